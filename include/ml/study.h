@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ml/study.h: tuning. A study proposes parameters within the tuning ranges of an
+ * estimator's schema, scores them, and keeps the best. Also the metrics.
+ */
+#ifndef ML_STUDY_H
+#define ML_STUDY_H
+
+#include <ml/base.h>
+#include <ml/context.h>
+
+ML_BEGIN
+
+/**
+ * A study over an estimator's parameters. Values that the estimator has set explicitly
+ * stay fixed unless "tune" names them.
+ *
+ * @param estimator  copied
+ * @param train      [null] the training rows; NULL when the host scores trials itself
+ *                   through ask and tell
+ * @param valid      [null] rows to score on; NULL for the splitter of the options
+ * @param options    [null] values of "options.study"
+ * @param out        [out] [own] the study
+ * @param error      [null] details of a failure
+ * @returns ML_OK, ML_E_NAME, ML_E_RANGE, ML_E_DATA or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_new(const ml_estimator *estimator,
+                                       const ml_table *train, const ml_table *valid,
+                                       const ml_params *options, ml_study **out,
+                                       ml_error *error);
+
+/**
+ * Frees a study.
+ *
+ * @param study  [null] the study
+ * @since 0.1
+ */
+ML_API void ml_study_free(ml_study *study);
+
+/**
+ * Sets the cancel token of later runs.
+ *
+ * @param study   the study
+ * @param cancel  [null] the token; kept alive
+ * @since 0.1
+ */
+ML_API void ml_study_set_cancel(ml_study *study, ml_cancel *cancel);
+
+/**
+ * Runs trials until the limits of the options are reached.
+ *
+ * @param study     the study
+ * @param progress  [null] called on this thread
+ * @param user      [null] given to it
+ * @param error     [null] details of a failure
+ * @returns ML_OK (also when stopped with ML_STOP_KEEP), ML_E_CANCELLED, ML_E_DATA, or the
+ *          failure of the trials when all failed
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_run(ml_study *study, ml_progress_fn progress,
+                                       void *user, ml_error *error);
+
+/**
+ * Asks for a trial to be scored by the host.
+ *
+ * @param study   the study
+ * @param trial   [out] the trial's number
+ * @param params  [out] [own] its parameters
+ * @param error   [null] details of a failure
+ * @returns ML_OK, ML_E_STATE when a grid is used up, ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_ask(ml_study *study, int64_t *trial,
+                                       ml_params **params, ml_error *error);
+
+/**
+ * Tells the score of a trial that was asked for.
+ *
+ * @param study  the study
+ * @param trial  the trial's number
+ * @param score  in the metric's own direction; NaN marks a failed trial
+ * @param error  [null] details of a failure
+ * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when told twice
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_tell(ml_study *study, int64_t trial, double score,
+                                        ml_error *error);
+
+/**
+ * All trials: a table with trial, state, score, seconds, and a column per parameter.
+ *
+ * @param study  the study
+ * @param out    [out] [own] the table
+ * @param error  [null] details of a failure
+ * @returns ML_OK or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_results(const ml_study *study, ml_table **out,
+                                           ml_error *error);
+
+/**
+ * The parameters of the best trial.
+ *
+ * @param study  the study
+ * @param score  [out] [null] its score
+ * @param out    [out] [own] the parameters
+ * @param error  [null] details of a failure
+ * @returns ML_OK, ML_E_STATE when no trial has succeeded, ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_best_params(const ml_study *study, double *score,
+                                               ml_params **out, ml_error *error);
+
+/**
+ * The model of the best trial, refitted on all training rows unless the options say
+ * otherwise.
+ *
+ * @param study  the study
+ * @param out    [out] [own] the model
+ * @param error  [null] details of a failure
+ * @returns ML_OK, ML_E_STATE when no trial has succeeded, or the failure of the fit
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_best_model(ml_study *study, ml_model **out,
+                                              ml_error *error);
+
+/**
+ * Computes a metric.
+ *
+ * @param context     the context
+ * @param metric      its name, such as "roc_auc"
+ * @param truth       one dimension: values, or class indices from 0
+ * @param prediction  one dimension (values, class indices, or probabilities of class 1),
+ *                    or rows by classes of probabilities
+ * @param weight      [null] one dimension of weights
+ * @param options     [null] values of "options.metric"
+ * @param out         [out] the value
+ * @param error       [null] details of a failure
+ * @returns ML_OK, ML_E_NAME with the nearest name, ML_E_SHAPE, ML_E_DATA (such as ROC AUC
+ *          of one class only), ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_metric_score(ml_context *context, const char *metric,
+                                          const ml_tensor *truth,
+                                          const ml_tensor *prediction,
+                                          const ml_tensor *weight,
+                                          const ml_params *options, double *out,
+                                          ml_error *error);
+
+ML_END
+#endif

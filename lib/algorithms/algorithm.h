@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * algorithms/algorithm.h: what an algorithm is. An author fills in one mli_algorithm and
+ * adds one line to lib/catalog.c; saving, loading, the command, Python, Lua, the
+ * reference pages and the conformance tests follow from it.
+ *
+ * Fit: read job->params and job->train, add named tensors to job->model, and poll
+ * job->run. Everything the predictions need must be in these tensors, the parameters and
+ * the inputs: there is no other state.
+ */
+#ifndef MLI_ALGORITHMS_ALGORITHM_H
+#define MLI_ALGORITHMS_ALGORITHM_H
+
+#include "core/parallel.h"
+#include "core/params.h"
+#include "core/run.h"
+#include "data/design.h"
+
+typedef struct mli_fit {
+    ml_context *ctx;
+    const ml_params *params;  /* resolved */
+    const mli_design *train;
+    const mli_design *valid;  /* NULL when there is none */
+    mli_run *run;
+    ml_model *model;          /* being built: see algorithms/model.h */
+} mli_fit;
+
+/* A frozen way to predict one kind. Immutable after creation: many threads share it, each
+ * with its own scratch. */
+typedef struct mli_plan mli_plan;
+struct mli_plan {
+    ml_context *ctx;
+    int64_t n_features, n_outputs;
+    size_t scratch; /* bytes that run needs, 64-byte aligned; 0: none */
+    int64_t block;  /* rows per call that suit it best; 0: any */
+    /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
+     * out[i * n_outputs + k]. Never fails, allocates, locks. */
+    void (*run)(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
+                double *out, void *scratch);
+    /* The same from floats; NULL: the caller converts. */
+    void (*run_f32)(const mli_plan *plan, const float *rows, int64_t n, int64_t stride,
+                    double *out, void *scratch);
+    void (*free)(mli_plan *plan); /* NULL: mli_free is enough */
+};
+void mli_plan_free(mli_plan *plan);
+
+typedef struct mli_algorithm {
+    mli_descriptor head;
+    ml_status (*fit)(mli_fit *job, ml_error *err);
+    /* Kinds that an algorithm lists are made here, but for "class", which is derived from
+     * "proba" (argmax, lowest index on a tie) for every classifier. Reading tensors: as
+     * untrusted input, since a file may be hostile: check shapes and ranges. */
+    ml_status (*plan)(const ml_model *model, const char *kind, mli_plan **out,
+                      ml_error *err);
+    /* Checks the tensors of a loaded model as far as memory safety of `plan` needs more
+     * than shapes; nullable. */
+    ml_status (*check)(const ml_model *model, ml_error *err);
+    /* Attributes computed from the tensors (those of head.attributes that are not stored):
+     * ML_E_NAME when it does not know the name. Nullable. */
+    ml_status (*attribute)(const ml_model *model, const char *name, ml_tensor **out,
+                           ml_error *err);
+} mli_algorithm;
+
+/* The parameter `seed`, the same everywhere. */
+#define MLI_PARAM_SEED                                                                   \
+    {                                                                                    \
+        "seed", "random_state,random_seed", ML_PARAM_I64, 0, "0",                        \
+            "[0, 9223372036854775807]", NULL, NULL,                                      \
+            "Seed of all random choices. The same seed, data and parameters give the "   \
+            "same model whatever the number of threads.",                                \
+            "0.1"                                                                        \
+    }
+#define MLI_PARAM_END                                                                    \
+    {                                                                                    \
+        NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                             \
+    }
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * algorithms/model.h: the model's inside: parameters, inputs, named tensors, summary.
+ */
+#ifndef MLI_ALGORITHMS_MODEL_H
+#define MLI_ALGORITHMS_MODEL_H
+
+#include "algorithms/algorithm.h"
+#include <ml/model.h>
+
+typedef struct mli_named {
+    char *name;
+    ml_tensor *tensor;
+} mli_named;
+
+struct ml_model {
+    mli_ref ref;
+    ml_context *ctx;
+    const mli_algorithm *algorithm;
+    ml_params *params;  /* resolved, without those flagged MLI_FLAG_NO_EFFECT */
+    mli_inputs *inputs;
+    int64_t count, capacity;
+    mli_named *tensors; /* sorted by name once sealed */
+    mli_str summary;    /* JSON object of facts from training: "rows": 100, ... */
+    char *json;         /* for ml_model_json; made when sealed */
+    int sealed;
+};
+
+/* An empty model; takes references to inputs, a copy of params. */
+ml_status mli_model_new(ml_context *ctx, const mli_algorithm *algorithm,
+                        const ml_params *params, mli_inputs *inputs, ml_model **out,
+                        ml_error *err);
+/* Adds a tensor of zeros and gives its memory to fill in. */
+ml_status mli_model_add(ml_model *m, const char *name, int32_t dtype, int32_t ndim,
+                        const int64_t *shape, void *data /* void ** */, ml_error *err);
+/* Adds a copy of a vector of doubles. */
+ml_status mli_model_add_f64s(ml_model *m, const char *name, const double *values,
+                             int64_t n, ml_error *err);
+/* Adds an existing tensor (takes a new reference). */
+ml_status mli_model_add_tensor(ml_model *m, const char *name, ml_tensor *tensor,
+                               ml_error *err);
+/* Adds a number or text to the training summary. Must be deterministic: no times. */
+void mli_model_note_f64(ml_model *m, const char *key, double value);
+void mli_model_note_i64(ml_model *m, const char *key, int64_t value);
+void mli_model_note_str(ml_model *m, const char *key, const char *value);
+/* Sorts, makes the JSON; afterwards the model is immutable. */
+ml_status mli_model_seal(ml_model *m, ml_error *err);
+
+/* A stored tensor, or NULL. Borrowed. */
+const ml_tensor *mli_model_find(const ml_model *m, const char *name);
+/* A stored tensor of exactly this dtype and number of dimensions, contiguous; a size in
+ * `shape` of -1 accepts any and receives it. ML_E_FORMAT otherwise. */
+ml_status mli_model_want(const ml_model *m, const char *name, int32_t dtype,
+                         int32_t ndim, int64_t *shape, const void *data /* const T ** */,
+                         ml_error *err);
+
+/* Fits: resolves, makes the designs, runs the algorithm, seals. valid may be NULL. */
+ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
+                        const ml_params *params, const ml_table *train,
+                        const ml_table *valid, mli_run *run, ml_model **out,
+                        ml_error *err);
+/* The same from designs that exist already (folds). */
+ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
+                         const ml_params *params, const mli_design *train,
+                         const mli_design *valid, mli_run *run, ml_model **out,
+                         ml_error *err);
+/* A plan for a kind, "class" included. NULL kind: the first of the descriptor that the
+ * model's task offers. *kind_out receives the name as the descriptor has it. */
+ml_status mli_plan_new(const ml_model *m, const char *kind, const char **kind_out,
+                       mli_plan **out, ml_error *err);
+/* Is a kind of the descriptor offered by this model (proba only with classes, ...)? */
+int mli_kind_offered(const ml_model *m, const mli_kind *kind);
+/* Predicts all rows of a design, in parallel blocks: out[rows * plan->n_outputs]. */
+ml_status mli_plan_run_design(const mli_plan *plan, const mli_design *design,
+                              mli_run *run, double *out, ml_error *err);
+
+struct ml_estimator {
+    ml_context *ctx;
+    const mli_algorithm *algorithm;
+    ml_params *params; /* all, with defaults */
+    ml_progress_fn progress;
+    void *progress_user;
+    ml_cancel *cancel;
+};
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core/context.h: the context's inside. Counted: each object holds a reference.
+ */
+#ifndef MLI_CORE_CONTEXT_H
+#define MLI_CORE_CONTEXT_H
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/text.h"
+#include <ml/context.h>
+
+typedef struct mli_pool mli_pool;
+struct mli_fs;
+
+struct ml_context {
+    mli_ref ref;
+    ml_host host;              /* with defaults filled in */
+    mli_pool *pool;            /* made at the first parallel call */
+    int32_t cpu_level;         /* MLI_CPU_, see core/cpu.h */
+    int32_t blas_flavour;      /* see tensor/blas.h; set by the BLAS front */
+    const struct mli_fs *fs;   /* file operations; tests replace them */
+    char *info;                /* JSON for ml_context_info */
+    void *lock;                /* guards pool and threads */
+};
+
+ml_context *mli_context_ref(ml_context *ctx);
+/* Log: printf style; does nothing when no hook is set or the level is too high. */
+void mli_log(const ml_context *ctx, int32_t level, const char *module, const char *format,
+             ...) MLI_PRINTF(4, 5);
+/* Seconds on the monotonic clock. */
+double mli_now(void);
+
+#endif

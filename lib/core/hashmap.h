@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core/hashmap.h: a map from byte strings to int32 numbers in order of insertion:
+ * dictionaries of categories, names of columns.
+ */
+#ifndef MLI_CORE_HASHMAP_H
+#define MLI_CORE_HASHMAP_H
+
+#include "core/memory.h"
+
+typedef struct mli_map {
+    ml_context *ctx;
+    int64_t count;      /* number of keys */
+    int64_t *offsets;   /* count + 1, into bytes */
+    char *bytes;        /* the keys, one after another */
+    /* private */
+    uint64_t *hashes;
+    int32_t *slots;
+    int64_t slot_count, key_capacity;
+    size_t byte_capacity;
+} mli_map;
+
+void mli_map_init(mli_map *m, ml_context *ctx);
+void mli_map_free(mli_map *m);
+/* The number of a key, added when new; -1 when out of memory (or 2^31 - 1 keys). */
+int32_t mli_map_add(mli_map *m, const char *key, size_t size);
+/* The number of a key, or -1. Safe to call concurrently while nobody adds. */
+int32_t mli_map_find(const mli_map *m, const char *key, size_t size);
+uint64_t mli_hash(const void *data, size_t size); /* 64 bits, fast, not cryptographic */
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core/memory.h: allocation through the context's allocator. Each block carries a hidden
+ * head with its size, so that freeing needs only the pointer.
+ */
+#ifndef MLI_CORE_MEMORY_H
+#define MLI_CORE_MEMORY_H
+
+#include <ml/base.h>
+#include <stdatomic.h>
+
+/* 16-byte aligned. Size 0 gives a valid block. NULL when out of memory. */
+void *mli_alloc(ml_context *ctx, size_t size);
+void *mli_calloc(ml_context *ctx, size_t count, size_t size); /* checks overflow, zeroes */
+/* 64-byte aligned, for vector kernels; checks overflow; not zeroed. */
+void *mli_alloc_vec(ml_context *ctx, int64_t count, size_t size);
+/* Grows or shrinks a block of mli_alloc/mli_calloc; the old block stays on failure. */
+void *mli_realloc(ml_context *ctx, void *block, size_t size);
+void mli_free(ml_context *ctx, void *block); /* any of the above; NULL is fine */
+char *mli_strdup(ml_context *ctx, const char *text);
+char *mli_strndup(ml_context *ctx, const char *text, size_t size);
+
+/* Reference counts, for immutable objects. */
+typedef struct mli_ref {
+    atomic_int_fast32_t count;
+} mli_ref;
+static inline void mli_ref_init(mli_ref *r) { atomic_init(&r->count, 1); }
+static inline void mli_ref_up(mli_ref *r)
+{
+    atomic_fetch_add_explicit(&r->count, 1, memory_order_relaxed);
+}
+/* True when the last reference is gone and the object must be destroyed. */
+static inline int mli_ref_down(mli_ref *r)
+{
+    return atomic_fetch_sub_explicit(&r->count, 1, memory_order_acq_rel) == 1;
+}
+
+/* A counted block of bytes that several objects share: own memory, a host's buffer, a
+ * mapped file. `release` (nullable) is called with `user` when the last one goes. */
+typedef struct mli_buffer {
+    mli_ref ref;
+    ml_context *ctx;
+    const void *data;
+    size_t size;
+    void (*release)(void *user);
+    void *user;
+} mli_buffer;
+/* Own memory of `size` bytes, 64-byte aligned, zeroed; written through the pointer
+ * *data before the buffer is shared. NULL when out of memory. */
+mli_buffer *mli_buffer_new(ml_context *ctx, size_t size, void *data /* void ** */);
+mli_buffer *mli_buffer_wrap(ml_context *ctx, const void *data, size_t size,
+                            void (*release)(void *), void *user);
+mli_buffer *mli_buffer_ref(mli_buffer *b); /* NULL is fine */
+void mli_buffer_free(mli_buffer *b);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/table.h: the table's inside: one contiguous chunk per column, in Arrow layout.
+ */
+#ifndef MLI_DATA_TABLE_H
+#define MLI_DATA_TABLE_H
+
+#include "core/context.h"
+#include "core/hashmap.h"
+#include "tensor/tensor.h"
+#include <ml/table.h>
+
+/* A column. Values of row i:
+ * - numbers (ML_DTYPE_ I8..F64): element i * stride at `data` (stride in elements, 1 but
+ *   for columns of a row-major tensor);
+ * - ML_DTYPE_BOOL: bit (offset + i) of `data` (Arrow's packed bits, LSB first);
+ * - ML_TYPE_DATE: int32 days; ML_TYPE_TIMESTAMP: int64 microseconds; stride 1;
+ * - ML_TYPE_TEXT: bytes offsets[i] .. offsets[i + 1] of `data`;
+ * - ML_TYPE_CATEGORY: int32 codes at `data`; level c is bytes level_offsets[c] ..
+ *   level_offsets[c + 1] of `levels`; a code outside 0..n_levels-1 is a missing value.
+ * Row i is missing when validity is not NULL and its bit (offset + i) is 0. `data`,
+ * `offsets` already point at row 0; `offset` concerns bits only. Floating-point NaN counts
+ * as missing for algorithms. */
+typedef struct mli_column {
+    char *name;
+    int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
+    int32_t ordered;
+    int64_t rows, null_count; /* null_count is exact */
+    const uint8_t *validity;  /* NULL: no missing value */
+    int64_t offset;           /* in bits */
+    const void *data;
+    int64_t stride;
+    const int64_t *offsets; /* [rows + 1] */
+    int64_t n_levels;
+    const char *levels;
+    const int64_t *level_offsets; /* [n_levels + 1] */
+    mli_buffer *keep[5];          /* what keeps the pointers alive; NULL-padded */
+} mli_column;
+
+struct ml_table {
+    mli_ref ref;
+    ml_context *ctx;
+    int64_t rows, n_columns;
+    mli_column *columns;
+    mli_map names; /* name -> first column of that name */
+};
+
+/* An empty table with room for n columns; fill columns[i] (ownership of name and keep
+ * passes to the table), then seal. Rows must agree. */
+ml_status mli_table_alloc(ml_context *ctx, int64_t rows, int64_t n_columns,
+                          ml_table **out, ml_error *err);
+ml_status mli_table_seal(ml_table *t, ml_error *err);
+/* A second column that shares the memory of the first. */
+ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
+                           ml_error *err);
+void mli_column_clear(ml_context *ctx, mli_column *c);
+
+static inline int mli_column_valid(const mli_column *c, int64_t row)
+{
+    if (!c->validity) return 1;
+    int64_t bit = c->offset + row;
+    return (c->validity[bit >> 3] >> (bit & 7)) & 1;
+}
+int mli_type_is_number(int32_t type); /* dtypes, bool included */
+const char *mli_type_name(int32_t type); /* "f64", "text", "category", "date", ... */
+/* Rows begin..end-1 as doubles with `stride` between outputs: missing as NaN, booleans 0
+ * and 1, dates and times as in their type, categories as codes, text as NaN. */
+void mli_column_f64(const mli_column *c, int64_t begin, int64_t end, double *out,
+                    int64_t stride);
+void mli_column_f32(const mli_column *c, int64_t begin, int64_t end, float *out,
+                    int64_t stride);
+/* The text of a value of a text or category column (not NUL-terminated); NULL when
+ * missing. */
+const char *mli_column_text(const mli_column *c, int64_t row, size_t *size);
+/* Any value as text appended to s (see ml_table_get_str); nothing when missing. */
+void mli_column_print(const mli_column *c, int64_t row, mli_str *s);
+
+/* Dates: days since 1970-01-01 and microseconds to ISO 8601 and back. */
+void mli_print_date(mli_str *s, int64_t days);
+void mli_print_timestamp(mli_str *s, int64_t micros);
+int mli_parse_date(const char *text, size_t size, int32_t *days);
+int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);
+
+/* Building a table in memory, column by column (used by results, studies, profiles). */
+typedef struct mli_builder mli_builder;
+ml_status mli_builder_new(ml_context *ctx, int64_t rows, mli_builder **out, ml_error *err);
+/* A column of doubles (NaN becomes missing) or int64s, copied. */
+ml_status mli_builder_f64(mli_builder *b, const char *name, const double *values,
+                          ml_error *err);
+ml_status mli_builder_i64(mli_builder *b, const char *name, const int64_t *values,
+                          ml_error *err);
+/* A column of text, copied; NULL elements are missing. */
+ml_status mli_builder_text(mli_builder *b, const char *name, const char *const *values,
+                           ml_error *err);
+/* A column of categories: codes (negative is missing) into levels, copied. */
+ml_status mli_builder_category(mli_builder *b, const char *name, const int32_t *codes,
+                               const char *const *levels, int64_t n_levels,
+                               ml_error *err);
+ml_status mli_builder_finish(mli_builder *b, ml_table **out, ml_error *err); /* frees b */
+void mli_builder_free(mli_builder *b);
+
+#endif
