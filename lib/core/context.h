@@ -16,12 +16,11 @@ struct mli_fs;
 struct ml_context {
     mli_ref ref;
     ml_host host;              /* with defaults filled in */
-    mli_pool *pool;            /* made at the first parallel call */
+    _Atomic(mli_pool *) pool;  /* its threads start at the first parallel call */
     int32_t cpu_level;         /* MLI_CPU_, see core/cpu.h */
     int32_t blas_flavour;      /* see tensor/blas.h; set by the BLAS front */
     const struct mli_fs *fs;   /* file operations; tests replace them */
     char *info;                /* JSON for ml_context_info */
-    void *lock;                /* guards pool and threads */
 };
 
 ml_context *mli_context_ref(ml_context *ctx);

@@ -15,6 +15,7 @@
 
 #include <ml/base.h>
 #include <ml/error.h>
+#include <stdarg.h>
 
 #if defined(__GNUC__)
 #define MLI_PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -39,5 +40,9 @@ ml_status mli_nomem(ml_error *err);
 ml_status mli_error_copy(ml_error *to, const ml_error *from, ml_status status);
 /* Fails for a NULL argument: mli_null(err, "table"). Returns ML_E_ARGUMENT. */
 ml_status mli_null(ml_error *err, const char *argument);
+
+/* One line of safe text, for errors and log records: control characters become spaces,
+ * invalid UTF-8 becomes '?', what does not fit is cut and ends in "...". Never allocates. */
+void mli_format_line(char *buffer, size_t size, const char *format, va_list args);
 
 #endif

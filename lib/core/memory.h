@@ -6,7 +6,7 @@
 #ifndef MLI_CORE_MEMORY_H
 #define MLI_CORE_MEMORY_H
 
-#include <ml/base.h>
+#include <ml/context.h>
 #include <stdatomic.h>
 
 /* 16-byte aligned. Size 0 gives a valid block. NULL when out of memory. */
@@ -19,6 +19,9 @@ void *mli_realloc(ml_context *ctx, void *block, size_t size);
 void mli_free(ml_context *ctx, void *block); /* any of the above; NULL is fine */
 char *mli_strdup(ml_context *ctx, const char *text);
 char *mli_strndup(ml_context *ctx, const char *text, size_t size);
+
+/* Fills in the C library's allocator; used by the context only. */
+void mli_host_allocator(ml_host *host);
 
 /* Reference counts, for immutable objects. */
 typedef struct mli_ref {

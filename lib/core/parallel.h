@@ -18,6 +18,12 @@ typedef void (*mli_task)(void *arg, int64_t task, int32_t slot);
 void mli_parallel(ml_context *ctx, int64_t n, mli_task fn, void *arg);
 int32_t mli_slots(const ml_context *ctx);
 
+/* While held, ml_context_set_threads fails with ML_E_STATE, so mli_slots stays the same.
+ * A public call that sizes memory by mli_slots holds from before that until its last
+ * loop. Never blocks for long; the result (also NULL) goes to mli_parallel_release. */
+mli_pool *mli_parallel_hold(ml_context *ctx);
+void mli_parallel_release(mli_pool *pool);
+
 /* The usual cut of n rows into tasks of `grain`: task t covers
  * [t * grain, min(n, (t + 1) * grain)). */
 static inline int64_t mli_task_count(int64_t n, int64_t grain)
@@ -27,7 +33,13 @@ static inline int64_t mli_task_count(int64_t n, int64_t grain)
 
 /* CPUs this process may use: affinity and cgroup quota (v1 and v2), at least 1. */
 int32_t mli_cpu_count(void);
-/* A pool and its end; used by the context only. */
-void mli_pool_free(ml_context *ctx, mli_pool *pool);
+/* The smallest whole number of CPUs that holds the cgroup quota, 0 without one. `root`
+ * is put before /proc and /sys: "" outside tests. */
+int32_t mli_cgroup_cpus(const char *root);
+
+/* Used by the context only. */
+ml_status mli_pool_start(ml_context *ctx, int32_t threads, ml_error *err);
+ml_status mli_pool_resize(ml_context *ctx, int32_t threads, ml_error *err);
+void mli_pool_free(ml_context *ctx);
 
 #endif

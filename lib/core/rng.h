@@ -18,6 +18,9 @@ typedef struct mli_rng {
     double normal;      /* the second of a Box-Muller pair */
 } mli_rng;
 
+/* One block: the function beneath. */
+void mli_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
 void mli_rng_init(mli_rng *rng, uint64_t seed, uint64_t stream, uint64_t substream);
 uint32_t mli_rng_u32(mli_rng *rng);
 uint64_t mli_rng_u64(mli_rng *rng);

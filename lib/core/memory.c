@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core/memory.c: allocation through the context's allocator (the C library's without a
+ * context). A head of 16 bytes in front of each block holds its size and alignment.
+ */
+#include "core/context.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL  16u
+#define VECTOR 64u
+
+typedef struct head {
+    size_t total;   /* bytes given by the allocator, the gap in front included */
+    uint32_t align; /* SMALL or VECTOR: also the size of the gap */
+    uint32_t unused;
+} head;
+_Static_assert(sizeof(head) <= SMALL, "the head fits into the gap");
+
+static void *c_alloc(size_t size, size_t alignment, void *user)
+{
+    (void)user;
+    if (alignment <= SMALL) return malloc(size);
+    void *block = NULL;
+    return posix_memalign(&block, alignment, size) == 0 ? block : NULL;
+}
+
+static void *c_realloc(void *block, size_t old_size, size_t new_size, size_t alignment,
+                       void *user)
+{
+    if (alignment <= SMALL) return realloc(block, new_size);
+    void *grown = c_alloc(new_size, alignment, user);
+    if (!grown) return NULL;
+    memcpy(grown, block, old_size < new_size ? old_size : new_size);
+    free(block);
+    return grown;
+}
+
+static void c_free(void *block, size_t size, size_t alignment, void *user)
+{
+    (void)size;
+    (void)alignment;
+    (void)user;
+    free(block);
+}
+
+void mli_host_allocator(ml_host *host)
+{
+    host->alloc = c_alloc;
+    host->realloc = c_realloc;
+    host->free = c_free;
+    host->alloc_user = NULL;
+}
+
+static head *head_of(void *block)
+{
+    return (head *)((char *)block - sizeof(head));
+}
+
+static void *base_of(void *block)
+{
+    return (char *)block - head_of(block)->align;
+}
+
+/* Behind `base` comes the gap, whose last 16 bytes are the head, and then the block. */
+static void *dress(void *base, size_t total, uint32_t align)
+{
+    if (!base) return NULL;
+    void *block = (char *)base + align;
+    *head_of(block) = (head){total, align, 0};
+    return block;
+}
+
+static void *get(ml_context *ctx, size_t size, uint32_t align)
+{
+    if (size > PTRDIFF_MAX - VECTOR) return NULL;
+    size_t total = size + align;
+    void *base = ctx ? ctx->host.alloc(total, align, ctx->host.alloc_user)
+                     : c_alloc(total, align, NULL);
+    return dress(base, total, align);
+}
+
+void *mli_alloc(ml_context *ctx, size_t size)
+{
+    return get(ctx, size, SMALL);
+}
+
+void *mli_calloc(ml_context *ctx, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+    if (bytes > PTRDIFF_MAX - VECTOR) return NULL;
+    if (!ctx || ctx->host.alloc == c_alloc) /* fresh pages are zero already */
+        return dress(calloc(1, bytes + SMALL), bytes + SMALL, SMALL);
+    void *block = get(ctx, bytes, SMALL);
+    if (block) memset(block, 0, bytes);
+    return block;
+}
+
+void *mli_alloc_vec(ml_context *ctx, int64_t count, size_t size)
+{
+    size_t bytes;
+    if (count < 0 || __builtin_mul_overflow((uint64_t)count, size, &bytes)) return NULL;
+    return get(ctx, bytes, VECTOR);
+}
+
+void *mli_realloc(ml_context *ctx, void *block, size_t size)
+{
+    if (!block) return mli_alloc(ctx, size);
+    if (size > PTRDIFF_MAX - VECTOR) return NULL;
+    uint32_t align = head_of(block)->align;
+    size_t old = head_of(block)->total, total = size + align;
+    void *base = base_of(block);
+    base = ctx ? ctx->host.realloc(base, old, total, align, ctx->host.alloc_user)
+               : c_realloc(base, old, total, align, NULL);
+    return dress(base, total, align);
+}
+
+void mli_free(ml_context *ctx, void *block)
+{
+    if (!block) return;
+    void *base = base_of(block);
+    size_t total = head_of(block)->total, align = head_of(block)->align;
+    if (ctx)
+        ctx->host.free(base, total, align, ctx->host.alloc_user);
+    else
+        c_free(base, total, align, NULL);
+}
+
+char *mli_strndup(ml_context *ctx, const char *text, size_t size)
+{
+    if (size == SIZE_MAX) return NULL;
+    char *copy = mli_alloc(ctx, size + 1);
+    if (!copy) return NULL;
+    if (size) memcpy(copy, text, size);
+    copy[size] = 0;
+    return copy;
+}
+
+char *mli_strdup(ml_context *ctx, const char *text)
+{
+    return mli_strndup(ctx, text, strlen(text));
+}
+
+/* The struct and its own data are one block: the data begin 64 bytes in. */
+_Static_assert(sizeof(mli_buffer) <= VECTOR, "the struct fits in front of the data");
+
+static void buffer_init(mli_buffer *b, ml_context *ctx, const void *data, size_t size)
+{
+    mli_ref_init(&b->ref);
+    b->ctx = mli_context_ref(ctx);
+    b->data = data;
+    b->size = size;
+    b->release = NULL;
+    b->user = NULL;
+}
+
+mli_buffer *mli_buffer_new(ml_context *ctx, size_t size, void *data)
+{
+    if (size > PTRDIFF_MAX - 2 * VECTOR) return NULL;
+    mli_buffer *b = get(ctx, size + VECTOR, VECTOR);
+    if (!b) return NULL;
+    void *bytes = (char *)b + VECTOR;
+    memset(bytes, 0, size);
+    buffer_init(b, ctx, bytes, size);
+    if (data) memcpy(data, &bytes, sizeof bytes);
+    return b;
+}
+
+mli_buffer *mli_buffer_wrap(ml_context *ctx, const void *data, size_t size,
+                            void (*release)(void *), void *user)
+{
+    mli_buffer *b = mli_alloc(ctx, sizeof *b);
+    if (!b) return NULL;
+    buffer_init(b, ctx, data, size);
+    b->release = release;
+    b->user = user;
+    return b;
+}
+
+mli_buffer *mli_buffer_ref(mli_buffer *b)
+{
+    if (b) mli_ref_up(&b->ref);
+    return b;
+}
+
+void mli_buffer_free(mli_buffer *b)
+{
+    if (!b || !mli_ref_down(&b->ref)) return;
+    ml_context *ctx = b->ctx;
+    if (b->release) b->release(b->user);
+    mli_free(ctx, b);
+    ml_context_free(ctx);
+}
