@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hashmap.c: byte strings to numbers in order of insertion. Open addressing with linear
+ * probing over a table at most half full; each slot keeps the hash beside the number, so
+ * that a probe looks at key bytes only when the hashes agree.
+ */
+#include "core/hashmap.h"
+#include "core/wide.h"
+
+#include <string.h>
+
+#define FIRST_SLOTS 16
+
+/* Folds a 128-bit product: the mixing step of the hash. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t high, low = mli_mul128(a, b, &high);
+    return low ^ high;
+}
+
+#define K0 0x9e3779b97f4a7c15u
+#define K1 0xd1b54a32d192ed03u
+#define K2 0x8cb92ba72f3d8dd7u
+
+uint64_t mli_hash(const void *data, size_t size)
+{
+    const unsigned char *p = data;
+    uint64_t h = K0 ^ size, a = 0, b = 0;
+    size_t left = size;
+    for (; left > 16; left -= 16, p += 16) {
+        h = mix(mli_load64(p) ^ K1, mli_load64(p + 8) ^ h);
+    }
+    /* The last 1 to 16 bytes, by two loads that may overlap. */
+    if (left >= 8) {
+        a = mli_load64(p);
+        b = mli_load64(p + left - 8);
+    } else if (left >= 4) {
+        a = mli_load32(p);
+        b = mli_load32(p + left - 4);
+    } else if (left > 0) {
+        a = (uint64_t)p[0] << 16 | (uint64_t)p[left / 2] << 8 | p[left - 1];
+    }
+    return mix(mix(a ^ K1, b ^ h) ^ K2, K1 ^ size);
+}
+
+void mli_map_init(mli_map *m, ml_context *ctx)
+{
+    *m = (mli_map){.ctx = ctx};
+}
+
+void mli_map_free(mli_map *m)
+{
+    mli_free(m->ctx, m->offsets);
+    mli_free(m->ctx, m->bytes);
+    mli_free(m->ctx, m->hashes);
+    mli_free(m->ctx, m->slots);
+    mli_map_init(m, m->ctx);
+}
+
+/* The slot that holds the key, or the empty one where it belongs. */
+static int64_t probe(const mli_map *m, uint64_t hash, const char *key, size_t size)
+{
+    int64_t mask = m->slot_count - 1, at = (int64_t)(hash & (uint64_t)mask);
+    for (;; at = (at + 1) & mask) {
+        int32_t number = m->slots[at];
+        if (number < 0) return at;
+        if (m->hashes[at] != hash) continue;
+        const int64_t *offset = m->offsets + number;
+        if ((size_t)(offset[1] - offset[0]) == size &&
+            (size == 0 || memcmp(m->bytes + offset[0], key, size) == 0)) {
+            return at;
+        }
+    }
+}
+
+/* Doubles the table. 1 on success. */
+static int grow_slots(mli_map *m)
+{
+    int64_t count = m->slot_count ? m->slot_count * 2 : FIRST_SLOTS, mask = count - 1;
+    uint64_t *hashes = mli_calloc(m->ctx, (size_t)count, sizeof *hashes);
+    int32_t *slots = mli_calloc(m->ctx, (size_t)count, sizeof *slots);
+    if (!hashes || !slots) {
+        mli_free(m->ctx, hashes);
+        mli_free(m->ctx, slots);
+        return 0;
+    }
+    memset(slots, 0xff, (size_t)count * sizeof *slots);
+    for (int64_t i = 0; i < m->slot_count; i++) {
+        if (m->slots[i] < 0) continue;
+        int64_t at = (int64_t)(m->hashes[i] & (uint64_t)mask);
+        while (slots[at] >= 0) at = (at + 1) & mask;
+        slots[at] = m->slots[i];
+        hashes[at] = m->hashes[i];
+    }
+    mli_free(m->ctx, m->hashes);
+    mli_free(m->ctx, m->slots);
+    m->hashes = hashes;
+    m->slots = slots;
+    m->slot_count = count;
+    return 1;
+}
+
+/* Room for one more key of that size. 1 on success. */
+static int grow_keys(mli_map *m, size_t size)
+{
+    if (!m->offsets || m->count == m->key_capacity) {
+        int64_t capacity = m->key_capacity ? m->key_capacity * 2 : FIRST_SLOTS / 2;
+        size_t bytes = ((size_t)capacity + 1) * sizeof *m->offsets;
+        int64_t *offsets = m->offsets ? mli_realloc(m->ctx, m->offsets, bytes)
+                                      : mli_alloc(m->ctx, bytes);
+        if (!offsets) return 0;
+        if (!m->offsets) offsets[0] = 0;
+        m->offsets = offsets;
+        m->key_capacity = capacity;
+    }
+    size_t used = (size_t)m->offsets[m->count];
+    if (!m->bytes || size > m->byte_capacity - used) {
+        size_t capacity = m->byte_capacity * 2 + size + 64;
+        if (capacity < size) return 0;
+        char *bytes = m->bytes ? mli_realloc(m->ctx, m->bytes, capacity)
+                               : mli_alloc(m->ctx, capacity);
+        if (!bytes) return 0;
+        m->bytes = bytes;
+        m->byte_capacity = capacity;
+    }
+    return 1;
+}
+
+int32_t mli_map_add(mli_map *m, const char *key, size_t size)
+{
+    uint64_t hash = mli_hash(key, size);
+    int64_t at = -1;
+    if (m->slot_count) {
+        at = probe(m, hash, key, size);
+        if (m->slots[at] >= 0) return m->slots[at];
+    }
+    if (m->count == INT32_MAX || !grow_keys(m, size)) return -1;
+    if ((m->count + 1) * 2 > m->slot_count) {
+        if (!grow_slots(m)) return -1;
+        at = probe(m, hash, key, size);
+    }
+    int64_t begin = m->offsets[m->count];
+    if (size) memcpy(m->bytes + begin, key, size);
+    m->offsets[m->count + 1] = begin + (int64_t)size;
+    m->slots[at] = (int32_t)m->count;
+    m->hashes[at] = hash;
+    return (int32_t)m->count++;
+}
+
+int32_t mli_map_find(const mli_map *m, const char *key, size_t size)
+{
+    if (!m->slot_count) return -1;
+    return m->slots[probe(m, mli_hash(key, size), key, size)];
+}

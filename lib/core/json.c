@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * json.c: reading JSON, token by token. Strict: no comments, no trailing commas, no
+ * leading zeros, valid UTF-8 only, paired surrogates only, one value per document.
+ */
+#include "core/json.h"
+
+#include <string.h>
+
+/* What the grammar allows next. */
+enum {
+    EXPECT_VALUE,
+    EXPECT_VALUE_OR_END, /* after [ */
+    EXPECT_KEY,          /* after , in an object */
+    EXPECT_KEY_OR_END,   /* after { */
+    EXPECT_MORE,         /* after a value inside an array or object: , or the end */
+    EXPECT_NOTHING       /* after the document's value */
+};
+
+void mli_json_open(mli_json *j, const char *text, size_t size)
+{
+    memset(j, 0, sizeof *j);
+    if (!text) text = "";
+    j->begin = j->at = text;
+    j->end = text + size;
+    j->expect = EXPECT_VALUE;
+}
+
+static mli_json_token fail(mli_json *j, const char *problem)
+{
+    if (!j->problem) j->problem = problem;
+    return MLI_JSON_ERROR;
+}
+
+static void skip_space(mli_json *j)
+{
+    while (j->at < j->end &&
+           (*j->at == ' ' || *j->at == '\n' || *j->at == '\r' || *j->at == '\t')) {
+        j->at++;
+    }
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* Four hexadecimal digits at p; -1 when they are not. */
+static int32_t hex4(const char *p, const char *end)
+{
+    int32_t v = 0;
+    if (end - p < 4) return -1;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_value(p[i]);
+        if (digit < 0) return -1;
+        v = v * 16 + digit;
+    }
+    return v;
+}
+
+/* The code point of "\uXXXX" (p behind the u), with the low half of a surrogate pair.
+ * Returns its end, NULL when malformed. */
+static const char *read_unicode(const char *p, const char *end, uint32_t *code)
+{
+    int32_t high = hex4(p, end);
+    if (high < 0 || (high >= 0xdc00 && high < 0xe000)) return NULL;
+    p += 4;
+    *code = (uint32_t)high;
+    if (high < 0xd800 || high >= 0xe000) return p;
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u') return NULL;
+    int32_t low = hex4(p + 2, end);
+    if (low < 0xdc00 || low >= 0xe000) return NULL;
+    *code = 0x10000 + (((uint32_t)high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
+    return p + 6;
+}
+
+/* Moves past an escape, j->at on the backslash. 1 on success. */
+static int skip_escape(mli_json *j)
+{
+    const char *p = j->at + 1;
+    if (p == j->end) return 0;
+    if (*p == 'u') {
+        uint32_t code;
+        p = read_unicode(p + 1, j->end, &code);
+        if (!p) return 0;
+        j->at = p;
+        return 1;
+    }
+    if (!strchr("\"\\/bfnrt", *p) || !*p) return 0;
+    j->at = p + 1;
+    return 1;
+}
+
+/* Reads a string, j->at behind the opening quote. */
+static mli_json_token read_string(mli_json *j, mli_json_token token)
+{
+    const char *start = j->at;
+    j->escaped = 0;
+    for (;;) {
+        if (j->at == j->end) return fail(j, "a text without its closing quote");
+        unsigned char c = (unsigned char)*j->at;
+        if (c == '"') break;
+        if (c < 0x20) return fail(j, "a control character in a text: escape it");
+        if (c == '\\') {
+            j->escaped = 1;
+            if (!skip_escape(j)) return fail(j, "an unknown escape in a text");
+        } else {
+            j->at++;
+        }
+    }
+    j->text = start;
+    j->size = (size_t)(j->at - start);
+    size_t valid = mli_utf8_valid(start, j->size);
+    if (valid < j->size) {
+        j->at = start + valid;
+        return fail(j, "a text that is not UTF-8");
+    }
+    j->at++;
+    return token;
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9') p++;
+    return p;
+}
+
+static mli_json_token read_number(mli_json *j)
+{
+    const char *p = j->at, *start = p, *end = j->end, *digits;
+    if (*p == '-') p++;
+    digits = p;
+    p = skip_digits(p, end);
+    if (p == digits) return fail(j, "a minus sign without digits");
+    if (*digits == '0' && p - digits > 1) return fail(j, "a number with a leading zero");
+    if (p < end && *p == '.') {
+        digits = ++p;
+        p = skip_digits(p, end);
+        if (p == digits) return fail(j, "a decimal point without digits");
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '-' || *p == '+')) p++;
+        digits = p;
+        p = skip_digits(p, end);
+        if (p == digits) return fail(j, "an exponent without digits");
+    }
+    j->text = start;
+    j->size = (size_t)(p - start);
+    j->at = p;
+    return MLI_JSON_NUMBER;
+}
+
+static mli_json_token read_word(mli_json *j)
+{
+    static const struct {
+        const char *word;
+        mli_json_token token;
+    } words[] = {
+        {"true", MLI_JSON_TRUE}, {"false", MLI_JSON_FALSE}, {"null", MLI_JSON_NULL}};
+    for (int i = 0; i < 3; i++) {
+        size_t n = strlen(words[i].word);
+        if ((size_t)(j->end - j->at) < n || memcmp(j->at, words[i].word, n) != 0)
+            continue;
+        j->text = j->at;
+        j->size = n;
+        j->at += n;
+        return words[i].token;
+    }
+    return fail(j, "a value was expected");
+}
+
+static int after_value(const mli_json *j)
+{
+    return j->depth ? EXPECT_MORE : EXPECT_NOTHING;
+}
+
+static mli_json_token open_level(mli_json *j, int object)
+{
+    if (j->depth == MLI_JSON_DEPTH) return fail(j, "too many levels of nesting");
+    j->at++;
+    j->stack[j->depth++] = (unsigned char)object;
+    j->expect = object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
+    return object ? MLI_JSON_OBJECT : MLI_JSON_ARRAY;
+}
+
+static mli_json_token close_level(mli_json *j)
+{
+    j->at++;
+    int object = j->stack[--j->depth];
+    j->expect = after_value(j);
+    return object ? MLI_JSON_OBJECT_END : MLI_JSON_ARRAY_END;
+}
+
+static mli_json_token read_value(mli_json *j)
+{
+    char c = *j->at;
+    if (c == '{' || c == '[') return open_level(j, c == '{');
+    mli_json_token token;
+    if (c == '"') {
+        j->at++;
+        token = read_string(j, MLI_JSON_STRING);
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
+        token = read_number(j);
+    } else {
+        token = read_word(j);
+    }
+    j->expect = after_value(j);
+    return token;
+}
+
+static mli_json_token read_key(mli_json *j)
+{
+    if (*j->at != '"') return fail(j, "a key in double quotes was expected");
+    j->at++;
+    if (read_string(j, MLI_JSON_KEY) == MLI_JSON_ERROR) return MLI_JSON_ERROR;
+    skip_space(j);
+    if (j->at == j->end || *j->at != ':') return fail(j, "':' was expected after a key");
+    j->at++;
+    j->expect = EXPECT_VALUE;
+    return MLI_JSON_KEY;
+}
+
+/* After a value: the end of the level, or a comma and what follows it. */
+static mli_json_token read_more(mli_json *j)
+{
+    int object = j->stack[j->depth - 1];
+    if (*j->at == (object ? '}' : ']')) return close_level(j);
+    if (*j->at != ',') {
+        return fail(j, object ? "',' or '}' was expected" : "',' or ']' was expected");
+    }
+    j->at++;
+    skip_space(j);
+    if (j->at == j->end) return fail(j, "the text ends too early");
+    return object ? read_key(j) : read_value(j);
+}
+
+mli_json_token mli_json_next(mli_json *j)
+{
+    if (j->problem) return MLI_JSON_ERROR;
+    skip_space(j);
+    j->size = 0;
+    j->text = j->at;
+    if (j->at == j->end) {
+        if (j->expect == EXPECT_NOTHING) return MLI_JSON_END;
+        return fail(j,
+                    j->at == j->begin ? "the text is empty" : "the text ends too early");
+    }
+    switch (j->expect) {
+    case EXPECT_NOTHING:
+        return fail(j, "text after the end of the document");
+    case EXPECT_MORE:
+        return read_more(j);
+    case EXPECT_KEY_OR_END:
+        return *j->at == '}' ? close_level(j) : read_key(j);
+    case EXPECT_VALUE_OR_END:
+        return *j->at == ']' ? close_level(j) : read_value(j);
+    default:
+        return read_value(j);
+    }
+}
+
+int mli_json_skip(mli_json *j, mli_json_token token)
+{
+    if (token == MLI_JSON_KEY) token = mli_json_next(j);
+    if (token == MLI_JSON_OBJECT || token == MLI_JSON_ARRAY) {
+        int depth = j->depth - 1;
+        while (j->depth > depth) {
+            if (mli_json_next(j) < 0) return 0;
+        }
+        return 1;
+    }
+    return token == MLI_JSON_STRING || token >= MLI_JSON_NUMBER;
+}
+
+/* UTF-8 of a code point; returns the number of bytes. */
+static size_t encode(uint32_t c, char out[4])
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (c & 0x3f));
+        c >>= 6;
+    }
+    out[0] = (char)(lead[n] | c);
+    return n;
+}
+
+/* Decodes the escape at p, a backslash that the reader has checked. Returns its end. */
+static const char *decode_escape(const char *p, const char *end, char out[4], size_t *n)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    uint32_t code = '?';
+    if (p[1] == 'u') {
+        p = read_unicode(p + 2, end, &code);
+    } else {
+        const char *at = strchr(from, p[1]);
+        if (at) code = (unsigned char)to[at - from];
+        p += 2;
+    }
+    *n = encode(code, out);
+    return p;
+}
+
+int mli_json_unescape(const mli_json *j, mli_str *s)
+{
+    const char *p = j->text, *end = p + j->size;
+    while (p && p < end) {
+        const char *stop = j->escaped ? memchr(p, '\\', (size_t)(end - p)) : NULL;
+        if (!stop) stop = end;
+        mli_str_add_n(s, p, (size_t)(stop - p));
+        if (stop == end) break;
+        char utf8[4];
+        size_t n;
+        p = decode_escape(stop, end, utf8, &n);
+        mli_str_add_n(s, utf8, n);
+    }
+    return p && !s->failed;
+}
+
+int mli_json_is(const mli_json *j, const char *text)
+{
+    const char *p = j->text, *end = p + j->size;
+    size_t left = strlen(text);
+    while (p && p < end) {
+        const char *piece = p++;
+        char utf8[4];
+        size_t n = 1;
+        if (*piece == '\\' && j->escaped) {
+            p = decode_escape(piece, end, utf8, &n);
+            piece = utf8;
+        }
+        if (n > left || memcmp(piece, text, n) != 0) return 0;
+        text += n;
+        left -= n;
+    }
+    return p && left == 0;
+}
+
+int mli_json_f64(const mli_json *j, double *out)
+{
+    return mli_parse_f64(j->text, j->text + j->size, out);
+}
+
+int mli_json_i64(const mli_json *j, int64_t *out)
+{
+    return mli_parse_i64(j->text, j->text + j->size, out);
+}
+
+void mli_json_place(const mli_json *j, int64_t *line, int64_t *column)
+{
+    *line = 1;
+    const char *start = j->begin;
+    for (const char *p = j->begin; p < j->at; p++) {
+        if (*p == '\n') {
+            ++*line;
+            start = p + 1;
+        }
+    }
+    *column = j->at - start + 1;
+}
+
+void mli_json_str_n(mli_str *s, const char *text, size_t size)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    size_t from = 0;
+    mli_str_char(s, '"');
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        mli_str_add_n(s, text + from, i - from);
+        from = i + 1;
+        const char *at = c ? strchr(plain, c) : NULL;
+        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        if (at) escape[1] = letters[at - plain];
+        mli_str_add_n(s, escape, at ? 2 : 6);
+    }
+    mli_str_add_n(s, text + from, size - from);
+    mli_str_char(s, '"');
+}
+
+void mli_json_str(mli_str *s, const char *text)
+{
+    mli_json_str_n(s, text, strlen(text));
+}
+
+void mli_json_num(mli_str *s, double v)
+{
+    if (v - v == 0) {
+        mli_str_f64(s, v);
+    } else {
+        mli_str_add(s, "null");
+    }
+}
+
+void mli_json_key(mli_str *s, const char *key, int first)
+{
+    if (!first) mli_str_add(s, ", ");
+    mli_json_str(s, key);
+    mli_str_add(s, ": ");
+}
