@@ -12,6 +12,7 @@ typedef struct mli_sha256 {
     uint32_t state[8];
     uint64_t length;
     unsigned char block[64];
+    int fast; /* the CPU's SHA instructions are used; tests may clear it */
 } mli_sha256;
 
 void mli_sha256_init(mli_sha256 *h);
