@@ -54,6 +54,8 @@ ml_status mli_table_seal(ml_table *t, ml_error *err);
 ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
                            ml_error *err);
 void mli_column_clear(ml_context *ctx, mli_column *c);
+/* The buffer (one of keep) that holds an address; NULL when it cannot be told. */
+mli_buffer *mli_column_holder(const mli_column *c, const void *address);
 
 static inline int mli_column_valid(const mli_column *c, int64_t row)
 {
@@ -61,7 +63,14 @@ static inline int mli_column_valid(const mli_column *c, int64_t row)
     int64_t bit = c->offset + row;
     return (c->validity[bit >> 3] >> (bit & 7)) & 1;
 }
+/* Set bits among `count` bits from bit `offset`. */
+int64_t mli_bits_count(const uint8_t *bits, int64_t offset, int64_t count);
+/* Missing values among rows begin..end-1, codes outside the levels included: counted, or
+ * with the help of null_count. */
+int64_t mli_column_count_missing(const mli_column *c, int64_t begin, int64_t end);
+int64_t mli_column_missing(const mli_column *c, int64_t begin, int64_t end);
 int mli_type_is_number(int32_t type); /* dtypes, bool included */
+size_t mli_type_size(int32_t type);   /* bytes of an element at `data`; 0: bool, text */
 const char *mli_type_name(int32_t type); /* "f64", "text", "category", "date", ... */
 /* Rows begin..end-1 as doubles with `stride` between outputs: missing as NaN, booleans 0
  * and 1, dates and times as in their type, categories as codes, text as NaN. */

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/table_take.c: tables made of parts of a table: columns and ranges of rows share
+ * its memory, rows by index are copied.
+ */
+#include "core/parallel.h"
+#include "data/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Rows per task: a multiple of 64, so that tasks write different words of bitmaps. */
+#define GRAIN 32768
+
+static ml_status unknown_column(const ml_table *t, const char *name, ml_error *err)
+{
+    const char *near = NULL;
+    const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
+    if (names) {
+        for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
+        near = mli_nearest(name, names, t->n_columns);
+    }
+    mli_fail(err, ML_E_NAME, "the table has no column \"%s\"", name);
+    if (near) mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    mli_free(t->ctx, names);
+    return ML_E_NAME;
+}
+
+ml_status ml_table_select(const ml_table *table, const char *const *names, int64_t count,
+                          ml_table **out, ml_error *error)
+{
+    ml_table *t = NULL;
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    if (count < 0 || (count > 0 && !names)) return mli_null(error, "names");
+    ml_status status = mli_table_alloc(table->ctx, table->rows, count, &t, error);
+    if (status) return status;
+    for (int64_t i = 0; i < count && !status; i++) {
+        int64_t at = ml_table_find(table, names[i]);
+        if (at < 0) {
+            status = names[i] ? unknown_column(table, names[i], error)
+                              : mli_null(error, "names");
+        } else {
+            status = mli_column_share(t->ctx, &table->columns[at], &t->columns[i], error);
+        }
+    }
+    if (!status) status = mli_table_seal(t, error);
+    if (status) {
+        ml_table_free(t);
+        return status;
+    }
+    *out = t;
+    return ML_OK;
+}
+
+/* ---- ranges ---- */
+
+static void narrow(mli_column *c, int64_t begin, int64_t end)
+{
+    c->null_count = mli_column_missing(c, begin, end);
+    c->rows = end - begin;
+    c->offset += begin;
+    if (c->null_count == 0) c->validity = NULL;
+    if (c->type == ML_TYPE_TEXT) {
+        c->offsets += begin;
+    } else if (c->data) {
+        c->data =
+            (const char *)c->data + begin * c->stride * (int64_t)mli_type_size(c->type);
+    }
+}
+
+ml_status ml_table_slice(const ml_table *table, int64_t begin, int64_t end,
+                         ml_table **out, ml_error *error)
+{
+    ml_table *t = NULL;
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    if (begin < 0 || end < begin || end > table->rows) {
+        return mli_fail(error, ML_E_RANGE,
+                        "rows %" PRId64 " to %" PRId64
+                        " are not a range of a table with %" PRId64 " rows",
+                        begin, end, table->rows);
+    }
+    ml_status status =
+        mli_table_alloc(table->ctx, end - begin, table->n_columns, &t, error);
+    if (status) return status;
+    for (int64_t i = 0; i < t->n_columns && !status; i++) {
+        status = mli_column_share(t->ctx, &table->columns[i], &t->columns[i], error);
+        if (!status) narrow(&t->columns[i], begin, end);
+    }
+    if (!status) status = mli_table_seal(t, error);
+    if (status) {
+        ml_table_free(t);
+        return status;
+    }
+    *out = t;
+    return ML_OK;
+}
+
+/* ---- rows by index ---- */
+
+typedef struct {
+    const mli_column *from;
+    const int64_t *rows;
+    int64_t count;
+    void *data;       /* elements or bytes of text, or bits */
+    uint8_t *bits;    /* validity, or NULL */
+    int64_t *offsets; /* [count + 1] of text */
+} taking;
+
+#define GATHER(type)                                                                     \
+    do {                                                                                 \
+        const type *in = t->from->data;                                                  \
+        type *to = t->data;                                                              \
+        int64_t step = t->from->stride;                                                  \
+        for (int64_t i = begin; i < end; i++) to[i] = in[t->rows[i] * step];             \
+    } while (0)
+
+static void gather_bits(uint8_t *to, const uint8_t *from, int64_t offset,
+                        const int64_t *rows, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++) {
+        int64_t bit = offset + rows[i];
+        unsigned on = (from[bit >> 3] >> (bit & 7)) & 1u;
+        to[i >> 3] = (uint8_t)(to[i >> 3] | on << (i & 7));
+    }
+}
+
+static void gather_text(const taking *t, int64_t begin, int64_t end)
+{
+    const char *bytes = t->from->data;
+    const int64_t *offsets = t->from->offsets;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t row = t->rows[i], size = offsets[row + 1] - offsets[row];
+        if (size > 0) {
+            memcpy((char *)t->data + t->offsets[i], bytes + offsets[row], (size_t)size);
+        }
+    }
+}
+
+static void gather(void *arg, int64_t task, int32_t slot)
+{
+    const taking *t = arg;
+    int64_t begin = task * GRAIN;
+    int64_t end = begin + GRAIN < t->count ? begin + GRAIN : t->count;
+    (void)slot;
+    if (t->from->type == ML_TYPE_TEXT) {
+        gather_text(t, begin, end);
+    } else if (t->from->type == ML_DTYPE_BOOL) {
+        gather_bits(t->data, t->from->data, t->from->offset, t->rows, begin, end);
+    } else {
+        switch (mli_type_size(t->from->type)) {
+        case 1:
+            GATHER(uint8_t);
+            break;
+        case 2:
+            GATHER(uint16_t);
+            break;
+        case 4:
+            GATHER(uint32_t);
+            break;
+        default:
+            GATHER(uint64_t);
+        }
+    }
+    if (t->bits) {
+        gather_bits(t->bits, t->from->validity, t->from->offset, t->rows, begin, end);
+    }
+}
+
+static void *new_buffer(ml_context *ctx, mli_column *c, int slot, int64_t count,
+                        size_t item)
+{
+    void *data = NULL;
+    c->keep[slot] = mli_buffer_new(ctx, (size_t)count * item, &data);
+    return c->keep[slot] ? data : NULL;
+}
+
+/* Shares the levels when the buffers that hold them are known, else copies them. */
+static ml_status take_levels(ml_context *ctx, const mli_column *from, mli_column *to,
+                             ml_error *err)
+{
+    if (from->n_levels == 0) return ML_OK;
+    to->n_levels = from->n_levels;
+    mli_buffer *offsets = mli_column_holder(from, from->level_offsets);
+    mli_buffer *bytes = from->levels ? mli_column_holder(from, from->levels) : offsets;
+    if (offsets && bytes) {
+        to->levels = from->levels;
+        to->level_offsets = from->level_offsets;
+        to->keep[1] = mli_buffer_ref(offsets);
+        to->keep[2] = mli_buffer_ref(bytes);
+        return ML_OK;
+    }
+    int64_t base = from->level_offsets[0];
+    int64_t size = from->level_offsets[from->n_levels] - base;
+    int64_t *ends = new_buffer(ctx, to, 1, from->n_levels + 1, sizeof *ends);
+    char *text = ends ? new_buffer(ctx, to, 2, size + 1, 1) : NULL;
+    if (!text) return mli_nomem(err);
+    if (size) memcpy(text, from->levels + base, (size_t)size);
+    for (int64_t i = 0; i <= from->n_levels; i++) ends[i] = from->level_offsets[i] - base;
+    to->levels = text;
+    to->level_offsets = ends;
+    return ML_OK;
+}
+
+/* Offsets of the texts taken, and room for their bytes. */
+static ml_status take_offsets(ml_context *ctx, taking *t, mli_column *to, ml_error *err)
+{
+    const int64_t *in = t->from->offsets;
+    int64_t *ends = new_buffer(ctx, to, 1, t->count + 1, sizeof *ends);
+    if (!ends) return mli_nomem(err);
+    for (int64_t i = 0; i < t->count; i++) {
+        int64_t size = in[t->rows[i] + 1] - in[t->rows[i]];
+        if (__builtin_add_overflow(ends[i], size, &ends[i + 1])) return mli_nomem(err);
+    }
+    t->offsets = ends;
+    to->offsets = ends;
+    t->data = new_buffer(ctx, to, 0, ends[t->count] + 1, 1);
+    return t->data ? ML_OK : mli_nomem(err);
+}
+
+static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
+                             int64_t count, mli_column *to, ml_error *err)
+{
+    taking t = {from, rows, count, NULL, NULL, NULL};
+    ml_status status = ML_OK;
+    to->name = mli_strdup(ctx, from->name);
+    if (!to->name) return mli_nomem(err);
+    to->type = from->type;
+    to->ordered = from->ordered;
+    to->rows = count;
+    to->stride = 1;
+    if (from->type == ML_TYPE_TEXT) {
+        status = take_offsets(ctx, &t, to, err);
+    } else {
+        size_t item = mli_type_size(from->type);
+        t.data = new_buffer(ctx, to, 0, item ? count : (count + 7) / 8, item ? item : 1);
+        if (!t.data) return mli_nomem(err);
+        if (from->type == ML_TYPE_CATEGORY) status = take_levels(ctx, from, to, err);
+    }
+    if (status) return status;
+    if (from->validity && from->null_count) {
+        t.bits = new_buffer(ctx, to, 4, (count + 7) / 8, 1);
+        if (!t.bits) return mli_nomem(err);
+    }
+    mli_parallel(ctx, mli_task_count(count, GRAIN), gather, &t);
+    to->data = t.data;
+    to->validity = t.bits;
+    if (from->null_count) to->null_count = mli_column_count_missing(to, 0, count);
+    if (to->null_count == 0) to->validity = NULL;
+    return ML_OK;
+}
+
+ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t count,
+                        ml_table **out, ml_error *error)
+{
+    ml_table *t = NULL;
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    if (count < 0 || (count > 0 && !rows)) return mli_null(error, "rows");
+    for (int64_t i = 0; i < count; i++) {
+        if (rows[i] >= 0 && rows[i] < table->rows) continue;
+        mli_fail(error, ML_E_RANGE,
+                 "row %" PRId64 " is outside a table with %" PRId64 " rows", rows[i],
+                 table->rows);
+        return mli_error_at(error, ML_E_RANGE, "rows[%" PRId64 "]", i);
+    }
+    ml_status status = mli_table_alloc(table->ctx, count, table->n_columns, &t, error);
+    if (status) return status;
+    for (int64_t i = 0; i < t->n_columns && !status; i++) {
+        status =
+            take_column(t->ctx, &table->columns[i], rows, count, &t->columns[i], error);
+    }
+    if (!status) status = mli_table_seal(t, error);
+    if (status) {
+        ml_table_free(t);
+        return status;
+    }
+    *out = t;
+    return ML_OK;
+}
