@@ -5,14 +5,36 @@
  * the names (a test checks it).
  */
 #include "algorithms/algorithm.h"
+#include "tuning/metrics.h"
 
-/* ALGORITHM(symbol): an mli_algorithm. OTHER(symbol): a plain mli_descriptor. */
-#define ENTRIES(ALGORITHM, OTHER)
+/* A: an mli_algorithm. M: an mli_metric. O: a plain mli_descriptor. */
+#define ENTRIES(A, M, O)                                                                 \
+    M(mli_metric_accuracy)                                                               \
+    M(mli_metric_balanced_accuracy)                                                      \
+    M(mli_metric_brier)                                                                  \
+    M(mli_metric_f1)                                                                     \
+    M(mli_metric_log_loss)                                                               \
+    M(mli_metric_mae)                                                                    \
+    M(mli_metric_mape)                                                                   \
+    M(mli_metric_mcc)                                                                    \
+    M(mli_metric_mse)                                                                    \
+    M(mli_metric_pinball)                                                                \
+    M(mli_metric_pr_auc)                                                                 \
+    M(mli_metric_precision)                                                              \
+    M(mli_metric_r2)                                                                     \
+    M(mli_metric_recall)                                                                 \
+    M(mli_metric_rmse)                                                                   \
+    M(mli_metric_roc_auc)                                                                \
+    O(mli_options_metric)                                                                \
+    O(mli_options_split)                                                                 \
+    O(mli_options_study)
 
-#define DECLARE_ALGORITHM(symbol) extern const mli_algorithm symbol;
-#define DECLARE_OTHER(symbol) extern const mli_descriptor symbol;
-ENTRIES(DECLARE_ALGORITHM, DECLARE_OTHER)
+#define DECLARE_A(symbol) extern const mli_algorithm symbol;
+#define DECLARE_M(symbol) extern const mli_metric symbol;
+#define DECLARE_O(symbol) extern const mli_descriptor symbol;
+ENTRIES(DECLARE_A, DECLARE_M, DECLARE_O)
 
-#define LIST_ALGORITHM(symbol) &symbol.head,
-#define LIST_OTHER(symbol) &symbol,
-const mli_descriptor *const mli_catalog[] = {ENTRIES(LIST_ALGORITHM, LIST_OTHER) NULL};
+#define LIST_HEAD(symbol)  &symbol.head,
+#define LIST_PLAIN(symbol) &symbol,
+const mli_descriptor *const mli_catalog[] = {ENTRIES(LIST_HEAD, LIST_HEAD, LIST_PLAIN)
+                                                 NULL};

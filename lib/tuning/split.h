@@ -17,9 +17,19 @@ typedef struct mli_folds {
     int64_t *n_train, *n_test;
 } mli_folds;
 
-/* Options (resolved "options.split"): method holdout, kfold, stratified, group, time;
- * fraction, folds, shuffle, seed, and the columns stratify, group, time. */
-ml_status mli_folds_new(const ml_table *table, const ml_params *options, mli_folds **out,
+/* What to split by: the same names as in "options.split". */
+typedef struct mli_split {
+    const char *method; /* auto, holdout, kfold, stratified, group, time */
+    double fraction;    /* of a holdout */
+    int64_t folds;
+    int shuffle;
+    uint64_t seed;
+    const char *stratify, *group, *time; /* columns; "" or NULL: none */
+} mli_split;
+
+/* From resolved "options.split". */
+mli_split mli_split_of(const ml_params *options);
+ml_status mli_folds_new(const ml_table *table, const mli_split *split, mli_folds **out,
                         ml_error *err);
 void mli_folds_free(mli_folds *f);
 

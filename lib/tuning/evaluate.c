@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * evaluate.c: ml_model_evaluate: metrics of a model on a table, with 95 % intervals by
+ * the percentile bootstrap (Efron, Tibshirani, "An introduction to the bootstrap", 1993).
+ */
+#include "core/parallel.h"
+#include "core/rng.h"
+#include "core/text.h"
+#include "tuning/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BOOTSTRAP_ROWS 40000000 /* rows drawn in all, at most, so that time is bounded   \
+                                 */
+#define BOOTSTRAP_MAX 400
+#define BOOTSTRAP_MIN 40
+#define MAX_METRICS   32
+
+typedef struct bootstrap {
+    ml_context *ctx;
+    const mli_metric *metric;
+    const mli_truth *truth;
+    const double *prediction;
+    int64_t replicates;
+    double *values; /* [replicates], NaN where the metric is not defined */
+    atomic_int nomem;
+} bootstrap;
+
+static const mli_metric_options plain_options = {MLI_AVERAGE_AUTO, 0.5};
+
+static void bootstrap_task(void *arg, int64_t task, int32_t slot)
+{
+    (void)slot;
+    bootstrap *b = arg;
+    int64_t n = b->truth->n;
+    b->values[task] = NAN;
+    int64_t *rows = mli_alloc_vec(b->ctx, n, sizeof *rows);
+    if (!rows) {
+        atomic_store(&b->nomem, 1);
+        return;
+    }
+    mli_rng rng;
+    mli_rng_init(&rng, 0, (uint64_t)task, 0x626f6f74 /* "boot" */);
+    for (int64_t i = 0; i < n; i++) rows[i] = mli_rng_below(&rng, n);
+    mli_truth sample = *b->truth;
+    sample.rows = rows;
+    double value;
+    if (b->metric->score(b->ctx, &sample, b->prediction, &plain_options, &value, NULL) ==
+        ML_OK)
+        b->values[task] = value;
+    mli_free(b->ctx, rows);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The 2.5 % and 97.5 % points of the replicates that are defined. */
+static void percentiles(double *values, int64_t n, double *low, double *high)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (!isnan(values[i])) values[kept++] = values[i];
+    *low = *high = NAN;
+    if (kept < BOOTSTRAP_MIN / 2) return;
+    qsort(values, (size_t)kept, sizeof *values, ascending);
+    *low = values[(int64_t)(0.025 * (double)(kept - 1) + 0.5)];
+    *high = values[(int64_t)(0.975 * (double)(kept - 1) + 0.5)];
+}
+
+static ml_status interval(ml_context *ctx, const mli_metric *metric,
+                          const mli_truth *truth, const double *prediction, double *low,
+                          double *high, ml_error *err)
+{
+    int64_t replicates = BOOTSTRAP_ROWS / (truth->n + 1);
+    if (replicates > BOOTSTRAP_MAX) replicates = BOOTSTRAP_MAX;
+    *low = *high = NAN;
+    if (replicates < BOOTSTRAP_MIN) replicates = BOOTSTRAP_MIN;
+    bootstrap b = {.ctx = ctx,
+                   .metric = metric,
+                   .truth = truth,
+                   .prediction = prediction,
+                   .replicates = replicates};
+    atomic_init(&b.nomem, 0);
+    b.values = mli_alloc_vec(ctx, replicates, sizeof *b.values);
+    if (!b.values) return mli_nomem(err);
+    mli_parallel(ctx, replicates, bootstrap_task, &b);
+    if (!atomic_load(&b.nomem)) percentiles(b.values, replicates, low, high);
+    mli_free(ctx, b.values);
+    return atomic_load(&b.nomem) ? mli_nomem(err) : ML_OK;
+}
+
+/* Predictions by need, made once for all metrics. */
+typedef struct evaluation {
+    ml_context *ctx;
+    const ml_model *model;
+    const mli_design *design;
+    double *predictions[4]; /* by MLI_NEEDS_ */
+    int64_t count;
+    const char *names[MAX_METRICS];
+    double value[MAX_METRICS], low[MAX_METRICS], high[MAX_METRICS];
+} evaluation;
+
+static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_error *err)
+{
+    const mli_metric *m;
+    ml_status st = mli_metric_find(name, &m, err);
+    if (st < 0) return st;
+    if (e->count == MAX_METRICS)
+        return mli_fail(err, ML_E_RANGE, "more than %d metrics", MAX_METRICS);
+    if (!e->predictions[m->needs]) {
+        st = mli_metric_predict(m, e->model, e->design, NULL, &e->predictions[m->needs],
+                                err);
+        if (st < 0) return st;
+    }
+    mli_truth truth = mli_truth_of(e->design);
+    const double *p = e->predictions[m->needs];
+    int64_t i = e->count;
+    st = m->score(e->ctx, &truth, p, &plain_options, &e->value[i], err);
+    /* Among the usual metrics, those that these rows do not define are left out. */
+    if (st == ML_E_DATA && !strict) return ML_OK;
+    if (st < 0) return st;
+    e->names[i] = m->head.name + sizeof "metric." - 1;
+    e->count++;
+    return interval(e->ctx, m, &truth, p, &e->low[i], &e->high[i], err);
+}
+
+static ml_status evaluate_list(evaluation *e, const char *list, int strict, ml_error *err)
+{
+    for (const char *p = list; *p;) {
+        p += strspn(p, ", ");
+        size_t n = strcspn(p, ", ");
+        if (n == 0) break;
+        char name[64];
+        if (n >= sizeof name) n = sizeof name - 1;
+        memcpy(name, p, n);
+        name[n] = 0;
+        p += strcspn(p, ", ");
+        ml_status st = evaluate_one(e, name, strict, err);
+        if (st < 0) return st;
+    }
+    if (e->count == 0) return mli_fail(err, ML_E_ARGUMENT, "no metric is named");
+    return ML_OK;
+}
+
+static ml_status evaluation_table(const evaluation *e, ml_table **out, ml_error *err)
+{
+    mli_builder *b = NULL;
+    ml_status st = mli_builder_new(e->ctx, e->count, &b, err);
+    if (st < 0) return st;
+    if ((st = mli_builder_text(b, "metric", e->names, err)) < 0 ||
+        (st = mli_builder_f64(b, "value", e->value, err)) < 0 ||
+        (st = mli_builder_f64(b, "low", e->low, err)) < 0 ||
+        (st = mli_builder_f64(b, "high", e->high, err)) < 0) {
+        mli_builder_free(b);
+        return st;
+    }
+    return mli_builder_finish(b, out, err);
+}
+
+ml_status ml_model_evaluate(const ml_model *model, const ml_table *table,
+                            const char *metrics, ml_table **out, ml_error *error)
+{
+    if (!model) return mli_null(error, "model");
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    mli_design *design = NULL;
+    ml_status st = mli_design_apply(model->inputs, table, 1, &design, error);
+    if (st < 0) return st;
+    evaluation *e = mli_calloc(model->ctx, 1, sizeof *e);
+    if (!e) {
+        mli_design_free(design);
+        return mli_nomem(error);
+    }
+    e->ctx = model->ctx;
+    e->model = model;
+    e->design = design;
+    if (design->rows == 0) {
+        st = mli_fail(error, ML_E_DATA, "there are no rows with a target to score");
+    } else {
+        st = evaluate_list(e, metrics ? metrics : mli_metric_usual(model->inputs),
+                           metrics != NULL, error);
+    }
+    if (st == ML_OK) st = evaluation_table(e, out, error);
+    for (int i = 0; i < 4; i++) mli_free(model->ctx, e->predictions[i]);
+    mli_free(model->ctx, e);
+    mli_design_free(design);
+    return st;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * metrics.c: finding metrics by name, scoring models with them, and the public call.
+ */
+#include "tuning/metrics.h"
+
+#include "core/text.h"
+
+#include <math.h>
+#include <ml/study.h>
+#include <string.h>
+
+#define PREFIX      (sizeof "metric." - 1)
+#define MAX_METRICS 128
+
+static const mli_param metric_params[] = {
+    {"average", NULL, ML_PARAM_STR, 0, "auto", "{auto, binary, macro, micro, weighted}",
+     NULL, NULL,
+     "How f1, precision and recall combine classes. auto: class 1 of two classes, else "
+     "the "
+     "plain mean (macro). micro: all rows together. weighted: mean weighted by class "
+     "size.",
+     "0.1"},
+    {"quantile", "alpha", ML_PARAM_F64, 0, "0.5", "(0, 1)", NULL, NULL,
+     "The quantile that pinball judges.", "0.1"},
+    MLI_PARAM_END};
+
+const mli_descriptor mli_options_metric = {
+    .name = "options.metric",
+    .title = "options of metrics",
+    .doc = "Options of ml_metric_score.",
+    .family = "options",
+    .since = "0.1",
+    .sort = MLI_SORT_OPTIONS,
+    .params = metric_params,
+};
+
+ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *err)
+{
+    const char *shown[MAX_METRICS];
+    int64_t n = 0;
+    for (const mli_descriptor *const *e = mli_catalog; *e; e++) {
+        const mli_descriptor *d = *e;
+        if (d->sort != MLI_SORT_METRIC || n == MAX_METRICS) continue;
+        shown[n++] = d->name + PREFIX;
+        if (strcmp(shown[n - 1], name) == 0 || strcmp(d->name, name) == 0 ||
+            (d->aliases && mli_in_list(name, d->aliases))) {
+            *out = (const mli_metric *)d; /* the head is its first member */
+            return ML_OK;
+        }
+    }
+    mli_fail(err, ML_E_NAME, "there is no metric \"%s\"", name);
+    const char *near = mli_nearest(name, shown, n);
+    if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    return mli_error_hint(err, ML_E_NAME,
+                          "metrics are accuracy, log_loss, roc_auc, rmse, mae, r2 and "
+                          "others: see the schemas named metric.*");
+}
+
+const char *mli_metric_default(const mli_inputs *inputs)
+{
+    if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse";
+    return inputs->classes.n == 2 ? "roc_auc" : "log_loss";
+}
+
+const char *mli_metric_usual(const mli_inputs *inputs)
+{
+    if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse,mae,r2";
+    if (inputs->classes.n == 2)
+        return "roc_auc,pr_auc,log_loss,brier,accuracy,balanced_accuracy,f1,mcc";
+    return "log_loss,accuracy,balanced_accuracy,f1,mcc,roc_auc";
+}
+
+ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
+                          ml_error *err)
+{
+    if (metric->head.tasks & (uint32_t)inputs->task) return ML_OK;
+    const char *task =
+        inputs->task == MLI_TASK_CLASSIFICATION ? "classification" : "regression";
+    mli_fail(err, ML_E_UNSUPPORTED, "metric %s does not suit %s",
+             metric->head.name + PREFIX, task);
+    return mli_error_hint(err, ML_E_UNSUPPORTED, "use one of %s",
+                          mli_metric_usual(inputs));
+}
+
+mli_truth mli_truth_of(const mli_design *design)
+{
+    return (mli_truth){.n = design->rows,
+                       .y = design->y,
+                       .label = design->label,
+                       .weight = design->weight,
+                       .n_classes = design->inputs->classes.n};
+}
+
+ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
+                             const mli_design *design, mli_run *run, double **out,
+                             ml_error *err)
+{
+    static const char *const kinds[] = {"", "value", "class", "proba"};
+    mli_plan *plan = NULL;
+    ml_status st = mli_metric_fits(metric, model->inputs, err);
+    if (st < 0) return st;
+    st = mli_plan_new(model, kinds[metric->needs], NULL, &plan, err);
+    if (st < 0) return st;
+    double *p = mli_alloc_vec(model->ctx, design->rows * plan->n_outputs, sizeof *p);
+    st = p ? mli_plan_run_design(plan, design, run, p, err) : mli_nomem(err);
+    mli_plan_free(plan);
+    if (st < 0) {
+        mli_free(model->ctx, p);
+        return st;
+    }
+    *out = p;
+    return ML_OK;
+}
+
+static const mli_metric_options default_options = {MLI_AVERAGE_AUTO, 0.5};
+
+ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
+                           const mli_design *design, mli_run *run, double *out,
+                           ml_error *err)
+{
+    double *p = NULL;
+    ml_status st = mli_metric_predict(metric, model, design, run, &p, err);
+    if (st < 0) return st;
+    mli_truth truth = mli_truth_of(design);
+    st = metric->score(model->ctx, &truth, p, &default_options, out, err);
+    mli_free(model->ctx, p);
+    return st;
+}
+
+/* The arrays behind the tensors of ml_metric_score. */
+typedef struct scoring {
+    ml_context *ctx;
+    double *truth, *prediction, *weight;
+    int32_t *label;
+    int64_t n, n_classes;
+} scoring;
+
+static void scoring_free(scoring *s)
+{
+    mli_free(s->ctx, s->truth);
+    mli_free(s->ctx, s->prediction);
+    mli_free(s->ctx, s->weight);
+    mli_free(s->ctx, s->label);
+}
+
+/* Turns the truth into class indices, of which there are max + 1 or those given. */
+static ml_status scoring_labels(scoring *s, ml_error *err)
+{
+    s->label = mli_alloc_vec(s->ctx, s->n, sizeof *s->label);
+    if (!s->label) return mli_nomem(err);
+    int64_t most = s->n_classes;
+    for (int64_t i = 0; i < s->n; i++) {
+        double v = s->truth[i];
+        if (!(v >= 0 && v < 1e9) || v != floor(v) ||
+            (s->n_classes && v >= (double)s->n_classes)) {
+            mli_fail(err, ML_E_DATA, "%s is not a class index", MLI_NUM(v));
+            mli_error_at(err, ML_E_DATA, "truth, row %lld", (long long)i);
+            return mli_error_hint(
+                err, ML_E_DATA,
+                "classes are whole numbers from 0, less than the number "
+                "of columns of the prediction");
+        }
+        s->label[i] = (int32_t)v;
+        if (s->label[i] >= most) most = s->label[i] + 1;
+    }
+    s->n_classes = most;
+    return ML_OK;
+}
+
+/* Probabilities of class 1 become two columns. */
+static ml_status scoring_two_columns(scoring *s, ml_error *err)
+{
+    double *two = mli_alloc_vec(s->ctx, 2 * s->n, sizeof *two);
+    if (!two) return mli_nomem(err);
+    for (int64_t i = 0; i < s->n; i++) {
+        two[2 * i] = 1 - s->prediction[i];
+        two[2 * i + 1] = s->prediction[i];
+    }
+    mli_free(s->ctx, s->prediction);
+    s->prediction = two;
+    return ML_OK;
+}
+
+static ml_status scoring_prediction(scoring *s, const ml_tensor *t, ml_error *err)
+{
+    int64_t columns = t->ndim == 2 ? t->shape[1] : 1;
+    s->prediction = mli_alloc_vec(s->ctx, s->n * columns, sizeof(double));
+    if (!s->prediction) return mli_nomem(err);
+    for (int64_t i = 0; i < s->n; i++)
+        for (int64_t j = 0; j < columns; j++)
+            s->prediction[i * columns + j] = ml_tensor_get_f64(t, i, j);
+    for (int64_t i = 0; i < s->n * columns; i++) {
+        if (isfinite(s->prediction[i])) continue;
+        mli_fail(err, ML_E_DATA, "the prediction is not a finite number");
+        return mli_error_at(err, ML_E_DATA, "prediction, row %lld",
+                            (long long)(i / columns));
+    }
+    return ML_OK;
+}
+
+static ml_status scoring_numbers(scoring *s, const ml_tensor *truth,
+                                 const ml_tensor *weight, ml_error *err)
+{
+    ml_status st = mli_tensor_doubles(truth, &s->truth, err);
+    if (st < 0) return st;
+    double total = 0;
+    if (weight) {
+        if ((st = mli_tensor_doubles(weight, &s->weight, err)) < 0) return st;
+        for (int64_t i = 0; i < s->n; i++) {
+            if (!(s->weight[i] >= 0) || isinf(s->weight[i])) {
+                mli_fail(err, ML_E_DATA, "a weight must be a number of at least 0");
+                return mli_error_at(err, ML_E_DATA, "weight, row %lld", (long long)i);
+            }
+            total += s->weight[i];
+        }
+    }
+    if (s->n == 0 || (weight && total <= 0))
+        return mli_fail(err, ML_E_DATA,
+                        "there are no rows (of positive weight) to score");
+    return ML_OK;
+}
+
+static ml_status check_shapes(const ml_tensor *truth, const ml_tensor *prediction,
+                              const ml_tensor *weight, ml_error *err)
+{
+    if (truth->ndim != 1)
+        return mli_fail(err, ML_E_SHAPE, "truth must have one dimension, not %d",
+                        truth->ndim);
+    if (prediction->ndim < 1 || prediction->ndim > 2)
+        return mli_fail(err, ML_E_SHAPE, "prediction must have one or two dimensions");
+    if (prediction->shape[0] != truth->shape[0])
+        return mli_fail(err, ML_E_SHAPE, "prediction has %lld rows, truth has %lld",
+                        (long long)prediction->shape[0], (long long)truth->shape[0]);
+    if (weight && (weight->ndim != 1 || weight->shape[0] != truth->shape[0]))
+        return mli_fail(err, ML_E_SHAPE, "weight must have one dimension of %lld rows",
+                        (long long)truth->shape[0]);
+    return ML_OK;
+}
+
+static ml_status check_columns(const mli_metric *m, int64_t columns, ml_error *err)
+{
+    if (m->needs != MLI_NEEDS_PROBA && columns != 1) {
+        mli_fail(err, ML_E_SHAPE, "metric %s needs one predicted %s per row, not %lld",
+                 m->head.name + PREFIX, m->head.needs, (long long)columns);
+        return mli_error_hint(err, ML_E_SHAPE, "give a prediction of one dimension");
+    }
+    return ML_OK;
+}
+
+static ml_status metric_options(ml_context *ctx, const ml_params *given,
+                                mli_metric_options *out, ml_error *err)
+{
+    ml_params *p = NULL;
+    ml_status st = mli_params_resolve(ctx, &mli_options_metric, given, &p, err);
+    if (st < 0) return st;
+    out->average = mli_get_enum(p, "average", "auto,binary,macro,micro,weighted");
+    out->quantile = mli_get_f64(p, "quantile");
+    ml_params_free(p);
+    return ML_OK;
+}
+
+static ml_status scoring_classes(scoring *s, const mli_metric *m, int64_t columns,
+                                 ml_error *err)
+{
+    if (columns > 1) s->n_classes = columns;
+    ml_status st = scoring_labels(s, err);
+    if (st < 0) return st;
+    if (m->needs == MLI_NEEDS_CLASS) {
+        for (int64_t i = 0; i < s->n; i++)
+            if (s->prediction[i] >= (double)s->n_classes && s->prediction[i] < 1e9)
+                s->n_classes = (int64_t)s->prediction[i] + 1;
+        if (s->n_classes < 2) s->n_classes = 2;
+        return ML_OK;
+    }
+    if (columns > 1) return ML_OK;
+    if (s->n_classes > 2) {
+        mli_fail(err, ML_E_SHAPE, "%lld classes need as many columns of probabilities",
+                 (long long)s->n_classes);
+        return mli_error_hint(err, ML_E_SHAPE, "give a prediction of rows by classes");
+    }
+    s->n_classes = 2;
+    return scoring_two_columns(s, err);
+}
+
+ml_status ml_metric_score(ml_context *context, const char *metric, const ml_tensor *truth,
+                          const ml_tensor *prediction, const ml_tensor *weight,
+                          const ml_params *options, double *out, ml_error *error)
+{
+    if (!context) return mli_null(error, "context");
+    if (!metric) return mli_null(error, "metric");
+    if (!truth) return mli_null(error, "truth");
+    if (!prediction) return mli_null(error, "prediction");
+    if (!out) return mli_null(error, "out");
+    const mli_metric *m;
+    mli_metric_options opt = default_options;
+    ml_status st = mli_metric_find(metric, &m, error);
+    if (st < 0) return st;
+    if ((st = metric_options(context, options, &opt, error)) < 0) return st;
+    if ((st = check_shapes(truth, prediction, weight, error)) < 0) return st;
+    int64_t columns = prediction->ndim == 2 ? prediction->shape[1] : 1;
+    if ((st = check_columns(m, columns, error)) < 0) return st;
+
+    scoring s = {.ctx = context, .n = truth->shape[0]};
+    if ((st = scoring_numbers(&s, truth, weight, error)) < 0) goto out;
+    if ((st = scoring_prediction(&s, prediction, error)) < 0) goto out;
+    if (m->needs != MLI_NEEDS_VALUE)
+        if ((st = scoring_classes(&s, m, columns, error)) < 0) goto out;
+    mli_truth t = {.n = s.n,
+                   .y = s.truth,
+                   .label = s.label,
+                   .weight = s.weight,
+                   .n_classes = s.n_classes};
+    double value;
+    st = m->score(context, &t, s.prediction, &opt, &value, error);
+    if (st == ML_OK) *out = value;
+out:
+    scoring_free(&s);
+    return st;
+}
