@@ -5,9 +5,13 @@
  *     const mli_kernels *k = mli_kernels_of(ctx);
  *     double s = k->dot(x, y, n);
  *
- * All variants of a kernel sum in the same order (four lanes of partial sums per 8
- * elements are part of the contract), without fused multiply-add, so results are the same
- * bits at every level.
+ * All variants of a kernel do the same operations in the same order, without fused
+ * multiply-add, so results are the same bits at every level. Sums keep sixteen partial
+ * sums: element i goes to partial sum i mod 16, in order of i; at the end the upper half
+ * of the partial sums is added to the lower half, four times over.
+ *
+ * Vectors need no alignment; x and y may be the same where a kernel writes element i
+ * from elements i only. n may be 0.
  */
 #ifndef MLI_TENSOR_KERNELS_H
 #define MLI_TENSOR_KERNELS_H
@@ -17,16 +21,21 @@
 typedef struct mli_kernels {
     double (*dot)(const double *x, const double *y, int64_t n);
     double (*sum)(const double *x, int64_t n);
-    /* sum of w * x * y */
+    /* sum of w * x * y, multiplied in that order */
     double (*dot3)(const double *w, const double *x, const double *y, int64_t n);
     void (*axpy)(double a, const double *x, double *y, int64_t n); /* y += a x */
     void (*scale)(double a, double *x, int64_t n);                 /* x *= a */
     /* y = a x + b */
     void (*affine)(double a, double b, const double *x, double *y, int64_t n);
-    void (*exp)(const double *x, double *y, int64_t n);     /* within 2 ulp */
-    void (*sigmoid)(const double *x, double *y, int64_t n); /* 1 / (1 + e^-x) */
+    /* Within 1 ulp; 0, infinity and NaN where exp has them, subnormals included. */
+    void (*exp)(const double *x, double *y, int64_t n);
+    void (*sigmoid)(const double *x, double *y, int64_t n); /* 1 / (1 + e^-x), 2 ulp */
     void (*f32_to_f64)(const float *x, double *y, int64_t n);
     void (*f64_to_f32)(const double *x, float *y, int64_t n);
+    /* Scalar products of pairs of columns, the inside of cross products X'WX: for
+     * i in 0..2, j in 0..3: c[i * 4 + j] += sum over r of x[i * ld + r] * y[j * ld + r].
+     * The sum of each call is made as by `dot`, but with four partial sums. */
+    void (*gram3x4)(const double *x, const double *y, int64_t ld, int64_t n, double *c);
 } mli_kernels;
 
 const mli_kernels *mli_kernels_of(const ml_context *ctx);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kernels_body.h: the kernels, written once with the vector types of GCC and Clang, and
+ * compiled once per instruction set. The including file defines
+ *
+ *     KERNEL_TARGET  the mark of the functions (MLI_AVX2, or nothing for the baseline)
+ *     KERNEL_WIDTH   doubles per vector: 2, 4 or 8
+ *     KERNEL_TABLE   the name of the table
+ *
+ * Loops over the parts of sixteen partial sums have constant bounds and are unrolled, so
+ * the sums live in registers.
+ */
+#include "tensor/kernels.h"
+#include <math.h>
+#include <string.h>
+
+#define LANES  16
+#define W      KERNEL_WIDTH
+#define PARTS  (LANES / W)
+#define KERNEL KERNEL_TARGET static
+#define INSIDE KERNEL_TARGET static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+typedef double vec __attribute__((vector_size(W * 8)));
+typedef int64_t ints __attribute__((vector_size(W * 8)));
+typedef float floats __attribute__((vector_size(W * 4)));
+/* The same without a claim of alignment, for loads and stores. */
+typedef double vec_any __attribute__((vector_size(W * 8), aligned(8), may_alias));
+typedef float floats_any __attribute__((vector_size(W * 4), aligned(4), may_alias));
+
+#define LOAD(p)     ((vec) * (const vec_any *)(p))
+#define STORE(p, v) (*(vec_any *)(p) = (vec_any)(v))
+
+/* A number in every lane (subtracting zero keeps minus zero). */
+INSIDE vec all(double a)
+{
+    return a - (vec){0};
+}
+
+/* The total of the partial sums. */
+INSIDE double fold(double *s)
+{
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) s[l] += s[l + half];
+    return s[0];
+}
+
+KERNEL double k_dot(const double *x, const double *y, int64_t n)
+{
+    vec acc[PARTS] = {{0}};
+    double s[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++)
+            acc[p] += LOAD(x + i + p * W) * LOAD(y + i + p * W);
+    }
+    memcpy(s, acc, sizeof s);
+    for (int l = 0; i < n; i++, l++) s[l] += x[i] * y[i];
+    return fold(s);
+}
+
+KERNEL double k_sum(const double *x, int64_t n)
+{
+    vec acc[PARTS] = {{0}};
+    double s[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) acc[p] += LOAD(x + i + p * W);
+    }
+    memcpy(s, acc, sizeof s);
+    for (int l = 0; i < n; i++, l++) s[l] += x[i];
+    return fold(s);
+}
+
+KERNEL double k_dot3(const double *w, const double *x, const double *y, int64_t n)
+{
+    vec acc[PARTS] = {{0}};
+    double s[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) {
+            int64_t k = i + p * W;
+            acc[p] += LOAD(w + k) * LOAD(x + k) * LOAD(y + k);
+        }
+    }
+    memcpy(s, acc, sizeof s);
+    for (int l = 0; i < n; i++, l++) s[l] += w[i] * x[i] * y[i];
+    return fold(s);
+}
+
+KERNEL void k_axpy(double a, const double *x, double *y, int64_t n)
+{
+    vec va = all(a);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) STORE(y + i, LOAD(y + i) + va * LOAD(x + i));
+    for (; i < n; i++) y[i] += a * x[i];
+}
+
+KERNEL void k_scale(double a, double *x, int64_t n)
+{
+    vec va = all(a);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) STORE(x + i, va * LOAD(x + i));
+    for (; i < n; i++) x[i] = a * x[i];
+}
+
+KERNEL void k_affine(double a, double b, const double *x, double *y, int64_t n)
+{
+    vec va = all(a), vb = all(b);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) STORE(y + i, va * LOAD(x + i) + vb);
+    for (; i < n; i++) y[i] = a * x[i] + b;
+}
+
+/* mask ? a : b */
+INSIDE vec choose(ints mask, vec a, vec b)
+{
+    return (vec)((mask & (ints)a) | (~mask & (ints)b));
+}
+
+/* 2^k for lanes of integers in [-1022, 1023] given as doubles: adding 1.5 * 2^52 leaves
+ * the integer in the low bits, from where it is shifted to the exponent's place. */
+INSIDE vec power_of_two(vec k)
+{
+    ints bits = (ints)(k + all(6755399441055744.0 + 1023.0));
+    return (vec)(bits << 52);
+}
+
+/* e^x = 2^k e^r with |r| <= ln(2) / 2. e^r - 1 - r = r^2 q(r), where q is the polynomial
+ * of degree 9 with the least error (1.3e-17). The power of two is applied in two factors,
+ * so that results below the normal range are rounded once. */
+INSIDE vec exp_of(vec x)
+{
+    static const double q[10] = {0x1.0000000000001p-1,  0x1.5555555555556p-3,
+                                 0x1.5555555553d63p-5,  0x1.11111111109b3p-7,
+                                 0x1.6c16c1788bd90p-10, 0x1.a01a01a7c41d5p-13,
+                                 0x1.a019b90d2ae7ap-16, 0x1.71de0dae63bb3p-19,
+                                 0x1.289185613a3d6p-22, 0x1.af38a9b0ec855p-26};
+    const vec magic = all(6755399441055744.0); /* 1.5 * 2^52: adding it rounds */
+    vec high = all(710.0), low = all(-746.0);
+    x = choose(x > high, high, x);
+    x = choose(x < low, low, x);
+    vec k = (x * all(1.4426950408889634) + magic) - magic;
+    vec r = (x - k * all(0.6931471803691238)) - k * all(1.9082149292705877e-10);
+    vec r2 = r * r, r4 = r2 * r2;
+    vec q01 = all(q[0]) + r * all(q[1]), q23 = all(q[2]) + r * all(q[3]);
+    vec q45 = all(q[4]) + r * all(q[5]), q67 = all(q[6]) + r * all(q[7]);
+    vec q89 = all(q[8]) + r * all(q[9]);
+    vec sum = (q01 + r2 * q23) + r4 * ((q45 + r2 * q67) + r4 * q89);
+    vec e = all(1.0) + (r + r2 * sum);
+    vec k1 = (k * all(0.5) + magic) - magic;
+    return (e * power_of_two(k1)) * power_of_two(k - k1);
+}
+
+/* The lesser of e^x and e^-x never overflows, and gives both tails their full digits. */
+INSIDE vec sigmoid_of(vec x)
+{
+    vec zero = all(0.0), one = all(1.0);
+    vec e = exp_of(choose(x > zero, zero - x, x));
+    return choose(x > zero, one, e) / (one + e);
+}
+
+/* Applies a function of vectors to all elements; the rest goes through a padded vector.
+ */
+#define MAP(name, function)                                                              \
+    KERNEL void name(const double *x, double *y, int64_t n)                              \
+    {                                                                                    \
+        int64_t i = 0;                                                                   \
+        for (; i + W <= n; i += W) STORE(y + i, function(LOAD(x + i)));                  \
+        if (i == n) return;                                                              \
+        vec v = {0};                                                                     \
+        memcpy(&v, x + i, (size_t)(n - i) * sizeof *x);                                  \
+        v = function(v);                                                                 \
+        memcpy(y + i, &v, (size_t)(n - i) * sizeof *y);                                  \
+    }
+MAP(k_exp, exp_of)
+MAP(k_sigmoid, sigmoid_of)
+
+KERNEL void k_f32_to_f64(const float *x, double *y, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        STORE(y + i,
+              __builtin_convertvector((floats) * (const floats_any *)(x + i), vec));
+    for (; i < n; i++) y[i] = x[i];
+}
+
+KERNEL void k_f64_to_f32(const double *x, float *y, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        *(floats_any *)(y + i) =
+            (floats_any) __builtin_convertvector(LOAD(x + i), floats);
+    for (; i < n; i++) y[i] = (float)x[i];
+}
+
+/* Four partial sums here, whatever the vector's width: twelve sums fill the registers. */
+#define GW (W < 4 ? W : 4)
+#define GP (4 / GW)
+typedef double gvec __attribute__((vector_size(GW * 8)));
+typedef double gvec_any __attribute__((vector_size(GW * 8), aligned(8), may_alias));
+#define GLOAD(p) ((gvec) * (const gvec_any *)(p))
+
+KERNEL void k_gram3x4(const double *x, const double *y, int64_t ld, int64_t n, double *c)
+{
+    gvec acc[12][GP];
+    int64_t r = 0;
+    memset(acc, 0, sizeof acc);
+    for (; r + 4 <= n; r += 4) {
+        UNROLL
+        for (int p = 0; p < GP; p++) {
+            const double *xr = x + r + p * GW, *yr = y + r + p * GW;
+            gvec y0 = GLOAD(yr), y1 = GLOAD(yr + ld);
+            gvec y2 = GLOAD(yr + 2 * ld), y3 = GLOAD(yr + 3 * ld);
+            UNROLL
+            for (int i = 0; i < 3; i++) {
+                gvec xi = GLOAD(xr + i * ld);
+                acc[i * 4][p] += xi * y0;
+                acc[i * 4 + 1][p] += xi * y1;
+                acc[i * 4 + 2][p] += xi * y2;
+                acc[i * 4 + 3][p] += xi * y3;
+            }
+        }
+    }
+    UNROLL
+    for (int i = 0; i < 12; i++) {
+        double s[4];
+        const double *xi = x + i / 4 * ld, *yi = y + i % 4 * ld;
+        memcpy(s, acc[i], sizeof s);
+        for (int64_t k = r; k < n; k++) s[k - r] += xi[k] * yi[k];
+        c[i] += (s[0] + s[2]) + (s[1] + s[3]);
+    }
+}
+
+extern const mli_kernels KERNEL_TABLE;
+const mli_kernels KERNEL_TABLE = {
+    k_dot, k_sum,     k_dot3,       k_axpy,       k_scale,   k_affine,
+    k_exp, k_sigmoid, k_f32_to_f64, k_f64_to_f32, k_gram3x4,
+};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The vector kernels: right values, and the same bits at every level of instructions.
+ */
+#include "testing.h"
+
+#include "core/cpu.h"
+#include "tensor/kernels.h"
+
+#define MOST 300
+
+/* A small generator of doubles in [-1, 1), so that the data are the same everywhere. */
+static double noise(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(int64_t)(*state >> 11) / 4503599627370496.0 - 1.0;
+}
+
+static void fill(double *x, int64_t n, uint64_t seed)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = noise(&seed) * (i % 7 == 3 ? 1e8 : 1.0);
+}
+
+/* The sum as the contract says it: sixteen partial sums, then halves. */
+static double sum_by_contract(const double *terms, int64_t n)
+{
+    double s[16] = {0};
+    for (int64_t i = 0; i < n; i++) s[i % 16] += terms[i];
+    for (int half = 8; half; half /= 2)
+        for (int l = 0; l < half; l++) s[l] += s[l + half];
+    return s[0];
+}
+
+static int same(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* Distance in units of the last place of b. */
+static double ulps(double a, long double b)
+{
+    double near = (double)b;
+    if (a == near)
+        return fabs((double)((long double)a - b)) /
+               (nextafter(fabs(near), INFINITY) - fabs(near));
+    if (!isfinite(a) || !isfinite(near)) return INFINITY;
+    return (double)(fabsl((long double)a - b) /
+                    (long double)(nextafter(fabs(near), INFINITY) - fabs(near)));
+}
+
+#define EACH_LEVEL(k)                                                                    \
+    for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX512; level++)               \
+        for (const mli_kernels *k = mli_kernels_level(level); k; k = NULL)
+
+START_TEST(levels)
+{
+    ck_assert_ptr_nonnull(mli_kernels_level(MLI_CPU_SCALAR));
+    int32_t best = mli_cpu_best();
+    ck_assert_ptr_nonnull(mli_kernels_level(best));
+    if (best < MLI_CPU_AVX512) ck_assert_ptr_null(mli_kernels_level(best + 1));
+    ml_context *ctx = test_context(0);
+    ck_assert_ptr_eq(mli_kernels_of(ctx), mli_kernels_level(best));
+    ml_context_free(ctx);
+    ml_host host = ML_HOST_INIT;
+    host.cpu_level = MLI_CPU_SCALAR;
+    OK(ml_context_new(&host, &ctx, ERR));
+    ck_assert_ptr_eq(mli_kernels_of(ctx), mli_kernels_level(MLI_CPU_SCALAR));
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(sums_follow_the_contract)
+{
+    double w[MOST + 1], x[MOST + 1], y[MOST + 1], t[MOST];
+    fill(w, MOST + 1, 1);
+    fill(x, MOST + 1, 2);
+    fill(y, MOST + 1, 3);
+    EACH_LEVEL(k)
+    for (int64_t n = 0; n < MOST; n += n < 40 ? 1 : 13) {
+        const double *u = x + 1, *v = y + 1; /* not aligned */
+        ck_assert(same(k->sum(u, n), sum_by_contract(u, n)));
+        for (int64_t i = 0; i < n; i++) t[i] = u[i] * v[i];
+        ck_assert(same(k->dot(u, v, n), sum_by_contract(t, n)));
+        for (int64_t i = 0; i < n; i++) t[i] = w[i] * u[i] * v[i];
+        ck_assert(same(k->dot3(w, u, v, n), sum_by_contract(t, n)));
+    }
+}
+END_TEST
+
+START_TEST(elementwise)
+{
+    double x[MOST], y[MOST], z[MOST];
+    fill(x, MOST, 4);
+    fill(y, MOST, 5);
+    EACH_LEVEL(k)
+    for (int64_t n = 0; n < 40; n++) {
+        memcpy(z, y, sizeof z);
+        k->axpy(1.7, x, z, n);
+        for (int64_t i = 0; i < n; i++) ck_assert(same(z[i], y[i] + 1.7 * x[i]));
+        ck_assert(same(z[n], y[n])); /* nothing written beyond */
+        memcpy(z, y, sizeof z);
+        k->scale(-0.3, z, n);
+        for (int64_t i = 0; i < n; i++) ck_assert(same(z[i], -0.3 * y[i]));
+        ck_assert(same(z[n], y[n]));
+        memcpy(z, y, sizeof z);
+        k->affine(2.5, -1e3, x, z, n);
+        for (int64_t i = 0; i < n; i++) ck_assert(same(z[i], 2.5 * x[i] + -1e3));
+        ck_assert(same(z[n], y[n]));
+        k->affine(0.5, 0.0, z, z, n); /* in place */
+        for (int64_t i = 0; i < n; i++)
+            ck_assert(same(z[i], 0.5 * (2.5 * x[i] + -1e3) + 0.0));
+    }
+}
+END_TEST
+
+START_TEST(floats)
+{
+    float f[MOST], g[MOST];
+    double x[MOST];
+    uint64_t seed = 6;
+    for (int i = 0; i < MOST; i++) f[i] = (float)(noise(&seed) * 1e30);
+    f[3] = INFINITY;
+    f[17] = -0.0f;
+    EACH_LEVEL(k)
+    for (int64_t n = 0; n < 40; n++) {
+        x[n] = 42;
+        k->f32_to_f64(f, x, n);
+        for (int64_t i = 0; i < n; i++) ck_assert(same(x[i], (double)f[i]));
+        ck_assert(x[n] == 42);
+        g[n] = 42;
+        k->f64_to_f32(x, g, n);
+        ck_assert_int_eq(memcmp(f, g, (size_t)n * sizeof *f), 0);
+        ck_assert(g[n] == 42);
+    }
+    EACH_LEVEL(k)
+    {
+        double nan = NAN, tiny = 1e-60, third = 1.0 / 3;
+        float out;
+        k->f64_to_f32(&nan, &out, 1);
+        ck_assert(isnan(out));
+        k->f64_to_f32(&tiny, &out, 1);
+        ck_assert(out == 0);
+        k->f64_to_f32(&third, &out, 1);
+        ck_assert(out == (float)third);
+    }
+}
+END_TEST
+
+START_TEST(exp_is_exact_enough)
+{
+    enum { N = 20011 };
+    static double x[N], y[N], first[N];
+    uint64_t seed = 7;
+    for (int i = 0; i < N; i++) {
+        double width = i % 3 == 0 ? 745.0 : i % 3 == 1 ? 20.0 : 0.4;
+        x[i] = noise(&seed) * width;
+    }
+    int done = 0;
+    EACH_LEVEL(k)
+    {
+        double worst = 0;
+        k->exp(x, y, N);
+        for (int i = 0; i < N; i++) {
+            double off = ulps(y[i], expl((long double)x[i]));
+            if (off > worst) worst = off;
+        }
+        ck_assert_msg(worst < 1.0, "off by %f ulp at level %d", worst, level);
+        if (done++) ck_assert_int_eq(memcmp(y, first, sizeof y), 0);
+        memcpy(first, y, sizeof y);
+    }
+}
+END_TEST
+
+START_TEST(exp_at_the_edges)
+{
+    const double x[] = {0.0,    -0.0,   1.0,    INFINITY, -INFINITY, NAN,   709.78,
+                        709.79, -708.5, -745.0, -745.2,   -1e300,    1e300, 5e-324};
+    const int n = sizeof x / sizeof *x;
+    double y[16];
+    EACH_LEVEL(k)
+    {
+        k->exp(x, y, n);
+        for (int i = 0; i < n; i++) {
+            double right = exp(x[i]);
+            if (isnan(right))
+                ck_assert(isnan(y[i]));
+            else if (!isfinite(right) || right == 0 || right == 1)
+                ck_assert(y[i] == right);
+            else
+                ck_assert(ulps(y[i], expl((long double)x[i])) <= 1.0);
+        }
+        /* One element alone takes the padded path. */
+        k->exp(x + 2, y, 1);
+        ck_assert(ulps(y[0], expl(1.0L)) < 1.0);
+    }
+}
+END_TEST
+
+START_TEST(sigmoid)
+{
+    enum { N = 5003 };
+    static double x[N], y[N], first[N];
+    uint64_t seed = 8;
+    for (int i = 0; i < N; i++) x[i] = noise(&seed) * (i % 2 ? 700 : 8);
+    x[0] = INFINITY;
+    x[1] = -INFINITY;
+    x[2] = NAN;
+    x[3] = 0;
+    int done = 0;
+    EACH_LEVEL(k)
+    {
+        k->sigmoid(x, y, N);
+        ck_assert(y[0] == 1 && y[1] == 0 && isnan(y[2]) && y[3] == 0.5);
+        for (int i = 4; i < N; i++) {
+            long double right = 1 / (1 + expl(-(long double)x[i]));
+            ck_assert_msg(ulps(y[i], right) < 2.0, "%a gives %a", x[i], y[i]);
+        }
+        y[2] = 0;
+        if (done++) ck_assert_int_eq(memcmp(y, first, sizeof y), 0);
+        memcpy(first, y, sizeof y);
+    }
+}
+END_TEST
+
+START_TEST(gram)
+{
+    enum { LD = 83 };
+    double x[3 * LD], y[4 * LD], c[12], first[12];
+    fill(x, 3 * LD, 9);
+    fill(y, 4 * LD, 10);
+    for (int64_t n = 0; n <= LD; n += n < 9 ? 1 : 7) {
+        int done = 0;
+        EACH_LEVEL(k)
+        {
+            for (int i = 0; i < 12; i++) c[i] = i;
+            k->gram3x4(x, y, LD, n, c);
+            for (int i = 0; i < 12; i++) {
+                double s[4] = {0};
+                for (int64_t r = 0; r < n; r++)
+                    s[r % 4] += x[i / 4 * LD + r] * y[i % 4 * LD + r];
+                ck_assert(same(c[i], i + ((s[0] + s[2]) + (s[1] + s[3]))));
+            }
+            if (done++) ck_assert_int_eq(memcmp(c, first, sizeof c), 0);
+            memcpy(first, c, sizeof c);
+        }
+    }
+}
+END_TEST
+
+TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
+          exp_is_exact_enough, exp_at_the_edges, sigmoid, gram)
