@@ -13,13 +13,23 @@
  *   feature accepts any type, matched by its text.
  * - A category unseen in training counts as missing ("unseen = missing", the default) or
  *   is an error ("unseen = error").
- * - Levels are sorted by text, so that codes do not depend on the order of the rows.
+ * - Levels are sorted by text, so that codes do not depend on the order of the rows. They
+ *   are the values that occur in the training rows.
+ * - Text with more than 1000 distinct values that repeat less than once on average
+ *   identifies rows rather than describing them, and columns without any value tell
+ *   nothing: both are left out (and named in the model's summary as "ignored_columns"),
+ *   unless `features` or `categorical` lists them.
+ * - A column that has a role (target, weight, group, time) is a feature only when
+ *   `features` lists it; the target never is.
  * - A row whose target is missing is dropped from training (and logged); a row with weight 0
  *   stays but counts nothing; a negative or missing weight is an error.
  * - Class labels are the sorted distinct values of the target: numerically for numbers,
  *   by text otherwise. `positive` names the class that becomes index 1 of two.
- * - Infinite feature values are errors for algorithms without MLI_CAN_MISSING, which also
- *   may impute; gbdt takes them as they are.
+ * - The task is the one the algorithm has; with several, `task` says it, and "auto" takes
+ *   classification for text, categories, booleans and numbers that are all 0 or 1, and
+ *   regression for other numbers.
+ * - Missing and infinite feature values are errors for algorithms without
+ *   MLI_CAN_MISSING; the others see them as they are.
  */
 #ifndef MLI_DATA_DESIGN_H
 #define MLI_DATA_DESIGN_H
@@ -40,6 +50,12 @@ typedef struct mli_dictionary {
 } mli_dictionary;
 /* Code of a text by binary search (memcmp order, shorter first on a tie); -1 if absent. */
 int64_t mli_dictionary_find(const mli_dictionary *d, const char *text, size_t size);
+/* Room for n texts of `size` bytes together, to be filled in through *bytes and
+ * *offsets [n + 1]. */
+ml_status mli_dictionary_new(ml_context *ctx, int64_t n, int64_t size, mli_dictionary *out,
+                             char **bytes, int64_t **offsets, ml_error *err);
+void mli_dictionary_share(const mli_dictionary *from, mli_dictionary *to);
+void mli_dictionary_free(mli_dictionary *d);
 
 typedef struct mli_feature {
     char *name;
@@ -61,6 +77,9 @@ typedef struct mli_inputs {
     mli_dictionary classes;  /* labels as text, in class order; n = 0: no classes */
     char *weight, *group, *time; /* names of role columns, NULL when there is none */
 } mli_inputs;
+/* Empty inputs with room for n features, to be filled in: texts by mli_strdup. */
+ml_status mli_inputs_new(ml_context *ctx, int64_t n_features, mli_inputs **out,
+                         ml_error *err);
 mli_inputs *mli_inputs_ref(mli_inputs *in);
 void mli_inputs_free(mli_inputs *in);
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
@@ -70,8 +89,9 @@ const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size);
 typedef struct mli_design_column {
     const mli_column *column; /* of the table */
     int32_t kind;
-    int32_t *codes; /* [rows] categorical: model codes, -1 missing or unseen; owned */
-    double *values; /* [rows] numeric read from text: owned; else NULL */
+    const int32_t *codes; /* [rows] categorical: model codes, -1 missing or unseen */
+    const double *values; /* [rows] numeric that the column does not hold as such; or NULL */
+    mli_buffer *memory;   /* of codes or values; NULL when they are the column's own */
 } mli_design_column;
 
 typedef struct mli_design {
@@ -84,8 +104,10 @@ typedef struct mli_design {
     int32_t *label;   /* [rows] class index, or NULL */
     double *weight;   /* [rows] or NULL for all 1 */
     int64_t n_groups;
-    int64_t *group;   /* [n_groups + 1] first rows of runs of equal group, or NULL */
+    int64_t *group;   /* [n_groups + 1] first rows of the groups of a ranking, or NULL */
     int64_t *group_id; /* [rows] dense ids of the group column, or NULL */
+    int64_t dropped;   /* rows left out because their target is missing */
+    char *ignored;     /* columns left out, "a, b"; NULL: none */
 } mli_design;
 
 /* From a training table: finds roles, codes categories, makes the inputs. `d` is the
@@ -113,7 +135,9 @@ void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *ou
 
 /* The common role parameters: target, weight, features, ignore, categorical, positive,
  * unseen, task, group, time. For descriptors' `roles`. */
-extern const mli_param mli_roles_supervised[];   /* target required */
-extern const mli_param mli_roles_unsupervised[]; /* no target */
+extern const mli_param mli_roles_supervised[];     /* of several tasks; target required */
+extern const mli_param mli_roles_regression[];     /* without task and positive */
+extern const mli_param mli_roles_classification[]; /* without task */
+extern const mli_param mli_roles_unsupervised[];   /* no target */
 
 #endif

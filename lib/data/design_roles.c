@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/design_roles.c: the role parameters that algorithms share: which columns are what.
+ */
+#include "data/design.h"
+
+#define COLUMN (MLI_FLAG_ROLE | MLI_FLAG_NULLABLE)
+
+#define TARGET                                                                           \
+    {                                                                                    \
+        "target", "label,y,label_column,target_column", ML_PARAM_STR,                    \
+            MLI_FLAG_ROLE | MLI_FLAG_REQUIRED, NULL, NULL, NULL, NULL,                   \
+            "The column to predict. Rows in which it is missing are not used.", "0.1"    \
+    }
+#define WEIGHT                                                                           \
+    {                                                                                    \
+        "weight", "sample_weight,weight_column,weights", ML_PARAM_STR, COLUMN, "", NULL, \
+            NULL, NULL,                                                                  \
+            "The column of row weights: numbers, 0 or larger. Not set: all rows count "  \
+            "the same.",                                                                 \
+            "0.1"                                                                        \
+    }
+#define FEATURES                                                                         \
+    {                                                                                    \
+        "features", "inputs,feature_columns", ML_PARAM_STRS, COLUMN, "", NULL, NULL,     \
+            NULL,                                                                        \
+            "The columns to predict from. Not set: all columns without another role, "   \
+            "but for text that identifies rows and columns without any value.",          \
+            "0.1"                                                                        \
+    }
+#define IGNORE                                                                           \
+    {                                                                                    \
+        "ignore", "ignore_column,ignored_features,drop", ML_PARAM_STRS, COLUMN, "",      \
+            NULL, NULL, NULL, "Columns that are not to be used.", "0.1"                  \
+    }
+#define CATEGORICAL                                                                      \
+    {                                                                                    \
+        "categorical", "categorical_feature,cat_features,categorical_features",          \
+            ML_PARAM_STRS, COLUMN, "", NULL, NULL, NULL,                                 \
+            "Columns whose values are names, although they look like numbers, such as "  \
+            "postal codes. Text columns are categories in any case.",                    \
+            "0.1"                                                                        \
+    }
+#define POSITIVE                                                                         \
+    {                                                                                    \
+        "positive", "pos_label,positive_class", ML_PARAM_STR, MLI_FLAG_NULLABLE, "",     \
+            NULL, NULL, NULL,                                                            \
+            "Of two classes the one that counts as positive. Not set: the second in "    \
+            "sorted order.",                                                             \
+            "0.1"                                                                        \
+    }
+#define UNSEEN                                                                           \
+    {                                                                                    \
+        "unseen", "handle_unknown", ML_PARAM_STR, 0, "missing", "{missing, error}",      \
+            NULL, NULL,                                                                  \
+            "What a category means in prediction that training did not have: a missing " \
+            "value, or an error.",                                                       \
+            "0.1"                                                                        \
+    }
+#define TASK                                                                             \
+    {                                                                                    \
+        "task", NULL, ML_PARAM_STR, 0, "auto", "{auto, regression, classification}",     \
+            NULL, NULL,                                                                  \
+            "What is predicted. auto: classes when the target is text, a category, a "   \
+            "boolean or holds only 0 and 1; a number otherwise.",                        \
+            "0.1"                                                                        \
+    }
+#define GROUP                                                                            \
+    {                                                                                    \
+        "group", "group_column,group_id,groups,query_id,qid", ML_PARAM_STR, COLUMN, "",  \
+            NULL, NULL, NULL,                                                            \
+            "The column that says which rows belong together, such as the query of a "   \
+            "ranking. Splits keep groups whole.",                                        \
+            "0.1"                                                                        \
+    }
+#define TIME                                                                             \
+    {                                                                                    \
+        "time", "time_column,timestamp_column", ML_PARAM_STR, COLUMN, "", NULL, NULL,    \
+            NULL, "The column of dates, times or numbers that orders the rows.", "0.1"   \
+    }
+#define END                                                                              \
+    {                                                                                    \
+        NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                             \
+    }
+
+const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL,
+                                          WEIGHT, TASK,     POSITIVE, UNSEEN,
+                                          GROUP,  TIME,     END};
+
+const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, WEIGHT,
+                                          UNSEEN, GROUP,    TIME,   END};
+
+const mli_param mli_roles_classification[] = {
+    TARGET, FEATURES, IGNORE, CATEGORICAL, WEIGHT, POSITIVE, UNSEEN, GROUP, TIME, END};
+
+const mli_param mli_roles_unsupervised[] = {FEATURES, IGNORE, CATEGORICAL, WEIGHT,
+                                            UNSEEN,   GROUP,  TIME,        END};
