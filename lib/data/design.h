@@ -76,12 +76,21 @@ typedef struct mli_inputs {
     int32_t target_type;
     mli_dictionary classes;  /* labels as text, in class order; n = 0: no classes */
     char *weight, *group, *time; /* names of role columns, NULL when there is none */
+    /* From a file, and the levels of features not yet looked at: see mli_inputs_check. */
+    atomic_int unchecked;
 } mli_inputs;
 /* Empty inputs with room for n features, to be filled in: texts by mli_strdup. */
 ml_status mli_inputs_new(ml_context *ctx, int64_t n_features, mli_inputs **out,
                          ml_error *err);
 mli_inputs *mli_inputs_ref(mli_inputs *in);
 void mli_inputs_free(mli_inputs *in);
+/* Makes sure that the levels of all features can be used without harm: loading a model
+ * does not look at them, so that its time does not depend on their number. The first call
+ * checks, later ones are free. mli_design_apply and mli_plan_new call it; whoever uses
+ * levels otherwise must. (Classes are checked when a model is loaded.) ML_E_FORMAT. */
+ml_status mli_inputs_check(mli_inputs *in, ml_error *err);
+/* Do the offsets rise from 0, are the texts UTF-8, and (sorted) strictly ascending? */
+int mli_dictionary_valid(const mli_dictionary *d, int sorted);
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
 const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size);
 
