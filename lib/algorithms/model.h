@@ -24,6 +24,7 @@ struct ml_model {
     mli_str summary;    /* JSON object of facts from training: "rows": 100, ... */
     char *json;         /* for ml_model_json; made when sealed */
     int sealed;
+    atomic_int unchecked; /* from a file: see mli_model_check */
 };
 
 /* An empty model; takes references to inputs, a copy of params. */
@@ -45,6 +46,12 @@ void mli_model_note_i64(ml_model *m, const char *key, int64_t value);
 void mli_model_note_str(ml_model *m, const char *key, const char *value);
 /* Sorts, makes the JSON; afterwards the model is immutable. */
 ml_status mli_model_seal(ml_model *m, ml_error *err);
+
+/* Makes sure that the contents of a loaded model can be used without harm (the levels of
+ * its inputs, algorithm->check). Loading does so at once for small models; for large ones
+ * the first use does, so that loading takes the same time whatever the size. The first
+ * call checks, later ones are free. mli_plan_new and computed attributes call it. */
+ml_status mli_model_check(const ml_model *m, ml_error *err);
 
 /* A stored tensor, or NULL. Borrowed. */
 const ml_tensor *mli_model_find(const ml_model *m, const char *name);
