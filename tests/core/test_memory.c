@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Allocation through the context, and shared buffers.
+ */
+#include "failing.h"
+#include "core/context.h"
+
+static ml_context *failing_context(failing_alloc *f)
+{
+    ml_context *ctx = NULL;
+    ml_host host = failing_host(f);
+    OK(ml_context_new(&host, &ctx, ERR));
+    return ctx;
+}
+
+static void fill_and_check(unsigned char *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++) p[i] = (unsigned char)(i * 7);
+    for (size_t i = 0; i < size; i++) ck_assert_uint_eq(p[i], (unsigned char)(i * 7));
+}
+
+static void try_sizes(ml_context *ctx)
+{
+    static const size_t sizes[] = {0, 1, 15, 16, 17, 63, 64, 65, 4095, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *p = mli_alloc(ctx, sizes[i]);
+        ck_assert_ptr_nonnull(p);
+        ck_assert_uint_eq((uintptr_t)p % 16, 0);
+        fill_and_check(p, sizes[i]);
+        p = mli_realloc(ctx, p, sizes[i] * 3 + 1);
+        ck_assert_ptr_nonnull(p);
+        for (size_t k = 0; k < sizes[i]; k++)
+            ck_assert_uint_eq(p[k], (unsigned char)(k * 7));
+        p = mli_realloc(ctx, p, sizes[i] / 2);
+        for (size_t k = 0; k < sizes[i] / 2; k++)
+            ck_assert_uint_eq(p[k], (unsigned char)(k * 7));
+        mli_free(ctx, p);
+        unsigned char *v = mli_alloc_vec(ctx, (int64_t)sizes[i], 3);
+        ck_assert_ptr_nonnull(v);
+        ck_assert_uint_eq((uintptr_t)v % 64, 0);
+        fill_and_check(v, 3 * sizes[i]);
+        v = mli_realloc(ctx, v, 3 * sizes[i] + 1000);
+        ck_assert_uint_eq((uintptr_t)v % 64, 0);
+        for (size_t k = 0; k < 3 * sizes[i]; k++)
+            ck_assert_uint_eq(v[k], (unsigned char)(k * 7));
+        mli_free(ctx, v);
+        unsigned char *z = mli_calloc(ctx, sizes[i], 5);
+        ck_assert_ptr_nonnull(z);
+        for (size_t k = 0; k < 5 * sizes[i]; k++) ck_assert_uint_eq(z[k], 0);
+        mli_free(ctx, z);
+    }
+}
+
+START_TEST(without_a_context)
+{
+    try_sizes(NULL);
+}
+END_TEST
+
+START_TEST(with_the_default_allocator)
+{
+    ml_context *ctx = test_context(1);
+    try_sizes(ctx);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(with_the_hosts_allocator)
+{
+    failing_alloc f = {0};
+    ml_context *ctx = failing_context(&f);
+    int64_t before = f.live;
+    try_sizes(ctx);
+    ck_assert_int_eq(f.live, before);
+    ml_context_free(ctx);
+    ck_assert_int_eq(f.live, 0);
+    ck_assert_int_eq(f.bytes, 0);
+    ck_assert_int_eq(f.faults, 0);
+    ck_assert_int_gt(f.calls, 50);
+}
+END_TEST
+
+START_TEST(refuses_overflow)
+{
+    ml_context *ctx = test_context(1);
+    ml_context *const contexts[] = {NULL, ctx};
+    for (int i = 0; i < 2; i++) {
+        ml_context *c = contexts[i];
+        ck_assert_ptr_null(mli_alloc(c, SIZE_MAX));
+        ck_assert_ptr_null(mli_alloc(c, SIZE_MAX - 15));
+        ck_assert_ptr_null(mli_alloc(c, PTRDIFF_MAX));
+        ck_assert_ptr_null(mli_calloc(c, SIZE_MAX / 2, 3));
+        ck_assert_ptr_null(mli_calloc(c, SIZE_MAX, 1));
+        ck_assert_ptr_null(mli_calloc(c, (size_t)1 << 32, (size_t)1 << 32));
+        ck_assert_ptr_null(mli_alloc_vec(c, INT64_MAX, 8));
+        ck_assert_ptr_null(mli_alloc_vec(c, INT64_MAX, 1));
+        ck_assert_ptr_null(mli_alloc_vec(c, -1, 8));
+        ck_assert_ptr_null(mli_strndup(c, "x", SIZE_MAX));
+        ck_assert_ptr_null(mli_buffer_new(c, SIZE_MAX - 8, NULL));
+        char *p = mli_strdup(c, "kept");
+        ck_assert_ptr_null(mli_realloc(c, p, SIZE_MAX - 3));
+        ck_assert_str_eq(p, "kept");
+        mli_free(c, p);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(copies_text)
+{
+    char *p = mli_strdup(NULL, "");
+    ck_assert_str_eq(p, "");
+    mli_free(NULL, p);
+    p = mli_strndup(NULL, "abcdef", 3);
+    ck_assert_str_eq(p, "abc");
+    mli_free(NULL, p);
+    p = mli_strndup(NULL, NULL, 0);
+    ck_assert_str_eq(p, "");
+    mli_free(NULL, p);
+    mli_free(NULL, NULL);
+    p = mli_realloc(NULL, NULL, 10);
+    ck_assert_ptr_nonnull(p);
+    mli_free(NULL, p);
+}
+END_TEST
+
+START_TEST(failure_keeps_the_old_block)
+{
+    failing_alloc f = {0};
+    ml_context *ctx = failing_context(&f);
+    char *p = mli_strdup(ctx, "kept");
+    f.fail_at = f.calls + 1;
+    ck_assert_ptr_null(mli_realloc(ctx, p, 1000));
+    ck_assert_ptr_null(mli_alloc(ctx, 1));
+    ck_assert_ptr_null(mli_calloc(ctx, 1, 1));
+    ck_assert_ptr_null(mli_alloc_vec(ctx, 1, 1));
+    ck_assert_ptr_null(mli_strdup(ctx, "x"));
+    ck_assert_ptr_null(mli_buffer_new(ctx, 8, NULL));
+    ck_assert_ptr_null(mli_buffer_wrap(ctx, "x", 1, NULL, NULL));
+    ck_assert_str_eq(p, "kept");
+    mli_free(ctx, p);
+    ml_context_free(ctx);
+    ck_assert_int_eq(f.live, 0);
+}
+END_TEST
+
+START_TEST(buffer_is_zeroed_and_aligned)
+{
+    failing_alloc f = {0};
+    ml_context *ctx = failing_context(&f);
+    double *data = NULL;
+    mli_buffer *b = mli_buffer_new(ctx, 100 * sizeof *data, &data);
+    ck_assert_ptr_nonnull(b);
+    ck_assert_ptr_eq(b->data, data);
+    ck_assert_uint_eq(b->size, 800);
+    ck_assert_uint_eq((uintptr_t)data % 64, 0);
+    for (int i = 0; i < 100; i++) ck_assert(data[i] == 0);
+    mli_buffer *again = mli_buffer_ref(b);
+    ml_context_free(ctx); /* the buffer keeps it alive */
+    mli_buffer_free(b);
+    data[99] = 1;
+    mli_buffer_free(again);
+    ck_assert_int_eq(f.live, 0);
+    ck_assert_int_eq(f.faults, 0);
+    ck_assert_ptr_null(mli_buffer_ref(NULL));
+    mli_buffer_free(NULL);
+    b = mli_buffer_new(NULL, 0, NULL);
+    ck_assert_ptr_nonnull(b);
+    mli_buffer_free(b);
+}
+END_TEST
+
+static void count_release(void *user)
+{
+    ++*(int *)user;
+}
+
+START_TEST(buffer_releases_once)
+{
+    ml_context *ctx = test_context(1);
+    int released = 0;
+    mli_buffer *b = mli_buffer_wrap(ctx, "abc", 3, count_release, &released);
+    mli_buffer_ref(b);
+    mli_buffer_free(b);
+    ck_assert_int_eq(released, 0);
+    mli_buffer_free(b);
+    ck_assert_int_eq(released, 1);
+    b = mli_buffer_wrap(ctx, "abc", 3, NULL, NULL);
+    mli_buffer_free(b);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("core/memory", without_a_context, with_the_default_allocator,
+          with_the_hosts_allocator, refuses_overflow, copies_text,
+          failure_keeps_the_old_block, buffer_is_zeroed_and_aligned, buffer_releases_once)
