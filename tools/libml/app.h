@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * app.h: what the commands of the libml program share. The program is a user of the
+ * public API only.
+ */
+#ifndef LIBML_APP_H
+#define LIBML_APP_H
+
+#include <ml/ml.h>
+#include <stdio.h>
+
+/* Exit codes; the manual page documents them. */
+#define EXIT_OK          0
+#define EXIT_FAILED      1 /* the data, a file or a parameter */
+#define EXIT_USAGE       2 /* the command line */
+#define EXIT_INTERRUPTED 3 /* stopped by a signal before there was a result */
+
+/* An option of the command line. `id` indexes app.value. */
+typedef struct option {
+    int id;
+    char letter;          /* 0: none */
+    const char *name;     /* without dashes */
+    const char *argument; /* NULL: a switch */
+    const char *help;
+} option;
+
+enum {
+    OPT_HELP,
+    OPT_THREADS,
+    OPT_SEED,
+    OPT_JSON,
+    OPT_QUIET, /* of every command */
+    OPT_TARGET,
+    OPT_ALGORITHM,
+    OPT_SET,
+    OPT_TEST,
+    OPT_HOLDOUT,
+    OPT_VALID,
+    OPT_OUTPUT,
+    OPT_REPORT,
+    OPT_METRICS,
+    OPT_KIND,
+    OPT_TRIALS,
+    OPT_TIME,
+    OPT_STUDY,
+    OPT_CSV,
+    OPT_ID,
+    OPT_VERIFY,
+    OPT_COUNT
+};
+#define LIST_MAX 256 /* values of an option that may be given many times */
+
+typedef struct app {
+    const struct command *command;
+    const char *value[OPT_COUNT]; /* the last value given, "" for switches, or NULL */
+    const char *set[LIST_MAX], *study[LIST_MAX], *csv[LIST_MAX];
+    int n_set, n_study, n_csv;
+    const char *operand[8];
+    int n_operand;
+    ml_context *ctx;
+    ml_error *err;
+    ml_cancel *cancel;
+    int bar; /* a progress bar is on the screen */
+    double bar_time;
+} app;
+
+typedef struct command {
+    const char *name, *operands, *summary, *text;
+    const int *options; /* ids, ends with -1 */
+    int least, most;    /* operands */
+    int (*run)(app *a);
+} command;
+extern const command commands[]; /* ends with a NULL name */
+extern const option all_options[];
+const command *command_find(const char *name);
+
+/* options.c: 0, or EXIT_USAGE after saying what is wrong. */
+int options_parse(app *a, int argc, char **argv);
+const option *option_of(int id);
+void print_help(FILE *to, const command *c); /* NULL: of the program */
+void print_manual(FILE *to);
+void print_completion(FILE *to);
+
+/* app.c */
+int app_open(app *a);
+void app_close(app *a);
+int app_fail(app *a); /* prints the error; returns the exit code */
+int app_usage(app *a, const char *format, ...);
+int flag(const app *a, int id);
+ml_status read_table(app *a, const char *path, ml_table **out);
+/* key=value pairs into params */
+ml_status add_pairs(app *a, ml_params *p, const char *const *pairs, int n);
+ml_status make_estimator(app *a, ml_estimator **out);
+int on_progress(const ml_progress *p, void *user);
+void end_bar(app *a);
+double seconds_now(void);
+/* After a run: was it cut short by Ctrl-C? Says so once. */
+void tell_interrupted(app *a);
+
+/* output.c */
+void print_table(FILE *to, const ml_table *t);
+void print_table_json(FILE *to, const ml_table *t); /* an array of objects */
+void print_json_string(FILE *to, const char *text);
+void print_wrapped(FILE *to, const char *text, int indent, int width);
+void print_params_json(FILE *to, const ml_params *p);
+
+int cmd_train(app *a);
+int cmd_tune(app *a);
+int cmd_predict(app *a);
+int cmd_evaluate(app *a);
+int cmd_inspect(app *a);
+int cmd_profile(app *a);
+int cmd_algorithms(app *a);
+int cmd_version(app *a);
+int cmd_completion(app *a);
+int cmd_manual(app *a);
+int cmd_schema(app *a);
+
+#endif

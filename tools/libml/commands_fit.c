@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * commands_fit.c: train and tune.
+ */
+#include "app.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* The tables of a command: training rows, and where given test and validation rows. */
+typedef struct inputs {
+    ml_table *data, *train, *test, *valid;
+} inputs;
+
+static void inputs_free(inputs *in)
+{
+    ml_table_free(in->data);
+    ml_table_free(in->train);
+    ml_table_free(in->test);
+    ml_table_free(in->valid);
+}
+
+static ml_status hold_out(app *a, inputs *in)
+{
+    ml_params *p = NULL;
+    ml_status st = ml_params_new(a->ctx, &p, a->err);
+    if (st == ML_OK) st = ml_params_set_str(p, "fraction", a->value[OPT_HOLDOUT], a->err);
+    if (st == ML_OK && flag(a, OPT_SEED))
+        st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
+    if (st == ML_OK) st = ml_table_split(in->data, p, &in->train, &in->test, a->err);
+    ml_params_free(p);
+    return st;
+}
+
+static ml_status read_inputs(app *a, inputs *in)
+{
+    ml_status st = read_table(a, a->operand[0], &in->data);
+    if (st == ML_OK && flag(a, OPT_VALID))
+        st = read_table(a, a->value[OPT_VALID], &in->valid);
+    if (st == ML_OK && flag(a, OPT_TEST))
+        st = read_table(a, a->value[OPT_TEST], &in->test);
+    if (st < 0) return st;
+    if (flag(a, OPT_HOLDOUT)) return hold_out(a, in);
+    in->train = ml_table_ref(in->data);
+    return ML_OK;
+}
+
+static int check_usage(app *a)
+{
+    if (!flag(a, OPT_TARGET))
+        return app_usage(a, "`libml %s` needs --target COL", a->command->name);
+    if (flag(a, OPT_TEST) && flag(a, OPT_HOLDOUT))
+        return app_usage(a, "give --test or --holdout, not both");
+    return 0;
+}
+
+static ml_status write_report(app *a, const inputs *in, const ml_model *model,
+                              const ml_study *study)
+{
+    ml_report *r = NULL;
+    char title[256];
+    snprintf(title, sizeof title, "%s of %s", ml_model_algorithm(model),
+             a->value[OPT_TARGET]);
+    ml_status st = ml_report_new(a->ctx, title, &r, a->err);
+    if (st == ML_OK) st = ml_report_add_model(r, "Model", model, in->test, a->err);
+    if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "Training data", in->train, a->err);
+    if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
+    ml_report_free(r);
+    return st;
+}
+
+static long long file_size(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 ? (long long)s.st_size : 0;
+}
+
+/* What both commands print at the end. `results`: of a study, or NULL. */
+static void print_outcome(app *a, const inputs *in, const ml_model *model,
+                          const ml_table *scores, const ml_table *results, double seconds)
+{
+    long long rows = (long long)ml_table_rows(in->train);
+    long long features = (long long)ml_model_inputs(model);
+    const char *path = a->value[OPT_OUTPUT];
+    if (flag(a, OPT_QUIET)) return;
+    if (flag(a, OPT_JSON)) {
+        printf("{\"algorithm\": \"%s\", \"rows\": %lld, \"features\": %lld, "
+               "\"seconds\": %.3f, \"model\": ",
+               ml_model_algorithm(model), rows, features, seconds);
+        if (path)
+            print_json_string(stdout, path);
+        else
+            fputs("null", stdout);
+        fputs(", \"params\": ", stdout);
+        print_params_json(stdout, ml_model_params(model));
+        if (scores) {
+            fputs(", \"metrics\": ", stdout);
+            print_table_json(stdout, scores);
+        }
+        if (results) {
+            fputs(", \"trials\": ", stdout);
+            print_table_json(stdout, results);
+        }
+        fputs("}\n", stdout);
+        return;
+    }
+    printf("%s: %lld rows, %lld features, %.2f s\n", ml_model_algorithm(model), rows,
+           features, seconds);
+    if (scores) {
+        printf("\nscores on %lld test rows:\n", (long long)ml_table_rows(in->test));
+        print_table(stdout, scores);
+    }
+    if (path) printf("\nsaved %s (%lld bytes)\n", path, file_size(path));
+    if (flag(a, OPT_REPORT)) printf("report %s\n", a->value[OPT_REPORT]);
+}
+
+/* Scores, saves, reports. */
+static ml_status finish(app *a, const inputs *in, const ml_model *model,
+                        const ml_study *study, double seconds)
+{
+    ml_table *scores = NULL, *results = NULL;
+    ml_status st = ML_OK;
+    if (in->test)
+        st = ml_model_evaluate(model, in->test, a->value[OPT_METRICS], &scores, a->err);
+    if (st == ML_OK && study) st = ml_study_results(study, &results, a->err);
+    if (st == ML_OK && flag(a, OPT_OUTPUT))
+        st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
+    if (st == ML_OK && flag(a, OPT_REPORT)) st = write_report(a, in, model, study);
+    if (st == ML_OK) print_outcome(a, in, model, scores, results, seconds);
+    ml_table_free(scores);
+    ml_table_free(results);
+    return st;
+}
+
+int cmd_train(app *a)
+{
+    inputs in = {0};
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    int code = check_usage(a);
+    if (code) return code;
+    ml_status st = make_estimator(a, &e);
+    if (st == ML_OK) st = read_inputs(a, &in);
+    double start = seconds_now();
+    if (st == ML_OK) st = ml_estimator_fit(e, in.train, in.valid, &m, a->err);
+    double seconds = seconds_now() - start;
+    if (st == ML_OK) {
+        tell_interrupted(a);
+        st = finish(a, &in, m, NULL, seconds);
+    }
+    if (st < 0) code = app_fail(a);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    inputs_free(&in);
+    return code;
+}
+
+static ml_status make_study(app *a, const ml_estimator *e, const inputs *in,
+                            ml_study **out)
+{
+    ml_params *p = NULL;
+    ml_status st = ml_params_new(a->ctx, &p, a->err);
+    if (st == ML_OK && flag(a, OPT_TRIALS))
+        st = ml_params_set_str(p, "n_trials", a->value[OPT_TRIALS], a->err);
+    if (st == ML_OK && flag(a, OPT_TIME))
+        st = ml_params_set_str(p, "time", a->value[OPT_TIME], a->err);
+    if (st == ML_OK && flag(a, OPT_TIME) && !flag(a, OPT_TRIALS))
+        st = ml_params_set_i64(p, "n_trials", 1000000, a->err);
+    if (st == ML_OK && flag(a, OPT_SEED))
+        st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
+    if (st == ML_OK) st = add_pairs(a, p, a->study, a->n_study);
+    if (st == ML_OK) st = ml_study_new(e, in->train, in->valid, p, out, a->err);
+    ml_params_free(p);
+    return st;
+}
+
+static void print_best(app *a, const ml_study *study)
+{
+    double score;
+    ml_params *best = NULL;
+    ml_table *results = NULL;
+    if (flag(a, OPT_QUIET) || flag(a, OPT_JSON)) return;
+    if (ml_study_best_params(study, &score, &best, NULL) < 0) return;
+    if (ml_study_results(study, &results, NULL) == ML_OK) {
+        printf("%lld trials, best score %.6g\n", (long long)ml_table_rows(results),
+               score);
+        for (int64_t j = 0; j < ml_table_columns(results); j++) {
+            const char *name = ml_table_column_name(results, j);
+            const char *text = ml_params_get_str(best, name);
+            if (text) printf("  %s = %s\n", name, text);
+        }
+    }
+    ml_table_free(results);
+    ml_params_free(best);
+}
+
+int cmd_tune(app *a)
+{
+    inputs in = {0};
+    ml_estimator *e = NULL;
+    ml_study *study = NULL;
+    ml_model *m = NULL;
+    int code = check_usage(a);
+    if (code) return code;
+    ml_status st = make_estimator(a, &e);
+    if (st == ML_OK) st = read_inputs(a, &in);
+    double start = seconds_now();
+    if (st == ML_OK) st = make_study(a, e, &in, &study);
+    if (st == ML_OK) {
+        ml_study_set_cancel(study, a->cancel);
+        st = ml_study_run(study, on_progress, a, a->err);
+    }
+    if (st == ML_OK) {
+        tell_interrupted(a);
+        print_best(a, study);
+        st = ml_study_best_model(study, &m, a->err);
+    }
+    if (st == ML_OK) st = finish(a, &in, m, study, seconds_now() - start);
+    if (st < 0) code = app_fail(a);
+    ml_model_free(m);
+    ml_study_free(study);
+    ml_estimator_free(e);
+    inputs_free(&in);
+    return code;
+}

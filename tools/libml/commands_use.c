@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * commands_use.c: predict, evaluate, inspect, profile.
+ */
+#include "app.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static ml_status load_model(app *a, ml_model **out)
+{
+    ml_params *p = NULL;
+    ml_status st = ml_params_new(a->ctx, &p, a->err);
+    if (st == ML_OK && flag(a, OPT_VERIFY))
+        st = ml_params_set_str(p, "verify", "true", a->err);
+    if (st == ML_OK) st = ml_model_load_file(a->ctx, a->operand[0], p, out, a->err);
+    ml_params_free(p);
+    return st;
+}
+
+/* The predictions with a column of the data in front, as text. */
+static ml_status add_id(app *a, const ml_table *data, ml_table **predictions)
+{
+    const char *name = a->value[OPT_ID];
+    int64_t rows = ml_table_rows(data), column = ml_table_find(data, name);
+    if (column < 0) {
+        char text[512];
+        snprintf(text, sizeof text, "there is no column \"%s\" in %s", name,
+                 a->operand[1]);
+        ml_error_set(a->err, ML_E_NAME, text);
+        return ML_E_NAME;
+    }
+    char **values = calloc((size_t)rows + 1, sizeof *values);
+    const char **names =
+        calloc((size_t)ml_table_columns(*predictions) + 1, sizeof *names);
+    ml_table *with = NULL, *ordered = NULL;
+    ml_status st = values && names ? ML_OK : ML_E_MEMORY;
+    for (int64_t i = 0; i < rows && st == ML_OK; i++) {
+        int64_t size = ml_table_get_str(data, i, column, NULL, 0);
+        if (size < 0) continue;
+        if (!(values[i] = malloc((size_t)size + 1)))
+            st = ML_E_MEMORY;
+        else
+            ml_table_get_str(data, i, column, values[i], (size_t)size + 1);
+    }
+    if (st == ML_E_MEMORY) ml_error_set(a->err, ML_E_MEMORY, "out of memory");
+    if (st == ML_OK)
+        st = ml_table_with_strs(a->ctx, *predictions, name, (const char *const *)values,
+                                rows, &with, a->err);
+    if (st == ML_OK) {
+        int64_t n = 0;
+        names[n++] = name;
+        for (int64_t j = 0; j < ml_table_columns(*predictions); j++)
+            names[n++] = ml_table_column_name(*predictions, j);
+        st = ml_table_select(with, names, n, &ordered, a->err);
+    }
+    if (st == ML_OK) {
+        ml_table_free(*predictions);
+        *predictions = ordered;
+    }
+    ml_table_free(with);
+    for (int64_t i = 0; values && i < rows; i++) free(values[i]);
+    free(values);
+    free(names);
+    return st;
+}
+
+static int64_t write_stdout(const void *data, size_t size, void *user)
+{
+    (void)user;
+    return fwrite(data, 1, size, stdout) == size ? (int64_t)size : -1;
+}
+
+static ml_status write_table(app *a, const ml_table *t, const char *path)
+{
+    if (path && strcmp(path, "-") != 0) return ml_table_write_csv(t, path, NULL, a->err);
+    ml_io io = ML_IO_INIT;
+    io.write = write_stdout;
+    return ml_table_write_csv_io(t, &io, NULL, a->err);
+}
+
+int cmd_predict(app *a)
+{
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_table *data = NULL, *out = NULL;
+    const char *path = a->value[OPT_OUTPUT];
+    int code = 0;
+    double start = seconds_now();
+    ml_status st = load_model(a, &m);
+    if (st == ML_OK) st = ml_predictor_new(m, a->value[OPT_KIND], NULL, &p, a->err);
+    if (st == ML_OK) st = read_table(a, a->operand[1], &data);
+    if (st == ML_OK) st = ml_predictor_run_table(p, data, &out, a->err);
+    if (st == ML_OK && flag(a, OPT_ID)) st = add_id(a, data, &out);
+    if (st == ML_OK && flag(a, OPT_JSON) && !path) {
+        print_table_json(stdout, out);
+        fputc('\n', stdout);
+    } else if (st == ML_OK) {
+        st = write_table(a, out, path);
+    }
+    if (st < 0)
+        code = app_fail(a);
+    else if (path && flag(a, OPT_JSON))
+        printf("{\"rows\": %lld, \"seconds\": %.3f}\n", (long long)ml_table_rows(out),
+               seconds_now() - start);
+    else if (path && strcmp(path, "-") != 0 && !flag(a, OPT_QUIET))
+        printf("predicted %lld rows into %s in %.2f s\n", (long long)ml_table_rows(out),
+               path, seconds_now() - start);
+    ml_table_free(out);
+    ml_table_free(data);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    return code;
+}
+
+static ml_status evaluation_report(app *a, const ml_model *m, const ml_table *data)
+{
+    ml_report *r = NULL;
+    ml_status st = ml_report_new(a->ctx, "Evaluation", &r, a->err);
+    if (st == ML_OK) st = ml_report_add_model(r, a->operand[0], m, data, a->err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, a->err);
+    if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
+    ml_report_free(r);
+    return st;
+}
+
+int cmd_evaluate(app *a)
+{
+    ml_model *m = NULL;
+    ml_table *data = NULL, *scores = NULL;
+    int code = 0;
+    ml_status st = load_model(a, &m);
+    if (st == ML_OK) st = read_table(a, a->operand[1], &data);
+    if (st == ML_OK)
+        st = ml_model_evaluate(m, data, a->value[OPT_METRICS], &scores, a->err);
+    if (st == ML_OK && flag(a, OPT_REPORT)) st = evaluation_report(a, m, data);
+    if (st < 0) {
+        code = app_fail(a);
+    } else if (flag(a, OPT_JSON)) {
+        printf("{\"rows\": %lld, \"metrics\": ", (long long)ml_table_rows(data));
+        print_table_json(stdout, scores);
+        fputs("}\n", stdout);
+    } else if (!flag(a, OPT_QUIET)) {
+        print_table(stdout, scores);
+    }
+    ml_table_free(scores);
+    ml_table_free(data);
+    ml_model_free(m);
+    return code;
+}
+
+static void print_shape(const ml_tensor *t)
+{
+    static const struct {
+        int32_t dtype;
+        const char *name;
+    } names[] = {{ML_DTYPE_BOOL, "bool"}, {ML_DTYPE_I8, "i8"},   {ML_DTYPE_I16, "i16"},
+                 {ML_DTYPE_I32, "i32"},   {ML_DTYPE_I64, "i64"}, {ML_DTYPE_U8, "u8"},
+                 {ML_DTYPE_U16, "u16"},   {ML_DTYPE_U32, "u32"}, {ML_DTYPE_U64, "u64"},
+                 {ML_DTYPE_F32, "f32"},   {ML_DTYPE_F64, "f64"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].dtype == ml_tensor_dtype(t)) fputs(names[i].name, stdout);
+    fputs(" [", stdout);
+    for (int32_t d = 0; d < ml_tensor_ndim(t); d++)
+        printf("%s%lld", d ? ", " : "", (long long)ml_tensor_shape(t)[d]);
+    fputs("]\n", stdout);
+}
+
+static void print_model(app *a, const ml_model *m)
+{
+    const ml_params *p = ml_model_params(m);
+    printf("algorithm  %s\n", ml_model_algorithm(m));
+    printf("inputs     %lld:", (long long)ml_model_inputs(m));
+    for (int64_t i = 0; i < ml_model_inputs(m) && i < 12; i++)
+        printf(" %s", ml_model_input_name(m, i));
+    puts(ml_model_inputs(m) > 12 ? " ..." : "");
+    if (ml_model_classes(m) > 0) {
+        printf("classes    %lld:", (long long)ml_model_classes(m));
+        for (int64_t k = 0; k < ml_model_classes(m) && k < 12; k++)
+            printf(" %s", ml_model_class_label(m, k));
+        puts(ml_model_classes(m) > 12 ? " ..." : "");
+    }
+    puts("\nparameters");
+    for (int64_t i = 0; i < ml_params_count(p); i++) {
+        const char *name = ml_params_name(p, i);
+        printf("  %-24s %s\n", name, ml_params_get_str(p, name));
+    }
+    puts("\nattributes");
+    for (int64_t i = 0; i < ml_model_attributes(m); i++) {
+        ml_tensor *t = NULL;
+        const char *name = ml_model_attribute_name(m, i);
+        if (ml_model_get_tensor(m, name, &t, a->err) < 0) continue;
+        printf("  %-24s ", name);
+        print_shape(t);
+        ml_tensor_free(t);
+    }
+}
+
+int cmd_inspect(app *a)
+{
+    ml_model *m = NULL;
+    if (load_model(a, &m) < 0) return app_fail(a);
+    if (flag(a, OPT_JSON))
+        puts(ml_model_json(m));
+    else if (!flag(a, OPT_QUIET))
+        print_model(a, m);
+    ml_model_free(m);
+    return 0;
+}
+
+int cmd_profile(app *a)
+{
+    ml_table *data = NULL, *profile = NULL;
+    int code = 0;
+    ml_status st = read_table(a, a->operand[0], &data);
+    if (st == ML_OK) st = ml_table_profile(data, &profile, a->err);
+    if (st == ML_OK && flag(a, OPT_REPORT)) {
+        ml_report *r = NULL;
+        st = ml_report_new(a->ctx, a->operand[0], &r, a->err);
+        if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, a->err);
+        if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
+        ml_report_free(r);
+    }
+    if (st == ML_OK && flag(a, OPT_OUTPUT))
+        st = write_table(a, profile, a->value[OPT_OUTPUT]);
+    if (st < 0) {
+        code = app_fail(a);
+    } else if (flag(a, OPT_JSON)) {
+        printf("{\"rows\": %lld, \"columns\": ", (long long)ml_table_rows(data));
+        print_table_json(stdout, profile);
+        fputs("}\n", stdout);
+    } else if (!flag(a, OPT_QUIET) && !flag(a, OPT_OUTPUT)) {
+        printf("%lld rows, %lld columns\n\n", (long long)ml_table_rows(data),
+               (long long)ml_table_columns(data));
+        print_table(stdout, profile);
+    }
+    ml_table_free(profile);
+    ml_table_free(data);
+    return code;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options.c: the command line, its help, the manual page and shell completion, all from
+ * the same two tables.
+ */
+#include "app.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const option all_options[] = {
+    {OPT_HELP, 'h', "help", NULL, "show this help"},
+    {OPT_THREADS, 't', "threads", "N",
+     "threads to use; 0 all that are allowed (default)"},
+    {OPT_SEED, 0, "seed", "N", "seed of all random choices (default 0)"},
+    {OPT_JSON, 0, "json", NULL, "print one JSON object instead of tables"},
+    {OPT_QUIET, 'q', "quiet", NULL, "print nothing but errors"},
+    {OPT_TARGET, 0, "target", "COL", "the column to predict"},
+    {OPT_ALGORITHM, 'a', "algorithm", "NAME", "see `libml algorithms` (default gbdt)"},
+    {OPT_SET, 's', "set", "KEY=VALUE", "set a parameter; may be repeated"},
+    {OPT_TEST, 0, "test", "FILE", "rows to score the model on"},
+    {OPT_HOLDOUT, 0, "holdout", "FRACTION",
+     "hold out a share of the rows and score on it"},
+    {OPT_VALID, 0, "valid", "FILE", "rows for early stopping, or to score trials on"},
+    {OPT_OUTPUT, 'o', "output", "FILE", "where to write the result"},
+    {OPT_REPORT, 0, "report", "FILE", "write an HTML report"},
+    {OPT_METRICS, 'm', "metrics", "LIST", "metrics, separated by commas"},
+    {OPT_KIND, 'k', "kind", "KIND", "what to predict: value, class, proba, score, ..."},
+    {OPT_TRIALS, 'n', "trials", "N", "number of trials (default 50)"},
+    {OPT_TIME, 0, "time", "SECONDS", "stop tuning after this time"},
+    {OPT_STUDY, 0, "study", "KEY=VALUE", "set an option of the study; may be repeated"},
+    {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
+    {OPT_ID, 0, "id", "COL", "copy this column of the data into the result"},
+    {OPT_VERIFY, 0, "verify", NULL, "check the checksum of the model file"},
+    {-1, 0, NULL, NULL, NULL}};
+
+#define COMMON OPT_CSV, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
+static const int train_options[] = {OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TEST,
+                                    OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT,
+                                    OPT_REPORT,  COMMON};
+static const int tune_options[] = {
+    OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TRIALS, OPT_TIME,   OPT_STUDY, OPT_TEST,
+    OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT, OPT_REPORT, COMMON};
+static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
+static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
+static const int inspect_options[] = {OPT_VERIFY, OPT_JSON, OPT_QUIET, OPT_HELP, -1};
+static const int profile_options[] = {OPT_REPORT, OPT_OUTPUT, COMMON};
+static const int plain_options[] = {OPT_JSON, OPT_HELP, -1};
+static const int help_option[] = {OPT_HELP, -1};
+
+const command commands[] = {
+    {"train", "DATA", "fit a model to a CSV file",
+     "Reads DATA, fits the algorithm to the column named by --target, scores the model "
+     "on "
+     "--test rows or a --holdout share, and saves it. Without --output nothing is saved.",
+     train_options, 1, 1, cmd_train},
+    {"tune", "DATA", "find good parameters, then fit",
+     "Tries parameters within the algorithm's tuning ranges, scores each by folds or a "
+     "holdout, and fits the best to all rows. Ctrl-C ends the search and keeps the best "
+     "so far; a second one gives up.",
+     tune_options, 1, 1, cmd_tune},
+    {"predict", "MODEL DATA", "predict the rows of a CSV file",
+     "Writes a CSV file with the predictions, one row for each row of DATA, to --output "
+     "or to the terminal.",
+     predict_options, 2, 2, cmd_predict},
+    {"evaluate", "MODEL DATA", "score a model on rows with the target",
+     "Prints metrics with 95 % bootstrap intervals.", evaluate_options, 2, 2,
+     cmd_evaluate},
+    {"inspect", "MODEL", "show what a model file holds",
+     "Prints the algorithm, parameters, inputs, classes and stored tensors.",
+     inspect_options, 1, 1, cmd_inspect},
+    {"profile", "DATA", "describe the columns of a CSV file",
+     "Prints type, missing values, distinct values, distribution and warnings of each "
+     "column; --output writes the same as CSV.",
+     profile_options, 1, 1, cmd_profile},
+    {"algorithms", "[NAME]", "list algorithms, or the parameters of one",
+     "NAME may also be an option set such as options.csv or a metric such as "
+     "metric.roc_auc.",
+     plain_options, 0, 1, cmd_algorithms},
+    {"version", "", "show the version and what it runs on", "", plain_options, 0, 0,
+     cmd_version},
+    {"completion", "", "print completion for bash",
+     "Use it with: source <(libml completion)", help_option, 0, 0, cmd_completion},
+    {"manual", "", "print the manual page", "Read it with: libml manual | man -l -",
+     help_option, 0, 0, cmd_manual},
+    {"schema", "", "print all schemas as JSON",
+     "The schemas of all algorithms, option sets and metrics: the input of generators.",
+     help_option, 0, 0, cmd_schema},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL}};
+
+const command *command_find(const char *name)
+{
+    for (const command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+const option *option_of(int id)
+{
+    for (const option *o = all_options; o->name; o++)
+        if (o->id == id) return o;
+    return NULL;
+}
+
+int app_usage(app *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("libml: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    if (a->command)
+        fprintf(stderr, "; see `libml %s --help`\n", a->command->name);
+    else
+        fputs("; see `libml --help`\n", stderr);
+    return EXIT_USAGE;
+}
+
+static int allowed(const command *c, int id)
+{
+    for (const int *o = c->options; *o >= 0; o++)
+        if (*o == id) return 1;
+    return 0;
+}
+
+static const option *find_name(const char *name, size_t size)
+{
+    for (const option *o = all_options; o->name; o++)
+        if (strlen(o->name) == size && memcmp(o->name, name, size) == 0) return o;
+    return NULL;
+}
+
+static const option *find_letter(char letter)
+{
+    for (const option *o = all_options; o->name; o++)
+        if (o->letter && o->letter == letter) return o;
+    return NULL;
+}
+
+static int store(app *a, const option *o, const char *value)
+{
+    const char **list = o->id == OPT_SET     ? a->set
+                        : o->id == OPT_STUDY ? a->study
+                                             : a->csv;
+    int *n = o->id == OPT_SET ? &a->n_set : o->id == OPT_STUDY ? &a->n_study : &a->n_csv;
+    a->value[o->id] = value;
+    if (o->id != OPT_SET && o->id != OPT_STUDY && o->id != OPT_CSV) return 0;
+    if (!strchr(value, '='))
+        return app_usage(a, "--%s needs KEY=VALUE, not \"%s\"", o->name, value);
+    if (*n == LIST_MAX) return app_usage(a, "too many --%s", o->name);
+    list[(*n)++] = value;
+    return 0;
+}
+
+/* One argument that starts with a dash. *used: it took the next argument as well. */
+static int parse_option(app *a, const char *arg, const char *next, int *used)
+{
+    const option *o;
+    const char *value = NULL;
+    *used = 0;
+    if (arg[1] == '-') {
+        size_t size = strcspn(arg + 2, "=");
+        o = find_name(arg + 2, size);
+        if (arg[2 + size] == '=') value = arg + 3 + size;
+    } else {
+        o = find_letter(arg[1]);
+        if (arg[1] && arg[2]) value = arg + 2;
+    }
+    if (!o || !allowed(a->command, o->id))
+        return app_usage(a, "`libml %s` has no option %s", a->command->name, arg);
+    if (!o->argument) {
+        if (value) return app_usage(a, "--%s takes no value", o->name);
+        return store(a, o, "");
+    }
+    if (!value) {
+        if (!next) return app_usage(a, "--%s needs a value: %s", o->name, o->argument);
+        value = next;
+        *used = 1;
+    }
+    return store(a, o, value);
+}
+
+int options_parse(app *a, int argc, char **argv)
+{
+    int only_operands = 0;
+    for (int i = 2; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!only_operands && strcmp(arg, "--") == 0) {
+            only_operands = 1;
+        } else if (!only_operands && arg[0] == '-' && arg[1]) {
+            int used,
+                code = parse_option(a, arg, i + 1 < argc ? argv[i + 1] : NULL, &used);
+            if (code) return code;
+            i += used;
+        } else {
+            if (a->n_operand == a->command->most)
+                return app_usage(a, "unexpected argument \"%s\"", arg);
+            a->operand[a->n_operand++] = arg;
+        }
+    }
+    if (a->n_operand < a->command->least && !a->value[OPT_HELP])
+        return app_usage(a, "`libml %s` needs %s", a->command->name,
+                         a->command->operands);
+    return 0;
+}
+
+static void print_options(FILE *to, const command *c)
+{
+    for (const int *id = c->options; *id >= 0; id++) {
+        const option *o = option_of(*id);
+        char left[64];
+        snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ',
+                 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
+                 o->argument ? " " : "", o->argument ? o->argument : "");
+        fprintf(to, "  %-24s %s\n", left, o->help);
+    }
+}
+
+void print_help(FILE *to, const command *c)
+{
+    if (c) {
+        fprintf(to, "usage: libml %s%s%s [options]\n\n", c->name, *c->operands ? " " : "",
+                c->operands);
+        print_wrapped(to, *c->text ? c->text : c->summary, 0, 80);
+        fputs("\noptions:\n", to);
+        print_options(to, c);
+        return;
+    }
+    fputs("usage: libml COMMAND [arguments]\n\ncommands:\n", to);
+    for (c = commands; c->name; c++) fprintf(to, "  %-12s %s\n", c->name, c->summary);
+    fputs("\n`libml COMMAND --help` tells more.\n"
+          "exit codes: 0 done, 1 failed, 2 wrong usage, 3 interrupted without a result\n",
+          to);
+}
+
+static void print_roff(FILE *to, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '-')
+            fputs("\\-", to);
+        else if (*text == '\\')
+            fputs("\\e", to);
+        else
+            fputc(*text, to);
+    }
+}
+
+static void manual_command(FILE *to, const command *c)
+{
+    fprintf(to, ".SS ");
+    fprintf(to, "libml %s %s\n", c->name, c->operands);
+    print_roff(to, *c->text ? c->text : c->summary);
+    fputc('\n', to);
+    for (const int *id = c->options; *id >= 0; id++) {
+        const option *o = option_of(*id);
+        fputs(".TP\n.B ", to);
+        if (o->letter) fprintf(to, "\\-%c, ", o->letter);
+        fprintf(to, "\\-\\-%s %s\n", o->name, o->argument ? o->argument : "");
+        print_roff(to, o->help);
+        fputc('\n', to);
+    }
+}
+
+void print_manual(FILE *to)
+{
+    fprintf(to, ".TH LIBML 1 \"\" \"libml %s\" \"User Commands\"\n", ml_version());
+    fputs(".SH NAME\nlibml \\- machine learning from the command line\n"
+          ".SH SYNOPSIS\n.B libml\n.I COMMAND\n[arguments]\n.SH COMMANDS\n",
+          to);
+    for (const command *c = commands; c->name; c++) manual_command(to, c);
+    fputs(".SH EXIT STATUS\n"
+          ".TP\n.B 0\ndone\n.TP\n.B 1\nthe data, a file or a parameter did not do\n"
+          ".TP\n.B 2\nthe command line is wrong\n"
+          ".TP\n.B 3\ninterrupted before there was a result\n",
+          to);
+}
+
+void print_completion(FILE *to)
+{
+    fputs("_libml() {\n"
+          "    local current=${COMP_WORDS[COMP_CWORD]} words\n"
+          "    if [ \"$COMP_CWORD\" = 1 ]; then words='",
+          to);
+    for (const command *c = commands; c->name; c++) fprintf(to, "%s ", c->name);
+    fputs("'; else case ${COMP_WORDS[1]} in\n", to);
+    for (const command *c = commands; c->name; c++) {
+        fprintf(to, "    %s) words='", c->name);
+        for (const int *id = c->options; *id >= 0; id++)
+            fprintf(to, "--%s ", option_of(*id)->name);
+        fputs("';;\n", to);
+    }
+    fputs("    esac; fi\n"
+          "    case ${COMP_WORDS[COMP_CWORD-1]} in\n"
+          "    -a|--algorithm) words=$(libml algorithms --json 2>/dev/null | tr -d '\" "
+          ",' | "
+          "sed -n 's/^name://p');;\n"
+          "    esac\n"
+          "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+          "    [ \"${current#-}\" != \"$current\" ] || "
+          "COMPREPLY+=($(compgen -f -- \"$current\"))\n"
+          "}\n"
+          "complete -o filenames -F _libml libml\n",
+          to);
+}
