@@ -13,7 +13,8 @@ static int text_order(const char *a, int64_t na, const char *b, int64_t nb)
     return order ? order : (na > nb) - (na < nb);
 }
 
-/* The loader has checked that the first offset is 0 and the last the size of the bytes. */
+/* The loader has checked that the first offset is 0 and the last the size of the bytes.
+ */
 static int offsets_rise(const mli_dictionary *d)
 {
     if (d->n > 0 && d->offsets[0] != 0) return 0;
