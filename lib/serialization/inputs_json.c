@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inputs_json.c: the inputs of a model to JSON and back (see docs/model-file.md).
+ */
+#include "serialization/inputs_json.h"
+#include "core/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int32_t task;
+} tasks[] = {
+    {"regression", MLI_TASK_REGRESSION}, {"classification", MLI_TASK_CLASSIFICATION},
+    {"ranking", MLI_TASK_RANKING},       {"survival", MLI_TASK_SURVIVAL},
+    {"transform", MLI_TASK_TRANSFORM},   {"clustering", MLI_TASK_CLUSTERING},
+    {"anomaly", MLI_TASK_ANOMALY},       {"forecast", MLI_TASK_FORECAST},
+};
+#define N_TASKS ((int)(sizeof tasks / sizeof tasks[0]))
+
+static const char *const kinds[] = {NULL, "numeric", "categorical", "text"};
+
+static const int32_t types[] = {
+    ML_DTYPE_BOOL, ML_DTYPE_I8,  ML_DTYPE_I16,     ML_DTYPE_I32, ML_DTYPE_I64,
+    ML_DTYPE_U8,   ML_DTYPE_U16, ML_DTYPE_U32,     ML_DTYPE_U64, ML_DTYPE_F32,
+    ML_DTYPE_F64,  ML_TYPE_TEXT, ML_TYPE_CATEGORY, ML_TYPE_DATE, ML_TYPE_TIMESTAMP};
+#define N_TYPES ((int)(sizeof types / sizeof types[0]))
+
+void mli_reserved_name(char name[MLI_RESERVED_SIZE], int64_t feature, const char *part)
+{
+    if (feature < 0)
+        snprintf(name, MLI_RESERVED_SIZE, MLI_RESERVED "classes.%s", part);
+    else
+        snprintf(name, MLI_RESERVED_SIZE, MLI_RESERVED "%lld.%s", (long long)feature,
+                 part);
+}
+
+/* ---- writing ---- */
+
+static void write_text(mli_str *s, const char *key, const char *text)
+{
+    if (!text) return;
+    mli_json_key(s, key, 0);
+    mli_json_str(s, text);
+}
+
+static void write_count(mli_str *s, const char *key, int64_t count)
+{
+    mli_json_key(s, key, 0);
+    mli_str_i64(s, count);
+}
+
+static void write_feature(mli_str *s, const mli_feature *f)
+{
+    mli_str_char(s, '{');
+    mli_json_key(s, "name", 1);
+    mli_json_str(s, f->name);
+    write_text(s, "kind", kinds[f->kind]);
+    write_text(s, "type", mli_type_name(f->type));
+    if (f->kind == MLI_CATEGORICAL) write_count(s, "levels", f->levels.n);
+    mli_str_char(s, '}');
+}
+
+void mli_inputs_json(mli_str *s, const mli_inputs *in)
+{
+    const char *task = "";
+    for (int i = 0; i < N_TASKS; i++) {
+        if (tasks[i].task == in->task) task = tasks[i].name;
+    }
+    mli_str_char(s, '{');
+    mli_json_key(s, "task", 1);
+    mli_json_str(s, task);
+    write_text(s, "unseen", in->unseen_error ? "error" : "missing");
+    write_text(s, "target", in->target);
+    if (in->target) write_text(s, "target_type", mli_type_name(in->target_type));
+    if (in->classes.n) write_count(s, "classes", in->classes.n);
+    write_text(s, "weight", in->weight);
+    write_text(s, "group", in->group);
+    write_text(s, "time", in->time);
+    mli_json_key(s, "features", 0);
+    mli_str_char(s, '[');
+    for (int64_t i = 0; i < in->n_features; i++) {
+        if (i) mli_str_add(s, ", ");
+        write_feature(s, &in->features[i]);
+    }
+    mli_str_add(s, "]}");
+}
+
+/* ---- reading ---- */
+
+typedef struct reader {
+    ml_context *ctx;
+    mli_json j;
+    mli_inputs *in;
+    int64_t capacity; /* of in->features */
+    int has_features;
+    mli_str scratch;
+    ml_error *err;
+} reader;
+
+#define DAMAGED(...) mli_fail(r->err, ML_E_FORMAT, __VA_ARGS__)
+
+static ml_status bad_json(reader *r)
+{
+    return DAMAGED("the model's inputs are malformed: %s",
+                   r->j.problem ? r->j.problem : "a value of the wrong kind");
+}
+
+/* A text that is set once. */
+static ml_status read_text(reader *r, char **out)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    if (*out) return DAMAGED("the model's inputs have the text \"%s\" twice", *out);
+    mli_str_clear(&r->scratch);
+    if (!mli_json_unescape(&r->j, &r->scratch)) return mli_nomem(r->err);
+    if (memchr(r->scratch.data, 0, r->scratch.size)) return bad_json(r);
+    *out = mli_strndup(r->ctx, r->scratch.data, r->scratch.size);
+    return *out ? ML_OK : mli_nomem(r->err);
+}
+
+static ml_status read_count(reader *r, int64_t *out)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_NUMBER || !mli_json_i64(&r->j, out) || *out < 0)
+        return bad_json(r);
+    return ML_OK;
+}
+
+static ml_status read_type(reader *r, int32_t *out)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    for (int i = 0; i < N_TYPES; i++) {
+        if (!mli_json_is(&r->j, mli_type_name(types[i]))) continue;
+        *out = types[i];
+        return ML_OK;
+    }
+    return DAMAGED("the model's inputs have an unknown column type");
+}
+
+static ml_status read_task(reader *r)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    for (int i = 0; i < N_TASKS; i++) {
+        if (!mli_json_is(&r->j, tasks[i].name)) continue;
+        r->in->task = tasks[i].task;
+        return ML_OK;
+    }
+    return DAMAGED("the model has an unknown task");
+}
+
+static ml_status read_kind(reader *r, int32_t *out)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    for (int32_t i = MLI_NUMERIC; i <= MLI_TEXT; i++) {
+        if (mli_json_is(&r->j, kinds[i])) *out = i;
+    }
+    return *out ? ML_OK : DAMAGED("the model's inputs have an unknown kind of feature");
+}
+
+static ml_status read_unseen(reader *r)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    r->in->unseen_error = mli_json_is(&r->j, "error");
+    if (r->in->unseen_error || mli_json_is(&r->j, "missing")) return ML_OK;
+    return DAMAGED("the model has an unknown policy for unseen categories");
+}
+
+static ml_status read_feature_field(reader *r, mli_feature *f)
+{
+    if (mli_json_is(&r->j, "name")) return read_text(r, &f->name);
+    if (mli_json_is(&r->j, "kind")) return read_kind(r, &f->kind);
+    if (mli_json_is(&r->j, "type")) return read_type(r, &f->type);
+    if (mli_json_is(&r->j, "levels")) return read_count(r, &f->levels.n);
+    return mli_json_skip(&r->j, MLI_JSON_KEY) ? ML_OK : bad_json(r);
+}
+
+static ml_status read_feature(reader *r, mli_feature *f)
+{
+    for (;;) {
+        mli_json_token token = mli_json_next(&r->j);
+        if (token == MLI_JSON_OBJECT_END) break;
+        if (token != MLI_JSON_KEY) return bad_json(r);
+        ml_status status = read_feature_field(r, f);
+        if (status) return status;
+    }
+    if (!f->name || !f->kind || !f->type) {
+        return DAMAGED("feature %lld of the model lacks a name, a kind or a type",
+                       (long long)(f - r->in->features));
+    }
+    if (f->levels.n && f->kind != MLI_CATEGORICAL) {
+        return DAMAGED("the feature \"%s\" has levels and is not categorical", f->name);
+    }
+    return ML_OK;
+}
+
+static ml_status add_feature(reader *r)
+{
+    mli_inputs *in = r->in;
+    if (in->n_features == r->capacity) {
+        int64_t more = r->capacity ? 2 * r->capacity : 16;
+        void *larger =
+            mli_realloc(r->ctx, in->features, (size_t)more * sizeof *in->features);
+        if (!larger) return mli_nomem(r->err);
+        in->features = larger;
+        r->capacity = more;
+    }
+    mli_feature *f = &in->features[in->n_features++];
+    memset(f, 0, sizeof *f);
+    return read_feature(r, f);
+}
+
+static ml_status read_features(reader *r)
+{
+    if (r->has_features++) return DAMAGED("the model has two lists of features");
+    if (mli_json_next(&r->j) != MLI_JSON_ARRAY) return bad_json(r);
+    for (;;) {
+        mli_json_token token = mli_json_next(&r->j);
+        if (token == MLI_JSON_ARRAY_END) return ML_OK;
+        if (token != MLI_JSON_OBJECT) return bad_json(r);
+        ml_status status = add_feature(r);
+        if (status) return status;
+    }
+}
+
+static ml_status read_field(reader *r)
+{
+    mli_inputs *in = r->in;
+    mli_json *j = &r->j;
+    if (mli_json_is(j, "task")) return read_task(r);
+    if (mli_json_is(j, "unseen")) return read_unseen(r);
+    if (mli_json_is(j, "target")) return read_text(r, &in->target);
+    if (mli_json_is(j, "target_type")) return read_type(r, &in->target_type);
+    if (mli_json_is(j, "classes")) return read_count(r, &in->classes.n);
+    if (mli_json_is(j, "weight")) return read_text(r, &in->weight);
+    if (mli_json_is(j, "group")) return read_text(r, &in->group);
+    if (mli_json_is(j, "time")) return read_text(r, &in->time);
+    if (mli_json_is(j, "features")) return read_features(r);
+    return mli_json_skip(j, MLI_JSON_KEY) ? ML_OK : bad_json(r);
+}
+
+static ml_status read_object(reader *r)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_OBJECT) return bad_json(r);
+    for (;;) {
+        mli_json_token token = mli_json_next(&r->j);
+        if (token == MLI_JSON_OBJECT_END) break;
+        if (token != MLI_JSON_KEY) return bad_json(r);
+        ml_status status = read_field(r);
+        if (status) return status;
+    }
+    if (mli_json_next(&r->j) != MLI_JSON_END) return bad_json(r);
+    if (!r->in->task) return DAMAGED("the model's inputs name no task");
+    if (!r->in->target != !r->in->target_type)
+        return DAMAGED("the model has a target without a type or a type without target");
+    return ML_OK;
+}
+
+/* ---- dictionaries ---- */
+
+ml_status mli_st_hold(ml_context *ctx, const mli_st_tensor *t, mli_buffer *buffer,
+                      mli_buffer **keep, const void **data, ml_error *err)
+{
+    if ((uintptr_t)t->data % mli_dtype_size(t->dtype) == 0) {
+        *keep = mli_buffer_ref(buffer);
+        *data = t->data;
+        return ML_OK;
+    }
+    void *copy;
+    *keep = mli_buffer_new(ctx, t->end - t->begin, &copy);
+    if (!*keep) return mli_nomem(err);
+    memcpy(copy, t->data, t->end - t->begin);
+    *data = copy;
+    return ML_OK;
+}
+
+/* One of the two tensors of a dictionary; `size` -1 accepts any. */
+static ml_status take(reader *r, const mli_safetensors *st, mli_buffer *buffer,
+                      int64_t feature, const char *part, int32_t dtype, int64_t *size,
+                      mli_buffer **keep, const void **data)
+{
+    char name[MLI_RESERVED_SIZE];
+    mli_reserved_name(name, feature, part);
+    mli_st_tensor *t = mli_safetensors_find(st, name);
+    if (!t) return DAMAGED("the tensor \"%s\" is not in the file", name);
+    if (t->dtype != dtype || t->ndim != 1 || (*size >= 0 && t->shape[0] != *size))
+        return DAMAGED("the tensor \"%s\" does not fit the model's inputs", name);
+    t->used = 1;
+    *size = t->shape[0];
+    return mli_st_hold(r->ctx, t, buffer, keep, data, r->err);
+}
+
+static ml_status attach(reader *r, const mli_safetensors *st, mli_buffer *buffer,
+                        int64_t feature, mli_dictionary *d)
+{
+    static const int64_t none[1];
+    d->bytes = "";
+    d->offsets = none;
+    if (d->n == 0) return ML_OK;
+    if (d->n == INT64_MAX) return DAMAGED("a dictionary is too large");
+    int64_t n = d->n + 1, size = -1;
+    const void *bytes, *offsets;
+    ml_status status =
+        take(r, st, buffer, feature, "offsets", ML_DTYPE_I64, &n, &d->keep[1], &offsets);
+    if (status) return status;
+    status =
+        take(r, st, buffer, feature, "levels", ML_DTYPE_U8, &size, &d->keep[0], &bytes);
+    if (status) return status;
+    d->bytes = bytes;
+    d->offsets = offsets;
+    if (d->offsets[0] != 0 || d->offsets[d->n] != size)
+        return DAMAGED("a dictionary of the model's inputs has wrong offsets");
+    return ML_OK;
+}
+
+static ml_status attach_all(reader *r, const mli_safetensors *st, mli_buffer *buffer)
+{
+    mli_inputs *in = r->in;
+    ml_status status = attach(r, st, buffer, -1, &in->classes);
+    for (int64_t i = 0; !status && i < in->n_features; i++) {
+        mli_feature *f = &in->features[i];
+        if (f->kind == MLI_CATEGORICAL) status = attach(r, st, buffer, i, &f->levels);
+    }
+    return status;
+}
+
+ml_status mli_inputs_from_json(ml_context *ctx, const char *text, size_t size,
+                               const mli_safetensors *st, mli_buffer *buffer,
+                               mli_inputs **out, ml_error *err)
+{
+    mli_inputs *in = NULL;
+    ml_status status = mli_inputs_new(ctx, 0, &in, err);
+    if (status) return status;
+    reader r = {.ctx = ctx, .in = in, .err = err};
+    mli_str_init(&r.scratch, ctx);
+    mli_json_open(&r.j, text, size);
+    status = read_object(&r);
+    if (!status) status = attach_all(&r, st, buffer);
+    mli_str_free(&r.scratch);
+    if (status)
+        mli_inputs_free(in);
+    else
+        *out = in;
+    return status;
+}
