@@ -123,11 +123,15 @@ ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name
  * the others at their defaults. `given` may be NULL. Order: as in the descriptor. */
 ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
                              const ml_params *given, ml_params **out, ml_error *err);
-/* Is the parameter active, given the values (its active_if condition)? */
+/* Is the parameter active, given the values (its active_if condition)? A test of a value
+ * that the set lacks counts as true. Conditions: "a == b", !=, <, <=, >, >=,
+ * "a in {b, c}", "a not in {b, c}", several joined by "and". */
 int mli_param_active(const mli_param *param, const ml_params *values);
+/* Is the text a well-formed condition over parameters of the descriptor? */
+int mli_condition_valid(const mli_descriptor *d, const char *text);
 
-/* Values of a resolved set, whose presence and type the descriptor guarantees (a wrong
- * name gives 0, NaN, "" and is a defect that debug builds assert on). */
+/* Values of a resolved set, whose presence and type the descriptor guarantees. A value
+ * that is absent or not set gives 0, NaN, "". */
 int64_t mli_get_i64(const ml_params *p, const char *name);
 double mli_get_f64(const ml_params *p, const char *name);
 int mli_get_bool(const ml_params *p, const char *name);
@@ -144,7 +148,7 @@ typedef struct mli_range {
     int is_set;              /* {a, b, c}: names in `set` */
     int log, open_low, open_high;
     double low, high, step;  /* step 0: continuous (or 1 for integers) */
-    int64_t ilow, ihigh;     /* exact, for integers */
+    int64_t ilow, ihigh;     /* for integers: exact and inclusive, also of open bounds */
     const char *set;         /* inside the braces; split with mli_range_item */
     int64_t count;           /* items of the set */
 } mli_range;

@@ -138,6 +138,20 @@ int mli_same_word(const char *a, const char *b)
     return lower((unsigned char)*a) == lower((unsigned char)*b);
 }
 
+void mli_join(char *buffer, size_t size, const char *const *names, int64_t n)
+{
+    size_t at = 0;
+    buffer[0] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        size_t need = strlen(names[i]) + 2;
+        if (at + need + 5 >= size) {
+            snprintf(buffer + at, size - at, ", ...");
+            return;
+        }
+        at += (size_t)snprintf(buffer + at, size - at, "%s%s", i ? ", " : "", names[i]);
+    }
+}
+
 int mli_in_list(const char *name, const char *list)
 {
     size_t size = strlen(name);

@@ -53,6 +53,8 @@ int mli_read_i64(const char *text, int64_t *out);
 int mli_distance(const char *a, const char *b);
 /* Of `n` names the nearest to `name`, or NULL when none is near enough to suggest. */
 const char *mli_nearest(const char *name, const char *const *names, int64_t n);
+/* Names joined by ", " for a message; what does not fit is left out as "...". */
+void mli_join(char *buffer, size_t size, const char *const *names, int64_t n);
 /* Is `name` in a comma-separated list (no spaces)? */
 int mli_in_list(const char *name, const char *list);
 /* Case-insensitive ASCII comparison for equality. */

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * params_check.c: values against descriptors: unknown names, types, ranges, defaults.
+ * Errors name the parameter as their place, and the nearest name or the legal range.
+ */
+#include "core/value.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX 256
+#define ITEM_SIZE 96
+
+static ml_status place(const mli_param *q, ml_status status, ml_error *err)
+{
+    return mli_error_at(err, status, "params.%s", q->name);
+}
+
+/* The hint behind a wrong value. */
+static ml_status hint_default(const mli_param *q, ml_status status, ml_error *err)
+{
+    place(q, status, err);
+    if (q->dflt && *q->dflt) mli_error_hint(err, status, "the default is %s", q->dflt);
+    return status;
+}
+
+static const char *wanted(const mli_param *q)
+{
+    static const char *const names[] = {
+        "a value",           "true or false",   "an integer",
+        "a number",          "a text",          "a list of integers",
+        "a list of numbers", "a list of texts", "an estimator"};
+    return names[q->type >= 1 && q->type <= 8 ? q->type : 0];
+}
+
+static ml_status wrong_type(const mli_param *q, const mli_value *v, ml_error *err)
+{
+    if (v->type == ML_PARAM_STR) {
+        mli_fail(err, ML_E_TYPE, "%s is needed, not the text \"%s\"", wanted(q), v->text);
+    } else {
+        mli_fail(err, ML_E_TYPE, "%s is needed, not %s", wanted(q), v->text);
+    }
+    return hint_default(q, ML_E_TYPE, err);
+}
+
+static int to_bool(const mli_value *v, int *out)
+{
+    static const char *const words[] = {"false", "true", "no",  "yes",
+                                        "0",     "1",    "off", "on"};
+    if (v->type == ML_PARAM_BOOL || v->type == ML_PARAM_I64) {
+        *out = v->i64 == 1;
+        return v->i64 == 0 || v->i64 == 1;
+    }
+    for (int i = 0; i < 8; i++) {
+        *out = i & 1;
+        if (mli_same_word(v->text, words[i])) return 1;
+    }
+    return 0;
+}
+
+static int real_to_integer(double x, int64_t *out)
+{
+    if (!(fabs(x) < 0x1p63) || x != floor(x)) return 0;
+    *out = (int64_t)x;
+    return 1;
+}
+
+static int to_integer(const mli_value *v, int64_t *out)
+{
+    double x;
+    if (v->type == ML_PARAM_I64) {
+        *out = v->i64;
+        return 1;
+    }
+    if (v->type == ML_PARAM_F64) return real_to_integer(v->f64, out);
+    if (v->type != ML_PARAM_STR) return 0;
+    return mli_read_i64(v->text, out) ||
+           (mli_read_f64(v->text, &x) && real_to_integer(x, out));
+}
+
+static int to_real(const mli_value *v, double *out)
+{
+    *out = v->f64;
+    if (v->type == ML_PARAM_I64 || v->type == ML_PARAM_F64) return 1;
+    return v->type == ML_PARAM_STR && mli_read_f64(v->text, out);
+}
+
+/* Scalars other than lists can stand for a text. */
+static int to_text(const mli_value *v, const char **out)
+{
+    *out = v->text;
+    return v->type >= ML_PARAM_BOOL && v->type <= ML_PARAM_STR;
+}
+
+static ml_status to_list(ml_context *ctx, const mli_param *q, const mli_value *v,
+                         mli_value *out, ml_error *err)
+{
+    mli_items items;
+    mli_items_init(&items, ctx);
+    ml_status status = mli_items_of(&items, v, err);
+    if (status == ML_OK) status = mli_items_value(&items, q->type, out, err);
+    mli_items_free(&items);
+    if (status == ML_E_MEMORY || status == ML_OK) return status;
+    place(q, status, err);
+    return status;
+}
+
+/* The value as the parameter's type, not yet checked against its range. */
+static ml_status convert(ml_context *ctx, const mli_param *q, const mli_value *v,
+                         mli_value *out, ml_error *err)
+{
+    int on;
+    int64_t whole;
+    double real;
+    const char *text;
+    if (v->type != 0 && !*v->text && (q->flags & MLI_FLAG_NULLABLE)) {
+        return mli_value_unset(ctx, q->type, out, err);
+    }
+    switch (q->type) {
+    case ML_PARAM_BOOL:
+        if (to_bool(v, &on)) return mli_value_bool(ctx, on, out, err);
+        break;
+    case ML_PARAM_I64:
+        if (to_integer(v, &whole)) return mli_value_i64(ctx, whole, out, err);
+        break;
+    case ML_PARAM_F64:
+        if (to_real(v, &real)) return mli_value_f64(ctx, real, out, err);
+        break;
+    case ML_PARAM_STR:
+    case ML_PARAM_ESTIMATOR:
+        if (!to_text(v, &text)) break;
+        ml_status status = mli_value_str(ctx, text, out, err);
+        if (status == ML_OK) out->type = q->type;
+        return status;
+    default:
+        return to_list(ctx, q, v, out, err);
+    }
+    return wrong_type(q, v, err);
+}
+
+static ml_status not_in_set(const mli_param *q, const mli_range *r, const char *text,
+                            ml_error *err)
+{
+    char items[NAMES_MAX][ITEM_SIZE], list[512];
+    const char *names[NAMES_MAX];
+    int64_t n = r->count < NAMES_MAX ? r->count : NAMES_MAX;
+    for (int64_t i = 0; i < n; i++) {
+        mli_range_item(r, i, items[i], ITEM_SIZE);
+        names[i] = items[i];
+    }
+    mli_join(list, sizeof list, names, n);
+    mli_fail(err, ML_E_RANGE, "\"%s\" is not a legal value, which are %s", text, list);
+    const char *near = mli_nearest(text, names, n);
+    if (!near) return hint_default(q, ML_E_RANGE, err);
+    place(q, ML_E_RANGE, err);
+    return mli_error_hint(err, ML_E_RANGE, "did you mean \"%s\"?", near);
+}
+
+static int in_set(const mli_range *r, const char *text)
+{
+    char item[ITEM_SIZE];
+    for (int64_t i = 0; i < r->count; i++) {
+        mli_range_item(r, i, item, sizeof item);
+        if (strcmp(item, text) == 0) return 1;
+    }
+    return 0;
+}
+
+static ml_status outside(const mli_param *q, const char *text, ml_error *err)
+{
+    mli_fail(err, ML_E_RANGE, "%s is outside the legal range %s", text, q->range);
+    return hint_default(q, ML_E_RANGE, err);
+}
+
+static int real_inside(const mli_range *r, double x)
+{
+    return (r->open_low ? x > r->low : x >= r->low) &&
+           (r->open_high ? x < r->high : x <= r->high);
+}
+
+static ml_status check_integer(const mli_param *q, const mli_range *r, int64_t x,
+                               ml_error *err)
+{
+    char text[24];
+    if (x >= r->ilow && x <= r->ihigh) return ML_OK;
+    snprintf(text, sizeof text, "%lld", (long long)x);
+    return outside(q, text, err);
+}
+
+static ml_status check_real(const mli_param *q, const mli_range *r, double x,
+                            ml_error *err)
+{
+    return real_inside(r, x) ? ML_OK : outside(q, MLI_NUM(x), err);
+}
+
+static ml_status check_text(const mli_param *q, const mli_range *r, const char *text,
+                            ml_error *err)
+{
+    return !r->is_set || in_set(r, text) ? ML_OK : not_in_set(q, r, text, err);
+}
+
+static ml_status check_range(const mli_param *q, const mli_value *v, ml_error *err)
+{
+    mli_range r;
+    ml_status status = ML_OK;
+    if (!q->range || !*v->text) return ML_OK;
+    if (!mli_range_parse(q->range, &r)) {
+        return mli_fail(err, ML_E_INTERNAL, "the range of %s, %s, is malformed", q->name,
+                        q->range);
+    }
+    if (r.is_set && v->type <= ML_PARAM_STR) return check_text(q, &r, v->text, err);
+    if (v->type == ML_PARAM_I64) return check_integer(q, &r, v->i64, err);
+    if (v->type == ML_PARAM_F64) return check_real(q, &r, v->f64, err);
+    for (int64_t i = 0; i < v->count && status == ML_OK; i++) {
+        if (v->type == ML_PARAM_I64S) status = check_integer(q, &r, v->i64s[i], err);
+        if (v->type == ML_PARAM_F64S) status = check_real(q, &r, v->f64s[i], err);
+        if (v->type == ML_PARAM_STRS) status = check_text(q, &r, v->strs[i], err);
+    }
+    return status;
+}
+
+/* Checks and stores; `given`: by the user, not a default. The value has its text. */
+static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *value,
+                           int given, ml_error *err)
+{
+    mli_value v;
+    ml_status status = convert(p->ctx, q, value, &v, err);
+    if (status != ML_OK) return status;
+    v.given = given;
+    status = check_range(q, &v, err);
+    if (status != ML_OK) {
+        mli_value_free(p->ctx, &v);
+        return status;
+    }
+    return mli_params_store(p, q->name, &v, err);
+}
+
+/* The same for numbers without text, as callers make them on the stack. */
+static ml_status put(ml_params *p, const mli_param *q, const mli_value *value, int given,
+                     ml_error *err)
+{
+    mli_value v;
+    ml_status status = ML_OK;
+    if (value->text) return put_whole(p, q, value, given, err);
+    if (value->type == ML_PARAM_F64) {
+        status = mli_value_f64(p->ctx, value->f64, &v, err);
+    } else if (value->type == ML_PARAM_BOOL) {
+        status = mli_value_bool(p->ctx, value->i64 != 0, &v, err);
+    } else {
+        status = mli_value_i64(p->ctx, value->i64, &v, err);
+    }
+    if (status != ML_OK) return status;
+    status = put_whole(p, q, &v, given, err);
+    mli_value_free(p->ctx, &v);
+    return status;
+}
+
+/* Names of parameters and roles, the aliases left out. */
+static int64_t list_names(const mli_descriptor *d, const char **names)
+{
+    int64_t n = 0;
+    for (const mli_param *q = d->params; q && q->name && n < NAMES_MAX; q++) {
+        names[n++] = q->name;
+    }
+    for (const mli_param *q = d->roles; q && q->name && n < NAMES_MAX; q++) {
+        names[n++] = q->name;
+    }
+    return n;
+}
+
+/* The proper name of the parameter whose alias is nearest to `name`, or NULL. */
+static const char *nearest_alias(const mli_param *list, const char *name, int *least)
+{
+    const char *best = NULL;
+    for (const mli_param *q = list; q && q->name; q++) {
+        for (const char *at = q->aliases; at && *at;) {
+            char alias[ITEM_SIZE];
+            const char *one = alias;
+            size_t n = strcspn(at, ",");
+            snprintf(alias, sizeof alias, "%.*s", (int)n, at);
+            at += n + (at[n] == ',');
+            int distance = mli_distance(name, alias);
+            if (distance < *least && mli_nearest(name, &one, 1)) {
+                *least = distance;
+                best = q->name;
+            }
+        }
+    }
+    return best;
+}
+
+static ml_status unknown(const mli_descriptor *d, const char *name, ml_error *err)
+{
+    const char *names[NAMES_MAX];
+    int64_t n = list_names(d, names);
+    mli_fail(err, ML_E_NAME, "%s has no parameter \"%s\"", d->name, name);
+    mli_error_at(err, ML_E_NAME, "params.%s", name);
+    const char *near = mli_nearest(name, names, n);
+    int least = near ? mli_distance(name, near) : 1000;
+    const char *by_alias = nearest_alias(d->params, name, &least);
+    if (by_alias) near = by_alias;
+    by_alias = nearest_alias(d->roles, name, &least);
+    if (by_alias) near = by_alias;
+    if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    if (n == 0) return mli_error_hint(err, ML_E_NAME, "it takes no parameters");
+    char list[512];
+    mli_join(list, sizeof list, names, n);
+    return mli_error_hint(err, ML_E_NAME, "its parameters are %s", list);
+}
+
+ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name,
+                         const mli_value *value, ml_error *err)
+{
+    const mli_param *q = mli_param_find(d, name);
+    return q ? put(p, q, value, 1, err) : unknown(d, name, err);
+}
+
+/* Each given name must be known, and no parameter given twice under two names. */
+static ml_status check_names(const mli_descriptor *d, const ml_params *given,
+                             ml_error *err)
+{
+    for (int64_t i = 0; given && i < given->count; i++) {
+        const char *name = given->values[i].name;
+        const mli_param *q = mli_param_find(d, name);
+        if (!q) return unknown(d, name, err);
+        for (int64_t k = 0; k < i; k++) {
+            const char *other = given->values[k].name;
+            if (mli_param_find(d, other) != q) continue;
+            mli_fail(err, ML_E_ARGUMENT, "given twice, as \"%s\" and as \"%s\"", other,
+                     name);
+            place(q, ML_E_ARGUMENT, err);
+            return mli_error_hint(err, ML_E_ARGUMENT, "leave one of them out");
+        }
+    }
+    return ML_OK;
+}
+
+/* The value given for a parameter under any of its names. */
+static const mli_value *given_for(const mli_descriptor *d, const ml_params *given,
+                                  const mli_param *q)
+{
+    for (int64_t i = 0; given && i < given->count; i++) {
+        if (mli_param_find(d, given->values[i].name) == q) return &given->values[i];
+    }
+    return NULL;
+}
+
+static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
+                             const ml_params *given, ml_params *p, ml_error *err)
+{
+    const mli_value *v = given_for(d, given, q);
+    if (v) return put(p, q, v, v->given, err);
+    if (q->flags & MLI_FLAG_REQUIRED) {
+        mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
+        place(q, ML_E_ARGUMENT, err);
+        return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name, wanted(q));
+    }
+    if (!q->dflt) return ML_OK;
+    mli_value text = {.type = ML_PARAM_STR};
+    text.text = (char *)(uintptr_t)q->dflt;
+    return put(p, q, &text, 0, err);
+}
+
+static ml_status resolve_list(const mli_descriptor *d, const mli_param *list,
+                              const ml_params *given, ml_params *p, ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (const mli_param *q = list; q && q->name && status == ML_OK; q++) {
+        status = resolve_one(d, q, given, p, err);
+    }
+    return status;
+}
+
+ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
+                             const ml_params *given, ml_params **out, ml_error *err)
+{
+    ml_params *p = NULL;
+    ml_status status = check_names(d, given, err);
+    if (status == ML_OK) status = ml_params_new(ctx, &p, err);
+    if (status == ML_OK) status = resolve_list(d, d->params, given, p, err);
+    if (status == ML_OK) status = resolve_list(d, d->roles, given, p, err);
+    if (status != ML_OK) {
+        ml_params_free(p);
+        return status;
+    }
+    *out = p;
+    return ML_OK;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * core/value.h: making single values, and lists out of items. Used by the files that
+ * fill sets of parameters: from calls, text, JSON and YAML.
+ */
+#ifndef MLI_CORE_VALUE_H
+#define MLI_CORE_VALUE_H
+
+#include "core/params.h"
+
+/* Makers: everything but the name, given = 1. ML_OK or ML_E_MEMORY (then nothing is
+ * left to free). */
+ml_status mli_value_bool(ml_context *ctx, int on, mli_value *out, ml_error *err);
+ml_status mli_value_i64(ml_context *ctx, int64_t v, mli_value *out, ml_error *err);
+ml_status mli_value_f64(ml_context *ctx, double v, mli_value *out, ml_error *err);
+ml_status mli_value_str(ml_context *ctx, const char *text, mli_value *out, ml_error *err);
+/* A value of that type which is not set: text "", NaN, 0, no items. */
+ml_status mli_value_unset(ml_context *ctx, int32_t type, mli_value *out, ml_error *err);
+ml_status mli_value_copy(ml_context *ctx, const mli_value *from, mli_value *out,
+                         ml_error *err);
+void mli_value_free(ml_context *ctx, mli_value *v); /* with the name */
+
+/* Moves a value into the set under a name, replacing one of that name. On failure the
+ * value is freed. */
+ml_status mli_params_store(ml_params *p, const char *name, mli_value *value,
+                           ml_error *err);
+
+/* Items of a list, collected as text. `plain` ones may be numbers or true and false;
+ * others were in quotes. */
+typedef struct mli_items {
+    ml_context *ctx;
+    int64_t count, capacity;
+    char **texts;
+    unsigned char *plain;
+} mli_items;
+
+void mli_items_init(mli_items *items, ml_context *ctx);
+void mli_items_free(mli_items *items);
+ml_status mli_items_add(mli_items *items, const char *text, size_t size, int plain,
+                        ml_error *err);
+/* Reads "[1, 2]", "[\"a, b\", c]" or "a,b,c". ML_E_PARSE with the problem as the message
+ * when it is malformed. */
+ml_status mli_items_parse(mli_items *items, const char *text, ml_error *err);
+/* The list as a value of type I64S, F64S or STRS. Items that do not fit the type fail
+ * with ML_E_TYPE. */
+ml_status mli_items_value(const mli_items *items, int32_t type, mli_value *out,
+                          ml_error *err);
+/* The narrowest type that holds all items: I64S, F64S, else STRS. */
+int32_t mli_items_type(const mli_items *items);
+/* The items of a value: those of a list, or a scalar as the only one (a text is parsed
+ * as a list). */
+ml_status mli_items_of(mli_items *items, const mli_value *value, ml_error *err);
+
+/* Text of a real number that cannot be taken for an integer: "200.0". */
+void mli_str_real(mli_str *s, double v);
+
+#endif
