@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * predictor_names.c: what the outputs of a predictor are called.
+ */
+#include "inference/predictor.h"
+
+#include <string.h>
+
+static void add_label(const mli_inputs *in, int64_t k, mli_str *s)
+{
+    size_t size = 0;
+    const char *label = mli_inputs_label(in, k, &size);
+    if (label) mli_str_add_n(s, label, size);
+}
+
+/* Contributions: one per feature and the bias, for each class when there are many. */
+static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
+{
+    const mli_inputs *in = p->inputs;
+    int64_t width = in->n_features + 1;
+    if (strcmp(p->kind, "contributions") != 0 || p->n_outputs % width) return 0;
+    if (p->n_outputs != width && p->n_outputs / width != in->classes.n) return 0;
+    if (p->n_outputs != width) {
+        add_label(in, k / width, s);
+        mli_str_add(s, ": ");
+    }
+    int64_t j = k % width;
+    mli_str_add(s, j == in->n_features ? "bias" : in->features[j].name);
+    return 1;
+}
+
+static void add_name(const ml_predictor *p, int64_t k, mli_str *s)
+{
+    if (contribution(p, k, s)) return;
+    if (p->n_outputs == p->inputs->classes.n && strcmp(p->kind, "class") != 0) {
+        add_label(p->inputs, k, s);
+        return;
+    }
+    mli_str_add(s, p->kind);
+    if (p->n_outputs == 1) return;
+    mli_str_char(s, '_');
+    mli_str_i64(s, k);
+}
+
+ml_status mli_predictor_name(ml_predictor *p, ml_error *err)
+{
+    p->names = mli_calloc(p->ctx, (size_t)p->n_outputs, sizeof *p->names);
+    if (!p->names) return mli_nomem(err);
+    for (int64_t k = 0; k < p->n_outputs; k++) {
+        mli_str s;
+        mli_str_init(&s, p->ctx);
+        add_name(p, k, &s);
+        p->names[k] = mli_str_take(&s);
+        if (!p->names[k]) return mli_nomem(err);
+    }
+    return ML_OK;
+}
+
+void mli_predictor_column(const ml_predictor *p, int64_t output, mli_str *s)
+{
+    int plain = strcmp(p->kind, "value") == 0 || strcmp(p->kind, "class") == 0;
+    if (p->n_outputs == 1) {
+        mli_str_add(s, plain ? "prediction" : p->kind);
+        return;
+    }
+    mli_str_add(s, p->kind);
+    mli_str_char(s, '_');
+    mli_str_add(s, p->names[output]);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * predictor_table.c: predicting the rows of a table, into a tensor or a table.
+ */
+#include "core/run.h"
+#include "inference/predictor.h"
+
+#include <string.h>
+
+/* ---- columns that lack ---- */
+
+/* A column of missing values. `zeros`: (rows + 1) * 8 bytes; it serves as values, as
+ * codes into no levels, as offsets of no text, and as validity. */
+static ml_status missing_column(ml_context *ctx, const mli_feature *f, int64_t rows,
+                                mli_buffer *zeros, mli_column *c, ml_error *err)
+{
+    static const int64_t none[1];
+    c->name = mli_strdup(ctx, f->name);
+    if (!c->name) return mli_nomem(err);
+    c->type = f->kind == MLI_NUMERIC       ? ML_DTYPE_F64
+              : f->kind == MLI_CATEGORICAL ? ML_TYPE_CATEGORY
+                                           : ML_TYPE_TEXT;
+    c->rows = c->null_count = rows;
+    c->stride = 1;
+    c->validity = zeros->data;
+    c->data = zeros->data;
+    if (c->type == ML_TYPE_TEXT) c->offsets = zeros->data;
+    if (c->type == ML_TYPE_CATEGORY) {
+        c->levels = "";
+        c->level_offsets = none;
+    }
+    c->keep[0] = mli_buffer_ref(zeros);
+    return ML_OK;
+}
+
+static int64_t count_lacking(const mli_inputs *in, const ml_table *table)
+{
+    int64_t lacking = 0;
+    for (int64_t i = 0; i < in->n_features; i++)
+        lacking += ml_table_find(table, in->features[i].name) < 0;
+    return lacking;
+}
+
+static ml_status fill(const mli_inputs *in, const ml_table *table, mli_buffer *zeros,
+                      ml_table *to, ml_error *err)
+{
+    ml_status status = ML_OK;
+    int64_t at = 0;
+    for (int64_t i = 0; !status && i < table->n_columns; i++)
+        status = mli_column_share(to->ctx, &table->columns[i], &to->columns[at++], err);
+    for (int64_t i = 0; !status && i < in->n_features; i++) {
+        const mli_feature *f = &in->features[i];
+        if (ml_table_find(table, f->name) >= 0) continue;
+        status = missing_column(to->ctx, f, table->rows, zeros, &to->columns[at++], err);
+    }
+    return status ? status : mli_table_seal(to, err);
+}
+
+ml_status mli_table_fill(const mli_inputs *inputs, const ml_table *table, ml_table **out,
+                         ml_error *err)
+{
+    int64_t lacking = count_lacking(inputs, table);
+    ml_table *to = NULL;
+    if (!lacking) {
+        *out = ml_table_ref((ml_table *)table);
+        return ML_OK;
+    }
+    mli_buffer *zeros = mli_buffer_new(table->ctx, ((size_t)table->rows + 1) * 8, NULL);
+    if (!zeros) return mli_nomem(err);
+    ml_status status =
+        mli_table_alloc(table->ctx, table->rows, table->n_columns + lacking, &to, err);
+    if (!status) status = fill(inputs, table, zeros, to, err);
+    mli_buffer_free(zeros);
+    if (status)
+        ml_table_free(to);
+    else
+        *out = to;
+    return status;
+}
+
+/* ---- predicting ---- */
+
+static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out,
+                         ml_error *err)
+{
+    mli_run run;
+    mli_design *design = NULL;
+    ml_tensor *tensor = NULL;
+    double *values;
+    int64_t shape[2] = {table->rows, p->n_outputs};
+    ml_status status = mli_design_apply(p->inputs, table, 0, &design, err);
+    if (status) return status;
+    status = mli_tensor_make(p->ctx, ML_DTYPE_F64, 2, shape, &values, &tensor, err);
+    if (!status) {
+        mli_run_init(&run, p->ctx, NULL, NULL, NULL);
+        status = mli_plan_run_design(p->plan, design, &run, values, err);
+    }
+    mli_design_free(design);
+    if (status)
+        ml_tensor_free(tensor);
+    else
+        *out = tensor;
+    return status;
+}
+
+ml_status ml_predictor_run(ml_predictor *predictor, const ml_table *table,
+                           ml_tensor **out, ml_error *error)
+{
+    if (!predictor) return mli_null(error, "predictor");
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    if (!predictor->fill_columns) return predict(predictor, table, out, error);
+    ml_table *filled = NULL;
+    ml_status status = mli_table_fill(predictor->inputs, table, &filled, error);
+    if (status) return status;
+    status = predict(predictor, filled, out, error);
+    ml_table_free(filled);
+    return status;
+}
+
+/* ---- predictions as a table ---- */
+
+/* Class labels, NUL-terminated; *labels is one block with the texts behind the pointers.
+ */
+static ml_status label_texts(const ml_predictor *p, const char ***labels, ml_error *err)
+{
+    const mli_dictionary *d = &p->inputs->classes;
+    size_t bytes = d->n ? (size_t)d->offsets[d->n] : 0;
+    const char **list = mli_alloc(p->ctx, (size_t)d->n * (sizeof *list + 1) + bytes);
+    if (!list) return mli_nomem(err);
+    char *to = (char *)(list + d->n);
+    for (int64_t k = 0; k < d->n; k++) {
+        size_t size = 0;
+        const char *label = mli_inputs_label(p->inputs, k, &size);
+        memcpy(to, label, size);
+        to[size] = 0;
+        list[k] = to;
+        to += size + 1;
+    }
+    *labels = list;
+    return ML_OK;
+}
+
+static ml_status class_column(const ml_predictor *p, const ml_tensor *t, mli_builder *b,
+                              ml_error *err)
+{
+    const double *values = t->data;
+    int64_t rows = t->shape[0], n = p->inputs->classes.n;
+    const char **labels = NULL;
+    int32_t *codes = mli_alloc(p->ctx, (size_t)rows * sizeof *codes);
+    if (!codes) return mli_nomem(err);
+    for (int64_t i = 0; i < rows; i++)
+        codes[i] = values[i] >= 0 && values[i] < (double)n ? (int32_t)values[i] : -1;
+    ml_status status = label_texts(p, &labels, err);
+    if (!status) status = mli_builder_category(b, "prediction", codes, labels, n, err);
+    mli_free(p->ctx, labels);
+    mli_free(p->ctx, codes);
+    return status;
+}
+
+static ml_status value_columns(const ml_predictor *p, const ml_tensor *t, mli_builder *b,
+                               ml_error *err)
+{
+    const double *values = t->data;
+    int64_t rows = t->shape[0], n = p->n_outputs;
+    ml_status status = ML_OK;
+    mli_str name;
+    mli_str_init(&name, p->ctx);
+    double *column = mli_alloc(p->ctx, (size_t)rows * sizeof *column);
+    if (!column) status = mli_nomem(err);
+    for (int64_t k = 0; !status && k < n; k++) {
+        mli_str_clear(&name);
+        mli_predictor_column(p, k, &name);
+        for (int64_t i = 0; i < rows; i++) column[i] = values[i * n + k];
+        status =
+            name.failed ? mli_nomem(err) : mli_builder_f64(b, name.data, column, err);
+    }
+    mli_free(p->ctx, column);
+    mli_str_free(&name);
+    return status;
+}
+
+ml_status ml_predictor_run_table(ml_predictor *predictor, const ml_table *table,
+                                 ml_table **out, ml_error *error)
+{
+    ml_tensor *t = NULL;
+    mli_builder *b = NULL;
+    if (!out) return mli_null(error, "out");
+    ml_status status = ml_predictor_run(predictor, table, &t, error);
+    if (status) return status;
+    status = mli_builder_new(predictor->ctx, t->shape[0], &b, error);
+    if (status) goto out;
+    if (strcmp(predictor->kind, "class") == 0 && predictor->inputs->classes.n > 0)
+        status = class_column(predictor, t, b, error);
+    else
+        status = value_columns(predictor, t, b, error);
+    if (status)
+        mli_builder_free(b);
+    else
+        status = mli_builder_finish(b, out, error);
+out:
+    ml_tensor_free(t);
+    return status;
+}
