@@ -26,7 +26,10 @@
     M(mli_metric_recall)                                                                 \
     M(mli_metric_rmse)                                                                   \
     M(mli_metric_roc_auc)                                                                \
+    O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \
+    O(mli_options_predict)                                                               \
+    O(mli_options_save)                                                                  \
     O(mli_options_split)                                                                 \
     O(mli_options_study)
 
