@@ -21,8 +21,8 @@
  *   unless `features` or `categorical` lists them.
  * - A column that has a role (target, weight, group, time) is a feature only when
  *   `features` lists it; the target never is.
- * - A row whose target is missing is dropped from training (and logged); a row with weight 0
- *   stays but counts nothing; a negative or missing weight is an error.
+ * - A row whose target is missing is dropped from training (and logged); a row with
+ * weight 0 stays but counts nothing; a negative or missing weight is an error.
  * - Class labels are the sorted distinct values of the target: numerically for numbers,
  *   by text otherwise. `positive` names the class that becomes index 1 of two.
  * - The task is the one the algorithm has; with several, `task` says it, and "auto" takes
@@ -37,9 +37,9 @@
 #include "core/params.h"
 #include "data/table.h"
 
-#define MLI_NUMERIC 1
+#define MLI_NUMERIC     1
 #define MLI_CATEGORICAL 2
-#define MLI_TEXT 3
+#define MLI_TEXT        3
 
 /* Sorted distinct texts: levels of a category, labels of classes. */
 typedef struct mli_dictionary {
@@ -48,19 +48,21 @@ typedef struct mli_dictionary {
     const int64_t *offsets; /* [n + 1] */
     mli_buffer *keep[2];
 } mli_dictionary;
-/* Code of a text by binary search (memcmp order, shorter first on a tie); -1 if absent. */
+/* Code of a text by binary search (memcmp order, shorter first on a tie); -1 if absent.
+ */
 int64_t mli_dictionary_find(const mli_dictionary *d, const char *text, size_t size);
 /* Room for n texts of `size` bytes together, to be filled in through *bytes and
  * *offsets [n + 1]. */
-ml_status mli_dictionary_new(ml_context *ctx, int64_t n, int64_t size, mli_dictionary *out,
-                             char **bytes, int64_t **offsets, ml_error *err);
+ml_status mli_dictionary_new(ml_context *ctx, int64_t n, int64_t size,
+                             mli_dictionary *out, char **bytes, int64_t **offsets,
+                             ml_error *err);
 void mli_dictionary_share(const mli_dictionary *from, mli_dictionary *to);
 void mli_dictionary_free(mli_dictionary *d);
 
 typedef struct mli_feature {
     char *name;
-    int32_t kind; /* MLI_NUMERIC, MLI_CATEGORICAL, MLI_TEXT */
-    int32_t type; /* column type in training */
+    int32_t kind;          /* MLI_NUMERIC, MLI_CATEGORICAL, MLI_TEXT */
+    int32_t type;          /* column type in training */
     mli_dictionary levels; /* of categorical ones */
 } mli_feature;
 
@@ -70,11 +72,11 @@ typedef struct mli_inputs {
     ml_context *ctx;
     int64_t n_features;
     mli_feature *features;
-    int32_t task;       /* one MLI_TASK_ bit */
+    int32_t task;         /* one MLI_TASK_ bit */
     int32_t unseen_error; /* policy for unseen categories */
-    char *target;       /* NULL when there is none */
+    char *target;         /* NULL when there is none */
     int32_t target_type;
-    mli_dictionary classes;  /* labels as text, in class order; n = 0: no classes */
+    mli_dictionary classes;      /* labels as text, in class order; n = 0: no classes */
     char *weight, *group, *time; /* names of role columns, NULL when there is none */
     /* From a file, and the levels of features not yet looked at: see mli_inputs_check. */
     atomic_int unchecked;
@@ -99,8 +101,9 @@ typedef struct mli_design_column {
     const mli_column *column; /* of the table */
     int32_t kind;
     const int32_t *codes; /* [rows] categorical: model codes, -1 missing or unseen */
-    const double *values; /* [rows] numeric that the column does not hold as such; or NULL */
-    mli_buffer *memory;   /* of codes or values; NULL when they are the column's own */
+    const double
+        *values; /* [rows] numeric that the column does not hold as such; or NULL */
+    mli_buffer *memory; /* of codes or values; NULL when they are the column's own */
 } mli_design_column;
 
 typedef struct mli_design {
@@ -109,11 +112,11 @@ typedef struct mli_design {
     mli_inputs *inputs; /* counted */
     int64_t rows, n_features;
     mli_design_column *columns;
-    double *y;        /* [rows] regression target, or NULL */
-    int32_t *label;   /* [rows] class index, or NULL */
-    double *weight;   /* [rows] or NULL for all 1 */
+    double *y;      /* [rows] regression target, or NULL */
+    int32_t *label; /* [rows] class index, or NULL */
+    double *weight; /* [rows] or NULL for all 1 */
     int64_t n_groups;
-    int64_t *group;   /* [n_groups + 1] first rows of the groups of a ranking, or NULL */
+    int64_t *group;    /* [n_groups + 1] first rows of the groups of a ranking, or NULL */
     int64_t *group_id; /* [rows] dense ids of the group column, or NULL */
     int64_t dropped;   /* rows left out because their target is missing */
     char *ignored;     /* columns left out, "a, b"; NULL: none */
@@ -128,7 +131,8 @@ ml_status mli_design_train(ml_context *ctx, const mli_descriptor *d,
  * read too (validation rows, evaluation); labels unseen in training are an error. */
 ml_status mli_design_apply(mli_inputs *inputs, const ml_table *table, int need_target,
                            mli_design **out, ml_error *err);
-/* A design of some of the rows, sharing dictionaries (for sampling and folds). */
+/* A design of some of the rows, sharing dictionaries (for sampling and folds). Its table
+ * holds the features only, categorical ones in the model's codes. */
 ml_status mli_design_take(const mli_design *design, const int64_t *rows, int64_t count,
                           mli_design **out, ml_error *err);
 void mli_design_free(mli_design *design);
@@ -141,6 +145,9 @@ void mli_design_f32(const mli_design *d, int64_t feature, int64_t begin, int64_t
 /* All features of rows begin..end-1, row-major: out[(i - begin) * stride + j]. */
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride);
+/* When the table already holds all features as rows of one type (ML_DTYPE_F64 or _F32),
+ * the first row, with the distance of rows in elements; else NULL. */
+const void *mli_design_in_place(const mli_design *d, int32_t dtype, int64_t *stride);
 
 /* The common role parameters: target, weight, features, ignore, categorical, positive,
  * unseen, task, group, time. For descriptors' `roles`. */

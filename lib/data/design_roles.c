@@ -14,24 +14,23 @@
     }
 #define WEIGHT                                                                           \
     {                                                                                    \
-        "weight", "sample_weight,weight_column,weights", ML_PARAM_STR, COLUMN, "", NULL, \
-            NULL, NULL,                                                                  \
+        "weight", "sample_weight,weight_column", ML_PARAM_STR, COLUMN, "", NULL, NULL,   \
+            NULL,                                                                        \
             "The column of row weights: numbers, 0 or larger. Not set: all rows count "  \
             "the same.",                                                                 \
             "0.1"                                                                        \
     }
 #define FEATURES                                                                         \
     {                                                                                    \
-        "features", "inputs,feature_columns", ML_PARAM_STRS, COLUMN, "", NULL, NULL,     \
-            NULL,                                                                        \
+        "features", "feature_columns", ML_PARAM_STRS, COLUMN, "", NULL, NULL, NULL,      \
             "The columns to predict from. Not set: all columns without another role, "   \
             "but for text that identifies rows and columns without any value.",          \
             "0.1"                                                                        \
     }
 #define IGNORE                                                                           \
     {                                                                                    \
-        "ignore", "ignore_column,ignored_features,drop", ML_PARAM_STRS, COLUMN, "",      \
-            NULL, NULL, NULL, "Columns that are not to be used.", "0.1"                  \
+        "ignore", "ignore_column,ignored_features", ML_PARAM_STRS, COLUMN, "", NULL,     \
+            NULL, NULL, "Columns that are not to be used.", "0.1"                        \
     }
 #define CATEGORICAL                                                                      \
     {                                                                                    \
@@ -67,8 +66,8 @@
     }
 #define GROUP                                                                            \
     {                                                                                    \
-        "group", "group_column,group_id,groups,query_id,qid", ML_PARAM_STR, COLUMN, "",  \
-            NULL, NULL, NULL,                                                            \
+        "group", "group_column,group_id,query_id,qid", ML_PARAM_STR, COLUMN, "", NULL,   \
+            NULL, NULL,                                                                  \
             "The column that says which rows belong together, such as the query of a "   \
             "ranking. Splits keep groups whole.",                                        \
             "0.1"                                                                        \

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/design_columns.c: finds which columns of a table are what, from the role
+ * parameters.
+ */
+#include "data/design_parts.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NAMES_SHOWN 8
+
+/* Suggests the nearest column, or lists the columns. */
+static void suggest(const ml_table *t, const char *name, ml_error *err)
+{
+    const char *near = NULL;
+    const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
+    if (!names) return;
+    for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
+    near = mli_nearest(name, names, t->n_columns);
+    mli_free(t->ctx, names);
+    if (near) {
+        mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+        return;
+    }
+    mli_str s;
+    mli_str_init(&s, NULL);
+    for (int64_t i = 0; i < t->n_columns && i < NAMES_SHOWN; i++) {
+        mli_str_printf(&s, "%s\"%s\"", i ? ", " : "", t->columns[i].name);
+    }
+    if (t->n_columns > NAMES_SHOWN) {
+        mli_str_printf(&s, " and %" PRId64 " more", t->n_columns - NAMES_SHOWN);
+    }
+    mli_error_hint(err, ML_E_NAME, "the columns are %s", s.data);
+    mli_str_free(&s);
+}
+
+ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
+                          int64_t *out, ml_error *err)
+{
+    int64_t at = ml_table_find(t, name);
+    if (at < 0) {
+        mli_fail(err, ML_E_NAME, "the table has no column \"%s\"", name);
+        if (what) mli_error_at(err, ML_E_NAME, "params.%s", what);
+        suggest(t, name, err);
+        return ML_E_NAME;
+    }
+    for (int64_t i = at + 1; i < t->n_columns && t->names.count < t->n_columns; i++) {
+        if (strcmp(t->columns[i].name, name) != 0) continue;
+        mli_fail(err, ML_E_DATA,
+                 "two columns have this name: number %" PRId64 " and number %" PRId64,
+                 at + 1, i + 1);
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", name);
+        return mli_error_hint(err, ML_E_DATA, "rename one of them");
+    }
+    *out = at;
+    return ML_OK;
+}
+
+/* The column that a role of one column names. */
+static ml_status find_one(mli_columns *c, const ml_table *t, const ml_params *params,
+                          const char *role, int64_t *out, ml_error *err)
+{
+    const mli_value *v = mli_params_find(params, role);
+    *out = -1;
+    if (!v || !v->text || !v->text[0]) return ML_OK;
+    ml_status status = mli_design_find(t, v->text, role, out, err);
+    if (!status) c->flags[*out] |= MLI_COLUMN_ROLE;
+    return status;
+}
+
+/* Marks the columns that a role of many columns names. */
+static ml_status mark_many(mli_columns *c, const ml_table *t, const ml_params *params,
+                           const char *role, int flag, ml_error *err)
+{
+    const mli_value *v = mli_params_find(params, role);
+    for (int64_t i = 0; v && i < v->count; i++) {
+        int64_t at = ml_table_find(t, v->strs[i]);
+        if (at < 0) return mli_design_find(t, v->strs[i], role, &at, err);
+        /* Repeated names: `ignore` takes all of them, the others are ambiguous. */
+        if (flag != MLI_COLUMN_ROLE) {
+            ml_status status = mli_design_find(t, v->strs[i], role, &at, err);
+            if (status) return status;
+        }
+        for (int64_t k = at; k < t->n_columns; k++) {
+            if (strcmp(t->columns[k].name, v->strs[i]) == 0) {
+                c->flags[k] = (uint8_t)(c->flags[k] | flag);
+            }
+            if (t->names.count == t->n_columns) break;
+        }
+    }
+    return ML_OK;
+}
+
+/* Roles that the descriptor has beyond the common ones. */
+static ml_status mark_others(mli_columns *c, const ml_table *t, const mli_descriptor *d,
+                             const ml_params *params, ml_error *err)
+{
+    int64_t at = 0;
+    for (const mli_param *p = d->roles; p && p->name; p++) {
+        if (!(p->flags & MLI_FLAG_ROLE) || p->type != ML_PARAM_STR) continue;
+        ml_status status = find_one(c, t, params, p->name, &at, err);
+        if (status) return status;
+    }
+    return ML_OK;
+}
+
+static ml_status list_given(mli_columns *c, const ml_table *t, const mli_value *given,
+                            ml_error *err)
+{
+    for (int64_t i = 0; i < given->count; i++) {
+        int64_t at = ml_table_find(t, given->strs[i]);
+        if (at == c->target) {
+            mli_fail(err, ML_E_ARGUMENT, "the target \"%s\" is among the features",
+                     given->strs[i]);
+            return mli_error_at(err, ML_E_ARGUMENT, "params.features");
+        }
+        for (int64_t k = 0; k < c->n; k++) {
+            if (c->features[k] != at) continue;
+            mli_fail(err, ML_E_ARGUMENT, "the column \"%s\" is listed twice",
+                     given->strs[i]);
+            return mli_error_at(err, ML_E_ARGUMENT, "params.features");
+        }
+        c->features[c->n++] = at;
+    }
+    return ML_OK;
+}
+
+/* All columns without another role; an ambiguous name is an error. */
+static ml_status list_default(mli_columns *c, const ml_table *t, ml_error *err)
+{
+    for (int64_t i = 0; i < t->n_columns; i++) {
+        int64_t at = 0;
+        if (c->flags[i] & MLI_COLUMN_ROLE) continue;
+        ml_status status = mli_design_find(t, t->columns[i].name, NULL, &at, err);
+        if (status) return status;
+        c->features[c->n++] = i;
+    }
+    return ML_OK;
+}
+
+static ml_status list_features(mli_columns *c, const ml_table *t, const ml_params *params,
+                               ml_error *err)
+{
+    const mli_value *given = mli_params_find(params, "features");
+    ml_status status =
+        given && given->count ? list_given(c, t, given, err) : list_default(c, t, err);
+    if (!status && c->n == 0) {
+        mli_fail(err, ML_E_DATA, "no column is left to predict from");
+        return mli_error_hint(err, ML_E_DATA,
+                              "the table needs columns beside the target and those that "
+                              "are ignored or have another role");
+    }
+    return status;
+}
+
+static ml_status need_target(const mli_columns *c, const mli_descriptor *d,
+                             const ml_table *t, ml_error *err)
+{
+    const mli_param *p = mli_param_find(d, "target");
+    if (c->target >= 0 || !p || !(p->flags & MLI_FLAG_REQUIRED)) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "%s needs a target: the column to predict", d->name);
+    mli_error_at(err, ML_E_ARGUMENT, "params.target");
+    if (t->n_columns == 0) return ML_E_ARGUMENT;
+    return mli_error_hint(err, ML_E_ARGUMENT, "set target to a column, such as \"%s\"",
+                          t->columns[t->n_columns - 1].name);
+}
+
+ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
+                           const ml_params *params, const ml_table *table,
+                           mli_columns *out, ml_error *err)
+{
+    mli_columns c = {.ctx = ctx};
+    ml_status status = ML_OK;
+    c.flags = mli_calloc(ctx, (size_t)table->n_columns, 1);
+    c.features = mli_calloc(ctx, (size_t)table->n_columns, sizeof *c.features);
+    if (!c.flags || !c.features) status = mli_nomem(err);
+    if (!status) status = find_one(&c, table, params, "target", &c.target, err);
+    if (!status) status = need_target(&c, d, table, err);
+    if (!status) status = find_one(&c, table, params, "weight", &c.weight, err);
+    if (!status) status = find_one(&c, table, params, "group", &c.group, err);
+    if (!status) status = find_one(&c, table, params, "time", &c.time, err);
+    if (!status) status = mark_others(&c, table, d, params, err);
+    if (!status) {
+        status = mark_many(&c, table, params, "ignore", MLI_COLUMN_ROLE, err);
+    }
+    if (!status) {
+        status = mark_many(&c, table, params, "categorical", MLI_COLUMN_CATEGORICAL, err);
+    }
+    if (!status) {
+        status = mark_many(&c, table, params, "features", MLI_COLUMN_LISTED, err);
+    }
+    if (!status) status = list_features(&c, table, params, err);
+    if (status) {
+        mli_columns_free(&c);
+        return status;
+    }
+    *out = c;
+    return ML_OK;
+}
+
+void mli_columns_free(mli_columns *c)
+{
+    mli_free(c->ctx, c->flags);
+    mli_free(c->ctx, c->features);
+}

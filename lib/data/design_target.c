@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/design_target.c: the columns that are not features: target, weight, group.
+ */
+#include "data/design_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define MOST_CLASSES 10000
+#define ROW          "column \"%s\", row %" PRId64
+
+static int is_text(const mli_column *c)
+{
+    return c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
+}
+
+/* ---- rows that have a value ---- */
+
+static int has_value(const mli_column *c, int64_t row)
+{
+    int64_t i = row * c->stride;
+    size_t size = 0;
+    if (!mli_column_valid(c, row)) return 0;
+    if (c->type == ML_DTYPE_F64) return !isnan(((const double *)c->data)[i]);
+    if (c->type == ML_DTYPE_F32) return !isnan(((const float *)c->data)[i]);
+    return !is_text(c) || mli_column_text(c, row, &size) != NULL;
+}
+
+ml_status mli_present_rows(ml_context *ctx, const mli_column *c, int64_t **rows,
+                           int64_t *count, ml_error *err)
+{
+    int64_t n = 0;
+    *rows = NULL;
+    *count = c->rows;
+    int floats = c->type == ML_DTYPE_F64 || c->type == ML_DTYPE_F32;
+    if (c->null_count == 0 && !floats) return ML_OK;
+    for (int64_t i = 0; i < c->rows; i++) n += has_value(c, i);
+    if (n == c->rows) return ML_OK;
+    int64_t *list = mli_alloc(ctx, (size_t)n * sizeof *list);
+    if (!list) return mli_nomem(err);
+    n = 0;
+    for (int64_t i = 0; i < c->rows; i++) {
+        if (has_value(c, i)) list[n++] = i;
+    }
+    *rows = list;
+    *count = n;
+    return ML_OK;
+}
+
+/* ---- the target as a number ---- */
+
+static ml_status not_a_number(const mli_column *c, int64_t row, ml_error *err)
+{
+    char shown[MLI_SHOWN];
+    mli_fail(err, ML_E_TYPE, "%s is not a number, and the target must be numbers here",
+             mli_show_value(c, row, shown));
+    return mli_error_at(err, ML_E_TYPE, ROW, c->name, row + 1);
+}
+
+static ml_status read_y(mli_design *d, const mli_column *c, ml_error *err)
+{
+    mli_buffer *memory = NULL;
+    const double *values = NULL;
+    int64_t bad = -1;
+    d->y = mli_calloc(d->ctx, (size_t)d->rows, sizeof *d->y);
+    if (!d->y) return mli_nomem(err);
+    if (is_text(c)) {
+        if (mli_read_numbers(d->ctx, c, ML_DTYPE_F64, &memory, &values, &bad)) {
+            return mli_nomem(err);
+        }
+        if (bad < 0 && d->rows) memcpy(d->y, values, (size_t)d->rows * sizeof *d->y);
+        mli_buffer_free(memory);
+        if (bad >= 0) return not_a_number(c, bad, err);
+    } else {
+        mli_column_f64(c, 0, d->rows, d->y, 1);
+    }
+    for (int64_t i = 0; i < d->rows; i++) {
+        if (isfinite(d->y[i])) continue;
+        mli_fail(err, ML_E_DATA, "the target is %s",
+                 isnan(d->y[i]) ? "missing" : "infinite");
+        mli_error_at(err, ML_E_DATA, ROW, c->name, i + 1);
+        return mli_error_hint(err, ML_E_DATA, "remove the row or give it a number");
+    }
+    return ML_OK;
+}
+
+/* ---- the target as a class ---- */
+
+static const char *task_name(uint32_t task)
+{
+    return task == MLI_TASK_CLASSIFICATION ? "classification" : "regression";
+}
+
+/* Are all values 0 or 1, and both there? */
+static int is_zero_one(const mli_column *c)
+{
+    double block[256];
+    int seen = 0;
+    for (int64_t begin = 0; begin < c->rows; begin += 256) {
+        int64_t n = c->rows - begin < 256 ? c->rows - begin : 256;
+        mli_column_f64(c, begin, begin + n, block, 1);
+        for (int64_t i = 0; i < n; i++) {
+            if (block[i] != 0 && block[i] != 1) return 0;
+            seen |= block[i] == 0 ? 1 : 2;
+        }
+    }
+    return seen == 3;
+}
+
+static ml_status choose_task(const mli_descriptor *desc, const ml_params *params,
+                             const mli_column *c, int32_t *out, ml_error *err)
+{
+    const mli_value *v = mli_params_find(params, "task");
+    const char *given = v && v->text ? v->text : "auto";
+    uint32_t both = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION, task;
+    if (mli_same_word(given, "auto") || !given[0]) {
+        task = desc->tasks & both;
+        if (task == both) {
+            int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_zero_one(c);
+            task = classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
+        }
+        if (!task) task = desc->tasks & ~(desc->tasks - 1); /* the lowest bit */
+    } else {
+        task = mli_same_word(given, "classification") ? MLI_TASK_CLASSIFICATION
+                                                      : MLI_TASK_REGRESSION;
+        if (!(desc->tasks & task)) {
+            mli_fail(err, ML_E_UNSUPPORTED, "%s does not do %s", desc->name,
+                     task_name(task));
+            return mli_error_at(err, ML_E_UNSUPPORTED, "params.task");
+        }
+    }
+    *out = (int32_t)task;
+    return ML_OK;
+}
+
+static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
+                               const mli_dictionary *classes, ml_error *err)
+{
+    int can_regress = (desc->tasks & MLI_TASK_REGRESSION) != 0;
+    if (classes->n < 2) {
+        int size =
+            classes->n ? (int)(classes->offsets[1] < 80 ? classes->offsets[1] : 80) : 0;
+        mli_fail(err, ML_E_DATA,
+                 "the target has only one class, \"%.*s\", in all %" PRId64
+                 " rows: there is nothing to learn",
+                 size, classes->bytes, c->rows);
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+        return mli_error_hint(err, ML_E_DATA, "choose another target or add rows");
+    }
+    if (classes->n <= MOST_CLASSES || classes->n * 2 <= c->rows) return ML_OK;
+    mli_fail(err, ML_E_DATA,
+             "the target has %" PRId64 " distinct values in %" PRId64
+             " rows: too many for classes",
+             classes->n, c->rows);
+    mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+    if (is_text(c)) {
+        return mli_error_hint(err, ML_E_DATA,
+                              "choose a column with few values as the target");
+    }
+    return mli_error_hint(err, ML_E_DATA, "%s",
+                          can_regress ? "set task to \"regression\""
+                                      : "use an algorithm for regression");
+}
+
+/* The class that a text names: exactly, or as the same number. */
+static int64_t find_class(const mli_dictionary *classes, const char *text)
+{
+    double wanted = 0, value = 0;
+    size_t size = strlen(text);
+    int number = mli_read_f64(text, &wanted);
+    int64_t same = -1;
+    for (int64_t k = 0; k < classes->n; k++) {
+        const char *label = classes->bytes + classes->offsets[k];
+        size_t length = (size_t)(classes->offsets[k + 1] - classes->offsets[k]);
+        if (length == size && memcmp(label, text, size) == 0) return k;
+        if (number && mli_parse_f64(label, label + length, &value) && value == wanted) {
+            same = k;
+        }
+    }
+    return same;
+}
+
+static ml_status swap_classes(mli_design *d, ml_error *err)
+{
+    const mli_dictionary *old = &d->inputs->classes;
+    int64_t first = old->offsets[1], size = old->offsets[2], *offsets = NULL;
+    mli_dictionary swapped;
+    char *bytes = NULL;
+    if (mli_dictionary_new(d->ctx, 2, size, &swapped, &bytes, &offsets, err)) {
+        return ML_E_MEMORY;
+    }
+    memcpy(bytes, old->bytes + first, (size_t)(size - first));
+    memcpy(bytes + size - first, old->bytes, (size_t)first);
+    offsets[1] = size - first;
+    offsets[2] = size;
+    mli_dictionary_free(&d->inputs->classes);
+    d->inputs->classes = swapped;
+    for (int64_t i = 0; i < d->rows; i++) d->label[i] = 1 - d->label[i];
+    return ML_OK;
+}
+
+static ml_status set_positive(mli_design *d, const ml_params *params, const mli_column *c,
+                              ml_error *err)
+{
+    const mli_value *v = mli_params_find(params, "positive");
+    const mli_dictionary *classes = &d->inputs->classes;
+    if (!v || !v->text || !v->text[0]) return ML_OK;
+    int64_t k = find_class(classes, v->text);
+    if (classes->n != 2) {
+        mli_fail(err, ML_E_ARGUMENT,
+                 "a positive class needs a target of two classes; \"%s\" has %" PRId64,
+                 c->name, classes->n);
+        return mli_error_at(err, ML_E_ARGUMENT, "params.positive");
+    }
+    if (k < 0) {
+        const int64_t *at = classes->offsets;
+        mli_fail(err, ML_E_NAME, "the target \"%s\" has no class \"%s\"", c->name,
+                 v->text);
+        mli_error_at(err, ML_E_NAME, "params.positive");
+        return mli_error_hint(err, ML_E_NAME, "its classes are \"%.*s\" and \"%.*s\"",
+                              (int)(at[1] < 80 ? at[1] : 80), classes->bytes,
+                              (int)(at[2] - at[1] < 80 ? at[2] - at[1] : 80),
+                              classes->bytes + at[1]);
+    }
+    return k == 0 ? swap_classes(d, err) : ML_OK;
+}
+
+static ml_status train_classes(mli_design *d, const mli_descriptor *desc,
+                               const ml_params *params, const mli_column *c,
+                               ml_error *err)
+{
+    mli_coding coding;
+    if (mli_code_train(d->ctx, c, 1, &coding)) return mli_nomem(err);
+    ml_status status = check_classes(desc, c, &coding.levels, err);
+    if (!status) {
+        d->label = mli_alloc(d->ctx, (size_t)d->rows * sizeof *d->label);
+        if (!d->label) status = mli_nomem(err);
+    }
+    if (!status) {
+        if (d->rows) memcpy(d->label, coding.codes, (size_t)d->rows * sizeof *d->label);
+        mli_dictionary_share(&coding.levels, &d->inputs->classes);
+        if (!is_text(c) && coding.levels.n > 100 && coding.levels.n * 10 > d->rows) {
+            mli_log(d->ctx, ML_LOG_WARNING, "design",
+                    "the target \"%s\" has %" PRId64 " classes in %" PRId64
+                    " rows: is it a quantity?",
+                    c->name, coding.levels.n, d->rows);
+        }
+        status = set_positive(d, params, c, err);
+    }
+    mli_coding_free(&coding);
+    return status;
+}
+
+ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
+                           const ml_params *params, const mli_column *c, ml_error *err)
+{
+    ml_status status = choose_task(desc, params, c, &d->inputs->task, err);
+    if (status) return status;
+    d->inputs->target_type = c->type;
+    if (d->inputs->task == (int32_t)MLI_TASK_CLASSIFICATION) {
+        return train_classes(d, desc, params, c, err);
+    }
+    return read_y(d, c, err);
+}
+
+static ml_status unknown_class(const mli_column *c, int64_t row, ml_error *err)
+{
+    char shown[MLI_SHOWN];
+    mli_fail(err, ML_E_DATA, "the model does not know the class %s",
+             mli_show_value(c, row, shown));
+    mli_error_at(err, ML_E_DATA, ROW, c->name, row + 1);
+    return mli_error_hint(err, ML_E_DATA,
+                          "remove these rows or train with rows of that class");
+}
+
+ml_status mli_target_apply(mli_design *d, const mli_column *c, ml_error *err)
+{
+    mli_buffer *memory = NULL;
+    const int32_t *codes = NULL;
+    int64_t unseen = -1;
+    const mli_dictionary *classes = &d->inputs->classes;
+    if (classes->n == 0) return read_y(d, c, err);
+    if (mli_code_apply(d->ctx, c, classes, 0, &memory, &codes, &unseen)) {
+        return mli_nomem(err);
+    }
+    ml_status status = unseen >= 0 ? unknown_class(c, unseen, err) : ML_OK;
+    if (!status) {
+        d->label = mli_alloc(d->ctx, (size_t)d->rows * sizeof *d->label);
+        if (!d->label) status = mli_nomem(err);
+    }
+    if (!status && d->rows) memcpy(d->label, codes, (size_t)d->rows * sizeof *d->label);
+    mli_buffer_free(memory);
+    return status;
+}
+
+/* ---- weights ---- */
+
+ml_status mli_weight_read(mli_design *d, const mli_column *c, ml_error *err)
+{
+    double total = 0;
+    if (!mli_type_is_number(c->type)) {
+        mli_fail(err, ML_E_TYPE, "weights must be numbers, this is %s",
+                 mli_type_name(c->type));
+        return mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
+    }
+    d->weight = mli_calloc(d->ctx, (size_t)d->rows, sizeof *d->weight);
+    if (!d->weight) return mli_nomem(err);
+    mli_column_f64(c, 0, d->rows, d->weight, 1);
+    for (int64_t i = 0; i < d->rows; i++) {
+        double w = d->weight[i];
+        total += w;
+        if (w >= 0 && isfinite(w)) continue;
+        if (isnan(w)) {
+            mli_fail(err, ML_E_DATA, "the weight is missing");
+        } else {
+            mli_fail(err, ML_E_DATA, "the weight is %s", MLI_NUM(w));
+        }
+        mli_error_at(err, ML_E_DATA, ROW, c->name, i + 1);
+        return mli_error_hint(err, ML_E_DATA, "weights must be finite and 0 or larger");
+    }
+    if (total > 0 || d->rows == 0) return ML_OK;
+    mli_fail(err, ML_E_DATA, "all weights are 0");
+    mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+    return mli_error_hint(err, ML_E_DATA, "at least one row must count");
+}
+
+/* ---- groups ---- */
+
+/* The runs of equal ids; each id may have one run only. */
+static ml_status find_runs(mli_design *d, ml_error *err)
+{
+    int64_t runs = 0;
+    d->group = mli_alloc(d->ctx, ((size_t)d->n_groups + 1) * sizeof *d->group);
+    if (!d->group) return mli_nomem(err);
+    for (int64_t i = 0; i < d->rows; i++) {
+        if (i > 0 && d->group_id[i] == d->group_id[i - 1]) continue;
+        if (d->group_id[i] != runs) {
+            mli_fail(err, ML_E_DATA, "the rows of a group do not stand together");
+            mli_error_at(err, ML_E_DATA, ROW, d->inputs->group, i + 1);
+            return mli_error_hint(err, ML_E_DATA, "sort the table by \"%s\"",
+                                  d->inputs->group);
+        }
+        d->group[runs++] = i;
+    }
+    d->group[runs] = d->rows;
+    return ML_OK;
+}
+
+ml_status mli_group_number(mli_design *d, int64_t most, ml_error *err)
+{
+    int64_t *number = mli_alloc(d->ctx, (size_t)most * sizeof *number);
+    if (!number) return mli_nomem(err);
+    for (int64_t k = 0; k < most; k++) number[k] = -1;
+    d->n_groups = 0;
+    for (int64_t i = 0; i < d->rows; i++) {
+        int64_t *at = &number[d->group_id[i]];
+        if (*at < 0) *at = d->n_groups++;
+        d->group_id[i] = *at;
+    }
+    mli_free(d->ctx, number);
+    return d->inputs->task == (int32_t)MLI_TASK_RANKING ? find_runs(d, err) : ML_OK;
+}
+
+ml_status mli_group_read(mli_design *d, const mli_column *c, ml_error *err)
+{
+    mli_coding coding;
+    ml_status status = ML_OK;
+    if (mli_code_train(d->ctx, c, 0, &coding)) return mli_nomem(err);
+    d->group_id = mli_alloc(d->ctx, (size_t)d->rows * sizeof *d->group_id);
+    if (!d->group_id) status = mli_nomem(err);
+    for (int64_t i = 0; i < d->rows && !status; i++) {
+        d->group_id[i] = coding.codes[i];
+        if (coding.codes[i] >= 0) continue;
+        status = mli_fail(err, ML_E_DATA, "the group is missing");
+        mli_error_at(err, ML_E_DATA, ROW, c->name, i + 1);
+    }
+    if (!status) status = mli_group_number(d, coding.levels.n, err);
+    mli_coding_free(&coding);
+    return status;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/design_train.c: a training table and its roles become a design and the inputs of
+ * the model to be.
+ */
+#include "data/design_parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define FEW_LEVELS 1000 /* text with no more distinct values is never left out */
+
+/* ---- rows with a target ---- */
+
+/* The columns that are used, without the rows whose target is missing; the indices in `c`
+ * become those of the new table. */
+static ml_status drop_rows(mli_columns *c, const ml_table *table, const int64_t *rows,
+                           int64_t count, ml_table **out, ml_error *err)
+{
+    int64_t *roles[] = {&c->target, &c->weight, &c->group, &c->time}, n = 0;
+    const char **names = mli_alloc(c->ctx, ((size_t)c->n + 4) * sizeof *names);
+    uint8_t *flags = mli_calloc(c->ctx, (size_t)c->n + 4, 1);
+    ml_table *selected = NULL;
+    ml_status status = names && flags ? ML_OK : mli_nomem(err);
+    for (int64_t j = 0; j < c->n && !status; j++) {
+        names[n] = table->columns[c->features[j]].name;
+        flags[n] = c->flags[c->features[j]];
+        c->features[j] = n++;
+    }
+    for (int i = 0; i < 4 && !status; i++) {
+        if (*roles[i] < 0) continue;
+        names[n] = table->columns[*roles[i]].name;
+        *roles[i] = n++;
+    }
+    if (!status) status = ml_table_select(table, names, n, &selected, err);
+    if (!status) status = ml_table_take(selected, rows, count, out, err);
+    ml_table_free(selected);
+    mli_free(c->ctx, names);
+    mli_free(c->ctx, c->flags);
+    c->flags = flags;
+    return status;
+}
+
+/* The table to train from: *out is a new reference. */
+static ml_status usable_rows(mli_columns *c, const ml_table *table, ml_table **out,
+                             ml_error *err)
+{
+    int64_t *rows = NULL, count = table->rows;
+    const mli_column *target = c->target < 0 ? NULL : &table->columns[c->target];
+    ml_status status =
+        target ? mli_present_rows(c->ctx, target, &rows, &count, err) : ML_OK;
+    if (status) return status;
+    if (!rows) {
+        *out = ml_table_ref((ml_table *)table);
+        return ML_OK;
+    }
+    if (count == 0) {
+        mli_fail(err, ML_E_DATA, "the target is missing in all %" PRId64 " rows",
+                 table->rows);
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", target->name);
+        status = mli_error_hint(err, ML_E_DATA, "choose another target");
+    } else {
+        mli_log(c->ctx, ML_LOG_INFO, "design",
+                "%" PRId64 " of %" PRId64 " rows lack the target \"%s\" and are not used",
+                table->rows - count, table->rows, target->name);
+        status = drop_rows(c, table, rows, count, out, err);
+    }
+    mli_free(c->ctx, rows);
+    return status;
+}
+
+/* ---- features ---- */
+
+typedef struct {
+    const mli_column *column;
+    int32_t kind;
+    int listed; /* explicitly: never left out */
+    mli_coding coding;
+    int64_t bad; /* a row with a missing or infinite value, when that matters; or -1 */
+    int empty;   /* no value at all */
+    ml_status status;
+} candidate;
+
+typedef struct {
+    ml_context *ctx;
+    uint32_t caps;
+    candidate *items;
+} preparing;
+
+/* The first row whose value is (not, when `finite` is 0) finite; -1 when none is. */
+static int64_t find_row(const mli_column *c, int finite)
+{
+    double block[512];
+    for (int64_t begin = 0; begin < c->rows; begin += 512) {
+        int64_t n = c->rows - begin < 512 ? c->rows - begin : 512;
+        mli_column_f64(c, begin, begin + n, block, 1);
+        for (int64_t i = 0; i < n; i++) {
+            int hit = finite ? !isnan(block[i]) : !isfinite(block[i]);
+            if (hit) return begin + i;
+        }
+    }
+    return -1;
+}
+
+static int64_t first_missing(const int32_t *codes, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        if (codes[i] < 0) return i;
+    }
+    return -1;
+}
+
+static void prepare(void *arg, int64_t task, int32_t slot)
+{
+    const preparing *p = arg;
+    candidate *f = &p->items[task];
+    int strict = !(p->caps & MLI_CAN_MISSING);
+    (void)slot;
+    f->bad = -1;
+    if (f->kind == MLI_CATEGORICAL) {
+        f->status = mli_code_train(p->ctx, f->column, 0, &f->coding);
+        f->empty = !f->status && f->coding.levels.n == 0;
+        if (!f->status && strict && f->coding.missing) {
+            f->bad = first_missing(f->coding.codes, f->column->rows);
+        }
+    } else if (f->kind == MLI_NUMERIC) {
+        f->empty = find_row(f->column, 1) < 0;
+        if (strict) f->bad = find_row(f->column, 0);
+    } else {
+        f->empty = f->column->null_count == f->column->rows;
+    }
+}
+
+static int32_t kind_of(const mli_column *c, uint32_t caps, int categorical)
+{
+    if (categorical || c->type == ML_TYPE_CATEGORY) return MLI_CATEGORICAL;
+    if (c->type == ML_TYPE_TEXT) return caps & MLI_CAN_TEXT ? MLI_TEXT : MLI_CATEGORICAL;
+    return MLI_NUMERIC;
+}
+
+/* Text whose values hardly repeat, and columns without any value. */
+static int is_useless(const candidate *f)
+{
+    if (f->listed) return 0;
+    if (f->empty) return 1;
+    if (f->column->type != ML_TYPE_TEXT || f->kind != MLI_CATEGORICAL) return 0;
+    int64_t present = f->column->rows - f->coding.missing, n = f->coding.levels.n;
+    return n > FEW_LEVELS && n * 2 > present;
+}
+
+static ml_status check_candidate(const candidate *f, const mli_descriptor *d,
+                                 ml_error *err)
+{
+    const mli_column *c = f->column;
+    char shown[MLI_SHOWN];
+    if (f->status) return mli_nomem(err);
+    if (f->kind == MLI_CATEGORICAL && !(d->caps & MLI_CAN_CATEGORIES)) {
+        mli_fail(err, ML_E_TYPE, "%s takes numbers only, this is %s", d->name,
+                 mli_type_is_number(c->type) ? "categorical" : mli_type_name(c->type));
+        mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
+        return mli_error_hint(err, ML_E_TYPE,
+                              "add it to ignore, or turn its values into numbers");
+    }
+    if (f->bad < 0) return ML_OK;
+    const char *what = "missing";
+    if (f->kind == MLI_NUMERIC) {
+        double v = 0;
+        mli_column_f64(c, f->bad, f->bad + 1, &v, 1);
+        if (!isnan(v)) what = mli_show_value(c, f->bad, shown);
+    }
+    mli_fail(err, ML_E_DATA, "the value is %s, and %s takes finite numbers only", what,
+             d->name);
+    mli_error_at(err, ML_E_DATA, "column \"%s\", row %" PRId64, c->name, f->bad + 1);
+    return mli_error_hint(err, ML_E_DATA,
+                          "fill in the value, remove the row, or add the column to "
+                          "ignore");
+}
+
+/* Moves a candidate into the design and the inputs as feature j. */
+static ml_status accept(mli_design *d, candidate *f, int64_t j, ml_error *err)
+{
+    mli_feature *feature = &d->inputs->features[j];
+    mli_design_column *column = &d->columns[j];
+    feature->name = mli_strdup(d->ctx, f->column->name);
+    if (!feature->name) return mli_nomem(err);
+    feature->kind = column->kind = f->kind;
+    feature->type = f->column->type;
+    column->column = f->column;
+    if (f->kind == MLI_CATEGORICAL) {
+        column->codes = f->coding.codes;
+        column->memory = f->coding.memory;
+        feature->levels = f->coding.levels;
+        memset(&f->coding, 0, sizeof f->coding);
+    }
+    return ML_OK;
+}
+
+static ml_status none_left(const mli_design *d, ml_error *err)
+{
+    mli_fail(err, ML_E_DATA,
+             "no column is left to predict from: %s %s no value or one of its own in "
+             "nearly every row",
+             d->ignored, strchr(d->ignored, ',') ? "have" : "has");
+    return mli_error_hint(err, ML_E_DATA, "list columns in features to use them anyway");
+}
+
+static ml_status accept_all(mli_design *d, candidate *items, int64_t n,
+                            const mli_descriptor *desc, ml_error *err)
+{
+    int64_t kept = 0;
+    mli_str ignored;
+    mli_str_init(&ignored, d->ctx);
+    ml_status status = ML_OK;
+    for (int64_t j = 0; j < n && !status; j++) {
+        candidate *f = &items[j];
+        if (!f->status && is_useless(f)) {
+            mli_str_printf(&ignored, "%s%s", ignored.size ? ", " : "", f->column->name);
+            continue;
+        }
+        status = check_candidate(f, desc, err);
+        if (!status) status = accept(d, f, kept++, err);
+    }
+    d->n_features = d->inputs->n_features = kept;
+    if (!status && (ignored.failed || ignored.size)) {
+        d->ignored = mli_str_take(&ignored);
+        if (!d->ignored) status = mli_nomem(err);
+        if (!status) {
+            mli_log(d->ctx, ML_LOG_INFO, "design", "columns not used: %s", d->ignored);
+        }
+        if (!status && kept == 0) status = none_left(d, err);
+    }
+    mli_str_free(&ignored);
+    return status;
+}
+
+static ml_status read_features(mli_design *d, const mli_columns *c,
+                               const mli_descriptor *desc, ml_error *err)
+{
+    candidate *items = mli_calloc(d->ctx, (size_t)c->n, sizeof *items);
+    if (!items) return mli_nomem(err);
+    for (int64_t j = 0; j < c->n; j++) {
+        uint8_t flags = c->flags[c->features[j]];
+        items[j].column = &d->table->columns[c->features[j]];
+        items[j].kind =
+            kind_of(items[j].column, desc->caps, flags & MLI_COLUMN_CATEGORICAL);
+        items[j].listed = flags & (MLI_COLUMN_LISTED | MLI_COLUMN_CATEGORICAL);
+    }
+    preparing p = {d->ctx, desc->caps, items};
+    mli_parallel(d->ctx, c->n, prepare, &p);
+    ml_status status = accept_all(d, items, c->n, desc, err);
+    for (int64_t j = 0; j < c->n; j++) mli_coding_free(&items[j].coding);
+    mli_free(d->ctx, items);
+    return status;
+}
+
+/* ---- roles ---- */
+
+static ml_status role_name(mli_design *d, int64_t column, char **out, ml_error *err)
+{
+    if (column < 0) return ML_OK;
+    *out = mli_strdup(d->ctx, d->table->columns[column].name);
+    return *out ? ML_OK : mli_nomem(err);
+}
+
+static ml_status check_time(const mli_design *d, int64_t column, ml_error *err)
+{
+    if (column < 0) return ML_OK;
+    const mli_column *c = &d->table->columns[column];
+    if (c->type != ML_TYPE_TEXT && c->type != ML_TYPE_CATEGORY) return ML_OK;
+    mli_fail(err, ML_E_TYPE, "time must be dates, times or numbers, this is %s",
+             mli_type_name(c->type));
+    return mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
+}
+
+static ml_status read_roles(mli_design *d, const mli_columns *c,
+                            const mli_descriptor *desc, const ml_params *params,
+                            ml_error *err)
+{
+    mli_inputs *in = d->inputs;
+    const mli_value *unseen = mli_params_find(params, "unseen");
+    const mli_column *columns = d->table->columns;
+    in->unseen_error = unseen && unseen->text && mli_same_word(unseen->text, "error");
+    in->task = (int32_t)(desc->tasks & ~(desc->tasks - 1));
+    ml_status status = role_name(d, c->target, &in->target, err);
+    if (!status) status = role_name(d, c->weight, &in->weight, err);
+    if (!status) status = role_name(d, c->group, &in->group, err);
+    if (!status) status = role_name(d, c->time, &in->time, err);
+    if (!status) status = check_time(d, c->time, err);
+    if (!status && c->weight >= 0 && !(desc->caps & MLI_CAN_WEIGHTS)) {
+        mli_fail(err, ML_E_UNSUPPORTED, "%s does not take weights", desc->name);
+        status = mli_error_at(err, ML_E_UNSUPPORTED, "params.weight");
+    }
+    if (!status && c->target >= 0) {
+        status = mli_target_train(d, desc, params, &columns[c->target], err);
+    }
+    if (!status && c->weight >= 0) status = mli_weight_read(d, &columns[c->weight], err);
+    if (!status && c->group >= 0) status = mli_group_read(d, &columns[c->group], err);
+    return status;
+}
+
+ml_status mli_design_train(ml_context *ctx, const mli_descriptor *d,
+                           const ml_params *params, const ml_table *table,
+                           mli_design **out, ml_error *err)
+{
+    mli_columns columns;
+    mli_inputs *inputs = NULL;
+    mli_design *design = NULL;
+    ml_table *used = NULL;
+    ml_status status = mli_columns_find(ctx, d, params, table, &columns, err);
+    if (status) return status;
+    if (table->rows == 0) {
+        mli_fail(err, ML_E_DATA, "the table has no rows");
+        status = mli_error_hint(err, ML_E_DATA, "training needs rows");
+    }
+    if (!status) status = usable_rows(&columns, table, &used, err);
+    if (!status) status = mli_inputs_new(ctx, columns.n, &inputs, err);
+    if (!status) status = mli_design_alloc(ctx, used, inputs, &design, err);
+    if (!status) {
+        design->dropped = table->rows - used->rows;
+        status = read_roles(design, &columns, d, params, err);
+    }
+    if (!status) status = read_features(design, &columns, d, err);
+    mli_columns_free(&columns);
+    mli_inputs_free(inputs);
+    ml_table_free(used);
+    if (status) {
+        mli_design_free(design);
+        return status;
+    }
+    *out = design;
+    return ML_OK;
+}
