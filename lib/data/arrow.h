@@ -10,23 +10,23 @@
 
 typedef enum mli_arrow_kind {
     MLI_ARROW_REFUSED,
-    MLI_ARROW_NULL,   /* no values at all */
-    MLI_ARROW_SAME,   /* elements that stay as they are */
-    MLI_ARROW_BITS,   /* booleans */
-    MLI_ARROW_HALF,   /* 16-bit floats */
-    MLI_ARROW_TIME,   /* integers times `mul` or divided by `div`, rounding down */
+    MLI_ARROW_NULL, /* no values at all */
+    MLI_ARROW_SAME, /* elements that stay as they are */
+    MLI_ARROW_BITS, /* booleans */
+    MLI_ARROW_HALF, /* 16-bit floats */
+    MLI_ARROW_TIME, /* integers times `mul` or divided by `div`, rounding down */
     MLI_ARROW_DECIMAL,
     MLI_ARROW_TEXT32, /* text with 32-bit offsets */
     MLI_ARROW_TEXT64,
-    MLI_ARROW_VIEW    /* string views */
+    MLI_ARROW_VIEW /* string views */
 } mli_arrow_kind;
 
 typedef struct mli_arrow_format {
     mli_arrow_kind kind;
-    int32_t type;     /* of the column made */
-    int32_t item;     /* bytes of a source element */
-    int64_t mul, div; /* TIME; div is 1 when mul is not */
-    int32_t scale;    /* DECIMAL: digits after the point */
+    int32_t type;              /* of the column made */
+    int32_t item;              /* bytes of a source element */
+    int64_t mul, div;          /* TIME; div is 1 when mul is not */
+    int32_t scale;             /* DECIMAL: digits after the point */
     const char *what, *remedy; /* REFUSED: for the message */
 } mli_arrow_format;
 
