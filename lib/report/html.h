@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/html.h: pieces of the page: text, tables, bars.
+ */
+#ifndef MLI_REPORT_HTML_H
+#define MLI_REPORT_HTML_H
+
+#include "core/text.h"
+#include "data/table.h"
+
+void mli_html_text(mli_str *s, const char *text); /* escaped */
+void mli_html_text_n(mli_str *s, const char *text, size_t size);
+/* The page around the body: head, style, navigation. */
+void mli_html_begin(mli_str *s, const char *title);
+void mli_html_end(mli_str *s);
+void mli_html_heading(mli_str *s, const char *text); /* of a figure within a section */
+/* A table of at most `most` rows; says how many are left out. */
+void mli_html_table(mli_str *s, const ml_table *t, int64_t most);
+/* A line of a bar list: name, bar of a share in 0..1, value. */
+void mli_html_bar(mli_str *s, const char *name, double share, double value);
+/* A paragraph of formatted, escaped text. */
+void mli_html_note(mli_str *s, const char *format, ...) MLI_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report_model.c: a model: scores, importance, parameters, file hash. The plots of its
+ * predictions are in report_predictions.c.
+ */
+#include "report/report_predictions.h"
+#include "serialization/modelfile.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BARS 25
+
+typedef struct ranked {
+    int64_t index;
+    double value;
+} ranked;
+
+static int larger_first(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    double u = fabs(x->value), v = fabs(y->value);
+    if (u != v) return u > v ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Bars of the largest of `n` values; names by index. */
+static void bars(mli_str *s, const char *title, ranked *r, int64_t n,
+                 const mli_inputs *inputs)
+{
+    qsort(r, (size_t)n, sizeof *r, larger_first);
+    double most = n ? fabs(r[0].value) : 0;
+    if (!(most > 0)) return;
+    mli_html_heading(s, title);
+    mli_str_add(s, "<table class=\"bars\">");
+    for (int64_t i = 0; i < n && i < BARS && r[i].value != 0; i++)
+        mli_html_bar(s, inputs->features[r[i].index].name, fabs(r[i].value) / most,
+                     r[i].value);
+    mli_str_add(s, "</table>\n");
+}
+
+/* The attribute "importance", one value per feature, where the algorithm offers it. */
+static ml_status importance(mli_str *s, const ml_model *m, ml_error *err)
+{
+    ml_tensor *t = NULL;
+    if (ml_model_get_tensor(m, "importance", &t, NULL) < 0) return ML_OK;
+    int64_t n = m->inputs->n_features;
+    if (t->ndim != 1 || t->shape[0] != n) {
+        ml_tensor_free(t);
+        return ML_OK;
+    }
+    ranked *r = mli_alloc_vec(m->ctx, n, sizeof *r);
+    if (!r) {
+        ml_tensor_free(t);
+        return mli_nomem(err);
+    }
+    for (int64_t i = 0; i < n; i++) r[i] = (ranked){i, ml_tensor_get_f64(t, i, 0)};
+    bars(s, "Importance of the features", r, n, m->inputs);
+    mli_free(m->ctx, r);
+    ml_tensor_free(t);
+    return ML_OK;
+}
+
+static void parameters(mli_str *s, const ml_model *m)
+{
+    mli_html_heading(s, "Parameters");
+    mli_str_add(s, "<div class=\"wide\"><table><tr><th>name</th><th>value</th>"
+                   "<th>set</th></tr>");
+    for (int64_t i = 0; i < m->params->count; i++) {
+        const mli_value *v = &m->params->values[i];
+        mli_str_add(s, "<tr><td>");
+        mli_html_text(s, v->name);
+        mli_str_add(s, "</td><td>");
+        mli_html_text(s, v->text);
+        mli_str_add(s, v->given ? "</td><td>yes</td></tr>\n" : "</td><td></td></tr>\n");
+    }
+    mli_str_add(s, "</table></div>\n");
+}
+
+static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
+{
+    char hash[65];
+    mli_str header;
+    mli_str_init(&header, m->ctx);
+    ml_status st = mli_modelfile_header(m, &header, hash, err);
+    mli_str_free(&header);
+    if (st < 0) return st;
+    mli_html_note(s, "%s, %lld features, target %s; SHA-256 of the tensors %s",
+                  m->algorithm->head.title, (long long)m->inputs->n_features,
+                  m->inputs->target ? m->inputs->target : "none", hash);
+    return ML_OK;
+}
+
+static ml_status scores(mli_str *s, const ml_model *m, const ml_table *test,
+                        ml_error *err)
+{
+    ml_table *t = NULL;
+    ml_status st = ml_model_evaluate(m, test, NULL, &t, err);
+    if (st < 0) return st;
+    mli_html_heading(s, "Scores, with 95 % bootstrap intervals");
+    mli_html_table(s, t, 100);
+    ml_table_free(t);
+    return ML_OK;
+}
+
+ml_status ml_report_add_model(ml_report *report, const char *title, const ml_model *model,
+                              const ml_table *test, ml_error *error)
+{
+    if (!report) return mli_null(error, "report");
+    if (!title) return mli_null(error, "title");
+    if (!model) return mli_null(error, "model");
+    mli_str *s = &report->body;
+    mli_report_section(report, title);
+    ml_status st = facts(s, model, error);
+    if (st == ML_OK && test) st = scores(s, model, test, error);
+    if (st == ML_OK && test) st = mli_report_predictions(s, model, test, error);
+    if (st == ML_OK) st = importance(s, model, error);
+    if (st < 0) return st;
+    parameters(s, model);
+    return mli_report_state(report, error);
+}

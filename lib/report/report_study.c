@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report_study.c: a study: its history, the best trials, and the score against each
+ * tuned parameter.
+ */
+#include "report/report.h"
+#include "report/svg.h"
+#include "tuning/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN 20
+
+typedef struct scored {
+    int64_t row;
+    double score;
+} scored;
+
+static int lower_first(const void *a, const void *b)
+{
+    const scored *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Padded range of the finite values. */
+static int range_of(const double *v, int64_t n, double *low, double *high)
+{
+    *low = INFINITY;
+    *high = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(v[i])) continue;
+        *low = v[i] < *low ? v[i] : *low;
+        *high = v[i] > *high ? v[i] : *high;
+    }
+    if (!(*high >= *low)) return 0;
+    double pad = *high > *low ? 0.05 * (*high - *low) : 0.5 * fabs(*low) + 1e-9;
+    *low -= pad;
+    *high += pad;
+    return 1;
+}
+
+static void history(mli_str *s, const double *score, int64_t n, int maximize, double *x,
+                    double *best)
+{
+    double low, high, so_far = NAN;
+    if (!range_of(score, n, &low, &high)) return;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = (double)i;
+        if (isfinite(score[i]) &&
+            (isnan(so_far) || (maximize ? score[i] > so_far : score[i] < so_far)))
+            so_far = score[i];
+        best[i] = isnan(so_far) ? (maximize ? low : high) : so_far;
+    }
+    mli_plot p = {
+        .x0 = 0, .x1 = n > 1 ? (double)(n - 1) : 1, .y0 = low, .y1 = high, .width = 500};
+    mli_plot_begin(&p, s, "History: each trial, and the best so far", "trial", "score");
+    mli_plot_line(&p, x, best, n, "lb");
+    mli_plot_points(&p, x, score, n, 3, "pa");
+    mli_plot_end(&p);
+}
+
+/* Scores against one parameter; texts are numbered in order of appearance. */
+static void slice(mli_str *s, const ml_study *study, const mli_dimension *d,
+                  const double *score, int64_t n, double *x)
+{
+    double y0, y1;
+    const mli_range *r = &d->range;
+    if (r->is_set || !range_of(score, n, &y0, &y1)) return;
+    for (int64_t i = 0; i < n; i++) {
+        const mli_value *v = mli_params_find(study->trials[i].params, d->param->name);
+        x[i] = v && mli_param_active(d->param, study->trials[i].params) ? v->f64 : NAN;
+        if (r->log && !(x[i] > 0)) x[i] = NAN;
+    }
+    double low = r->low, high = r->high;
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) continue;
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    if (!(high > low)) return;
+    mli_plot p = {
+        .x0 = low, .x1 = high, .y0 = y0, .y1 = y1, .log_x = r->log, .height = 200};
+    mli_plot_begin(&p, s, d->param->name, r->log ? "log scale" : "", "score");
+    mli_plot_points(&p, x, score, n, 3, "pa");
+    mli_plot_end(&p);
+}
+
+static ml_status best_trials(mli_str *s, const ml_study *study, const ml_table *results,
+                             const double *score, ml_error *err)
+{
+    int64_t n = results->rows, kept = 0;
+    scored *order = mli_alloc_vec(study->ctx, n, sizeof *order);
+    int64_t *rows = mli_alloc_vec(study->ctx, n, sizeof *rows);
+    ml_table *top = NULL;
+    ml_status st = order && rows ? ML_OK : mli_nomem(err);
+    for (int64_t i = 0; i < n && st == ML_OK; i++)
+        if (isfinite(score[i]))
+            order[kept++] = (scored){i, study->maximize ? -score[i] : score[i]};
+    if (st == ML_OK) {
+        qsort(order, (size_t)kept, sizeof *order, lower_first);
+        for (int64_t i = 0; i < kept; i++) rows[i] = order[i].row;
+        st = ml_table_take(results, rows, kept < SHOWN ? kept : SHOWN, &top, err);
+    }
+    if (st == ML_OK) {
+        mli_html_heading(s, "Best trials");
+        mli_html_table(s, top, SHOWN);
+    }
+    ml_table_free(top);
+    mli_free(study->ctx, order);
+    mli_free(study->ctx, rows);
+    return st;
+}
+
+ml_status ml_report_add_study(ml_report *report, const char *title, const ml_study *study,
+                              ml_error *error)
+{
+    if (!report) return mli_null(error, "report");
+    if (!title) return mli_null(error, "title");
+    if (!study) return mli_null(error, "study");
+    ml_table *results = NULL;
+    ml_status st = ml_study_results(study, &results, error);
+    if (st < 0) return st;
+    mli_str *s = &report->body;
+    int64_t n = results->rows;
+    double *work = mli_alloc_vec(report->ctx, 3 * n + 1, sizeof *work);
+    if (!work) {
+        ml_table_free(results);
+        return mli_nomem(error);
+    }
+    double *score = work, *x = work + n, *best = work + 2 * n;
+    mli_column_f64(&results->columns[ml_table_find(results, "score")], 0, n, score, 1);
+    mli_report_section(report, title);
+    mli_html_note(s, "%lld trials of %s; metric %s, %s is better; seed %s", (long long)n,
+                  study->algorithm->head.name,
+                  study->metric ? study->metric->head.title : "told by the host",
+                  study->maximize ? "higher" : "lower",
+                  mli_params_find(study->options, "seed")->text);
+    mli_str_add(s, "<div class=\"plots\">\n");
+    history(s, score, n, study->maximize, x, best);
+    for (int64_t i = 0; i < study->space.n; i++)
+        slice(s, study, &study->space.dimensions[i], score, n, x);
+    mli_str_add(s, "</div>\n");
+    st = best_trials(s, study, results, score, error);
+    mli_free(report->ctx, work);
+    ml_table_free(results);
+    return st < 0 ? st : mli_report_state(report, error);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * svg.c: plots. Points outside the frame are drawn at its edge.
+ */
+#include "report/svg.h"
+
+#include "report/html.h"
+
+#include <math.h>
+
+int mli_ticks(double low, double high, double out[8])
+{
+    if (!(high > low)) return 0;
+    double raw = (high - low) / 5, power = pow(10, floor(log10(raw)));
+    double unit = raw / power, step = unit < 1.5   ? 1
+                                      : unit < 3.5 ? 2
+                                      : unit < 7.5 ? 5
+                                                   : 10;
+    step *= power;
+    int n = 0;
+    for (double v = ceil(low / step) * step; v <= high + step * 1e-9 && n < 8; v += step)
+        out[n++] = fabs(v) < step * 1e-9 ? 0 : v;
+    return n;
+}
+
+static double clamp01(double v)
+{
+    return !(v > 0) ? 0 : v > 1 ? 1 : v;
+}
+
+static double to_x(const mli_plot *p, double x)
+{
+    double a = p->x0, b = p->x1;
+    if (p->log_x) {
+        a = log(a);
+        b = log(b);
+        x = log(x);
+    }
+    return p->left + p->w * clamp01((x - a) / (b - a));
+}
+
+static double to_y(const mli_plot *p, double y)
+{
+    return p->top + p->h * (1 - clamp01((y - p->y0) / (p->y1 - p->y0)));
+}
+
+static void attribute(mli_str *s, const char *name, double v)
+{
+    mli_str_printf(s, " %s=\"", name);
+    mli_str_short(s, floor(v * 100 + 0.5) / 100, 7);
+    mli_str_char(s, '"');
+}
+
+static void line(mli_str *s, double x1, double y1, double x2, double y2,
+                 const char *style)
+{
+    mli_str_printf(s, "<line class=\"%s\"", style);
+    attribute(s, "x1", x1);
+    attribute(s, "y1", y1);
+    attribute(s, "x2", x2);
+    attribute(s, "y2", y2);
+    mli_str_add(s, "/>");
+}
+
+static void text_at(mli_str *s, double x, double y, const char *anchor)
+{
+    mli_str_printf(s, "<text text-anchor=\"%s\"", anchor);
+    attribute(s, "x", x);
+    attribute(s, "y", y);
+    mli_str_char(s, '>');
+}
+
+static void x_tick(mli_plot *p, double v)
+{
+    line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
+    text_at(p->s, to_x(p, v), p->top + p->h + 15, "middle");
+    mli_str_short(p->s, v, 4);
+    mli_str_add(p->s, "</text>");
+}
+
+static void x_ticks(mli_plot *p)
+{
+    double ticks[8];
+    if (p->log_x) {
+        double decades = log10(p->x1 / p->x0), every = decades > 6 ? 2 : 1;
+        for (double e = ceil(log10(p->x0) - 1e-9); e <= log10(p->x1) + 1e-9; e += every)
+            x_tick(p, pow(10, e));
+        return;
+    }
+    int n = mli_ticks(p->x0, p->x1, ticks);
+    for (int i = 0; i < n; i++) x_tick(p, ticks[i]);
+}
+
+static void y_ticks(mli_plot *p)
+{
+    double ticks[8];
+    int n = mli_ticks(p->y0, p->y1, ticks);
+    for (int i = 0; i < n; i++) {
+        line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]), "grid");
+        text_at(p->s, p->left - 6, to_y(p, ticks[i]) + 4, "end");
+        mli_str_short(p->s, ticks[i], 4);
+        mli_str_add(p->s, "</text>");
+    }
+}
+
+static void labels(mli_plot *p, const char *x_label, const char *y_label)
+{
+    text_at(p->s, p->left + p->w / 2, p->height - 3, "middle");
+    mli_html_text(p->s, x_label);
+    mli_str_add(p->s, "</text>");
+    mli_str_add(p->s, "<text text-anchor=\"middle\" transform=\"rotate(-90)\"");
+    attribute(p->s, "x", -(p->top + p->h / 2));
+    attribute(p->s, "y", 12);
+    mli_str_char(p->s, '>');
+    mli_html_text(p->s, y_label);
+    mli_str_add(p->s, "</text>");
+}
+
+void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_label,
+                    const char *y_label)
+{
+    p->s = s;
+    if (!p->width) p->width = 322;
+    if (!p->height) p->height = 250;
+    p->left = 56;
+    p->top = 8;
+    p->w = p->width - p->left - 12;
+    p->h = p->height - p->top - 38;
+    mli_str_add(s, "<figure><figcaption>");
+    mli_html_text(s, title);
+    mli_str_printf(s,
+                   "</figcaption><svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+                   "role=\"img\">",
+                   p->width, p->height, p->width, p->height);
+    x_ticks(p);
+    y_ticks(p);
+    line(s, p->left, p->top, p->left, p->top + p->h, "axis");
+    line(s, p->left, p->top + p->h, p->left + p->w, p->top + p->h, "axis");
+    labels(p, x_label, y_label);
+}
+
+void mli_plot_end(mli_plot *p)
+{
+    mli_str_add(p->s, "</svg></figure>\n");
+}
+
+static void pair(mli_str *s, double x, double y)
+{
+    mli_str_short(s, floor(x * 10 + 0.5) / 10, 6);
+    mli_str_char(s, ',');
+    mli_str_short(s, floor(y * 10 + 0.5) / 10, 6);
+    mli_str_char(s, ' ');
+}
+
+void mli_plot_line(mli_plot *p, const double *x, const double *y, int64_t n,
+                   const char *class_name)
+{
+    mli_str_printf(p->s, "<polyline class=\"%s\" points=\"", class_name);
+    for (int64_t i = 0; i < n; i++) pair(p->s, to_x(p, x[i]), to_y(p, y[i]));
+    mli_str_add(p->s, "\"/>");
+}
+
+void mli_plot_area(mli_plot *p, const double *x, const double *y, int64_t n)
+{
+    if (n == 0) return;
+    mli_str_add(p->s, "<polygon class=\"area\" points=\"");
+    pair(p->s, to_x(p, x[0]), p->top + p->h);
+    for (int64_t i = 0; i < n; i++) pair(p->s, to_x(p, x[i]), to_y(p, y[i]));
+    pair(p->s, to_x(p, x[n - 1]), p->top + p->h);
+    mli_str_add(p->s, "\"/>");
+}
+
+void mli_plot_points(mli_plot *p, const double *x, const double *y, int64_t n,
+                     double radius, const char *class_name)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]) || !isfinite(y[i])) continue;
+        mli_str_printf(p->s, "<circle class=\"%s\"", class_name);
+        attribute(p->s, "cx", to_x(p, x[i]));
+        attribute(p->s, "cy", to_y(p, y[i]));
+        attribute(p->s, "r", radius);
+        mli_str_add(p->s, "/>");
+    }
+}
+
+void mli_plot_bars(mli_plot *p, const double *heights, int64_t n)
+{
+    double width = p->w / (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        double top = to_y(p, heights[i]);
+        mli_str_add(p->s, "<rect class=\"ba\"");
+        attribute(p->s, "x", p->left + width * (double)i + 0.5);
+        attribute(p->s, "y", top);
+        attribute(p->s, "width", width > 1.5 ? width - 1 : width);
+        attribute(p->s, "height", p->top + p->h - top);
+        mli_str_add(p->s, "/>");
+    }
+}
