@@ -12,11 +12,11 @@
 ML_BEGIN
 
 /* Groups of entries in a schema. Each entry has text fields; numbers and lists are text. */
-#define ML_SCHEMA_ALGORITHM 0 /* one entry: name title doc family tasks caps since; for
-                               metrics also direction (min, max) and needs (value, class,
-                               proba) */
+#define ML_SCHEMA_ALGORITHM 0 /* one entry: name aliases title doc family sort (algorithm,
+                               options, metric) tasks caps since; for metrics also
+                               direction (min, max) and needs (value, class, proba) */
 #define ML_SCHEMA_PARAM 1     /* name aliases type default range tune active_if flags doc since */
-#define ML_SCHEMA_ROLE 2      /* name aliases doc: input columns, such as target and weight */
+#define ML_SCHEMA_ROLE 2      /* as a parameter: input columns, such as target and weight */
 #define ML_SCHEMA_KIND 3      /* name doc shape: prediction kinds, such as proba */
 #define ML_SCHEMA_ATTRIBUTE 4 /* name dtype shape doc: what a fitted model offers */
 

@@ -162,9 +162,10 @@ ml_status mli_params_from_json(ml_params *p, const char *text, size_t size, ml_e
     if (t != MLI_JSON_OBJECT) {
         return bad_json(&j, t < 0 ? NULL : "no object at the top", err);
     }
-    while ((t = mli_json_next(&j)) == MLI_JSON_KEY) {
+    for (int64_t n = 0; (t = mli_json_next(&j)) == MLI_JSON_KEY; n++) {
         mli_str name;
         mli_value v = {0};
+        if (n == MLI_PARAMS_READ_MAX) return bad_json(&j, "too many values", err);
         ml_status status = read_string(p->ctx, &j, &name, err);
         if (status != ML_OK) return status;
         if (name.size == 0) status = bad_json(&j, "an empty name", err);

@@ -82,10 +82,12 @@ static ml_status no_schema(const char *name, ml_error *err)
     const char *best = NULL;
     for (const mli_descriptor *const *e = mli_catalog; *e; e++) {
         const char *dot = strrchr((*e)->name, '.');
+        if (dot && strcmp(dot + 1, name) == 0) { /* "roc_auc": "metric.roc_auc" */
+            best = (*e)->name;
+            break;
+        }
         const char *pair[2] = {(*e)->name, best};
-        /* "roc_auc" stands for "metric.roc_auc". */
-        if (dot && strcmp(dot + 1, name) == 0) pair[1] = NULL, best = (*e)->name;
-        if (pair[1] || !best) best = mli_nearest(name, pair, best ? 2 : 1);
+        best = mli_nearest(name, pair, best ? 2 : 1);
     }
     mli_fail(err, ML_E_NAME, "there is no schema \"%s\"", name);
     if (best) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", best);

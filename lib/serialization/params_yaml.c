@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * params_yaml.c: reading sets of values from YAML, by libyaml's events. One mapping from
+ * names to scalars or lists of scalars. Anchors, aliases and tags are refused: nothing in
+ * a document expands. Plain scalars are typed by the core schema of YAML 1.2, but for
+ * texts such as 007 and +1, which stay as they are written. Writing is in
+ * params_yaml_write.c.
+ */
+#include "core/json.h"
+#include "core/value.h"
+#include "serialization/params_yaml.h"
+
+#include <string.h>
+#include <yaml.h>
+
+typedef struct reader {
+    ml_context *ctx;
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int has_event;
+    ml_params *set;
+    ml_error *err;
+} reader;
+
+static ml_status fail_at(const reader *r, yaml_mark_t mark, const char *problem,
+                         const char *hint)
+{
+    mli_fail(r->err, ML_E_PARSE, "%s", problem);
+    mli_error_at(r->err, ML_E_PARSE, "line %lld, column %lld", (long long)mark.line + 1,
+                 (long long)mark.column + 1);
+    if (hint) mli_error_hint(r->err, ML_E_PARSE, "%s", hint);
+    return ML_E_PARSE;
+}
+
+static ml_status fail_here(const reader *r, const char *problem, const char *hint)
+{
+    return fail_at(r, r->event.start_mark, problem, hint);
+}
+
+/* Moves on to the next event. */
+static ml_status next(reader *r)
+{
+    if (r->has_event) yaml_event_delete(&r->event);
+    r->has_event = yaml_parser_parse(&r->parser, &r->event);
+    if (r->has_event) return ML_OK;
+    if (r->parser.error == YAML_MEMORY_ERROR) return mli_nomem(r->err);
+    const char *problem = r->parser.problem ? r->parser.problem : "malformed YAML";
+    if (r->parser.error == YAML_READER_ERROR) {
+        mli_fail(r->err, ML_E_PARSE, "%s", problem);
+        return mli_error_at(r->err, ML_E_PARSE, "byte %lld",
+                            (long long)r->parser.problem_offset);
+    }
+    return fail_at(r, r->parser.problem_mark, problem, NULL);
+}
+
+/* "0x1f" and "0o17". */
+static int parse_based(const char *text, int64_t *out)
+{
+    int bits = text[1] == 'x' ? 4 : 3;
+    if (text[0] != '0' || (text[1] != 'x' && text[1] != 'o') || !text[2]) return 0;
+    uint64_t v = 0;
+    for (const char *p = text + 2; *p; p++) {
+        unsigned c = (unsigned char)*p, digit = 99;
+        if (c >= '0' && c <= '9') digit = c - '0';
+        if ((c | 32) >= 'a' && (c | 32) <= 'f') digit = (c | 32) - 'a' + 10;
+        if (digit >> bits || v >> (63 - bits)) return 0;
+        v = v << bits | digit;
+    }
+    *out = (int64_t)v;
+    return 1;
+}
+
+/* Is it an integer as one writes it: no plus sign, no leading zeros? */
+static int parse_whole(const char *text, int64_t *out)
+{
+    const char *digits = text + (*text == '-');
+    if (*text == '+' || (digits[0] == '0' && digits[1])) return parse_based(text, out);
+    return mli_read_i64(text, out);
+}
+
+static int parse_real(const char *text, double *out)
+{
+    static const char *const words[] = {".inf", "-.inf", "+.inf", ".nan"};
+    static const char *const values[] = {"inf", "-inf", "inf", "nan"};
+    for (int i = 0; i < 4; i++) {
+        if (mli_same_word(text, words[i])) return mli_read_f64(values[i], out);
+    }
+    const char *p = text + (*text == '-');
+    /* Words ("inf") and integers with leading zeros are texts. */
+    if (!strpbrk(p, "0123456789") || strpbrk(p, "nN")) return 0;
+    if (p[0] == '0' && p[1] >= '0' && p[1] <= '9') return 0;
+    return *p != '+' && mli_read_f64(text, out);
+}
+
+int32_t mli_yaml_resolve(const char *text, int64_t *whole, double *real)
+{
+    static const char *const words[] = {"false", "true",  "False",
+                                        "True",  "FALSE", "TRUE"};
+    for (int i = 0; i < 6; i++) {
+        *whole = i & 1;
+        if (strcmp(text, words[i]) == 0) return ML_PARAM_BOOL;
+    }
+    if (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0 ||
+        strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0) {
+        return 0;
+    }
+    if (parse_whole(text, whole)) return ML_PARAM_I64;
+    return parse_real(text, real) ? ML_PARAM_F64 : ML_PARAM_STR;
+}
+
+/* Checks a scalar event; *plain: its type is to be found from its text. */
+static ml_status check_scalar(const reader *r, int *plain)
+{
+    const char *tag = (const char *)r->event.data.scalar.tag;
+    const char *text = (const char *)r->event.data.scalar.value;
+    size_t size = r->event.data.scalar.length;
+    *plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !tag;
+    if (r->event.data.scalar.anchor) {
+        return fail_here(r, "an anchor (&)", "write the value out where it is needed");
+    }
+    if (tag && strcmp(tag, YAML_STR_TAG) != 0 && strcmp(tag, "!") != 0) {
+        return fail_here(r, "a tag (!) other than !!str", "leave the tag out");
+    }
+    if (memchr(text, 0, size)) return fail_here(r, "a text with a NUL character", NULL);
+    if (mli_utf8_valid(text, size) < size) {
+        return fail_here(r, "a text that is not UTF-8", NULL);
+    }
+    return ML_OK;
+}
+
+static ml_status read_scalar(reader *r, mli_value *v)
+{
+    int plain;
+    int64_t whole;
+    double real;
+    const char *text = (const char *)r->event.data.scalar.value;
+    ml_status status = check_scalar(r, &plain);
+    if (status != ML_OK) return status;
+    switch (plain ? mli_yaml_resolve(text, &whole, &real) : ML_PARAM_STR) {
+    case 0:
+        return mli_value_str(r->ctx, "", v, r->err);
+    case ML_PARAM_BOOL:
+        return mli_value_bool(r->ctx, whole != 0, v, r->err);
+    case ML_PARAM_I64:
+        return mli_value_i64(r->ctx, whole, v, r->err);
+    case ML_PARAM_F64:
+        return mli_value_f64(r->ctx, real, v, r->err);
+    default:
+        return mli_value_str(r->ctx, text, v, r->err);
+    }
+}
+
+/* An item of a list. */
+static ml_status read_item(reader *r, mli_items *items)
+{
+    int plain;
+    int64_t whole;
+    double real;
+    const char *text = (const char *)r->event.data.scalar.value;
+    if (r->event.type == YAML_ALIAS_EVENT) {
+        return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
+    }
+    if (r->event.type != YAML_SCALAR_EVENT) {
+        return fail_here(r, "a list inside a list, or a mapping inside a list",
+                         "lists hold plain values only");
+    }
+    ml_status status = check_scalar(r, &plain);
+    if (status != ML_OK) return status;
+    int32_t type = plain ? mli_yaml_resolve(text, &whole, &real) : ML_PARAM_STR;
+    if (type == 0)
+        return fail_here(r, "an empty item in a list", "write \"\" for a text");
+    mli_str s;
+    mli_str_init(&s, r->ctx);
+    if (type == ML_PARAM_I64) {
+        mli_str_i64(&s, whole);
+    } else if (type == ML_PARAM_F64) {
+        mli_str_real(&s, real);
+    } else {
+        mli_str_add(&s, text);
+    }
+    int number = type == ML_PARAM_I64 || type == ML_PARAM_F64;
+    status = s.failed ? mli_nomem(r->err)
+                      : mli_items_add(items, s.data, s.size, number, r->err);
+    mli_str_free(&s);
+    return status;
+}
+
+static ml_status read_list(reader *r, mli_value *v)
+{
+    if (r->event.data.sequence_start.anchor || r->event.data.sequence_start.tag) {
+        return fail_here(r, "a list with an anchor (&) or a tag (!)", "leave it out");
+    }
+    mli_items items;
+    mli_items_init(&items, r->ctx);
+    ml_status status = next(r);
+    while (status == ML_OK && r->event.type != YAML_SEQUENCE_END_EVENT) {
+        status = read_item(r, &items);
+        if (status == ML_OK) status = next(r);
+    }
+    if (status == ML_OK) {
+        status = mli_items_value(&items, mli_items_type(&items), v, r->err);
+    }
+    mli_items_free(&items);
+    return status;
+}
+
+static ml_status read_value(reader *r, mli_value *v)
+{
+    switch (r->event.type) {
+    case YAML_SCALAR_EVENT:
+        return read_scalar(r, v);
+    case YAML_SEQUENCE_START_EVENT:
+        return read_list(r, v);
+    case YAML_ALIAS_EVENT:
+        return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
+    default:
+        return fail_here(r, "a mapping as a value",
+                         "values are plain, or lists of these");
+    }
+}
+
+/* A name; allocates its copy. */
+static ml_status read_name(reader *r, char **name)
+{
+    int plain;
+    if (r->event.type != YAML_SCALAR_EVENT) {
+        return fail_here(r, "a name that is no plain text",
+                         "write lines of `name: value`");
+    }
+    const char *text = (const char *)r->event.data.scalar.value;
+    ml_status status = check_scalar(r, &plain);
+    if (status != ML_OK) return status;
+    if (!*text) return fail_here(r, "an empty name", "write lines of `name: value`");
+    if (mli_params_find(r->set, text)) {
+        return fail_here(r, "a name that was given before", "leave one of them out");
+    }
+    if (r->set->count == MLI_PARAMS_READ_MAX)
+        return fail_here(r, "too many values", NULL);
+    *name = mli_strdup(r->ctx, text);
+    return *name ? ML_OK : mli_nomem(r->err);
+}
+
+static ml_status read_mapping(reader *r)
+{
+    if (r->event.type != YAML_MAPPING_START_EVENT) {
+        return fail_here(r, "the document is no mapping", "write lines of `name: value`");
+    }
+    if (r->event.data.mapping_start.anchor || r->event.data.mapping_start.tag) {
+        return fail_here(r, "a mapping with an anchor (&) or a tag (!)", "leave it out");
+    }
+    ml_status status = next(r);
+    while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
+        char *name = NULL;
+        mli_value v = {0};
+        status = read_name(r, &name);
+        if (status == ML_OK) status = next(r);
+        if (status == ML_OK) status = read_value(r, &v);
+        if (status == ML_OK) status = mli_params_store(r->set, name, &v, r->err);
+        mli_free(r->ctx, name);
+        if (status == ML_OK) status = next(r);
+    }
+    return status;
+}
+
+/* The whole stream: no document, or one. */
+static ml_status read_stream(reader *r)
+{
+    ml_status status = next(r); /* the stream starts */
+    if (status == ML_OK) status = next(r);
+    if (status != ML_OK || r->event.type == YAML_STREAM_END_EVENT) return status;
+    status = next(r);
+    if (status != ML_OK) return status;
+    /* An empty document has one empty scalar. */
+    if (r->event.type != YAML_SCALAR_EVENT || r->event.data.scalar.length > 0) {
+        status = read_mapping(r);
+    }
+    if (status == ML_OK) status = next(r); /* the document ends */
+    if (status == ML_OK) status = next(r);
+    if (status == ML_OK && r->event.type != YAML_STREAM_END_EVENT) {
+        return fail_here(r, "a second document", "keep one document, without `---`");
+    }
+    return status;
+}
+
+/* A document that starts with { and is JSON throughout. */
+static int is_json(const char *text, size_t size)
+{
+    mli_json j;
+    mli_json_open(&j, text, size);
+    mli_json_token t = mli_json_next(&j);
+    if (t != MLI_JSON_OBJECT) return 0;
+    while (t > MLI_JSON_END) t = mli_json_next(&j);
+    return t == MLI_JSON_END;
+}
+
+static ml_status read_document(ml_params *set, const char *text, size_t size,
+                               ml_error *err)
+{
+    if (is_json(text, size)) return mli_params_from_json(set, text, size, err);
+    reader r = {.ctx = set->ctx, .set = set, .err = err};
+    if (!yaml_parser_initialize(&r.parser)) return mli_nomem(err);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    ml_status status = read_stream(&r);
+    if (r.has_event) yaml_event_delete(&r.event);
+    yaml_parser_delete(&r.parser);
+    return status;
+}
+
+ml_status ml_params_read_yaml(ml_params *params, const char *text, size_t size,
+                              ml_error *error)
+{
+    if (!params) return mli_null(error, "params");
+    if (!text && size > 0) return mli_null(error, "text");
+    ml_params *read = NULL, *merged = NULL;
+    ml_status status = ml_params_new(params->ctx, &read, error);
+    if (status == ML_OK) status = read_document(read, text ? text : "", size, error);
+    if (status == ML_OK) status = ml_params_clone(params, &merged, error);
+    for (int64_t i = 0; status == ML_OK && i < read->count; i++) {
+        mli_value v;
+        status = mli_value_copy(read->ctx, &read->values[i], &v, error);
+        if (status == ML_OK) {
+            status = mli_params_store(merged, read->values[i].name, &v, error);
+        }
+    }
+    if (status == ML_OK) { /* all or nothing: the sets change places */
+        ml_params old = *params;
+        *params = *merged;
+        *merged = old;
+    }
+    ml_params_free(read);
+    ml_params_free(merged);
+    return status;
+}
