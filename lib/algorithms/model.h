@@ -17,12 +17,13 @@ struct ml_model {
     mli_ref ref;
     ml_context *ctx;
     const mli_algorithm *algorithm;
-    ml_params *params;  /* resolved, without those flagged MLI_FLAG_NO_EFFECT */
+    ml_params *params; /* resolved, without those flagged MLI_FLAG_NO_EFFECT */
     mli_inputs *inputs;
     int64_t count, capacity;
-    mli_named *tensors; /* sorted by name once sealed */
-    mli_str summary;    /* JSON object of facts from training: "rows": 100, ... */
-    char *json;         /* for ml_model_json; made when sealed */
+    mli_named *tensors;   /* sorted by name once sealed */
+    mli_str summary;      /* JSON object of facts from training; complete once sealed */
+    _Atomic(char *) json; /* for ml_model_json; made at the first call */
+    char **labels;        /* of the classes, NUL-terminated; made when sealed */
     int sealed;
     atomic_int unchecked; /* from a file: see mli_model_check */
 };
@@ -44,7 +45,7 @@ ml_status mli_model_add_tensor(ml_model *m, const char *name, ml_tensor *tensor,
 void mli_model_note_f64(ml_model *m, const char *key, double value);
 void mli_model_note_i64(ml_model *m, const char *key, int64_t value);
 void mli_model_note_str(ml_model *m, const char *key, const char *value);
-/* Sorts, makes the JSON; afterwards the model is immutable. */
+/* Sorts the tensors, completes the summary; afterwards the model is immutable. */
 ml_status mli_model_seal(ml_model *m, ml_error *err);
 
 /* Makes sure that the contents of a loaded model can be used without harm (the levels of
@@ -57,8 +58,8 @@ ml_status mli_model_check(const ml_model *m, ml_error *err);
 const ml_tensor *mli_model_find(const ml_model *m, const char *name);
 /* A stored tensor of exactly this dtype and number of dimensions, contiguous; a size in
  * `shape` of -1 accepts any and receives it. ML_E_FORMAT otherwise. */
-ml_status mli_model_want(const ml_model *m, const char *name, int32_t dtype,
-                         int32_t ndim, int64_t *shape, const void *data /* const T ** */,
+ml_status mli_model_want(const ml_model *m, const char *name, int32_t dtype, int32_t ndim,
+                         int64_t *shape, const void *data /* const T ** */,
                          ml_error *err);
 
 /* Fits: resolves, makes the designs, runs the algorithm, seals. valid may be NULL. */
@@ -75,8 +76,15 @@ ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
  * model's task offers. *kind_out receives the name as the descriptor has it. */
 ml_status mli_plan_new(const ml_model *m, const char *kind, const char **kind_out,
                        mli_plan **out, ml_error *err);
-/* Is a kind of the descriptor offered by this model (proba only with classes, ...)? */
+/* Is a kind of the descriptor offered by this model? "proba", "log_proba", "class" need
+ * classes; "value", "interval" and "quantiles" need a model without; others are always.
+ */
 int mli_kind_offered(const ml_model *m, const mli_kind *kind);
+/* All kinds that a model offers, `list` of them as JSON, in order of the descriptor;
+ * "class" follows "proba" also where the descriptor does not list it. */
+void mli_kinds_json(mli_str *s, const ml_model *m);
+/* The model as JSON, into s. */
+void mli_model_write_json(mli_str *s, const ml_model *m);
 /* Predicts all rows of a design, in parallel blocks: out[rows * plan->n_outputs]. */
 ml_status mli_plan_run_design(const mli_plan *plan, const mli_design *design,
                               mli_run *run, double *out, ml_error *err);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * algorithms/fit.c: from parameters and a table, or a design, to a model.
+ */
+#include "algorithms/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_SIZE 1024
+
+/* Puts a name before the message of a failure; place and hint stay. The error as it was
+ * becomes the cause. */
+static ml_status name_failure(const char *name, ml_status status, ml_error *err)
+{
+    char text[3 * TEXT_SIZE], place[TEXT_SIZE], hint[TEXT_SIZE];
+    if (!err || status == ML_E_MEMORY || status == ML_E_CANCELLED) return status;
+    snprintf(text, sizeof text, "%s", ml_error_message(err));
+    snprintf(place, sizeof place, "%s", ml_error_location(err));
+    snprintf(hint, sizeof hint, "%s", ml_error_hint(err));
+    /* The text is "place: message; hint". */
+    size_t begin = place[0] ? strlen(place) + 2 : 0, end = strlen(text);
+    if (hint[0] && end >= begin + strlen(hint) + 2) text[end - strlen(hint) - 2] = 0;
+    mli_error_wrap(err, "%s: %s", name, begin <= end ? text + begin : text);
+    if (place[0]) mli_error_at(err, status, "%s", place);
+    if (hint[0]) mli_error_hint(err, status, "%s", hint);
+    return status;
+}
+
+static void note_data(ml_model *m, const mli_design *train, const mli_design *valid)
+{
+    mli_model_note_i64(m, "rows", train->rows);
+    mli_model_note_i64(m, "features", train->n_features);
+    if (train->dropped) mli_model_note_i64(m, "dropped_rows", train->dropped);
+    if (train->ignored) mli_model_note_str(m, "ignored_columns", train->ignored);
+    if (valid) mli_model_note_i64(m, "validation_rows", valid->rows);
+}
+
+static ml_status check_valid(const mli_design *train, const mli_design *valid,
+                             ml_error *err)
+{
+    if (valid && valid->rows == 0) {
+        mli_fail(err, ML_E_DATA, "the validation table has no rows with a target");
+        return mli_error_hint(err, ML_E_DATA, "pass NULL to fit without validation");
+    }
+    if (train->rows > 0) return ML_OK;
+    return mli_fail(err, ML_E_DATA, "there are no rows to train from");
+}
+
+/* `params` are resolved. */
+static ml_status fit(ml_context *ctx, const mli_algorithm *algorithm,
+                     const ml_params *params, const mli_design *train,
+                     const mli_design *valid, mli_run *run, ml_model **out, ml_error *err)
+{
+    ml_model *m = NULL;
+    ml_status status = check_valid(train, valid, err);
+    if (!status) status = mli_run_check(run, err);
+    if (!status) status = mli_model_new(ctx, algorithm, params, train->inputs, &m, err);
+    if (status) return status;
+    note_data(m, train, valid);
+    mli_fit job = {.ctx = ctx,
+                   .params = params,
+                   .train = train,
+                   .valid = valid,
+                   .run = run,
+                   .model = m};
+    status = algorithm->fit(&job, err);
+    if (status) status = name_failure(algorithm->head.name, status, err);
+    /* Cancelled in the last moment is cancelled. */
+    if (!status) status = mli_run_check(run, err);
+    if (!status) status = mli_model_seal(m, err);
+    if (status) {
+        ml_model_free(m);
+        return status;
+    }
+    *out = m;
+    return ML_OK;
+}
+
+ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
+                         const ml_params *params, const mli_design *train,
+                         const mli_design *valid, mli_run *run, ml_model **out,
+                         ml_error *err)
+{
+    ml_params *resolved = NULL;
+    ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
+    if (status) return status;
+    mli_pool *pool = mli_parallel_hold(ctx);
+    status = fit(ctx, algorithm, resolved, train, valid, run, out, err);
+    mli_parallel_release(pool);
+    ml_params_free(resolved);
+    return status;
+}
+
+ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
+                        const ml_params *params, const ml_table *train,
+                        const ml_table *valid, mli_run *run, ml_model **out,
+                        ml_error *err)
+{
+    ml_params *resolved = NULL;
+    mli_design *design = NULL, *other = NULL;
+    ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
+    if (status) return status;
+    mli_pool *pool = mli_parallel_hold(ctx);
+    status = mli_run_check(run, err);
+    if (!status) {
+        status = mli_design_train(ctx, &algorithm->head, resolved, train, &design, err);
+    }
+    if (!status && valid) {
+        status = mli_design_apply(design->inputs, valid, 1, &other, err);
+        if (status) status = name_failure("the validation table", status, err);
+    }
+    if (!status) status = fit(ctx, algorithm, resolved, design, other, run, out, err);
+    mli_parallel_release(pool);
+    mli_design_free(other);
+    mli_design_free(design);
+    ml_params_free(resolved);
+    return status;
+}
