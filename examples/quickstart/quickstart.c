@@ -263,7 +263,7 @@ static int score_all(ml_context *ctx, char **argv, ml_error *err)
     ml_model *model = NULL, *base = NULL;
     ml_predictor *p = NULL;
     char path[4096];
-    double rate, micros;
+    double rate = 0, micros = 0;
     int code = 1;
     snprintf(path, sizeof path, "%s/baseline.mlm", argv[2]);
     TRY(ml_model_load_file(ctx, path, NULL, &base, err));

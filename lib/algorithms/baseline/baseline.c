@@ -116,7 +116,7 @@ static void run_f32(const mli_plan *plan, const float *rows, int64_t n, int64_t 
 static ml_status plan(const ml_model *model, const char *kind, mli_plan **out,
                       ml_error *err)
 {
-    const double *constant;
+    const double *constant = NULL;
     int64_t classes = model->inputs->classes.n, n = classes ? classes : 1;
     (void)kind; /* value and proba are the same numbers */
     ml_status st = mli_model_want(model, "constant", ML_DTYPE_F64, 1, &n, &constant, err);
