@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "data/arrow.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static ml_status stream_failed(import *in, int code, ml_error *err)
 {
     const char *text =
         in->stream->get_last_error ? in->stream->get_last_error(in->stream) : NULL;
+    if (code == ENOMEM) return mli_nomem(err);
     if (text && *text) {
         mli_fail(err, ML_E_CALLBACK, "the Arrow stream failed: %s", text);
     } else {
