@@ -303,3 +303,9 @@ ml_context *mli_schema_context(const ml_schema *schema)
 {
     return schema->ctx;
 }
+
+int mli_schema_has_default(const ml_schema *schema, int32_t group, int64_t index)
+{
+    if (group == ML_SCHEMA_PARAM) return schema->d->params[index].dflt != NULL;
+    return group == ML_SCHEMA_ROLE && schema->d->roles[index].dflt != NULL;
+}
