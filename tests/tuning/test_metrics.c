@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Metrics against the values of scikit-learn (tests/reference/metrics.py), and bad input.
+ */
+#include "testing.h"
+
+#include "metrics_expected.h"
+
+static ml_tensor *tensor(ml_context *ctx, const double *v, int64_t rows, int64_t columns)
+{
+    int64_t shape[2] = {rows, columns};
+    ml_tensor *t = NULL;
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, columns > 1 ? 2 : 1, shape, NULL, v, &t, ERR));
+    return t;
+}
+
+static int needs_class(const char *metric)
+{
+    static const char *const names[] = {"accuracy", "balanced_accuracy", "f1",
+                                        "precision", "recall", "mcc"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(metric, names[i]) == 0) return 1;
+    return 0;
+}
+
+static void compare(const expected *e, size_t n, const double *y, const double *p,
+                    const double *c, const double *w, int64_t columns)
+{
+    ml_context *ctx = test_context(1);
+    ml_tensor *ty = tensor(ctx, y, N, 1), *tp = tensor(ctx, p, N, columns),
+              *tc = c ? tensor(ctx, c, N, 1) : NULL, *tw = tensor(ctx, w, N, 1);
+    for (size_t i = 0; i < n; i++) {
+        double value = NAN;
+        OK(ml_metric_score(ctx, e[i].metric, ty, needs_class(e[i].metric) ? tc : tp,
+                           e[i].weighted ? tw : NULL, NULL, &value, ERR));
+        ck_assert_msg(fabs(value - e[i].value) <= 1e-12 * (1 + fabs(e[i].value)),
+                      "%s weighted %d: %.17g, not %.17g", e[i].metric, e[i].weighted,
+                      value, e[i].value);
+    }
+    ml_tensor_free(ty);
+    ml_tensor_free(tp);
+    ml_tensor_free(tc);
+    ml_tensor_free(tw);
+    ml_context_free(ctx);
+}
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+START_TEST(values)
+{
+    compare(value_expected, COUNT(value_expected), value_y, value_p, NULL, value_w, 1);
+}
+END_TEST
+
+START_TEST(two_classes)
+{
+    compare(class2_expected, COUNT(class2_expected), class2_y, class2_p, class2_c,
+            class2_w, 2);
+}
+END_TEST
+
+START_TEST(three_classes)
+{
+    compare(class3_expected, COUNT(class3_expected), class3_y, class3_p, class3_c,
+            class3_w, 3);
+}
+END_TEST
+
+START_TEST(one_column_of_probabilities)
+{
+    ml_context *ctx = test_context(1);
+    const double y[] = {0, 1, 1, 0}, p[] = {0.1, 0.8, 0.4, 0.5};
+    ml_tensor *ty = tensor(ctx, y, 4, 1), *tp = tensor(ctx, p, 4, 1);
+    double v;
+    OK(ml_metric_score(ctx, "auc", ty, tp, NULL, NULL, &v, ERR));
+    ck_assert_double_eq_tol(v, 0.75, 1e-15);
+    OK(ml_metric_score(ctx, "brier", ty, tp, NULL, NULL, &v, ERR));
+    ck_assert_double_eq_tol(v, (0.01 + 0.04 + 0.36 + 0.25) / 4, 1e-15);
+    ml_tensor_free(ty);
+    ml_tensor_free(tp);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(quantile_option)
+{
+    ml_context *ctx = test_context(1);
+    const double y[] = {1, 2}, p[] = {0, 4};
+    ml_tensor *ty = tensor(ctx, y, 2, 1), *tp = tensor(ctx, p, 2, 1);
+    ml_params *o = NULL;
+    double v;
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_f64(o, "quantile", 0.9, ERR));
+    OK(ml_metric_score(ctx, "pinball", ty, tp, NULL, o, &v, ERR));
+    ck_assert_double_eq_tol(v, (0.9 * 1 + 0.1 * 2) / 2, 1e-15);
+    OK(ml_params_set_f64(o, "quantile", 1.5, ERR));
+    FAILS(ML_E_RANGE, ml_metric_score(ctx, "pinball", ty, tp, NULL, o, &v, ERR));
+    ml_params_free(o);
+    ml_tensor_free(ty);
+    ml_tensor_free(tp);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(bad_input)
+{
+    ml_context *ctx = test_context(1);
+    const double y[] = {0, 1, 1, 0}, p[] = {0.1, 0.8, NAN, 0.5}, ones[] = {1, 1, 1, 1},
+                 w[] = {1, -1, 1, 1}, zero[4] = {0};
+    ml_tensor *ty = tensor(ctx, y, 4, 1), *tp = tensor(ctx, p, 4, 1),
+              *t1 = tensor(ctx, ones, 4, 1), *tw = tensor(ctx, w, 4, 1),
+              *t3 = tensor(ctx, y, 3, 1), *t0 = tensor(ctx, zero, 4, 1);
+    double v = 123;
+    FAILS(ML_E_NAME, ml_metric_score(ctx, "roc_acu", ty, ty, NULL, NULL, &v, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "roc_auc"));
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", ty, tp, NULL, NULL, &v, ERR));
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", t1, ty, NULL, NULL, &v, ERR));
+    FAILS(ML_E_SHAPE, ml_metric_score(ctx, "rmse", ty, t3, NULL, NULL, &v, ERR));
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "rmse", ty, ty, tw, NULL, &v, ERR));
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "rmse", ty, ty, t0, NULL, &v, ERR));
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "r2", t1, ty, NULL, NULL, &v, ERR));
+    FAILS(ML_E_ARGUMENT, ml_metric_score(ctx, "rmse", NULL, ty, NULL, NULL, &v, ERR));
+    ck_assert_double_eq(v, 123);
+    ml_tensor_free(ty);
+    ml_tensor_free(tp);
+    ml_tensor_free(t1);
+    ml_tensor_free(tw);
+    ml_tensor_free(t3);
+    ml_tensor_free(t0);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("tuning/metrics", values, two_classes, three_classes,
+          one_column_of_probabilities, quantile_option, bad_input)
