@@ -40,11 +40,15 @@
 #define SKIP(reason)                                                                     \
     do {                                                                                 \
         fprintf(stderr, "SKIP: %s: %s\n", __func__, reason);                             \
-        test_skipped++;                                                                  \
+        ++*test_skip_count();                                                            \
         return;                                                                          \
     } while (0)
 
-static int test_skipped;
+static inline int *test_skip_count(void)
+{
+    static int skipped;
+    return &skipped;
+}
 
 /* The error object to pass as the last argument inside OK() and FAILS(). */
 static inline ml_error *test_error(void)
@@ -121,6 +125,7 @@ static inline int test_run(const char *name, const TTest *const *tests, int n)
     int main(void)                                                                       \
     {                                                                                    \
         const TTest *const tests[] = {__VA_ARGS__};                                      \
+        test_folder(); /* made here, so that forked tests share it */                    \
         int result = test_run(name, tests, (int)(sizeof tests / sizeof tests[0]));       \
         test_folder_remove();                                                            \
         return result;                                                                   \

@@ -16,8 +16,8 @@ static ml_tensor *tensor(ml_context *ctx, const double *v, int64_t rows, int64_t
 
 static int needs_class(const char *metric)
 {
-    static const char *const names[] = {"accuracy", "balanced_accuracy", "f1",
-                                        "precision", "recall", "mcc"};
+    static const char *const names[] = {
+        "accuracy", "balanced_accuracy", "f1", "precision", "recall", "mcc"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(metric, names[i]) == 0) return 1;
     return 0;

@@ -35,8 +35,14 @@ static ml_table *numbers(ml_context *ctx)
 
 static mli_split plain(const char *method)
 {
-    return (mli_split){.method = method, .fraction = 0.2, .folds = 5, .shuffle = 1,
-                       .seed = 3, .stratify = "label", .group = "group", .time = "id"};
+    return (mli_split){.method = method,
+                       .fraction = 0.2,
+                       .folds = 5,
+                       .shuffle = 1,
+                       .seed = 3,
+                       .stratify = "label",
+                       .group = "group",
+                       .time = "id"};
 }
 
 static void check_partition(const mli_folds *f, int64_t rows)
