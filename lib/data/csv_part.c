@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * csv_part.c: values of one column, of a chunk or of all rows so far: growing, joining,
+ * widening, and the column that comes out in the end.
+ *
+ * Text is kept as codes into a dictionary, in order of first appearance, until there are
+ * too many distinct values; then as bytes.
+ */
+#include "data/csv.h"
+
+#include <math.h>
+#include <string.h>
+
+void mli_csv_part_init(mli_csv_part *p, ml_context *ctx)
+{
+    *p = (mli_csv_part){.ctx = ctx};
+    mli_map_init(&p->map, ctx);
+}
+
+void mli_csv_part_free(mli_csv_part *p)
+{
+    mli_free(p->ctx, p->data);
+    mli_free(p->ctx, p->valid);
+    mli_free(p->ctx, p->bytes);
+    mli_map_free(&p->map);
+    mli_csv_part_init(p, p->ctx);
+}
+
+void mli_csv_part_reset(mli_csv_part *p, int32_t kind, int plain)
+{
+    if (p->nulls && p->valid) memset(p->valid, 0xff, (size_t)p->valid_room / 8);
+    p->kind = kind;
+    p->plain = plain;
+    p->rows = p->nulls = p->soft = 0;
+    p->size = 0;
+    if (p->map.count) mli_map_free(&p->map);
+}
+
+/* Bytes of the values of `rows` rows. */
+static size_t data_size(const mli_csv_part *p, int64_t rows)
+{
+    if (p->kind == MLI_CSV_TEXT && p->plain) return ((size_t)rows + 1) * 8;
+    return (size_t)rows * mli_csv_kind_size(p->kind);
+}
+
+/* A larger block with the same content. */
+static void *grow(ml_context *ctx, void *block, size_t used, size_t size)
+{
+    void *fresh = mli_alloc_vec(ctx, (int64_t)size, 1);
+    if (!fresh) return NULL;
+    if (used) memcpy(fresh, block, used);
+    mli_free(ctx, block);
+    return fresh;
+}
+
+static int reserve_valid(mli_csv_part *p, int64_t rows)
+{
+    if (rows <= p->valid_room) return 1;
+    int64_t room = (rows + 511) / 512 * 512;
+    uint8_t *valid = grow(p->ctx, p->valid, (size_t)p->valid_room / 8, (size_t)room / 8);
+    if (!valid) return 0;
+    memset(valid + p->valid_room / 8, 0xff, (size_t)(room - p->valid_room) / 8);
+    p->valid = valid;
+    p->valid_room = room;
+    return 1;
+}
+
+static int reserve_data(mli_csv_part *p, int64_t rows)
+{
+    size_t need = data_size(p, rows), used = data_size(p, p->rows);
+    if (need <= (size_t)p->room * 8) return 1;
+    void *data = grow(p->ctx, p->data, p->rows ? used : 0, (need + 7) / 8 * 8);
+    if (!data) return 0;
+    p->data = data;
+    p->room = (int64_t)((need + 7) / 8);
+    return 1;
+}
+
+int mli_csv_part_reserve(mli_csv_part *p, int64_t rows)
+{
+    if (!reserve_data(p, rows) || !reserve_valid(p, rows)) return 0;
+    if (p->kind == MLI_CSV_TEXT && p->plain && p->rows == 0) ((int64_t *)p->data)[0] = 0;
+    return 1;
+}
+
+int mli_csv_part_bytes(mli_csv_part *p, size_t more)
+{
+    if (more <= p->bytes_room - p->size) return 1;
+    size_t room = p->bytes_room + p->bytes_room / 2;
+    if (room < p->size + more) room = p->size + more;
+    if (room < 256) room = 256;
+    char *bytes = mli_realloc(p->ctx, p->bytes, room);
+    if (!bytes) return 0;
+    p->bytes = bytes;
+    p->bytes_room = room;
+    return 1;
+}
+
+/* ---- widening ---- */
+
+static void *fresh_data(mli_csv_part *p, int32_t kind, int64_t rows)
+{
+    p->kind = kind;
+    size_t size = data_size(p, rows);
+    return mli_alloc_vec(p->ctx, (int64_t)(size + 8), 1);
+}
+
+static void replace_data(mli_csv_part *p, void *data, int64_t rows)
+{
+    mli_free(p->ctx, p->data);
+    p->data = data;
+    p->room = (int64_t)(data_size(p, rows) / 8);
+}
+
+/* Nothing but missing values so far: any kind can hold them. */
+static int widen_null(mli_csv_part *p, int32_t kind)
+{
+    int64_t rows = p->rows;
+    p->kind = kind;
+    p->rows = 0;
+    if (!mli_csv_part_reserve(p, rows)) return 0;
+    p->rows = rows;
+    int coded = kind == MLI_CSV_TEXT && !p->plain;
+    memset(p->data, coded ? 0xff : 0, data_size(p, rows));
+    if (rows) memset(p->valid, 0, (size_t)(rows + 7) / 8);
+    if (rows & 7) p->valid[rows >> 3] = (uint8_t)(0xff << (rows & 7));
+    if (kind >= MLI_CSV_BIG && kind <= MLI_CSV_COMMA) {
+        for (int64_t i = 0; i < rows; i++) ((double *)p->data)[i] = NAN;
+    }
+    return 1;
+}
+
+static int is_missing(const mli_csv_part *p, int64_t row)
+{
+    return p->nulls && !((p->valid[row >> 3] >> (row & 7)) & 1);
+}
+
+static void int_to_real(mli_csv_part *p)
+{
+    const int64_t *from = p->data;
+    double *to = p->data;
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t v;
+        memcpy(&v, from + i, sizeof v);
+        double f = is_missing(p, i) ? NAN : (double)v;
+        memcpy(to + i, &f, sizeof f);
+    }
+}
+
+static int date_to_time(mli_csv_part *p)
+{
+    int64_t *to = fresh_data(p, MLI_CSV_TIME, p->rows);
+    if (!to) return 0;
+    const int32_t *from = p->data;
+    for (int64_t i = 0; i < p->rows; i++) to[i] = (int64_t)from[i] * 86400000000;
+    replace_data(p, to, p->rows);
+    return 1;
+}
+
+int mli_csv_part_widen(mli_csv_part *p, int32_t kind)
+{
+    if (p->kind == kind) return 1;
+    if (p->kind == MLI_CSV_NULL) return widen_null(p, kind);
+    if (p->kind == MLI_CSV_DATE) return date_to_time(p);
+    if (p->kind == MLI_CSV_INT) int_to_real(p);
+    p->kind = kind;
+    return 1;
+}
+
+static const char *level(const mli_csv_part *p, int32_t code, size_t *size)
+{
+    const int64_t *o = p->map.offsets + code;
+    *size = (size_t)(o[1] - o[0]);
+    return p->map.bytes + o[0];
+}
+
+/* Appends the texts of coded rows to bytes. */
+static int append_coded(mli_csv_part *to, int64_t *offsets, const mli_csv_part *from)
+{
+    const int32_t *codes = from->data;
+    for (int64_t i = 0; i < from->rows; i++) {
+        size_t size = 0;
+        const char *text = "";
+        if (!is_missing(from, i)) text = level(from, codes[i], &size);
+        if (!mli_csv_part_bytes(to, size)) return 0;
+        if (size) memcpy(to->bytes + to->size, text, size);
+        to->size += size;
+        offsets[i + 1] = (int64_t)to->size;
+    }
+    return 1;
+}
+
+int mli_csv_part_plain(mli_csv_part *p)
+{
+    if (p->plain) return 1;
+    p->plain = 1;
+    int64_t *offsets = fresh_data(p, MLI_CSV_TEXT, p->rows);
+    if (!offsets) return 0;
+    offsets[0] = 0;
+    if (!append_coded(p, offsets, p)) {
+        mli_free(p->ctx, offsets);
+        return 0;
+    }
+    replace_data(p, offsets, p->rows);
+    mli_map_free(&p->map);
+    return 1;
+}
+
+/* ---- appending ---- */
+
+/* Copies n validity bits to a place that need not lie on a byte's border. */
+static void copy_bits(uint8_t *to, int64_t at, const uint8_t *from, int64_t n)
+{
+    int shift = (int)(at & 7);
+    to += at >> 3;
+    for (int64_t i = 0; i < n; i += 8) {
+        unsigned bits = from[i >> 3], left = n - i >= 8 ? 0xffu : (1u << (n - i)) - 1;
+        unsigned mask = left << shift, value = (bits & left) << shift;
+        to[0] = (uint8_t)((to[0] & ~mask) | (value & 0xff));
+        if (mask >> 8) to[1] = (uint8_t)((to[1] & ~(mask >> 8)) | value >> 8);
+        to++;
+    }
+}
+
+/* Values of number kinds, converted to the kind of `to`. */
+static void append_values(mli_csv_part *to, const mli_csv_part *from)
+{
+    size_t size = mli_csv_kind_size(to->kind);
+    char *out = (char *)to->data + (size_t)to->rows * size;
+    if (from->kind == MLI_CSV_NULL) {
+        memset(out, 0, (size_t)from->rows * size);
+        if (to->kind < MLI_CSV_BIG || to->kind > MLI_CSV_COMMA) return;
+        for (int64_t i = 0; i < from->rows; i++) ((double *)(void *)out)[i] = NAN;
+    } else if (to->kind == MLI_CSV_TIME && from->kind == MLI_CSV_DATE) {
+        for (int64_t i = 0; i < from->rows; i++) {
+            ((int64_t *)(void *)out)[i] =
+                ((const int32_t *)from->data)[i] * INT64_C(86400000000);
+        }
+    } else if (to->kind != MLI_CSV_INT && from->kind == MLI_CSV_INT) {
+        for (int64_t i = 0; i < from->rows; i++) {
+            ((double *)(void *)out)[i] =
+                is_missing(from, i) ? NAN : (double)((const int64_t *)from->data)[i];
+        }
+    } else {
+        memcpy(out, from->data, (size_t)from->rows * size);
+    }
+}
+
+/* Codes, renumbered by the dictionary of `to`. */
+static int append_codes(mli_csv_part *to, const mli_csv_part *from)
+{
+    int32_t *out = (int32_t *)to->data + to->rows;
+    if (from->kind == MLI_CSV_NULL) {
+        memset(out, 0xff, (size_t)from->rows * sizeof *out);
+        return 1;
+    }
+    int64_t n = from->map.count;
+    int32_t *renumber = mli_alloc(to->ctx, (size_t)(n + 1) * sizeof *renumber);
+    int ok = renumber != NULL;
+    for (int64_t c = 0; ok && c < n; c++) {
+        size_t size;
+        const char *text = level(from, (int32_t)c, &size);
+        renumber[c] = mli_map_add(&to->map, text, size);
+        ok = renumber[c] >= 0;
+    }
+    const int32_t *codes = from->data;
+    for (int64_t i = 0; ok && i < from->rows; i++)
+        out[i] = codes[i] < 0 ? -1 : renumber[codes[i]];
+    mli_free(to->ctx, renumber);
+    return ok;
+}
+
+static int append_text(mli_csv_part *to, const mli_csv_part *from)
+{
+    int64_t *offsets = (int64_t *)to->data + to->rows;
+    if (from->kind == MLI_CSV_NULL) {
+        for (int64_t i = 1; i <= from->rows; i++) offsets[i] = offsets[0];
+        return 1;
+    }
+    if (!from->plain) return append_coded(to, offsets, from);
+    if (!mli_csv_part_bytes(to, from->size)) return 0;
+    if (from->size) memcpy(to->bytes + to->size, from->bytes, from->size);
+    to->size += from->size;
+    const int64_t *source = from->data;
+    for (int64_t i = 1; i <= from->rows; i++) offsets[i] = offsets[0] + source[i];
+    return 1;
+}
+
+int mli_csv_part_append(mli_csv_part *to, const mli_csv_part *from, int64_t expected)
+{
+    int64_t rows = to->rows + from->rows;
+    int64_t room = rows > expected ? rows + rows / 2 : expected;
+    if (to->kind == MLI_CSV_TEXT && from->kind == MLI_CSV_TEXT && from->plain &&
+        !mli_csv_part_plain(to)) {
+        return 0;
+    }
+    if (data_size(to, rows) > (size_t)to->room * 8 && !reserve_data(to, room)) return 0;
+    if (to->kind != MLI_CSV_NULL && (to->nulls || from->nulls) && rows > to->valid_room &&
+        !reserve_valid(to, room)) {
+        return 0;
+    }
+    if (to->kind == MLI_CSV_TEXT && to->plain && to->rows == 0)
+        ((int64_t *)to->data)[0] = 0;
+    if (to->kind == MLI_CSV_TEXT) {
+        if (!(to->plain ? append_text(to, from) : append_codes(to, from))) return 0;
+    } else if (to->kind != MLI_CSV_NULL) {
+        append_values(to, from);
+    }
+    if (to->kind == MLI_CSV_NULL) {
+        /* nothing to be marked */
+    } else if (from->kind == MLI_CSV_NULL) {
+        for (int64_t i = to->rows; i < rows; i++)
+            to->valid[i >> 3] = (uint8_t)(to->valid[i >> 3] & ~(1u << (i & 7)));
+    } else if (from->nulls) {
+        copy_bits(to->valid, to->rows, from->valid, from->rows);
+    }
+    to->rows = rows;
+    to->nulls += from->nulls;
+    to->soft += from->soft;
+    return 1;
+}
+
+/* ---- the column ---- */
+
+static void release_block(void *user)
+{
+    mli_buffer *b = user;
+    mli_free(b->ctx, (void *)(uintptr_t)b->data);
+}
+
+/* Wraps a block of the part into a counted buffer; the block is taken over. */
+static mli_buffer *wrap(ml_context *ctx, void **block, size_t size)
+{
+    mli_buffer *b = mli_buffer_wrap(ctx, *block, size, release_block, NULL);
+    if (!b) return NULL;
+    b->user = b;
+    *block = NULL;
+    return b;
+}
+
+/* One byte a value to one bit, in place. */
+static void pack_bits(uint8_t *data, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i += 8) {
+        unsigned bits = 0;
+        for (int64_t k = i; k < rows && k < i + 8; k++)
+            bits |= (unsigned)data[k] << (k - i);
+        data[i >> 3] = (uint8_t)bits;
+    }
+}
+
+static const int32_t column_types[] = {ML_DTYPE_F64, ML_DTYPE_BOOL,     ML_DTYPE_I64,
+                                       ML_DTYPE_F64, ML_DTYPE_F64,      ML_DTYPE_F64,
+                                       ML_TYPE_DATE, ML_TYPE_TIMESTAMP, ML_TYPE_TEXT};
+
+/* Levels move from the dictionary into buffers. */
+static int take_levels(mli_csv_part *p, mli_column *out)
+{
+    mli_map *m = &p->map;
+    if (!m->offsets) { /* only missing values */
+        m->offsets = mli_calloc(p->ctx, 1, sizeof *m->offsets);
+        if (!m->offsets) return 0;
+    }
+    out->n_levels = m->count;
+    out->level_offsets = m->offsets;
+    out->levels = m->bytes;
+    size_t size = m->count ? (size_t)m->offsets[m->count] : 0;
+    void *offsets = m->offsets, *bytes = m->bytes;
+    out->keep[1] = wrap(p->ctx, &offsets, ((size_t)m->count + 1) * sizeof(int64_t));
+    if (!out->keep[1]) return 0;
+    m->offsets = NULL;
+    if (!bytes) {
+        out->levels = "";
+        return 1;
+    }
+    out->keep[2] = wrap(p->ctx, &bytes, size);
+    if (!out->keep[2]) return 0;
+    m->bytes = NULL;
+    return 1;
+}
+
+static int take_text(mli_csv_part *p, mli_column *out)
+{
+    out->offsets = p->data;
+    out->keep[1] = wrap(p->ctx, &p->data, ((size_t)p->rows + 1) * sizeof(int64_t));
+    if (!out->keep[1]) return 0;
+    if (!mli_csv_part_bytes(p, 1)) return 0;
+    out->data = p->bytes;
+    void *bytes = p->bytes;
+    out->keep[0] = wrap(p->ctx, &bytes, p->size);
+    if (!out->keep[0]) return 0;
+    p->bytes = NULL;
+    return 1;
+}
+
+static int take_values(mli_csv_part *p, mli_column *out)
+{
+    if (p->kind == MLI_CSV_BOOL) pack_bits(p->data, p->rows);
+    out->data = p->data;
+    out->keep[0] = wrap(p->ctx, &p->data, data_size(p, p->rows));
+    return out->keep[0] != NULL;
+}
+
+ml_status mli_csv_part_column(mli_csv_part *p, const char *name, int category,
+                              mli_column *out, ml_error *err)
+{
+    if (p->kind == MLI_CSV_NULL && !mli_csv_part_widen(p, MLI_CSV_REAL))
+        return mli_nomem(err);
+    if (p->kind == MLI_CSV_TEXT && !category && !mli_csv_part_plain(p))
+        return mli_nomem(err);
+    if (!mli_csv_part_reserve(p, p->rows) || !(out->name = mli_strdup(p->ctx, name)))
+        return mli_nomem(err);
+    out->type = category ? ML_TYPE_CATEGORY : column_types[p->kind];
+    out->rows = p->rows;
+    out->null_count = p->nulls;
+    out->stride = 1;
+    int ok = category                  ? take_values(p, out) && take_levels(p, out)
+             : p->kind == MLI_CSV_TEXT ? take_text(p, out)
+                                       : take_values(p, out);
+    if (ok && p->nulls) {
+        void *valid = p->valid;
+        out->validity = p->valid;
+        out->keep[3] = wrap(p->ctx, &valid, (size_t)(p->rows + 7) / 8);
+        ok = out->keep[3] != NULL;
+        if (ok) p->valid = NULL;
+    }
+    return ok ? ML_OK : mli_nomem(err);
+}
