@@ -251,8 +251,8 @@ ml_status mli_design_apply(mli_inputs *inputs, const ml_table *table, int need_t
 {
     mli_design *d = NULL;
     ml_table *used = NULL;
-    ml_status status = ML_OK;
-    if (need_target) status = rows_with_target(inputs, table, &used, err);
+    ml_status status = mli_inputs_check(inputs, err);
+    if (!status && need_target) status = rows_with_target(inputs, table, &used, err);
     if (!status) {
         status = mli_design_alloc(inputs->ctx, used ? used : table, inputs, &d, err);
     }

@@ -364,13 +364,14 @@ ml_status mli_code_train(ml_context *ctx, const mli_column *c, int by_value,
 typedef struct {
     const mli_dictionary *d;
     int sorted;
-    mli_map map; /* when the dictionary is not sorted */
+    mli_map map;  /* when the dictionary is not sorted */
+    int32_t type; /* of the column */
 } finder;
 
 static ml_status finder_open(ml_context *ctx, finder *f, const mli_dictionary *d,
-                             int sorted)
+                             int sorted, int32_t type)
 {
-    *f = (finder){.d = d, .sorted = sorted};
+    *f = (finder){.d = d, .sorted = sorted, .type = type};
     mli_map_init(&f->map, ctx);
     for (int64_t k = 0; k < d->n && !sorted; k++) {
         size_t size = (size_t)(d->offsets[k + 1] - d->offsets[k]);
@@ -382,10 +383,20 @@ static ml_status finder_open(ml_context *ctx, finder *f, const mli_dictionary *d
     return ML_OK;
 }
 
-static int32_t find(const finder *f, const char *text, size_t size)
+static int32_t find_exact(const finder *f, const char *text, size_t size)
 {
     if (!f->sorted) return mli_map_find(&f->map, text, size);
     return (int32_t)mli_dictionary_find(f->d, text, size);
+}
+
+/* Booleans also match the numbers 0 and 1, either way. */
+static int32_t find(const finder *f, const char *text, size_t size)
+{
+    int32_t code = find_exact(f, text, size);
+    if (code >= 0 || !mli_type_is_number(f->type)) return code;
+    if (f->type == ML_DTYPE_BOOL) return find_exact(f, text[0] == 't' ? "1" : "0", 1);
+    if (size != 1 || (text[0] != '0' && text[0] != '1')) return -1;
+    return text[0] == '1' ? find_exact(f, "true", 4) : find_exact(f, "false", 5);
 }
 
 static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f,
@@ -440,7 +451,7 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
 {
     finder f;
     int32_t *data = NULL;
-    if (finder_open(ctx, &f, d, sorted)) return ML_E_MEMORY;
+    if (finder_open(ctx, &f, d, sorted, c->type)) return ML_E_MEMORY;
     mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
     ml_status status = ML_E_MEMORY;
     if (buffer) {

@@ -149,6 +149,11 @@ static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
         mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_DATA, "choose another target or add rows");
     }
+    if (!mli_dictionary_valid(classes, 0)) {
+        mli_fail(err, ML_E_DATA, "the target has text that is not UTF-8");
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+        return mli_error_hint(err, ML_E_DATA, "convert it to UTF-8");
+    }
     if (classes->n <= MOST_CLASSES || classes->n * 2 <= c->rows) return ML_OK;
     mli_fail(err, ML_E_DATA,
              "the target has %" PRId64 " distinct values in %" PRId64

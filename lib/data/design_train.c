@@ -79,6 +79,7 @@ typedef struct {
     mli_coding coding;
     int64_t bad; /* a row with a missing or infinite value, when that matters; or -1 */
     int empty;   /* no value at all */
+    int damaged; /* text that is not UTF-8 */
     ml_status status;
 } candidate;
 
@@ -121,6 +122,7 @@ static void prepare(void *arg, int64_t task, int32_t slot)
     if (f->kind == MLI_CATEGORICAL) {
         f->status = mli_code_train(p->ctx, f->column, 0, &f->coding);
         f->empty = !f->status && f->coding.levels.n == 0;
+        f->damaged = !f->status && !mli_dictionary_valid(&f->coding.levels, 1);
         if (!f->status && strict && f->coding.missing) {
             f->bad = first_missing(f->coding.codes, f->column->rows);
         }
@@ -161,6 +163,12 @@ static ml_status check_candidate(const candidate *f, const mli_descriptor *d,
         mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_TYPE,
                               "add it to ignore, or turn its values into numbers");
+    }
+    if (f->damaged) {
+        mli_fail(err, ML_E_DATA, "the column has text that is not UTF-8");
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+        return mli_error_hint(err, ML_E_DATA,
+                              "convert it to UTF-8, or ignore the column");
     }
     if (f->bad < 0) return ML_OK;
     const char *what = "missing";
