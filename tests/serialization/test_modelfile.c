@@ -16,23 +16,32 @@
 
 static ml_context *ctx;
 
+static char folder[256];
+
+/* Starts a test: a context and an empty folder. */
+static void begin(void)
+{
+    ctx = test_context(1);
+    snprintf(folder, sizeof folder, "%s/XXXXXX", test_folder());
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
 static const char *path_of(const char *name)
 {
-    static char path[8][256];
+    static char path[8][512];
     static int next;
     next = (next + 1) % 8;
-    snprintf(path[next], sizeof path[next], "%s/%s", test_folder(), name);
+    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
     return path[next];
 }
 
 static int files_in_folder(void)
 {
-    DIR *folder = opendir(test_folder());
+    DIR *d = opendir(folder);
     int n = 0;
-    for (struct dirent *e; (e = readdir(folder));)
-        n += e->d_name[0] != '.' || e->d_name[1];
-    closedir(folder);
-    return n - 1; /* ".." */
+    while (readdir(d)) n++;
+    closedir(d);
+    return n - 2; /* "." and ".." */
 }
 
 /* ---- round trips ---- */
@@ -103,7 +112,7 @@ static void same_model(const ml_model *a, const ml_model *b)
 
 START_TEST(a_file_gives_the_model_back)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     OK(ml_model_save_file(m, path_of("a.mlm"), NULL, ERR));
     OK(ml_model_load_file(ctx, path_of("a.mlm"), NULL, &back, ERR));
@@ -124,7 +133,7 @@ END_TEST
 
 START_TEST(the_same_model_gives_the_same_bytes)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *again = sample_model(ctx), *back = NULL;
     bytes a = bytes_of_model(m), b = bytes_of_model(again);
     ck_assert_int_eq(a.size, b.size);
@@ -147,7 +156,7 @@ END_TEST
 
 START_TEST(the_header_says_the_truth)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     bytes b = bytes_of_model(m);
     size_t n = header_size(&b);
@@ -177,7 +186,7 @@ END_TEST
 
 START_TEST(tensors_are_not_copied_and_outlive_the_model)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     bytes b = bytes_of_model(m);
     ml_model_free(m);
@@ -210,7 +219,7 @@ static void count_release(void *user)
 
 START_TEST(memory_is_given_back_once)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     bytes b = bytes_of_model(m);
     int released = 0;
@@ -233,7 +242,7 @@ END_TEST
 
 START_TEST(memory_need_not_be_aligned)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     bytes b = bytes_of_model(m);
     for (size_t shift = 1; shift < 9; shift++) {
@@ -265,7 +274,7 @@ static int64_t never(const void *data, size_t size, void *user)
 
 START_TEST(arguments_and_options_are_checked)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     ml_params *options = NULL;
     FAILS(ML_E_ARGUMENT, ml_model_save_file(NULL, "x", NULL, ERR));
@@ -287,9 +296,9 @@ START_TEST(arguments_and_options_are_checked)
     io.write = never;
     FAILS(ML_E_CALLBACK, ml_model_save_io(m, &io, NULL, ERR));
     FAILS(ML_E_IO, ml_model_save_file(m, path_of("none/x.mlm"), NULL, ERR));
-    FAILS(ML_E_IO, ml_model_save_file(m, test_folder(), NULL, ERR));
+    FAILS(ML_E_IO, ml_model_save_file(m, folder, NULL, ERR));
     FAILS(ML_E_IO, ml_model_load_file(ctx, path_of("none.mlm"), NULL, &back, ERR));
-    FAILS(ML_E_IO, ml_model_load_file(ctx, test_folder(), NULL, &back, ERR));
+    FAILS(ML_E_IO, ml_model_load_file(ctx, folder, NULL, &back, ERR));
     FILE *f = fopen(path_of("empty.mlm"), "wb");
     fclose(f);
     FAILS(ML_E_FORMAT, ml_model_load_file(ctx, path_of("empty.mlm"), NULL, &back, ERR));
@@ -316,7 +325,7 @@ static void edit_fails(const bytes *b, const char *from, const char *to, const c
 
 START_TEST(says_why_a_file_does_not_suit)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     bytes b = bytes_of_model(m);
     char writer[64];
@@ -348,7 +357,7 @@ END_TEST
 
 START_TEST(inputs_that_do_not_fit_are_refused)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     bytes b = bytes_of_model(m);
     edit_fails(&b, "\\\"classification\\\"", "\\\"forecast\\\"", "task");
@@ -388,7 +397,7 @@ END_TEST
 
 START_TEST(verify_finds_a_changed_byte)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     bytes b = bytes_of_model(m);
     ml_params *options = NULL;
@@ -439,7 +448,7 @@ static void damaged_levels(int64_t level, int64_t offset)
 
 START_TEST(large_dictionaries_are_checked_before_use)
 {
-    ctx = test_context(1);
+    begin();
     damaged_levels(10000, -1);
     damaged_levels(10000, INT64_MAX);
     damaged_levels(10000, INT64_MIN);
@@ -452,7 +461,7 @@ END_TEST
 
 START_TEST(saving_refuses_what_loading_would_refuse)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     char *levels = (char *)(uintptr_t)m->inputs->features[1].levels.bytes;
     levels[0] = (char)0xff;
@@ -504,7 +513,7 @@ static const mli_fs bad_fs = {bad_open,  bad_read,   bad_write, bad_fsync,
 
 START_TEST(a_failing_disk_leaves_the_old_file)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     mli_fs fs = bad_fs;
     fs.unlink = mli_fs_posix.unlink;
@@ -560,7 +569,7 @@ out:
 
 START_TEST(lack_of_memory_is_an_error_and_no_more)
 {
-    ctx = test_context(1);
+    begin();
     ml_model *m = sample_model(ctx);
     bytes b = bytes_of_model(m);
     failing_alloc a;
