@@ -42,7 +42,8 @@ ml_status mli_error_copy(ml_error *to, const ml_error *from, ml_status status);
 ml_status mli_null(ml_error *err, const char *argument);
 
 /* One line of safe text, for errors and log records: control characters become spaces,
- * invalid UTF-8 becomes '?', what does not fit is cut and ends in "...". Never allocates. */
+ * invalid UTF-8 becomes '?', what does not fit is cut and ends in "...". Never
+ * allocates. */
 void mli_format_line(char *buffer, size_t size, const char *format, va_list args);
 
 #endif
