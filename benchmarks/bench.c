@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench.c: the libml side of benchmarks/compare. Each call does one workload once in a
+ * fresh process and prints one JSON object: seconds (of the workload alone, without
+ * reading its input), quality, and peak memory.
+ *
+ *   bench make ROWS SEED FILE              synthetic HIGGS-like rows (docs/benchmarks.md)
+ *   bench csv-of FILE OUT.csv              the same as CSV
+ *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
+ *   bench predict THREADS MODEL DATA KIND
+ *   bench single MODEL DATA KIND
+ *   bench load MODEL
+ *   bench csv THREADS FILE
+ *
+ * A data file is: int64 rows, int64 columns, float32 features row by row, float32 labels.
+ */
+#include <ml/ml.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+typedef struct dataset {
+    int64_t rows, columns;
+    float *x, *y;
+} dataset;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench: %s\n", what);
+    exit(1);
+}
+
+/* The recipe's generator: splitmix64, uniform in (0, 1), Box-Muller with a cached sine.
+ */
+static uint64_t state;
+static double cached;
+static int has_cached;
+
+static double uniform(void)
+{
+    uint64_t z = (state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return ((double)(z >> 11) + 0.5) * 0x1p-53;
+}
+
+static double normal(void)
+{
+    const double two_pi = 6.283185307179586;
+    if (has_cached) {
+        has_cached = 0;
+        return cached;
+    }
+    double r = sqrt(-2 * log(uniform())), a = two_pi * uniform();
+    cached = r * sin(a);
+    has_cached = 1;
+    return r * cos(a);
+}
+
+static void higgs_row(float *out, float *label)
+{
+    double x[28];
+    for (int j = 0; j <= 20; j++) {
+        double z = normal();
+        x[j] = j % 3 == 0 ? exp(z / 2) : j % 3 == 1 ? z : 3.48 * uniform() - 1.74;
+        if (j == 8 || j == 17) {
+            double u = uniform();
+            x[j] = u < 0.5 ? 0 : u < 0.8 ? 1.0865 : 2.1731;
+        }
+    }
+    x[21] = sqrt(x[0] * x[0] + x[1] * x[1]);
+    x[22] = x[3] * x[4];
+    x[23] = fabs(x[6] - x[7]);
+    x[24] = log(1 + x[9] * fabs(x[10]));
+    x[25] = x[12] * x[13] * x[14];
+    x[26] = fmax(x[15], x[16]);
+    x[27] = sin(2 * x[18]) + x[19];
+    double f = 0.9 * (x[21] - 1.55) - 0.7 * x[22] * (x[8] > 0.5 ? 1 : -0.4) +
+               0.8 * (x[23] - 1.2) * (x[2] > 0 ? 1 : -1) + 0.9 * (x[24] - 0.55) +
+               0.35 * x[25] - 0.5 * (x[26] - 1.4) + 0.48 * x[27] * x[5] +
+               0.5 * x[20] * sin(3 * x[11]) + 0.25 * x[1] * x[4] * (x[17] > 0 ? 1 : -1);
+    for (int j = 0; j < 28; j++) out[j] = (float)x[j];
+    *label = uniform() < 1 / (1 + exp(-1.1 * f));
+}
+
+static int make(char **argv)
+{
+    int64_t rows = atoll(argv[2]), columns = 28;
+    state = (uint64_t)atoll(argv[3]);
+    FILE *f = fopen(argv[4], "wb");
+    float *y = malloc((size_t)rows * sizeof *y), row[28];
+    if (!f || !y) die("cannot write the data");
+    fwrite(&rows, 8, 1, f);
+    fwrite(&columns, 8, 1, f);
+    for (int64_t i = 0; i < rows; i++) {
+        higgs_row(row, &y[i]);
+        fwrite(row, sizeof row, 1, f);
+    }
+    fwrite(y, sizeof *y, (size_t)rows, f);
+    free(y);
+    return fclose(f);
+}
+
+static dataset read_data(const char *path)
+{
+    dataset d = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f || fread(&d.rows, 8, 1, f) != 1 || fread(&d.columns, 8, 1, f) != 1)
+        die("cannot read the data");
+    size_t n = (size_t)(d.rows * d.columns), rows = (size_t)d.rows;
+    d.x = malloc(n * sizeof *d.x);
+    d.y = malloc(rows * sizeof *d.y);
+    if (!d.x || !d.y || fread(d.x, sizeof *d.x, n, f) != n ||
+        fread(d.y, sizeof *d.y, rows, f) != rows)
+        die("cannot read the data");
+    fclose(f);
+    return d;
+}
+
+static int csv_of(char **argv)
+{
+    dataset d = read_data(argv[2]);
+    FILE *f = fopen(argv[3], "w");
+    if (!f) die("cannot write the CSV file");
+    for (int64_t j = 0; j < d.columns; j++) fprintf(f, "f%d,", (int)j);
+    fputs("label\n", f);
+    for (int64_t i = 0; i < d.rows; i++) {
+        for (int64_t j = 0; j < d.columns; j++)
+            fprintf(f, "%.9g,", (double)d.x[i * d.columns + j]);
+        fprintf(f, "%d\n", (int)d.y[i]);
+    }
+    return fclose(f);
+}
+
+static ml_error *err;
+#define MUST(call)                                                                       \
+    do {                                                                                 \
+        if ((call) < 0) die(ml_error_message(err));                                      \
+    } while (0)
+
+static ml_context *context(const char *threads)
+{
+    ml_context *ctx = NULL;
+    ml_host host = ML_HOST_INIT;
+    host.threads = atoi(threads);
+    err = ml_error_new();
+    MUST(ml_context_new(&host, &ctx, err));
+    return ctx;
+}
+
+static ml_table *table_of(ml_context *ctx, const dataset *d)
+{
+    ml_tensor *x = NULL, *y = NULL;
+    ml_table *t = NULL, *with = NULL;
+    const int64_t shape[2] = {d->rows, d->columns};
+    MUST(ml_tensor_wrap(ctx, ML_DTYPE_F32, 2, shape, NULL, d->x, NULL, NULL, &x, err));
+    MUST(ml_tensor_wrap(ctx, ML_DTYPE_F32, 1, shape, NULL, d->y, NULL, NULL, &y, err));
+    MUST(ml_table_read_tensor(ctx, x, NULL, &t, err));
+    MUST(ml_table_with_tensor(t, "label", y, &with, err));
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+    ml_table_free(t);
+    return with;
+}
+
+static long peak_kib(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return u.ru_maxrss;
+}
+
+static double score(const ml_model *m, const ml_table *t, const char *metric)
+{
+    ml_table *scores = NULL;
+    MUST(ml_model_evaluate(m, t, metric, &scores, err));
+    double v = ml_table_get_f64(scores, 0, 1);
+    ml_table_free(scores);
+    return v;
+}
+
+static int fit(int argc, char **argv)
+{
+    ml_context *ctx = context(argv[2]);
+    dataset train = read_data(argv[3]), test = read_data(argv[4]);
+    ml_table *a = table_of(ctx, &train), *b = table_of(ctx, &test);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    const char *metric = "roc_auc";
+    MUST(ml_estimator_new(ctx, argv[6], &e, err));
+    MUST(ml_estimator_set_str(e, "target", "label", err));
+    for (int i = 7; i < argc; i++) {
+        char *equal = strchr(argv[i], '=');
+        if (!equal) die("parameters are key=value");
+        *equal = 0;
+        if (strcmp(argv[i], "metric") == 0)
+            metric = equal + 1;
+        else
+            MUST(ml_estimator_set_str(e, argv[i], equal + 1, err));
+    }
+    long before = peak_kib();
+    double start = now();
+    MUST(ml_estimator_fit(e, a, NULL, &m, err));
+    double seconds = now() - start;
+    long after = peak_kib();
+    double quality = score(m, b, metric);
+    if (strcmp(argv[5], "-") != 0) MUST(ml_model_save_file(m, argv[5], NULL, err));
+    printf("{\"seconds\": %.6f, \"quality\": %.6f, \"extra_kib\": %ld}\n", seconds,
+           quality, after - before);
+    return 0;
+}
+
+static ml_model *load(ml_context *ctx, const char *path)
+{
+    ml_model *m = NULL;
+    MUST(ml_model_load_file(ctx, path, NULL, &m, err));
+    return m;
+}
+
+/* Batch: the best of five passes over the data, features given as plain rows. */
+static int predict(char **argv)
+{
+    ml_context *ctx = context(argv[2]);
+    ml_model *m = load(ctx, argv[3]);
+    dataset d = read_data(argv[4]);
+    ml_predictor *p = NULL;
+    double best = INFINITY, sum = 0;
+    MUST(ml_predictor_new(m, argv[5], NULL, &p, err));
+    int64_t k = ml_predictor_outputs(p);
+    double *out = malloc((size_t)(d.rows * k) * sizeof *out);
+    for (int turn = 0; turn < 5; turn++) {
+        double start = now();
+        MUST(ml_predictor_rows(p, d.x, ML_DTYPE_F32, d.rows, d.columns, out, err));
+        best = fmin(best, now() - start);
+    }
+    for (int64_t i = 0; i < d.rows; i++) sum += out[i * k + k - 1];
+    printf("{\"seconds\": %.9f, \"quality\": %.12g}\n", best, sum / (double)d.rows);
+    return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* One row at a time, each row another one: the median over stretches of 100 calls. */
+static int single(char **argv)
+{
+    enum { STRETCHES = 200, CALLS = 100 };
+    ml_context *ctx = context("1");
+    ml_model *m = load(ctx, argv[2]);
+    dataset d = read_data(argv[3]);
+    ml_predictor *p = NULL;
+    double times[STRETCHES], out[64], sum = 0;
+    int64_t row = 0;
+    MUST(ml_predictor_new(m, argv[4], NULL, &p, err));
+    if (ml_predictor_outputs(p) > 64) die("too many outputs");
+    for (int s = 0; s < STRETCHES; s++) {
+        double start = now();
+        for (int i = 0; i < CALLS; i++) {
+            MUST(ml_predictor_rows(p, d.x + row * d.columns, ML_DTYPE_F32, 1, d.columns,
+                                   out, err));
+            row = (row + 1) % d.rows;
+            sum += out[0];
+        }
+        times[s] = (now() - start) / CALLS;
+    }
+    qsort(times, STRETCHES, sizeof times[0], by_value);
+    printf("{\"seconds\": %.12f, \"p99\": %.12f, \"quality\": %.9g}\n",
+           times[STRETCHES / 2], times[STRETCHES * 99 / 100], sum);
+    return 0;
+}
+
+static int load_often(char **argv)
+{
+    enum { TURNS = 101 };
+    ml_context *ctx = context("1");
+    double times[TURNS];
+    for (int i = 0; i < TURNS; i++) {
+        double start = now();
+        ml_model *m = load(ctx, argv[2]);
+        times[i] = now() - start;
+        ml_model_free(m);
+    }
+    qsort(times, TURNS, sizeof times[0], by_value);
+    printf("{\"seconds\": %.9f, \"quality\": 1}\n", times[TURNS / 2]);
+    return 0;
+}
+
+static int csv(char **argv)
+{
+    ml_context *ctx = context(argv[2]);
+    ml_table *t = NULL;
+    double start = now();
+    MUST(ml_table_read_csv(ctx, argv[3], NULL, &t, err));
+    double seconds = now() - start, sum = 0;
+    for (int64_t i = 0; i < ml_table_rows(t); i++) sum += ml_table_get_f64(t, i, 1);
+    printf("{\"seconds\": %.6f, \"quality\": %.9g}\n", seconds, sum);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "make") == 0 && argc == 5) return make(argv);
+    if (strcmp(what, "csv-of") == 0 && argc == 4) return csv_of(argv);
+    if (strcmp(what, "fit") == 0 && argc >= 7) return fit(argc, argv);
+    if (strcmp(what, "predict") == 0 && argc == 6) return predict(argv);
+    if (strcmp(what, "single") == 0 && argc == 5) return single(argv);
+    if (strcmp(what, "load") == 0 && argc == 3) return load_often(argv);
+    if (strcmp(what, "csv") == 0 && argc == 4) return csv(argv);
+    fputs("usage: see the head of benchmarks/bench.c\n", stderr);
+    return 2;
+}

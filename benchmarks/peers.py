@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""One workload of one peer, once, in a fresh process: prints one JSON object like
+benchmarks/bench.c. Runs in the benchmarks' virtual environment.
+
+Usage: peers.py WORKLOAD PEER THREADS KEY=VALUE ...
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+
+def read(path):
+    import numpy as np
+    with open(path, "rb") as f:
+        rows, columns = np.fromfile(f, np.int64, 2)
+        x = np.fromfile(f, np.float32, rows * columns).reshape(rows, columns)
+        return x, np.fromfile(f, np.float32, rows)
+
+
+def auc(y, p):
+    from sklearn.metrics import roc_auc_score
+    return float(roc_auc_score(y, p))
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def logistic(peer, threads, a):
+    from sklearn.linear_model import LogisticRegression
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    mean, sd = x.mean(0), x.std(0)
+    x, xt = (x - mean) / sd, (xt - mean) / sd
+    solver = {"sklearn-lbfgs": "lbfgs", "sklearn-newton-cholesky": "newton-cholesky"}[peer]
+    start = time.perf_counter()
+    model = LogisticRegression(max_iter=200, solver=solver).fit(x, y)
+    seconds = time.perf_counter() - start
+    return seconds, auc(yt, model.decision_function(xt)), {}
+
+
+def gbdt(peer, threads, a):
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    trees, leaves, rate = int(a["trees"]), int(a["leaves"]), float(a["rate"])
+    before = peak()
+    if peer.startswith("lightgbm"):
+        import lightgbm as lgb
+        params = {"objective": "binary", "num_leaves": leaves, "learning_rate": rate,
+                  "max_bin": 255, "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 100,
+                  "num_threads": threads, "verbose": -1, "force_row_wise": True,
+                  "use_quantized_grad": peer == "lightgbm-quantized"}
+        start = time.perf_counter()
+        model = lgb.train(params, lgb.Dataset(x, y), num_boost_round=trees)
+        seconds = time.perf_counter() - start
+        extra = peak() - before
+        p = model.predict(xt)
+        if a.get("model"):
+            model.save_model(a["model"])
+    elif peer == "xgboost":
+        import xgboost as xgb
+        params = {"objective": "binary:logistic", "max_leaves": leaves, "max_depth": 0,
+                  "grow_policy": "lossguide", "eta": rate, "max_bin": 256,
+                  "min_child_weight": 100, "lambda": 0, "tree_method": "hist",
+                  "nthread": threads}
+        start = time.perf_counter()
+        model = xgb.train(params, xgb.QuantileDMatrix(x, y, max_bin=256, nthread=threads), trees)
+        seconds = time.perf_counter() - start
+        extra = peak() - before
+        p = model.predict(xgb.DMatrix(xt))
+        if a.get("model"):
+            model.save_model(a["model"])
+    elif peer == "catboost":
+        import catboost as cb
+        start = time.perf_counter()
+        model = cb.CatBoostClassifier(iterations=trees, depth=6, learning_rate=rate,
+                                      border_count=254, thread_count=threads, verbose=False,
+                                      l2_leaf_reg=1, boosting_type="Plain",
+                                      allow_writing_files=False).fit(x, y)
+        seconds = time.perf_counter() - start
+        extra = peak() - before
+        p = model.predict_proba(xt)[:, 1]
+    elif peer == "sklearn-hist":
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        start = time.perf_counter()
+        model = HistGradientBoostingClassifier(
+            max_iter=trees, max_leaf_nodes=leaves, learning_rate=rate, max_bins=255,
+            min_samples_leaf=1, early_stopping=False).fit(x, y)
+        seconds = time.perf_counter() - start
+        extra = peak() - before
+        p = model.predict_proba(xt)[:, 1]
+    else:
+        sys.exit(f"no peer {peer} for gbdt")
+    return seconds, auc(yt, p), {"extra_kib": extra}
+
+
+def booster(peer, path, threads):
+    """(model, function of a float32 matrix) for a saved model."""
+    if peer == "lightgbm":
+        import lightgbm as lgb
+        model = lgb.Booster(model_file=path)
+        return model, lambda x: model.predict(x, num_threads=threads)
+    import xgboost as xgb
+    model = xgb.Booster(model_file=path)
+    model.set_param({"nthread": threads})
+    return model, lambda x: model.inplace_predict(x)
+
+
+def predict_batch(peer, threads, a):
+    x, _ = read(a["data"])
+    _, run = booster(peer, a["model"], threads)
+    best, p = float("inf"), None
+    for _ in range(5):
+        start = time.perf_counter()
+        p = run(x)
+        best = min(best, time.perf_counter() - start)
+    return best, float(p.mean()), {}
+
+
+def predict_single(peer, threads, a):
+    """One row per call through the C library, without Python's share of the time."""
+    import ctypes
+    import numpy as np
+    x, _ = read(a["data"])
+    x = np.ascontiguousarray(x[:2000])
+    if peer == "xgboost":
+        return xgboost_single(x, a)
+    import lightgbm as lgb
+    from lightgbm.basic import _LIB as lib
+    model = lgb.Booster(model_file=a["model"])
+    config = ctypes.c_void_p()
+    if lib.LGBM_BoosterPredictForMatSingleRowFastInit(
+            model._handle, ctypes.c_int(0), ctypes.c_int(0), ctypes.c_int(-1),
+            ctypes.c_int(0), ctypes.c_int32(x.shape[1]), ctypes.c_char_p(b"num_threads=1"),
+            ctypes.byref(config)):
+        sys.exit("LightGBM refused")
+    out, size = (ctypes.c_double * 4)(), ctypes.c_int64()
+    call = lib.LGBM_BoosterPredictForMatSingleRowFast
+    times, total, base = [], 0.0, x.ctypes.data
+    step = x.shape[1] * 4
+    rows = [ctypes.c_void_p(base + i * step) for i in range(len(x))]
+    size_ref = ctypes.byref(size)
+    for s in range(200):
+        start = time.perf_counter()
+        for i in range(100):
+            call(config, rows[(s * 100 + i) % len(rows)], size_ref, out)
+        times.append((time.perf_counter() - start) / 100)
+        total += out[0]
+    times.sort()
+    return times[100], total, {"p99": times[198]}
+
+
+def xgboost_single(x, a):
+    import ctypes
+    import xgboost as xgb
+    from xgboost.core import _LIB as lib
+    model = xgb.Booster(model_file=a["model"])
+    model.set_param({"nthread": 1})
+    text = json.dumps({"type": 0, "training": False, "iteration_begin": 0,
+                       "iteration_end": 0, "missing": float("nan"),
+                       "strict_shape": False, "cache_id": 0}).encode()
+    shape, dim = ctypes.POINTER(ctypes.c_uint64)(), ctypes.c_uint64()
+    result = ctypes.POINTER(ctypes.c_float)()
+    rows = [json.dumps({"data": [x.ctypes.data + i * x.shape[1] * 4, True],
+                        "shape": [1, x.shape[1]], "typestr": "<f4", "version": 3}).encode()
+            for i in range(len(x))]
+    times, total = [], 0.0
+    for s in range(60):
+        start = time.perf_counter()
+        for i in range(100):
+            if lib.XGBoosterPredictFromDense(model.handle, rows[(s * 100 + i) % len(rows)],
+                                             text, None, ctypes.byref(shape),
+                                             ctypes.byref(dim), ctypes.byref(result)):
+                sys.exit("XGBoost refused")
+        times.append((time.perf_counter() - start) / 100)
+        total += result[0]
+    times.sort()
+    return times[30], total, {"p99": times[58]}
+
+
+def load(peer, threads, a):
+    times = []
+    for _ in range(31):
+        start = time.perf_counter()
+        booster(peer, a["model"], 1)
+        times.append(time.perf_counter() - start)
+    times.sort()
+    return times[15], 1.0, {}
+
+
+def csv(peer, threads, a):
+    path = a["file"]
+    if peer == "polars":
+        os.environ["POLARS_MAX_THREADS"] = str(threads)
+        import polars as pl
+        start = time.perf_counter()
+        table = pl.read_csv(path, infer_schema_length=None)
+        seconds = time.perf_counter() - start
+        return seconds, float(table.to_series(1).sum()), {}
+    if peer == "pandas-pyarrow":
+        import pyarrow as pa
+        pa.set_cpu_count(threads)
+        import pandas as pd
+        start = time.perf_counter()
+        table = pd.read_csv(path, engine="pyarrow")
+        seconds = time.perf_counter() - start
+        return seconds, float(table.iloc[:, 1].sum()), {}
+    if peer == "pandas":
+        import pandas as pd
+        start = time.perf_counter()
+        table = pd.read_csv(path)
+        seconds = time.perf_counter() - start
+        return seconds, float(table.iloc[:, 1].sum()), {}
+    import duckdb
+    connection = duckdb.connect()
+    connection.execute(f"SET threads={threads}")
+    start = time.perf_counter()
+    connection.execute(f"CREATE TABLE t AS SELECT * FROM read_csv('{path}', sample_size=-1)")
+    seconds = time.perf_counter() - start
+    return seconds, float(connection.execute("SELECT sum(f1) FROM t").fetchone()[0]), {}
+
+
+WORKLOADS = {"logistic": logistic, "gbdt": gbdt, "predict-batch": predict_batch,
+             "predict-single": predict_single, "load": load, "csv": csv}
+
+
+def main():
+    workload, peer, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    arguments = dict(item.split("=", 1) for item in sys.argv[4:])
+    seconds, quality, extra = WORKLOADS[workload](peer, threads, arguments)
+    print(json.dumps({"seconds": seconds, "quality": quality, **extra}))
+
+
+if __name__ == "__main__":
+    main()
