@@ -150,7 +150,7 @@ static ml_status not_in_set(const mli_param *q, const mli_range *r, const char *
         names[i] = items[i];
     }
     mli_join(list, sizeof list, names, n);
-    mli_fail(err, ML_E_RANGE, "\"%s\" is not a legal value, which are %s", text, list);
+    mli_fail(err, ML_E_RANGE, "\"%s\" is not one of %s", text, list);
     const char *near = mli_nearest(text, names, n);
     if (!near) return hint_default(q, ML_E_RANGE, err);
     place(q, ML_E_RANGE, err);
@@ -204,7 +204,7 @@ static ml_status check_range(const mli_param *q, const mli_value *v, ml_error *e
 {
     mli_range r;
     ml_status status = ML_OK;
-    if (!q->range || !*v->text) return ML_OK;
+    if (!q->range || (!*v->text && (q->flags & MLI_FLAG_NULLABLE))) return ML_OK;
     if (!mli_range_parse(q->range, &r)) {
         return mli_fail(err, ML_E_INTERNAL, "the range of %s, %s, is malformed", q->name,
                         q->range);
@@ -225,6 +225,10 @@ static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *va
                            int given, ml_error *err)
 {
     mli_value v;
+    if (!*value->text && (q->flags & MLI_FLAG_NULLABLE) && !q->dflt) {
+        mli_params_remove(p, q->name); /* without a default, not set means absent */
+        return ML_OK;
+    }
     ml_status status = convert(p->ctx, q, value, &v, err);
     if (status != ML_OK) return status;
     v.given = given;
