@@ -57,6 +57,7 @@ void ml_model_free(ml_model *model)
     }
     mli_free(ctx, model->tensors);
     mli_free(ctx, model->labels);
+    mli_free(ctx, model->writer);
     mli_free(ctx, atomic_load(&model->json));
     mli_str_free(&model->summary);
     ml_params_free(model->params);

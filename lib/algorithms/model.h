@@ -23,6 +23,7 @@ struct ml_model {
     mli_named *tensors;   /* sorted by name once sealed */
     mli_str summary;      /* JSON object of facts from training; complete once sealed */
     _Atomic(char *) json; /* for ml_model_json; made at the first call */
+    char *writer;         /* the version of libml that wrote its file; NULL: no file */
     char **labels;        /* of the classes, NUL-terminated; made when sealed */
     int sealed;
     atomic_int unchecked; /* from a file: see mli_model_check */

@@ -133,6 +133,6 @@ void mli_model_write_json(mli_str *s, const ml_model *m)
     write_tensors(s, m);
     mli_json_key(s, "summary", 0);
     mli_str_add_n(s, m->summary.data, m->summary.size);
-    write_string(s, "version", ml_version(), 0);
+    write_string(s, "writer", m->writer ? m->writer : ml_version(), 0);
     mli_str_char(s, '}');
 }
