@@ -32,8 +32,13 @@ static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
 static void add_name(const ml_predictor *p, int64_t k, mli_str *s)
 {
     if (contribution(p, k, s)) return;
-    if (p->n_outputs == p->inputs->classes.n && strcmp(p->kind, "class") != 0) {
+    int64_t classes = p->inputs->classes.n;
+    if (p->n_outputs == classes && strcmp(p->kind, "class") != 0) {
         add_label(p->inputs, k, s);
+        return;
+    }
+    if (p->n_outputs == 1 && classes == 2 && strcmp(p->kind, "proba") == 0) {
+        add_label(p->inputs, 1, s); /* the probability of the second class */
         return;
     }
     mli_str_add(s, p->kind);
@@ -59,7 +64,7 @@ ml_status mli_predictor_name(ml_predictor *p, ml_error *err)
 void mli_predictor_column(const ml_predictor *p, int64_t output, mli_str *s)
 {
     int plain = strcmp(p->kind, "value") == 0 || strcmp(p->kind, "class") == 0;
-    if (p->n_outputs == 1) {
+    if (p->n_outputs == 1 && strcmp(p->names[0], p->kind) == 0) {
         mli_str_add(s, plain ? "prediction" : p->kind);
         return;
     }

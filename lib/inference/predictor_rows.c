@@ -65,12 +65,17 @@ static void task(void *arg, int64_t index, int32_t slot)
               b->p->memory + (size_t)slot * b->p->slot_size);
 }
 
-/* The number of threads may have been changed since the predictor was made. */
-static int parallel(const batch *b)
+/* 1 when done. The number of threads may have been changed since the predictor was made:
+ * then there may be too few slots. */
+static int run_parallel(batch *b)
 {
-    if (b->count < PARALLEL_ROWS) return 0;
+    if (b->count < PARALLEL_ROWS || b->p->slots < 2) return 0;
+    mli_pool *pool = mli_parallel_hold(b->p->ctx);
     int32_t slots = mli_slots(b->p->ctx);
-    return slots > 1 && slots <= b->p->slots;
+    int fits = slots > 1 && slots <= b->p->slots;
+    if (fits) mli_parallel(b->p->ctx, mli_task_count(b->count, TASK_ROWS), task, b);
+    mli_parallel_release(pool);
+    return fits;
 }
 
 static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype,
@@ -101,9 +106,7 @@ ml_status ml_predictor_rows(ml_predictor *predictor, const void *rows, int32_t d
     batch b = {p, rows, dtype, count, stride, out};
     if (count <= p->block)
         run_block(&b, 0, count, p->memory);
-    else if (!parallel(&b))
+    else if (!run_parallel(&b))
         run_range(&b, 0, count, p->memory);
-    else
-        mli_parallel(p->ctx, mli_task_count(count, TASK_ROWS), task, &b);
     return ML_OK;
 }
