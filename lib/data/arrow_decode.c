@@ -201,18 +201,26 @@ static void fill_views(mli_arrow_source *s, const mli_arrow_piece *p, int64_t *e
     }
 }
 
-/* Offsets of a piece, moved by `shift`, noting the first one that falls. */
+/* Offsets of a piece, moved by `shift`. Falling ones are looked for all at once: most
+ * columns have none. Arrow buffers may begin at any address. */
+#define MOVE_OFFSETS(type)                                                               \
+    do {                                                                                 \
+        typedef type loose __attribute__((aligned(1)));                                  \
+        const loose *in = (const loose *)p->array->buffers[1] + p->offset;               \
+        for (int64_t i = 0; i < p->length; i++) {                                        \
+            falls |= in[i] > in[i + 1];                                                  \
+            to[i] = in[i] + shift;                                                       \
+        }                                                                                \
+    } while (0)
+
 static void fill_offsets(mli_arrow_source *s, const mli_arrow_piece *p, int64_t shift)
 {
-    int64_t last = offset_at(s, p, 0);
-    int64_t stop = offset_at(s, p, p->length);
-    for (int64_t i = 0; i < p->length; i++) {
-        int64_t next = offset_at(s, p, i + 1);
-        if ((next < last || next > stop) && s->bad < 0) s->bad = p->at + i;
-        s->offsets[p->at + i] = last + shift;
-        last = next;
-    }
-    s->offsets[p->at + p->length] = last + shift;
+    int64_t *to = s->offsets + p->at;
+    int falls = 0;
+    if (p->length && s->format.kind == MLI_ARROW_TEXT32) MOVE_OFFSETS(int32_t);
+    if (p->length && s->format.kind == MLI_ARROW_TEXT64) MOVE_OFFSETS(int64_t);
+    to[p->length] = offset_at(s, p, p->length) + shift;
+    if (falls && s->bad < 0) s->bad = p->at;
 }
 
 static void fill_text(mli_arrow_source *s)
@@ -350,46 +358,55 @@ static double decimal_to_f64(const char *from, int size, int scale)
     return value;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
+static inline int64_t floor_div(int64_t a, int64_t b)
 {
     int64_t q = a / b;
-    return q * b > a ? q - 1 : q;
+    return q - (q * b > a);
 }
 
-/* A time of day, date or duration in its own unit to the column's. Missing values may
- * hold anything, so only valid ones can be bad. */
-static int64_t convert_time(mli_arrow_source *s, const mli_arrow_piece *p, int64_t i)
+static int64_t time_at(const mli_arrow_source *s, const mli_arrow_piece *p, int64_t i)
 {
-    int64_t value;
+    int64_t wide;
     int32_t narrow;
     const char *from =
         (const char *)p->array->buffers[1] + (p->offset + i) * s->format.item;
-    if (s->format.item == 4) {
-        memcpy(&narrow, from, sizeof narrow);
-        value = narrow;
-    } else {
-        memcpy(&value, from, sizeof value);
+    if (s->format.item == 8) {
+        memcpy(&wide, from, sizeof wide);
+        return wide;
     }
-    int overflow = 0;
-    if (s->format.div > 1) {
-        value = floor_div(value, s->format.div);
-    } else {
-        overflow = __builtin_mul_overflow(value, s->format.mul, &value);
-    }
-    if (s->format.type == ML_TYPE_DATE) overflow = value < INT32_MIN || value > INT32_MAX;
-    if (!overflow) return value;
-    if (s->bad < 0 && valid_at(p, validity_of(p), i)) s->bad = p->at + i;
-    return 0;
+    memcpy(&narrow, from, sizeof narrow);
+    return narrow;
 }
 
+/* Missing values may hold anything, so only valid ones can be bad. */
+static void note_bad(mli_arrow_source *s, const mli_arrow_piece *p, int64_t i)
+{
+    if (s->bad < 0 && valid_at(p, validity_of(p), i)) s->bad = p->at + i;
+}
+
+static void fill_days(mli_arrow_source *s, const mli_arrow_piece *p)
+{
+    int32_t *to = (int32_t *)s->data + p->at;
+    for (int64_t i = 0; i < p->length; i++) {
+        int64_t days = floor_div(time_at(s, p, i), 86400000);
+        to[i] = (int32_t)days;
+        if (to[i] != days) note_bad(s, p, i);
+    }
+}
+
+/* Nanoseconds are divided by a constant, which the compiler turns into a product. */
 static void fill_times(mli_arrow_source *s, const mli_arrow_piece *p)
 {
-    if (s->format.type == ML_TYPE_DATE) {
-        int32_t *to = (int32_t *)s->data + p->at;
-        for (int64_t i = 0; i < p->length; i++) to[i] = (int32_t)convert_time(s, p, i);
-    } else {
-        int64_t *to = (int64_t *)s->data + p->at;
-        for (int64_t i = 0; i < p->length; i++) to[i] = convert_time(s, p, i);
+    int64_t *to = (int64_t *)s->data + p->at;
+    if (s->format.div == 1000) {
+        for (int64_t i = 0; i < p->length; i++) {
+            to[i] = floor_div(time_at(s, p, i), 1000);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < p->length; i++) {
+        int64_t value = time_at(s, p, i);
+        if (__builtin_mul_overflow(value, s->format.mul, &to[i])) note_bad(s, p, i);
     }
 }
 
@@ -420,7 +437,11 @@ static void fill_piece(mli_arrow_source *s, const mli_arrow_piece *p)
         }
         break;
     default:
-        fill_times(s, p);
+        if (s->format.type == ML_TYPE_DATE) {
+            fill_days(s, p);
+        } else {
+            fill_times(s, p);
+        }
     }
 }
 

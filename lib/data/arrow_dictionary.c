@@ -45,11 +45,13 @@ static int same_dictionary(const struct ArrowArray *a, const struct ArrowArray *
     if (a->n_buffers != (text ? 3 : 2)) return 0;
     if (!same_bytes(a->buffers[1], b->buffers[1], (a->length + text) * item)) return 0;
     if (!text || a->length == 0 || !a->buffers[1]) return 1;
-    int64_t size;
-    if (kind == MLI_ARROW_TEXT32) {
-        size = ((const int32_t *)a->buffers[1])[a->length];
+    int64_t size = 0;
+    int32_t narrow = 0;
+    if (kind == MLI_ARROW_TEXT64) {
+        memcpy(&size, (const char *)a->buffers[1] + a->length * 8, sizeof size);
     } else {
-        size = ((const int64_t *)a->buffers[1])[a->length];
+        memcpy(&narrow, (const char *)a->buffers[1] + a->length * 4, sizeof narrow);
+        size = narrow;
     }
     return size <= 0 || same_bytes(a->buffers[2], b->buffers[2], size);
 }
@@ -94,7 +96,8 @@ static ml_status decode_values(dictionary *d, ml_error *err)
 
 #define CODES(type)                                                                      \
     do {                                                                                 \
-        const type *in = (const type *)p->array->buffers[1] + p->offset;                 \
+        typedef type loose __attribute__((aligned(1)));                                  \
+        const loose *in = (const loose *)p->array->buffers[1] + p->offset;               \
         for (int64_t i = 0; i < p->length; i++) {                                        \
             int64_t v = (int64_t)in[i];                                                  \
             int known = v >= 0 && v < u->length;                                         \

@@ -173,7 +173,7 @@ mli_arrow_format mli_arrow_parse(const char *format)
 ml_status mli_arrow_refuse(const char *name, const char *format,
                            const mli_arrow_format *parsed, ml_error *err)
 {
-    mli_fail(err, ML_E_TYPE, "column \"%s\" is %s (Arrow format \"%s\")", name,
+    mli_fail(err, ML_E_TYPE, "a table cannot hold what is %s (Arrow format \"%s\")",
              parsed->what, format ? format : "");
     mli_error_at(err, ML_E_TYPE, "column \"%s\"", name);
     return mli_error_hint(err, ML_E_TYPE, "%s, or leave the column out", parsed->remedy);

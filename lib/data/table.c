@@ -143,9 +143,8 @@ ml_status mli_table_seal(ml_table *t, ml_error *err)
     for (int64_t i = 0; i < t->n_columns; i++) {
         const mli_column *c = &t->columns[i];
         if (c->rows != t->rows) {
-            mli_fail(err, ML_E_SHAPE,
-                     "column \"%s\" has %" PRId64 " rows, the table has %" PRId64,
-                     c->name, c->rows, t->rows);
+            mli_fail(err, ML_E_SHAPE, "%" PRId64 " rows in a table of %" PRId64, c->rows,
+                     t->rows);
             return mli_error_at(err, ML_E_SHAPE, "column \"%s\"", c->name);
         }
         if (mli_map_add(&t->names, c->name, strlen(c->name)) < 0) return mli_nomem(err);

@@ -589,7 +589,7 @@ START_TEST(types_that_tables_lack)
     hand_column list = {.format = "+l"};
     check_refused(
         (hand_column){.format = "i", .buffers = {NULL, codes}, .dictionary = &list},
-        ML_E_TYPE, "is a list");
+        ML_E_TYPE, "a list");
     hand_column text = {.format = "u"};
     check_refused((hand_column){.format = "g", .dictionary = &text}, ML_E_TYPE,
                   "indices are not integers");
