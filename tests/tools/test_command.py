@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The libml command as a person uses it: the main ways through, and bad input of every
+kind, each of which must give one line that names place and remedy, an exit code, and no
+partial output.
+
+Usage: test_command.py LIBML
+"""
+
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+LIBML = sys.argv.pop(1) if len(sys.argv) > 1 else "libml"
+ROOT = Path(__file__).resolve().parent.parent.parent
+ADULT = ROOT / "examples" / "data" / "adult"
+
+
+def call(*args, stdin=None, env=None):
+    return subprocess.run([LIBML, *map(str, args)], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+
+
+def algorithms():
+    return [a["name"] for a in json.loads(call("algorithms", "--json").stdout)]
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp())
+        rng = random.Random(3)
+        lines = ["a,b,color,y,price"]
+        for i in range(300):
+            a, b = rng.random(), rng.random()
+            color = rng.choice(["red", "green", "blue"])
+            y = "yes" if a + (color == "red") * 0.5 + 0.1 * rng.random() > 0.8 else "no"
+            lines.append(f"{a:.4f},{b:.4f},{color},{y},{3 * a - b:.5f}")
+        self.data = self.file("data.csv", "\n".join(lines) + "\n")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def refused(self, done, *words, code=1):
+        """Failed, with one line on stderr that has these words."""
+        self.assertEqual(done.returncode, code, done.stderr + done.stdout)
+        lines = done.stderr.strip().splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, lines[0])
+        self.assertTrue(lines[0].startswith("libml: "), lines[0])
+
+    def model(self, *more):
+        path = self.folder / "model.mlm"
+        done = call("train", self.data, "--target", "y", "-a", "baseline", "-o", path, *more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    # The main ways through
+
+    def test_train_predict_evaluate_inspect(self):
+        for name in algorithms():
+            schema = json.loads(call("algorithms", name, "--json").stdout)
+            for task, target in (("classification", "y"), ("regression", "price")):
+                if task not in schema["tasks"]:
+                    continue
+                model, out = self.folder / "m.mlm", self.folder / "out.csv"
+                done = call("train", self.data, "--target", target, "-a", name, "--holdout",
+                            "0.3", "-o", model, "--json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                result = json.loads(done.stdout)
+                self.assertEqual(result["algorithm"], name)
+                self.assertTrue(result["metrics"])
+                done = call("predict", model, self.data, "-o", out)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(len(out.read_text().splitlines()), 301)
+                done = call("evaluate", model, self.data, "--json", "--verify")
+                self.assertEqual(json.loads(done.stdout)["rows"], 300)
+                done = call("inspect", model, "--json")
+                self.assertEqual(json.loads(done.stdout)["algorithm"], name)
+                self.assertEqual(call("inspect", model).returncode, 0)
+
+    def test_predict_kinds_and_ids(self):
+        model = self.model()
+        done = call("predict", model, self.data, "-k", "class", "--id", "color")
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0].split(",")[0], "color")
+        self.assertIn(lines[1].split(",")[1], ("yes", "no"))
+        self.refused(call("predict", model, self.data, "-k", "probabilty"), "proba")
+        self.refused(call("predict", model, self.data, "--id", "colour"), "colour")
+
+    def test_tune(self):
+        for name in algorithms():
+            schema = json.loads(call("algorithms", name, "--json").stdout)
+            if "classification" not in schema["tasks"] or \
+                    not any(p.get("tune") for p in schema["params"]):
+                continue
+            model = self.folder / "t.mlm"
+            done = call("tune", self.data, "--target", "y", "-a", name, "-n", "3", "-o", model,
+                        "--json", "--report", self.folder / "r.html")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(json.loads(done.stdout)["trials"]), 3)
+            page = (self.folder / "r.html").read_text()
+            self.assertIn("<svg", page)
+            self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
+
+    def test_same_seed_same_bytes_whatever_threads(self):
+        for name in algorithms():
+            if "classification" not in json.loads(
+                    call("algorithms", name, "--json").stdout)["tasks"]:
+                continue
+            models = []
+            for threads in (1, 2, 7):
+                path = self.folder / f"m{threads}.mlm"
+                done = call("train", ADULT / "test.csv.gz", "--target", "income", "-a", name,
+                            "-o", path, "--threads", threads, "--seed", 5)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                models.append(path.read_bytes())
+            self.assertEqual(models[0], models[1], name)
+            self.assertEqual(models[0], models[2], name)
+
+    def test_gzip_and_profile(self):
+        path = self.file("data.csv.gz", gzip.compress(self.data.read_bytes()))
+        done = call("profile", path, "--json")
+        self.assertEqual(json.loads(done.stdout)["rows"], 300)
+        self.assertEqual(call("profile", path).returncode, 0)
+
+    def test_help_manual_completion_schema(self):
+        self.assertIn("train", call("--help").stdout)
+        for command in ("train", "tune", "predict", "evaluate", "inspect", "profile"):
+            self.assertIn("usage: libml " + command, call(command, "--help").stdout)
+        self.assertIn(".TH LIBML 1", call("manual").stdout)
+        self.assertIn("complete ", call("completion").stdout)
+        self.assertTrue(json.loads(call("schema").stdout)["schemas"])
+        self.assertEqual(json.loads(call("version", "--json").stdout)["version"],
+                         json.loads(call("schema").stdout)["version"])
+        done = subprocess.run(["bash", "-n", "-c", call("completion").stdout])
+        self.assertEqual(done.returncode, 0)
+
+    # Bad input
+
+    def test_wrong_usage(self):
+        for args in ((), ("trian",), ("train",), ("train", self.data),
+                     ("train", self.data, "--target", "y", "--bogus"),
+                     ("train", self.data, self.data, "--target", "y"),
+                     ("train", self.data, "--target"),
+                     ("train", self.data, "--target", "y", "--set", "novalue"),
+                     ("train", self.data, "--target", "y", "--threads", "-3"),
+                     ("train", self.data, "--target", "y", "--threads", "x"),
+                     ("predict", self.data)):
+            done = call(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertTrue(done.stderr)
+
+    def test_wrong_files(self):
+        train = ("--target", "y", "-a", "baseline", "-o", self.folder / "never.mlm")
+        cases = [(self.folder / "absent.csv", "absent.csv"), (self.folder, "folder"),
+                 (self.file("empty.csv", ""), "empty.csv"),
+                 (self.file("binary.csv", bytes(range(256)) * 40), "binary.csv"),
+                 (self.file("ragged.csv", "a,y\n1,2\n1,2,3\n"), "line 3"),
+                 (self.file("quote.csv", 'a,y\n1,"open\n2,3\n'), "line 2"),
+                 (self.file("cut.csv.gz", gzip.compress(self.data.read_bytes())[:200]),
+                  "cut.csv.gz"),
+                 (self.file("head.csv", "a,b,y\n"), "")]
+        for path, word in cases:
+            self.refused(call("train", path, *train), word)
+        self.assertFalse((self.folder / "never.mlm").exists())
+
+    def test_wrong_columns(self):
+        base = ("-a", "baseline")
+        self.refused(call("train", self.data, "--target", "yy", *base), '"yy"', "y")
+        self.refused(call("train", self.file("one.csv", "y\na\nb\na\n"), "--target", "y",
+                          *base), "column")
+        constant = self.file("constant.csv", "a,y\n" + "1,yes\n" * 20)
+        self.refused(call("train", constant, "--target", "y", *base), "class")
+        missing = self.file("missing.csv", "a,y\n" + "1,\n" * 20)
+        self.refused(call("train", missing, "--target", "y", *base), "y")
+        self.refused(call("train", self.data, "--target", "y", *base, "-s",
+                          "task=regression"), "y")
+        self.refused(call("train", self.data, "--target", "y", *base, "-s",
+                          "features=[a,colour]"), "colour")
+
+    def test_wrong_parameters(self):
+        self.refused(call("train", self.data, "--target", "y", "-a", "basline"), "baseline")
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-s",
+                          "stratgy=mean"), "strategy")
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-s",
+                          "quantile=7"), "[0, 1]")
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-s",
+                          "quantile=abc"), "quantile")
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "--holdout",
+                          "0.2", "--metrics", "aucc"), "aucc")
+        self.refused(call("algorithms", "gbbdt"), "gbbdt")
+
+    def test_small_and_odd_tables(self):
+        for name in algorithms():
+            tasks = json.loads(call("algorithms", name, "--json").stdout)["tasks"]
+            target = "y" if "classification" in tasks else "price"
+            lines = self.data.read_text().splitlines()
+            one = self.file("one_row.csv", "\n".join(lines[:2]) + "\n")
+            same = self.file("same.csv", "\n".join([lines[0]] + lines[1:3] * 30) + "\n")
+            for path in (one, same):
+                done = call("train", path, "--target", target, "-a", name)
+                if done.returncode:
+                    self.refused(done)
+            ids = self.file("ids.csv", "id,z,y\n" + "".join(
+                f"user-{i}-x,{i % 7},{'ab'[i % 2]}\n" for i in range(30000)))
+            if target == "y":
+                done = call("train", ids, "--target", "y", "-a", name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_damaged_models(self):
+        model = self.model()
+        content = model.read_bytes()
+        for size in [0, 1, 7, 8, 9, 50, len(content) // 2, len(content) - 1]:
+            self.refused(call("inspect", self.file("cut.mlm", content[:size])))
+        newer = content.replace(b'"libml.format": "1"', b'"libml.format": "9"')
+        self.assertNotEqual(newer, content)
+        self.refused(call("inspect", self.file("newer.mlm", newer)), "9")
+        flipped = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+        self.refused(call("inspect", self.file("flip.mlm", flipped), "--verify"))
+        self.refused(call("inspect", self.data), "data.csv")
+        self.refused(call("inspect", self.folder / "absent.mlm"), "absent.mlm")
+
+    def test_prediction_table_that_does_not_fit(self):
+        model = self.model()
+        part = self.file("part.csv", "a,color\n0.5,red\n")
+        self.refused(call("predict", model, part), '"b"')
+        text = self.file("text.csv", "a,b,color\nhello,1,red\n")
+        self.refused(call("predict", model, text), '"a"')
+        out = self.folder / "p.csv"
+        self.refused(call("predict", model, part, "-o", out))
+        self.assertFalse(out.exists())
+
+    def test_places_that_cannot_be_written(self):
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
+                          self.folder / "no" / "m.mlm"), "m.mlm")
+        before = set(self.folder.iterdir())
+        self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
+                          self.folder), str(self.folder))
+        self.assertEqual(set(self.folder.iterdir()), before)
+        if Path("/dev/full").exists():
+            done = subprocess.run(f"'{LIBML}' schema > /dev/full", shell=True, text=True,
+                                  stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 1)
+
+    def test_interrupt_keeps_the_best(self):
+        if "gbdt" not in algorithms():
+            self.skipTest("no gbdt")
+        model = self.folder / "stopped.mlm"
+        process = subprocess.Popen(
+            [LIBML, "tune", str(ADULT / "train.csv.gz"), "--target", "income", "-n", "1000",
+             "-o", str(model)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn("interrupted", err)
+        self.assertTrue(model.exists())
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=0).result
+    bad = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed, "
+          f"{len(result.skipped)} skipped")
+    sys.exit(1 if bad else 0)
