@@ -37,20 +37,31 @@ static ml_status fail_here(const reader *r, const char *problem, const char *hin
     return fail_at(r, r->event.start_mark, problem, hint);
 }
 
+/* Reports what libyaml found. */
+static ml_status fail_parser(const reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+    const char *problem = p->problem ? p->problem : "malformed YAML";
+    if (p->error == YAML_MEMORY_ERROR) return mli_nomem(r->err);
+    if (p->error == YAML_READER_ERROR) {
+        mli_fail(r->err, ML_E_PARSE, "%s", problem);
+        return mli_error_at(r->err, ML_E_PARSE, "byte %lld",
+                            (long long)p->problem_offset);
+    }
+    fail_at(r, p->problem_mark, problem, NULL);
+    if (!p->context) return ML_E_PARSE;
+    return mli_error_hint(r->err, ML_E_PARSE,
+                          "this was %s that starts at line %lld, column %lld", p->context,
+                          (long long)p->context_mark.line + 1,
+                          (long long)p->context_mark.column + 1);
+}
+
 /* Moves on to the next event. */
 static ml_status next(reader *r)
 {
     if (r->has_event) yaml_event_delete(&r->event);
     r->has_event = yaml_parser_parse(&r->parser, &r->event);
-    if (r->has_event) return ML_OK;
-    if (r->parser.error == YAML_MEMORY_ERROR) return mli_nomem(r->err);
-    const char *problem = r->parser.problem ? r->parser.problem : "malformed YAML";
-    if (r->parser.error == YAML_READER_ERROR) {
-        mli_fail(r->err, ML_E_PARSE, "%s", problem);
-        return mli_error_at(r->err, ML_E_PARSE, "byte %lld",
-                            (long long)r->parser.problem_offset);
-    }
-    return fail_at(r, r->parser.problem_mark, problem, NULL);
+    return r->has_event ? ML_OK : fail_parser(r);
 }
 
 /* "0x1f" and "0o17". */
