@@ -235,6 +235,7 @@ typedef struct mli_csv_header {
     int present;   /* the first record is the header */
     size_t size;   /* bytes of the text up to the first record of data */
     int64_t lines; /* line ends among them */
+    int64_t later; /* lines in front of where the table seems to begin, if not 0 */
 } mli_csv_header;
 /* Without a complete record in the text, and more to come, the width is 0. */
 ml_status mli_csv_header_read(ml_context *ctx, const mli_csv_options *o, const char *text,

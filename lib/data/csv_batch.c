@@ -130,7 +130,8 @@ static size_t recode(const char *from, size_t size, char *to)
 static ml_status wrong_kind(const mli_csv_input *in, const char *what, const char *hint,
                             ml_error *err)
 {
-    mli_fail(err, ML_E_PARSE, "%s is %s, not delimited text", in->name, what);
+    mli_fail(err, ML_E_PARSE, "this is %s, not delimited text", what);
+    mli_error_at(err, ML_E_PARSE, "%s", in->name);
     return mli_error_hint(err, ML_E_PARSE, "%s", hint);
 }
 
@@ -149,11 +150,11 @@ static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
         {"ARROW1", 6, "an Arrow file", "read it through Arrow"},
         {"\xff\xfe", 2, "UTF-16 text", "convert it to UTF-8"},
         {"\xfe\xff", 2, "UTF-16 text", "convert it to UTF-8"},
-        {"\x28\xb5\x2f\xfd", 4, "compressed with zstd", "decompress it first"},
-        {"BZh", 3, "compressed with bzip2", "decompress it first"},
+        {"\x28\xb5\x2f\xfd", 4, "data compressed with zstd", "decompress it first"},
+        {"BZh", 3, "data compressed with bzip2", "decompress it first"},
         {"\xfd"
          "7zXZ",
-         5, "compressed with xz", "decompress it first"},
+         5, "data compressed with xz", "decompress it first"},
         {"\x89PNG", 4, "a picture", "give a CSV file"},
         {"%PDF", 4, "a PDF document", "give a CSV file"},
         {"\x7f"

@@ -138,9 +138,11 @@ static int find_records(mli_csv_reader *r, mli_csv_chunk *c, mli_csv_slot *slot)
         mli_csv_index_level(x, &r->o.dialect, text, width, r->o.on_ragged, &c->dropped);
     if (ragged == -2) complain(c, MLI_CSV_BAD_MEMORY, 0, 0);
     if (ragged >= 0) {
-        int64_t size = x->sizes[ragged], field = size < width ? size - 1 : width;
-        complain(c, MLI_CSV_BAD_WIDTH, c->begin + x->begin[x->fields + field] + 1, field);
+        int64_t size = x->sizes[ragged], field = size < width ? size : width;
+        size_t at = x->end[x->fields + field - 1];
+        complain(c, MLI_CSV_BAD_WIDTH, c->begin + at, field);
         c->bad_size = size;
+        c->bad_byte = text[(uint32_t)(x->begin[x->fields] + 1)];
     }
     return c->bad == MLI_CSV_FINE;
 }
@@ -163,7 +165,7 @@ static mli_csv_view view_of(const mli_csv_reader *r, const mli_csv_chunk *c,
 static void value_fault(mli_csv_chunk *c, const mli_csv_view *v, int64_t row,
                         int64_t column, int64_t field)
 {
-    const char *p = v->text + v->begin[row * v->stride] + 1;
+    const char *p = v->text + (uint32_t)(v->begin[row * v->stride] + 1);
     size_t at = c->begin + (size_t)(p - v->text);
     size_t size = (size_t)(v->text + v->end[row * v->stride] - p);
     if (c->bad && c->bad_at <= at) return;

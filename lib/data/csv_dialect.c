@@ -27,19 +27,19 @@ static int is_other(char c, char delimiter)
     return c != delimiter && (c == ',' || c == ';' || c == '\t' || c == '|');
 }
 
-/* Does an unquoted field look like a part of something else? */
-static int is_whole(const mli_csv_dialect *d, const char *p, const char *end)
+/* How whole does a field look? In halves: 2 whole, 1 quotes left around it, 0 a part of
+ * something else. */
+static int wholeness(const mli_csv_dialect *d, const char *p, const char *end)
 {
     while (p < end && *p == ' ') p++;
-    if (p == end) return 1;
-    if (d->quote && *p == d->quote) return 1;
-    if (*p == '"') return 0;
+    if (p == end || (d->quote && *p == d->quote)) return 2;
+    if (*p == '"') return end[-1] == '"' && end - p > 1;
     mli_csv_number n;
-    if (mli_csv_classify(d, p, (size_t)(end - p), &n) != MLI_CSV_TEXT) return 1;
+    if (mli_csv_classify(d, p, (size_t)(end - p), &n) != MLI_CSV_TEXT) return 2;
     for (; p < end; p++) {
         if (is_other(*p, d->delimiter)) return 0;
     }
-    return 1;
+    return 2;
 }
 
 /* The most frequent number of fields of records that are not blank. */
@@ -70,9 +70,9 @@ static double whole_share(const mli_csv_index *x, const mli_csv_dialect *d,
     int64_t at = 0, whole = 0;
     for (int64_t r = 0; r < x->records && r < RECORDS; r++) {
         for (int64_t i = 0; i < x->sizes[r]; i++, at++)
-            whole += is_whole(d, text + (uint32_t)(x->begin[at] + 1), text + x->end[at]);
+            whole += wholeness(d, text + (uint32_t)(x->begin[at] + 1), text + x->end[at]);
     }
-    return at ? (double)whole / (double)at : 1;
+    return at ? (double)whole / (double)(2 * at) : 1;
 }
 
 /* Scores t->dialect. 0 when out of memory. */
@@ -122,11 +122,12 @@ static int may_quote(const char *text, size_t size, char quote)
     return 0;
 }
 
+/* Does a backslash stand before something that it might protect? */
 static int may_escape(const char *text, size_t size, char quote)
 {
     const char *p = text, *end = text + size;
     for (; (p = memchr(p, '\\', (size_t)(end - p))); p++) {
-        if (p + 1 < end && p[1] == quote) return 1;
+        if (p + 1 < end && (p[1] == quote || memchr(",;\t|\n", p[1], 5))) return 1;
     }
     return 0;
 }
@@ -139,6 +140,7 @@ typedef struct detector {
     int last;
     int32_t *counts;
     trial best;
+    int fault; /* of any trial */
 } detector;
 
 /* Tries the delimiters with one way of quoting; keeps what is better than the best. */
@@ -153,6 +155,7 @@ static int try_delimiters(detector *t, char quote, char escape, double handicap)
         now.dialect.escape = escape;
         if (!try_dialect(&t->x, &now, t->text, t->size, t->last, t->counts)) return 0;
         now.score *= handicap;
+        if (now.fault) t->fault = 1;
         int better = now.score > t->best.score * 1.0001 ||
                      (now.score >= t->best.score && !now.fault && t->best.fault);
         if (!t->best.dialect.delimiter || better) t->best = now;
@@ -167,7 +170,7 @@ static int try_quotes(detector *t)
     if (!o->auto_escape) return try_delimiters(t, quote, o->dialect.escape, 1);
     if (!try_delimiters(t, quote, 0, 1)) return 0;
     /* Other ways only where there are traces of them. */
-    if (quote && may_escape(t->text, t->size, quote) &&
+    if (may_escape(t->text, t->size, quote) &&
         !try_delimiters(t, quote, '\\', t->best.fault ? 1 : 0.9)) {
         return 0;
     }
@@ -181,7 +184,7 @@ static int try_other_quotes(detector *t)
     char escape = o->dialect.escape;
     if (may_quote(t->text, t->size, '\'') && !try_delimiters(t, '\'', escape, 0.9))
         return 0;
-    return !t->best.fault || try_delimiters(t, 0, escape, 1);
+    return !t->fault || try_delimiters(t, 0, escape, 0.95);
 }
 
 /* No delimiter makes columns: blanks, or there is one column. */

@@ -41,8 +41,7 @@ static ml_status set_place(const place *p, ml_status status)
 
 static ml_status zero_byte(const place *p)
 {
-    mli_fail(p->err, ML_E_PARSE, "line %lld of %s contains a zero byte",
-             (long long)p->line, p->r->in.name);
+    mli_fail(p->err, ML_E_PARSE, "a zero byte");
     set_place(p, ML_E_PARSE);
     return mli_error_hint(p->err, ML_E_PARSE,
                           "the file is binary, UTF-16 or damaged: give UTF-8 text");
@@ -50,8 +49,7 @@ static ml_status zero_byte(const place *p)
 
 static ml_status not_utf8(const place *p)
 {
-    mli_fail(p->err, ML_E_PARSE, "line %lld of %s is not valid UTF-8 (byte 0x%02x)",
-             (long long)p->line, p->r->in.name,
+    mli_fail(p->err, ML_E_PARSE, "byte 0x%02x is not valid UTF-8",
              (unsigned)(uint8_t)p->r->batch.text[p->c->bad_at]);
     set_place(p, ML_E_PARSE);
     return mli_error_hint(p->err, ML_E_PARSE,
@@ -60,8 +58,7 @@ static ml_status not_utf8(const place *p)
 
 static ml_status open_quote(const place *p)
 {
-    mli_fail(p->err, ML_E_PARSE, "the quote opened in line %lld of %s is never closed",
-             (long long)p->line, p->r->in.name);
+    mli_fail(p->err, ML_E_PARSE, "the quote opened here is never closed");
     set_place(p, ML_E_PARSE);
     return mli_error_hint(p->err, ML_E_PARSE,
                           "close it, or set quote to none if quotes mean nothing here");
@@ -69,26 +66,41 @@ static ml_status open_quote(const place *p)
 
 static ml_status quote_tail(const place *p)
 {
-    mli_fail(p->err, ML_E_PARSE, "line %lld of %s has text behind a closing quote",
-             (long long)p->line, p->r->in.name);
+    mli_fail(p->err, ML_E_PARSE, "text behind a closing quote");
     set_place(p, ML_E_PARSE);
     return mli_error_hint(p->err, ML_E_PARSE,
-                          "double quotes inside a quoted field, set escape to backslash, "
-                          "or set quote to none");
+                          "double the quotes inside a quoted field, set escape to "
+                          "backslash, or set quote to none");
+}
+
+/* What a ragged record suggests. */
+static ml_status width_hint(const place *p)
+{
+    const mli_csv_reader *r = p->r;
+    char name[8];
+    if (r->header.later > 0)
+        return mli_error_hint(p->err, ML_E_PARSE,
+                              "the table seems to begin in line %lld: set skip_rows to "
+                              "%lld; or set on_ragged to fill or skip",
+                              (long long)(r->o.skip_rows + r->header.later + 1),
+                              (long long)(r->o.skip_rows + r->header.later));
+    if (p->c->bad_byte == '#' && !r->o.dialect.comment_size)
+        return mli_error_hint(p->err, ML_E_PARSE,
+                              "set comment to # to leave out lines that begin so, or "
+                              "on_ragged to fill or skip");
+    return mli_error_hint(p->err, ML_E_PARSE,
+                          "mend the line, set on_ragged to fill or skip, or set the "
+                          "delimiter if it is not %s",
+                          mli_csv_symbol_name(r->o.dialect.delimiter, name));
 }
 
 static ml_status wrong_width(const place *p)
 {
-    char name[8];
     long long size = p->c->bad_size, width = p->r->header.width;
-    mli_fail(p->err, ML_E_PARSE, "line %lld of %s has %lld field%s, %s %lld",
-             (long long)p->line, p->r->in.name, size, size == 1 ? "" : "s",
-             p->r->header.present ? "the header has" : "others have", width);
+    mli_fail(p->err, ML_E_PARSE, "%lld field%s where %s %lld", size, size == 1 ? "" : "s",
+             p->r->header.present ? "the header has" : "other lines have", width);
     set_place(p, ML_E_PARSE);
-    return mli_error_hint(p->err, ML_E_PARSE,
-                          "set on_ragged to fill or skip, or check that the delimiter is "
-                          "%s and that the table begins where it should (skip_rows)",
-                          mli_csv_symbol_name(p->r->o.dialect.delimiter, name));
+    return width_hint(p);
 }
 
 static ml_status wrong_value(const place *p)
@@ -97,8 +109,7 @@ static ml_status wrong_value(const place *p)
                                         "a number", "a number",    "a number",
                                         "a date",   "a timestamp", "text"};
     const mli_csv_column *c = &p->r->columns[p->c->bad_column];
-    mli_fail(p->err, ML_E_PARSE, "\"%s\" in line %lld of %s is not %s", p->c->bad_text,
-             (long long)p->line, p->r->in.name, kinds[c->forced]);
+    mli_fail(p->err, ML_E_PARSE, "\"%s\" is not %s", p->c->bad_text, kinds[c->forced]);
     set_place(p, ML_E_PARSE);
     return mli_error_hint(p->err, ML_E_PARSE,
                           "change the type of \"%s\" in types, or add the value to "
@@ -138,4 +149,18 @@ ml_status mli_csv_fault(mli_csv_reader *r, int64_t chunk, ml_error *err)
     default:
         return wrong_value(&p);
     }
+}
+
+ml_status mli_csv_check_header(mli_csv_reader *r, ml_error *err)
+{
+    const char *text = r->batch.text, *zero = memchr(text, 0, r->header.size);
+    mli_csv_chunk c = {.bad_field = -1};
+    place p = {r, &c, r->lines + 1, err};
+    size_t valid = mli_utf8_valid(text, r->header.size);
+    if (!zero && valid == r->header.size) return ML_OK;
+    c.bad_at = valid;
+    if (zero && (size_t)(zero - text) <= valid) c.bad_at = (size_t)(zero - text);
+    for (size_t i = 0; i < c.bad_at; i++)
+        p.line += text[i] == '\n' || (text[i] == '\r' && text[i + 1] != '\n');
+    return text[c.bad_at] ? not_utf8(&p) : zero_byte(&p);
 }

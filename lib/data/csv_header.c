@@ -161,6 +161,21 @@ static int64_t settle_width(sample *s, mli_csv_header *h)
     return 0;
 }
 
+/* Lines in front of the first record of the usual width, when those before are narrower:
+ * titles above the table. */
+static int64_t lines_above(sample *s, int64_t width)
+{
+    int64_t body = body_width(s), at = s->first_at, r = s->first;
+    if (body < 2 || width >= body) return 0;
+    while (r < s->x.records && s->x.sizes[r] < body) at += s->x.sizes[r++];
+    if (r == s->x.records || s->x.sizes[r] != body) return 0;
+    int64_t lines = 0;
+    const char *end = s->text + (uint32_t)(s->x.begin[at] + 1);
+    for (const char *p = s->text; p < end; p++)
+        lines += *p == '\n' || (*p == '\r' && p[1] != '\n');
+    return lines;
+}
+
 /* Where the records of data begin. */
 static void measure(sample *s, mli_csv_header *h)
 {
@@ -179,13 +194,18 @@ static ml_status read_sample(sample *s, mli_csv_header *h, int last, ml_error *e
 {
     find_first(s);
     if (s->first < 0 && !last) return ML_OK;
+    if (s->first < 0 && s->x.fault) {
+        mli_fail(err, ML_E_PARSE, "the first record has a quote that is not closed");
+        return mli_error_hint(err, ML_E_PARSE, "close it, or set quote to none");
+    }
     if (s->first < 0) {
-        mli_fail(err, ML_E_DATA, "there is no record");
+        mli_fail(err, ML_E_DATA, "there is no record, only blank lines");
         return mli_error_hint(err, ML_E_DATA, "give a file with a header and data");
     }
     int64_t body = body_width(s);
     h->present = s->o->header == MLI_CSV_AUTO ? looks_like_names(s, body) : s->o->header;
     int64_t shift = settle_width(s, h);
+    h->later = lines_above(s, h->width);
     h->names = mli_calloc(h->ctx, (size_t)h->width, sizeof *h->names);
     if (!h->names) return mli_nomem(err);
     ml_status st = make_names(s, h, shift, err);

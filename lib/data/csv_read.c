@@ -22,13 +22,14 @@
 static ml_status empty_file(const mli_csv_reader *r, int64_t skipped, ml_error *err)
 {
     if (skipped == 0 && r->o.skip_rows == 0) {
-        mli_fail(err, ML_E_DATA, "%s is empty", r->in.name);
+        mli_fail(err, ML_E_DATA, "the file is empty");
+        mli_error_at(err, ML_E_DATA, "%s", r->in.name);
         return mli_error_hint(err, ML_E_DATA, "give a file with a header and data");
     }
-    mli_fail(err, ML_E_DATA, "%s has no more than the %lld lines that are skipped",
-             r->in.name, (long long)r->o.skip_rows);
-    mli_error_at(err, ML_E_DATA, "params.skip_rows");
-    return mli_error_hint(err, ML_E_DATA, "skip fewer lines");
+    mli_fail(err, ML_E_DATA, "nothing is left behind the %lld lines that are skipped",
+             (long long)r->o.skip_rows);
+    mli_error_at(err, ML_E_DATA, "%s", r->in.name);
+    return mli_error_hint(err, ML_E_DATA, "lower skip_rows");
 }
 
 /* Drops bytes from the front of the batch. */
@@ -105,15 +106,17 @@ static ml_status look_ahead(mli_csv_reader *r, ml_error *err)
         }
         if (r->header.width) break;
         if (b->size > RECORD_LIMIT) {
-            mli_fail(err, ML_E_PARSE, "%s has no line end in its first %lld bytes",
-                     r->in.name, (long long)b->size);
+            mli_fail(err, ML_E_PARSE, "no record ends in the first %lld bytes",
+                     (long long)b->size);
+            mli_error_at(err, ML_E_PARSE, "%s", r->in.name);
             return mli_error_hint(err, ML_E_PARSE,
                                   "set quote to none if a quote is lost");
         }
         if (size == b->size && (st = lengthen(r, err)) != ML_OK) return st;
     }
     r->row_bytes = r->header.size ? r->header.size : 64;
-    return mli_csv_columns_make(r, err);
+    ml_status st = mli_csv_check_header(r, err);
+    return st == ML_OK ? mli_csv_columns_make(r, err) : st;
 }
 
 /* Puts the batch at the first record of data, for the first or the second reading. */
@@ -208,7 +211,7 @@ static ml_status clip(mli_csv_reader *r, ml_error *err)
     int64_t at = 0;
     for (int64_t k = 0; k < x->records; at += x->sizes[k++]) {
         if (left == 0) {
-            r->batch.size = x->begin[at] + 1;
+            r->batch.size = (uint32_t)(x->begin[at] + 1);
             r->batch.last = 1;
             return ML_OK;
         }
@@ -243,8 +246,8 @@ static ml_status append_batch(mli_csv_reader *r, int last, ml_error *err)
 static ml_status check_record(mli_csv_reader *r, size_t tail, ml_error *err)
 {
     if (tail <= RECORD_LIMIT) return ML_OK;
-    mli_fail(err, ML_E_PARSE, "line %lld of %s begins a record of more than %lld bytes",
-             (long long)r->lines + 1, r->in.name, (long long)RECORD_LIMIT);
+    mli_fail(err, ML_E_PARSE, "a record of more than %lld bytes",
+             (long long)RECORD_LIMIT);
     mli_error_at(err, ML_E_PARSE, "%s, line %lld", r->in.name, (long long)r->lines + 1);
     return mli_error_hint(
         err, ML_E_PARSE, "a quote is probably lost: set quote to none, or mend the line");

@@ -40,6 +40,7 @@ typedef struct mli_csv_chunk {
     int64_t bad_field;  /* number of the field in its record */
     int64_t bad_size;   /* fields of a ragged record */
     int64_t bad_column; /* of the columns that are read */
+    char bad_byte;      /* the first of a ragged record */
     char bad_text[64];  /* the value */
 } mli_csv_chunk;
 
@@ -93,5 +94,7 @@ ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err);
 
 /* csv_fault.c */
 ml_status mli_csv_fault(mli_csv_reader *r, int64_t chunk, ml_error *err);
+/* Is the header, at the begin of the batch, valid text? */
+ml_status mli_csv_check_header(mli_csv_reader *r, ml_error *err);
 
 #endif
