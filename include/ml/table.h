@@ -50,7 +50,8 @@ ML_API ML_CHECK ml_status ml_table_read_csv_io(ml_context *context, const ml_io 
  * @param stream   [move] the stream; released also on failure
  * @param out      [out] [own] the table
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_TYPE for a column type that tables lack, ML_E_CALLBACK, ML_E_MEMORY
+ * @returns ML_OK, ML_E_ARGUMENT for a stream already released, ML_E_TYPE for a column type
+ *          that tables lack, ML_E_DATA for damaged data, ML_E_CALLBACK, ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_read_arrow(ml_context *context,
@@ -313,6 +314,11 @@ ML_API ML_CHECK ml_status ml_table_split(const ml_table *table, const ml_params 
 /**
  * A profile: one row per column with type, missing, distinct, mean, standard deviation,
  * minimum, quartiles, maximum, most frequent value, and warnings.
+ *
+ * Its columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean,
+ * sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top,
+ * top_count, warnings. Beyond 65536 different values `distinct` is an estimate within about
+ * 1 %; beyond 2^20 rows the quartiles are those of a sample spread over all rows.
  *
  * @param table  the table
  * @param out    [out] [own] the profile
