@@ -424,6 +424,20 @@ static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f
     return status;
 }
 
+/* Text against a dictionary no larger than the rows: each row is looked up in a map of
+ * the dictionary. */
+static void apply_text(const mli_column *c, const finder *f, int32_t *codes,
+                       int64_t *unseen)
+{
+    *unseen = -1;
+    for (int64_t i = 0; i < c->rows; i++) {
+        size_t size = 0;
+        const char *text = mli_column_text(c, i, &size);
+        codes[i] = text ? mli_map_find(&f->map, text, size) : -1;
+        if (text && codes[i] < 0 && *unseen < 0) *unseen = i;
+    }
+}
+
 static ml_status apply_many(ml_context *ctx, const mli_column *c, const finder *f,
                             int32_t *codes, int64_t *unseen)
 {
@@ -451,12 +465,16 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
 {
     finder f;
     int32_t *data = NULL;
-    if (finder_open(ctx, &f, d, sorted, c->type)) return ML_E_MEMORY;
+    int few = c->rows <= FEW_ROWS;
+    int by_row = !few && c->type == ML_TYPE_TEXT && c->rows >= d->n;
+    if (finder_open(ctx, &f, d, sorted && !by_row, c->type)) return ML_E_MEMORY;
     mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
-    ml_status status = ML_E_MEMORY;
-    if (buffer) {
-        status = c->rows <= FEW_ROWS ? apply_few(ctx, c, &f, data, unseen)
-                                     : apply_many(ctx, c, &f, data, unseen);
+    ml_status status = buffer ? ML_OK : ML_E_MEMORY;
+    if (buffer && by_row) {
+        apply_text(c, &f, data, unseen);
+    } else if (buffer) {
+        status = few ? apply_few(ctx, c, &f, data, unseen)
+                     : apply_many(ctx, c, &f, data, unseen);
     }
     mli_map_free(&f.map);
     if (status) {
