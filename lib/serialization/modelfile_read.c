@@ -148,6 +148,12 @@ static ml_status read_summary(reader *r)
     return r->model->summary.failed ? mli_nomem(r->err) : ML_OK;
 }
 
+static ml_status keep_writer(reader *r)
+{
+    r->model->writer = mli_strdup(r->ctx, writer_of(r));
+    return r->model->writer ? ML_OK : mli_nomem(r->err);
+}
+
 static ml_status read_tensor(reader *r, const mli_st_tensor *t)
 {
     mli_buffer *keep;
@@ -207,6 +213,7 @@ static ml_status build(reader *r)
     if (!status) status = read_params(r);
     if (status) return status;
     status = mli_model_new(r->ctx, r->algorithm, r->params, r->inputs, &r->model, r->err);
+    if (!status) status = keep_writer(r);
     if (!status) status = read_summary(r);
     if (!status) status = read_tensors(r);
     if (!status) status = mli_model_seal(r->model, r->err);
