@@ -4,7 +4,8 @@
  *
  * Three builds of OpenBLAS exist, and an administrator can exchange them under a running
  * installation, so the flavour is asked at run time:
- * - pthread: callers may run at once, and fork is handled by OpenBLAS.
+ * - pthread: callers may run at once. OpenBLAS ends its threads before a fork, but a
+ * child hangs when a call was running at that moment, so a fork waits for running calls.
  * - serial: concurrent callers silently get wrong numbers (its work buffers are shared),
  *   so a lock is held around each call.
  * - OpenMP: the number of threads belongs to the calling thread. A parallel region in a
@@ -29,17 +30,20 @@ extern int omp_get_max_threads(void) __attribute__((weak));
 extern void omp_set_num_threads(int) __attribute__((weak));
 
 /* OpenBLAS is one per process, and so is the knowledge of how to share it: the only
- * mutable state outside contexts. The handlers keep the lock usable in a child that was
- * forked while another thread held it. */
+ * mutable state outside contexts. */
 static struct {
     pthread_once_t once;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* held during calls of the serial flavour */
+    pthread_cond_t idle;
+    int64_t calls;     /* now running, of the other flavours */
     atomic_int forked; /* this process is a fork of one that used the front */
-} front = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER, 0};
+} front = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
 
+/* A fork waits until no call runs, and lets none begin. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&front.lock);
+    while (front.calls > 0) pthread_cond_wait(&front.idle, &front.lock);
 }
 static void after_fork_parent(void)
 {
@@ -48,11 +52,25 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     atomic_store(&front.forked, 1);
+    pthread_cond_init(&front.idle, NULL); /* its waiters are not in this process */
     pthread_mutex_unlock(&front.lock);
 }
 static void front_start(void)
 {
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+static void call_begins(void)
+{
+    pthread_mutex_lock(&front.lock);
+    front.calls++;
+    pthread_mutex_unlock(&front.lock);
+}
+static void call_ends(void)
+{
+    pthread_mutex_lock(&front.lock);
+    if (--front.calls == 0) pthread_cond_broadcast(&front.idle);
+    pthread_mutex_unlock(&front.lock);
 }
 
 int32_t mli_blas_flavour(void)
@@ -103,20 +121,14 @@ typedef struct guard {
     int omp_threads;
 } guard;
 
-static ml_status guard_enter(ml_context *ctx, guard *g, ml_error *err)
+static ml_status guard_openmp(ml_context *ctx, guard *g, ml_error *err)
 {
-    context_start(ctx);
-    g->flavour = __atomic_load_n(&ctx->blas_flavour, __ATOMIC_ACQUIRE);
-    g->omp_threads = 0;
-    if (g->flavour == MLI_BLAS_SERIAL) pthread_mutex_lock(&front.lock);
-    if (g->flavour != MLI_BLAS_OPENMP) return ML_OK;
     int settable = omp_get_max_threads && omp_set_num_threads;
     int wanted = ctx->host.blas_threads > 1 ? ctx->host.blas_threads : 1;
     if ((wanted > 1 || !settable) && atomic_load(&front.forked)) {
-        mli_fail(
-            err, ML_E_STATE,
-            "OpenBLAS of the OpenMP flavour cannot run on several threads in a forked "
-            "process");
+        mli_fail(err, ML_E_STATE,
+                 "OpenBLAS of the OpenMP flavour cannot run on several threads in a "
+                 "forked process");
         return mli_error_hint(err, ML_E_STATE,
                               "leave blas_threads at 0, start the process with exec, or "
                               "install the pthread flavour (libopenblas0-pthread)");
@@ -128,9 +140,28 @@ static ml_status guard_enter(ml_context *ctx, guard *g, ml_error *err)
     return ML_OK;
 }
 
+static ml_status guard_enter(ml_context *ctx, guard *g, ml_error *err)
+{
+    ml_status status;
+    context_start(ctx);
+    g->flavour = __atomic_load_n(&ctx->blas_flavour, __ATOMIC_ACQUIRE);
+    g->omp_threads = 0;
+    if (g->flavour == MLI_BLAS_SERIAL) {
+        pthread_mutex_lock(&front.lock);
+    } else {
+        if (g->flavour == MLI_BLAS_OPENMP && (status = guard_openmp(ctx, g, err)))
+            return status;
+        call_begins();
+    }
+    return ML_OK;
+}
+
 static void guard_leave(const guard *g)
 {
-    if (g->flavour == MLI_BLAS_SERIAL) pthread_mutex_unlock(&front.lock);
+    if (g->flavour == MLI_BLAS_SERIAL)
+        pthread_mutex_unlock(&front.lock);
+    else
+        call_ends();
     if (g->omp_threads) omp_set_num_threads(g->omp_threads);
 }
 
