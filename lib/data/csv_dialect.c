@@ -94,16 +94,18 @@ static int try_dialect(mli_csv_index *x, trial *t, const char *text, size_t size
     return 1;
 }
 
-/* Blanks are the delimiter only of tables of numbers in which every record agrees. */
+/* Blanks are the delimiter only of tables in which every record agrees, and at least half
+ * of the fields behind the first record are numbers. */
 static int blanks_make_sense(const mli_csv_index *x, const trial *t, const char *text)
 {
-    int64_t numbers = 0, at = 0;
+    int64_t numbers = 0, fields = 0;
     if (t->fault || t->width < 2 || t->records < 2) return 0;
-    for (int64_t r = 0; r < x->records; r++) {
-        if (x->sizes[r] != t->width) return 0;
+    int64_t begin = 0;
+    for (int64_t r = 0; r < x->records; begin += x->sizes[r++]) {
+        int blank = x->sizes[r] == 1 && x->begin[begin] + 1 == x->end[begin];
+        if (x->sizes[r] != t->width && !blank) return 0;
     }
-    int64_t fields = x->fields < RECORDS ? x->fields : RECORDS;
-    for (; at < fields; at++) {
+    for (int64_t at = t->width; at < x->fields && fields < RECORDS; at++, fields++) {
         const char *p = text + (uint32_t)(x->begin[at] + 1), *end = text + x->end[at];
         mli_csv_number n;
         int32_t kind = mli_csv_classify(&t->dialect, p, (size_t)(end - p), &n);

@@ -55,17 +55,28 @@ static void find_first(sample *s)
     }
 }
 
-/* The usual width of the records behind the first one; 0 without any. */
+/* How many records behind the first one have that width. */
+static int64_t count_width(sample *s, int64_t width)
+{
+    int64_t n = 0, at = s->first_at;
+    for (int64_t r = s->first; r < s->x.records; at += s->x.sizes[r++])
+        n += r > s->first && s->x.sizes[r] == width && !is_blank(s, r, at);
+    return n;
+}
+
+/* The width of most records behind the first one, or else that of the first; 0 without
+ * any. The only candidate is what survives counting against each other (Boyer and Moore
+ * 1981). */
 static int64_t body_width(sample *s)
 {
     int64_t best = 0, times = 0, at = s->first_at;
-    /* The majority among the first records decides (Boyer and Moore 1981). */
     for (int64_t r = s->first; r < s->x.records; at += s->x.sizes[r++]) {
         if (r == s->first || is_blank(s, r, at)) continue;
         if (times == 0) best = s->x.sizes[r];
         times += s->x.sizes[r] == best ? 1 : -1;
     }
-    return best;
+    if (s->records < 2) return 0;
+    return count_width(s, best) * 2 > s->records - 1 ? best : s->x.sizes[s->first];
 }
 
 /* The joint kind of a column in the records behind the first one. */
@@ -153,11 +164,12 @@ static int64_t settle_width(sample *s, mli_csv_header *h)
     int64_t body = body_width(s), size = s->x.sizes[s->first];
     h->width = h->present || body == 0 ? size : body;
     if (!h->present || body == 0) return 0;
-    if (body == size + 1) {
+    int all = count_width(s, body) == s->records - 1;
+    if (body == size + 1 && size > 1 && all) {
         h->width = body;
         return last_field_kind(s, body) == MLI_CSV_NULL ? 0 : 1;
     }
-    if (body == size - 1 && field(s, s->first_at + size - 1).size == 0) h->width = body;
+    if (body == size - 1 && all && field(s, s->first_at + size - 1).size == 0) h->width = body;
     return 0;
 }
 

@@ -359,7 +359,9 @@ int mli_csv_scan(mli_csv_index *x, const mli_csv_dialect *d, const char *text, s
     size_t from = 0;
     if (can_be_fast(x, d)) {
         int64_t records = 0;
-        from = mli_csv_scan_avx2(x, d, text, cut, &records);
+        /* A carriage return at the very end may be half of a line end. */
+        int half = !last && cut == limit && cut && text[cut - 1] == '\r';
+        from = mli_csv_scan_avx2(x, d, text, cut - (size_t)half, &records);
         if (from == SIZE_MAX) return 0;
         int64_t count = x->fields;
         x->stop = from;
