@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOTSTRAP_ROWS 40000000 /* rows drawn in all, at most, so that time is bounded   \
-                                 */
+#define BOOTSTRAP_ROWS                                                                   \
+    40000000 /* rows drawn in all, at most, so that time is bounded                      \
+              */
 #define BOOTSTRAP_MAX 400
 #define BOOTSTRAP_MIN 40
 #define MAX_METRICS   32
@@ -36,21 +37,24 @@ static void bootstrap_task(void *arg, int64_t task, int32_t slot)
     bootstrap *b = arg;
     int64_t n = b->truth->n;
     b->values[task] = NAN;
-    int64_t *rows = mli_alloc_vec(b->ctx, n, sizeof *rows);
-    if (!rows) {
+    double *weight = mli_calloc(b->ctx, (size_t)n, sizeof *weight);
+    if (!weight) {
         atomic_store(&b->nomem, 1);
         return;
     }
     mli_rng rng;
     mli_rng_init(&rng, 0, (uint64_t)task, 0x626f6f74 /* "boot" */);
-    for (int64_t i = 0; i < n; i++) rows[i] = mli_rng_below(&rng, n);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t r = mli_rng_below(&rng, n);
+        weight[r] += mli_truth_weight(b->truth, r);
+    }
     mli_truth sample = *b->truth;
-    sample.rows = rows;
+    sample.weight = weight;
     double value;
     if (b->metric->score(b->ctx, &sample, b->prediction, &plain_options, &value, NULL) ==
         ML_OK)
         b->values[task] = value;
-    mli_free(b->ctx, rows);
+    mli_free(b->ctx, weight);
 }
 
 static int ascending(const void *a, const void *b)
@@ -103,7 +107,31 @@ typedef struct evaluation {
     int64_t count;
     const char *names[MAX_METRICS];
     double value[MAX_METRICS], low[MAX_METRICS], high[MAX_METRICS];
+    int64_t **order; /* [n_classes], made with the first probabilities */
 } evaluation;
+
+static void evaluation_free(evaluation *e)
+{
+    for (int i = 0; i < 4; i++) mli_free(e->ctx, e->predictions[i]);
+    for (int64_t k = 0; e->order && k < e->design->inputs->classes.n; k++)
+        mli_free(e->ctx, e->order[k]);
+    mli_free(e->ctx, e->order);
+    mli_free(e->ctx, e);
+}
+
+/* Sorts the rows by each class's probability, once for all samples. With many classes
+ * that would be much memory, and each sample sorts for itself. */
+static ml_status evaluation_order(evaluation *e, const mli_truth *truth, const double *p,
+                                  ml_error *err)
+{
+    int64_t k = truth->n_classes;
+    if (e->order || k > 16) return ML_OK;
+    e->order = mli_calloc(e->ctx, (size_t)k, sizeof *e->order);
+    if (!e->order) return mli_nomem(err);
+    for (int64_t c = k == 2 ? 1 : 0; c < k; c++)
+        if (!(e->order[c] = mli_rank_rows(e->ctx, truth, p, c))) return mli_nomem(err);
+    return ML_OK;
+}
 
 static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_error *err)
 {
@@ -120,6 +148,11 @@ static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_er
     mli_truth truth = mli_truth_of(e->design);
     const double *p = e->predictions[m->needs];
     int64_t i = e->count;
+    if (m->needs == MLI_NEEDS_PROBA) {
+        st = evaluation_order(e, &truth, p, err);
+        if (st < 0) return st;
+        truth.order = e->order;
+    }
     st = m->score(e->ctx, &truth, p, &plain_options, &e->value[i], err);
     /* Among the usual metrics, those that these rows do not define are left out. */
     if (st == ML_E_DATA && !strict) return ML_OK;
@@ -186,8 +219,7 @@ ml_status ml_model_evaluate(const ml_model *model, const ml_table *table,
                            metrics != NULL, error);
     }
     if (st == ML_OK) st = evaluation_table(e, out, error);
-    for (int i = 0; i < 4; i++) mli_free(model->ctx, e->predictions[i]);
-    mli_free(model->ctx, e);
+    evaluation_free(e);
     mli_design_free(design);
     return st;
 }

@@ -11,15 +11,17 @@
 #define MLI_NEEDS_CLASS 2 /* predicted class indices */
 #define MLI_NEEDS_PROBA 3 /* probabilities, rows x classes */
 
-/* What was true, for n rows. With `rows`, the i-th row is rows[i] of all arrays (of the
- * prediction as well): a fold or a bootstrap sample. */
+/* What was true, for n rows. A bootstrap sample is a set of weights: how often each row
+ * was drawn. */
 typedef struct mli_truth {
     int64_t n;
     const double *y;      /* values; NULL for classes */
     const int32_t *label; /* class indices; NULL for values */
     const double *weight; /* NULL for all 1 */
     int64_t n_classes;
-    const int64_t *rows;
+    /* [n_classes][n] rows by falling probability of each class, NULL where not known:
+     * saves sorting anew for each sample. */
+    int64_t *const *order;
 } mli_truth;
 
 /* Settings of metrics that have any: see "options.metric". */
@@ -65,11 +67,10 @@ ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
 /* The metrics are listed in lib/catalog.c. */
 extern const mli_descriptor mli_options_metric;
 
-/* Row i of a truth. */
-static inline int64_t mli_truth_row(const mli_truth *t, int64_t i)
-{
-    return t->rows ? t->rows[i] : i;
-}
+/* Rows by falling probability of class k, ties in order: [n], to be freed. */
+int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *truth, const double *proba,
+                       int64_t k);
+
 static inline double mli_truth_weight(const mli_truth *t, int64_t row)
 {
     return t->weight ? t->weight[row] : 1.0;

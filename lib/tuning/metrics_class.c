@@ -26,8 +26,8 @@ static ml_status confusion_make(confusion *c, ml_context *ctx, const mli_truth *
     if (!c->counts) return mli_nomem(err);
     c->truth = c->counts + k * k;
     c->predicted = c->truth + k;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i), a = t->label[r];
+    for (int64_t r = 0; r < t->n; r++) {
+        int64_t a = t->label[r];
         double w = mli_truth_weight(t, r);
         if (!(p[r] >= 0 && p[r] < (double)k)) {
             mli_fail(err, ML_E_RANGE, "a predicted class is not an index in [0, %lld)",

@@ -11,91 +11,127 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* One row in the ranking of a class: its score and the weight on each side. */
-typedef struct ranked {
-    double score, positive, negative;
-} ranked;
+/* A class's rows in the order of its ranking, and their weight on each side. */
+typedef struct ranking {
+    int64_t n, k, n_classes;
+    const int64_t *order;
+    const double *proba;
+    const mli_truth *truth;
+    double positive, negative; /* sums */
+} ranking;
+
+typedef struct scored {
+    double score;
+    int64_t row;
+} scored;
 
 static int by_score_falling(const void *a, const void *b)
 {
-    double x = ((const ranked *)a)->score, y = ((const ranked *)b)->score;
-    return (x < y) - (x > y);
+    const scored *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
 }
 
-/* Rows ranked by the probability of class k. */
-static ranked *rank_rows(ml_context *ctx, const mli_truth *t, const double *p, int64_t k,
-                         double *positive, double *negative)
+int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *t, const double *proba,
+                       int64_t k)
 {
-    ranked *rows = mli_alloc_vec(ctx, t->n, sizeof *rows);
-    if (!rows) return NULL;
-    *positive = *negative = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
-        double w = mli_truth_weight(t, r);
-        int hit = t->label[r] == k;
-        rows[i] = (ranked){p[r * t->n_classes + k], hit ? w : 0, hit ? 0 : w};
-        *positive += rows[i].positive;
-        *negative += rows[i].negative;
+    scored *s = mli_alloc_vec(ctx, t->n, sizeof *s);
+    int64_t *order = mli_alloc_vec(ctx, t->n, sizeof *order);
+    if (!s || !order) {
+        mli_free(ctx, s);
+        mli_free(ctx, order);
+        return NULL;
     }
-    qsort(rows, (size_t)t->n, sizeof *rows, by_score_falling);
-    return rows;
+    for (int64_t r = 0; r < t->n; r++) s[r] = (scored){proba[r * t->n_classes + k], r};
+    qsort(s, (size_t)t->n, sizeof *s, by_score_falling);
+    for (int64_t i = 0; i < t->n; i++) order[i] = s[i].row;
+    mli_free(ctx, s);
+    return order;
+}
+
+static void ranking_sums(ranking *g)
+{
+    for (int64_t r = 0; r < g->n; r++) {
+        double w = mli_truth_weight(g->truth, r);
+        if (g->truth->label[r] == g->k)
+            g->positive += w;
+        else
+            g->negative += w;
+    }
+}
+
+/* Weights of the rows from place *i on that have the same score; moves *i past them. */
+static void next_tie(const ranking *g, int64_t *i, double *positive, double *negative)
+{
+    double score = g->proba[g->order[*i] * g->n_classes + g->k];
+    *positive = *negative = 0;
+    for (; *i < g->n; ++*i) {
+        int64_t r = g->order[*i];
+        if (g->proba[r * g->n_classes + g->k] != score) break;
+        double w = mli_truth_weight(g->truth, r);
+        if (g->truth->label[r] == g->k)
+            *positive += w;
+        else
+            *negative += w;
+    }
 }
 
 /* Area under the ROC curve: ties count half. */
-static double roc_area(const ranked *rows, int64_t n, double positive, double negative)
+static double roc_area(const ranking *g)
 {
-    double area = 0, seen = 0;
-    for (int64_t i = 0; i < n;) {
-        double tp = 0, fp = 0;
-        int64_t j = i;
-        for (; j < n && rows[j].score == rows[i].score; j++) {
-            tp += rows[j].positive;
-            fp += rows[j].negative;
-        }
+    double area = 0, seen = 0, tp, fp;
+    for (int64_t i = 0; i < g->n;) {
+        next_tie(g, &i, &tp, &fp);
         area += fp * (seen + tp / 2);
         seen += tp;
-        i = j;
     }
-    return area / (positive * negative);
+    return area / (g->positive * g->negative);
 }
 
 /* Sum of precision times the step in recall. */
-static double pr_area(const ranked *rows, int64_t n, double positive, double negative)
+static double pr_area(const ranking *g)
 {
-    (void)negative;
-    double area = 0, tp = 0, all = 0;
-    for (int64_t i = 0; i < n;) {
-        double step = 0;
-        int64_t j = i;
-        for (; j < n && rows[j].score == rows[i].score; j++) {
-            step += rows[j].positive;
-            all += rows[j].positive + rows[j].negative;
-        }
-        tp += step;
-        if (all > 0) area += step * (tp / all);
-        i = j;
+    double area = 0, hits = 0, all = 0, tp, fp;
+    for (int64_t i = 0; i < g->n;) {
+        next_tie(g, &i, &tp, &fp);
+        hits += tp;
+        all += tp + fp;
+        if (all > 0) area += tp * (hits / all);
     }
-    return area / positive;
+    return area / g->positive;
 }
 
-typedef double (*area_fn)(const ranked *rows, int64_t n, double positive,
-                          double negative);
+/* The area of class k; NaN when it does not occur or nothing else does. */
+static ml_status area_of_class(ml_context *ctx, const mli_truth *t, const double *p,
+                               int64_t k, double (*area)(const ranking *), double *out,
+                               ml_error *err)
+{
+    int64_t *own = NULL;
+    ranking g = {.n = t->n, .k = k, .n_classes = t->n_classes, .proba = p, .truth = t};
+    *out = NAN;
+    ranking_sums(&g);
+    if (!(g.positive > 0 && g.negative > 0)) return ML_OK;
+    g.order = t->order ? t->order[k] : NULL;
+    if (!g.order) g.order = own = mli_rank_rows(ctx, t, p, k);
+    if (!g.order) return mli_nomem(err);
+    *out = area(&g);
+    mli_free(ctx, own);
+    return ML_OK;
+}
 
 /* For two classes the area of class 1, else the mean of one class against the rest over
  * the classes that occur. */
 static ml_status score_area(ml_context *ctx, const mli_truth *t, const double *p,
-                            const char *name, area_fn area, double *out, ml_error *err)
+                            const char *name, double (*area)(const ranking *),
+                            double *out, ml_error *err)
 {
-    double sum = 0, count = 0;
+    double sum = 0, count = 0, value;
     for (int64_t k = t->n_classes == 2 ? 1 : 0; k < t->n_classes; k++) {
-        double positive, negative;
-        ranked *rows = rank_rows(ctx, t, p, k, &positive, &negative);
-        if (!rows) return mli_nomem(err);
-        if (positive > 0 && negative > 0) {
-            sum += area(rows, t->n, positive, negative);
-            count += 1;
-        }
-        mli_free(ctx, rows);
+        ml_status st = area_of_class(ctx, t, p, k, area, &value, err);
+        if (st < 0) return st;
+        if (isnan(value)) continue;
+        sum += value;
+        count += 1;
     }
     if (count == 0) {
         mli_fail(err, ML_E_DATA, "%s needs rows of at least two classes", name);
@@ -123,8 +159,7 @@ static ml_status score_log_loss(ml_context *ctx, const mli_truth *t, const doubl
 {
     (void)ctx, (void)o, (void)err;
     double sum = 0, weights = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
+    for (int64_t r = 0; r < t->n; r++) {
         double w = mli_truth_weight(t, r), q = p[r * t->n_classes + t->label[r]];
         /* A probability of 0 would make the loss infinite for one row. */
         if (q < DBL_EPSILON) q = DBL_EPSILON;
@@ -142,8 +177,7 @@ static ml_status score_brier(ml_context *ctx, const mli_truth *t, const double *
     (void)ctx, (void)o, (void)err;
     double sum = 0, weights = 0;
     int64_t first = t->n_classes == 2 ? 1 : 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
+    for (int64_t r = 0; r < t->n; r++) {
         double w = mli_truth_weight(t, r), row = 0;
         for (int64_t k = first; k < t->n_classes; k++) {
             double d = p[r * t->n_classes + k] - (t->label[r] == k);

@@ -14,8 +14,7 @@ static double mean_loss(const mli_truth *t, const double *p, double parameter,
                         double (*loss)(double y, double p, double parameter))
 {
     double sum = 0, weights = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
+    for (int64_t r = 0; r < t->n; r++) {
         double w = mli_truth_weight(t, r);
         sum += w * loss(t->y[r], p[r], parameter);
         weights += w;
@@ -86,15 +85,13 @@ static ml_status score_r2(ml_context *ctx, const mli_truth *t, const double *p,
 {
     (void)ctx, (void)o;
     double sum = 0, weights = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
+    for (int64_t r = 0; r < t->n; r++) {
         double w = mli_truth_weight(t, r);
         sum += w * t->y[r];
         weights += w;
     }
     double mean = sum / weights, total = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        int64_t r = mli_truth_row(t, i);
+    for (int64_t r = 0; r < t->n; r++) {
         total += mli_truth_weight(t, r) * (t->y[r] - mean) * (t->y[r] - mean);
     }
     if (t->n < 2 || !(total > 0)) {
