@@ -63,8 +63,8 @@ static ml_params *read_set(ml_context *ctx, const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
-    ml_context *ctx = NULL;
-    if (ml_context_new(NULL, &ctx, NULL) != ML_OK) abort();
+    static ml_context *ctx; /* one for all: making one is slow beside the parsing */
+    if (!ctx && ml_context_new(NULL, &ctx, NULL) != ML_OK) abort();
     read_tokens(text, size);
     ml_params *p = read_set(ctx, text, size);
     if (p) {
@@ -81,6 +81,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ml_params_free(back);
     }
     ml_params_free(p);
-    ml_context_free(ctx);
     return 0;
 }
