@@ -34,7 +34,11 @@ struct mli_plan {
     size_t scratch; /* bytes that run needs, 64-byte aligned; 0: none */
     int64_t block;  /* rows per call that suit it best; 0: any */
     /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
-     * out[i * n_outputs + k]. Never fails, allocates, locks. */
+     * out[i * n_outputs + k]. Never fails, allocates, locks.
+     * Rows come from the host as they are: any value may occur anywhere, infinities as
+     * well. A code that is negative, too large, or no integer counts as missing. The
+     * result for a row depends on that row alone, whatever n, so that one row gives what
+     * the batch gives. */
     void (*run)(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch);
     /* The same from floats; NULL: the caller converts. */
