@@ -102,10 +102,10 @@ ML_API const char *ml_model_algorithm(const ml_model *model);
 
 /**
  * The model described as a JSON object: algorithm, task, parameters, inputs, classes,
- * tensors, prediction kinds, training summary, writer.
+ * tensors, prediction kinds, training summary, writer. The same model gives the same text.
  *
  * @param model  the model
- * @returns [borrow model] JSON text
+ * @returns [borrow model] JSON text, "{}" when there is no memory for it
  * @since 0.1
  */
 ML_API const char *ml_model_json(const ml_model *model);

@@ -14,6 +14,7 @@
 
 #define BLOCK       256          /* rows, where the plan has no wish */
 #define BLOCK_BYTES (256 * 1024) /* of gathered rows, about */
+#define MOST_BYTES  (4 << 20)    /* of gathered rows, where the plan wishes many */
 #define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
 
 static const char class_name[] = "class";
@@ -81,8 +82,9 @@ static void class_free(mli_plan *plan)
 static int64_t rows_for(int64_t wish, int64_t bytes_per_row)
 {
     int64_t rows = wish > 0 ? wish : BLOCK;
-    int64_t most = BLOCK_BYTES / (bytes_per_row > 0 ? bytes_per_row : 1);
-    if (wish <= 0 && rows > most) rows = most;
+    int64_t bytes = wish > 0 ? MOST_BYTES : BLOCK_BYTES;
+    int64_t most = bytes / (bytes_per_row > 0 ? bytes_per_row : 1);
+    if (rows > most) rows = most;
     return rows > 0 ? rows : 1;
 }
 

@@ -166,6 +166,13 @@ static ml_status need_target(const mli_columns *c, const mli_descriptor *d,
                           t->columns[t->n_columns - 1].name);
 }
 
+static ml_status need_group(const mli_columns *c, const mli_descriptor *d, ml_error *err)
+{
+    if (c->group >= 0 || d->tasks != MLI_TASK_RANKING) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "%s needs a group: the column of queries", d->name);
+    return mli_error_at(err, ML_E_ARGUMENT, "params.group");
+}
+
 ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
                            const ml_params *params, const ml_table *table,
                            mli_columns *out, ml_error *err)
@@ -179,6 +186,7 @@ ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
     if (!status) status = need_target(&c, d, table, err);
     if (!status) status = find_one(&c, table, params, "weight", &c.weight, err);
     if (!status) status = find_one(&c, table, params, "group", &c.group, err);
+    if (!status) status = need_group(&c, d, err);
     if (!status) status = find_one(&c, table, params, "time", &c.time, err);
     if (!status) status = mark_others(&c, table, d, params, err);
     if (!status) {

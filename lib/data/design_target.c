@@ -267,6 +267,14 @@ ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
     if (d->inputs->task == (int32_t)MLI_TASK_CLASSIFICATION) {
         return train_classes(d, desc, params, c, err);
     }
+    const mli_value *positive = mli_params_find(params, "positive");
+    if (positive && positive->text && positive->text[0]) {
+        mli_fail(err, ML_E_ARGUMENT,
+                 "a positive class needs classes, but the target \"%s\" is a number",
+                 c->name);
+        mli_error_at(err, ML_E_ARGUMENT, "params.positive");
+        return mli_error_hint(err, ML_E_ARGUMENT, "set task to \"classification\"");
+    }
     return read_y(d, c, err);
 }
 

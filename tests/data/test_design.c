@@ -407,6 +407,8 @@ START_TEST(orders_classes)
     SAYS("its classes are \"no\" and \"yes\"");
     train_fails(ML_E_ARGUMENT, ctx, &classifier, t, "target", "n", "positive", "9", NULL);
     SAYS("two classes");
+    train_fails(ML_E_ARGUMENT, ctx, &both, t, "target", "n", "positive", "9", NULL);
+    SAYS("is a number; set task to \"classification\"");
     t = add_i64(ctx, t, "b", 5, (int64_t[]){1, 2, 1, 2, 1});
     d = train(ctx, &classifier, t, "target", "b", "positive", "1.0", NULL);
     is_class(d, 1, "1");
@@ -552,6 +554,8 @@ START_TEST(finds_groups)
     SAYS("sort the table by \"mixed\"");
     train_fails(ML_E_DATA, ctx, &ranker, t, "target", "y", "group", "holes", NULL);
     SAYS("row 3");
+    train_fails(ML_E_ARGUMENT, ctx, &ranker, t, "target", "y", NULL);
+    SAYS("params.group");
     d = train(ctx, &both, t, "target", "y", "group", "mixed", NULL);
     ck_assert_ptr_null(d->group);
     ck_assert_int_eq(d->n_groups, 3);
