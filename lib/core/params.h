@@ -18,8 +18,8 @@
 #define MLI_FLAG_ROLE 4       /* names columns */
 #define MLI_FLAG_NULLABLE 8   /* the default is "" which means: not set */
 #define MLI_FLAG_NO_EFFECT 16 /* speed or diagnostics only; not stored in the model */
-#define MLI_FLAG_ROUNDS 32    /* the number of rounds; a model that stopped early has the
-                                 tensor "best_iteration" (int64 [1]) to refit with */
+#define MLI_FLAG_ROUNDS 32    /* the number of rounds; models offer the attribute
+                                 "n_rounds", fewer when they stopped early */
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
 
 /* One parameter. Bounds are text, parsed at validation: exact for 64-bit integers. */

@@ -29,7 +29,7 @@ static const char style[] =
     "white-space:nowrap;max-width:360px;overflow:hidden;text-overflow:ellipsis}"
     "th{background:var(--head);font-weight:600}td.n,th.n{text-align:right;"
     "font-variant-numeric:tabular-nums}"
-    ".plots{display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;background:var(--panel);"
+    ".plots{margin:14px 0;display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;background:var(--panel);"
     "border:1px solid var(--line);border-radius:6px;padding:8px}"
     "figcaption{font-size:13px;padding:0 4px 4px;color:var(--fg);font-weight:600}"
     "svg{display:block}svg text{fill:var(--soft);font-size:11px}"

@@ -120,7 +120,7 @@ void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_la
                     const char *y_label)
 {
     p->s = s;
-    if (!p->width) p->width = 322;
+    if (!p->width) p->width = 306;
     if (!p->height) p->height = 250;
     p->left = 56;
     p->top = 8;

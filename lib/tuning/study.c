@@ -7,6 +7,7 @@
 #include "core/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const mli_param study_params[] = {
@@ -41,6 +42,11 @@ static const mli_param study_params[] = {
      NULL, NULL, "Stop after so many trials without a better score; 0 is never.", "0.1"},
     {"target_score", NULL, ML_PARAM_F64, MLI_FLAG_NULLABLE, NULL, NULL, NULL, NULL,
      "Stop when the best score is at least this good.", "0.1"},
+    {"max_rounds", NULL, ML_PARAM_I64, 0, "1000", "[0, 1000000]", NULL, NULL,
+     "The most rounds of algorithms that stop early, which find their number themselves; "
+     "0 "
+     "leaves it to the estimator, as does an estimator that sets the number.",
+     "0.1"},
     {"refit", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
      "Fit the best parameters on all training rows. Without it the best model is that of "
      "the first fold.",
@@ -107,6 +113,28 @@ void ml_study_free(ml_study *study)
     ml_context_free(ctx);
 }
 
+const mli_param *mli_study_flagged(const ml_study *s, int32_t flag)
+{
+    for (const mli_param *p = s->algorithm->head.params; p && p->name; p++)
+        if (p->flags & flag) return p;
+    return NULL;
+}
+
+/* Early stopping finds the number of rounds, so it need not be tuned: it is set high. */
+static ml_status free_rounds(ml_study *s, ml_error *err)
+{
+    const mli_param *rounds = mli_study_flagged(s, MLI_FLAG_ROUNDS);
+    const mli_param *stopping = mli_study_flagged(s, MLI_FLAG_STOPPING);
+    int64_t most = mli_get_i64(s->options, "max_rounds");
+    if (!rounds || !stopping || most == 0) return ML_OK;
+    if (mli_params_find(s->base, rounds->name)->given) return ML_OK;
+    if (mli_get_i64(s->base, stopping->name) == 0) return ML_OK;
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)most);
+    mli_value v = {.type = ML_PARAM_STR, .text = text, .given = 1};
+    return mli_params_put(s->base, &s->algorithm->head, rounds->name, &v, err);
+}
+
 static ml_status set_up(ml_study *s, const ml_estimator *estimator,
                         const ml_params *options, ml_error *err)
 {
@@ -115,6 +143,7 @@ static ml_status set_up(ml_study *s, const ml_estimator *estimator,
     if (st < 0) return st;
     st = mli_params_resolve(s->ctx, &mli_options_study, options, &s->options, err);
     if (st < 0) return st;
+    if (s->train && (st = free_rounds(s, err)) < 0) return st;
     const char *metric = mli_get_str(s->options, "metric");
     if (metric[0]) {
         if ((st = mli_metric_find(metric, &s->metric, err)) < 0)

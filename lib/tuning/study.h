@@ -53,6 +53,8 @@ struct ml_study {
 ml_status mli_study_prepare(ml_study *s, ml_error *err);
 /* A new trial with the sampler's next parameters. ML_E_STATE when there are no more. */
 ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err);
+/* The algorithm's first parameter with that flag, or NULL. */
+const mli_param *mli_study_flagged(const ml_study *s, int32_t flag);
 /* Stores a result. */
 void mli_study_store(ml_study *s, int64_t trial, int32_t state, double score,
                      double spread, double seconds, int64_t rounds, const char *message);

@@ -28,10 +28,16 @@ typedef struct job {
     ml_error *error;
 } job;
 
-static int64_t best_iteration(const ml_model *m)
+/* Rounds of a model that may have stopped early; 0 when its algorithm has none. */
+static int64_t rounds_of(const ml_study *s, const ml_model *m)
 {
-    const ml_tensor *t = mli_model_find(m, "best_iteration");
-    return t ? (int64_t)ml_tensor_get_f64(t, 0, 0) : 0;
+    ml_tensor *t = NULL;
+    if (!mli_study_flagged(s, MLI_FLAG_ROUNDS) ||
+        ml_model_get_tensor(m, "n_rounds", &t, NULL) < 0)
+        return 0;
+    int64_t n = (int64_t)ml_tensor_get_f64(t, 0, 0);
+    ml_tensor_free(t);
+    return n;
 }
 
 static const mli_design *fold_train(const ml_study *s, int64_t k)
@@ -50,7 +56,7 @@ static ml_status score_fold(job *j, int64_t k, mli_run *part, double *score,
     st = mli_metric_model(s->metric, m, s->fold_test[k], NULL, score, j->error);
     if (st == ML_OK && isnan(*score))
         st = mli_fail(j->error, ML_E_NUMERIC, "the score is not a number");
-    *rounds = best_iteration(m);
+    *rounds = rounds_of(s, m);
     ml_model_free(m);
     return st;
 }
