@@ -134,8 +134,8 @@ START_TEST(describes_itself)
         "\"target\": \"kind\", \"target_type\": \"text\", \"unseen\": \"missing\"",
         "\"params\": {\"shift\": 0.0",
         "{\"name\": \"x\", \"kind\": \"numeric\", \"type\": \"f64\"}",
-        "{\"name\": \"c\", \"kind\": \"categorical\", \"type\": \"text\", \"levels\": 2, "
-        "\"first_levels\": [\"u\", \"v\"]}",
+        ("{\"name\": \"c\", \"kind\": \"categorical\", \"type\": \"text\", "
+         "\"levels\": 2, \"first_levels\": [\"u\", \"v\"]}"),
         "\"classes\": [\"a\", \"b\", \"c\"]",
         "\"kinds\": [\"proba\", \"class\", \"score\"]",
         "{\"name\": \"mean\", \"dtype\": \"f64\", \"shape\": [3]}",
