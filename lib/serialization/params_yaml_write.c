@@ -52,8 +52,8 @@ static void add_quoted(mli_str *s, const char *text)
     for (const char *p = text; *p;) {
         unsigned code;
         size_t n = odd_character((const unsigned char *)p, &code);
-        if (n && code == '\n') {
-            mli_str_add(s, "\\n");
+        if (n && (code == '\n' || code == '\t')) {
+            mli_str_add(s, code == '\n' ? "\\n" : "\\t");
         } else if (n) {
             mli_str_printf(s, "\\u%04x", code);
         } else {
@@ -117,6 +117,16 @@ static void add_value(mli_str *s, const mli_value *v)
     }
 }
 
+/* "name: "; a long one in the form that YAML's limit on names in a line, 1024 characters,
+ * does not concern (an escape takes up to six). */
+static void add_name(mli_str *s, const char *name)
+{
+    int is_long = strlen(name) > 160;
+    if (is_long) mli_str_add(s, "? ");
+    add_text(s, name);
+    mli_str_add(s, is_long ? "\n: " : ": ");
+}
+
 ml_status ml_params_write_yaml(const ml_params *params, char *buffer, size_t capacity,
                                size_t *needed, ml_error *error)
 {
@@ -125,8 +135,7 @@ ml_status ml_params_write_yaml(const ml_params *params, char *buffer, size_t cap
     mli_str s;
     mli_str_init(&s, params->ctx);
     for (int64_t i = 0; i < params->count; i++) {
-        add_text(&s, params->values[i].name);
-        mli_str_add(&s, ": ");
+        add_name(&s, params->values[i].name);
         add_value(&s, &params->values[i]);
         mli_str_char(&s, '\n');
     }

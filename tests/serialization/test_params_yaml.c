@@ -379,6 +379,20 @@ START_TEST(round_trips_hard_texts)
 }
 END_TEST
 
+START_TEST(round_trips_long_names)
+{
+    setup();
+    char name[3001];
+    for (int n = 100; n < 3000; n += 217) {
+        memset(name, n & 1 ? 'a' : '\x01', (size_t)n);
+        name[n] = 0;
+        OK(ml_params_set_str(set, name, name, ERR));
+    }
+    check_round_trip();
+    teardown();
+}
+END_TEST
+
 START_TEST(round_trips_random_texts)
 {
     uint32_t state = 12345;
@@ -499,5 +513,6 @@ END_TEST
 
 TEST_MAIN("serialization/params_yaml", types_scalars, types_lists, reads_json,
           reads_nothing, adds_to_the_set, refuses_with_place, nothing_expands,
-          round_trips_every_type, round_trips_hard_texts, round_trips_random_texts,
-          writes_plainly, ignores_the_locale, survives_no_memory)
+          round_trips_every_type, round_trips_hard_texts, round_trips_long_names,
+          round_trips_random_texts, writes_plainly, ignores_the_locale,
+          survives_no_memory)
