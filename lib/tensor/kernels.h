@@ -27,15 +27,26 @@ typedef struct mli_kernels {
     void (*scale)(double a, double *x, int64_t n);                 /* x *= a */
     /* y = a x + b */
     void (*affine)(double a, double b, const double *x, double *y, int64_t n);
+    /* y = (x - c) a */
+    void (*standardize)(double c, double a, const double *x, double *y, int64_t n);
+    /* Linear combination of p columns: z[r] += b[0] x[r] + b[1] x[ld + r] + ..., in that
+     * order. z must not overlap x. */
+    void (*combine)(const double *x, int64_t ld, int64_t p, const double *b, double *z,
+                    int64_t n);
     /* Within 1 ulp; 0, infinity and NaN where exp has them, subnormals included. */
     void (*exp)(const double *x, double *y, int64_t n);
-    void (*sigmoid)(const double *x, double *y, int64_t n); /* 1 / (1 + e^-x), 2 ulp */
+    void (*sigmoid)(const double *x, double *y, int64_t n);  /* 1 / (1 + e^-x), 2 ulp */
+    void (*softplus)(const double *x, double *y, int64_t n); /* log(1 + e^x), 2 ulp */
     void (*f32_to_f64)(const float *x, double *y, int64_t n);
     void (*f64_to_f32)(const double *x, float *y, int64_t n);
     /* Scalar products of pairs of columns, the inside of cross products X'WX: for
      * i in 0..2, j in 0..3: c[i * 4 + j] += sum over r of x[i * ld + r] * y[j * ld + r].
      * The sum of each call is made as by `dot`, but with four partial sums. */
     void (*gram3x4)(const double *x, const double *y, int64_t ld, int64_t n, double *c);
+    /* sum[0] + sum[1] += sum of (x + xl)(y + yl) in about twice the precision: products
+     * are exact, four partial sums are kept as pairs. Values must be below 1e150. */
+    void (*dot_dd)(const double *x, const double *xl, const double *y, const double *yl,
+                   int64_t n, double *sum);
 } mli_kernels;
 
 const mli_kernels *mli_kernels_of(const ml_context *ctx);

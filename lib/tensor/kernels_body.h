@@ -119,6 +119,37 @@ KERNEL void k_affine(double a, double b, const double *x, double *y, int64_t n)
     for (; i < n; i++) y[i] = a * x[i] + b;
 }
 
+KERNEL void k_standardize(double c, double a, const double *x, double *y, int64_t n)
+{
+    vec va = all(a), vc = all(c);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) STORE(y + i, (LOAD(x + i) - vc) * va);
+    for (; i < n; i++) y[i] = (x[i] - c) * a;
+}
+
+KERNEL void k_combine(const double *x, int64_t ld, int64_t p, const double *b, double *z,
+                      int64_t n)
+{
+    int64_t r = 0;
+    for (; r + LANES <= n; r += LANES) {
+        vec acc[PARTS];
+        UNROLL
+        for (int q = 0; q < PARTS; q++) acc[q] = LOAD(z + r + q * W);
+        for (int64_t j = 0; j < p; j++) {
+            vec bj = all(b[j]);
+            UNROLL
+            for (int q = 0; q < PARTS; q++) acc[q] += bj * LOAD(x + j * ld + r + q * W);
+        }
+        UNROLL
+        for (int q = 0; q < PARTS; q++) STORE(z + r + q * W, acc[q]);
+    }
+    for (; r < n; r++) {
+        double s = z[r];
+        for (int64_t j = 0; j < p; j++) s += b[j] * x[j * ld + r];
+        z[r] = s;
+    }
+}
+
 /* mask ? a : b */
 INSIDE vec choose(ints mask, vec a, vec b)
 {
@@ -167,6 +198,32 @@ INSIDE vec sigmoid_of(vec x)
     return choose(x > zero, one, e) / (one + e);
 }
 
+/* log(1 + e) for e in [0, 1]: with s = e / (2 + e) <= 1/3 it is 2 atanh(s) =
+ * 2 s + s^3 a(s^2), where a is the polynomial of degree 9 with the least error (5.0e-18).
+ */
+INSIDE vec log1p_of(vec e)
+{
+    static const double a[10] = {0x1.5555555555555p-1, 0x1.999999999a3dfp-2,
+                                 0x1.24924923d422cp-2, 0x1.c71c727164156p-3,
+                                 0x1.745cf0aa6a011p-3, 0x1.3b18b34a260a3p-3,
+                                 0x1.10ac6a3d3e5f6p-3, 0x1.eb913ba3ef69ep-4,
+                                 0x1.687604d0c86a1p-4, 0x1.4b0ed4be611b2p-3};
+    vec s = e / (all(2.0) + e), t = s * s, t2 = t * t, t4 = t2 * t2;
+    vec a01 = all(a[0]) + t * all(a[1]), a23 = all(a[2]) + t * all(a[3]);
+    vec a45 = all(a[4]) + t * all(a[5]), a67 = all(a[6]) + t * all(a[7]);
+    vec a89 = all(a[8]) + t * all(a[9]);
+    vec sum = (a01 + t2 * a23) + t4 * ((a45 + t2 * a67) + t4 * a89);
+    return s * all(2.0) + s * (t * sum);
+}
+
+/* max(x, 0) + log(1 + e^-|x|) */
+INSIDE vec softplus_of(vec x)
+{
+    vec zero = all(0.0);
+    vec e = exp_of(choose(x > zero, zero - x, x));
+    return choose(x < zero, zero, x) + log1p_of(e);
+}
+
 /* Applies a function of vectors to all elements; the rest goes through a padded vector.
  */
 #define MAP(name, function)                                                              \
@@ -182,6 +239,7 @@ INSIDE vec sigmoid_of(vec x)
     }
 MAP(k_exp, exp_of)
 MAP(k_sigmoid, sigmoid_of)
+MAP(k_softplus, softplus_of)
 
 KERNEL void k_f32_to_f64(const float *x, double *y, int64_t n)
 {
@@ -239,8 +297,68 @@ KERNEL void k_gram3x4(const double *x, const double *y, int64_t ld, int64_t n, d
     }
 }
 
+/* The exact error of the product p = x y, without fused instructions: the factors are cut
+ * into halves of 26 bits (Dekker, 1971). */
+INSIDE gvec product_error(gvec x, gvec y, gvec p)
+{
+    gvec cx = x * 134217729.0, cy = y * 134217729.0;
+    gvec xh = cx - (cx - x), yh = cy - (cy - y);
+    gvec xt = x - xh, yt = y - yh;
+    return ((xh * yh - p) + xh * yt + xt * yh) + xt * yt;
+}
+
+KERNEL void k_dot_dd(const double *x, const double *xl, const double *y, const double *yl,
+                     int64_t n, double *sum)
+{
+    gvec s[GP], c[GP];
+    double high[4], low[4];
+    memset(s, 0, sizeof s);
+    memset(c, 0, sizeof c);
+    for (int64_t r = 0; r < n; r += 4) {
+        double rest[4][4] = {{0}};
+        const double *px = x + r, *pxl = xl + r, *py = y + r, *pyl = yl + r;
+        if (n - r < 4) { /* padded with zeros, which add nothing */
+            size_t size = (size_t)(n - r) * sizeof *x;
+            memcpy(rest[0], px, size);
+            memcpy(rest[1], pxl, size);
+            memcpy(rest[2], py, size);
+            memcpy(rest[3], pyl, size);
+            px = rest[0], pxl = rest[1], py = rest[2], pyl = rest[3];
+        }
+        UNROLL
+        for (int q = 0; q < GP; q++) {
+            gvec a = GLOAD(px + q * GW), b = GLOAD(py + q * GW);
+            gvec p = a * b, e = product_error(a, b, p);
+            gvec cross = a * GLOAD(pyl + q * GW) + GLOAD(pxl + q * GW) * b;
+            gvec t = s[q] + p, z = t - s[q];
+            c[q] += ((s[q] - (t - z)) + (p - z)) + (e + cross);
+            s[q] = t;
+        }
+    }
+    memcpy(high, s, sizeof high);
+    memcpy(low, c, sizeof low);
+    for (int l = 0; l < 4; l++) {
+        double t = sum[0] + high[l], z = t - sum[0];
+        sum[1] += ((sum[0] - (t - z)) + (high[l] - z)) + low[l];
+        sum[0] = t;
+    }
+}
+
 extern const mli_kernels KERNEL_TABLE;
 const mli_kernels KERNEL_TABLE = {
-    k_dot, k_sum,     k_dot3,       k_axpy,       k_scale,   k_affine,
-    k_exp, k_sigmoid, k_f32_to_f64, k_f64_to_f32, k_gram3x4,
+    .dot = k_dot,
+    .sum = k_sum,
+    .dot3 = k_dot3,
+    .axpy = k_axpy,
+    .scale = k_scale,
+    .affine = k_affine,
+    .standardize = k_standardize,
+    .combine = k_combine,
+    .exp = k_exp,
+    .sigmoid = k_sigmoid,
+    .softplus = k_softplus,
+    .f32_to_f64 = k_f32_to_f64,
+    .f64_to_f32 = k_f64_to_f32,
+    .gram3x4 = k_gram3x4,
+    .dot_dd = k_dot_dd,
 };

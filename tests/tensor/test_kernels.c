@@ -222,6 +222,99 @@ START_TEST(sigmoid)
 }
 END_TEST
 
+START_TEST(softplus)
+{
+    enum { N = 5003 };
+    static double x[N], y[N], first[N];
+    uint64_t seed = 12;
+    for (int i = 0; i < N; i++) x[i] = noise(&seed) * (i % 2 ? 700 : 5);
+    x[0] = INFINITY;
+    x[1] = -INFINITY;
+    x[2] = NAN;
+    x[3] = -745.5;
+    int done = 0;
+    EACH_LEVEL(k)
+    {
+        k->softplus(x, y, N);
+        ck_assert(y[0] == INFINITY && y[1] == 0 && isnan(y[2]) && y[3] == 0);
+        for (int i = 4; i < N; i++) {
+            long double right =
+                fmaxl((long double)x[i], 0) + log1pl(expl(-fabsl((long double)x[i])));
+            ck_assert_msg(ulps(y[i], right) < 2.0, "%a gives %a", x[i], y[i]);
+        }
+        y[2] = 0;
+        if (done++) ck_assert_int_eq(memcmp(y, first, sizeof y), 0);
+        memcpy(first, y, sizeof y);
+    }
+}
+END_TEST
+
+START_TEST(combinations)
+{
+    enum { LD = 45, P = 5 };
+    double x[P * LD], b[P] = {0.5, -3, 1e9, 0.1, 7}, z[LD], start[LD];
+    fill(x, P * LD, 13);
+    fill(start, LD, 14);
+    EACH_LEVEL(k)
+    for (int64_t n = 0; n < LD; n++) {
+        memcpy(z, start, sizeof z);
+        k->combine(x, LD, P, b, z, n);
+        for (int64_t r = 0; r < n; r++) {
+            double s = start[r];
+            for (int j = 0; j < P; j++) s += b[j] * x[j * LD + r];
+            ck_assert(same(s, z[r]));
+        }
+        ck_assert(same(z[n], start[n]));
+        k->standardize(0.3, 1.7, x, z, n);
+        for (int64_t r = 0; r < n; r++) ck_assert(same(z[r], (x[r] - 0.3) * 1.7));
+        ck_assert(same(z[n], start[n]));
+    }
+}
+END_TEST
+
+/* Sums that cancel to the last bits of products. */
+START_TEST(double_double)
+{
+    double x[9] = {1e3, 1, -1e3, 0x1.0000001p0, -1, 3, 0, 0, 1e-20};
+    double y[9] = {1e3, 1, 1e3, 0x1.0000001p0, 1, 1.0 / 3, 0, 0, 1};
+    double xl[9] = {0}, yl[9] = {0};
+    yl[5] = 0x1p-60;
+    /* 1e6 + 1 - 1e6 + (1 + 2^-28)^2 - 1 + 3 fl(1/3) + 3 2^-60 + 1e-20 */
+    long double right =
+        1 + 0x1p-27L + 0x1p-56L + 3 * (long double)(1.0 / 3) + 3 * 0x1p-60L;
+    EACH_LEVEL(k)
+    {
+        double sum[2] = {0, 0};
+        k->dot_dd(x, xl, y, yl, 9, sum);
+        long double got = (long double)sum[0] + (long double)sum[1];
+        ck_assert_msg(fabsl(got - right) < 1e-18L, "off by %Lg", got - right);
+        k->dot_dd(x, xl, y, yl, 0, sum);
+        ck_assert(got == (long double)sum[0] + (long double)sum[1]);
+    }
+}
+END_TEST
+
+START_TEST(double_double_is_the_same_everywhere)
+{
+    double x[83], xl[83], y[83], yl[83], first[2] = {0};
+    fill(x, 83, 15);
+    fill(y, 83, 16);
+    fill(xl, 83, 17);
+    fill(yl, 83, 18);
+    for (int i = 0; i < 83; i++) xl[i] *= 1e-17, yl[i] *= 1e-17;
+    for (int64_t n = 0; n < 83; n += 5) {
+        int done = 0;
+        EACH_LEVEL(k)
+        {
+            double sum[2] = {0.25, 1e-20};
+            k->dot_dd(x, xl, y, yl, n, sum);
+            if (done++) ck_assert_int_eq(memcmp(sum, first, sizeof sum), 0);
+            memcpy(first, sum, sizeof sum);
+        }
+    }
+}
+END_TEST
+
 START_TEST(gram)
 {
     enum { LD = 83 };
@@ -248,4 +341,5 @@ START_TEST(gram)
 END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
-          exp_is_exact_enough, exp_at_the_edges, sigmoid, gram)
+          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, combinations,
+          double_double, double_double_is_the_same_everywhere, gram)
