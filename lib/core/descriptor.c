@@ -51,11 +51,16 @@ ml_status mli_catalog_get(const char *name, int32_t sort, const char *what,
     return ML_E_NAME;
 }
 
-static const mli_param *find_in(const mli_param *list, const char *name)
+static const mli_param *by_name(const mli_param *list, const char *name)
 {
     for (const mli_param *q = list; q && q->name; q++) {
         if (strcmp(q->name, name) == 0) return q;
     }
+    return NULL;
+}
+
+static const mli_param *by_alias(const mli_param *list, const char *name)
+{
     for (const mli_param *q = list; q && q->name; q++) {
         if (q->aliases && mli_in_list(name, q->aliases)) return q;
     }
@@ -64,6 +69,8 @@ static const mli_param *find_in(const mli_param *list, const char *name)
 
 const mli_param *mli_param_find(const mli_descriptor *d, const char *name)
 {
-    const mli_param *q = find_in(d->params, name);
-    return q ? q : find_in(d->roles, name);
+    const mli_param *q = by_name(d->params, name);
+    if (!q) q = by_name(d->roles, name);
+    if (!q) q = by_alias(d->params, name);
+    return q ? q : by_alias(d->roles, name);
 }

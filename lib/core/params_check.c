@@ -320,40 +320,57 @@ ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name
     return q ? put(p, q, value, 1, err) : unknown(d, name, err);
 }
 
-/* Each given name must be known, and no parameter given twice under two names. */
-static ml_status check_names(const mli_descriptor *d, const ml_params *given,
-                             ml_error *err)
+/* Which parameter each given value is for. Sets are mostly in the order of the
+ * descriptor, so the one behind the last is tried first. */
+typedef struct matching {
+    const ml_params *given;
+    const mli_param *which[NAMES_MAX];
+} matching;
+
+static const mli_param *next_or_find(const mli_descriptor *d, const mli_param *last,
+                                     const char *name)
 {
-    for (int64_t i = 0; given && i < given->count; i++) {
-        const char *name = given->values[i].name;
-        const mli_param *q = mli_param_find(d, name);
+    const mli_param *next = last ? last + 1 : d->params;
+    if (next && !next->name) next = d->roles;
+    if (next && next->name && strcmp(next->name, name) == 0) return next;
+    return mli_param_find(d, name);
+}
+
+/* Each given name must be known, and no parameter given twice under two names. */
+static ml_status match_names(const mli_descriptor *d, matching *m, ml_error *err)
+{
+    const mli_param *q = NULL;
+    for (int64_t i = 0; m->given && i < m->given->count; i++) {
+        const char *name = m->given->values[i].name;
+        q = next_or_find(d, q, name);
         if (!q) return unknown(d, name, err);
         for (int64_t k = 0; k < i; k++) {
-            const char *other = given->values[k].name;
-            if (mli_param_find(d, other) != q) continue;
-            mli_fail(err, ML_E_ARGUMENT, "given twice, as \"%s\" and as \"%s\"", other,
-                     name);
+            if (m->which[k] != q) continue;
+            mli_fail(err, ML_E_ARGUMENT, "given twice, as \"%s\" and as \"%s\"",
+                     m->given->values[k].name, name);
             place(q, ML_E_ARGUMENT, err);
             return mli_error_hint(err, ML_E_ARGUMENT, "leave one of them out");
         }
+        if (i == NAMES_MAX)
+            return mli_fail(err, ML_E_INTERNAL, "%s has too many parameters", d->name);
+        m->which[i] = q;
     }
     return ML_OK;
 }
 
 /* The value given for a parameter under any of its names. */
-static const mli_value *given_for(const mli_descriptor *d, const ml_params *given,
-                                  const mli_param *q)
+static const mli_value *given_for(const matching *m, const mli_param *q)
 {
-    for (int64_t i = 0; given && i < given->count; i++) {
-        if (mli_param_find(d, given->values[i].name) == q) return &given->values[i];
+    for (int64_t i = 0; m->given && i < m->given->count; i++) {
+        if (m->which[i] == q) return &m->given->values[i];
     }
     return NULL;
 }
 
 static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
-                             const ml_params *given, ml_params *p, ml_error *err)
+                             const matching *m, ml_params *p, ml_error *err)
 {
-    const mli_value *v = given_for(d, given, q);
+    const mli_value *v = given_for(m, q);
     if (v) return put(p, q, v, v->given, err);
     if (q->flags & MLI_FLAG_REQUIRED) {
         mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
@@ -367,11 +384,11 @@ static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
 }
 
 static ml_status resolve_list(const mli_descriptor *d, const mli_param *list,
-                              const ml_params *given, ml_params *p, ml_error *err)
+                              const matching *m, ml_params *p, ml_error *err)
 {
     ml_status status = ML_OK;
     for (const mli_param *q = list; q && q->name && status == ML_OK; q++) {
-        status = resolve_one(d, q, given, p, err);
+        status = resolve_one(d, q, m, p, err);
     }
     return status;
 }
@@ -380,10 +397,12 @@ ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
                              const ml_params *given, ml_params **out, ml_error *err)
 {
     ml_params *p = NULL;
-    ml_status status = check_names(d, given, err);
+    matching m;
+    m.given = given;
+    ml_status status = match_names(d, &m, err);
     if (status == ML_OK) status = ml_params_new(ctx, &p, err);
-    if (status == ML_OK) status = resolve_list(d, d->params, given, p, err);
-    if (status == ML_OK) status = resolve_list(d, d->roles, given, p, err);
+    if (status == ML_OK) status = resolve_list(d, d->params, &m, p, err);
+    if (status == ML_OK) status = resolve_list(d, d->roles, &m, p, err);
     if (status != ML_OK) {
         ml_params_free(p);
         return status;
