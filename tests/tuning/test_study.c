@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Studies: search spaces, ask and tell, runs that do not depend on threads, limits, and
+ * bad input.
+ */
+#include "../conformance/kit.h"
+
+#include "../failing.h"
+#include <pthread.h>
+
+static const subject gbdt = {"gbdt", 2};
+
+static ml_estimator *tuned_estimator(ml_context *ctx)
+{
+    ml_estimator *e = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 5, ERR));
+    return e;
+}
+
+static ml_params *options(ml_context *ctx, const char *yaml)
+{
+    ml_params *p = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
+    return p;
+}
+
+static ml_study *study(ml_context *ctx, const ml_table *t, const char *yaml)
+{
+    ml_estimator *e = tuned_estimator(ctx);
+    ml_params *o = options(ctx, yaml);
+    ml_study *s = NULL;
+    OK(ml_study_new(e, t, NULL, o, &s, ERR));
+    ml_params_free(o);
+    ml_estimator_free(e);
+    return s;
+}
+
+START_TEST(ask_and_tell_keeps_the_best)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = study(ctx, NULL, "{metric: rmse, tune: [learning_rate, max_leaves]}");
+    double best = 1e9, got = 0;
+    for (int i = 0; i < 30; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        double rate;
+        int64_t leaves;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        ck_assert_int_eq(trial, i);
+        OK(ml_params_get_f64(p, "learning_rate", &rate, ERR));
+        OK(ml_params_get_i64(p, "max_leaves", &leaves, ERR));
+        ck_assert(rate >= 0.02 && rate <= 0.3);
+        ck_assert(leaves >= 8 && leaves <= 128);
+        double score = fabs(rate - 0.1) + fabs((double)leaves - 40) / 100;
+        if (score < best) best = score;
+        OK(ml_study_tell(s, trial, i == 7 ? NAN : score, ERR));
+        ml_params_free(p);
+    }
+    ml_params *p = NULL;
+    OK(ml_study_best_params(s, &got, &p, ERR));
+    ck_assert_double_eq(got, best);
+    FAILS(ML_E_STATE, ml_study_tell(s, 3, 1.0, ERR));
+    FAILS(ML_E_RANGE, ml_study_tell(s, 30, 1.0, ERR));
+    FAILS(ML_E_STATE, ml_study_run(s, NULL, NULL, ERR));
+    ml_table *results = NULL;
+    OK(ml_study_results(s, &results, ERR));
+    ck_assert_int_eq(ml_table_rows(results), 30);
+    char state[16];
+    ml_table_get_str(results, 7, ml_table_find(results, "state"), state, sizeof state);
+    ck_assert_str_eq(state, "failed");
+    ml_table_free(results);
+    ml_params_free(p);
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(grid_visits_each_point_once)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = study(ctx, NULL,
+                        "{sampler: grid, grid_points: 3, metric: rmse, "
+                        "tune: [learning_rate, max_leaves]}");
+    char seen[16][64];
+    int n = 0;
+    for (;; n++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        ml_status st = ml_study_ask(s, &trial, &p, ERR);
+        if (st == ML_E_STATE) break;
+        ck_assert_int_eq(st, ML_OK);
+        ck_assert_int_lt(n, 16);
+        snprintf(seen[n], sizeof seen[n], "%s %s", ml_params_get_str(p, "learning_rate"),
+                 ml_params_get_str(p, "max_leaves"));
+        for (int i = 0; i < n; i++) ck_assert_str_ne(seen[i], seen[n]);
+        ml_params_free(p);
+    }
+    ck_assert_int_eq(n, 9);
+    ck_assert_str_eq(seen[0], "0.02 8");
+    ck_assert_str_eq(seen[8], "0.3 128");
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static char *results_text(const ml_study *s)
+{
+    ml_table *t = NULL, *part = NULL;
+    kit_bytes b = {0};
+    ml_io io = ML_IO_INIT;
+    io.write = kit_write;
+    io.user = &b;
+    const char *names[] = {"trial", "state", "score", "learning_rate", "max_leaves"};
+    OK(ml_study_results(s, &t, ERR));
+    OK(ml_table_select(t, names, 5, &part, ERR)); /* without the seconds */
+    OK(ml_table_write_csv_io(part, &io, NULL, ERR));
+    ml_table_free(part);
+    ml_table_free(t);
+    b.data = realloc(b.data, b.size + 1);
+    b.data[b.size] = 0;
+    return b.data;
+}
+
+START_TEST(threads_do_not_change_the_outcome)
+{
+    char *first = NULL;
+    kit_bytes model = {0};
+    const int32_t threads[] = {1, 2, 7};
+    const char *parallel[] = {"1", "2", "5"};
+    for (int i = 0; i < 3; i++) {
+        char yaml[128];
+        ml_context *ctx = test_context(threads[i]);
+        ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2});
+        snprintf(yaml, sizeof yaml, "{n_trials: 8, folds: 3, parallel: %s, seed: 4}",
+                 parallel[i]);
+        ml_study *s = study(ctx, t, yaml);
+        ml_model *m = NULL;
+        OK(ml_study_run(s, NULL, NULL, ERR));
+        OK(ml_study_best_model(s, &m, ERR));
+        char *text = results_text(s);
+        kit_bytes bytes = kit_save(m);
+        if (i == 0) {
+            first = text;
+            model = bytes;
+        } else {
+            ck_assert_str_eq(text, first);
+            ck_assert_int_eq(bytes.size, model.size);
+            ck_assert_mem_eq(bytes.data, model.data, model.size);
+            free(text);
+            free(bytes.data);
+        }
+        ml_model_free(m);
+        ml_study_free(s);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    free(first);
+    free(model.data);
+}
+END_TEST
+
+static int stop_at_third(const ml_progress *p, void *user)
+{
+    int *calls = user;
+    ck_assert(p->fraction >= 0 && p->fraction <= 1);
+    if (p->stage && strcmp(p->stage, "tuning") == 0) ++*calls;
+    return *calls >= 3 ? ML_STOP_KEEP : ML_CONTINUE;
+}
+
+START_TEST(limits_end_the_study)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 200, .classes = 2}), *r = NULL;
+    ml_model *m = NULL;
+    int calls = 0;
+    ml_study *s = study(ctx, t, "{n_trials: 50, folds: 2, parallel: 1}");
+    OK(ml_study_run(s, stop_at_third, &calls, ERR));
+    OK(ml_study_results(s, &r, ERR));
+    ck_assert_int_eq(ml_table_rows(r), 3);
+    OK(ml_study_best_model(s, &m, ERR));
+    ml_model_free(m);
+    ml_table_free(r);
+    ml_study_free(s);
+
+    s = study(ctx, t, "{n_trials: 50, folds: 2, target_score: 0.0001}");
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_results(s, &r, ERR));
+    ck_assert_int_eq(ml_table_rows(r), 1);
+    ml_table_free(r);
+    ml_study_free(s);
+
+    s = study(ctx, t, "{n_trials: 500, folds: 2, patience: 4, parallel: 1}");
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_results(s, &r, ERR));
+    ck_assert_int_lt(ml_table_rows(r), 500);
+    ml_table_free(r);
+    ml_study_free(s);
+
+    s = study(ctx, t, "{n_trials: 1000000, folds: 2, time: 0.3}");
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_results(s, &r, ERR));
+    ck_assert_int_ge(ml_table_rows(r), 1);
+    ck_assert_int_lt(ml_table_rows(r), 1000000);
+    ml_table_free(r);
+    ml_study_free(s);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(cancelled)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 200, .classes = 2});
+    ml_cancel *c = NULL;
+    OK(ml_cancel_new(&c, ERR));
+    ml_cancel_request(c, ML_CANCEL);
+    ml_study *s = study(ctx, t, "{n_trials: 5, folds: 2}");
+    ml_study_set_cancel(s, c);
+    ml_status st = ml_study_run(s, NULL, NULL, ERR);
+    ck_assert(st == ML_E_CANCELLED || st == ML_E_STATE);
+    ml_study_free(s);
+    ml_cancel_free(c);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(validation_rows_are_used)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2}),
+             *v = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2, .seed = 8}),
+             *scores = NULL;
+    ml_estimator *e = tuned_estimator(ctx);
+    ml_params *o = options(ctx, "{n_trials: 3, metric: log_loss}"), *p = NULL;
+    ml_study *s = NULL;
+    ml_model *m = NULL;
+    double best;
+    OK(ml_study_new(e, t, v, o, &s, ERR));
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_best_params(s, &best, &p, ERR));
+    OK(ml_study_best_model(s, &m, ERR));
+    OK(ml_model_evaluate(m, v, "log_loss", &scores, ERR));
+    ck_assert_double_eq(ml_table_get_f64(scores, 0, 1), best);
+    ml_table_free(scores);
+    ml_params_free(p);
+    ml_params_free(o);
+    ml_model_free(m);
+    ml_study_free(s);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_table_free(v);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void refuse(ml_context *ctx, const ml_table *t, const char *yaml, ml_status status,
+                   const char *word)
+{
+    ml_estimator *e = tuned_estimator(ctx);
+    ml_params *o = options(ctx, yaml);
+    ml_study *s = NULL;
+    FAILS(status, ml_study_new(e, t, NULL, o, &s, ERR));
+    ck_assert_ptr_null(s);
+    ck_assert_msg(strstr(ml_error_message(ERR), word) != NULL, "%s",
+                  ml_error_message(ERR));
+    ml_params_free(o);
+    ml_estimator_free(e);
+}
+
+START_TEST(bad_input)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2}),
+             *few = kit_table(ctx, &(kit_data){.rows = 6, .classes = 2});
+    refuse(ctx, t, "{n_trails: 5}", ML_E_NAME, "n_trials");
+    refuse(ctx, t, "{n_trials: 0}", ML_E_RANGE, "n_trials");
+    refuse(ctx, t, "{metric: acuracy}", ML_E_NAME, "accuracy");
+    refuse(ctx, t, "{metric: rmse}", ML_E_UNSUPPORTED, "classification");
+    refuse(ctx, t, "{tune: [learning_rat]}", ML_E_NAME, "learning_rate");
+    refuse(ctx, t, "{tune: [objective]}", ML_E_NAME, "tuning range");
+    refuse(ctx, t, "{method: group}", ML_E_ARGUMENT, "group");
+    refuse(ctx, few, "{folds: 20}", ML_E_DATA, "fold");
+    ml_table_free(few);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static ml_status small_study(failing_alloc *f)
+{
+    ml_context *ctx = NULL, *plain = test_context(1);
+    ml_host host = failing_host(f);
+    ml_table *t = kit_table(plain, &(kit_data){.rows = 40, .classes = 2});
+    ml_estimator *e = NULL;
+    ml_params *o = NULL;
+    ml_study *s = NULL;
+    ml_model *m = NULL;
+    ml_table *r = NULL;
+    ml_status st = ml_context_new(&host, &ctx, NULL);
+    if (st == ML_OK) st = ml_estimator_new(ctx, gbdt.algorithm, &e, NULL);
+    if (st == ML_OK) st = ml_estimator_set_str(e, "target", "y", NULL);
+    if (st == ML_OK) st = ml_estimator_set_i64(e, "n_trees", 2, NULL);
+    if (st == ML_OK) st = ml_params_new(ctx, &o, NULL);
+    if (st == ML_OK) st = ml_params_set_i64(o, "n_trials", 1, NULL);
+    if (st == ML_OK) st = ml_params_set_i64(o, "folds", 2, NULL);
+    if (st == ML_OK) st = ml_study_new(e, t, NULL, o, &s, NULL);
+    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, NULL);
+    if (st == ML_OK) st = ml_study_results(s, &r, NULL);
+    if (st == ML_OK) st = ml_study_best_model(s, &m, NULL);
+    ml_table_free(r);
+    ml_model_free(m);
+    ml_study_free(s);
+    ml_params_free(o);
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+    ml_table_free(t);
+    ml_context_free(plain);
+    return st;
+}
+
+START_TEST(out_of_memory_anywhere)
+{
+    failing_alloc f = {0};
+    OUT_OF_MEMORY_LOOP(f, small_study(&f));
+}
+END_TEST
+
+TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_once,
+          threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
+          validation_rows_are_used, bad_input, out_of_memory_anywhere)
