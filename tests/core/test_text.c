@@ -224,8 +224,9 @@ START_TEST(refuses_what_is_no_number)
         ck_assert_msg(mli_read_f64(texts[i], &v) == 0, "\"%s\" is read", texts[i]);
     }
     ck_assert(v == 42);
-    ck_assert_int_eq(mli_parse_f64("1\0002", "1\0002" + 3, &v), 0);
-    ck_assert_int_eq(mli_parse_f64("1234", "1234" + 2, &v), 1);
+    static const char nul[] = "1\0002", longer[] = "1234";
+    ck_assert_int_eq(mli_parse_f64(nul, &nul[3], &v), 0);
+    ck_assert_int_eq(mli_parse_f64(longer, &longer[2], &v), 1);
     ck_assert(v == 12);
 }
 END_TEST

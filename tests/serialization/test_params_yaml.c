@@ -348,8 +348,7 @@ START_TEST(round_trips_hard_texts)
                                         "\xf0\x9f\x98\x80",
                                         "\xc2\x85next line",
                                         "\xe2\x80\xa8separator",
-                                        "\xef\xbb\xbf"
-                                        "bom",
+                                        "\xef\xbb\xbf bom",
                                         "\x01\x02\x1f\x7f",
                                         "\xc2\x80",
                                         "---",
