@@ -27,6 +27,9 @@ def environment(build, folder):
     env["PATH"] = f"{build / 'tools'}:{env['PATH']}"
     env["LD_LIBRARY_PATH"] = f"{build / 'lib'}:{env.get('LD_LIBRARY_PATH', '')}"
     env["PKG_CONFIG_PATH"] = str(build / "meson-uninstalled")
+    # What an installed libml.pc says, for the uninstalled library.
+    env["C_INCLUDE_PATH"] = str(ROOT / "include")
+    env["LIBRARY_PATH"] = str(build / "lib")
     env["PYTHONPATH"] = str(ROOT / "bindings" / "python")
     env["LIBML_LIBRARY"] = str(build / "lib" / "libml.so")
     env["LUA_CPATH"] = f"{build}/bindings/lua/5.4/?.so;;"
@@ -53,7 +56,7 @@ def run_c(code, folder, env, build, where):
     if "int main" not in code:
         code_flags = ["-fsyntax-only"]
     else:
-        code_flags = ["-o", "program", f"-L{build / 'lib'}", "-lml"]
+        code_flags = ["-o", "program", f"-L{build / 'lib'}", "-lml", "-lm"]
     done = run(["cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "program.c",
                 f"-I{ROOT / 'include'}", *code_flags], folder, env)
     if done.returncode == 0 and "int main" in code:
