@@ -227,12 +227,13 @@ ml_status mli_csv_batch_carry(mli_csv_input *in, mli_csv_batch *b, const char *t
     size_t front = (size_t)(b->text - b->memory);
     if (size > front - MLI_CSV_PAD) {
         size_t room = b->size + size;
-        mli_csv_batch larger = {.last = b->last};
+        mli_csv_batch larger = {0};
         ml_status st = make_room(in->ctx, &larger, room, err);
         if (st != ML_OK) return st;
         if (b->size) memcpy(larger.text + size, b->text, b->size);
         memcpy(larger.text, tail, size);
         larger.size = room;
+        larger.last = b->last;
         mli_csv_batch_free(in->ctx, b);
         *b = larger;
     } else if (size) {

@@ -169,16 +169,17 @@ static int64_t settle_width(sample *s, mli_csv_header *h)
         h->width = body;
         return last_field_kind(s, body) == MLI_CSV_NULL ? 0 : 1;
     }
-    if (body == size - 1 && all && field(s, s->first_at + size - 1).size == 0) h->width = body;
+    if (body == size - 1 && all && field(s, s->first_at + size - 1).size == 0)
+        h->width = body;
     return 0;
 }
 
 /* Lines in front of the first record of the usual width, when those before are narrower:
  * titles above the table. */
-static int64_t lines_above(sample *s, int64_t width)
+static int64_t lines_above(sample *s)
 {
     int64_t body = body_width(s), at = s->first_at, r = s->first;
-    if (body < 2 || width >= body) return 0;
+    if (body < 2) return 0;
     while (r < s->x.records && s->x.sizes[r] < body) at += s->x.sizes[r++];
     if (r == s->x.records || s->x.sizes[r] != body) return 0;
     int64_t lines = 0;
@@ -217,7 +218,7 @@ static ml_status read_sample(sample *s, mli_csv_header *h, int last, ml_error *e
     int64_t body = body_width(s);
     h->present = s->o->header == MLI_CSV_AUTO ? looks_like_names(s, body) : s->o->header;
     int64_t shift = settle_width(s, h);
-    h->later = lines_above(s, h->width);
+    if (!h->present || h->width != body) h->later = lines_above(s);
     h->names = mli_calloc(h->ctx, (size_t)h->width, sizeof *h->names);
     if (!h->names) return mli_nomem(err);
     ml_status st = make_names(s, h, shift, err);

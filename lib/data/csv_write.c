@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "data/csv.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -117,7 +118,9 @@ static void put_real(mli_str *s, double v)
 static void put_float(mli_str *s, float v)
 {
     size_t begin = s->size;
-    for (int digits = 6; digits <= 9 && isfinite(v); digits++) {
+    int least =
+        fabsf(v) < FLT_MIN ? 1 : 6; /* six never tell too much, but in subnormals */
+    for (int digits = least; digits <= 9 && isfinite(v); digits++) {
         double back;
         s->size = begin;
         mli_str_short(s, v, digits);

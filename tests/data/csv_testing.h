@@ -68,14 +68,22 @@ static inline ml_status csv_try(ml_context *ctx, const char *text, ml_table **ou
 static inline const char *type_of(const ml_table *t, int64_t column)
 {
     switch (ml_table_column_type(t, column)) {
-    case ML_DTYPE_BOOL: return "bool";
-    case ML_DTYPE_I64: return "i64";
-    case ML_DTYPE_F64: return "f64";
-    case ML_TYPE_TEXT: return "text";
-    case ML_TYPE_CATEGORY: return "category";
-    case ML_TYPE_DATE: return "date";
-    case ML_TYPE_TIMESTAMP: return "timestamp";
-    default: return "?";
+    case ML_DTYPE_BOOL:
+        return "bool";
+    case ML_DTYPE_I64:
+        return "i64";
+    case ML_DTYPE_F64:
+        return "f64";
+    case ML_TYPE_TEXT:
+        return "text";
+    case ML_TYPE_CATEGORY:
+        return "category";
+    case ML_TYPE_DATE:
+        return "date";
+    case ML_TYPE_TIMESTAMP:
+        return "timestamp";
+    default:
+        return "?";
     }
 }
 
@@ -114,8 +122,8 @@ static inline const char *csv_show(const ml_table *t)
     do {                                                                                 \
         ml_table *c_t = NULL;                                                            \
         FAILS(status, csv_try(ctx, text, &c_t, __VA_ARGS__));                            \
-        ck_assert_msg(strstr(ml_error_message(ERR), part) != NULL, "\"%s\" lacks \"%s\"", \
-                      ml_error_message(ERR), part);                                      \
+        ck_assert_msg(strstr(ml_error_message(ERR), part) != NULL,                       \
+                      "\"%s\" lacks \"%s\"", ml_error_message(ERR), part);               \
         ck_assert_ptr_null(c_t);                                                         \
     } while (0)
 

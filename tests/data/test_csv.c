@@ -78,8 +78,10 @@ START_TEST(names_made_of_digits_stay_text)
     SHOWS(ctx, "a\n1\n2\n-01\n", "a:text\n1\n2\n-01", NULL);
     SHOWS(ctx, "a\n0\n0.5\n00.5\n", "a:f64\n0\n0.5\n0.5", NULL);
     /* beyond 64 bits: text alone, a real among reals */
-    SHOWS(ctx, "id\n18446744073709551615\n12\n", "id:text\n18446744073709551615\n12", NULL);
-    SHOWS(ctx, "id\n18446744073709551616\n0.5\n", "id:f64\n1.8446744073709552e19\n0.5", NULL);
+    SHOWS(ctx, "id\n18446744073709551615\n12\n", "id:text\n18446744073709551615\n12",
+          NULL);
+    SHOWS(ctx, "id\n18446744073709551616\n0.5\n", "id:f64\n1.8446744073709552e19\n0.5",
+          NULL);
     SHOWS(ctx, "zip\n08123\n10001\n", "zip:i64\n8123\n10001", "types", "zip:i64", NULL);
     ml_context_free(ctx);
 }
@@ -105,9 +107,11 @@ END_TEST
 START_TEST(missing_values)
 {
     ctx = test_context(1);
-    SHOWS(ctx, "a,b\n1,NA\nNaN,x\n?,null\n<NA>,\n", "a:i64,b:text\n1,-\n-,x\n-,-\n-,-", NULL);
+    SHOWS(ctx, "a,b\n1,NA\nNaN,x\n?,null\n<NA>,\n", "a:i64,b:text\n1,-\n-,x\n-,-\n-,-",
+          NULL);
     /* quoted words: text in columns of text, missing in others */
-    SHOWS(ctx, "a,b\n1,\"NA\"\n\"NA\",x\n\"\",\"\"\n", "a:i64,b:text\n1,NA\n-,x\n-,", NULL);
+    SHOWS(ctx, "a,b\n1,\"NA\"\n\"NA\",x\n\"\",\"\"\n", "a:i64,b:text\n1,NA\n-,x\n-,",
+          NULL);
     SHOWS(ctx, "a,b\n\"\",1\n\"\",2\n", "a:category,b:i64\n,1\n,2", NULL);
     SHOWS(ctx, "a,b\n,1\n,2\n", "a:f64,b:i64\n-,1\n-,2", NULL);
     SHOWS(ctx, "a,b\n\"\",1\nx,2\n", "a:text,b:i64\n,1\nx,2", NULL);
@@ -115,7 +119,8 @@ START_TEST(missing_values)
           "[\"-999\"]", NULL);
     /* an empty field is empty text when the empty word is not listed */
     SHOWS(ctx, "a,b\n,x\n1,\n", "a:i64,b:text\n-,x\n1,", "null_words", "[\"NA\"]", NULL);
-    SHOWS(ctx, "a,b\n,1\n,2\n", "a:category,b:i64\n,1\n,2", "null_words", "[\"NA\"]", NULL);
+    SHOWS(ctx, "a,b\n,1\n,2\n", "a:category,b:i64\n,1\n,2", "null_words", "[\"NA\"]",
+          NULL);
     ml_context_free(ctx);
 }
 END_TEST
@@ -125,8 +130,8 @@ START_TEST(quotes)
     ctx = test_context(1);
     SHOWS(ctx, "a,b\n\"x,\"\"y\"\"\",\"1\"\n\"p\nq\",2\n",
           "a:text,b:i64\nx,\"y\",1\np\nq,2", NULL);
-    SHOWS(ctx, "a,b\n5\" pipe,3' 6\"\nx\"y,\"\"\n", "a:text,b:text\n5\" pipe,3' 6\"\nx\"y,",
-          NULL);
+    SHOWS(ctx, "a,b\n5\" pipe,3' 6\"\nx\"y,\"\"\n",
+          "a:text,b:text\n5\" pipe,3' 6\"\nx\"y,", NULL);
     SHOWS(ctx, "a,b\n \"x, y\" , 2\n", "a:text,b:i64\nx, y,2", NULL);
     SHOWS(ctx, "a;b\n'x;y';1\n'it''s';2\n", "a:text,b:i64\nx;y,1\nit's,2", NULL);
     SHOWS(ctx, "a,b\n\"say \\\"hi\\\"\",1\n\"c\\\\d\",2\n",
@@ -147,7 +152,10 @@ START_TEST(line_ends)
     SHOWS(ctx, "a,b\r1,x\r2,y\r", shown, NULL);
     SHOWS(ctx, "a,b\n1,x\r\n2,y\r", shown, NULL);
     SHOWS(ctx, "\n\na,b\n\n1,x\n  \n2,y\n\n\n", shown, NULL);
-    SHOWS(ctx, "\xef\xbb\xbf" "a,b\n1,x\n2,y\n", shown, NULL);
+    SHOWS(ctx,
+          "\xef\xbb\xbf"
+          "a,b\n1,x\n2,y\n",
+          shown, NULL);
     SHOWS(ctx, "a,b\r\n\"1\r\n2\",x\r\n", "a:text,b:text\n1\r\n2,x", NULL);
     ml_context_free(ctx);
 }
@@ -199,7 +207,8 @@ START_TEST(headers)
     ctx = test_context(1);
     SHOWS(ctx, "1,x\n2,y\n", "column_1:i64,column_2:text\n1,x\n2,y", NULL);
     SHOWS(ctx, "1,2\n3,4\n", "1:i64,2:i64\n3,4", "header", "yes", NULL);
-    SHOWS(ctx, "a,b\nc,d\n", "column_1:text,column_2:text\na,b\nc,d", "header", "no", NULL);
+    SHOWS(ctx, "a,b\nc,d\n", "column_1:text,column_2:text\na,b\nc,d", "header", "no",
+          NULL);
     SHOWS(ctx, "name,2019,2020\nx,1.5,2.5\n", "name:text,2019:f64,2020:f64\nx,1.5,2.5",
           "header", "yes", NULL);
     /* duplicates, empty names, a name that is taken */
@@ -211,7 +220,8 @@ START_TEST(headers)
     SHOWS(ctx, "a,b", "a:f64,b:f64", NULL);
     SHOWS(ctx, "42\n", "column_1:i64\n42", NULL);
     /* row names in front, a last delimiter behind */
-    SHOWS(ctx, "a,b\nr1,1,2\nr2,3,4\n", "column_1:text,a:i64,b:i64\nr1,1,2\nr2,3,4", NULL);
+    SHOWS(ctx, "a,b\nr1,1,2\nr2,3,4\n", "column_1:text,a:i64,b:i64\nr1,1,2\nr2,3,4",
+          NULL);
     SHOWS(ctx, "a,b\n1,2,\n3,4,\n", "a:i64,b:i64,column_3:f64\n1,2,-\n3,4,-", NULL);
     SHOWS(ctx, "a,b,\n1,2\n3,4\n", "a:i64,b:i64\n1,2\n3,4", NULL);
     ml_context_free(ctx);
@@ -237,8 +247,8 @@ END_TEST
 START_TEST(comments_and_skipped_rows)
 {
     ctx = test_context(1);
-    SHOWS(ctx, "# one\n# \"two\na,b\n1,2\n#3,4\n5,6\n", "a:i64,b:i64\n1,2\n5,6", "comment",
-          "#", NULL);
+    SHOWS(ctx, "# one\n# \"two\na,b\n1,2\n#3,4\n5,6\n", "a:i64,b:i64\n1,2\n5,6",
+          "comment", "#", NULL);
     SHOWS(ctx, "title, of\nthe table\na,b\n1,2\n", "a:i64,b:i64\n1,2", "skip_rows", "2",
           NULL);
     SHOWS(ctx, "x\r\ny\r\na,b\r\n1,2\r\n", "a:i64,b:i64\n1,2", "skip_rows", "2", NULL);
@@ -276,8 +286,8 @@ END_TEST
 START_TEST(blanks)
 {
     ctx = test_context(1);
-    SHOWS(ctx, "a, b, c\n 1, x ,\t2.5\n2 , y, 3.5\n", "a:i64,b:text,c:f64\n1,x,2.5\n2,y,3.5",
-          NULL);
+    SHOWS(ctx, "a, b, c\n 1, x ,\t2.5\n2 , y, 3.5\n",
+          "a:i64,b:text,c:f64\n1,x,2.5\n2,y,3.5", NULL);
     SHOWS(ctx, "a,b\n x,1\ny ,2\n", "a:text,b:i64\n x,1\ny ,2", "trim", "false", NULL);
     SHOWS(ctx, "a,b\n\" x \",1\n", "a:text,b:i64\n x ,1", NULL);
     SHOWS(ctx, "a,b\n NA ,1\n", "a:f64,b:i64\n-,1", NULL);
@@ -288,9 +298,10 @@ END_TEST
 START_TEST(encodings)
 {
     ctx = test_context(1);
-    SHOWS(ctx, "n\xc3\xa4me,b\n\xe2\x82\xac,1\n", "n\xc3\xa4me:text,b:i64\n\xe2\x82\xac,1", NULL);
-    SHOWS(ctx, "n\xe4me,b\n\x80,1\n", "n\xc3\xa4me:text,b:i64\n\xe2\x82\xac,1", "encoding",
-          "latin1", NULL);
+    SHOWS(ctx, "n\xc3\xa4me,b\n\xe2\x82\xac,1\n",
+          "n\xc3\xa4me:text,b:i64\n\xe2\x82\xac,1", NULL);
+    SHOWS(ctx, "n\xe4me,b\n\x80,1\n", "n\xc3\xa4me:text,b:i64\n\xe2\x82\xac,1",
+          "encoding", "latin1", NULL);
     COMPLAINS(ctx, "a,b\nx,1\n\xe4,2\n", ML_E_PARSE, "line 3", NULL);
     COMPLAINS(ctx, "a,b\nx,1\n\xe4,2\n", ML_E_PARSE, "encoding to latin1", NULL);
     COMPLAINS(ctx, "a,\xff\nx,1\n", ML_E_PARSE, "line 1", NULL);
@@ -306,11 +317,16 @@ START_TEST(unusable_files)
     COMPLAINS(ctx, "\n\n \n", ML_E_DATA, "blank", NULL);
     COMPLAINS(ctx, "\xef\xbb\xbf", ML_E_DATA, "empty", NULL);
     COMPLAINS(ctx, "PK\3\4zip", ML_E_PARSE, "workbook", NULL);
-    COMPLAINS(ctx, "\xff\xfe" "a", ML_E_PARSE, "UTF-16", NULL);
+    COMPLAINS(ctx,
+              "\xff\xfe"
+              "a",
+              ML_E_PARSE, "UTF-16", NULL);
     COMPLAINS(ctx, "PAR1....", ML_E_PARSE, "Parquet", NULL);
     FAILS(ML_E_PARSE, csv_read_size(ctx, "a,b\n1,\0\n", 8, NULL, &t));
-    ck_assert_msg(strstr(ml_error_message(ERR), "zero byte"), "%s", ml_error_message(ERR));
-    COMPLAINS(ctx, "a,b\n1,\"x\n2,y\n", ML_E_PARSE, "line 2, column 2", "quote", "\"", NULL);
+    ck_assert_msg(strstr(ml_error_message(ERR), "zero byte"), "%s",
+                  ml_error_message(ERR));
+    COMPLAINS(ctx, "a,b\n1,\"x\n2,y\n", ML_E_PARSE, "line 2, column 2", "quote", "\"",
+              NULL);
     COMPLAINS(ctx, "a,b\n1,\"x\"y\n", ML_E_PARSE, "behind a closing quote", "quote", "\"",
               NULL);
     FAILS(ML_E_IO, ml_table_read_csv(ctx, "/nonexistent/file.csv", NULL, &t, ERR));

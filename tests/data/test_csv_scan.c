@@ -130,8 +130,8 @@ static void compare_tables(const ml_table *a, const ml_table *b)
 
 START_TEST(kernels_agree_with_the_general_way)
 {
-    static const char *const alphabets[] = {"0123456789", "0123456789.", "0123456789.-",
-                                            "0123456789.-e ", "00012.", "9.-"};
+    static const char *const alphabets[] = {
+        "0123456789", "0123456789.", "0123456789.-", "0123456789.-e ", "00012.", "9.-"};
     ml_context *wide = level_context(0), *narrow = level_context(1);
     uint64_t seed = 11;
     for (int round = 0; round < 600; round++) {
@@ -140,7 +140,8 @@ START_TEST(kernels_agree_with_the_general_way)
         mli_str_add(&s, "a,b\n");
         for (int i = 0; i < 40; i++) {
             char field[40];
-            size_t n = random_text(&seed, alphabets[round % 6], field, round % 2 ? 20 : 8);
+            size_t n =
+                random_text(&seed, alphabets[round % 6], field, round % 2 ? 20 : 8);
             mli_str_add_n(&s, field, n);
             mli_str_add(&s, ",1.5\n");
         }
@@ -198,8 +199,8 @@ START_TEST(reals_are_exact)
     ck_assert_str_eq(type_of(t, 0), "f64");
     for (int i = 0; i < 2000; i++) {
         double v = ml_table_get_f64(t, i, 0);
-        ck_assert_msg(memcmp(&v, &values[i], sizeof v) == 0, "row %d: %.17g, not %.17g", i,
-                      v, values[i]);
+        ck_assert_msg(memcmp(&v, &values[i], sizeof v) == 0, "row %d: %.17g, not %.17g",
+                      i, v, values[i]);
     }
     ml_table_free(t);
     mli_str_free(&s);
@@ -207,6 +208,6 @@ START_TEST(reals_are_exact)
 }
 END_TEST
 
-TEST_MAIN("data/csv_scan", fast_and_exact_agree_on_trouble, fast_and_exact_agree_on_quotes,
-          fast_and_exact_agree_on_numbers, kernels_agree_with_the_general_way,
-          reals_are_exact)
+TEST_MAIN("data/csv_scan", fast_and_exact_agree_on_trouble,
+          fast_and_exact_agree_on_quotes, fast_and_exact_agree_on_numbers,
+          kernels_agree_with_the_general_way, reals_are_exact)
