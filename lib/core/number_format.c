@@ -96,7 +96,8 @@ static int lay_out(const char *digits, int n, int64_t top, char *out)
     if (top < -5 || top >= 16) {
         *at++ = digits[0];
         if (n > 1) *at++ = '.';
-        for (int i = 1; i < n; i++) *at++ = digits[i];
+        memcpy(at, digits + 1, (size_t)n - 1);
+        at += n - 1;
         return (int)(at + write_exponent(at, top) - out);
     }
     if (top < 0) {
@@ -104,10 +105,14 @@ static int lay_out(const char *digits, int n, int64_t top, char *out)
         *at++ = '.';
         for (int64_t i = top + 1; i < 0; i++) *at++ = '0';
     }
-    for (int i = 0; i < n; i++) {
-        if (i == top + 1 && top >= 0) *at++ = '.';
-        *at++ = digits[i];
-    }
+    int whole = top < 0       ? 0
+                : top + 1 < n ? (int)top + 1
+                              : n; /* digits before the point */
+    memcpy(at, digits, (size_t)whole);
+    at += whole;
+    if (whole > 0 && whole < n) *at++ = '.';
+    memcpy(at, digits + whole, (size_t)(n - whole));
+    at += n - whole;
     for (int64_t i = n; i <= top; i++) *at++ = '0';
     return (int)(at - out);
 }
@@ -124,6 +129,37 @@ static int format_special(double v, char *out)
     return n;
 }
 
+/* The digits of v, in front of `end`; returns their begin. Two at a time, and by 32-bit
+ * arithmetic as far as possible. */
+static char *write_digits(uint64_t v, char *end)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    while (v >= 100000000) {
+        uint32_t low = (uint32_t)(v % 100000000);
+        v /= 100000000;
+        for (int i = 0; i < 4; i++) {
+            end -= 2;
+            memcpy(end, pairs + 2 * (low % 100), 2);
+            low /= 100;
+        }
+    }
+    uint32_t rest = (uint32_t)v;
+    for (; rest >= 100; rest /= 100) {
+        end -= 2;
+        memcpy(end, pairs + 2 * (rest % 100), 2);
+    }
+    if (rest >= 10) {
+        end -= 2;
+        memcpy(end, pairs + 2 * rest, 2);
+    } else {
+        *--end = (char)('0' + rest);
+    }
+    return end;
+}
+
 int mli_format_f64(double v, char buffer[MLI_NUM_SIZE])
 {
     int n = format_special(v, buffer);
@@ -132,13 +168,11 @@ int mli_format_f64(double v, char buffer[MLI_NUM_SIZE])
     memcpy(&bits, &v, sizeof bits);
     int64_t exponent;
     uint64_t value = shortest(bits & INT64_MAX, &exponent);
-    char digits[20];
-    int at = 20, end = 20;
-    for (; value; value /= 10) digits[--at] = (char)('0' + value % 10);
+    char digits[20], *end = digits + sizeof digits, *at = write_digits(value, end);
     int64_t top = exponent + (end - at) - 1;
-    while (end - at > 1 && digits[end - 1] == '0') end--;
+    while (end - at > 1 && end[-1] == '0') end--;
     if (v < 0) buffer[n++] = '-';
-    n += lay_out(digits + at, end - at, top, buffer + n);
+    n += lay_out(at, (int)(end - at), top, buffer + n);
     buffer[n] = 0;
     return n;
 }

@@ -67,6 +67,32 @@ static inline const char *take_digits(const char *p, const char *end, uint64_t *
     return p;
 }
 
+/* The same where most likely all up to `end` are digits: the last few of them are taken
+ * at once too, by a load that begins before them (but not before `begin`). */
+static inline const char *take_last_digits(const char *begin, const char *p,
+                                           const char *end, uint64_t *value)
+{
+#ifdef SWAR
+    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    while (end - p >= 8 && eight_digits(mli_load64(p))) {
+        *value = *value * 100000000 + eight_value(mli_load64(p));
+        p += 8;
+    }
+    int64_t n = end - p;
+    if (n > 0 && n < 8 && end - begin >= 8) {
+        uint64_t keep = UINT64_MAX << (64 - 8 * n);
+        uint64_t w = (mli_load64(end - 8) & keep) | (0x3030303030303030u & ~keep);
+        if (eight_digits(w)) {
+            *value = *value * powers[n] + eight_value(w);
+            return end;
+        }
+    }
+#else
+    (void)begin;
+#endif
+    return take_digits(p, end, value);
+}
+
 /* "e-5": returns the end, or NULL if malformed. */
 static const char *take_exponent(const char *p, const char *end, int64_t *exponent)
 {
@@ -124,7 +150,7 @@ static inline int split(const char *text, const char *end, decimal *d)
     int64_t count = p - d->first;
     if (p < end && *p == '.') {
         const char *point = ++p;
-        p = take_digits(p, end, &d->digits);
+        p = take_last_digits(text, p, end, &d->digits);
         d->exponent = point - p;
         count += p - point;
     }
@@ -227,13 +253,53 @@ static int parse_special(const char *text, const char *end, double *out)
     return 1;
 }
 
-int mli_parse_f64(const char *text, const char *end, double *out)
+/* Anything that is not a plain number of at most 19 digits. */
+static int parse_rest(const char *text, const char *end, double *out)
 {
     decimal d;
     if (!split(text, end, &d)) return parse_special(text, end, out);
     double v = decimal_value(&d);
     *out = d.negative ? -v : v;
     return 1;
+}
+
+/* The value of digits that were not cut; 0 when that takes exact arithmetic. */
+static inline int finish(uint64_t digits, int64_t exponent, int negative, double *out)
+{
+    double v = 0;
+    if (digits <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 0) {
+        v = (double)(int64_t)digits / exact_powers[-exponent];
+    } else {
+        uint64_t bits = product_bits(digits, exponent);
+        if (bits == UINT64_MAX) return 0;
+        v = from_bits(bits);
+    }
+    *out = negative ? -v : v;
+    return 1;
+}
+
+int mli_parse_f64(const char *text, const char *end, double *out)
+{
+    const char *p = text, *first;
+    uint64_t digits = 0;
+    int64_t count, exponent = 0;
+    int negative = p < end && *p == '-';
+    first = p += negative;
+    while (p < end && is_digit(*p)) digits = digits * 10 + (uint64_t)(*p++ - '0');
+    count = p - first;
+    if (p < end && *p == '.') {
+        const char *point = ++p;
+        p = take_last_digits(text, p, end, &digits);
+        exponent = point - p;
+        count += p - point;
+    }
+    if (p < end && (*p | 32) == 'e' && count > 0) {
+        int64_t written = 0;
+        p = take_exponent(p, end, &written);
+        exponent += written;
+    }
+    if (p != end || count == 0 || count > 19) return parse_rest(text, end, out);
+    return finish(digits, exponent, negative, out) || parse_rest(text, end, out);
 }
 
 int mli_parse_i64(const char *text, const char *end, int64_t *out)
@@ -245,7 +311,7 @@ int mli_parse_i64(const char *text, const char *end, int64_t *out)
     while (end - p > 1 && *p == '0') p++;
     if (end - p > 19) return 0;
     uint64_t v = 0;
-    const char *last = take_digits(p, end, &v);
+    const char *last = take_last_digits(text, p, end, &v);
     if (last != end || v > (uint64_t)INT64_MAX + (uint64_t)negative) return 0;
     *out = negative ? (int64_t)(0 - v) : (int64_t)v;
     return 1;
