@@ -108,20 +108,33 @@ static uint64_t name_number(const mli_sink *s, int attempt)
     return bits >> 32;
 }
 
-static ml_status open_temporary(mli_sink *s, ml_error *err)
+/* Opens a new file named after the first `prefix` bytes of the path. Returns 0 or errno.
+ */
+static int try_temporary(mli_sink *s, int prefix, size_t size)
 {
-    size_t size = strlen(s->path) + 48;
-    s->temporary = mli_alloc(s->ctx, size);
-    if (!s->temporary) return mli_nomem(err);
     for (int i = 0; i < NAME_TRIES; i++) {
-        snprintf(s->temporary, size, "%s.tmp-%ld-%llx", s->path, (long)getpid(),
+        snprintf(s->temporary, size, "%.*s.tmp-%ld-%llx", prefix, s->path, (long)getpid(),
                  (unsigned long long)name_number(s, i));
         s->fd =
             s->ctx->fs->open(s->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (s->fd >= 0) return ML_OK;
+        if (s->fd >= 0) return 0;
         if (errno != EEXIST) break;
     }
-    int number = errno;
+    return errno;
+}
+
+static ml_status open_temporary(mli_sink *s, ml_error *err)
+{
+    size_t length = strlen(s->path), size = length + 48;
+    if (length > INT_MAX - 48) return mli_file_error(err, ENAMETOOLONG, "write", s->path);
+    s->temporary = mli_alloc(s->ctx, size);
+    if (!s->temporary) return mli_nomem(err);
+    const char *slash = strrchr(s->path, '/');
+    int number = try_temporary(s, (int)length, size);
+    if (number == ENAMETOOLONG) { /* the name alone may fit: .tmp-... in its folder */
+        number = try_temporary(s, slash ? (int)(slash + 1 - s->path) : 0, size);
+    }
+    if (number == 0) return ML_OK;
     mli_free(s->ctx, s->temporary);
     s->temporary = NULL;
     return mli_file_error(err, number, "write", s->path);

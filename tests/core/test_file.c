@@ -421,6 +421,29 @@ START_TEST(writes_whole_files)
 }
 END_TEST
 
+START_TEST(writes_long_names)
+{
+    ml_context *ctx = test_context(1);
+    char path[600];
+    mli_sink *s = NULL;
+    for (int n = 225; n <= 260; n++) {
+        size_t size;
+        snprintf(path, sizeof path, "%s/%0*d", test_folder(), n, 7);
+        if (n <= 255) {
+            OK(mli_sink_open(ctx, path, 0, &s, ERR));
+            OK(mli_sink_write(s, "long", 4, ERR));
+            OK(mli_sink_commit(s, ERR));
+            char *text = get_file(path, &size);
+            ck_assert_str_eq(text, "long");
+            free(text);
+        } else {
+            FAILS(ML_E_IO, mli_sink_open(ctx, path, 0, &s, ERR));
+        }
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(keeps_permissions_and_links)
 {
     ml_context *ctx = test_context(1);
@@ -735,6 +758,7 @@ END_TEST
 TEST_MAIN("core/file", reads_any_parts, reads_gzip, reads_gzip_of_many_members,
           refuses_damaged_gzip, reads_from_a_host, passes_on_failures_of_a_host,
           writes_to_a_host, names_path_and_remedy, needs_permission, reports_a_full_disk,
-          writes_whole_files, keeps_permissions_and_links, writes_gzip, maps_files,
-          maps_a_pipe_by_reading, write_faults_leave_nothing, short_writes_go_on,
-          interrupted_calls_go_on, read_faults_are_reported, survives_no_memory)
+          writes_whole_files, writes_long_names, keeps_permissions_and_links, writes_gzip,
+          maps_files, maps_a_pipe_by_reading, write_faults_leave_nothing,
+          short_writes_go_on, interrupted_calls_go_on, read_faults_are_reported,
+          survives_no_memory)
