@@ -54,7 +54,7 @@ ml_status mli_catalog_get(const char *name, int32_t sort, const char *what,
 static const mli_param *by_name(const mli_param *list, const char *name)
 {
     for (const mli_param *q = list; q && q->name; q++) {
-        if (strcmp(q->name, name) == 0) return q;
+        if (*q->name == *name && strcmp(q->name, name) == 0) return q;
     }
     return NULL;
 }

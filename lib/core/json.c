@@ -89,31 +89,54 @@ static int skip_escape(mli_json *j)
         j->at = p;
         return 1;
     }
-    if (!strchr("\"\\/bfnrt", *p) || !*p) return 0;
-    j->at = p + 1;
-    return 1;
+    switch (*p) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        j->at = p + 1;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* Moves over what needs no look: neither a quote, nor a backslash, nor control. Returns
+ * the bits that occurred. */
+static unsigned char skip_plain(mli_json *j)
+{
+    const char *p = j->at, *end = j->end;
+    unsigned char bits = 0;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < 0x20 || c == '"' || c == '\\') break;
+        bits |= c;
+    }
+    j->at = p;
+    return bits;
 }
 
 /* Reads a string, j->at behind the opening quote. */
 static mli_json_token read_string(mli_json *j, mli_json_token token)
 {
     const char *start = j->at;
+    unsigned char bits = 0;
     j->escaped = 0;
     for (;;) {
+        bits |= skip_plain(j);
         if (j->at == j->end) return fail(j, "a text without its closing quote");
-        unsigned char c = (unsigned char)*j->at;
-        if (c == '"') break;
-        if (c < 0x20) return fail(j, "a control character in a text: escape it");
-        if (c == '\\') {
-            j->escaped = 1;
-            if (!skip_escape(j)) return fail(j, "an unknown escape in a text");
-        } else {
-            j->at++;
-        }
+        if (*j->at == '"') break;
+        if (*j->at != '\\') return fail(j, "a control character in a text: escape it");
+        j->escaped = 1;
+        if (!skip_escape(j)) return fail(j, "an unknown escape in a text");
     }
     j->text = start;
     j->size = (size_t)(j->at - start);
-    size_t valid = mli_utf8_valid(start, j->size);
+    size_t valid = bits & 0x80 ? mli_utf8_valid(start, j->size) : j->size;
     if (valid < j->size) {
         j->at = start + valid;
         return fail(j, "a text that is not UTF-8");
@@ -298,7 +321,10 @@ static const char *decode_escape(const char *p, const char *end, char out[4], si
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     uint32_t code = '?';
-    if (p[1] == 'u') {
+    if (p[1] == '"' || p[1] == '\\') {
+        code = (unsigned char)p[1];
+        p += 2;
+    } else if (p[1] == 'u') {
         p = read_unicode(p + 2, end, &code);
     } else {
         const char *at = strchr(from, p[1]);
@@ -312,28 +338,38 @@ static const char *decode_escape(const char *p, const char *end, char out[4], si
 int mli_json_unescape(const mli_json *j, mli_str *s)
 {
     const char *p = j->text, *end = p + j->size;
-    while (p && p < end) {
-        const char *stop = j->escaped ? memchr(p, '\\', (size_t)(end - p)) : NULL;
-        if (!stop) stop = end;
-        mli_str_add_n(s, p, (size_t)(stop - p));
-        if (stop == end) break;
-        char utf8[4];
-        size_t n;
-        p = decode_escape(stop, end, utf8, &n);
-        mli_str_add_n(s, utf8, n);
+    if (!j->escaped) {
+        mli_str_add_n(s, p, j->size);
+        return p && !s->failed;
     }
-    return p && !s->failed;
+    while (p < end) { /* piece by piece, since escapes often stand close together */
+        char piece[256];
+        size_t n = 0;
+        while (p < end && n < sizeof piece - 4) {
+            size_t length = 1;
+            if (*p == '\\') {
+                p = decode_escape(p, end, piece + n, &length);
+                if (!p) return 0;
+            } else {
+                piece[n] = *p++;
+            }
+            n += length;
+        }
+        mli_str_add_n(s, piece, n);
+    }
+    return !s->failed;
 }
 
 int mli_json_is(const mli_json *j, const char *text)
 {
     const char *p = j->text, *end = p + j->size;
     size_t left = strlen(text);
+    if (!j->escaped) return j->size == left && (left == 0 || memcmp(p, text, left) == 0);
     while (p && p < end) {
         const char *piece = p++;
         char utf8[4];
         size_t n = 1;
-        if (*piece == '\\' && j->escaped) {
+        if (*piece == '\\') {
             p = decode_escape(piece, end, utf8, &n);
             piece = utf8;
         }

@@ -32,7 +32,8 @@ void ml_params_free(ml_params *params)
 const mli_value *mli_params_find(const ml_params *p, const char *name)
 {
     for (int64_t i = 0; i < p->count; i++) {
-        if (strcmp(p->values[i].name, name) == 0) return &p->values[i];
+        const char *other = p->values[i].name;
+        if (*other == *name && strcmp(other, name) == 0) return &p->values[i];
     }
     return NULL;
 }

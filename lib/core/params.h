@@ -158,10 +158,13 @@ int mli_range_parse(const char *text, mli_range *out);
 void mli_range_item(const mli_range *r, int64_t i, char *buffer, size_t size);
 /* Params as a JSON object, in order. */
 void mli_params_json(mli_str *s, const ml_params *p);
-/* Reads a JSON object into a set (used by the model file). Names must be new to the set;
- * on failure some values may have been added. */
+/* Reads a JSON object into a set. Names must be new to the set; on failure some values
+ * may have been added. */
 #define MLI_PARAMS_READ_MAX 10000 /* values in one document */
 ml_status mli_params_from_json(ml_params *p, const char *text, size_t size,
                                ml_error *err);
+/* The same, each value checked as by mli_params_put (used by the model file). */
+ml_status mli_params_from_json_checked(ml_params *p, const mli_descriptor *d,
+                                       const char *text, size_t size, ml_error *err);
 
 #endif

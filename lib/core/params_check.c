@@ -320,6 +320,21 @@ ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name
     return q ? put(p, q, value, 1, err) : unknown(d, name, err);
 }
 
+ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *name,
+                          mli_value *value, ml_error *err)
+{
+    const mli_param *q = mli_param_find(d, name);
+    ml_status status = q ? ML_OK : unknown(d, name, err);
+    if (q && q->type == value->type && value->type <= ML_PARAM_STR && *value->text) {
+        status = check_range(q, value, err); /* no need to convert */
+        if (status == ML_OK) return mli_params_store(p, q->name, value, err);
+    } else if (q) {
+        status = put(p, q, value, 1, err);
+    }
+    mli_value_free(p->ctx, value);
+    return status;
+}
+
 /* Which parameter each given value is for. Sets are mostly in the order of the
  * descriptor, so the one behind the last is tried first. */
 typedef struct matching {

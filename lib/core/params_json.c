@@ -154,7 +154,18 @@ static ml_status read_value(ml_context *ctx, mli_json *j, mli_value *v, ml_error
     }
 }
 
-ml_status mli_params_from_json(ml_params *p, const char *text, size_t size, ml_error *err)
+/* One value behind its name: stored, or checked against a descriptor. */
+static ml_status read_pair(ml_params *p, const mli_descriptor *d, mli_json *j,
+                           const char *name, ml_error *err)
+{
+    mli_value v = {0};
+    ml_status status = read_value(p->ctx, j, &v, err);
+    if (status != ML_OK) return status;
+    return d ? mli_params_take(p, d, name, &v, err) : mli_params_store(p, name, &v, err);
+}
+
+static ml_status read_object(ml_params *p, const mli_descriptor *d, const char *text,
+                             size_t size, ml_error *err)
 {
     mli_json j;
     mli_json_open(&j, text, size);
@@ -164,7 +175,6 @@ ml_status mli_params_from_json(ml_params *p, const char *text, size_t size, ml_e
     }
     for (int64_t n = 0; (t = mli_json_next(&j)) == MLI_JSON_KEY; n++) {
         mli_str name;
-        mli_value v = {0};
         if (n == MLI_PARAMS_READ_MAX) return bad_json(&j, "too many values", err);
         ml_status status = read_string(p->ctx, &j, &name, err);
         if (status != ML_OK) return status;
@@ -172,11 +182,21 @@ ml_status mli_params_from_json(ml_params *p, const char *text, size_t size, ml_e
         if (status == ML_OK && mli_params_find(p, name.data)) {
             status = bad_json(&j, "a name twice", err);
         }
-        if (status == ML_OK) status = read_value(p->ctx, &j, &v, err);
-        if (status == ML_OK) status = mli_params_store(p, name.data, &v, err);
+        if (status == ML_OK) status = read_pair(p, d, &j, name.data, err);
         mli_str_free(&name);
         if (status != ML_OK) return status;
     }
     if (t < 0 || mli_json_next(&j) != MLI_JSON_END) return bad_json(&j, NULL, err);
     return ML_OK;
+}
+
+ml_status mli_params_from_json(ml_params *p, const char *text, size_t size, ml_error *err)
+{
+    return read_object(p, NULL, text, size, err);
+}
+
+ml_status mli_params_from_json_checked(ml_params *p, const mli_descriptor *d,
+                                       const char *text, size_t size, ml_error *err)
+{
+    return read_object(p, d, text, size, err);
 }

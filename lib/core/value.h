@@ -25,6 +25,10 @@ void mli_value_free(ml_context *ctx, mli_value *v); /* with the name */
 ml_status mli_params_store(ml_params *p, const char *name, mli_value *value,
                            ml_error *err);
 
+/* As mli_params_put, and moves the value, also on failure. */
+ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *name,
+                          mli_value *value, ml_error *err);
+
 /* Items of a list, collected as text. `plain` ones may be numbers or true and false;
  * others were in quotes. */
 typedef struct mli_items {
