@@ -5,7 +5,6 @@
 #include "serialization/inputs_json.h"
 #include "core/json.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -26,15 +25,6 @@ static const int32_t types[] = {
     ML_DTYPE_U8,   ML_DTYPE_U16, ML_DTYPE_U32,     ML_DTYPE_U64, ML_DTYPE_F32,
     ML_DTYPE_F64,  ML_TYPE_TEXT, ML_TYPE_CATEGORY, ML_TYPE_DATE, ML_TYPE_TIMESTAMP};
 #define N_TYPES ((int)(sizeof types / sizeof types[0]))
-
-void mli_reserved_name(char name[MLI_RESERVED_SIZE], int64_t feature, const char *part)
-{
-    if (feature < 0)
-        snprintf(name, MLI_RESERVED_SIZE, MLI_RESERVED "classes.%s", part);
-    else
-        snprintf(name, MLI_RESERVED_SIZE, MLI_RESERVED "%lld.%s", (long long)feature,
-                 part);
-}
 
 /* ---- writing ---- */
 
@@ -273,54 +263,91 @@ ml_status mli_st_hold(ml_context *ctx, const mli_st_tensor *t, mli_buffer *buffe
     return ML_OK;
 }
 
-/* One of the two tensors of a dictionary; `size` -1 accepts any. */
+/* The texts of dictionaries that stand one behind the other, and what is left of them. */
+typedef struct texts {
+    mli_buffer *keep[2]; /* of bytes and offsets */
+    const char *bytes;
+    const int64_t *offsets;
+    int64_t n_bytes, n_offsets;
+} texts;
+
+/* One of the two tensors, when it is there. */
 static ml_status take(reader *r, const mli_safetensors *st, mli_buffer *buffer,
-                      int64_t feature, const char *part, int32_t dtype, int64_t *size,
-                      mli_buffer **keep, const void **data)
+                      const char *name, int32_t dtype, int64_t *size, mli_buffer **keep,
+                      const void **data)
 {
-    char name[MLI_RESERVED_SIZE];
-    mli_reserved_name(name, feature, part);
     mli_st_tensor *t = mli_safetensors_find(st, name);
-    if (!t) return DAMAGED("the tensor \"%s\" is not in the file", name);
-    if (t->dtype != dtype || t->ndim != 1 || (*size >= 0 && t->shape[0] != *size))
-        return DAMAGED("the tensor \"%s\" does not fit the model's inputs", name);
+    if (!t) return ML_OK;
+    if (t->dtype != dtype || t->ndim != 1)
+        return DAMAGED("the tensor \"%s\" has the wrong type or shape", name);
     t->used = 1;
     *size = t->shape[0];
     return mli_st_hold(r->ctx, t, buffer, keep, data, r->err);
 }
 
-static ml_status attach(reader *r, const mli_safetensors *st, mli_buffer *buffer,
-                        int64_t feature, mli_dictionary *d)
+static ml_status take_texts(reader *r, const mli_safetensors *st, mli_buffer *buffer,
+                            const char *levels, const char *offsets, texts *out)
+{
+    const void *data = "";
+    memset(out, 0, sizeof *out);
+    ml_status status =
+        take(r, st, buffer, levels, ML_DTYPE_U8, &out->n_bytes, &out->keep[0], &data);
+    out->bytes = data;
+    data = NULL;
+    if (!status)
+        status = take(r, st, buffer, offsets, ML_DTYPE_I64, &out->n_offsets,
+                      &out->keep[1], &data);
+    out->offsets = data;
+    return status;
+}
+
+/* The next dictionary, of d->n texts. The offsets inside are checked later. */
+static ml_status attach(reader *r, texts *t, mli_dictionary *d)
 {
     static const int64_t none[1];
+    int64_t n = d->n;
+    d->n = 0;
     d->bytes = "";
     d->offsets = none;
-    if (d->n == 0) return ML_OK;
-    if (d->n == INT64_MAX) return DAMAGED("a dictionary is too large");
-    int64_t n = d->n + 1, size = -1;
-    const void *bytes, *offsets;
-    ml_status status =
-        take(r, st, buffer, feature, "offsets", ML_DTYPE_I64, &n, &d->keep[1], &offsets);
-    if (status) return status;
-    status =
-        take(r, st, buffer, feature, "levels", ML_DTYPE_U8, &size, &d->keep[0], &bytes);
-    if (status) return status;
-    d->bytes = bytes;
-    d->offsets = offsets;
-    if (d->offsets[0] != 0 || d->offsets[d->n] != size)
+    if (n == 0) return ML_OK;
+    if (n >= t->n_offsets)
+        return DAMAGED("the dictionaries have fewer texts than the model's inputs say");
+    int64_t size = t->offsets[n];
+    if (t->offsets[0] != 0 || size < 0 || size > t->n_bytes)
         return DAMAGED("a dictionary of the model's inputs has wrong offsets");
+    *d = (mli_dictionary){n, t->bytes, t->offsets, {t->keep[0], t->keep[1]}};
+    mli_buffer_ref(d->keep[0]);
+    mli_buffer_ref(d->keep[1]);
+    t->bytes += size;
+    t->n_bytes -= size;
+    t->offsets += n + 1;
+    t->n_offsets -= n + 1;
     return ML_OK;
+}
+
+/* Nothing may be left over. */
+static ml_status finish(reader *r, texts *t, ml_status status)
+{
+    mli_buffer_free(t->keep[0]);
+    mli_buffer_free(t->keep[1]);
+    if (status || (t->n_bytes == 0 && t->n_offsets == 0)) return status;
+    return DAMAGED("the dictionaries have more texts than the model's inputs say");
 }
 
 static ml_status attach_all(reader *r, const mli_safetensors *st, mli_buffer *buffer)
 {
     mli_inputs *in = r->in;
-    ml_status status = attach(r, st, buffer, -1, &in->classes);
+    texts t;
+    ml_status status = take_texts(r, st, buffer, MLI_LABELS, MLI_LABELS_OFFSETS, &t);
+    if (!status) status = attach(r, &t, &in->classes);
+    status = finish(r, &t, status);
+    if (status) return status;
+    status = take_texts(r, st, buffer, MLI_LEVELS, MLI_OFFSETS, &t);
     for (int64_t i = 0; !status && i < in->n_features; i++) {
-        mli_feature *f = &in->features[i];
-        if (f->kind == MLI_CATEGORICAL) status = attach(r, st, buffer, i, &f->levels);
+        if (in->features[i].kind == MLI_CATEGORICAL)
+            status = attach(r, &t, &in->features[i].levels);
     }
-    return status;
+    return finish(r, &t, status);
 }
 
 ml_status mli_inputs_from_json(ml_context *ctx, const char *text, size_t size,

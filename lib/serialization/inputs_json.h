@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * serialization/inputs_json.h: the inputs of a model as JSON, and their dictionaries as
- * tensors with reserved names: "inputs.<index>.levels" (bytes) and
- * "inputs.<index>.offsets" of features, "inputs.classes.levels" and ".offsets".
+ * tensors with reserved names. The dictionaries of all categorical features stand one
+ * behind the other: "inputs.levels" (U8, the texts) and "inputs.offsets" (I64, n + 1 per
+ * dictionary of n texts, from 0). "inputs.classes.levels" and "inputs.classes.offsets"
+ * are the class labels.
  */
 #ifndef MLI_SERIALIZATION_INPUTS_JSON_H
 #define MLI_SERIALIZATION_INPUTS_JSON_H
@@ -10,11 +12,11 @@
 #include "data/design.h"
 #include "serialization/safetensors.h"
 
-#define MLI_RESERVED      "inputs."
-#define MLI_RESERVED_SIZE 48 /* room for a reserved name */
-
-/* The name of a dictionary's tensor; feature -1 is the classes. */
-void mli_reserved_name(char name[MLI_RESERVED_SIZE], int64_t feature, const char *part);
+#define MLI_RESERVED       "inputs."
+#define MLI_LEVELS         "inputs.levels"
+#define MLI_OFFSETS        "inputs.offsets"
+#define MLI_LABELS         "inputs.classes.levels"
+#define MLI_LABELS_OFFSETS "inputs.classes.offsets"
 
 void mli_inputs_json(mli_str *s, const mli_inputs *in);
 /* Reads them; dictionaries point into the tensors' bytes, which `buffer` keeps alive, and

@@ -111,21 +111,49 @@ static ml_status read_inputs(reader *r)
     return ML_OK;
 }
 
+/* Are all parameters there, in the order of the descriptor? Those without effect on the
+ * model and those without a default need not be. */
+static int complete(const mli_descriptor *d, const ml_params *p)
+{
+    const mli_param *lists[2] = {d->params, d->roles};
+    int64_t at = 0;
+    for (int i = 0; i < 2; i++) {
+        for (const mli_param *q = lists[i]; q && q->name; q++) {
+            if (at < p->count && strcmp(p->values[at].name, q->name) == 0)
+                at++;
+            else if ((q->flags & MLI_FLAG_REQUIRED) ||
+                     (q->dflt && !(q->flags & MLI_FLAG_NO_EFFECT)))
+                return 0;
+        }
+    }
+    return at == p->count;
+}
+
+/* Older files may lack parameters: they have their defaults, which mean what was before.
+ */
+static ml_status complete_params(reader *r)
+{
+    ml_params *all = NULL;
+    const mli_descriptor *d = &r->algorithm->head;
+    if (complete(d, r->params)) return ML_OK;
+    ml_status status = mli_params_resolve(r->ctx, d, r->params, &all, r->err);
+    if (status) return status;
+    ml_params_free(r->params);
+    r->params = all;
+    return ML_OK;
+}
+
 /* Parameters that a newer version has added are not ignored: they may change what the
  * tensors mean. */
 static ml_status read_params(reader *r)
 {
     const mli_st_pair *p;
-    ml_params *raw = NULL;
     ml_status status = need(r, "libml.params", &p);
+    if (!status) status = ml_params_new(r->ctx, &r->params, r->err);
     if (status) return status;
-    status = ml_params_new(r->ctx, &raw, r->err);
-    if (status) return status;
-    status = mli_params_from_json(raw, p->value, p->size, r->err);
-    if (!status) {
-        status = mli_params_resolve(r->ctx, &r->algorithm->head, raw, &r->params, r->err);
-    }
-    ml_params_free(raw);
+    status = mli_params_from_json_checked(r->params, &r->algorithm->head, p->value,
+                                          p->size, r->err);
+    if (!status) status = complete_params(r);
     if (!status || status == ML_E_MEMORY) return status;
     char why[512];
     snprintf(why, sizeof why, "%s", ml_error_message(r->err));
@@ -205,6 +233,25 @@ static ml_status verify_hash(reader *r)
     return mli_error_hint(r->err, ML_E_FORMAT, "copy or download the file again");
 }
 
+/* mli_model_new copies the parameters that it is given: none, to save the time, and then
+ * the model takes those that were read over. */
+static ml_status start_model(reader *r)
+{
+    ml_params *none = NULL;
+    ml_status status = ml_params_new(r->ctx, &none, r->err);
+    if (status) return status;
+    status = mli_model_new(r->ctx, r->algorithm, none, r->inputs, &r->model, r->err);
+    ml_params_free(none);
+    if (status) return status;
+    for (const mli_param *q = r->algorithm->head.params; q && q->name; q++) {
+        if (q->flags & MLI_FLAG_NO_EFFECT) (void)!mli_params_remove(r->params, q->name);
+    }
+    ml_params_free(r->model->params);
+    r->model->params = r->params;
+    r->params = NULL;
+    return ML_OK;
+}
+
 static ml_status build(reader *r)
 {
     ml_status status = read_format(r);
@@ -212,7 +259,7 @@ static ml_status build(reader *r)
     if (!status) status = read_inputs(r);
     if (!status) status = read_params(r);
     if (status) return status;
-    status = mli_model_new(r->ctx, r->algorithm, r->params, r->inputs, &r->model, r->err);
+    status = start_model(r);
     if (!status) status = keep_writer(r);
     if (!status) status = read_summary(r);
     if (!status) status = read_tensors(r);

@@ -26,35 +26,61 @@ typedef struct layout {
     const ml_model *m;
     int64_t count;
     mli_st_tensor *tensors;
-    char (*names)[MLI_RESERVED_SIZE]; /* of the dictionaries' tensors */
-    int64_t n_names;
+    mli_str levels;   /* the texts of all features' dictionaries */
+    int64_t *offsets; /* and their offsets */
     mli_str header;
     char hash[65];
 } layout;
 
 /* ---- tensors ---- */
 
-static void add_array(layout *l, int64_t feature, const char *part, int32_t dtype,
-                      int64_t size, const void *data)
+static void add_array(layout *l, const char *name, int32_t dtype, int64_t size,
+                      const void *data)
 {
-    char *name = l->names[l->n_names++];
-    mli_reserved_name(name, feature, part);
     l->tensors[l->count++] = (mli_st_tensor){
         .name = name, .dtype = dtype, .ndim = 1, .shape = {size}, .data = data};
 }
 
-static ml_status add_dictionary(layout *l, int64_t feature, const mli_dictionary *d,
-                                ml_error *err)
+static ml_status bad_text(const char *column, ml_error *err)
 {
+    mli_fail(err, ML_E_DATA, "the categories of the column \"%s\" are not UTF-8", column);
+    return mli_error_hint(err, ML_E_DATA, "convert the training data to UTF-8");
+}
+
+static ml_status add_labels(layout *l, ml_error *err)
+{
+    const mli_inputs *in = l->m->inputs;
+    const mli_dictionary *d = &in->classes;
     if (d->n == 0) return ML_OK;
-    if (!mli_dictionary_valid(d, feature >= 0)) {
-        mli_fail(err, ML_E_DATA, "the categories of the column \"%s\" are not UTF-8",
-                 feature < 0 ? l->m->inputs->target
-                             : l->m->inputs->features[feature].name);
-        return mli_error_hint(err, ML_E_DATA, "convert the training data to UTF-8");
+    if (!mli_dictionary_valid(d, 0)) return bad_text(in->target ? in->target : "", err);
+    add_array(l, MLI_LABELS_OFFSETS, ML_DTYPE_I64, d->n + 1, d->offsets);
+    add_array(l, MLI_LABELS, ML_DTYPE_U8, d->offsets[d->n], d->bytes);
+    return ML_OK;
+}
+
+/* The dictionaries of all features, one behind the other. */
+static ml_status add_levels(layout *l, ml_error *err)
+{
+    const mli_inputs *in = l->m->inputs;
+    int64_t total = 0, at = 0;
+    for (int64_t i = 0; i < in->n_features; i++) {
+        const mli_dictionary *d = &in->features[i].levels;
+        if (d->n) total += d->n + 1;
+        if (!mli_dictionary_valid(d, 1)) return bad_text(in->features[i].name, err);
     }
-    add_array(l, feature, "offsets", ML_DTYPE_I64, d->n + 1, d->offsets);
-    add_array(l, feature, "levels", ML_DTYPE_U8, d->offsets[d->n], d->bytes);
+    if (total == 0) return ML_OK;
+    l->offsets = mli_alloc_vec(l->m->ctx, total, sizeof *l->offsets);
+    if (!l->offsets) return mli_nomem(err);
+    for (int64_t i = 0; i < in->n_features; i++) {
+        const mli_dictionary *d = &in->features[i].levels;
+        if (!d->n) continue;
+        memcpy(l->offsets + at, d->offsets, (size_t)(d->n + 1) * sizeof *l->offsets);
+        mli_str_add_n(&l->levels, d->bytes, (size_t)d->offsets[d->n]);
+        at += d->n + 1;
+    }
+    if (l->levels.failed) return mli_nomem(err);
+    add_array(l, MLI_OFFSETS, ML_DTYPE_I64, total, l->offsets);
+    add_array(l, MLI_LEVELS, ML_DTYPE_U8, (int64_t)l->levels.size, l->levels.data);
     return ML_OK;
 }
 
@@ -75,14 +101,10 @@ static ml_status add_tensor(layout *l, const mli_named *n, ml_error *err)
 static ml_status add_tensors(layout *l, ml_error *err)
 {
     const ml_model *m = l->m;
-    int64_t n = m->inputs->n_features;
-    size_t names = 2 * ((size_t)n + 1);
-    l->names = mli_calloc(m->ctx, names, sizeof *l->names);
-    l->tensors = mli_calloc(m->ctx, names + (size_t)m->count, sizeof *l->tensors);
-    if (!l->names || !l->tensors) return mli_nomem(err);
-    ml_status status = add_dictionary(l, -1, &m->inputs->classes, err);
-    for (int64_t i = 0; !status && i < n; i++)
-        status = add_dictionary(l, i, &m->inputs->features[i].levels, err);
+    l->tensors = mli_calloc(m->ctx, (size_t)m->count + 4, sizeof *l->tensors);
+    if (!l->tensors) return mli_nomem(err);
+    ml_status status = add_labels(l, err);
+    if (!status) status = add_levels(l, err);
     for (int64_t i = 0; !status && i < m->count; i++)
         status = add_tensor(l, &m->tensors[i], err);
     if (status) return status;
@@ -154,6 +176,7 @@ static ml_status make_layout(const ml_model *m, layout *l, ml_error *err)
     memset(l, 0, sizeof *l);
     l->m = m;
     mli_str_init(&l->header, m->ctx);
+    mli_str_init(&l->levels, m->ctx);
     ml_status status = mli_model_check(m, err);
     if (!status) status = add_tensors(l, err);
     if (!status) status = hash_tensors(l, err);
@@ -163,7 +186,8 @@ static ml_status make_layout(const ml_model *m, layout *l, ml_error *err)
 static void free_layout(layout *l)
 {
     mli_free(l->m->ctx, l->tensors);
-    mli_free(l->m->ctx, l->names);
+    mli_free(l->m->ctx, l->offsets);
+    mli_str_free(&l->levels);
     mli_str_free(&l->header);
 }
 

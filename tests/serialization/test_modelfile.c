@@ -367,14 +367,17 @@ START_TEST(inputs_that_do_not_fit_are_refused)
                "unseen");
     edit_fails(&b, "\\\"numeric\\\"", "\\\"complex\\\"", "kind");
     edit_fails(&b, "\\\"i64\\\"", "\\\"i65\\\"", "type");
-    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 5", "inputs.1.offsets");
-    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 0", "inputs.1");
+    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 5", "fewer texts");
+    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 3", "more texts");
+    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 0", "more texts");
     edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": -1", "malformed");
-    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 9223372036854775807", "large");
-    edit_fails(&b, "\\\"levels\\\": 0", "\\\"levels\\\": 1", "inputs.3.offsets");
-    edit_fails(&b, "\\\"classes\\\": 3", "\\\"classes\\\": 2", "inputs.classes");
+    edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 9223372036854775807", "fewer");
+    edit_fails(&b, "\\\"levels\\\": 0", "\\\"levels\\\": 1", "fewer texts");
+    edit_fails(&b, "\\\"classes\\\": 3", "\\\"classes\\\": 2", "texts");
+    edit_fails(&b, "\\\"classes\\\": 3", "\\\"classes\\\": 4", "fewer texts");
     edit_fails(&b, "\\\"classes\\\": 3", "\\\"classes\\\": true", "malformed");
-    edit_fails(&b, "inputs.1.levels", "inputs.7.levels", "inputs.1.levels");
+    edit_fails(&b, "\"inputs.levels\"", "\"inputs.labels\"", "offsets");
+    edit_fails(&b, "\"inputs.offsets\"", "\"inputs.offset\"", "fewer texts");
     edit_fails(&b, "\\\"name\\\": \\\"age\\\", ", "", "lacks a name");
     edit_fails(&b, "\\\"name\\\": \\\"age\\\"",
                "\\\"name\\\": \\\"age\\\", \\\"name\\\": \\\"age\\\"", "twice");
