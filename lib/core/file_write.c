@@ -145,6 +145,9 @@ static ml_status open_target(mli_sink *s, ml_error *err)
     struct stat info;
     int exists = stat(s->path, &info) == 0;
     if (!*s->path) return mli_file_error(err, ENOENT, "write", s->path);
+    if (!exists && errno == ENAMETOOLONG) {
+        return mli_file_error(err, ENAMETOOLONG, "write", s->path);
+    }
     if (exists && S_ISDIR(info.st_mode)) {
         return mli_file_error(err, EISDIR, "write", s->path);
     }
