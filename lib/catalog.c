@@ -10,6 +10,7 @@
 /* A: an mli_algorithm. M: an mli_metric. O: a plain mli_descriptor. */
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_baseline)                                                                      \
+    A(mli_gbdt)                                                                          \
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \

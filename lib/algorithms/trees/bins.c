@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/bins.c: cutting the features of a design into bins and writing the matrix.
+ *
+ * Cuts come from at most 200,000 rows, in runs spread evenly over the table. Cost: a
+ * radix sort of the sample per feature, then one table look-up per value.
+ */
+#include "algorithms/trees/bins.h"
+#include "algorithms/trees/radix.h"
+#include "core/parallel.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define SAMPLE_ROWS 200000
+#define RUN_ROWS    64
+#define BLOCK_ROWS  2048
+
+typedef struct cutting {
+    const mli_design *design;
+    mli_binner *binner;
+    int32_t max_bin, min_data;
+    int64_t sample; /* most values looked at per feature */
+    mli_run *run;
+    atomic_int failed; /* a task ran out of memory */
+} cutting;
+
+/* The sampled values of a feature, NaN left out. Returns their number. */
+static int64_t sample(const mli_design *d, int64_t feature, double *out, int *missing)
+{
+    int64_t n = d->rows, kept = 0, runs = mli_task_count(n, RUN_ROWS);
+    int64_t most = SAMPLE_ROWS / RUN_ROWS;
+    if (runs > most) runs = most;
+    for (int64_t r = 0; r < runs; r++) {
+        int64_t begin = n <= SAMPLE_ROWS
+                            ? r * RUN_ROWS
+                            : (int64_t)((double)n / (double)runs * (double)r);
+        int64_t end = begin + RUN_ROWS < n ? begin + RUN_ROWS : n;
+        double *at = out + kept;
+        mli_design_f64(d, feature, begin, end, at, 1);
+        for (int64_t i = 0; i < end - begin; i++) {
+            if (at[i] != at[i])
+                *missing = 1;
+            else
+                out[kept++] = at[i] + 0.0; /* -0 becomes 0 */
+        }
+    }
+    return kept;
+}
+
+/* Sorted values to distinct ones with counts, in place. */
+static int64_t distinct(double *v, int64_t n, int64_t *count)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (kept > 0 && v[kept - 1] == v[i]) {
+            count[kept - 1]++;
+            continue;
+        }
+        v[kept] = v[i];
+        count[kept++] = 1;
+    }
+    return kept;
+}
+
+static ml_status cut_numeric(cutting *c, int64_t feature, double *values)
+{
+    mli_bin_feature *f = &c->binner->features[feature];
+    int missing = 0;
+    int64_t n = sample(c->design, feature, values, &missing);
+    mli_radix_sort_f64(values, values + c->sample, n);
+    int64_t *count = (int64_t *)(void *)(values + c->sample);
+    int64_t kept = distinct(values, n, count);
+    double cut[256];
+    int32_t cuts = mli_cut_values(values, count, kept, c->max_bin, c->min_data, cut);
+    f->n_bins = kept > 0 ? cuts + 1 : 0;
+    f->has_missing = missing;
+    return mli_cuts_make(c->binner->ctx, cut, cuts, c->design->rows, &f->cuts, NULL);
+}
+
+static int64_t *count_levels(cutting *c, int64_t feature, double *block)
+{
+    const mli_design *d = c->design;
+    int64_t n_levels = d->inputs->features[feature].levels.n;
+    int64_t *count = mli_calloc(d->ctx, (size_t)n_levels + 1, 2 * sizeof *count);
+    if (!count) return NULL;
+    for (int64_t begin = 0; begin < d->rows; begin += BLOCK_ROWS) {
+        int64_t end = begin + BLOCK_ROWS < d->rows ? begin + BLOCK_ROWS : d->rows;
+        mli_design_f64(d, feature, begin, end, block, 1);
+        for (int64_t i = 0; i < end - begin; i++) {
+            int64_t level = block[i] >= 0 ? (int64_t)block[i] : n_levels;
+            count[2 * level]++;
+        }
+    }
+    return count;
+}
+
+static int more_frequent(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    if (x[0] != y[0]) return x[0] < y[0] ? 1 : -1;
+    return x[1] < y[1] ? -1 : 1;
+}
+
+static ml_status cut_levels(cutting *c, int64_t feature, double *values)
+{
+    mli_bin_feature *f = &c->binner->features[feature];
+    ml_context *ctx = c->binner->ctx;
+    f->n_levels = c->design->inputs->features[feature].levels.n;
+    int64_t *count = count_levels(c, feature, values);
+    f->level_bin = mli_alloc(ctx, (size_t)f->n_levels + 1);
+    if (!count || !f->level_bin) {
+        mli_free(ctx, count);
+        return ML_E_MEMORY;
+    }
+    for (int64_t l = 0; l < f->n_levels; l++) count[2 * l + 1] = l;
+    int64_t missing = count[2 * f->n_levels];
+    qsort(count, (size_t)f->n_levels, 2 * sizeof *count, more_frequent);
+    int32_t bins = 0;
+    while (bins < f->n_levels && bins < c->max_bin && count[2 * bins] > 0) bins++;
+    for (int64_t l = 0; l < f->n_levels; l++) {
+        f->level_bin[count[2 * l + 1]] = (uint8_t)(l < bins ? l : bins);
+        if (l >= bins) missing += count[2 * l];
+    }
+    f->n_bins = bins;
+    f->has_missing = missing > 0;
+    mli_free(ctx, count);
+    return ML_OK;
+}
+
+static void cut_task(void *arg, int64_t task, int32_t slot)
+{
+    cutting *c = arg;
+    (void)slot;
+    if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
+    double *values = mli_alloc_vec(c->binner->ctx, 2 * c->sample, sizeof *values);
+    ml_status status = ML_E_MEMORY;
+    if (values && c->binner->features[task].kind == MLI_CATEGORICAL)
+        status = cut_levels(c, task, values);
+    else if (values)
+        status = cut_numeric(c, task, values);
+    if (status != ML_OK) atomic_store(&c->failed, 1);
+    mli_free(c->binner->ctx, values);
+}
+
+/* Columns by falling number of bins, then by feature. */
+static int64_t order_columns(mli_binner *b, int32_t *order)
+{
+    int64_t used = 0;
+    for (int32_t bins = 255; bins >= 1; bins--) {
+        for (int64_t j = 0; j < b->n_features; j++) {
+            const mli_bin_feature *f = &b->features[j];
+            if (f->n_bins != bins || bins + f->has_missing < 2) continue;
+            order[used++] = (int32_t)j;
+        }
+    }
+    return used;
+}
+
+static int32_t log2_cells(int32_t bins)
+{
+    int32_t log2 = 2;
+    while ((1 << log2) < bins + 1) log2++;
+    return log2;
+}
+
+static void place_column(mli_binner *b, int32_t column, int32_t feature)
+{
+    mli_bin_chunk *chunk = &b->chunks[column / MLI_CHUNK];
+    if (column % MLI_CHUNK == 0) {
+        chunk->first = column;
+        chunk->log2 = log2_cells(b->features[feature].n_bins);
+        chunk->width = MLI_CHUNK;
+        if (column + MLI_CHUNK > b->n_columns) chunk->width = b->n_columns - column;
+        chunk->cell = b->n_cells;
+        b->n_cells += (int64_t)chunk->width << chunk->log2;
+    }
+    b->feature[column] = feature;
+    b->cell[column] = chunk->cell + ((int64_t)(column % MLI_CHUNK) << chunk->log2);
+    if (feature >= 0) b->features[feature].column = column;
+}
+
+static ml_status lay_out(mli_binner *b, ml_error *err)
+{
+    ml_context *ctx = b->ctx;
+    int32_t *order = mli_calloc(ctx, (size_t)b->n_features + 1, sizeof *order);
+    if (!order) return mli_nomem(err);
+    b->n_used = (int32_t)order_columns(b, order);
+    b->n_columns = (b->n_used + 3) / 4 * 4;
+    b->n_chunks = (b->n_columns + MLI_CHUNK - 1) / MLI_CHUNK;
+    b->feature = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->feature);
+    b->cell = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->cell);
+    b->chunks = mli_calloc(ctx, (size_t)b->n_chunks + 1, sizeof *b->chunks);
+    if (b->feature && b->cell && b->chunks)
+        for (int32_t c = 0; c < b->n_columns; c++)
+            place_column(b, c, c < b->n_used ? order[c] : -1);
+    mli_free(ctx, order);
+    return b->feature && b->cell && b->chunks ? ML_OK : mli_nomem(err);
+}
+
+static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
+{
+    for (int64_t j = 0; j < b->n_features; j++) {
+        b->features[j].kind = c->design->inputs->features[j].kind;
+        b->features[j].column = -1;
+    }
+    mli_parallel(b->ctx, b->n_features, cut_task, c);
+    ml_status status = mli_run_check(c->run, err);
+    if (status != ML_OK) return status;
+    if (atomic_load(&c->failed)) return mli_nomem(err);
+    return lay_out(b, err);
+}
+
+ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
+                          mli_run *run, mli_binner **out, ml_error *err)
+{
+    ml_context *ctx = design->ctx;
+    mli_binner *b = mli_calloc(ctx, 1, sizeof *b);
+    if (!b) return mli_nomem(err);
+    b->ctx = ctx;
+    b->n_features = design->n_features;
+    b->features = mli_calloc(ctx, (size_t)b->n_features + 1, sizeof *b->features);
+    int64_t most = design->rows < SAMPLE_ROWS ? design->rows : SAMPLE_ROWS;
+    if (most < BLOCK_ROWS) most = BLOCK_ROWS;
+    cutting c = {design, b, max_bin, min_data, most, run, 0};
+    ml_status status = b->features ? cut_all(b, &c, err) : mli_nomem(err);
+    if (status == ML_OK)
+        *out = b;
+    else
+        mli_binner_free(b);
+    return status;
+}
+
+void mli_binner_free(mli_binner *b)
+{
+    if (!b) return;
+    for (int64_t j = 0; b->features && j < b->n_features; j++) {
+        mli_cuts_free(b->ctx, &b->features[j].cuts);
+        mli_free(b->ctx, b->features[j].level_bin);
+    }
+    mli_free(b->ctx, b->features);
+    mli_free(b->ctx, b->feature);
+    mli_free(b->ctx, b->cell);
+    mli_free(b->ctx, b->chunks);
+    mli_free(b->ctx, b);
+}
+
+double mli_binner_threshold(const mli_bin_feature *f, int32_t bin)
+{
+    return bin < f->cuts.n ? f->cuts.cut[bin] : INFINITY;
+}
+
+/* Writing the matrix. */
+
+typedef struct applying {
+    const mli_binner *binner;
+    const mli_design *design;
+    uint8_t *out;
+    mli_run *run;
+    double *scratch; /* [slots * BLOCK_ROWS] */
+} applying;
+
+static void write_levels(const mli_bin_feature *f, const double *x, int64_t n,
+                         uint8_t *out, int64_t stride)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int known = x[i] >= 0 && x[i] < (double)f->n_levels;
+        out[i * stride] = known ? f->level_bin[(int64_t)x[i]] : (uint8_t)f->n_bins;
+    }
+}
+
+static void apply_task(void *arg, int64_t task, int32_t slot)
+{
+    applying *a = arg;
+    const mli_binner *b = a->binner;
+    if (mli_run_state(a->run) == ML_CANCEL) return;
+    int64_t begin = task * BLOCK_ROWS, end = begin + BLOCK_ROWS;
+    if (end > a->design->rows) end = a->design->rows;
+    double *x = a->scratch + (int64_t)slot * BLOCK_ROWS;
+    uint8_t *out = a->out + begin * b->n_columns;
+    for (int32_t c = 0; c < b->n_used; c++) {
+        const mli_bin_feature *f = &b->features[b->feature[c]];
+        mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
+        if (f->kind == MLI_CATEGORICAL)
+            write_levels(f, x, end - begin, out + c, b->n_columns);
+        else
+            mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out + c,
+                           b->n_columns);
+    }
+    for (int32_t c = b->n_used; c < b->n_columns; c++)
+        for (int64_t i = 0; i < end - begin; i++) out[i * b->n_columns + c] = 0;
+}
+
+ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
+                           uint8_t **out, ml_error *err)
+{
+    ml_context *ctx = b->ctx;
+    int64_t blocks = mli_task_count(design->rows, BLOCK_ROWS);
+    applying a = {.binner = b, .design = design, .run = run};
+    a.out = mli_alloc_vec(ctx, design->rows * b->n_columns + 64, 1);
+    a.scratch = mli_alloc_vec(ctx, (int64_t)mli_slots(ctx) * BLOCK_ROWS, sizeof(double));
+    ml_status status = ML_OK;
+    if (!a.out || !a.scratch) {
+        status = mli_nomem(err);
+    } else {
+        memset(a.out + design->rows * b->n_columns, 0, 64);
+        mli_parallel(ctx, blocks, apply_task, &a);
+        status = mli_run_check(run, err);
+    }
+    mli_free(ctx, a.scratch);
+    if (status != ML_OK)
+        mli_free(ctx, a.out);
+    else
+        *out = a.out;
+    return status;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/bins.h: features cut into at most 256 bins, and the matrix of bins that trees are
+ * grown on.
+ *
+ * Bins of a numeric feature ascend with the value; those of a categorical feature are its
+ * levels, the most frequent first. The last bin, `n_bins`, holds the missing values (for
+ * categories also the levels that got no bin of their own).
+ *
+ * The matrix is row-major, one byte per feature, since a histogram touches all features
+ * of a row. Features are ordered by their number of bins and grouped in chunks of 16,
+ * padded to a multiple of 4: within a chunk all features have histograms of the same
+ * size, a power of two, so that the kernels know the addresses at compile time. Features
+ * that are constant get no column.
+ */
+#ifndef MLI_TREES_BINS_H
+#define MLI_TREES_BINS_H
+
+#include "algorithms/trees/cuts.h"
+#include "core/run.h"
+#include "data/design.h"
+
+#define MLI_CHUNK 16
+
+typedef struct mli_bin_feature {
+    int32_t kind;        /* MLI_NUMERIC or MLI_CATEGORICAL */
+    int32_t n_bins;      /* without the bin of missing values, whose index it is */
+    int32_t has_missing; /* some training row is in that bin */
+    int32_t column;      /* in the matrix, -1: none */
+    mli_cuts cuts;       /* numeric: n_bins - 1 cuts */
+    int64_t n_levels;    /* categorical */
+    uint8_t *level_bin;  /* [n_levels] */
+} mli_bin_feature;
+
+typedef struct mli_bin_chunk {
+    int32_t first, width; /* columns; width is 4, 8, 12 or 16 */
+    int32_t log2;         /* of the cells per column */
+    int64_t cell;         /* first cell in a histogram */
+} mli_bin_chunk;
+
+typedef struct mli_binner {
+    ml_context *ctx;
+    int64_t n_features;
+    mli_bin_feature *features;
+    int32_t n_used;    /* columns of features */
+    int32_t n_columns; /* with padding */
+    int32_t *feature;  /* [n_columns] feature of a column, -1: padding */
+    int64_t *cell;     /* [n_columns] first cell of a column in a histogram */
+    int32_t n_chunks;
+    mli_bin_chunk *chunks;
+    int64_t n_cells; /* of a histogram */
+} mli_binner;
+
+/* Cuts every feature of a training design. max_bin: 2 to 255. */
+ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
+                          mli_run *run, mli_binner **out, ml_error *err);
+void mli_binner_free(mli_binner *b);
+
+/* The matrix of a design: [rows * n_columns] bytes, and 64 more to read past the end. */
+ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
+                           uint8_t **out, ml_error *err);
+
+/* The value below which (inclusive) a numeric row goes left when split after `bin`. */
+double mli_binner_threshold(const mli_bin_feature *f, int32_t bin);
+
+/* Cuts for sorted distinct values v[n] with counts: at most max_bin bins of about equal
+ * weight. Returns the number of cuts written to `cut` (max_bin - 1 at most). */
+int32_t mli_cut_values(const double *v, const int64_t *count, int64_t n, int32_t max_bin,
+                       int64_t min_data, double *cut);
+
+#endif

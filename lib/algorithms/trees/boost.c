@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/boost.c: the rounds of gradient boosting (Friedman, "Greedy function
+ * approximation: a gradient boosting machine", 2001), with second-order leaf values
+ * (Chen and Guestrin, "XGBoost", 2016) and histograms (Ke and others, "LightGBM", 2017).
+ *
+ * A round: gradients of all rows at the present scores; then per score a tree whose
+ * leaves step against the gradient. Cost per tree: about rows * columns * log2(leaves) /
+ * 2 additions.
+ */
+#include "algorithms/trees/boost.h"
+#include <math.h>
+
+static ml_status make_arrays(mli_booster *b, ml_error *err)
+{
+    ml_context *ctx = b->ctx;
+    int64_t rows = b->targets.rows, k = b->n_scores;
+    int64_t leaves = b->options.grow.max_leaves;
+    b->blocks = mli_task_count(rows, MLI_BOOST_BLOCK);
+    b->score = mli_alloc_vec(ctx, k * rows, sizeof *b->score);
+    b->leaf = mli_alloc_vec(ctx, k * rows, sizeof *b->leaf);
+    b->leaf_value = mli_calloc(ctx, (size_t)(k * leaves), sizeof *b->leaf_value);
+    b->leaves = mli_calloc(ctx, (size_t)k, sizeof *b->leaves);
+    b->leaf_node = mli_calloc(ctx, (size_t)leaves, sizeof *b->leaf_node);
+    b->sums = mli_calloc(ctx, (size_t)(2 * k * b->blocks), sizeof *b->sums);
+    b->taken = mli_calloc(ctx, (size_t)b->blocks + 1, sizeof *b->taken);
+    b->whole = mli_calloc(ctx, 2 * (size_t)b->blocks, sizeof *b->whole);
+    b->history = mli_calloc(ctx, (size_t)b->options.rounds + 1, sizeof *b->history);
+    /* One score: the grower's second buffer is free until the tree grows. */
+    b->gh = (float *)(void *)b->grower.rows[1].gh;
+    if (k > 1) b->gh = b->gh_own = mli_alloc_vec(ctx, 2 * k * rows, sizeof *b->gh);
+    if (mli_objective_renews(&b->options.objective) > 0) {
+        b->renewal = mli_alloc_vec(ctx, 2 * rows, sizeof *b->renewal);
+        if (!b->renewal) return mli_nomem(err);
+    }
+    int ok = b->score && b->leaf && b->leaf_value && b->leaves && b->leaf_node &&
+             b->sums && b->taken && b->whole && b->history && b->gh;
+    if (!ok) return mli_nomem(err);
+    for (int64_t i = 0; i < k * rows; i++) b->score[i] = b->base[i / rows];
+    return ML_OK;
+}
+
+static ml_status set_monotone(mli_booster *b, const int8_t *monotone, ml_error *err)
+{
+    const mli_binner *binner = b->binner;
+    if (!monotone) return ML_OK;
+    b->monotone = mli_calloc(b->ctx, (size_t)binner->n_columns + 1, 1);
+    if (!b->monotone) return mli_nomem(err);
+    for (int32_t c = 0; c < binner->n_used; c++)
+        b->monotone[c] = monotone[binner->feature[c]];
+    b->options.rule.monotone = b->monotone;
+    return ML_OK;
+}
+
+static ml_status prepare(mli_booster *b, const int8_t *monotone, ml_error *err)
+{
+    mli_boost_options *o = &b->options;
+    const mli_design *d = b->train;
+    b->targets = (mli_targets){d->rows, d->y, d->label, b->weight};
+    b->n_scores = o->objective.n_scores;
+    b->base = mli_calloc(b->ctx, (size_t)b->n_scores, sizeof *b->base);
+    if (!b->base) return mli_nomem(err);
+    ml_status s = mli_objective_check(&o->objective, &b->targets, err);
+    if (s == ML_OK)
+        s = mli_objective_base(b->ctx, &o->objective, &b->targets, b->base, err);
+    if (s == ML_OK)
+        s = mli_binner_make(d, (int32_t)o->max_bin, (int32_t)o->min_data_in_bin, b->run,
+                            &b->binner, err);
+    if (s == ML_OK) s = set_monotone(b, monotone, err);
+    if (s == ML_OK) s = mli_binner_apply(b->binner, d, b->run, &b->bins, err);
+    if (s == ML_OK)
+        s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, b->bins, d->rows,
+                            &o->grow, err);
+    if (s == ML_OK) s = make_arrays(b, err);
+    if (s == ML_OK) s = mli_boost_watch_make(b, err);
+    return s;
+}
+
+static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
+{
+    ml_status status = mli_boost_gradients(b, round, err);
+    for (int32_t k = 0; k < b->n_scores && status == ML_OK; k++) {
+        mli_split_rule rule;
+        int64_t n, g, h;
+        mli_boost_root(b, round, k, &rule, &n, &g, &h);
+        status = mli_grow(&b->grower, n, g, h, round * b->n_scores + k, &rule, err);
+        if (status == ML_OK)
+            status = mli_boost_harvest(b, k, b->options.subsample < 1, err);
+    }
+    return status;
+}
+
+/* Notes the metric; is it time to stop? */
+static int judge(mli_booster *b, int64_t round, double metric)
+{
+    if (!b->valid) return 0;
+    b->history[b->n_history++] = metric;
+    int better = mli_eval_maximize(b->options.metric) ? metric > b->best_metric
+                                                      : metric < b->best_metric;
+    if (better || round == 0) {
+        b->best_metric = metric;
+        b->best_round = round;
+    }
+    return b->options.patience > 0 && round - b->best_round >= b->options.patience;
+}
+
+static ml_status all_rounds(mli_booster *b, ml_error *err)
+{
+    int64_t rounds = b->options.rounds;
+    b->run->maximize = mli_eval_maximize(b->options.metric);
+    for (int64_t round = 0; round < rounds; round++) {
+        double metric = NAN;
+        ml_status status = grow_round(b, round, err);
+        if (status == ML_OK && b->valid) status = mli_boost_watch_round(b, &metric, err);
+        if (status == ML_OK)
+            status = mli_run_step(b->run, "trees", round + 1, rounds, metric, err);
+        if (status != ML_OK) return status;
+        if (judge(b, round, metric) || mli_run_state(b->run) == ML_STOP_KEEP) break;
+    }
+    if (b->valid && b->options.patience > 0)
+        mli_ensemble_builder_cut(&b->trees, (b->best_round + 1) * b->n_scores);
+    return ML_OK;
+}
+
+ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
+                    const mli_boost_options *options, const mli_design *train,
+                    const mli_design *valid, const double *weight,
+                    const double *valid_weight, const int8_t *monotone, ml_error *err)
+{
+    memset(b, 0, sizeof *b);
+    b->ctx = ctx;
+    b->run = run;
+    b->options = *options;
+    b->train = train;
+    b->valid = valid;
+    b->weight = weight;
+    b->valid_weight = valid_weight;
+    b->options.objective.kernels = mli_kernels_of(ctx);
+    mli_ensemble_builder_init(&b->trees, ctx);
+    if (train->rows > INT64_C(1) << 30)
+        return mli_fail(err, ML_E_UNSUPPORTED, "there are more than 2^30 rows");
+    ml_status status = prepare(b, monotone, err);
+    return status == ML_OK ? all_rounds(b, err) : status;
+}
+
+void mli_booster_free(mli_booster *b)
+{
+    ml_context *ctx = b->ctx;
+    void *blocks[] = {b->base,       b->score,      b->gh_own,      b->leaf,
+                      b->leaf_value, b->leaves,     b->leaf_node,   b->sums,
+                      b->taken,      b->whole,      b->renewal,     b->history,
+                      b->bins,       b->watch.bins, b->watch.score, b->watch.parts,
+                      b->monotone};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
+    if (b->grower.ctx) mli_grower_free(&b->grower);
+    mli_binner_free(b->binner);
+    mli_ensemble_builder_free(&b->trees);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/boost_tree.c: from a grown tree to the ensemble, to the leaf of each row, and to
+ * the scores of rows that did not take part (sampled out, validation).
+ */
+#include "algorithms/trees/boost.h"
+#include "algorithms/trees/walk.h"
+#include <math.h>
+
+/* Numbers the kept nodes breadth first, children side by side: place[id] and the list of
+ * leaves. Returns the number of nodes. */
+static int32_t number_nodes(const mli_grower *g, int32_t *order, int32_t *place)
+{
+    int32_t n = 1;
+    order[0] = 0;
+    place[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const mli_grow_node *node = &g->nodes[order[i]];
+        if (!node->kept) continue;
+        for (int32_t k = 0; k < 2; k++) {
+            order[n] = node->left + k;
+            place[node->left + k] = n++;
+        }
+    }
+    return n;
+}
+
+static double clamp(double v, double low, double high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+static double value_of(const mli_booster *b, const mli_grow_node *node)
+{
+    double v = mli_leaf_value(b->grower.rule, (double)node->sums.g, (double)node->sums.h);
+    return clamp(v, node->sums.lower, node->sums.upper) * b->options.learning_rate;
+}
+
+static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
+                           const int32_t *place, mli_ensemble_node *out, ml_error *err)
+{
+    const mli_split *split = &node->split;
+    memset(out, 0, sizeof *out);
+    out->feature = out->set = -1;
+    out->value = value_of(b, node);
+    out->cover = (double)node->sums.h / b->grower.rule->h_scale;
+    if (!node->kept) return ML_OK;
+    out->feature = b->binner->feature[split->column];
+    out->left = place[node->left];
+    out->gain = split->gain;
+    if (split->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;
+    if (split->categorical) {
+        out->flags |= MLI_NODE_CATEGORICAL;
+        return mli_ensemble_builder_set(&b->trees, split->bits, &out->set, err);
+    }
+    out->threshold = mli_binner_threshold(&b->binner->features[out->feature], split->bin);
+    return ML_OK;
+}
+
+/* Leaf values by a quantile of the residuals of the leaf's rows. */
+typedef struct renewing {
+    mli_booster *b;
+    double q;
+    double *value; /* [leaves] */
+} renewing;
+
+static void renew_task(void *arg, int64_t task, int32_t slot)
+{
+    renewing *r = arg;
+    mli_booster *b = r->b;
+    (void)slot;
+    const mli_grow_node *node = &b->grower.nodes[b->leaf_node[task]];
+    const uint32_t *row = b->grower.rows[node->buffer].row + node->begin;
+    int64_t n = node->sums.rows;
+    /* Leaves do not overlap, nor do these parts. */
+    double *v = b->renewal + 2 * node->begin, *w = b->weight ? v + n : NULL;
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = b->targets.y[row[i]] - b->score[row[i]];
+        if (w) w[i] = b->weight[row[i]];
+    }
+    double value = mli_weighted_quantile(v, w, n, r->q);
+    r->value[task] =
+        clamp(value, node->sums.lower, node->sums.upper) * b->options.learning_rate;
+}
+
+typedef struct marking {
+    mli_booster *b;
+    int32_t k;
+    mli_walk walk;
+} marking;
+
+static void mark_task(void *arg, int64_t task, int32_t slot)
+{
+    marking *m = arg;
+    mli_booster *b = m->b;
+    (void)slot;
+    const mli_grow_node *node = &b->grower.nodes[b->leaf_node[task]];
+    const uint32_t *row = b->grower.rows[node->buffer].row + node->begin;
+    uint16_t *leaf = b->leaf + m->k * b->targets.rows;
+    for (int64_t i = 0; i < node->sums.rows; i++) leaf[row[i]] = (uint16_t)task;
+}
+
+/* With a sample every row walks down the tree. */
+static void walk_task(void *arg, int64_t task, int32_t slot)
+{
+    marking *m = arg;
+    mli_booster *b = m->b;
+    (void)slot;
+    int64_t rows = b->targets.rows, begin = task * MLI_BOOST_BLOCK;
+    int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
+    mli_walk_leaves(&m->walk, b->bins, begin, end, b->leaf + m->k * rows);
+}
+
+/* Number of leaves; leaf_node and leaf_value are filled in. */
+static int64_t list_leaves(mli_booster *b, int32_t k, const int32_t *order, int32_t n)
+{
+    double *value = b->leaf_value + k * b->options.grow.max_leaves;
+    int64_t leaves = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const mli_grow_node *node = &b->grower.nodes[order[i]];
+        if (node->kept) continue;
+        b->leaf_node[leaves] = order[i];
+        value[leaves++] = value_of(b, node);
+    }
+    return leaves;
+}
+
+static ml_status append(mli_booster *b, int32_t k, const int32_t *order,
+                        const int32_t *place, int32_t n, ml_error *err)
+{
+    mli_ensemble_node *nodes;
+    const double *value = b->leaf_value + k * b->options.grow.max_leaves;
+    ml_status status = mli_ensemble_builder_tree(&b->trees, n, &nodes, err);
+    for (int32_t i = 0; i < n && status == ML_OK; i++)
+        status = fill_node(b, &b->grower.nodes[order[i]], place, &nodes[i], err);
+    for (int32_t i = 0, leaf = 0; i < n && status == ML_OK; i++)
+        if (nodes[i].left == 0) nodes[i].value = value[leaf++];
+    return status;
+}
+
+static ml_status mark_rows(mli_booster *b, int32_t k, int sampled, ml_error *err)
+{
+    marking m = {.b = b, .k = k};
+    if (!sampled) {
+        mli_parallel(b->ctx, b->leaves[k], mark_task, &m);
+        return ML_OK;
+    }
+    ml_status status =
+        mli_walk_make(&m.walk, b->ctx, b->binner, &b->trees, b->trees.n_trees - 1, err);
+    if (status == ML_OK) mli_parallel(b->ctx, b->blocks, walk_task, &m);
+    mli_walk_free(&m.walk);
+    return status;
+}
+
+ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *err)
+{
+    mli_grower *g = &b->grower;
+    int32_t *order = mli_calloc(b->ctx, 2 * (size_t)g->n_nodes + 2, sizeof *order);
+    if (!order) return mli_nomem(err);
+    int32_t *place = order + g->n_nodes + 1;
+    int32_t n = number_nodes(g, order, place);
+    b->leaves[k] = list_leaves(b, k, order, n);
+    double q = mli_objective_renews(&b->options.objective);
+    if (q > 0) {
+        renewing r = {b, q, b->leaf_value + k * b->options.grow.max_leaves};
+        mli_parallel(b->ctx, b->leaves[k], renew_task, &r);
+    }
+    ml_status status = append(b, k, order, place, n, err);
+    mli_free(b->ctx, order);
+    return status == ML_OK ? mark_rows(b, k, sampled, err) : status;
+}

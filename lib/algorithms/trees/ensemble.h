@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/ensemble.h: trees as tensors.
+ *
+ * Nodes of all trees lie one after another; tree t has nodes start[t] .. start[t + 1] -
+ * 1, its root first. The children of a node are neighbours and come after it, `left` is
+ * the index of the first within the tree, 0 marks a leaf. A row goes left when its value
+ * is
+ * <= threshold; a missing value (NaN) follows the flag. At a categorical node the row's
+ * category is turned into a bin (0 to 255) by the feature's table, and the bit of that
+ * bin decides. Tree t adds to score t % n_scores, after base_score.
+ *
+ *   tree_start     i64 [trees + 1]
+ *   node_feature   i32 [nodes]     index of the input column, -1 for leaves
+ *   node_left      i32 [nodes]
+ *   node_threshold f64 [nodes]
+ *   node_flags     u8  [nodes]     MLI_NODE_
+ *   node_value     f64 [nodes]     added to the score in leaves
+ *   node_cover     f64 [nodes]     sum of hessians in training
+ *   node_gain      f64 [nodes]     of the split
+ *   base_score     f64 [scores]
+ * and with categorical features
+ *   node_set       i32 [nodes]     row of `sets`, -1 for other nodes
+ *   sets           u32 [sets, 8]   bins that go left
+ *   level_start    i64 [features + 1]
+ *   level_bin      u8  [levels]    bins of the categories of each feature
+ *   level_other    u8  [features]  bin of missing and unknown categories
+ */
+#ifndef MLI_TREES_ENSEMBLE_H
+#define MLI_TREES_ENSEMBLE_H
+
+#include "algorithms/model.h"
+
+#define MLI_NODE_MISSING_LEFT 1
+#define MLI_NODE_CATEGORICAL  2
+
+typedef struct mli_ensemble {
+    int64_t n_trees, n_nodes, n_sets, n_scores, n_features;
+    const int64_t *start;
+    const int32_t *feature, *left, *set;
+    const double *threshold, *value, *cover, *gain, *base;
+    const uint8_t *flags;
+    const uint32_t *sets;
+    const int64_t *level_start;
+    const uint8_t *level_bin, *level_other;
+} mli_ensemble;
+
+/* Reads and checks a model's tensors: afterwards every index is in range and every walk
+ * ends. ML_E_FORMAT otherwise. */
+ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *err);
+
+/* A growing ensemble. */
+typedef struct mli_ensemble_node {
+    int32_t feature, left, set;
+    uint8_t flags;
+    double threshold, value, cover, gain;
+} mli_ensemble_node;
+
+typedef struct mli_ensemble_builder {
+    ml_context *ctx;
+    int64_t n_trees, tree_capacity, n_nodes, node_capacity, n_sets, set_capacity;
+    int64_t *start;
+    mli_ensemble_node *node;
+    uint32_t (*sets)[8];
+} mli_ensemble_builder;
+
+void mli_ensemble_builder_init(mli_ensemble_builder *b, ml_context *ctx);
+void mli_ensemble_builder_free(mli_ensemble_builder *b);
+/* Begins a tree with room for n nodes, which the caller fills in. */
+ml_status mli_ensemble_builder_tree(mli_ensemble_builder *b, int64_t n,
+                                    mli_ensemble_node **nodes, ml_error *err);
+ml_status mli_ensemble_builder_set(mli_ensemble_builder *b, const uint32_t bits[8],
+                                   int32_t *index, ml_error *err);
+/* Drops the trees from n_trees on. */
+void mli_ensemble_builder_cut(mli_ensemble_builder *b, int64_t n_trees);
+/* Writes the tensors of trees and nodes (not base_score and levels). */
+ml_status mli_ensemble_builder_write(const mli_ensemble_builder *b, ml_model *model,
+                                     ml_error *err);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/grow.c: which leaf is divided next.
+ *
+ * Leaves wait in a heap, the one with the largest gain first (or, growing by depth, the
+ * one of least depth). The division of a leaf depends on the leaf alone, so with several
+ * threads the next few leaves of the heap are divided ahead, each by one thread; the tree
+ * takes them in the strict order, and the few that it does not reach are dropped. Hence
+ * the tree does not depend on the number of threads.
+ */
+#include "algorithms/trees/grow.h"
+#include "core/rng.h"
+#include <math.h>
+
+/* Bytes of histograms kept for subtraction; leaves without one are summed afresh. */
+#define POOL_BYTES (INT64_C(64) << 20)
+
+static int64_t round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static ml_status make_pool(mli_grower *g, ml_error *err)
+{
+    int64_t bytes = g->n_cells * (int64_t)sizeof(uint64_t);
+    int64_t slots = POOL_BYTES / (bytes > 0 ? bytes : 1),
+            most = 2 * g->options.max_leaves;
+    if (slots > most) slots = most;
+    if (slots < 4) slots = 4;
+    g->n_slots = (int32_t)slots;
+    g->n_scratch = 3;
+    g->pool = mli_alloc_vec(g->ctx, slots * g->n_cells, sizeof *g->pool);
+    g->free_slots = mli_calloc(g->ctx, (size_t)slots, sizeof *g->free_slots);
+    g->scratch = mli_alloc_vec(g->ctx, mli_slots(g->ctx) * g->n_scratch * g->n_cells,
+                               sizeof *g->scratch);
+    return g->pool && g->free_slots && g->scratch ? ML_OK : mli_nomem(err);
+}
+
+static ml_status make_columns(mli_grower *g, ml_error *err)
+{
+    const mli_binner *b = g->binner;
+    size_t n = (size_t)b->n_columns + 1;
+    g->plan.binner = b;
+    int64_t lines = (b->n_columns + 63) / 64 + 1;
+    g->plan.block = 2048 / lines < 64 ? 64 : 2048 / lines;
+    g->mask = mli_calloc(g->ctx, n, 1);
+    g->masks = mli_calloc(g->ctx, n, (size_t)mli_slots(g->ctx) + 1);
+    g->plan.columns = mli_calloc(g->ctx, n, sizeof *g->plan.columns);
+    g->plan.cells = mli_calloc(g->ctx, n, sizeof *g->plan.cells);
+    g->found = mli_calloc(g->ctx, n, 2 * sizeof *g->found);
+    g->dirty = mli_calloc(g->ctx, (size_t)mli_slots(g->ctx), 1);
+    int ok =
+        g->dirty && g->mask && g->masks && g->plan.columns && g->plan.cells && g->found;
+    return ok ? ML_OK : mli_nomem(err);
+}
+
+static ml_status make_rows(mli_grower *g, int64_t n, ml_error *err)
+{
+    for (int i = 0; i < 2; i++) {
+        g->rows[i].row = mli_alloc_vec(g->ctx, n, sizeof *g->rows[i].row);
+        g->rows[i].gh = mli_alloc_vec(g->ctx, n, sizeof *g->rows[i].gh);
+        if (!g->rows[i].row || !g->rows[i].gh) return mli_nomem(err);
+    }
+    return ML_OK;
+}
+
+ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
+                          const mli_binner *binner, const uint8_t *bins, int64_t n,
+                          const mli_grow_options *options, ml_error *err)
+{
+    memset(g, 0, sizeof *g);
+    g->ctx = ctx;
+    g->run = run;
+    g->binner = binner;
+    g->bins = bins;
+    g->options = *options;
+    if (g->options.max_leaves > n) g->options.max_leaves = n > 1 ? n : 1;
+    g->n_cells = round_up(binner->n_cells, 8) + 8;
+    g->node_capacity = (int32_t)(4 * g->options.max_leaves + 8);
+    g->nodes = mli_calloc(ctx, (size_t)g->node_capacity, sizeof *g->nodes);
+    g->heap = mli_calloc(ctx, (size_t)g->options.max_leaves + 2, sizeof *g->heap);
+    g->counts = mli_calloc(ctx, 2 * (size_t)(n / 4096 + 2), sizeof *g->counts);
+    g->spare = mli_calloc(ctx, (size_t)g->node_capacity, sizeof *g->spare);
+    if (!g->nodes || !g->heap || !g->counts || !g->spare) return mli_nomem(err);
+    ml_status status = make_rows(g, n, err);
+    if (status == ML_OK) status = make_pool(g, err);
+    if (status == ML_OK) status = make_columns(g, err);
+    return status;
+}
+
+void mli_grower_free(mli_grower *g)
+{
+    ml_context *ctx = g->ctx;
+    for (int i = 0; i < 2; i++) {
+        mli_free(ctx, g->rows[i].row);
+        mli_free(ctx, g->rows[i].gh);
+    }
+    void *blocks[] = {g->nodes,      g->heap,  g->mask,       g->masks,   g->plan.columns,
+                      g->plan.cells, g->pool,  g->free_slots, g->scratch, g->found,
+                      g->counts,     g->spare, g->dirty};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
+    memset(g, 0, sizeof *g);
+}
+
+/* The heap of leaves. */
+
+static int before(const mli_grower *g, int32_t a, int32_t b)
+{
+    const mli_grow_node *x = &g->nodes[a], *y = &g->nodes[b];
+    if (g->options.depthwise && x->depth != y->depth) return x->depth < y->depth;
+    if (x->split.gain != y->split.gain) return x->split.gain > y->split.gain;
+    return x->order < y->order;
+}
+
+static void sift_down(mli_grower *g, int32_t i)
+{
+    for (;;) {
+        int32_t best = i, l = 2 * i + 1;
+        if (l < g->n_heap && before(g, g->heap[l], g->heap[best])) best = l;
+        if (l + 1 < g->n_heap && before(g, g->heap[l + 1], g->heap[best])) best = l + 1;
+        if (best == i) return;
+        int32_t swap = g->heap[i];
+        g->heap[i] = g->heap[best];
+        g->heap[best] = swap;
+        i = best;
+    }
+}
+
+static void push(mli_grower *g, int32_t id)
+{
+    if (!(g->nodes[id].split.gain > 0)) return;
+    int32_t i = g->n_heap++;
+    while (i > 0 && before(g, id, g->heap[(i - 1) / 2])) {
+        g->heap[i] = g->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    g->heap[i] = id;
+}
+
+static int32_t pop(mli_grower *g)
+{
+    int32_t top = g->heap[0];
+    g->heap[0] = g->heap[--g->n_heap];
+    sift_down(g, 0);
+    return top;
+}
+
+static void heapify(mli_grower *g)
+{
+    for (int32_t i = g->n_heap / 2 - 1; i >= 0; i--) sift_down(g, i);
+}
+
+/* Columns of a tree. */
+
+static void select_columns(mli_grower *g)
+{
+    const mli_binner *b = g->binner;
+    int32_t used = 0;
+    for (int32_t c = 0; c < b->n_used; c++) {
+        if (!g->mask[c]) continue;
+        g->plan.columns[used] = c;
+        g->plan.cells[used++] = b->cell[c];
+    }
+    g->plan.n_columns = used;
+}
+
+/* Of the columns in `from` (NULL: all) a share, at random; at least one. */
+static void draw(const mli_grower *g, uint64_t stream, uint64_t substream, double share,
+                 const uint8_t *from, uint8_t *to)
+{
+    int32_t n = g->binner->n_used, left = 0;
+    for (int32_t c = 0; c < n; c++) left += !from || from[c];
+    int32_t want = (int32_t)(share * left + 0.5);
+    if (want < 1) want = 1;
+    mli_rng rng;
+    mli_rng_init(&rng, g->options.seed, stream, substream);
+    for (int32_t c = 0; c < n; c++) {
+        int in = !from || from[c];
+        int take = in && mli_rng_f64(&rng) * left < want;
+        to[c] = (uint8_t)take;
+        left -= in;
+        want -= take;
+    }
+}
+
+#define STREAM(kind, tree) (((uint64_t)(kind) << 56) | (uint64_t)(tree))
+
+const uint8_t *mli_grow_mask(mli_grower *g, const mli_grow_node *node, int32_t slot)
+{
+    const mli_grow_options *o = &g->options;
+    const uint8_t *mask = o->by_tree < 1 ? g->mask : NULL;
+    uint8_t *own = g->masks + (int64_t)slot * g->binner->n_columns;
+    if (o->by_level < 1) {
+        draw(g, STREAM(2, g->tree), (uint64_t)node->depth, o->by_level, mask, own);
+        mask = own;
+    }
+    if (o->by_node < 1) {
+        draw(g, STREAM(3, g->tree), node->path, o->by_node, mask, own);
+        mask = own;
+    }
+    return mask;
+}
+
+/* The order of divisions. */
+
+static int32_t ahead(const mli_grower *g, int64_t leaves)
+{
+    int32_t slots = mli_slots(g->ctx);
+    int64_t most = slots > 1 ? 4 * (int64_t)slots : 1,
+            left = g->options.max_leaves - leaves;
+    if (most > left) most = left;
+    if (most > 64) most = 64;
+    return most < 1 ? 1 : (int32_t)most;
+}
+
+/* The next leaves of the heap that are not divided yet, the top one first: by repeated
+ * selection among the front of the heap. */
+static int32_t collect(const mli_grower *g, int32_t most, int32_t *ids)
+{
+    int32_t n = 0, room = (g->node_capacity - g->n_nodes) / 2 + g->n_spare;
+    if (most > room) most = room;
+    int32_t front[128], n_front = 1;
+    front[0] = 0;
+    while (n_front > 0 && n < most) {
+        int32_t best = 0;
+        for (int32_t i = 1; i < n_front; i++)
+            if (before(g, g->heap[front[i]], g->heap[front[best]])) best = i;
+        int32_t at = front[best], id = g->heap[at];
+        front[best] = front[--n_front];
+        for (int32_t child = 2 * at + 1; child <= 2 * at + 2; child++)
+            if (child < g->n_heap && n_front < 128) front[n_front++] = child;
+        if (g->nodes[id].left == 0 &&
+            (n == 0 || !mli_grow_large(g, g->nodes[id].sums.rows)))
+            ids[n++] = id;
+    }
+    return n;
+}
+
+static void divide_next(mli_grower *g, int64_t leaves)
+{
+    int32_t ids[64];
+    int32_t top = g->heap[0];
+    int tasks = mli_grow_large(g, g->nodes[top].sums.rows);
+    if (tasks && g->n_free > 0 && g->nodes[top].hist >= 0) {
+        mli_grow_divide_large(g, top);
+    } else {
+        int32_t n = collect(g, ahead(g, leaves), ids);
+        mli_grow_divide_many(g, ids, n);
+    }
+    heapify(g); /* the exact row counts may have changed a gain */
+}
+
+int32_t mli_grow_take_pair(mli_grower *g)
+{
+    if (g->n_spare > 0) return g->spare[--g->n_spare];
+    g->n_nodes += 2;
+    return g->n_nodes - 2;
+}
+
+int32_t mli_grow_take_slot(mli_grower *g)
+{
+    return g->n_free > 0 ? g->free_slots[--g->n_free] : -1;
+}
+
+void mli_grow_release(mli_grower *g, int32_t slot)
+{
+    if (slot >= 0) g->free_slots[g->n_free++] = slot;
+}
+
+static ml_status divide_all(mli_grower *g, ml_error *err)
+{
+    int64_t leaves = 1, order = 1;
+    while (leaves < g->options.max_leaves && g->n_heap > 0) {
+        mli_grow_node *top = &g->nodes[g->heap[0]];
+        if (top->split.gain > 0 && top->left == 0) {
+            if (mli_run_state(g->run) == ML_CANCEL) return mli_run_check(g->run, err);
+            divide_next(g, leaves);
+            continue;
+        }
+        top = &g->nodes[pop(g)];
+        if (!(top->split.gain > 0)) continue;
+        top->kept = 1;
+        leaves++;
+        for (int32_t k = 0; k < 2; k++) {
+            mli_grow_node *child = &g->nodes[top->left + k];
+            child->order = order++;
+            push(g, top->left + k);
+        }
+    }
+    return ML_OK;
+}
+
+ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64_t tree,
+                   const mli_split_rule *rule, ml_error *err)
+{
+    g->rule = rule;
+    g->tree = tree;
+    g->n_free = 0;
+    for (int32_t s = g->n_slots - 1; s >= 0; s--) mli_grow_release(g, s);
+    int32_t *columns = g->plan.columns;
+    if (g->options.by_tree < 1) {
+        draw(g, STREAM(1, tree), 0, g->options.by_tree, NULL, g->mask);
+        select_columns(g);
+    }
+    /* Summing a selection costs more per column than summing all. */
+    if (g->options.by_tree >= 0.7) g->plan.columns = NULL;
+    mli_grow_node *root = &g->nodes[0];
+    memset(root, 0, sizeof *root);
+    root->sums.g = sum_g;
+    root->sums.h = sum_h;
+    root->sums.rows = n;
+    root->sums.lower = -INFINITY;
+    root->sums.upper = INFINITY;
+    root->path = 1;
+    g->n_nodes = 1;
+    g->n_heap = g->n_spare = 0;
+    mli_grow_root(g);
+    push(g, 0);
+    ml_status status = divide_all(g, err);
+    g->plan.columns = columns;
+    return status;
+}

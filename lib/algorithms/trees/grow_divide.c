@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/grow_divide.c: dividing one leaf: its rows go to two children, the histogram of
+ * the lighter child is summed on the way, that of the heavier one follows by subtraction,
+ * and both are searched for their best split.
+ */
+#include "algorithms/trees/grow.h"
+
+typedef struct divisions {
+    mli_grower *g;
+    mli_grow_division *item;
+} divisions;
+
+/* Could a child with these sums be divided further? Its rows need not be known. */
+int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth)
+{
+    double min_h = g->rule->min_h > 1 ? g->rule->min_h : 1;
+    if (g->options.max_depth > 0 && depth >= g->options.max_depth) return 0;
+    return (double)h >= 2 * min_h;
+}
+
+/* The bounds of children of a monotone column. */
+static void set_bounds(const mli_grower *g, const mli_grow_node *node, mli_grow_node *l,
+                       mli_grow_node *r)
+{
+    if (!g->rule->monotone || node->split.categorical) return;
+    int sign = g->rule->monotone[node->split.column];
+    if (sign == 0) return;
+    double wl = mli_leaf_value(g->rule, (double)l->sums.g, (double)l->sums.h);
+    double wr = mli_leaf_value(g->rule, (double)r->sums.g, (double)r->sums.h);
+    double low = node->sums.lower, high = node->sums.upper;
+    wl = wl < low ? low : wl > high ? high : wl;
+    wr = wr < low ? low : wr > high ? high : wr;
+    double middle = wl / 2 + wr / 2;
+    mli_grow_node *below = sign > 0 ? l : r, *above = sign > 0 ? r : l;
+    below->sums.upper = middle;
+    above->sums.lower = middle;
+}
+
+/* Fills in the children: sums, rows, bounds; no split yet. */
+void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
+                       int64_t n_left, int32_t buffer)
+{
+    for (int32_t k = 0; k < 2; k++) {
+        mli_grow_node *child = &g->nodes[left + k];
+        memset(child, 0, sizeof *child);
+        child->sums = node->sums;
+        child->sums.g = k ? node->sums.g - node->split.g_left : node->split.g_left;
+        child->sums.h = k ? node->sums.h - node->split.h_left : node->split.h_left;
+        child->sums.rows = k ? node->sums.rows - n_left : n_left;
+        child->begin = node->begin + (k ? n_left : 0);
+        child->path = node->path * 2 + (uint64_t)k;
+        if (node->depth >= 62) child->path *= UINT64_C(6364136223846793005);
+        child->depth = node->depth + 1;
+        child->buffer = buffer;
+        child->hist = -1;
+    }
+    set_bounds(g, node, &g->nodes[left], &g->nodes[left + 1]);
+    for (int32_t k = 0; k < 2; k++) {
+        mli_split_leaf *sums = &g->nodes[left + k].sums;
+        mli_split_leaf_ready(g->rule, sums);
+    }
+}
+
+/* The split of a node from its histogram. */
+static void find(mli_grower *g, mli_grow_node *node, uint64_t *hist,
+                 const uint64_t *small, int32_t slot)
+{
+    mli_split_job job = {.leaf = &node->sums, .hist = hist, .small = small};
+    job.summed = mli_grow_summed(g);
+    job.mask = mli_grow_mask(g, node, slot);
+    mli_split_find(g->rule, g->binner, &job, 0, g->binner->n_used, &node->split);
+}
+
+/* Rows per cell. */
+static void count_rows(const mli_grower *g, mli_rows rows, int64_t n, uint32_t *count)
+{
+    const mli_binner *b = g->binner;
+    memset(count, 0, (size_t)b->n_cells * sizeof *count);
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *r = g->bins + (int64_t)rows.row[i] * b->n_columns;
+        for (int32_t c = 0; c < b->n_used; c++) count[b->cell[c] + r[c]]++;
+    }
+}
+
+/* A split that leaves a child too few rows was chosen on an estimate: search again with
+ * counted rows. */
+void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
+{
+    mli_rows rows = mli_grow_rows_of(g, node->buffer, node->begin);
+    uint32_t *count = (uint32_t *)(void *)mli_grow_scratch(g, slot, 2);
+    count_rows(g, rows, node->sums.rows, count);
+    uint64_t *hist = mli_grow_scratch(g, slot, 1);
+    if (node->hist >= 0) {
+        hist = mli_grow_pool(g, node->hist);
+    } else {
+        mli_hist_clear(&g->plan, hist);
+        mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, node->sums.rows, hist);
+    }
+    mli_split_job job = {.leaf = &node->sums, .hist = hist, .rows = count};
+    job.summed = mli_grow_summed(g);
+    job.mask = mli_grow_mask(g, node, slot);
+    mli_split_find(g->rule, g->binner, &job, 0, g->binner->n_used, &node->split);
+}
+
+int mli_grow_too_few(const mli_grower *g, const mli_grow_node *node, int64_t n_left)
+{
+    int64_t least = g->rule->min_data > 1 ? g->rule->min_data : 1;
+    return n_left < least || node->sums.rows - n_left < least;
+}
+
+/* The children's splits, given the histogram of the lighter one. */
+static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left,
+                          int light, uint64_t *hist, const int *may, int32_t slot)
+{
+    mli_grow_node *small = &g->nodes[left + light], *large = &g->nodes[left + !light];
+    if (may[!light] && node->hist >= 0) {
+        find(g, large, mli_grow_pool(g, node->hist), hist, slot);
+    } else if (may[!light]) {
+        mli_rows rows = mli_grow_rows_of(g, large->buffer, large->begin);
+        uint64_t *own = mli_grow_scratch(g, slot, 1);
+        mli_hist_clear(&g->plan, own);
+        mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, large->sums.rows, own);
+        find(g, large, own, NULL, slot);
+    }
+    if (may[light]) find(g, small, hist, NULL, slot);
+}
+
+static void divide(mli_grower *g, mli_grow_division *d, int32_t slot)
+{
+    mli_grow_node *node = &g->nodes[d->id];
+    const mli_split *split = &node->split;
+    mli_division how;
+    mli_division_set(&how, g->binner, g->bins, split);
+    int light = 2 * split->h_left > node->sums.h;
+    int may[2] = {mli_grow_may_divide(g, split->h_left, node->depth + 1),
+                  mli_grow_may_divide(g, node->sums.h - split->h_left, node->depth + 1)};
+    uint64_t *hist =
+        d->slot >= 0 ? mli_grow_pool(g, d->slot) : mli_grow_scratch(g, slot, 0);
+    if (!may[0] && !may[1]) hist = NULL;
+    if (hist) mli_hist_clear(&g->plan, hist);
+    int32_t to = 1 - node->buffer;
+    int64_t n_left =
+        mli_divide(&how, mli_grow_rows_of(g, node->buffer, node->begin), node->sums.rows,
+                   mli_grow_rows_of(g, to, node->begin), &g->plan, light, hist);
+    if (mli_grow_too_few(g, node, n_left)) {
+        mli_grow_find_counted(g, node, slot);
+        return;
+    }
+    mli_grow_children(g, node, d->left, n_left, to);
+    if (hist) find_children(g, node, d->left, light, hist, may, slot);
+    d->done = 1 + light;
+}
+
+static void divide_task(void *arg, int64_t task, int32_t slot)
+{
+    divisions *all = arg;
+    divide(all->g, &all->item[task], slot);
+}
+
+/* Hands the histograms on to the children, or back to the pool. */
+void mli_grow_finish(mli_grower *g, const mli_grow_division *d)
+{
+    mli_grow_node *node = &g->nodes[d->id];
+    if (!d->done) {
+        g->spare[g->n_spare++] = d->left;
+        mli_grow_release(g, d->slot);
+        if (!(node->split.gain > 0)) {
+            mli_grow_release(g, node->hist);
+            node->hist = -1;
+        }
+        return;
+    }
+    int light = d->done - 1;
+    node->left = d->left;
+    mli_grow_node *small = &g->nodes[d->left + light],
+                  *large = &g->nodes[d->left + !light];
+    small->hist = d->slot;
+    large->hist = node->hist;
+    node->hist = -1;
+    for (int32_t k = 0; k < 2; k++) {
+        mli_grow_node *child = &g->nodes[d->left + k];
+        if (child->split.gain > 0) continue;
+        mli_grow_release(g, child->hist);
+        child->hist = -1;
+    }
+}
+
+void mli_grow_divide_many(mli_grower *g, const int32_t *ids, int32_t n)
+{
+    mli_grow_division item[64];
+    divisions all = {g, item};
+    for (int32_t i = 0; i < n; i++)
+        item[i] =
+            (mli_grow_division){ids[i], mli_grow_take_pair(g), mli_grow_take_slot(g), 0};
+    if (n == 1)
+        divide_task(&all, 0, 0);
+    else
+        mli_parallel(g->ctx, n, divide_task, &all);
+    for (int32_t i = 0; i < n; i++) mli_grow_finish(g, &item[i]);
+}

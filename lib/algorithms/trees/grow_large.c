@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/grow_large.c: dividing one large leaf with all threads, and the root.
+ *
+ * Tasks of a fixed number of rows divide their part and sum it into a histogram of their
+ * thread; the parts are then gathered, all left ones before all right ones, and the
+ * histograms added up. The columns are searched as one task each.
+ */
+#include "algorithms/trees/grow.h"
+
+typedef struct large {
+    mli_grower *g;
+    mli_grow_node *node;
+    mli_division how;
+    int light, sum;       /* the side to be summed; whether to sum at all */
+    int64_t grain, tasks; /* rows per task */
+    int64_t *left;        /* [tasks + 1] rows going left, then where they go */
+    uint64_t *hist;       /* the lighter child's */
+    int32_t first;        /* children */
+    const uint8_t *mask[2];
+    const int *may;
+} large;
+
+static uint64_t *slot_hist(mli_grower *g, int32_t slot)
+{
+    uint64_t *hist = mli_grow_scratch(g, slot, 0);
+    if (!g->dirty[slot]) mli_hist_clear(&g->plan, hist);
+    g->dirty[slot] = 1;
+    return hist;
+}
+
+static int64_t task_rows(const large *l, int64_t task)
+{
+    int64_t left = l->node->sums.rows - task * l->grain;
+    return left < l->grain ? left : l->grain;
+}
+
+static void large_divide(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    if (mli_run_state(g->run) == ML_CANCEL) return;
+    int64_t begin = l->node->begin + task * l->grain;
+    uint64_t *hist = l->sum ? slot_hist(g, slot) : NULL;
+    l->left[task] = mli_divide(
+        &l->how, mli_grow_rows_of(g, l->node->buffer, begin), task_rows(l, task),
+        mli_grow_rows_of(g, 1 - l->node->buffer, begin), &g->plan, l->light, hist);
+}
+
+/* Back into the leaf's own buffer, all left parts before all right parts. */
+static void large_gather(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    (void)slot;
+    int64_t begin = l->node->begin, at = task * l->grain;
+    int64_t before = l->left[task], n_left = l->left[task + 1] - before;
+    int64_t n = task_rows(l, task), total = l->left[l->tasks];
+    mli_rows from = mli_grow_rows_of(g, 1 - l->node->buffer, begin + at);
+    mli_rows to = mli_grow_rows_of(g, l->node->buffer, begin + before);
+    memcpy(to.row, from.row, (size_t)n_left * sizeof *to.row);
+    memcpy(to.gh, from.gh, (size_t)n_left * sizeof *to.gh);
+    to = mli_grow_rows_of(g, l->node->buffer, begin + total + at - before);
+    memcpy(to.row, from.row + n_left, (size_t)(n - n_left) * sizeof *to.row);
+    memcpy(to.gh, from.gh + n_left, (size_t)(n - n_left) * sizeof *to.gh);
+}
+
+#define REDUCE_CELLS 2048
+
+static void large_reduce(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    (void)slot;
+    int64_t begin = task * REDUCE_CELLS, end = begin + REDUCE_CELLS;
+    if (end > g->binner->n_cells) end = g->binner->n_cells;
+    memset(l->hist + begin, 0, (size_t)(end - begin) * sizeof *l->hist);
+    for (int32_t s = 0; s < mli_slots(g->ctx); s++) {
+        if (!g->dirty[s]) continue;
+        const uint64_t *part = mli_grow_scratch(g, s, 0);
+        for (int64_t i = begin; i < end; i++) l->hist[i] += part[i];
+    }
+}
+
+static void reduce(large *l)
+{
+    mli_grower *g = l->g;
+    mli_parallel(g->ctx, mli_task_count(g->binner->n_cells, REDUCE_CELLS), large_reduce,
+                 l);
+    memset(g->dirty, 0, (size_t)mli_slots(g->ctx));
+}
+
+static void large_find(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    (void)slot;
+    int32_t n = g->binner->n_used, column = (int32_t)(task % n), k = (int32_t)(task / n);
+    mli_grow_node *child = &g->nodes[l->first + k];
+    mli_split_job job = {
+        .leaf = &child->sums, .hist = l->hist, .summed = mli_grow_summed(g)};
+    job.mask = l->mask[k];
+    if (k != l->light) {
+        job.hist = mli_grow_pool(g, l->node->hist);
+        job.small = l->hist;
+    }
+    if (l->may[k])
+        mli_split_find(g->rule, g->binner, &job, column, column + 1, &g->found[task]);
+    else
+        memset(&g->found[task], 0, sizeof(mli_split));
+}
+
+static void best_of(const mli_split *found, int32_t n, mli_split *out)
+{
+    memset(out, 0, sizeof *out);
+    for (int32_t c = 0; c < n; c++)
+        if (found[c].gain > out->gain) *out = found[c];
+}
+
+/* Rows per task: several tasks per thread, so that they end together. */
+static void cut_rows(large *l, int64_t rows)
+{
+    int64_t grain = rows / (4 * (int64_t)mli_slots(l->g->ctx));
+    l->grain = grain < 8192 ? 8192 : grain > 262144 ? 262144 : grain;
+    l->tasks = mli_task_count(rows, l->grain);
+    memset(l->left, 0, ((size_t)l->tasks + 1) * sizeof *l->left);
+}
+
+/* Counts to places: left[t] becomes where the left rows of task t begin. */
+static int64_t places(large *l)
+{
+    int64_t sum = 0;
+    for (int64_t t = 0; t < l->tasks; t++) {
+        int64_t here = l->left[t];
+        l->left[t] = sum;
+        sum += here;
+    }
+    return l->left[l->tasks] = sum;
+}
+
+static void find_both(large *l)
+{
+    mli_grower *g = l->g;
+    int32_t n = g->binner->n_used;
+    for (int32_t k = 0; k < 2; k++)
+        l->mask[k] = mli_grow_mask(g, &g->nodes[l->first + k], k);
+    mli_parallel(g->ctx, 2 * (int64_t)n, large_find, l);
+    for (int32_t k = 0; k < 2; k++)
+        best_of(g->found + (int64_t)k * n, n, &g->nodes[l->first + k].split);
+}
+
+void mli_grow_divide_large(mli_grower *g, int32_t id)
+{
+    mli_grow_node *node = &g->nodes[id];
+    int32_t depth = node->depth + 1;
+    int64_t h_left = node->split.h_left;
+    int may[2] = {mli_grow_may_divide(g, h_left, depth),
+                  mli_grow_may_divide(g, node->sums.h - h_left, depth)};
+    mli_grow_division d = {id, mli_grow_take_pair(g), mli_grow_take_slot(g), 0};
+    large l = {.g = g, .node = node, .first = d.left, .may = may, .left = g->counts};
+    l.light = 2 * h_left > node->sums.h;
+    l.sum = may[0] || may[1];
+    l.hist = mli_grow_pool(g, d.slot);
+    mli_division_set(&l.how, g->binner, g->bins, &node->split);
+    cut_rows(&l, node->sums.rows);
+    mli_parallel(g->ctx, l.tasks, large_divide, &l);
+    if (l.sum) reduce(&l);
+    int64_t n_left = places(&l);
+    if (mli_run_state(g->run) == ML_CANCEL) {
+        /* the caller notices */
+    } else if (mli_grow_too_few(g, node, n_left)) {
+        mli_grow_find_counted(g, node, 0);
+    } else {
+        mli_parallel(g->ctx, l.tasks, large_gather, &l);
+        mli_grow_children(g, node, d.left, n_left, node->buffer);
+        if (l.sum) find_both(&l);
+        d.done = 1 + l.light;
+    }
+    mli_grow_finish(g, &d);
+}
+
+static void root_sum(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    if (mli_run_state(g->run) == ML_CANCEL) return;
+    mli_rows rows = mli_grow_rows_of(g, 0, task * l->grain);
+    mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, task_rows(l, task),
+                 slot_hist(g, slot));
+}
+
+static void root_find(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    mli_grower *g = l->g;
+    (void)slot;
+    mli_split_job job = {.leaf = &l->node->sums, .hist = l->hist};
+    job.summed = mli_grow_summed(g);
+    job.mask = l->mask[0];
+    int32_t column = (int32_t)task;
+    mli_split_find(g->rule, g->binner, &job, column, column + 1, &g->found[task]);
+}
+
+void mli_grow_root(mli_grower *g)
+{
+    mli_grow_node *root = &g->nodes[0];
+    large l = {.g = g, .node = root, .left = g->counts};
+    root->hist = -1;
+    mli_split_leaf_ready(g->rule, &root->sums);
+    if (g->binner->n_used == 0 || !mli_grow_may_divide(g, root->sums.h, 0)) return;
+    root->hist = mli_grow_take_slot(g);
+    l.hist = mli_grow_pool(g, root->hist);
+    l.mask[0] = mli_grow_mask(g, root, 0);
+    cut_rows(&l, root->sums.rows);
+    mli_parallel(g->ctx, l.tasks, root_sum, &l);
+    reduce(&l);
+    if (mli_run_state(g->run) == ML_CANCEL) return;
+    mli_parallel(g->ctx, g->binner->n_used, root_find, &l);
+    best_of(g->found, g->binner->n_used, &root->split);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/histogram.c: the innermost loop of training: one 64-bit add per row and feature.
+ *
+ * Rows are taken in blocks, and within a block chunk by chunk (16 features): the
+ * histogram of a chunk, 32 KB at most, stays in the first-level cache, and so do the rows
+ * of the block in the second. Bins are read eight at a time. Rows further on are
+ * prefetched, for the rows of a leaf lie scattered over the matrix. Cost: 0.4 to 0.6 ns
+ * per row and feature on a 2021 server core.
+ */
+#include "algorithms/trees/histogram.h"
+
+#define AHEAD 32
+
+typedef void (*chunk_fn)(uint64_t *restrict hist, const uint8_t *bins, int64_t stride,
+                         const uint32_t *rows, const uint64_t *gh, int64_t n,
+                         int64_t fetch);
+
+#define CELL(k, shift, log2) hist[((k) << (log2)) + (int64_t)((v >> (shift)) & 255)] += g
+#define ADD4(at, log2)                                                                   \
+    do {                                                                                 \
+        uint32_t v;                                                                      \
+        memcpy(&v, r + (at), sizeof v);                                                  \
+        CELL(at, 0, log2), CELL(at + 1, 8, log2);                                        \
+        CELL(at + 2, 16, log2), CELL(at + 3, 24, log2);                                  \
+    } while (0)
+#define ADD8(at, log2)                                                                   \
+    do {                                                                                 \
+        uint64_t v;                                                                      \
+        memcpy(&v, r + (at), sizeof v);                                                  \
+        CELL(at, 0, log2), CELL(at + 1, 8, log2);                                        \
+        CELL(at + 2, 16, log2), CELL(at + 3, 24, log2);                                  \
+        CELL(at + 4, 32, log2), CELL(at + 5, 40, log2);                                  \
+        CELL(at + 6, 48, log2), CELL(at + 7, 56, log2);                                  \
+    } while (0)
+
+/* rows[0..n-1]; while i < fetch, row i + AHEAD exists and is prefetched. */
+#define CHUNK(name, log2, body)                                                          \
+    static void name(uint64_t *restrict hist, const uint8_t *bins, int64_t stride,       \
+                     const uint32_t *rows, const uint64_t *gh, int64_t n, int64_t fetch) \
+    {                                                                                    \
+        int64_t i = 0;                                                                   \
+        for (; i < fetch; i++) {                                                         \
+            const uint8_t *r = bins + (int64_t)rows[i] * stride;                         \
+            __builtin_prefetch(bins + (int64_t)rows[i + AHEAD] * stride);                \
+            uint64_t g = gh[i];                                                          \
+            body;                                                                        \
+        }                                                                                \
+        for (; i < n; i++) {                                                             \
+            const uint8_t *r = bins + (int64_t)rows[i] * stride;                         \
+            uint64_t g = gh[i];                                                          \
+            body;                                                                        \
+        }                                                                                \
+    }
+#define CHUNKS(log2)                                                                     \
+    CHUNK(chunk4_##log2, log2, ADD4(0, log2))                                            \
+    CHUNK(chunk8_##log2, log2, ADD8(0, log2))                                            \
+    CHUNK(chunk12_##log2, log2, ADD8(0, log2); ADD4(8, log2))                            \
+    CHUNK(chunk16_##log2, log2, ADD8(0, log2); ADD8(8, log2))
+
+CHUNKS(2)
+CHUNKS(3)
+CHUNKS(4)
+CHUNKS(5)
+CHUNKS(6)
+CHUNKS(7)
+CHUNKS(8)
+
+#define ROW(log2)                                                                        \
+    {                                                                                    \
+        chunk4_##log2, chunk8_##log2, chunk12_##log2, chunk16_##log2                     \
+    }
+static const chunk_fn chunk_table[7][4] = {ROW(2), ROW(3), ROW(4), ROW(5),
+                                           ROW(6), ROW(7), ROW(8)};
+
+static void add_selected(const mli_hist_plan *plan, const uint8_t *bins,
+                         const uint32_t *rows, const uint64_t *gh, int64_t n,
+                         uint64_t *hist)
+{
+    int64_t stride = plan->binner->n_columns;
+    for (int32_t first = 0; first < plan->n_columns; first += MLI_CHUNK) {
+        int32_t m = plan->n_columns - first;
+        if (m > MLI_CHUNK) m = MLI_CHUNK;
+        const int32_t *column = plan->columns + first;
+        const int64_t *cell = plan->cells + first;
+        for (int64_t i = 0; i < n; i++) {
+            const uint8_t *r = bins + (int64_t)rows[i] * stride;
+            for (int32_t k = 0; k < m; k++) hist[cell[k] + r[column[k]]] += gh[i];
+        }
+    }
+}
+
+static void add_all(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
+                    const uint64_t *gh, int64_t n, int64_t more, uint64_t *hist)
+{
+    const mli_binner *b = plan->binner;
+    int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
+    for (int32_t c = 0; c < b->n_chunks; c++) {
+        const mli_bin_chunk *k = &b->chunks[c];
+        chunk_fn fn = chunk_table[k->log2 - 2][k->width / 4 - 1];
+        /* One prefetch brings a line of 64 features: four chunks. */
+        fn(hist + k->cell, bins + k->first, b->n_columns, rows, gh, n,
+           c % 4 == 0 ? fetch : 0);
+    }
+}
+
+void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
+                  const uint64_t *gh, int64_t n, uint64_t *hist)
+{
+    for (int64_t begin = 0; begin < n; begin += plan->block) {
+        int64_t m = n - begin < plan->block ? n - begin : plan->block;
+        if (plan->columns)
+            add_selected(plan, bins, rows + begin, gh + begin, m, hist);
+        else
+            add_all(plan, bins, rows + begin, gh + begin, m, n - begin - m, hist);
+    }
+}
+
+void mli_hist_clear(const mli_hist_plan *plan, uint64_t *hist)
+{
+    const mli_binner *b = plan->binner;
+    if (!plan->columns) {
+        memset(hist, 0, (size_t)b->n_cells * sizeof *hist);
+        return;
+    }
+    for (int32_t i = 0; i < plan->n_columns; i++) {
+        int32_t log2 = b->chunks[plan->columns[i] / MLI_CHUNK].log2;
+        memset(hist + plan->cells[i], 0, sizeof(*hist) << log2);
+    }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/radix.c: least-significant-digit radix sort of doubles, 11 bits at a time, after
+ * mapping the bits so that unsigned order is numeric order. Digits that all keys share
+ * are skipped: whole numbers and single-precision values take three or four passes.
+ */
+#include "algorithms/trees/radix.h"
+#include <string.h>
+
+#define DIGIT  11
+#define PASSES 6
+#define SMALL  64
+
+static uint64_t key_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits ^ ((uint64_t)((int64_t)bits >> 63) | UINT64_C(0x8000000000000000));
+}
+
+static double value_of(uint64_t key)
+{
+    uint64_t sign = ~(uint64_t)((int64_t)key >> 63) | UINT64_C(0x8000000000000000);
+    double v;
+    key ^= sign;
+    memcpy(&v, &key, sizeof v);
+    return v;
+}
+
+static void insertion(double *v, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        double x = v[i];
+        int64_t j = i;
+        for (; j > 0 && v[j - 1] > x; j--) v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+static void count_digits(const uint64_t *key, int64_t n,
+                         uint32_t count[PASSES][1 << DIGIT])
+{
+    memset(count, 0, sizeof(uint32_t) * PASSES << DIGIT);
+    for (int64_t i = 0; i < n; i++)
+        for (int p = 0; p < PASSES; p++)
+            count[p][(key[i] >> (p * DIGIT)) & ((1 << DIGIT) - 1)]++;
+}
+
+static void scatter(const uint64_t *from, uint64_t *to, int64_t n, int shift,
+                    uint32_t *count)
+{
+    uint32_t sum = 0;
+    for (int d = 0; d < 1 << DIGIT; d++) {
+        uint32_t here = count[d];
+        count[d] = sum;
+        sum += here;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[count[(from[i] >> shift) & ((1 << DIGIT) - 1)]++] = from[i];
+}
+
+void mli_radix_sort_f64(double *values, double *scratch, int64_t n)
+{
+    if (n <= SMALL) {
+        insertion(values, n);
+        return;
+    }
+    uint32_t count[PASSES][1 << DIGIT];
+    uint64_t *from = (uint64_t *)(void *)values, *to = (uint64_t *)(void *)scratch;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t key = key_of(values[i]);
+        memcpy(&from[i], &key, sizeof key);
+    }
+    count_digits(from, n, count);
+    for (int p = 0; p < PASSES; p++) {
+        int shift = p * DIGIT;
+        if (count[p][(from[0] >> shift) & ((1 << DIGIT) - 1)] == n) continue;
+        scatter(from, to, n, shift, count[p]);
+        uint64_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double v = value_of(from[i]);
+        memcpy(&values[i], &v, sizeof v);
+    }
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/split.h: the best split of a leaf, from its histogram.
+ *
+ * Everything here is in the units of the packed sums (trees/histogram.h): real gradient =
+ * g / g_scale, real hessian = h / h_scale. The gain of a split is
+ *     T(GL)^2 / (HL + l2) + T(GR)^2 / (HR + l2) - T(G)^2 / (H + l2)
+ * with T the soft threshold by l1; `gain_unit` turns it into real units.
+ */
+#ifndef MLI_TREES_SPLIT_H
+#define MLI_TREES_SPLIT_H
+
+#include "algorithms/trees/histogram.h"
+
+typedef struct mli_split_rule {
+    int32_t cpu_level;
+    double l1, l2;    /* in packed units */
+    double min_h;     /* least hessian of a child, packed */
+    int64_t min_data; /* least rows of a child */
+    double min_gain;  /* real */
+    double max_delta; /* largest |leaf value|, real; 0: none */
+    double g_scale, h_scale, gain_unit;
+    int64_t one_hot; /* categories with at most so many levels: one against rest */
+    int64_t max_cat; /* most levels on the smaller side */
+    double cat_smooth, cat_l2; /* packed */
+    int64_t cat_min_data;      /* rows per group of levels */
+    double cat_level_rows;     /* rows of a level that takes part in the order */
+    const int8_t *monotone;    /* [n_columns] -1, 0, 1; NULL: none */
+} mli_split_rule;
+
+typedef struct mli_split {
+    double gain; /* real, above the unsplit leaf; 0: no split */
+    int32_t column, bin;
+    int32_t missing_left, categorical;
+    int64_t g_left, h_left;
+    uint32_t bits[8]; /* categorical: bins that go left */
+} mli_split;
+
+/* The leaf to be split. */
+typedef struct mli_split_leaf {
+    int64_t g, h, rows;
+    double lower, upper; /* bounds of the value (monotone constraints) */
+    double base;         /* gain of the unsplit leaf, in packed units */
+} mli_split_leaf;
+
+/* Completes a leaf: its `base`. It must have rows. */
+void mli_split_leaf_ready(const mli_split_rule *rule, mli_split_leaf *leaf);
+
+/* Where a search looks. */
+typedef struct mli_split_job {
+    const mli_split_leaf *leaf;
+    uint64_t *hist;
+    const uint64_t *small; /* hist is first reduced by it: the sibling by subtraction */
+    const uint32_t *rows;  /* exact rows per cell instead of the estimate; NULL: none */
+    const uint8_t *summed; /* [n_columns] columns that the histogram has; NULL: all */
+    const uint8_t *mask;   /* [n_columns] columns to be looked at; NULL: all */
+} mli_split_job;
+
+/* The best split over the columns first .. last - 1. */
+void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
+                    const mli_split_job *job, int32_t first, int32_t last,
+                    mli_split *out);
+
+/* The value of a leaf in real units, bounded by max_delta. */
+double mli_leaf_value(const mli_split_rule *rule, double g, double h);
+
+/* Fast scan of ascending bins, by instruction set: among candidates first..last (split
+ * after that bin) the best gain, in packed units and including the parent's part. prefix:
+ * sums up to each bin; readable 3 past last. */
+typedef struct mli_scan {
+    double g, h, l1, l2, min_h; /* of the leaf; least hessian of each child */
+    double gain;                /* in: beat this; out: best */
+    int32_t bin;                /* out: -1 when none beat it */
+} mli_scan;
+void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
+void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
+
+/* A column with categories. */
+void mli_split_categories(const mli_split_rule *rule, const mli_binner *b, int32_t column,
+                          const uint64_t *cells, const uint32_t *rows,
+                          const mli_split_leaf *leaf, mli_split *best);
+
+/* Gain of one candidate with all constraints; -infinity when it is not allowed. l2_more
+ * is added to l2 (categories). */
+double mli_split_gain(const mli_split_rule *rule, const mli_split_leaf *leaf, int64_t gl,
+                      int64_t hl, double rows_left, int monotone, double l2_more);
+/* Rows of a side, estimated from its hessian. */
+static inline double mli_split_rows(const mli_split_leaf *leaf, int64_t h)
+{
+    return leaf->h > 0 ? (double)h * (double)leaf->rows / (double)leaf->h : 0;
+}
+
+#endif

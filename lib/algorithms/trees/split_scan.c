@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/split_scan.c: the gains of all cuts of one numeric column, four at a time with
+ * AVX2. All variants do the same operations in the same order: same bits everywhere.
+ */
+#include "algorithms/trees/split.h"
+#include "core/cpu.h"
+#include <math.h>
+
+static double soft(double g, double l1)
+{
+    double t = fabs(g) - l1;
+    return t > 0 ? t : 0;
+}
+
+/* One division: TL^2 / a + TR^2 / b = (TL^2 b + TR^2 a) / (a b). */
+static double both_gains(const mli_scan *s, double gl, double hl)
+{
+    double tl = soft(gl, s->l1), tr = soft(s->g - gl, s->l1);
+    double a = hl + s->l2, b = s->h - hl + s->l2;
+    return (tl * tl * b + tr * tr * a) / (a * b);
+}
+
+void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s)
+{
+    s->bin = -1;
+    for (int32_t i = first; i <= last; i++) {
+        double gl = mli_gh_g(prefix[i]), hl = mli_gh_h(prefix[i]);
+        if (hl < s->min_h || s->h - hl < s->min_h) continue;
+        double gain = both_gains(s, gl, hl);
+        if (gain > s->gain) {
+            s->gain = gain;
+            s->bin = i;
+        }
+    }
+}
+
+#ifdef MLI_X86
+#include <immintrin.h>
+
+MLI_AVX2 static inline __m256d soft4(__m256d g, __m256d l1)
+{
+    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), g);
+    return _mm256_max_pd(_mm256_sub_pd(size, l1), _mm256_setzero_pd());
+}
+
+/* Gradient and hessian sums of four prefixes as doubles. */
+MLI_AVX2 static inline void unpack4(const uint64_t *p, __m256d *g, __m256d *h)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    __m256i parts =
+        _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+    *h = _mm256_cvtepi32_pd(_mm256_castsi256_si128(parts));
+    *g = _mm256_cvtepi32_pd(_mm256_extracti128_si256(parts, 1));
+}
+
+/* The best of four lanes; the lowest bin on a tie. */
+MLI_AVX2 static void best_lane(__m256d gain, __m256d bin, mli_scan *s)
+{
+    double gains[4], bins[4];
+    _mm256_storeu_pd(gains, gain);
+    _mm256_storeu_pd(bins, bin);
+    s->bin = -1;
+    for (int k = 0; k < 4; k++) {
+        if (bins[k] < 0) continue;
+        int wins = gains[k] > s->gain;
+        int ties = s->bin >= 0 && gains[k] == s->gain && bins[k] < s->bin;
+        if (!wins && !ties) continue;
+        s->gain = gains[k];
+        s->bin = (int32_t)bins[k];
+    }
+}
+
+MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
+                            mli_scan *s)
+{
+    const __m256d g = _mm256_set1_pd(s->g), h = _mm256_set1_pd(s->h);
+    const __m256d l1 = _mm256_set1_pd(s->l1), l2 = _mm256_set1_pd(s->l2);
+    const __m256d min_h = _mm256_set1_pd(s->min_h);
+    __m256d best = _mm256_set1_pd(s->gain), where = _mm256_set1_pd(-1);
+    __m256d bin = _mm256_add_pd(_mm256_set1_pd(first), _mm256_setr_pd(0, 1, 2, 3));
+    const __m256d end = _mm256_set1_pd(last);
+    for (int32_t i = first; i <= last; i += 4) {
+        __m256d gl, hl;
+        unpack4(prefix + i, &gl, &hl);
+        __m256d hr = _mm256_sub_pd(h, hl);
+        __m256d tl = soft4(gl, l1), tr = soft4(_mm256_sub_pd(g, gl), l1);
+        __m256d a = _mm256_add_pd(hl, l2), b = _mm256_add_pd(hr, l2);
+        __m256d top = _mm256_add_pd(_mm256_mul_pd(_mm256_mul_pd(tl, tl), b),
+                                    _mm256_mul_pd(_mm256_mul_pd(tr, tr), a));
+        __m256d gain = _mm256_div_pd(top, _mm256_mul_pd(a, b));
+        __m256d low = _mm256_min_pd(hl, hr);
+        __m256d better = _mm256_and_pd(_mm256_cmp_pd(gain, best, _CMP_GT_OQ),
+                                       _mm256_cmp_pd(low, min_h, _CMP_GE_OQ));
+        better = _mm256_and_pd(better, _mm256_cmp_pd(bin, end, _CMP_LE_OQ));
+        best = _mm256_blendv_pd(best, gain, better);
+        where = _mm256_blendv_pd(where, bin, better);
+        bin = _mm256_add_pd(bin, _mm256_set1_pd(4));
+    }
+    best_lane(best, where, s);
+}
+#else
+void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s)
+{
+    mli_scan_scalar(prefix, first, last, s);
+}
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/walk.h: walking rows of the matrix of bins down a tree, during training.
+ */
+#ifndef MLI_TREES_WALK_H
+#define MLI_TREES_WALK_H
+
+#include "algorithms/trees/bins.h"
+#include "algorithms/trees/ensemble.h"
+
+typedef struct mli_walk_node {
+    int32_t left;   /* 0: leaf */
+    int32_t column; /* of the matrix; in a leaf its number among the leaves */
+    int32_t set;    /* categorical: index of the bins that go left, else -1 */
+    uint8_t bin, missing, missing_left;
+} mli_walk_node;
+
+typedef struct mli_walk {
+    ml_context *ctx;
+    int64_t stride;
+    mli_walk_node *node;
+    double *value;             /* [leaves] */
+    const uint32_t (*sets)[8]; /* of the builder */
+} mli_walk;
+
+ml_status mli_walk_make(mli_walk *w, ml_context *ctx, const mli_binner *binner,
+                        const mli_ensemble_builder *trees, int64_t tree, ml_error *err);
+void mli_walk_free(mli_walk *w);
+/* leaf[i] of rows begin..end-1. */
+void mli_walk_leaves(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
+                     uint16_t *leaf);
+/* score[i] += value of the leaf. */
+void mli_walk_add(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
+                  double *score);
+
+#endif
