@@ -25,6 +25,8 @@ typedef struct mli_kernels {
     double (*dot3)(const double *w, const double *x, const double *y, int64_t n);
     void (*axpy)(double a, const double *x, double *y, int64_t n); /* y += a x */
     void (*scale)(double a, double *x, int64_t n);                 /* x *= a */
+    void (*multiply)(const double *x, const double *y, double *z,
+                     int64_t n); /* z = x y */
     /* y = a x + b */
     void (*affine)(double a, double b, const double *x, double *y, int64_t n);
     /* y = (x - c) a */

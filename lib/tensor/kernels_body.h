@@ -111,6 +111,13 @@ KERNEL void k_scale(double a, double *x, int64_t n)
     for (; i < n; i++) x[i] = a * x[i];
 }
 
+KERNEL void k_multiply(const double *x, const double *y, double *z, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W) STORE(z + i, LOAD(x + i) * LOAD(y + i));
+    for (; i < n; i++) z[i] = x[i] * y[i];
+}
+
 KERNEL void k_affine(double a, double b, const double *x, double *y, int64_t n)
 {
     vec va = all(a), vb = all(b);
@@ -351,6 +358,7 @@ const mli_kernels KERNEL_TABLE = {
     .dot3 = k_dot3,
     .axpy = k_axpy,
     .scale = k_scale,
+    .multiply = k_multiply,
     .affine = k_affine,
     .standardize = k_standardize,
     .combine = k_combine,

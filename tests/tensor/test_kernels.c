@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(elementwise)
 {
-    double x[MOST], y[MOST], z[MOST];
+    double x[MOST], y[MOST], z[MOST], t[MOST];
     fill(x, MOST, 4);
     fill(y, MOST, 5);
     EACH_LEVEL(k)
@@ -106,6 +106,8 @@ START_TEST(elementwise)
         k->affine(2.5, -1e3, x, z, n);
         for (int64_t i = 0; i < n; i++) ck_assert(same(z[i], 2.5 * x[i] + -1e3));
         ck_assert(same(z[n], y[n]));
+        k->multiply(x, y, t, n);
+        for (int64_t i = 0; i < n; i++) ck_assert(same(t[i], x[i] * y[i]));
         k->affine(0.5, 0.0, z, z, n); /* in place */
         for (int64_t i = 0; i < n; i++)
             ck_assert(same(z[i], 0.5 * (2.5 * x[i] + -1e3) + 0.0));
