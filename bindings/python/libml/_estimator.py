@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""Estimators: an algorithm with parameters, ready to be fitted."""
+
+import threading
+
+from libml import _native, _params
+from libml._context import context_pointer
+from libml._core import OWNER, Handle, byref, call, decode, encode, error_object, \
+    lib, make, raise_error
+from libml._errors import StateError
+from libml._model import Model
+from libml._names import c_name, class_name, python_name
+from libml._run import NO_PROGRESS, Run
+from libml._table import Table, _Existing, as_table, join
+
+__all__ = ["Estimator", "algorithms", "estimator"]
+
+NO_TOKEN = OWNER["ml_cancel"]()
+
+
+class Estimator(Handle):
+    """An algorithm with parameters, ready to be fitted. The classes in libml.algorithms
+    derive from it; `libml.estimator(name)` makes one by name.
+
+    >>> import libml
+    >>> est = libml.Baseline(target="y", strategy="median")
+    >>> est
+    Baseline(target='y', strategy='median')
+    >>> est.fit({"x": [1, 2, 3], "y": [1.5, 2.5, 9.5]}).predict({"x": [7]})
+    array([2.5])
+    """
+
+    __slots__ = ("_busy", "_given", "interrupted_model")
+    _kind = "ml_estimator"
+    algorithm = ""
+
+    def __init__(self, *, context=None, **params):
+        if not self.algorithm:
+            raise TypeError("Estimator is the base class; use libml.estimator(name) or one of "
+                            "the classes in libml.algorithms")
+        self._p = make("ml_estimator", lib.ml_estimator_new, context_pointer(context),
+                       encode(self.algorithm))
+        self._busy = threading.Lock()
+        self._given = {}
+        self.interrupted_model = None
+        self.set(**params)
+
+    # ---- parameters ----
+
+    def set(self, **params):
+        """Sets parameters; either all are taken or none. Returns the estimator. None means
+        not given."""
+        params = {name: value for name, value in params.items() if value is not None}
+        if params:
+            made = _params.Params(params)
+            call(lib.ml_estimator_set_params, self._p, made._p)
+            self._given.update(params)
+        return self
+
+    @property
+    def params(self):
+        """All parameters, defaults included, as a dictionary."""
+        values = _params.to_dict(lib.ml_estimator_params(self._p))
+        return {name: None if value == "" else value for name, value in values.items()}
+
+    @property
+    def schema(self):
+        """What is known about the parameters."""
+        return _params.Schema(self.algorithm)
+
+    def __getitem__(self, name):
+        value = self.params.get(c_name(name), self)
+        if value is self:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name, value):
+        self.set(**{name: value})
+
+    def clone(self):
+        """A copy with the same algorithm and parameters."""
+        other = type(self)._from(make("ml_estimator", lib.ml_estimator_clone, self._p))
+        other._busy = threading.Lock()
+        other._given = dict(self._given)
+        other.interrupted_model = None
+        return other
+
+    __copy__ = clone
+
+    # ---- fitting ----
+
+    def fit(self, data, target=None, *, weight=None, valid=None, progress=None, cancel=None,
+            keep_best=False):
+        """Fits a model.
+
+        Parameters
+        ----------
+        data : Table or whatever a Table can be made of
+            The training rows. By default every column without another role is a feature.
+        target : str or array, optional
+            The name of the target column, unless the parameter `target` says it, or the
+            target's values.
+        weight : str or array, optional
+            Row weights, likewise.
+        valid : Table, or (data, target), optional
+            Rows for early stopping and monitoring.
+        progress : callable, True, or a bar of tqdm, optional
+            Called with a Progress. Answers None to go on, libml.STOP to stop early and keep
+            the best so far, libml.CANCEL to give up. What it raises ends the fit.
+        cancel : CancelToken, optional
+            Stops the fit from another thread.
+        keep_best : bool
+            On Ctrl-C return the best model so far. Otherwise KeyboardInterrupt is raised,
+            and that model is in `interrupted_model`.
+
+        Returns
+        -------
+        Model
+        """
+        if not self._busy.acquire(blocking=False):
+            raise StateError("the estimator is fitting in another thread; clone() it")
+        try:
+            return self._fit(data, target, weight, valid, progress, cancel, keep_best)
+        finally:
+            self._busy.release()
+
+    def _fit(self, data, target, weight, valid, progress, cancel, keep_best):
+        train = self._with_roles(data, target, weight)
+        test = None if valid is None else self._with_roles(
+            *(valid if isinstance(valid, tuple) else (valid, None)), None)
+        self.interrupted_model = None
+        error, out = error_object(), OWNER["ml_model"]()
+        pointer = self._p
+        run = Run(progress, cancel)
+        with run:
+            lib.ml_estimator_set_progress(pointer, run.callback, None)
+            lib.ml_estimator_set_cancel(pointer, run.token or NO_TOKEN)
+            status = lib.ml_estimator_fit(pointer, train._p, None if test is None else test._p,
+                                          byref(out), error)
+        lib.ml_estimator_set_progress(pointer, NO_PROGRESS, None)
+        lib.ml_estimator_set_cancel(pointer, NO_TOKEN)
+        model = Model._from(out) if status == 0 else None
+        run.finish()
+        if run.interrupted:
+            if keep_best and model is not None:
+                return model
+            self.interrupted_model = model
+            raise KeyboardInterrupt
+        if status < 0:
+            raise_error(error)
+        return model
+
+    def _with_roles(self, data, target, weight):
+        """A table with target and weight as columns."""
+        table = as_table(data)
+        extra = {}
+        for role, values in (("target", target), ("weight", weight)):
+            if values is None:
+                continue
+            if isinstance(values, str):
+                self.set(**{role: values})
+                continue
+            name = self.params.get(role) or role
+            self.set(**{role: name})
+            one = values if isinstance(values, Table) else Table({name: _flat(values)})
+            if len(one) != len(table):
+                raise ValueError(f"{len(one)} values of the {role} for {len(table)} rows")
+            extra[name] = _Existing(one, 0)
+        if not extra:
+            return table
+        columns = {c: _Existing(table, i) for i, c in enumerate(table.columns)}
+        return join({**columns, **extra}, len(table))
+
+    # ---- looks ----
+
+    def __reduce__(self):
+        return (_restore, (type(self).algorithm, dict(self._given)))
+
+    def __repr__(self):
+        if self.closed:
+            return f"<{type(self).__name__}, closed>"
+        given = sorted(self._given.items(), key=lambda item: item[0] != "target")
+        return f"{type(self).__name__}(" + ", ".join(
+            f"{python_name(n)}={v!r}" for n, v in given) + ")"
+
+    def _repr_html_(self):
+        import html
+        rows = "".join(
+            f"<tr><td>{html.escape(n)}</td><td>{html.escape(str(v))}</td></tr>"
+            for n, v in self.params.items() if v is not None)
+        return f"<details><summary>{html.escape(repr(self))}</summary><table>{rows}" \
+               "</table></details>"
+
+
+def _flat(values):
+    """Values of one column: an array of n x 1 counts as one dimension."""
+    if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1 and hasattr(values, "ravel"):
+        return values.ravel()
+    if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1 and hasattr(values, "iloc"):
+        return values.iloc[:, 0]
+    return values
+
+
+def _restore(algorithm, params):
+    return estimator(algorithm, **params)
+
+
+def algorithms(context=None):
+    """The names of the algorithms of the loaded library."""
+    pointer = context_pointer(context)
+    names = [decode(lib.ml_schema_name_at(pointer, i))
+             for i in range(lib.ml_schema_total(pointer))]
+    return [n for n in names if not n.startswith(("options.", "metric."))]
+
+
+def estimator(name, *, context=None, **params):
+    """An estimator by the name or an alias of its algorithm.
+
+    >>> import libml
+    >>> libml.estimator("dummy", strategy="median")
+    Baseline(strategy='median')
+    """
+    pointer = context_pointer(context)
+    schema = make("ml_schema", lib.ml_schema_new, pointer, encode(name, "the algorithm"))
+    proper = decode(lib.ml_schema_get(schema, _native.ML_SCHEMA_ALGORITHM, 0, b"name"))
+    from libml import algorithms as module
+    return getattr(module, class_name(proper))(context=context, **params)
+
+
+_made = {}
+
+
+def estimator_class(name, module):
+    """A class for an algorithm of the loaded library that has no generated class."""
+    if name.startswith("_"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    if name not in _made:
+        for algorithm in algorithms():
+            if class_name(algorithm) == name:
+                schema = _params.describe(algorithm)
+                _made[name] = type(name, (Estimator,), {
+                    "algorithm": algorithm, "__module__": module,
+                    "__doc__": f"{schema['title']}. {schema['doc']}", "__slots__": ()})
+                break
+        else:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return _made[name]
+

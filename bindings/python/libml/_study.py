@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Studies: tuning of an estimator's parameters."""
+
+import ctypes
+import html
+
+from libml import _params
+from libml._core import OWNER, Handle, byref, call, documented, error_object, expect, lib, \
+    make, raise_error
+from libml._estimator import NO_TOKEN, Estimator
+from libml._model import Model
+from libml._run import Run
+from libml._table import Table, as_table
+
+__all__ = ["Study"]
+
+
+class Study(Handle):
+    """Tuning: proposes parameters within the tuning ranges of an estimator, scores them, and
+    keeps the best. Parameters that the estimator has set stay fixed unless `tune` names them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    train : Table, or whatever a table can be made of, optional
+        Without it the caller scores trials through `ask` and `tell`.
+    valid : likewise, optional
+        Rows to score on; by default the training rows are split.
+    options
+        See libml.describe("options.study"): n_trials, tune, metric, sampler, seed, ...
+
+    >>> import libml
+    >>> data = {"x": list(range(20)), "y": [float(i % 5) for i in range(20)]}
+    >>> study = libml.Study(libml.Baseline(target="y"), data, tune=["strategy"],
+    ...                     sampler="grid", metric="mae")
+    >>> study.run().best_params["strategy"] in ("mean", "median", "quantile")
+    True
+    """
+
+    __slots__ = ("_estimator", "interrupted")
+    _kind = "ml_study"
+
+    def __init__(self, estimator, train=None, valid=None, **options):
+        pointer = expect(estimator, Estimator, "estimator")
+        tables = [None if t is None else as_table(t)._p for t in (train, valid)]
+        self._p = make("ml_study", lib.ml_study_new, pointer, *tables,
+                       _params.options(options, None))
+        self._estimator = repr(estimator)
+        self.interrupted = False
+
+    def run(self, progress=None, cancel=None, keep_best=False):
+        """Runs trials until the limits of the options are reached. Returns the study.
+
+        progress, cancel: as in Estimator.fit. On Ctrl-C the study stops, and what it found
+        stays: then KeyboardInterrupt is raised, or with `keep_best` not.
+        """
+        error, pointer = error_object(), self._p
+        run = Run(progress, cancel)
+        with run:
+            lib.ml_study_set_cancel(pointer, run.token or NO_TOKEN)
+            status = lib.ml_study_run(pointer, run.callback, None, error)
+        lib.ml_study_set_cancel(pointer, NO_TOKEN)
+        run.finish()
+        self.interrupted = run.interrupted
+        if run.interrupted and not keep_best:
+            raise KeyboardInterrupt
+        if status < 0 and not run.interrupted:
+            raise_error(error)
+        return self
+
+    @documented("ml_study_ask")
+    def ask(self):
+        """Returns (trial, parameters)."""
+        trial, params = ctypes.c_int64(), OWNER["ml_params"]()
+        call(lib.ml_study_ask, self._p, byref(trial), byref(params))
+        return trial.value, _params.to_dict(params)
+
+    @documented("ml_study_tell")
+    def tell(self, trial, score):
+        call(lib.ml_study_tell, self._p, trial, float("nan") if score is None else score)
+
+    @property
+    def results(self):
+        """All trials as a table: trial, state, score, seconds, and a column per
+        parameter."""
+        return Table._from(make("ml_table", lib.ml_study_results, self._p))
+
+    def _best(self):
+        score = ctypes.c_double()
+        params = make("ml_params", lambda p, out, error: lib.ml_study_best_params(
+            p, byref(score), out, error), self._p)
+        return _params.to_dict(params), score.value
+
+    @property
+    def best_params(self):
+        """The parameters of the best trial."""
+        return self._best()[0]
+
+    @property
+    def best_score(self):
+        """The score of the best trial."""
+        return self._best()[1]
+
+    @documented("ml_study_best_model")
+    def best_model(self):
+        return Model._from(make("ml_model", lib.ml_study_best_model, self._p))
+
+    def __len__(self):
+        return len(self.results)
+
+    def __bool__(self):
+        return True
+
+    def __repr__(self):
+        if self.closed:
+            return "<libml.Study, closed>"
+        return f"<libml.Study of {self._estimator}, {len(self)} trials>"
+
+    def _repr_html_(self):
+        return f"<p>{html.escape(repr(self))}</p>{self.results._repr_html_()}"

@@ -1,0 +1,663 @@
+# SPDX-License-Identifier: MIT
+"""Tables: from whatever holds columns, and back."""
+
+import collections.abc
+import ctypes
+import datetime
+import html
+import sys
+
+from libml import _arrow, _capsule, _columns, _native, _params, _tensor
+from libml._context import context_pointer
+from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, expect, \
+    lib, make, need_numpy, numpy, path_bytes, str_array
+from libml._io import Reader, Writer
+
+__all__ = ["Table", "read_csv"]
+
+TYPES = {**{dtype: entry[0] for dtype, entry in _tensor.DTYPES.items()},
+         _native.ML_TYPE_TEXT: "text", _native.ML_TYPE_CATEGORY: "category",
+         _native.ML_TYPE_DATE: "date", _native.ML_TYPE_TIMESTAMP: "timestamp"}
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_EPOCH_DATE = datetime.date(1970, 1, 1)
+
+
+class Table(Handle):
+    """Immutable columns of equal length.
+
+    Made from anything that holds columns:
+
+    - a DataFrame of pandas or polars, a Table of pyarrow, a relation of DuckDB: whatever has
+      `__arrow_c_stream__` or `__arrow_c_array__`;
+    - a mapping from names to lists or arrays, or a list of mappings;
+    - a NumPy array of two dimensions or with named fields, a SciPy sparse matrix, anything
+      with `__dlpack__`; columns are called f0, f1, ... unless `names` says otherwise.
+
+    Numbers are not copied where the layout permits: do not change an array while a table of
+    it lives, or pass `copy=True`.
+
+    >>> import libml
+    >>> t = libml.Table({"age": [31, 42, None], "city": ["Oslo", "Rome", "Oslo"]})
+    >>> t.shape
+    (3, 2)
+    >>> t.types
+    {'age': 'int64', 'city': 'text'}
+    >>> t[1]
+    {'age': 42, 'city': 'Rome'}
+    """
+
+    __slots__ = ()
+    _kind = "ml_table"
+
+    def __init__(self, data, names=None, *, copy=False, context=None):
+        self._p = build(data, names, copy, context_pointer(context))
+
+    # ---- shape ----
+
+    def __len__(self):
+        return lib.ml_table_rows(self._p)
+
+    @property
+    def shape(self):
+        """(rows, columns)"""
+        return (len(self), lib.ml_table_columns(self._p))
+
+    @property
+    def columns(self):
+        """The names of the columns."""
+        return [decode(lib.ml_table_column_name(self._p, i))
+                for i in range(lib.ml_table_columns(self._p))]
+
+    @property
+    def types(self):
+        """The types of the columns by name."""
+        return {name: TYPES.get(lib.ml_table_column_type(self._p, i), "?")
+                for i, name in enumerate(self.columns)}
+
+    def __contains__(self, name):
+        return isinstance(name, str) and lib.ml_table_find(self._p, encode(name)) >= 0
+
+    def _index(self, name):
+        at = lib.ml_table_find(self._p, encode(name, "a column"))
+        if at < 0:
+            import difflib
+            near = difflib.get_close_matches(name, self.columns, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else \
+                f"; columns: {', '.join(self.columns[:20])}"
+            raise KeyError(f'there is no column "{name}"{hint}')
+        return at
+
+    # ---- parts ----
+
+    def __getitem__(self, key):
+        """A column by name, a row by number, some columns by a list, some rows by a slice,
+        an array of row numbers or a mask."""
+        if isinstance(key, str):
+            return self.column(key)
+        if isinstance(key, slice):
+            begin, end, step = key.indices(len(self))
+            if step == 1:
+                return self.slice(begin, max(begin, end))
+            return self.take(range(begin, end, step))
+        if hasattr(key, "__index__"):
+            row = key.__index__()
+            n = len(self)
+            if not -n <= row < n:
+                raise IndexError(f"row {row} is outside the table of {n} rows")
+            return self.slice(row % n, row % n + 1).to_dicts()[0]
+        if isinstance(key, (list, tuple)) and all(isinstance(k, str) for k in key):
+            return self.select(key)
+        return self.take(key)
+
+    def column(self, name):
+        """The values of a column: a NumPy array if NumPy is installed, else a list."""
+        at = self._index(name)
+        return column_values(_arrow.Batch(self._p), at)
+
+    def tensor(self, name):
+        """A column of numbers as a tensor."""
+        return _tensor.Tensor._from(make("ml_tensor", lib.ml_table_get_tensor, self._p,
+                                         self._index(name)))
+
+    @documented("ml_table_select")
+    def select(self, names):
+        names = [names] if isinstance(names, str) else list(names)
+        return Table._from(make("ml_table", lib.ml_table_select, self._p,
+                                str_array(names, "a column"), len(names)))
+
+    def drop(self, names):
+        """Without some of the columns."""
+        names = [names] if isinstance(names, str) else list(names)
+        for name in names:
+            self._index(name)
+        return self.select([c for c in self.columns if c not in names])
+
+    @documented("ml_table_slice")
+    def slice(self, begin, end):
+        return Table._from(make("ml_table", lib.ml_table_slice, self._p,
+                                checked_i64(begin, "begin"), checked_i64(end, "end")))
+
+    def head(self, rows=10):
+        """The first rows."""
+        return self.slice(0, min(rows, len(self)))
+
+    @documented("ml_table_take")
+    def take(self, rows):
+        """A mask of booleans, one per row, is accepted too."""
+        rows = list(rows) if not hasattr(rows, "dtype") else rows.tolist()
+        if rows and all(isinstance(r, bool) for r in rows):
+            if len(rows) != len(self):
+                raise ValueError(f"the mask has {len(rows)} values, the table {len(self)} "
+                                 "rows")
+            rows = [i for i, on in enumerate(rows) if on]
+        rows = [checked_i64(r, "a row") for r in rows]
+        n = len(self)
+        rows = [r + n if r < 0 else r for r in rows]
+        return Table._from(make("ml_table", lib.ml_table_take, self._p,
+                                (ctypes.c_int64 * len(rows))(*rows), len(rows)))
+
+    @documented("ml_table_split")
+    def split(self, fraction=None, **options):
+        """Returns (train, test). Options: libml.describe("options.split").
+
+        >>> import libml
+        >>> t = libml.Table({"x": list(range(10))})
+        >>> [len(part) for part in t.split(0.3, seed=1)]
+        [7, 3]
+        """
+        train, test = _owner(), _owner()
+        if fraction is not None:
+            options["fraction"] = fraction
+        call(lib.ml_table_split, self._p, _params.options(options, None), byref(train),
+             byref(test))
+        return Table._from(train), Table._from(test)
+
+    def with_column(self, name, values):
+        """With one column more, or with the column of that name replaced."""
+        other = Table({name: values})
+        if len(other) != len(self):
+            raise ValueError(f'column "{name}" has {len(other)} values, the table {len(self)} '
+                             "rows")
+        columns = {c: _Existing(self, i) for i, c in enumerate(self.columns)}
+        columns[name] = _Existing(other, 0)
+        return join(columns, len(self))
+
+    @documented("ml_table_profile")
+    def profile(self):
+        return Table._from(make("ml_table", lib.ml_table_profile, self._p))
+
+    # ---- out ----
+
+    @documented("ml_table_write_csv")
+    def write_csv(self, path, **options):
+        """`path` may be a file opened for writing bytes. Options:
+        libml.describe("options.csv_write")."""
+        chosen = _params.options(options, None)
+        if hasattr(path, "write"):
+            with Writer(path) as io:
+                io.call(lib.ml_table_write_csv_io, self._p, io.pointer, chosen)
+        else:
+            call(lib.ml_table_write_csv, self._p, path_bytes(path), chosen)
+
+    @documented("ml_table_write_arrow")
+    def __arrow_c_stream__(self, requested_schema=None):
+        stream = _native.ArrowArrayStream()
+        call(lib.ml_table_write_arrow, self._p, byref(stream))
+        return _capsule.new_arrow(stream, _capsule.STREAM)
+
+    def __arrow_c_schema__(self):
+        schema = _native.ArrowSchema()
+        stream = _native.ArrowArrayStream()
+        call(lib.ml_table_write_arrow, self._p, byref(stream))
+        try:
+            if _arrow._GET_SCHEMA(stream.get_schema)(ctypes.pointer(stream),
+                                                     ctypes.pointer(schema)):
+                raise MemoryError("out of memory")
+        finally:
+            _arrow._STREAM_RELEASE(stream.release)(ctypes.pointer(stream))
+        return _capsule.new_arrow(schema, _capsule.SCHEMA)
+
+    def to_dict(self):
+        """Lists by column name; missing values are None."""
+        batch = _arrow.Batch(self._p)
+        return {name: column_list(batch, i) for i, name in enumerate(self.columns)}
+
+    def to_dicts(self):
+        """A dictionary per row."""
+        columns = self.to_dict()
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+    def to_numpy(self):
+        """An array of float64, rows by columns; missing values are NaN. Every column must
+        hold numbers."""
+        np = need_numpy("to_numpy")
+        rows, n = self.shape
+        out = np.empty((rows, n))
+        for i, (name, kind) in enumerate(self.types.items()):
+            if kind in ("text", "category"):
+                raise TypeError(f'column "{name}" is {kind}, not numbers: leave it out with '
+                                "drop(), or use to_pandas() or to_dict()")
+            out[:, i] = self.tensor(name).to_numpy()
+        return out
+
+    def __array__(self, dtype=None, copy=None):
+        out = self.to_numpy()
+        return out if dtype is None else out.astype(dtype)
+
+    def to_pandas(self):
+        """A DataFrame of pandas; pyarrow is not needed."""
+        import pandas
+        batch = _arrow.Batch(self._p)
+        return pandas.DataFrame({name: _pandas_column(batch, i)
+                                 for i, name in enumerate(self.columns)},
+                                index=pandas.RangeIndex(len(self)))
+
+    def to_polars(self):
+        """A DataFrame of polars."""
+        import polars
+        return polars.DataFrame(self)
+
+    def to_arrow(self):
+        """A Table of pyarrow."""
+        import pyarrow
+        return pyarrow.table(self)
+
+    # ---- looks ----
+
+    def _cells(self, rows):
+        names, out = self.columns, []
+        buffer = ctypes.create_string_buffer(61)
+        for r in range(rows):
+            line = []
+            for c in range(len(names)):
+                size = lib.ml_table_get_str(self._p, r, c, buffer, 61)
+                text = buffer.value.decode("utf-8", "ignore")
+                line.append(None if size < 0 else text + ("…" if size > 60 else ""))
+            out.append(line)
+        return names, out
+
+    def __repr__(self):
+        if self.closed:
+            return "<libml.Table, closed>"
+        rows, n = self.shape
+        return f"<libml.Table, {rows} rows, {n} columns: " + ", ".join(
+            f"{name} {kind}" for name, kind in list(self.types.items())[:8]) + \
+            (", ...>" if n > 8 else ">")
+
+    def __str__(self):
+        if self.closed:
+            return repr(self)
+        names, cells = self._cells(min(len(self), 10))
+        cells = [["" if c is None else c for c in line] for line in cells]
+        width = [max(map(len, column)) for column in zip(names, *cells)]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(line, width)).rstrip()
+                 for line in [names, *cells]]
+        if len(self) > 10:
+            lines.append(f"... {len(self)} rows")
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        names, cells = self._cells(min(len(self), 10))
+        types = self.types
+        head = "".join(f"<th>{html.escape(n)}<br><small>{types[n]}</small></th>"
+                       for n in names)
+        body = "".join("<tr>" + "".join(
+            f"<td>{'<i>missing</i>' if c is None else html.escape(c)}</td>" for c in line)
+            + "</tr>" for line in cells)
+        return (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+                f"<p>{len(self)} rows, {len(names)} columns</p>")
+
+
+def _owner():
+    from libml._core import OWNER
+    return OWNER["ml_table"]()
+
+
+# ---- values out ----
+
+def _raw(batch, i):
+    format, array, inner, _ = batch.column(i)
+    if format == "U":
+        return format, array, _arrow.texts_of(array, batch)
+    if format == "b":
+        return format, array, _arrow.bits_of(array.buffers[1], array.offset, array.length)
+    return format, array, _arrow.values_view(batch, format, array).tolist()
+
+
+def column_list(batch, i):
+    """A column as a list of Python values."""
+    format, array, values = _raw(batch, i)
+    inner = batch.column(i)[2]
+    valid = _arrow.valid_of(array)
+    if inner is not None:
+        levels = _arrow.texts_of(inner, batch)
+        values = [levels[v] if 0 <= v < len(levels) else None for v in values]
+    elif format == "tdD":
+        values = [_EPOCH_DATE + datetime.timedelta(days=v) for v in values]
+    elif format == "tsu:UTC":
+        values = [_EPOCH + datetime.timedelta(microseconds=v) for v in values]
+    elif format in "fg":
+        values = [None if v != v else v for v in values]
+    if valid is not None:
+        values = [v if ok else None for v, ok in zip(values, valid)]
+    return values
+
+
+def column_values(batch, i):
+    """A column as a NumPy array: numbers shared (with NaN for missing ones), dates and times
+    as datetime64, texts as objects."""
+    np = numpy()
+    if np is None:
+        return column_list(batch, i)
+    format, array, inner, _ = batch.column(i)
+    if format in ("U", "b") or inner is not None:
+        values = column_list(batch, i)
+        if format == "b" and array.null_count == 0:
+            return np.array(values, bool)
+        out = np.empty(len(values), object)
+        out[:] = values
+        return out
+    values = np.asarray(_arrow.values_view(batch, format, array).toreadonly())
+    valid = _arrow.numpy_valid(array)
+    if format in ("tdD", "tsu:UTC"):
+        values = values.astype(np.int64).view(
+            "datetime64[D]" if format == "tdD" else "datetime64[us]")
+        if valid is not None:
+            values = np.where(valid, values, np.datetime64("NaT"))
+    elif valid is not None:
+        values = np.where(valid, values, np.nan)
+    return values
+
+
+def _pandas_column(batch, i):
+    import pandas
+    np = numpy()
+    format, array, inner, ordered = batch.column(i)
+    valid = _arrow.numpy_valid(array)
+    if inner is not None:
+        codes = np.array(_arrow.values_view(batch, format, array))
+        if valid is not None:
+            codes[~valid] = -1
+        return pandas.Categorical.from_codes(codes, _arrow.texts_of(inner, batch),
+                                             ordered=ordered)
+    if format == "U":
+        return column_list(batch, i)
+    if format == "b":
+        values = column_list(batch, i)
+        return pandas.array(values, dtype="boolean") if valid is not None \
+            else np.array(values, bool)
+    if format == "tsu:UTC":
+        return pandas.Series(column_values(batch, i)).dt.tz_localize("UTC")
+    values = np.array(_arrow.values_view(batch, format, array))
+    if format == "tdD":
+        return np.array(column_values(batch, i))
+    if valid is None:
+        return values
+    if format in "fg":
+        return np.where(valid, values, np.nan)
+    return pandas.arrays.IntegerArray(values, ~valid)
+
+
+# ---- building ----
+
+class _Existing:
+    """A column of another table."""
+
+    def __init__(self, table, index):
+        self.batch = _arrow.Batch(table._p)
+        self.index = index
+
+    def column(self, name):
+        format, array, inner, ordered = self.batch.column(self.index)
+        out = _arrow.Column(encode(name, "column"), format, array.length,
+                            _Borrowed.list(self.batch, array), array.null_count)
+        out.offset = array.offset
+        if inner is not None:
+            out.dictionary = _arrow.Column(b"", "U", inner.length,
+                                           _Borrowed.list(self.batch, inner))
+            out.ordered = ordered
+        return out
+
+
+class _Borrowed:
+    """A buffer that belongs to a batch."""
+
+    def __init__(self, batch, address):
+        self.batch = batch
+        self.__array_interface__ = {"data": (address, True)}
+
+    @classmethod
+    def list(cls, batch, array):
+        return [cls(batch, array.buffers[i]) if array.buffers[i] else None
+                for i in range(array.n_buffers)]
+
+
+def join(columns, rows):
+    """A table of columns of other tables, without copying."""
+    listed = [existing.column(name) for name, existing in columns.items()]
+    return Table._from(read_stream(_arrow.stream_of(listed, rows), context_pointer(None)))
+
+
+def read_stream(stream, context):
+    return make("ml_table", lib.ml_table_read_arrow, context, byref(stream))
+
+
+def of_columns(names, columns, context):
+    """The owned pointer of a table of Columns."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f'two columns are called "{name}"')
+        seen.add(name)
+    lengths = {c.length for c in columns}
+    if len(lengths) > 1:
+        first = columns[0]
+        other = next(c for c in columns if c.length != first.length)
+        raise ValueError(f'column "{decode(other.name)}" has {other.length} values, column '
+                         f'"{decode(first.name)}" has {first.length}')
+    rows = lengths.pop() if lengths else 0
+    return read_stream(_arrow.stream_of(columns, rows), context)
+
+
+def _names(names, count):
+    if names is None:
+        return None
+    names = [str(n) for n in names]
+    if len(names) != count:
+        raise ValueError(f"{len(names)} names for {count} columns")
+    return names
+
+
+def _of_mapping(data, context):
+    names = [n if isinstance(n, str) else str(n) for n in data]
+    return of_columns(names, [_columns.from_any(n, v) for n, v in zip(names, data.values())],
+                      context)
+
+
+def _of_pandas(data, names, context):
+    import pandas
+    if isinstance(data, pandas.Series):
+        data = data.to_frame(name=data.name if data.name is not None else "f0")
+    if isinstance(data.columns, pandas.MultiIndex):
+        raise TypeError("the DataFrame has several levels of column names; join them first, "
+                        'as in df.columns = ["_".join(c) for c in df.columns]')
+    if names is None and isinstance(data.columns, pandas.RangeIndex):
+        found = [f"f{n}" for n in data.columns]
+    else:
+        found = _names(names, data.shape[1]) or [str(n) for n in data.columns]
+    return of_columns(found, [_columns.from_series(n, data.iloc[:, i])
+                              for i, n in enumerate(found)], context)
+
+
+def of_matrix(array, names, context):
+    """A table of a NumPy array of two dimensions, sharing its memory if it holds numbers."""
+    np = numpy()
+    if array.ndim == 0 or array.ndim > 2:
+        raise ValueError(f"the array has {array.ndim} dimensions; a table needs two: reshape "
+                         "it to rows by columns")
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    found = _names(names, array.shape[1])
+    masked = isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array)
+    if array.dtype.kind in "iufc" and not masked:
+        tensor = _tensor.wrap_array(context, np.asarray(array), "the array")
+        return make("ml_table", lib.ml_table_read_tensor, context, tensor,
+                    None if found is None else str_array(found, "a column"))
+    found = found or [f"f{i}" for i in range(array.shape[1])]
+    return of_columns(found, [_columns.from_array(n, array[:, i])
+                              for i, n in enumerate(found)], context)
+
+
+def _of_array(array, names, copy, context):
+    if copy:
+        array = array.copy()
+    if array.dtype.names:
+        if array.ndim != 1:
+            raise ValueError("an array with named fields must have one dimension")
+        return of_columns(list(array.dtype.names), [
+            _columns.from_array(n, array[n]) for n in array.dtype.names], context)
+    return of_matrix(array, names, context)
+
+
+def physical_memory():
+    """Bytes of memory that the machine has, or None."""
+    import os
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _of_sparse(matrix, names, context):
+    np = need_numpy("a sparse matrix")
+    rows, columns = matrix.shape
+    if matrix.dtype.kind not in "biuf":
+        if matrix.dtype.kind == "c":
+            raise ValueError("Complex data not supported")
+        raise TypeError(f"a sparse matrix of {matrix.dtype} holds no numbers")
+    item = 4 if matrix.dtype == np.float32 else 8
+    need, there = rows * columns * item, physical_memory()
+    message = (f"the sparse matrix of {rows} x {columns} needs {need / 2 ** 30:.3g} GiB as "
+               "dense columns; leave columns out, or reduce them first")
+    if there is not None and need > there:
+        raise MemoryError(message)
+    try:
+        dense = np.zeros((rows, columns), np.float32 if item == 4 else np.float64, order="F")
+    except (MemoryError, ValueError):
+        raise MemoryError(message) from None
+    by_column = matrix.tocsc()
+    if not by_column.has_canonical_format:
+        by_column = by_column.copy()
+        by_column.sum_duplicates()
+    starts, at, values = by_column.indptr, by_column.indices, by_column.data
+    for j in range(columns):
+        here = slice(starts[j], starts[j + 1])
+        dense[at[here], j] = values[here]
+    return of_matrix(dense, names, context)
+
+
+def _of_rows(data, names, context):
+    if data and all(isinstance(row, collections.abc.Mapping) for row in data):
+        found = list(dict.fromkeys(name for row in data for name in row))
+        return of_columns([str(n) for n in found], [
+            _columns.from_list(str(n), [row.get(n) for row in data]) for n in found], context)
+    if data and all(isinstance(row, (list, tuple)) for row in data):
+        width = len(data[0])
+        for i, row in enumerate(data):
+            if len(row) != width:
+                raise ValueError(f"row {i + 1} has {len(row)} values, the first has {width}")
+        found = _names(names, width) or [f"f{i}" for i in range(width)]
+        return of_columns(found, [_columns.from_list(n, column)
+                                  for n, column in zip(found, zip(*data))], context)
+    if not data:
+        raise ValueError("an empty list says nothing about columns; give a mapping from names "
+                         "to lists")
+    np = numpy()
+    if np is not None and all(hasattr(row, "__array_interface__") for row in data):
+        return of_matrix(np.stack([np.asarray(row) for row in data]), names, context)
+    raise TypeError("a list must hold mappings, or rows as lists; for one column give a "
+                    f'mapping such as {{"x": [...]}}; this one holds {type(data[0]).__name__}')
+
+
+def build(data, names, copy, context):
+    """The owned pointer of a table of anything."""
+    pandas, np = _columns.pandas_module(), sys.modules.get("numpy")
+    if isinstance(data, Table):
+        return _renamed(data, names, context)
+    if pandas is not None and isinstance(data, (pandas.DataFrame, pandas.Series)):
+        return _of_pandas(data.copy() if copy else data, names, context)
+    if np is not None and isinstance(data, np.ndarray):
+        return _of_array(data, names, copy, context)
+    if hasattr(data, "tocsc") and hasattr(data, "dtype"):
+        return _of_sparse(data, names, context)
+    if isinstance(data, collections.abc.Mapping):
+        return _of_mapping(data, context)
+    if hasattr(data, "__arrow_c_stream__"):
+        stream = _capsule.open_arrow(data.__arrow_c_stream__(), _capsule.STREAM,
+                                     _native.ArrowArrayStream)
+        return _named(read_stream(stream, context), names)
+    if hasattr(data, "__arrow_c_array__"):
+        schema, array = data.__arrow_c_array__()
+        return _named(read_stream(_arrow.stream_of_array(array, schema), context), names)
+    if isinstance(data, _tensor.Tensor) or hasattr(data, "__dlpack__"):
+        tensor = data._p if isinstance(data, _tensor.Tensor) \
+            else _tensor._from_dlpack(context, data)
+        shape = lib.ml_tensor_shape(tensor)[:lib.ml_tensor_ndim(tensor)]
+        found = _names(names, shape[1] if len(shape) == 2 else 1)
+        return make("ml_table", lib.ml_table_read_tensor, context, tensor,
+                    None if found is None else str_array(found, "a column"))
+    if isinstance(data, (list, tuple)):
+        return _of_rows(list(data), names, context)
+    if hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
+        return of_matrix(need_numpy("an array").asarray(data), names, context)
+    raise TypeError(f"no table can be made from {_what(data)}")
+
+
+def _what(data):
+    kind = f"{type(data).__module__}.{type(data).__name__}"
+    if isinstance(data, (str, bytes)) or hasattr(data, "__fspath__"):
+        return f"{type(data).__name__}; to read a file use libml.read_csv(path)"
+    if hasattr(data, "collect"):
+        return f"{kind}; collect() it first"
+    return kind
+
+
+def _renamed(table, names, context):
+    found = _names(names, table.shape[1]) or table.columns
+    if found == table.columns:
+        return make("ml_table", lib.ml_table_slice, table._p, 0, len(table))
+    return of_columns(found, [_Existing(table, i).column(n) for i, n in enumerate(found)],
+                      context)
+
+
+def _named(pointer, names):
+    return pointer if names is None else _renamed(Table._from(pointer), names,
+                                                  context_pointer(None))
+
+
+def as_table(data, what="data"):
+    """A Table of anything; one that is a Table already is passed through."""
+    if isinstance(data, Table):
+        expect(data, Table, what)
+        return data
+    if data is None:
+        raise TypeError(f"{what} is None")
+    return Table(data)
+
+
+@documented("ml_table_read_csv")
+def read_csv(path, *, context=None, **options):
+    """`path` may also be a file opened for reading bytes. Options:
+    libml.describe("options.csv").
+
+    >>> import io, libml
+    >>> libml.read_csv(io.BytesIO(b"x,y\\n1,a\\n2,b\\n")).to_dict()
+    {'x': [1, 2], 'y': ['a', 'b']}
+    """
+    pointer, chosen = context_pointer(context), _params.options(options, context)
+    if hasattr(path, "read"):
+        with Reader(path) as io:
+            return Table._from(io.make("ml_table", lib.ml_table_read_csv_io, pointer,
+                                       io.pointer, chosen))
+    return Table._from(make("ml_table", lib.ml_table_read_csv, pointer, path_bytes(path),
+                            chosen))
