@@ -226,10 +226,13 @@ static int32_t collect(const mli_grower *g, int32_t most, int32_t *ids)
         for (int32_t i = 1; i < n_front; i++)
             if (before(g, g->heap[front[i]], g->heap[front[best]])) best = i;
         int32_t at = front[best], id = g->heap[at];
+        /* A leaf without a split must not be touched: whether it is reached here depends
+         * on the number of threads. */
+        if (!(g->nodes[id].split.gain > 0)) break;
         front[best] = front[--n_front];
         for (int32_t child = 2 * at + 1; child <= 2 * at + 2; child++)
             if (child < g->n_heap && n_front < 128) front[n_front++] = child;
-        if (g->nodes[id].left == 0 &&
+        if (g->nodes[id].left == 0 && (n == 0 || !g->nodes[id].deferred) &&
             (n == 0 || !mli_grow_large(g, g->nodes[id].sums.rows)))
             ids[n++] = id;
     }

@@ -24,8 +24,9 @@ typedef struct mli_grow_node {
     int64_t order; /* of becoming a leaf; breaks ties */
     int32_t left;  /* first of two children, 0: not divided yet */
     int32_t depth, buffer;
-    int32_t hist; /* slot of the pool, -1: none */
-    int32_t kept; /* the division is part of the tree */
+    int32_t hist;     /* slot of the pool, -1: none */
+    int32_t kept;     /* the division is part of the tree */
+    uint8_t deferred; /* divided ahead, and a child had too few rows: see grow_divide.c */
 } mli_grow_node;
 
 typedef struct mli_grower {

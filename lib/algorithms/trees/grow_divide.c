@@ -126,9 +126,17 @@ static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left
     if (may[light]) find(g, small, hist, NULL, slot);
 }
 
-static void divide(mli_grower *g, mli_grow_division *d, int32_t slot)
+/* `ahead`: the leaf is not the next one of the order, but divided in advance. Its gain
+ * must then stay as it is, since a search with counted rows can find a larger one, and
+ * whether a leaf is reached in advance depends on the number of threads. */
+static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
 {
     mli_grow_node *node = &g->nodes[d->id];
+    if (node->deferred) {
+        node->deferred = 0;
+        mli_grow_find_counted(g, node, slot);
+        return;
+    }
     const mli_split *split = &node->split;
     mli_division how;
     mli_division_set(&how, g->binner, g->bins, split);
@@ -144,7 +152,10 @@ static void divide(mli_grower *g, mli_grow_division *d, int32_t slot)
         mli_divide(&how, mli_grow_rows_of(g, node->buffer, node->begin), node->sums.rows,
                    mli_grow_rows_of(g, to, node->begin), &g->plan, light, hist);
     if (mli_grow_too_few(g, node, n_left)) {
-        mli_grow_find_counted(g, node, slot);
+        if (ahead)
+            node->deferred = 1;
+        else
+            mli_grow_find_counted(g, node, slot);
         return;
     }
     mli_grow_children(g, node, d->left, n_left, to);
@@ -155,7 +166,7 @@ static void divide(mli_grower *g, mli_grow_division *d, int32_t slot)
 static void divide_task(void *arg, int64_t task, int32_t slot)
 {
     divisions *all = arg;
-    divide(all->g, &all->item[task], slot);
+    divide(all->g, &all->item[task], task > 0, slot);
 }
 
 /* Hands the histograms on to the children, or back to the pool. */
