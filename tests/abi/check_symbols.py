@@ -21,8 +21,8 @@ NEEDED = {"libc.so.6", "libm.so.6", "libopenblas.so.0", "liblapacke.so.3", "liby
 # Mutable objects that the library may have, and why.
 GLOBALS = {
     "fork_generation": "counts forks, so that a pool inherited by a child is rebuilt",
-    "fork_once": "registers the fork handler once",
-    "blas_lock": "the serial OpenBLAS is not safe for concurrent callers",
+    "front": "guards OpenBLAS, which is one per process: its serial flavour is not safe for "
+             "concurrent callers, and forks wait for running calls",
 }
 problems = []
 
