@@ -3,10 +3,10 @@
  * Fuzzes the model file: what loads is used in all ways: predictors of every kind with
  * rows of any numbers, attributes, JSON, saving.
  *
- * The seeds are models of every algorithm, made from tests/fuzz/model_seed.csv by
- *     libml train tests/fuzz/model_seed.csv --target y --algorithm NAME
- *         -o tests/fuzz/corpus/model/NAME.mlm
- * (with `--set n_trees=3` for trees).
+ * The seeds are models of every algorithm and task, made from model_seed.csv by
+ *     libml train tests/fuzz/model_seed.csv --target y --set ignore=z
+ *         --algorithm NAME -o tests/fuzz/corpus/model/NAME_classes.mlm
+ * and, with y and z exchanged, NAME_value.mlm; trees with `--set n_trees=3`.
  */
 #include "algorithms/model.h"
 #include <ml/predictor.h>
