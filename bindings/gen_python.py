@@ -291,7 +291,6 @@ def metrics(schemas):
     listed = [s for s in schemas["schemas"] if s["sort"] == "metric"]
     names = [s["name"].split(".", 1)[1] for s in listed]
     out = [HEAD, '"""The metrics, a function each; `score` takes the name of any."""\n',
-           "from typing import Any, Optional\n",
            "from libml._metric import score\n",
            "__all__ = [" + ",\n           ".join(json.dumps(n) for n in ["score", *names]) +
            "]\n"]
@@ -301,8 +300,8 @@ def metrics(schemas):
         doc = textwrap.wrap(markup(s["doc"]), 82, initial_indent="    ",
                             subsequent_indent="    ")
         title = s["title"][:1].upper() + s["title"][1:]
-        out += [f"\ndef {name}(truth: Any, prediction: Any, weight: Any = None, "
-                "**options: Any) -> float:",
+        out += [f"\ndef {name}(truth: object, prediction: object, weight: object = None, "
+                "**options: object) -> float:",
                 f'    """{title} of predicted {what}; the {best} is best.\n', *doc,
                 '    """', f"    return score({json.dumps(name)}, truth, prediction, weight, "
                 "**options)\n"]
@@ -311,12 +310,168 @@ def metrics(schemas):
 
 # ---- scikit-learn ----
 
+# Roles that have a meaning beside fit(X, y, sample_weight).
+SK_ROLES = ("categorical", "unseen")
+SK_TASKS = {"classification": ("Classifier", "LibmlClassifier"),
+            "regression": ("Regressor", "LibmlRegressor")}
+SK_OWN = {
+    "categorical": ("None", "list of str or int, or a mask, default None\n"
+                    "Columns whose values are names although they look like numbers. Text "
+                    "and categorical columns of a DataFrame are categories in any case."),
+    "class_weight": ("None", "dict, \"balanced\" or None, default None\n"
+                     "Weights of the classes, as elsewhere in scikit-learn."),
+    "random_state": ("None", "int, RandomState or None, default None\n"
+                     "Seed. None is the library's default seed: fits are reproducible."),
+    "n_jobs": ("None", "int or None, default None\n"
+               "Number of threads: -1 or None all that are allowed. The result does not "
+               "depend on it."),
+}
+
+
+def sk_name(s, task):
+    """GBDT does both tasks: GBDTClassifier. LogisticRegression does one and says so."""
+    name, suffix = NAMES.class_name(s["name"]), SK_TASKS[task][0]
+    both = all(t in s["tasks"] for t in SK_TASKS)
+    says = ("Regression", "Regressor", "Classifier", "Classification")
+    return name if not both and name.endswith(says) else name + suffix
+
+
+def sk_arguments(s, task):
+    """(name, default as code, documentation) of each argument of the constructor."""
+    out = []
+    names = [p["name"] for p in s["params"]]
+    for p in s["params"]:
+        if p["name"] in ("class_weight", "seed"):
+            continue
+        default = default_of(p)
+        code = "None" if isinstance(default, list) else repr(default)
+        out.append((NAMES.python_name(p["name"]), code, param_doc(p)))
+    if "categories" in s.get("caps", []):
+        out.append(("categorical", *SK_OWN["categorical"]))
+        unseen = next(p for p in s["roles"] if p["name"] == "unseen")
+        out.append(("unseen", repr(default_of(unseen)), param_doc(unseen)))
+    if task == "classification" and "weights" in s.get("caps", []):
+        out.append(("class_weight", *SK_OWN["class_weight"]))
+    if "seed" in names:
+        out.append(("random_state", *SK_OWN["random_state"]))
+    out.append(("n_jobs", *SK_OWN["n_jobs"]))
+    return out
+
+
+def sk_doc(s, task, arguments):
+    title = s["title"][:1].upper() + s["title"][1:]
+    out = [f"{title} for {task}.", ""]
+    out += textwrap.wrap(markup(s["doc"]), 82, initial_indent="    ",
+                         subsequent_indent="    ")
+    out += ["", "    Parameters", "    ----------"]
+    for name, _, doc in arguments:
+        if isinstance(doc, list):
+            out += doc
+        else:
+            head, text = doc.split("\n")
+            out += [f"    {name} : {head}"] + textwrap.wrap(
+                text, 82, initial_indent="        ", subsequent_indent="        ")
+    out += ["", "    Attributes", "    ----------", "    model_ : libml.Model",
+            "        The fitted model, as the library has it.",
+            "    n_features_in_, feature_names_in_",
+            "        As elsewhere in scikit-learn."]
+    if task == "classification":
+        out += ["    classes_ : array", "        The class labels."]
+    return "\n".join(out).replace("\\", "\\\\")
+
+
+SK_ATTRIBUTES = {
+    "importance": """
+    @property
+    def feature_importances_(self):
+        \"\"\"Importance of the features, adding up to 1.\"\"\"
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
+""",
+    "coef": """
+    @property
+    def coef_(self):
+        \"\"\"Coefficients of the features.\"\"\"
+        return self._coefficients()
+""",
+    "intercept": """
+    @property
+    def intercept_(self):
+        \"\"\"Intercept.\"\"\"
+        return self._intercepts()
+""",
+    "n_iter": """
+    @property
+    def n_iter_(self):
+        \"\"\"Number of iterations.\"\"\"
+        return self._iterations()
+""",
+}
+
+
+def sk_class(s, task):
+    name, base = sk_name(s, task), SK_TASKS[task][1]
+    arguments = sk_arguments(s, task)
+    weights = "weights" in s.get("caps", [])
+    stops = "early_stopping" in s.get("caps", [])
+    both = all(t in s["tasks"] for t in SK_TASKS)
+    fit = "_fit_classifier" if task == "classification" else "_fit_regressor"
+    out = [f"\nclass {name}({base}):", f'    """{sk_doc(s, task, arguments)}\n    """\n',
+           f"    _algorithm = {json.dumps(s['name'])}", f"    _both = {both}",
+           f"    _allow_nan = {'missing' in s.get('caps', [])}",
+           f"    _poor_score = {s.get('family') == 'baseline'}\n", "    def __init__("]
+    out[-1] += "\n        self,\n        *,"
+    out += [f"        {n}={default}," for n, default, _ in arguments]
+    out += ["    ):"] + [f"        self.{n} = {n}" for n, _, _ in arguments]
+    extra = (", sample_weight=None" if weights else "") + ", *" + \
+        (", eval_set=None" if stops else "") + ", progress=None, cancel=None"
+    doc = ['        """Fits the model.\n', "        Parameters", "        ----------",
+           "        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)",
+           "        y : array of shape (n_samples,)"]
+    if weights:
+        doc.append("        sample_weight : array of shape (n_samples,), optional")
+    if stops:
+        doc += ["        eval_set : tuple (X, y), optional",
+                "            Rows for early stopping."]
+    doc += ["        progress : callable, True or a bar of tqdm, optional",
+            "        cancel : libml.CancelToken, optional\n", "        Returns",
+            "        -------", "        self", '        """']
+    out += ["", f"    def fit(self, X, y{extra}):", *doc,
+            f"        return self.{fit}(X, y, {'sample_weight' if weights else 'None'}, "
+            f"{'eval_set' if stops else 'None'},", " " * (21 + len(fit)) +
+            "progress=progress, cancel=cancel)"]
+    text = "\n".join(out) + "\n"
+    attributes = [a["name"] for a in s.get("attributes", [])]
+    for attribute, code in SK_ATTRIBUTES.items():
+        if attribute in attributes:
+            text += code
+    if task == "classification" and any(k["name"] == "score" for k in s["kinds"]):
+        text += """
+    def decision_function(self, X):
+        \"\"\"Scores before they are turned into probabilities.\"\"\"
+        return self._decision(X)
+"""
+    return name, text
+
+
+def sk_module(schemas):
+    made = [sk_class(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
+            if task in s["tasks"]]
+    names = sorted(name for name, _ in made)
+    bases = sorted({base for _, base in SK_TASKS.values()})
+    out = [HEAD, '"""Estimators for scikit-learn, one per algorithm and task."""\n',
+           f"from libml._sklearn_base import {', '.join(bases)}\n",
+           "__all__ = [" + ",\n           ".join(json.dumps(n) for n in names) + "]\n"]
+    return "\n".join(out) + "\n" + "\n".join(text for _, text in made)
+
+
 def main():
     api = json.loads((BINDINGS / "api.json").read_text(encoding="utf-8"))
     schemas = json.loads((BINDINGS / "schema.json").read_text(encoding="utf-8"))
     wanted = {"_native.py": native(api), "_docs.py": docs(api),
               "algorithms.py": algorithms(schemas), "algorithms.pyi": algorithm_stubs(schemas),
-              "metrics.py": metrics(schemas)}
+              "metrics.py": metrics(schemas), "sklearn.py": sk_module(schemas)}
     stale = []
     for name, text in wanted.items():
         path = PACKAGE / name

@@ -2,9 +2,8 @@
 """The context: threads, log, and the catalog of algorithms."""
 
 import ctypes
-import json
 import os
-import threading
+from _thread import allocate_lock
 
 from libml import _native
 from libml._core import OWNER, Handle, byref, call, decode, documented, error_object, lib, \
@@ -92,6 +91,7 @@ class Context(Handle):
     @property
     def info(self):
         """What the context runs on: CPU features, BLAS, threads."""
+        import json
         return json.loads(lib.ml_context_info(self._p))
 
     @property
@@ -107,7 +107,7 @@ class Context(Handle):
 
 
 _default = None
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def default_context():
@@ -125,7 +125,7 @@ if hasattr(os, "register_at_fork"):
     # A child must not inherit the lock held by another thread.
     def _fresh_lock():
         global _lock
-        _lock = threading.Lock()
+        _lock = allocate_lock()
 
     os.register_at_fork(after_in_child=_fresh_lock)
 

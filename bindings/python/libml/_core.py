@@ -2,7 +2,7 @@
 """What every class stands on: owned pointers, calls that raise, and handles."""
 
 import ctypes
-import threading
+from _thread import _local as thread_local
 
 from libml import _docs, _native
 from libml._errors import BY_CODE, ClosedError, LibmlError
@@ -30,7 +30,7 @@ OWNER = {name: _owner(name, struct) for name, struct in _native.FREED.items()}
 
 # ---- errors ----
 
-_local = threading.local()
+_local = thread_local()
 
 
 def error_object():

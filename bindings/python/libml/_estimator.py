@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Estimators: an algorithm with parameters, ready to be fitted."""
 
-import threading
+from _thread import allocate_lock
 
 from libml import _native, _params
 from libml._context import context_pointer
@@ -11,7 +11,7 @@ from libml._errors import StateError
 from libml._model import Model
 from libml._names import c_name, class_name, python_name
 from libml._run import NO_PROGRESS, Run
-from libml._table import Table, _Existing, as_table, join
+from libml._table import Table, as_table
 
 __all__ = ["Estimator", "algorithms", "estimator"]
 
@@ -40,7 +40,7 @@ class Estimator(Handle):
                             "the classes in libml.algorithms")
         self._p = make("ml_estimator", lib.ml_estimator_new, context_pointer(context),
                        encode(self.algorithm))
-        self._busy = threading.Lock()
+        self._busy = allocate_lock()
         self._given = {}
         self.interrupted_model = None
         self.set(**params)
@@ -80,7 +80,7 @@ class Estimator(Handle):
     def clone(self):
         """A copy with the same algorithm and parameters."""
         other = type(self)._from(make("ml_estimator", lib.ml_estimator_clone, self._p))
-        other._busy = threading.Lock()
+        other._busy = allocate_lock()
         other._given = dict(self._given)
         other.interrupted_model = None
         return other
@@ -152,6 +152,7 @@ class Estimator(Handle):
 
     def _with_roles(self, data, target, weight):
         """A table with target and weight as columns."""
+        from libml._build import Existing, join
         table = as_table(data)
         extra = {}
         for role, values in (("target", target), ("weight", weight)):
@@ -165,10 +166,10 @@ class Estimator(Handle):
             one = values if isinstance(values, Table) else Table({name: _flat(values)})
             if len(one) != len(table):
                 raise ValueError(f"{len(one)} values of the {role} for {len(table)} rows")
-            extra[name] = _Existing(one, 0)
+            extra[name] = Existing(one, 0)
         if not extra:
             return table
-        columns = {c: _Existing(table, i) for i, c in enumerate(table.columns)}
+        columns = {c: Existing(table, i) for i, c in enumerate(table.columns)}
         return join({**columns, **extra}, len(table))
 
     # ---- looks ----
@@ -184,11 +185,11 @@ class Estimator(Handle):
             f"{python_name(n)}={v!r}" for n, v in given) + ")"
 
     def _repr_html_(self):
-        import html
+        from html import escape
         rows = "".join(
-            f"<tr><td>{html.escape(n)}</td><td>{html.escape(str(v))}</td></tr>"
+            f"<tr><td>{escape(n)}</td><td>{escape(str(v))}</td></tr>"
             for n, v in self.params.items() if v is not None)
-        return f"<details><summary>{html.escape(repr(self))}</summary><table>{rows}" \
+        return f"<details><summary>{escape(repr(self))}</summary><table>{rows}" \
                "</table></details>"
 
 

@@ -2,10 +2,7 @@
 """Fitted models and predictors."""
 
 import ctypes
-import html
-import io
-import json
-import threading
+from _thread import _local as thread_local, allocate_lock
 
 from libml import _arrow, _native, _params, _tensor
 from libml._context import context_pointer
@@ -36,9 +33,10 @@ class Model(Handle):
 
     def __getattr__(self, name):
         if name == "_local":
-            self._local = threading.local()
+            self._local = thread_local()
             return self._local
         if name == "_about":
+            import json
             self._about = json.loads(lib.ml_model_json(self._p))
             return self._about
         if not name.startswith("_") and name in self.attributes:
@@ -59,7 +57,7 @@ class Model(Handle):
     def info(self):
         """The model described: algorithm, task, parameters, inputs, classes, tensors,
         prediction kinds, training summary, writer."""
-        return json.loads(lib.ml_model_json(self._p))
+        return dict(self._about)
 
     @property
     def params(self):
@@ -152,7 +150,8 @@ class Model(Handle):
 
     def to_bytes(self):
         """The bytes of the model file."""
-        buffer = io.BytesIO()
+        from io import BytesIO
+        buffer = BytesIO()
         self.save(buffer)
         return buffer.getvalue()
 
@@ -176,6 +175,7 @@ class Model(Handle):
         return text + (f", {len(self.classes)} classes>" if self.classes else ">")
 
     def _repr_html_(self):
+        from html import escape
         about = self._about
         rows = [("algorithm", self.algorithm), ("task", about.get("task", "")),
                 ("inputs", ", ".join(self.inputs[:20])
@@ -183,7 +183,7 @@ class Model(Handle):
         if self.classes:
             rows.append(("classes", ", ".join(self.classes[:20])))
         rows += [(n, str(v)) for n, v in self.params.items() if v is not None]
-        body = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>"
+        body = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>"
                        for n, v in rows)
         return f"<table><tbody>{body}</tbody></table>"
 
@@ -258,7 +258,7 @@ class Predictor(Handle):
                        None if kind is None else encode(kind, "kind"),
                        _params.options(options, context))
         self.kind = kind if kind is not None else model.kinds[0]
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._names = model.inputs
         self._inputs = len(self._names)
         self._outputs = lib.ml_predictor_outputs(self._p)

@@ -2,7 +2,6 @@
 """Named values in and out, as dictionaries; and the schemas that describe them."""
 
 import ctypes
-import json
 import os
 
 from libml import _native
@@ -23,6 +22,7 @@ def _item(value, name):
 
 
 def _list_text(values, name):
+    import json
     items = [_item(v, name) for v in values]
     for value in items:
         if isinstance(value, str):
@@ -72,6 +72,7 @@ def get_value(pointer, name):
         out = ctypes.c_double()
         call(lib.ml_params_get_f64, pointer, name, byref(out))
         return out.value
+    import json
     try:
         return json.loads(text)
     except ValueError:
@@ -186,6 +187,7 @@ class Schema(Handle):
     _kind = "ml_schema"
 
     def __init__(self, name, context=None):
+        import json
         self._p = make("ml_schema", lib.ml_schema_new, context_pointer(context),
                        encode(name, "the name of a schema"))
         self._dict = json.loads(lib.ml_schema_json(self._p))

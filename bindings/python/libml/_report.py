@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Reports: one self-contained HTML page about data, models and studies."""
 
-import html
-import io
-
 from libml._context import context_pointer
 from libml._core import Handle, call, documented, encode, expect, lib, make, path_bytes
 from libml._io import Writer
@@ -66,12 +63,14 @@ class Report(Handle):
 
     def to_html(self):
         """The page as text."""
-        buffer = io.BytesIO()
+        from io import BytesIO
+        buffer = BytesIO()
         self.save(buffer)
         return buffer.getvalue().decode("utf-8")
 
     def _repr_html_(self):
-        return (f'<iframe srcdoc="{html.escape(self.to_html(), quote=True)}" '
+        from html import escape
+        return (f'<iframe srcdoc="{escape(self.to_html(), quote=True)}" '
                 'style="width:100%;height:40em;border:0" sandbox></iframe>')
 
     def __repr__(self):

@@ -8,9 +8,7 @@ wish on while the main thread is inside the library.
 """
 
 import os
-import signal
 import sys
-import threading
 
 from libml import _native
 from libml._context import CancelToken
@@ -153,6 +151,8 @@ class Run:
             return CANCEL
 
     def __enter__(self):
+        import signal
+        import threading
         if threading.current_thread() is threading.main_thread() and \
                 signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             if self.token is None:
@@ -192,6 +192,7 @@ class _Watch:
     """Ctrl-C while the main thread is inside the library."""
 
     def __init__(self, run):
+        import signal
         self.run = run
         self.thread = self.ends = None
         self.before = signal.signal(signal.SIGINT, self._handler)
@@ -207,6 +208,8 @@ class _Watch:
             self.run.interrupt()
 
     def _start(self):
+        import signal
+        import threading
         if not hasattr(os, "pipe") or sys.platform == "win32":
             return
         self.ends = os.pipe()
@@ -225,10 +228,11 @@ class _Watch:
         self.thread = thread
 
     def _listen(self):
+        from signal import SIGINT
         while True:
             data = os.read(self.ends[0], 64)
             for byte in data:
-                if byte == signal.SIGINT:
+                if byte == SIGINT:
                     self.run.interrupt()
             if not data or 0 in data:
                 return
@@ -240,6 +244,7 @@ class _Watch:
             self.ends = None
 
     def end(self):
+        import signal
         # From here on the handler counts; a signal that both count does no harm now.
         thread, self.thread = self.thread, None
         if thread is not None:

@@ -2,7 +2,6 @@
 """Studies: tuning of an estimator's parameters."""
 
 import ctypes
-import html
 
 from libml import _params
 from libml._core import OWNER, Handle, byref, call, documented, error_object, expect, lib, \
@@ -117,4 +116,5 @@ class Study(Handle):
         return f"<libml.Study of {self._estimator}, {len(self)} trials>"
 
     def _repr_html_(self):
-        return f"<p>{html.escape(repr(self))}</p>{self.results._repr_html_()}"
+        from html import escape
+        return f"<p>{escape(repr(self))}</p>{self.results._repr_html_()}"

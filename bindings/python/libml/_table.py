@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Tables: from whatever holds columns, and back."""
 
-import collections.abc
 import ctypes
-import datetime
-import html
-import sys
 
-from libml import _arrow, _capsule, _columns, _native, _params, _tensor
+from libml import _arrow, _capsule, _native, _params, _tensor
 from libml._context import context_pointer
 from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, expect, \
     lib, make, need_numpy, numpy, path_bytes, str_array
@@ -18,8 +14,6 @@ __all__ = ["Table", "read_csv"]
 TYPES = {**{dtype: entry[0] for dtype, entry in _tensor.DTYPES.items()},
          _native.ML_TYPE_TEXT: "text", _native.ML_TYPE_CATEGORY: "category",
          _native.ML_TYPE_DATE: "date", _native.ML_TYPE_TIMESTAMP: "timestamp"}
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-_EPOCH_DATE = datetime.date(1970, 1, 1)
 
 
 class Table(Handle):
@@ -50,6 +44,7 @@ class Table(Handle):
     _kind = "ml_table"
 
     def __init__(self, data, names=None, *, copy=False, context=None):
+        from libml._build import build
         self._p = build(data, names, copy, context_pointer(context))
 
     # ---- shape ----
@@ -174,12 +169,13 @@ class Table(Handle):
 
     def with_column(self, name, values):
         """With one column more, or with the column of that name replaced."""
+        from libml._build import Existing, join
         other = Table({name: values})
         if len(other) != len(self):
             raise ValueError(f'column "{name}" has {len(other)} values, the table {len(self)} '
                              "rows")
-        columns = {c: _Existing(self, i) for i, c in enumerate(self.columns)}
-        columns[name] = _Existing(other, 0)
+        columns = {c: Existing(self, i) for i, c in enumerate(self.columns)}
+        columns[name] = Existing(other, 0)
         return join(columns, len(self))
 
     @documented("ml_table_profile")
@@ -297,12 +293,13 @@ class Table(Handle):
         return "\n".join(lines)
 
     def _repr_html_(self):
+        from html import escape
         names, cells = self._cells(min(len(self), 10))
         types = self.types
-        head = "".join(f"<th>{html.escape(n)}<br><small>{types[n]}</small></th>"
+        head = "".join(f"<th>{escape(n)}<br><small>{types[n]}</small></th>"
                        for n in names)
         body = "".join("<tr>" + "".join(
-            f"<td>{'<i>missing</i>' if c is None else html.escape(c)}</td>" for c in line)
+            f"<td>{'<i>missing</i>' if c is None else escape(c)}</td>" for c in line)
             + "</tr>" for line in cells)
         return (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
                 f"<p>{len(self)} rows, {len(names)} columns</p>")
@@ -333,9 +330,12 @@ def column_list(batch, i):
         levels = _arrow.texts_of(inner, batch)
         values = [levels[v] if 0 <= v < len(levels) else None for v in values]
     elif format == "tdD":
-        values = [_EPOCH_DATE + datetime.timedelta(days=v) for v in values]
+        from datetime import date, timedelta
+        values = [date(1970, 1, 1) + timedelta(days=v) for v in values]
     elif format == "tsu:UTC":
-        values = [_EPOCH + datetime.timedelta(microseconds=v) for v in values]
+        from datetime import datetime, timedelta, timezone
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        values = [epoch + timedelta(microseconds=v) for v in values]
     elif format in "fg":
         values = [None if v != v else v for v in values]
     if valid is not None:
@@ -396,243 +396,6 @@ def _pandas_column(batch, i):
     if format in "fg":
         return np.where(valid, values, np.nan)
     return pandas.arrays.IntegerArray(values, ~valid)
-
-
-# ---- building ----
-
-class _Existing:
-    """A column of another table."""
-
-    def __init__(self, table, index):
-        self.batch = _arrow.Batch(table._p)
-        self.index = index
-
-    def column(self, name):
-        format, array, inner, ordered = self.batch.column(self.index)
-        out = _arrow.Column(encode(name, "column"), format, array.length,
-                            _Borrowed.list(self.batch, array), array.null_count)
-        out.offset = array.offset
-        if inner is not None:
-            out.dictionary = _arrow.Column(b"", "U", inner.length,
-                                           _Borrowed.list(self.batch, inner))
-            out.ordered = ordered
-        return out
-
-
-class _Borrowed:
-    """A buffer that belongs to a batch."""
-
-    def __init__(self, batch, address):
-        self.batch = batch
-        self.__array_interface__ = {"data": (address, True)}
-
-    @classmethod
-    def list(cls, batch, array):
-        return [cls(batch, array.buffers[i]) if array.buffers[i] else None
-                for i in range(array.n_buffers)]
-
-
-def join(columns, rows):
-    """A table of columns of other tables, without copying."""
-    listed = [existing.column(name) for name, existing in columns.items()]
-    return Table._from(read_stream(_arrow.stream_of(listed, rows), context_pointer(None)))
-
-
-def read_stream(stream, context):
-    return make("ml_table", lib.ml_table_read_arrow, context, byref(stream))
-
-
-def of_columns(names, columns, context):
-    """The owned pointer of a table of Columns."""
-    seen = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f'two columns are called "{name}"')
-        seen.add(name)
-    lengths = {c.length for c in columns}
-    if len(lengths) > 1:
-        first = columns[0]
-        other = next(c for c in columns if c.length != first.length)
-        raise ValueError(f'column "{decode(other.name)}" has {other.length} values, column '
-                         f'"{decode(first.name)}" has {first.length}')
-    rows = lengths.pop() if lengths else 0
-    return read_stream(_arrow.stream_of(columns, rows), context)
-
-
-def _names(names, count):
-    if names is None:
-        return None
-    names = [str(n) for n in names]
-    if len(names) != count:
-        raise ValueError(f"{len(names)} names for {count} columns")
-    return names
-
-
-def _of_mapping(data, context):
-    names = [n if isinstance(n, str) else str(n) for n in data]
-    return of_columns(names, [_columns.from_any(n, v) for n, v in zip(names, data.values())],
-                      context)
-
-
-def _of_pandas(data, names, context):
-    import pandas
-    if isinstance(data, pandas.Series):
-        data = data.to_frame(name=data.name if data.name is not None else "f0")
-    if isinstance(data.columns, pandas.MultiIndex):
-        raise TypeError("the DataFrame has several levels of column names; join them first, "
-                        'as in df.columns = ["_".join(c) for c in df.columns]')
-    if names is None and isinstance(data.columns, pandas.RangeIndex):
-        found = [f"f{n}" for n in data.columns]
-    else:
-        found = _names(names, data.shape[1]) or [str(n) for n in data.columns]
-    return of_columns(found, [_columns.from_series(n, data.iloc[:, i])
-                              for i, n in enumerate(found)], context)
-
-
-def of_matrix(array, names, context):
-    """A table of a NumPy array of two dimensions, sharing its memory if it holds numbers."""
-    np = numpy()
-    if array.ndim == 0 or array.ndim > 2:
-        raise ValueError(f"the array has {array.ndim} dimensions; a table needs two: reshape "
-                         "it to rows by columns")
-    if array.ndim == 1:
-        array = array.reshape(-1, 1)
-    found = _names(names, array.shape[1])
-    masked = isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array)
-    if array.dtype.kind in "iufc" and not masked:
-        tensor = _tensor.wrap_array(context, np.asarray(array), "the array")
-        return make("ml_table", lib.ml_table_read_tensor, context, tensor,
-                    None if found is None else str_array(found, "a column"))
-    found = found or [f"f{i}" for i in range(array.shape[1])]
-    return of_columns(found, [_columns.from_array(n, array[:, i])
-                              for i, n in enumerate(found)], context)
-
-
-def _of_array(array, names, copy, context):
-    if copy:
-        array = array.copy()
-    if array.dtype.names:
-        if array.ndim != 1:
-            raise ValueError("an array with named fields must have one dimension")
-        return of_columns(list(array.dtype.names), [
-            _columns.from_array(n, array[n]) for n in array.dtype.names], context)
-    return of_matrix(array, names, context)
-
-
-def physical_memory():
-    """Bytes of memory that the machine has, or None."""
-    import os
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _of_sparse(matrix, names, context):
-    np = need_numpy("a sparse matrix")
-    rows, columns = matrix.shape
-    if matrix.dtype.kind not in "biuf":
-        if matrix.dtype.kind == "c":
-            raise ValueError("Complex data not supported")
-        raise TypeError(f"a sparse matrix of {matrix.dtype} holds no numbers")
-    item = 4 if matrix.dtype == np.float32 else 8
-    need, there = rows * columns * item, physical_memory()
-    message = (f"the sparse matrix of {rows} x {columns} needs {need / 2 ** 30:.3g} GiB as "
-               "dense columns; leave columns out, or reduce them first")
-    if there is not None and need > there:
-        raise MemoryError(message)
-    try:
-        dense = np.zeros((rows, columns), np.float32 if item == 4 else np.float64, order="F")
-    except (MemoryError, ValueError):
-        raise MemoryError(message) from None
-    by_column = matrix.tocsc()
-    if not by_column.has_canonical_format:
-        by_column = by_column.copy()
-        by_column.sum_duplicates()
-    starts, at, values = by_column.indptr, by_column.indices, by_column.data
-    for j in range(columns):
-        here = slice(starts[j], starts[j + 1])
-        dense[at[here], j] = values[here]
-    return of_matrix(dense, names, context)
-
-
-def _of_rows(data, names, context):
-    if data and all(isinstance(row, collections.abc.Mapping) for row in data):
-        found = list(dict.fromkeys(name for row in data for name in row))
-        return of_columns([str(n) for n in found], [
-            _columns.from_list(str(n), [row.get(n) for row in data]) for n in found], context)
-    if data and all(isinstance(row, (list, tuple)) for row in data):
-        width = len(data[0])
-        for i, row in enumerate(data):
-            if len(row) != width:
-                raise ValueError(f"row {i + 1} has {len(row)} values, the first has {width}")
-        found = _names(names, width) or [f"f{i}" for i in range(width)]
-        return of_columns(found, [_columns.from_list(n, column)
-                                  for n, column in zip(found, zip(*data))], context)
-    if not data:
-        raise ValueError("an empty list says nothing about columns; give a mapping from names "
-                         "to lists")
-    np = numpy()
-    if np is not None and all(hasattr(row, "__array_interface__") for row in data):
-        return of_matrix(np.stack([np.asarray(row) for row in data]), names, context)
-    raise TypeError("a list must hold mappings, or rows as lists; for one column give a "
-                    f'mapping such as {{"x": [...]}}; this one holds {type(data[0]).__name__}')
-
-
-def build(data, names, copy, context):
-    """The owned pointer of a table of anything."""
-    pandas, np = _columns.pandas_module(), sys.modules.get("numpy")
-    if isinstance(data, Table):
-        return _renamed(data, names, context)
-    if pandas is not None and isinstance(data, (pandas.DataFrame, pandas.Series)):
-        return _of_pandas(data.copy() if copy else data, names, context)
-    if np is not None and isinstance(data, np.ndarray):
-        return _of_array(data, names, copy, context)
-    if hasattr(data, "tocsc") and hasattr(data, "dtype"):
-        return _of_sparse(data, names, context)
-    if isinstance(data, collections.abc.Mapping):
-        return _of_mapping(data, context)
-    if hasattr(data, "__arrow_c_stream__"):
-        stream = _capsule.open_arrow(data.__arrow_c_stream__(), _capsule.STREAM,
-                                     _native.ArrowArrayStream)
-        return _named(read_stream(stream, context), names)
-    if hasattr(data, "__arrow_c_array__"):
-        schema, array = data.__arrow_c_array__()
-        return _named(read_stream(_arrow.stream_of_array(array, schema), context), names)
-    if isinstance(data, _tensor.Tensor) or hasattr(data, "__dlpack__"):
-        tensor = data._p if isinstance(data, _tensor.Tensor) \
-            else _tensor._from_dlpack(context, data)
-        shape = lib.ml_tensor_shape(tensor)[:lib.ml_tensor_ndim(tensor)]
-        found = _names(names, shape[1] if len(shape) == 2 else 1)
-        return make("ml_table", lib.ml_table_read_tensor, context, tensor,
-                    None if found is None else str_array(found, "a column"))
-    if isinstance(data, (list, tuple)):
-        return _of_rows(list(data), names, context)
-    if hasattr(data, "__array_interface__") or hasattr(data, "__array__"):
-        return of_matrix(need_numpy("an array").asarray(data), names, context)
-    raise TypeError(f"no table can be made from {_what(data)}")
-
-
-def _what(data):
-    kind = f"{type(data).__module__}.{type(data).__name__}"
-    if isinstance(data, (str, bytes)) or hasattr(data, "__fspath__"):
-        return f"{type(data).__name__}; to read a file use libml.read_csv(path)"
-    if hasattr(data, "collect"):
-        return f"{kind}; collect() it first"
-    return kind
-
-
-def _renamed(table, names, context):
-    found = _names(names, table.shape[1]) or table.columns
-    if found == table.columns:
-        return make("ml_table", lib.ml_table_slice, table._p, 0, len(table))
-    return of_columns(found, [_Existing(table, i).column(n) for i, n in enumerate(found)],
-                      context)
-
-
-def _named(pointer, names):
-    return pointer if names is None else _renamed(Table._from(pointer), names,
-                                                  context_pointer(None))
 
 
 def as_table(data, what="data"):

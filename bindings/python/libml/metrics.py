@@ -3,8 +3,6 @@
 
 """The metrics, a function each; `score` takes the name of any."""
 
-from typing import Any, Optional
-
 from libml._metric import score
 
 __all__ = ["score",
@@ -26,7 +24,7 @@ __all__ = ["score",
            "roc_auc"]
 
 
-def accuracy(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def accuracy(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Accuracy of predicted classes; the largest is best.
 
     Share of rows classified right.
@@ -34,7 +32,7 @@ def accuracy(truth: Any, prediction: Any, weight: Any = None, **options: Any) ->
     return score("accuracy", truth, prediction, weight, **options)
 
 
-def balanced_accuracy(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def balanced_accuracy(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Balanced accuracy of predicted classes; the largest is best.
 
     Mean over the classes of the share of their rows classified right.
@@ -42,7 +40,7 @@ def balanced_accuracy(truth: Any, prediction: Any, weight: Any = None, **options
     return score("balanced_accuracy", truth, prediction, weight, **options)
 
 
-def brier(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def brier(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Brier score of predicted probabilities; the smallest is best.
 
     Mean squared distance of probability and outcome: of class 1 for two classes,
@@ -51,7 +49,7 @@ def brier(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> fl
     return score("brier", truth, prediction, weight, **options)
 
 
-def f1(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def f1(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """F1 of predicted classes; the largest is best.
 
     Harmonic mean of precision and recall: of class 1 for two classes, the mean
@@ -60,7 +58,7 @@ def f1(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float
     return score("f1", truth, prediction, weight, **options)
 
 
-def log_loss(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def log_loss(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Log loss of predicted probabilities; the smallest is best.
 
     Mean of minus the logarithm of the true class's probability.
@@ -68,7 +66,7 @@ def log_loss(truth: Any, prediction: Any, weight: Any = None, **options: Any) ->
     return score("log_loss", truth, prediction, weight, **options)
 
 
-def mae(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def mae(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Mean absolute error of predicted values; the smallest is best.
 
     Mean of |y - p|.
@@ -76,7 +74,7 @@ def mae(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> floa
     return score("mae", truth, prediction, weight, **options)
 
 
-def mape(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def mape(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Mean absolute percentage error of predicted values; the smallest is best.
 
     Mean of |y - p| / |y|, as a fraction. Very large where y is near 0.
@@ -84,7 +82,7 @@ def mape(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> flo
     return score("mape", truth, prediction, weight, **options)
 
 
-def mcc(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def mcc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Matthews correlation coefficient of predicted classes; the largest is best.
 
     Correlation of true and predicted class, -1 to 1; 0 when either is constant.
@@ -92,7 +90,7 @@ def mcc(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> floa
     return score("mcc", truth, prediction, weight, **options)
 
 
-def mse(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def mse(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Mean squared error of predicted values; the smallest is best.
 
     Mean of (y - p) squared.
@@ -100,7 +98,7 @@ def mse(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> floa
     return score("mse", truth, prediction, weight, **options)
 
 
-def pinball(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def pinball(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Pinball loss of predicted values; the smallest is best.
 
     Loss of a predicted quantile: q (y - p) above it, (1 - q) (p - y) below. The
@@ -109,7 +107,7 @@ def pinball(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> 
     return score("pinball", truth, prediction, weight, **options)
 
 
-def pr_auc(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def pr_auc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Area under the precision-recall curve of predicted probabilities; the largest is best.
 
     Average precision, by steps without interpolation; for more than two classes
@@ -118,7 +116,7 @@ def pr_auc(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> f
     return score("pr_auc", truth, prediction, weight, **options)
 
 
-def precision(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def precision(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Precision of predicted classes; the largest is best.
 
     Share of rows predicted as a class that belong to it.
@@ -126,7 +124,7 @@ def precision(truth: Any, prediction: Any, weight: Any = None, **options: Any) -
     return score("precision", truth, prediction, weight, **options)
 
 
-def r2(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def r2(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Coefficient of determination of predicted values; the largest is best.
 
     1 minus the squared error divided by that of the mean of the target.
@@ -134,7 +132,7 @@ def r2(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float
     return score("r2", truth, prediction, weight, **options)
 
 
-def recall(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def recall(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Recall of predicted classes; the largest is best.
 
     Share of a class's rows that are predicted as it.
@@ -142,7 +140,7 @@ def recall(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> f
     return score("recall", truth, prediction, weight, **options)
 
 
-def rmse(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def rmse(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Root mean squared error of predicted values; the smallest is best.
 
     Square root of the mean squared error.
@@ -150,7 +148,7 @@ def rmse(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> flo
     return score("rmse", truth, prediction, weight, **options)
 
 
-def roc_auc(truth: Any, prediction: Any, weight: Any = None, **options: Any) -> float:
+def roc_auc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Area under the ROC curve of predicted probabilities; the largest is best.
 
     Probability that a row of the class ranks above one of the others, ties half;

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: MIT
+"""What the generated estimators of libml.sklearn have in common."""
+
+import inspect
+
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+
+from libml import _arrow, _build, _columns
+from libml._context import Context, context_pointer, default_context
+from libml._estimator import estimator
+from libml._table import Table
+
+_OLD = tuple(int(p) for p in sklearn.__version__.split(".")[:2]) < (1, 6)
+_FINITE = "force_all_finite" if _OLD else "ensure_all_finite"
+_TARGET, _WEIGHT = "__target__", "__weight__"
+_contexts = {}
+
+
+def _context(n_jobs):
+    if n_jobs is None:
+        return default_context()
+    if n_jobs not in _contexts:
+        _contexts[n_jobs] = Context(threads=n_jobs)
+    return _contexts[n_jobs]
+
+
+def _is_frame(X):
+    """Named columns, each of its own type."""
+    return (hasattr(X, "__arrow_c_stream__") or hasattr(X, "dtypes")
+            or hasattr(X, "__dataframe__") or isinstance(X, Table)) \
+        and not hasattr(X, "tocsc")
+
+
+def _column_names(X):
+    """The names of the columns of a frame as scikit-learn takes them: None unless all are
+    text."""
+    names = list(getattr(X, "columns", getattr(X, "column_names", ())))
+    return names if names and all(isinstance(n, str) for n in names) else None
+
+
+class LibmlBase(BaseEstimator):
+    """Common part of the estimators. Not for direct use."""
+
+    _algorithm = ""
+    _allow_nan = False
+    _poor_score = False
+    _own = frozenset({"categorical", "class_weight", "random_state", "n_jobs"})
+
+    # ---- parameters ----
+
+    def _params(self):
+        """Parameters in the library's names."""
+        out = {}
+        for name in inspect.signature(type(self).__init__).parameters:
+            if name == "self" or name in self._own:
+                continue
+            out[name] = getattr(self, name)
+        if hasattr(self, "random_state"):
+            out["seed"] = self._seed()
+        return {name: value for name, value in out.items() if value is not None}
+
+    def _seed(self):
+        state = self.random_state
+        if state is None:
+            return 0
+        if isinstance(state, (int, np.integer)) and state >= 0:
+            return int(state)
+        return int(check_random_state(state).randint(np.iinfo(np.int32).max))
+
+    # ---- input ----
+
+    def _note_columns(self, X, reset):
+        """n_features_in_ and feature_names_in_: set by fit, compared later."""
+        if _OLD:
+            self._check_feature_names(X, reset=reset)
+            self._check_n_features(X, reset=reset)
+        else:
+            from sklearn.utils.validation import validate_data
+            validate_data(self, X, reset=reset, skip_check_array=True)
+
+    def _table(self, X, reset):
+        """A table with one column per feature; an array is returned as it is checked."""
+        if _is_frame(X):
+            if _num_samples(X) < (2 if reset else 1):
+                raise ValueError(f"Found array with {_num_samples(X)} sample(s) (shape="
+                                 f"{tuple(X.shape)}) while a minimum of {2 if reset else 1} "
+                                 "is required.")
+            self._note_columns(X, reset)
+            table = Table(X, context=_context(self.n_jobs))
+            return table if reset or _column_names(X) else self._positional(table)
+        dtype = None if _has_text(X) else "numeric"
+        X = check_array(X, accept_sparse=True, dtype=dtype, estimator=type(self).__name__,
+                        ensure_min_samples=2 if reset else 1,
+                        **{_FINITE: False if self._allow_nan else True})
+        if dtype == "numeric" and self._allow_nan:
+            _refuse_infinite(X)
+        self._note_columns(X, reset)
+        if reset or not hasattr(self, "feature_names_in_"):
+            return X
+        return self._positional(Table(X, context=_context(self.n_jobs)))
+
+    def _positional(self, table):
+        """Columns without names of their own get those that fit saw."""
+        return Table(table, names=self._names())
+
+    def _names(self):
+        if hasattr(self, "feature_names_in_"):
+            return [str(n) for n in self.feature_names_in_]
+        return [f"f{i}" for i in range(self.n_features_in_)]
+
+    def _categorical(self, names):
+        """Names of the columns that the user declared as categories."""
+        given = getattr(self, "categorical", None)
+        if given is None or isinstance(given, str) and given == "auto":
+            return None
+        values = np.asarray(given)
+        if values.dtype.kind == "b":
+            return [names[i] for i in np.flatnonzero(values)]
+        return [n if isinstance(n, str) else names[n] for n in values.tolist()]
+
+    # ---- fitting ----
+
+    def _fit(self, X, target, sample_weight, task, eval_set=None, **run):
+        """Fits on X, a checked array or table, and a column for the target."""
+        table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
+        names = table.columns
+        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
+        extra = [target]
+        params = {**self._params(), "target": _TARGET, "features": names}
+        if task is not None:
+            params["task"] = task
+        if sample_weight is not None:
+            extra.append(_columns.from_array(_WEIGHT, np.asarray(sample_weight, np.float64)))
+            params["weight"] = _WEIGHT
+        categorical = self._categorical(names)
+        if categorical:
+            params["categorical"] = categorical
+        train = _joined(columns, extra, len(table), self.n_jobs)
+        valid = None
+        if eval_set is not None:
+            valid = self._eval_table(*_pair(eval_set))
+        fitted = estimator(self._algorithm, context=_context(self.n_jobs), **params)
+        self.model_ = fitted.fit(train, valid=valid, **run)
+        return self
+
+    def _eval_table(self, X, y):
+        table = self._table(X, reset=False)
+        if not isinstance(table, Table):
+            table = self._positional(Table(table))
+        target = self._target_column(y)
+        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
+        return _joined(columns, [target], len(table), self.n_jobs)
+
+    # ---- prediction ----
+
+    def _predict(self, X, kind):
+        check_is_fitted(self, "model_")
+        data = self._table(X, reset=False)
+        predictor = self.model_._cached(kind)
+        if isinstance(data, np.ndarray) and data.dtype.kind in "biuf" and self._plain():
+            return predictor.rows(data)
+        table = data if isinstance(data, Table) else self._positional(
+            Table(data, context=_context(self.n_jobs)))
+        return predictor.run(table)
+
+    def _plain(self):
+        """Whether rows of numbers are what the model takes: all inputs, no categories."""
+        about = self.model_._about["inputs"]
+        return [i["name"] for i in about] == self._names() and \
+            not any(i.get("levels") or i.get("type") in ("category", "text") for i in about)
+
+    def _attribute(self, name):
+        check_is_fitted(self, "model_")
+        return np.asarray(self.model_[name])
+
+    def _per_feature(self, name):
+        """An attribute with a value per feature; 0 for features that the model left out."""
+        values = self._attribute(name)
+        inputs = self.model_.inputs
+        if len(inputs) == self.n_features_in_:
+            return values
+        out = np.zeros((*values.shape[:-1], self.n_features_in_))
+        at = {n: i for i, n in enumerate(self._names())}
+        out[..., [at[n] for n in inputs]] = values
+        return out
+
+    # ---- tags ----
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._allow_nan
+        tags.target_tags.required = True
+        if self._poor_score:
+            for part in (tags.classifier_tags, tags.regressor_tags):
+                if part is not None:
+                    part.poor_score = True
+        return tags
+
+    def _more_tags(self):
+        return {"allow_nan": self._allow_nan, "requires_y": True,
+                "poor_score": self._poor_score,
+                "X_types": ["2darray", "sparse"]}
+
+
+def _pair(eval_set):
+    if isinstance(eval_set, list) and len(eval_set) == 1:
+        eval_set = eval_set[0]
+    if not isinstance(eval_set, tuple) or len(eval_set) != 2:
+        raise ValueError("eval_set must be a tuple (X, y)")
+    return eval_set
+
+
+def _joined(columns, extra, rows, n_jobs):
+    listed = [*columns.values(), *extra]
+    for column in extra:
+        if column.length != rows:
+            raise ValueError(f"X has {rows} samples, y or sample_weight {column.length}")
+    return Table._from(_build.read_stream(_arrow.stream_of(listed, rows),
+                                          context_pointer(_context(n_jobs))))
+
+
+def _has_text(X):
+    """Whether an array or nested list holds text that is no number."""
+    if hasattr(X, "tocsc"):
+        return False
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    if kind is None and not hasattr(X, "__array__") and isinstance(X, (list, tuple)):
+        return any(isinstance(v, str) for row in X if isinstance(row, (list, tuple))
+                   for v in row)
+    if kind in ("U", "S", "T"):
+        return getattr(X, "ndim", 0) == 2
+    if kind != "O" or getattr(X, "ndim", 0) != 2:
+        return False
+    return any(isinstance(v, str) for v in np.asarray(X, object).ravel())
+
+
+def _refuse_infinite(X):
+    values = X.data if hasattr(X, "tocsc") else X
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError("Input X contains infinity or a value too large for "
+                         f"{values.dtype}.")
+
+
+def _weights(sample_weight, X):
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if (weight < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`")
+    if not weight.any():
+        raise ValueError("All values of `sample_weight` are zero: at least one sample must "
+                         "count")
+    return weight
+
+
+def _check_y(y, X):
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    if len(y) != _num_samples(X):
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: "
+                         f"{[_num_samples(X), len(y)]}")
+
+
+class LibmlClassifier(ClassifierMixin, LibmlBase):
+    """Common part of the classifiers. Not for direct use."""
+
+    _use_weights = True
+
+    def _fit_classifier(self, X, y, sample_weight, eval_set, **run):
+        if y is None:
+            raise ValueError("This classifier requires y to be passed, but the target y is "
+                             "None.")
+        X = self._table(X, reset=True)
+        y = column_or_1d(y, warn=True)
+        _check_y(y, X)
+        check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=1)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        codes = codes.reshape(-1)
+        weight = _weights(sample_weight, X)
+        class_weight = getattr(self, "class_weight", None)
+        if class_weight is not None:
+            balance = compute_sample_weight(class_weight, y)
+            weight = balance if weight is None else weight * balance
+        if len(self.classes_) < 2:
+            raise ValueError("Classifier can't train when only one class is present: "
+                             f"{self.classes_[0]!r}")
+        self._fit(X, _columns.from_array(_TARGET, codes.astype(np.int64)), weight,
+                  "classification" if self._both else None, eval_set, **run)
+        order = [int(label) for label in self.model_.classes]
+        self._order = None if order == list(range(len(order))) else np.argsort(order)
+        return self
+
+    def _target_column(self, y):
+        y = column_or_1d(y)
+        codes = np.searchsorted(self.classes_, y)
+        known = codes < len(self.classes_)
+        if not known.all() or (self.classes_[codes] != y).any():
+            raise ValueError("eval_set has classes that y lacks")
+        return _columns.from_array(_TARGET, codes.astype(np.int64))
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
+        proba = self._predict(X, "proba")
+        proba = proba.reshape(-1, proba.shape[-1]) if proba.ndim == 2 else proba
+        if proba.ndim == 1 or proba.shape[1] == 1:
+            proba = proba.reshape(-1)
+            proba = np.column_stack([1 - proba, proba])
+        order = getattr(self, "_order", None)
+        if order is not None:
+            proba = proba[:, order]
+        if proba.shape[1] < len(self.classes_):
+            # Classes whose rows all have weight 0 are unknown to the model.
+            whole = np.zeros((len(proba), len(self.classes_)))
+            whole[:, sorted(int(c) for c in self.model_.classes)] = proba
+            proba = whole
+        return proba
+
+    def predict(self, X):
+        """Class labels.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,)
+        """
+        check_is_fitted(self, "model_")
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def _decision(self, X):
+        score = self._predict(X, "score")
+        if score.ndim == 2 and score.shape[1] == 1:
+            score = score.reshape(-1)
+        order = getattr(self, "_order", None)
+        if order is None:
+            return score
+        return score[:, order] if score.ndim == 2 else -score
+
+
+class LibmlRegressor(RegressorMixin, LibmlBase):
+    """Common part of the regressors. Not for direct use."""
+
+    def _fit_regressor(self, X, y, sample_weight, eval_set, **run):
+        if y is None:
+            raise ValueError("This regressor requires y to be passed, but the target y is "
+                             "None.")
+        X = self._table(X, reset=True)
+        column = self._target_column(y)
+        if column.length != _num_samples(X):
+            _check_y(np.empty(column.length), X)
+        self._fit(X, column, _weights(sample_weight, X),
+                  "regression" if self._both else None, eval_set, **run)
+        return self
+
+    def _target_column(self, y):
+        y = column_or_1d(y, warn=True)
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        return _columns.from_array(_TARGET, np.asarray(y, np.float64))
+
+    def predict(self, X):
+        """Predicted values.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,)
+        """
+        return self._predict(X, "value").reshape(-1)
