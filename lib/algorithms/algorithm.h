@@ -36,9 +36,8 @@ struct mli_plan {
     /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
      * out[i * n_outputs + k]. Never fails, allocates, locks.
      * Rows come from the host as they are: any value may occur anywhere, infinities as
-     * well. A code that is negative, too large, or no integer counts as missing. The
-     * result for a row depends on that row alone, whatever n, so that one row gives what
-     * the batch gives. */
+     * well. A code that the dictionary lacks counts as missing. The result for a row
+     * depends on that row alone, whatever n, so that one row gives what the batch gives. */
     void (*run)(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch);
     /* The same from floats; NULL: the caller converts. */
