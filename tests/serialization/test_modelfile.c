@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 static ml_context *ctx;
@@ -462,6 +463,41 @@ START_TEST(large_dictionaries_are_checked_before_use)
 }
 END_TEST
 
+static void *make_predictors(void *model)
+{
+    int64_t wrong = 0;
+    for (int i = 0; i < 20; i++) {
+        ml_predictor *p = NULL;
+        wrong += ml_predictor_new(model, NULL, NULL, &p, NULL) != ML_OK;
+        wrong += ml_predictor_code(p, 0, "000000042") != 42;
+        wrong += strncmp(ml_model_json(model), "{\"algorithm\"", 12) != 0;
+        ml_predictor_free(p);
+    }
+    return wrong ? model : NULL;
+}
+
+START_TEST(threads_check_a_large_model_at_the_same_time)
+{
+    begin();
+    ml_model *m = wide_model(ctx, 20000), *back = NULL;
+    OK(ml_model_save_file(m, path_of("m.mlm"), NULL, ERR));
+    for (int round = 0; round < 5; round++) {
+        pthread_t threads[8];
+        OK(ml_model_load_file(ctx, path_of("m.mlm"), NULL, &back, ERR));
+        for (int i = 0; i < 8; i++)
+            ck_assert_int_eq(pthread_create(&threads[i], NULL, make_predictors, back), 0);
+        for (int i = 0; i < 8; i++) {
+            void *wrong = NULL;
+            pthread_join(threads[i], &wrong);
+            ck_assert_ptr_null(wrong);
+        }
+        ml_model_free(back);
+    }
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(saving_refuses_what_loading_would_refuse)
 {
     begin();
@@ -600,5 +636,6 @@ TEST_MAIN("serialization/modelfile", a_file_gives_the_model_back,
           memory_need_not_be_aligned, arguments_and_options_are_checked,
           says_why_a_file_does_not_suit, inputs_that_do_not_fit_are_refused,
           verify_finds_a_changed_byte, large_dictionaries_are_checked_before_use,
+          threads_check_a_large_model_at_the_same_time,
           saving_refuses_what_loading_would_refuse, a_failing_disk_leaves_the_old_file,
           lack_of_memory_is_an_error_and_no_more)
