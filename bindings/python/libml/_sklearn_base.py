@@ -49,6 +49,7 @@ class LibmlBase(BaseEstimator):
     _algorithm = ""
     _allow_nan = False
     _poor_score = False
+    _xfail = {}
     _own = frozenset({"categorical", "class_weight", "random_state", "n_jobs"})
 
     # ---- parameters ----
@@ -94,7 +95,7 @@ class LibmlBase(BaseEstimator):
             table = Table(X, context=_context(self.n_jobs))
             return table if reset or _column_names(X) else self._positional(table)
         dtype = None if _has_text(X) else "numeric"
-        X = check_array(X, accept_sparse=True, dtype=dtype, estimator=type(self).__name__,
+        X = check_array(X, accept_sparse="csc", dtype=dtype, estimator=type(self).__name__,
                         ensure_min_samples=2 if reset else 1,
                         **{_FINITE: False if self._allow_nan else True})
         if dtype == "numeric" and self._allow_nan:
@@ -126,7 +127,9 @@ class LibmlBase(BaseEstimator):
     # ---- fitting ----
 
     def _fit(self, X, target, sample_weight, task, eval_set=None, **run):
-        """Fits on X, a checked array or table, and a column for the target."""
+        """Fits on X, a checked array or table, and the values of the target."""
+        X, target, sample_weight = _repeated(X, target, sample_weight)
+        target = _columns.from_array(_TARGET, target)
         table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
         names = table.columns
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
@@ -152,7 +155,7 @@ class LibmlBase(BaseEstimator):
         table = self._table(X, reset=False)
         if not isinstance(table, Table):
             table = self._positional(Table(table))
-        target = self._target_column(y)
+        target = _columns.from_array(_TARGET, self._target_column(y))
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
         return _joined(columns, [target], len(table), self.n_jobs)
 
@@ -196,16 +199,12 @@ class LibmlBase(BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self._allow_nan
         tags.target_tags.required = True
-        if self._poor_score:
-            for part in (tags.classifier_tags, tags.regressor_tags):
-                if part is not None:
-                    part.poor_score = True
         return tags
 
     def _more_tags(self):
         return {"allow_nan": self._allow_nan, "requires_y": True,
-                "poor_score": self._poor_score,
-                "X_types": ["2darray", "sparse"]}
+                "poor_score": self._poor_score, "X_types": ["2darray", "sparse"],
+                "_xfail_checks": dict(self._xfail)}
 
 
 def _pair(eval_set):
@@ -259,6 +258,24 @@ def _weights(sample_weight, X):
     return weight
 
 
+# Whole-number weights are repetitions, unless that makes more than so many times the rows.
+_MOST_REPEATED = 4
+
+
+def _repeated(X, target, weight):
+    """Rows without those of weight 0, and with those of whole-number weights repeated: then
+    limits that count rows, such as the fewest rows of a leaf, mean what they say."""
+    if weight is None or (weight == 1).all():
+        return X, target, None
+    whole = (weight == np.floor(weight)).all() and weight.sum() <= _MOST_REPEATED * len(weight)
+    if not whole and weight.all():
+        return X, target, weight
+    times = weight.astype(np.int64) if whole else (weight > 0).astype(np.int64)
+    rows = np.repeat(np.arange(len(times)), times)
+    taken = X.take(rows) if isinstance(X, Table) else X[rows]
+    return taken, target[rows], None if whole else weight[rows]
+
+
 def _check_y(y, X):
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
@@ -270,7 +287,10 @@ def _check_y(y, X):
 class LibmlClassifier(ClassifierMixin, LibmlBase):
     """Common part of the classifiers. Not for direct use."""
 
-    _use_weights = True
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self._poor_score
+        return tags
 
     def _fit_classifier(self, X, y, sample_weight, eval_set, **run):
         if y is None:
@@ -291,10 +311,10 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         if len(self.classes_) < 2:
             raise ValueError("Classifier can't train when only one class is present: "
                              f"{self.classes_[0]!r}")
-        self._fit(X, _columns.from_array(_TARGET, codes.astype(np.int64)), weight,
+        self._fit(X, codes.astype(np.int64), weight,
                   "classification" if self._both else None, eval_set, **run)
         order = [int(label) for label in self.model_.classes]
-        self._order = None if order == list(range(len(order))) else np.argsort(order)
+        self._order = None if order == list(range(len(self.classes_))) else order
         return self
 
     def _target_column(self, y):
@@ -303,7 +323,7 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         known = codes < len(self.classes_)
         if not known.all() or (self.classes_[codes] != y).any():
             raise ValueError("eval_set has classes that y lacks")
-        return _columns.from_array(_TARGET, codes.astype(np.int64))
+        return codes.astype(np.int64)
 
     def predict_proba(self, X):
         """Probabilities of the classes, in the order of `classes_`.
@@ -317,19 +337,18 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         array of shape (n_samples, n_classes)
         """
         proba = self._predict(X, "proba")
-        proba = proba.reshape(-1, proba.shape[-1]) if proba.ndim == 2 else proba
         if proba.ndim == 1 or proba.shape[1] == 1:
             proba = proba.reshape(-1)
             proba = np.column_stack([1 - proba, proba])
-        order = getattr(self, "_order", None)
-        if order is not None:
-            proba = proba[:, order]
-        if proba.shape[1] < len(self.classes_):
-            # Classes whose rows all have weight 0 are unknown to the model.
-            whole = np.zeros((len(proba), len(self.classes_)))
-            whole[:, sorted(int(c) for c in self.model_.classes)] = proba
-            proba = whole
-        return proba
+        return self._by_class(proba, 0.0)
+
+    def _by_class(self, values, fill):
+        """Columns in the order of classes_; the model lacks classes of weight 0."""
+        if self._order is None:
+            return values
+        out = np.full((len(values), len(self.classes_)), fill)
+        out[:, self._order] = values
+        return out
 
     def predict(self, X):
         """Class labels.
@@ -347,33 +366,37 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
 
     def _decision(self, X):
         score = self._predict(X, "score")
-        if score.ndim == 2 and score.shape[1] == 1:
-            score = score.reshape(-1)
-        order = getattr(self, "_order", None)
-        if order is None:
+        if score.ndim == 2 and score.shape[1] > 1:
+            return self._by_class(score, -np.inf)
+        score = score.reshape(-1)
+        if len(self.classes_) == 2:
             return score
-        return score[:, order] if score.ndim == 2 else -score
+        return self._by_class(np.column_stack([-score, score]), -np.inf)
 
 
 class LibmlRegressor(RegressorMixin, LibmlBase):
     """Common part of the regressors. Not for direct use."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self._poor_score
+        return tags
 
     def _fit_regressor(self, X, y, sample_weight, eval_set, **run):
         if y is None:
             raise ValueError("This regressor requires y to be passed, but the target y is "
                              "None.")
         X = self._table(X, reset=True)
-        column = self._target_column(y)
-        if column.length != _num_samples(X):
-            _check_y(np.empty(column.length), X)
-        self._fit(X, column, _weights(sample_weight, X),
+        y = self._target_column(y)
+        _check_y(y, X)
+        self._fit(X, y, _weights(sample_weight, X),
                   "regression" if self._both else None, eval_set, **run)
         return self
 
     def _target_column(self, y):
         y = column_or_1d(y, warn=True)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
-        return _columns.from_array(_TARGET, np.asarray(y, np.float64))
+        return np.asarray(y, np.float64)
 
     def predict(self, X):
         """Predicted values.

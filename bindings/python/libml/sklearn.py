@@ -49,6 +49,8 @@ class BaselineClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = True
+    _xfail = {"check_classifiers_classes":
+              "a constant predicts one class only"}
 
     def __init__(
         self,
@@ -302,6 +304,9 @@ class GBDTClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _xfail = {"check_classifiers_classes":
+              "its 20 rows cannot be split into two leaves of 20, the default of "
+              "min_data_in_leaf"}
 
     def __init__(
         self,
