@@ -11,6 +11,7 @@
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_baseline)                                                                      \
     A(mli_gbdt)                                                                          \
+    A(mli_linear_regression)                                                             \
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \

@@ -67,6 +67,9 @@ void mli_dense_rows(const mli_dense *d, const mli_design *design, int64_t begin,
 /* One plain row, as plans get it: features, categories as codes, NaN missing. Codes that
  * are no level count as missing. */
 void mli_dense_row(const mli_dense *d, const double *row, int standard, double *out);
+/* Index of the column that is 1 for a code (NaN: missing) of a categorical feature; -1
+ * when all are 0; -2 when the fill values apply. */
+int64_t mli_dense_hot(const mli_dense *d, int64_t feature, double code);
 /* The name of a column, appended: "age", "job = clerk", "age is missing". */
 void mli_dense_name(const mli_dense *d, int64_t column, mli_str *s);
 

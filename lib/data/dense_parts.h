@@ -31,8 +31,5 @@ int64_t mli_moments_rescale(const mli_design *design, const mli_moments *m,
 /* A dense matrix with empty tables, room for n columns. */
 ml_status mli_dense_alloc(mli_inputs *inputs, int64_t n_columns, mli_dense **out,
                           ml_error *err);
-/* Index of the column that is 1 for a code (NaN: missing) of a categorical feature; -1
- * when all are 0; -2 when the fill values apply. */
-int64_t mli_dense_hot(const mli_dense *d, int64_t feature, double code);
 
 #endif
