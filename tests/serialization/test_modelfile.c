@@ -190,7 +190,6 @@ START_TEST(tensors_are_not_copied_and_outlive_the_model)
     begin();
     ml_model *m = sample_model(ctx), *back = NULL;
     bytes b = bytes_of_model(m);
-    ml_model_free(m);
     OK(load_bytes(ctx, &b, &back));
     ml_tensor *t = NULL;
     OK(ml_model_get_tensor(back, "square", &t, ERR));
@@ -200,7 +199,8 @@ START_TEST(tensors_are_not_copied_and_outlive_the_model)
     ml_model_free(back);
     ck_assert_double_eq(ml_tensor_get_f64(t, 1, 2), 6);
     ml_tensor_free(t);
-    OK(ml_model_save_file(sample_model(ctx), path_of("t.mlm"), NULL, ERR));
+    OK(ml_model_save_file(m, path_of("t.mlm"), NULL, ERR));
+    ml_model_free(m);
     OK(ml_model_load_file(ctx, path_of("t.mlm"), NULL, &back, ERR));
     OK(ml_model_get_tensor(back, "scalar", &t, ERR));
     ml_model_free(back);
@@ -208,6 +208,7 @@ START_TEST(tensors_are_not_copied_and_outlive_the_model)
     ck_assert_double_eq(ml_tensor_get_f64(t, 0, 0), -0.5);
     ml_tensor_free(t);
     free(b.data);
+    ml_context_free(ctx);
 }
 END_TEST
 
@@ -556,7 +557,8 @@ START_TEST(a_failing_disk_leaves_the_old_file)
     ml_model *m = sample_model(ctx);
     mli_fs fs = bad_fs;
     fs.unlink = mli_fs_posix.unlink;
-    OK(ml_model_save_file(wide_model(ctx, 3), path_of("m.mlm"), NULL, ERR));
+    ml_model *other = wide_model(ctx, 3);
+    OK(ml_model_save_file(other, path_of("m.mlm"), NULL, ERR));
     bytes old = bytes_of_file(path_of("m.mlm")), new = bytes_of_model(m);
     ctx->fs = &fs;
     int64_t failures = 0;
@@ -580,6 +582,11 @@ START_TEST(a_failing_disk_leaves_the_old_file)
     }
     ck_assert_int_ge(failures, 4); /* open, write, fsync, rename at least */
     ctx->fs = &mli_fs_posix;
+    free(old.data);
+    free(new.data);
+    ml_model_free(other);
+    ml_model_free(m);
+    ml_context_free(ctx);
 }
 END_TEST
 
