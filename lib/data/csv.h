@@ -252,6 +252,13 @@ typedef struct mli_csv_batch {
     int last; /* nothing follows */
 } mli_csv_batch;
 
+/* Bytes of chunks and batches; tests make them small. */
+typedef struct mli_csv_sizes {
+    size_t chunk, records; /* a chunk has so many bytes, and about so many records */
+    size_t first;          /* batch */
+    size_t step;           /* later batches */
+} mli_csv_sizes;
+
 typedef struct mli_csv_input {
     ml_context *ctx;
     const char *path; /* NULL: a stream */
@@ -260,6 +267,7 @@ typedef struct mli_csv_input {
     int again;        /* the path can be opened a second time */
     int latin1;
     mli_source *source;
+    mli_csv_sizes sizes;
     size_t step; /* bytes of the next read */
     int first, ended;
     char *raw;           /* before recoding */
@@ -268,7 +276,8 @@ typedef struct mli_csv_input {
 } mli_csv_input;
 
 ml_status mli_csv_input_open(ml_context *ctx, const char *path, const ml_io *io,
-                             int latin1, mli_csv_input *in, ml_error *err);
+                             int latin1, mli_csv_sizes sizes, mli_csv_input *in,
+                             ml_error *err);
 ml_status mli_csv_input_rewind(mli_csv_input *in, ml_error *err);
 void mli_csv_input_close(mli_csv_input *in);
 /* Fills b with the next bytes, leaving room in front for what is carried over. */

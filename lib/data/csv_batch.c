@@ -12,9 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FIRST_STEP ((size_t)1 << 20)
-#define STEP       ((size_t)8 << 20)
-#define FRONT      ((size_t)64 << 10)
+#define FRONT ((size_t)64 << 10)
 
 /* Can the path be opened again and give the same? */
 static int is_regular_file(const char *path)
@@ -27,19 +25,22 @@ static ml_status open_source(mli_csv_input *in, ml_error *err)
 {
     in->first = 1;
     in->ended = 0;
-    in->step = FIRST_STEP;
+    in->step = in->sizes.first;
     if (in->path) return mli_source_open(in->ctx, in->path, &in->source, err);
     return mli_source_open_io(in->ctx, in->io, &in->source, err);
 }
 
 ml_status mli_csv_input_open(ml_context *ctx, const char *path, const ml_io *io,
-                             int latin1, mli_csv_input *in, ml_error *err)
+                             int latin1, mli_csv_sizes sizes, mli_csv_input *in,
+                             ml_error *err)
 {
-    *in = (mli_csv_input){.ctx = ctx, .path = path, .io = io, .latin1 = latin1};
+    *in = (mli_csv_input){
+        .ctx = ctx, .path = path, .io = io, .latin1 = latin1, .sizes = sizes};
     in->name = path ? path : "the stream";
     in->again = path && is_regular_file(path);
+    size_t raw = sizes.first > sizes.step ? sizes.first : sizes.step;
     ml_status st = open_source(in, err);
-    if (st == ML_OK && latin1 && !(in->raw = mli_alloc(ctx, STEP))) st = mli_nomem(err);
+    if (st == ML_OK && latin1 && !(in->raw = mli_alloc(ctx, raw))) st = mli_nomem(err);
     if (st != ML_OK) mli_csv_input_close(in);
     return st;
 }
@@ -135,6 +136,14 @@ static ml_status wrong_kind(const mli_csv_input *in, const char *what, const cha
     return mli_error_hint(err, ML_E_PARSE, "%s", hint);
 }
 
+static int is_printable(const char *text)
+{
+    for (; *text; text++) {
+        if ((uint8_t)*text < ' ' || (uint8_t)*text > '~') return 0;
+    }
+    return 1;
+}
+
 /* Files that are often taken for CSV, by their first bytes. */
 static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
                             ml_error *err)
@@ -162,8 +171,11 @@ static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
          4, "a program", "give a CSV file"},
         {"SQLite format 3", 15, "a database", "export the table as CSV first"},
     };
+    /* What looks like the name of a column must be followed by a zero byte. */
+    int binary = memchr(p, 0, size < 4096 ? size : 4096) != NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (size >= kinds[i].size && memcmp(p, kinds[i].magic, kinds[i].size) == 0)
+        if (size >= kinds[i].size && memcmp(p, kinds[i].magic, kinds[i].size) == 0 &&
+            (binary || !is_printable(kinds[i].magic)))
             return wrong_kind(in, kinds[i].what, kinds[i].hint, err);
     }
     return ML_OK;
@@ -206,12 +218,12 @@ ml_status mli_csv_input_next(mli_csv_input *in, mli_csv_batch *b, ml_error *err)
     if (st != ML_OK) return st;
     st = fill(in, in->latin1 ? in->raw : b->text, step, &got, err);
     if (st != ML_OK) return st;
-    in->step = STEP;
+    in->step = in->sizes.step;
     b->size = in->latin1 ? recode(in->raw, got, b->text) : got;
     b->last = in->ended;
     if (in->first) {
         in->first = 0;
-        st = in->latin1 ? ML_OK : check_kind(in, b->text, b->size, err);
+        st = check_kind(in, in->latin1 ? in->raw : b->text, got, err);
         if (st == ML_OK && b->size >= 3 && memcmp(b->text, "\xef\xbb\xbf", 3) == 0) {
             b->text += 3;
             b->size -= 3;

@@ -12,9 +12,6 @@
 
 #include <string.h>
 
-#define CHUNK   ((size_t)256 << 10)
-#define RECORDS 64 /* at least, in a chunk */
-
 static mli_csv_chunk *add_chunk(mli_csv_reader *r)
 {
     if (r->n_chunks == r->chunk_room) {
@@ -71,9 +68,9 @@ static const char *next_line(const char *p, const char *end, char quote, int64_t
 ml_status mli_csv_chunks_cut(mli_csv_reader *r, ml_error *err)
 {
     const mli_csv_batch *b = &r->batch;
-    size_t size = RECORDS * r->row_bytes;
+    size_t size = r->in.sizes.records * r->row_bytes, least = r->in.sizes.chunk;
     char quote = r->careful ? r->o.dialect.quote : 0;
-    if (size < CHUNK) size = CHUNK;
+    if (size < least) size = least;
     r->n_chunks = 0;
     for (size_t at = 0; at < b->size || r->n_chunks == 0;) {
         mli_csv_chunk *c = add_chunk(r);
@@ -98,7 +95,7 @@ static void complain(mli_csv_chunk *c, int bad, size_t at, int64_t field)
 {
     if (c->bad && c->bad_at <= at) return;
     c->bad = bad;
-    c->bad_at = at;
+    c->bad_at = c->bad_from = at;
     c->bad_field = field;
 }
 
@@ -113,6 +110,19 @@ static void check_bytes(mli_csv_chunk *c, const char *text, const mli_csv_index 
         size_t valid = mli_utf8_valid(text, x->stop);
         if (valid < x->stop) complain(c, MLI_CSV_BAD_UTF8, c->begin + valid, -1);
     }
+}
+
+static void ragged_fault(mli_csv_chunk *c, const mli_csv_index *x, const char *text,
+                         int64_t record, int64_t width)
+{
+    int64_t size = x->sizes[record], field = size < width ? size : width;
+    size_t begin = (uint32_t)(x->begin[x->fields] + 1),
+           at = x->end[x->fields + field - 1];
+    if (c->bad && c->bad_at <= c->begin + at) return;
+    complain(c, MLI_CSV_BAD_WIDTH, c->begin + at, field);
+    c->bad_from = c->begin + begin;
+    c->bad_size = size;
+    c->bad_byte = text[begin];
 }
 
 /* Finds the records. 0 when parsing cannot go on. */
@@ -132,17 +142,14 @@ static int find_records(mli_csv_reader *r, mli_csv_chunk *c, mli_csv_slot *slot)
     if (x->fault) {
         int what = x->fault == MLI_CSV_OPEN ? MLI_CSV_BAD_OPEN : MLI_CSV_BAD_TAIL;
         complain(c, what, c->begin + x->fault_at, x->fault_field);
+        c->bad_from = c->stop;
     }
     check_bytes(c, text, x);
     int64_t ragged =
         mli_csv_index_level(x, &r->o.dialect, text, width, r->o.on_ragged, &c->dropped);
     if (ragged == -2) complain(c, MLI_CSV_BAD_MEMORY, 0, 0);
     if (ragged >= 0) {
-        int64_t size = x->sizes[ragged], field = size < width ? size : width;
-        size_t at = x->end[x->fields + field - 1];
-        complain(c, MLI_CSV_BAD_WIDTH, c->begin + at, field);
-        c->bad_size = size;
-        c->bad_byte = text[(uint32_t)(x->begin[x->fields] + 1)];
+        ragged_fault(c, x, text, ragged, width);
     }
     return c->bad == MLI_CSV_FINE;
 }

@@ -42,25 +42,32 @@ static int wholeness(const mli_csv_dialect *d, const char *p, const char *end)
     return 2;
 }
 
-/* The most frequent number of fields of records that are not blank. */
-static int64_t usual_width(const mli_csv_index *x, int32_t *counts, int64_t *times,
-                           int64_t *records)
+/* Counts records by their number of fields; blank ones are left out. */
+static int64_t count_widths(const mli_csv_index *x, int32_t *counts)
 {
-    int64_t best = 0, at = 0;
-    *records = 0;
-    memset(counts, 0, (COUNTS + 1) * sizeof *counts);
-    for (int64_t r = 0; r < x->records; r++) {
+    int64_t at = 0, records = 0;
+    for (int64_t r = 0; r < x->records; at += x->sizes[r++]) {
         int64_t size = x->sizes[r];
-        int blank = size == 1 && x->begin[at] + 1 == x->end[at];
-        at += size;
-        if (blank) continue;
-        (*records)++;
+        if (size == 1 && x->begin[at] + 1 == x->end[at]) continue;
         counts[size < COUNTS ? size : COUNTS]++;
+        records++;
     }
-    for (int64_t i = 1; i <= COUNTS; i++) {
-        if (counts[i] > counts[best]) best = i;
+    return records;
+}
+
+/* The most frequent number of fields, the smallest on a tie. Clears the counts. */
+static int64_t usual_width(const mli_csv_index *x, int32_t *counts, int64_t *times)
+{
+    int64_t best = 0;
+    *times = 0;
+    for (int64_t r = 0; r < x->records; r++) {
+        int64_t size = x->sizes[r] < COUNTS ? x->sizes[r] : COUNTS;
+        if (counts[size] < *times || (counts[size] == *times && size >= best)) continue;
+        best = size;
+        *times = counts[size];
     }
-    *times = counts[best];
+    for (int64_t r = 0; r < x->records; r++)
+        counts[x->sizes[r] < COUNTS ? x->sizes[r] : COUNTS] = 0;
     return best;
 }
 
@@ -79,10 +86,11 @@ static double whole_share(const mli_csv_index *x, const mli_csv_dialect *d,
 static int try_dialect(mli_csv_index *x, trial *t, const char *text, size_t size,
                        int last, int32_t *counts)
 {
-    int64_t times, records;
+    int64_t times;
     if (!mli_csv_scan(x, &t->dialect, text, size, size, last, 0)) return 0;
+    int64_t records = count_widths(x, counts);
     t->fault = x->fault;
-    t->width = usual_width(x, counts, &times, &records);
+    t->width = usual_width(x, counts, &times);
     t->records = records;
     t->score = 0;
     if (records == 0 || t->width < 2) return 1;
@@ -209,7 +217,7 @@ ml_status mli_csv_detect(ml_context *ctx, mli_csv_options *o, const char *text,
 {
     if (!o->auto_delimiter && !o->auto_quote && !o->auto_escape) return ML_OK;
     detector t = {.o = o, .text = text, .size = size, .last = last};
-    t.counts = mli_alloc(ctx, (COUNTS + 1) * sizeof *t.counts);
+    t.counts = mli_calloc(ctx, COUNTS + 1, sizeof *t.counts);
     if (!t.counts) return mli_nomem(err);
     mli_csv_index_init(&t.x, ctx);
     int ok = try_quotes(&t) && try_other_quotes(&t) && try_blanks(&t);

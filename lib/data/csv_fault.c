@@ -121,7 +121,7 @@ static ml_status wrong_value(const place *p)
 static int may_be_escaped(const mli_csv_reader *r, const mli_csv_chunk *c)
 {
     if (!r->o.auto_escape || r->o.dialect.escape || !r->o.dialect.quote) return 0;
-    const char *p = r->batch.text + c->begin, *end = r->batch.text + c->bad_at;
+    const char *p = r->batch.text + c->bad_from, *end = r->batch.text + c->bad_at;
     for (; p < end; p++) {
         if (*p == '\\' && p[1] == r->o.dialect.quote) return 1;
     }

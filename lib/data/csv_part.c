@@ -117,12 +117,13 @@ static int widen_null(mli_csv_part *p, int32_t kind)
 {
     int64_t rows = p->rows;
     p->kind = kind;
+    if (rows == 0) return 1;
     p->rows = 0;
     if (!mli_csv_part_reserve(p, rows)) return 0;
     p->rows = rows;
     int coded = kind == MLI_CSV_TEXT && !p->plain;
     memset(p->data, coded ? 0xff : 0, data_size(p, rows));
-    if (rows) memset(p->valid, 0, (size_t)(rows + 7) / 8);
+    memset(p->valid, 0, (size_t)(rows + 7) / 8);
     if (rows & 7) p->valid[rows >> 3] = (uint8_t)(0xff << (rows & 7));
     if (kind >= MLI_CSV_BIG && kind <= MLI_CSV_COMMA) {
         for (int64_t i = 0; i < rows; i++) ((double *)p->data)[i] = NAN;

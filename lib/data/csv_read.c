@@ -17,6 +17,13 @@
 #define SAMPLE       ((size_t)256 << 10) /* for detection */
 #define RECORD_LIMIT ((size_t)128 << 20) /* longer ones are taken for a lost quote */
 
+static const mli_csv_sizes usual_sizes = {
+
+    .chunk = (size_t)256 << 10,
+    .records = 64,
+    .first = (size_t)1 << 20,
+    .step = (size_t)8 << 20};
+
 /* ---- the begin ---- */
 
 static ml_status empty_file(const mli_csv_reader *r, int64_t skipped, ml_error *err)
@@ -129,9 +136,11 @@ static ml_status begin(mli_csv_reader *r, ml_error *err)
     if (st == ML_OK) st = skip_front(r, err);
     if (st == ML_OK && !r->second) st = look_ahead(r, err);
     if (st != ML_OK) return st;
-    while (r->second && !r->batch.last && r->batch.size < r->header.size) {
+    /* Batches must end where they did in the first reading. */
+    while (r->second && !r->batch.last && r->batch.size < r->begin_size) {
         if ((st = lengthen(r, err)) != ML_OK) return st;
     }
+    r->begin_size = r->batch.size;
     drop_front(r, r->header.size);
     r->lines += r->header.lines;
     r->data_at = r->bytes;
@@ -296,6 +305,13 @@ static ml_status read_all(mli_csv_reader *r, int64_t rows, ml_error *err)
     return st;
 }
 
+static ml_status changed(const mli_csv_reader *r, ml_error *err)
+{
+    mli_fail(err, ML_E_IO, "the file changed while it was read");
+    mli_error_at(err, ML_E_IO, "%s", r->in.name);
+    return mli_error_hint(err, ML_E_IO, "read it again when nobody writes to it");
+}
+
 /* The rows in front of columns that became text late. */
 static ml_status read_again(mli_csv_reader *r, ml_error *err)
 {
@@ -310,14 +326,18 @@ static ml_status read_again(mli_csv_reader *r, ml_error *err)
     ml_status st = mli_csv_input_rewind(&r->in, err);
     if (st == ML_OK) st = read_all(r, base, err);
     r->rows = rows;
+    for (int64_t i = 0; st == ML_OK && i < r->n_columns; i++) {
+        if (r->columns[i].front.rows != r->columns[i].all.base) st = changed(r, err);
+    }
     return st;
 }
 
 static ml_status open_reader(mli_csv_reader *r, const char *path, const ml_io *io,
-                             const ml_params *options, ml_error *err)
+                             const ml_params *options, mli_csv_sizes sizes, ml_error *err)
 {
     ml_status st = mli_csv_options_read(r->ctx, options, &r->o, err);
-    if (st == ML_OK) st = mli_csv_input_open(r->ctx, path, io, r->o.latin1, &r->in, err);
+    if (st == ML_OK)
+        st = mli_csv_input_open(r->ctx, path, io, r->o.latin1, sizes, &r->in, err);
     if (st != ML_OK) return st;
     struct stat info;
     size_t n = path ? strlen(path) : 0;
@@ -379,11 +399,12 @@ static ml_status read_table(mli_csv_reader *r, ml_table **out, ml_error *err)
     return st;
 }
 
-static ml_status read_csv(ml_context *ctx, const char *path, const ml_io *io,
-                          const ml_params *options, ml_table **out, ml_error *err)
+ml_status mli_csv_read(ml_context *ctx, const char *path, const ml_io *io,
+                       const ml_params *options, mli_csv_sizes sizes, ml_table **out,
+                       ml_error *err)
 {
     mli_csv_reader r = {.ctx = ctx};
-    ml_status st = open_reader(&r, path, io, options, err);
+    ml_status st = open_reader(&r, path, io, options, sizes, err);
     if (st == ML_OK) st = read_table(&r, out, err);
     close_reader(&r);
     return st;
@@ -395,7 +416,7 @@ ml_status ml_table_read_csv(ml_context *context, const char *path,
     if (!context) return mli_null(error, "context");
     if (!path) return mli_null(error, "path");
     if (!out) return mli_null(error, "out");
-    return read_csv(context, path, NULL, options, out, error);
+    return mli_csv_read(context, path, NULL, options, usual_sizes, out, error);
 }
 
 ml_status ml_table_read_csv_io(ml_context *context, const ml_io *io,
@@ -404,5 +425,5 @@ ml_status ml_table_read_csv_io(ml_context *context, const ml_io *io,
     if (!context) return mli_null(error, "context");
     if (!io || !io->read) return mli_null(error, io ? "io->read" : "io");
     if (!out) return mli_null(error, "out");
-    return read_csv(context, NULL, io, options, out, error);
+    return mli_csv_read(context, NULL, io, options, usual_sizes, out, error);
 }

@@ -37,6 +37,7 @@ typedef struct mli_csv_chunk {
     uint32_t flags;
     int bad;
     size_t bad_at;      /* in the batch */
+    size_t bad_from;    /* where the record begins, if its quoting is in question */
     int64_t bad_field;  /* number of the field in its record */
     int64_t bad_size;   /* fields of a ragged record */
     int64_t bad_column; /* of the columns that are read */
@@ -70,9 +71,15 @@ typedef struct mli_csv_reader {
     int64_t rows, lines, dropped; /* before the batch */
     int64_t bytes;                /* before the batch, from the begin */
     int64_t data_at;              /* where the records of data begin */
+    size_t begin_size;            /* of the batch that begins with the header */
     int64_t file_size;            /* 0 when unknown */
     int retry;                    /* read again with backslashes as escapes */
 } mli_csv_reader;
+
+/* csv_read.c: reads from the path, or the stream when that is NULL. */
+ml_status mli_csv_read(ml_context *ctx, const char *path, const ml_io *io,
+                       const ml_params *options, mli_csv_sizes sizes, ml_table **out,
+                       ml_error *err);
 
 /* csv_chunk.c */
 ml_status mli_csv_chunks_cut(mli_csv_reader *r, ml_error *err);

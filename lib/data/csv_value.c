@@ -101,7 +101,9 @@ int mli_csv_is_null(const mli_csv_nulls *n, const char *text, size_t size)
     if (size == 0) return n->empty;
     if (size > n->longest || !n->first[(uint8_t)text[0]]) return 0;
     for (int64_t i = 0; i < n->count; i++) {
-        if (strncmp(n->words[i], text, size) == 0 && n->words[i][size] == 0) return 1;
+        const char *word = n->words[i];
+        if (word[0] == text[0] && strlen(word) == size && memcmp(word, text, size) == 0)
+            return 1;
     }
     return 0;
 }
