@@ -47,6 +47,14 @@ static void print_cell(FILE *to, const char *text, int width, int right, int las
         fprintf(to, "%s%*s", text, pad > 0 ? pad : 0, "");
 }
 
+/* Columns without any value only take room. */
+static int is_empty(const ml_table *t, int64_t column)
+{
+    for (int64_t i = 0; i < ml_table_rows(t); i++)
+        if (ml_table_get_str(t, i, column, NULL, 0) > 0) return 0;
+    return ml_table_rows(t) > 0;
+}
+
 void print_table(FILE *to, const ml_table *t)
 {
     int64_t rows = ml_table_rows(t), columns = ml_table_columns(t);
@@ -54,7 +62,7 @@ void print_table(FILE *to, const ml_table *t)
     char text[CELL];
     if (!width) return;
     for (int64_t j = 0; j < columns; j++) {
-        width[j] = text_width(ml_table_column_name(t, j));
+        width[j] = is_empty(t, j) ? 0 : text_width(ml_table_column_name(t, j));
         for (int64_t i = 0; i < rows; i++) {
             cell_text(t, i, j, text);
             if (text_width(text) > width[j]) width[j] = text_width(text);
@@ -62,6 +70,7 @@ void print_table(FILE *to, const ml_table *t)
     }
     for (int64_t i = -1; i < rows; i++) {
         for (int64_t j = 0; j < columns; j++) {
+            if (width[j] == 0) continue;
             if (i < 0)
                 snprintf(text, sizeof text, "%s", ml_table_column_name(t, j));
             else
