@@ -36,7 +36,7 @@ struct mli_plan {
     /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
      * out[i * n_outputs + k]. Never fails, allocates, locks.
      * Rows come from the host as they are: any value may occur anywhere, infinities as
-     * well. A code that the dictionary lacks counts as missing. The result for a row
+     * well. A finite code that the dictionary lacks counts as missing. The result for a row
      * depends on that row alone, whatever n, so that one row gives what the batch gives. */
     void (*run)(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch);
@@ -62,6 +62,14 @@ typedef struct mli_algorithm {
      * ML_E_NAME when it does not know the name. Nullable. */
     ml_status (*attribute)(const ml_model *model, const char *name, ml_tensor **out,
                            ml_error *err);
+    /* Transformers: the columns that the kind "transform" makes, in the form of inputs
+     * (names, kinds, levels), whose codes its plan gives. NULL: those that came in. */
+    ml_status (*outputs)(const ml_model *model, mli_inputs **out, ml_error *err);
+    /* Transformers: the outputs for the training rows, out[rows * outputs], where they are
+     * not what the plan gives (cross-fitting); called in a pipeline after fit. Nullable. */
+    ml_status (*train_rows)(mli_fit *job, double *out, ml_error *err);
+    /* Whose kinds the model offers: of a pipeline its last step. NULL: its own. */
+    const struct mli_algorithm *(*offers)(const ml_model *model);
 } mli_algorithm;
 
 /* The parameter `seed`, the same everywhere. */

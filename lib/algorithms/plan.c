@@ -130,9 +130,16 @@ int mli_kind_offered(const ml_model *m, const mli_kind *kind)
     return 1;
 }
 
+/* The kinds of its descriptor, or of that of the algorithm inside that predicts. */
+static const mli_kind *kinds_of(const ml_model *m)
+{
+    const mli_algorithm *a = m->algorithm->offers ? m->algorithm->offers(m) : NULL;
+    return a ? a->head.kinds : m->algorithm->head.kinds;
+}
+
 static const mli_kind *find_kind(const ml_model *m, const char *name)
 {
-    for (const mli_kind *k = m->algorithm->head.kinds; k && k->name; k++) {
+    for (const mli_kind *k = kinds_of(m); k && k->name; k++) {
         if (strcmp(k->name, name) == 0 && mli_kind_offered(m, k)) return k;
     }
     return NULL;
@@ -149,7 +156,7 @@ static void list_kinds(mli_str *s, const ml_model *m,
                        void (*add)(mli_str *, const char *))
 {
     int n = 0, more = adds_class(m);
-    for (const mli_kind *k = m->algorithm->head.kinds; k && k->name; k++) {
+    for (const mli_kind *k = kinds_of(m); k && k->name; k++) {
         if (!mli_kind_offered(m, k)) continue;
         if (n++) mli_str_add(s, ", ");
         add(s, k->name);
@@ -184,7 +191,7 @@ static ml_status no_kind(const ml_model *m, const char *name, ml_error *err)
 static const char *resolve_kind(const ml_model *m, const char *name)
 {
     if (!name) {
-        const mli_kind *k = m->algorithm->head.kinds;
+        const mli_kind *k = kinds_of(m);
         while (k && k->name && !mli_kind_offered(m, k)) k++;
         return k ? k->name : NULL;
     }
@@ -217,21 +224,25 @@ typedef struct {
     const mli_plan *plan;
     const mli_design *design;
     const mli_run *run;
-    double *out;
+    double *out;          /* of all rows; NULL: `sink` gets them */
+    mli_plan_block sink;
+    void *sink_arg;
     int64_t block;           /* rows per task */
     const void *rows;        /* in place; NULL: gathered */
     int64_t stride;          /* of rows in place */
     int is_f32;              /* the rows in place are floats */
     char *scratch;           /* per slot: gathered rows, then the plan's */
-    size_t gather, per_slot; /* bytes */
+    size_t gather, results, per_slot; /* bytes */
 } predicting;
 
 static void predict_block(void *arg, int64_t task, int32_t slot)
 {
     const predicting *p = arg;
     int64_t begin = task * p->block, end = begin + p->block;
-    double *out = p->out + begin * p->plan->n_outputs;
     char *scratch = p->scratch + (size_t)slot * p->per_slot;
+    double *out = (double *)(void *)scratch;
+    if (p->out) out = p->out + begin * p->plan->n_outputs;
+    scratch += p->results;
     if (p->run && mli_run_state(p->run) == ML_CANCEL) return;
     if (end > p->design->rows) end = p->design->rows;
     int64_t n = end - begin, stride = p->plan->n_features;
@@ -246,6 +257,7 @@ static void predict_block(void *arg, int64_t task, int32_t slot)
         p->plan->run(p->plan, (const double *)p->rows + begin * p->stride, n, p->stride,
                      out, scratch);
     }
+    if (!p->out) p->sink(p->sink_arg, begin, n, out);
 }
 
 static void find_rows(predicting *p)
@@ -256,25 +268,43 @@ static void find_rows(predicting *p)
     p->is_f32 = p->rows != NULL;
 }
 
+static ml_status predict_all(predicting *p, mli_run *run, ml_error *err)
+{
+    const mli_plan *plan = p->plan;
+    const mli_design *design = p->design;
+    int64_t wide = plan->n_features;
+    if (design->rows == 0) return ML_OK;
+    find_rows(p);
+    if (!p->out && plan->n_outputs > wide) wide = plan->n_outputs;
+    p->block = rows_for(plan->block, wide * (int64_t)sizeof(double));
+    if (p->block > design->rows) p->block = design->rows;
+    if (!p->rows) {
+        p->gather = ALIGN((size_t)(p->block * plan->n_features) * sizeof(double));
+    }
+    if (!p->out) p->results = ALIGN((size_t)(p->block * plan->n_outputs) * sizeof(double));
+    p->per_slot = ALIGN(p->results + p->gather + plan->scratch);
+    int64_t tasks = mli_task_count(design->rows, p->block);
+    mli_pool *pool = mli_parallel_hold(design->ctx);
+    int64_t slots = tasks > 1 ? mli_slots(design->ctx) : 1;
+    p->scratch = mli_alloc_vec(design->ctx, slots, p->per_slot);
+    if (p->scratch) mli_parallel(design->ctx, tasks, predict_block, p);
+    mli_parallel_release(pool);
+    if (!p->scratch) return mli_nomem(err);
+    mli_free(design->ctx, p->scratch);
+    return run ? mli_run_check(run, err) : ML_OK;
+}
+
 ml_status mli_plan_run_design(const mli_plan *plan, const mli_design *design,
                               mli_run *run, double *out, ml_error *err)
 {
     predicting p = {.plan = plan, .design = design, .run = run, .out = out};
-    if (design->rows == 0) return ML_OK;
-    find_rows(&p);
-    p.block = rows_for(plan->block, plan->n_features * (int64_t)sizeof(double));
-    if (p.block > design->rows) p.block = design->rows;
-    if (!p.rows) {
-        p.gather = ALIGN((size_t)(p.block * plan->n_features) * sizeof(double));
-    }
-    p.per_slot = ALIGN(p.gather + plan->scratch);
-    int64_t tasks = mli_task_count(design->rows, p.block);
-    mli_pool *pool = mli_parallel_hold(design->ctx);
-    int64_t slots = tasks > 1 ? mli_slots(design->ctx) : 1;
-    p.scratch = mli_alloc_vec(design->ctx, slots, p.per_slot);
-    if (p.scratch) mli_parallel(design->ctx, tasks, predict_block, &p);
-    mli_parallel_release(pool);
-    if (!p.scratch) return mli_nomem(err);
-    mli_free(design->ctx, p.scratch);
-    return run ? mli_run_check(run, err) : ML_OK;
+    return predict_all(&p, run, err);
+}
+
+ml_status mli_plan_run_blocks(const mli_plan *plan, const mli_design *design, mli_run *run,
+                              mli_plan_block block, void *arg, ml_error *err)
+{
+    predicting p = {
+        .plan = plan, .design = design, .run = run, .sink = block, .sink_arg = arg};
+    return predict_all(&p, run, err);
 }

@@ -290,6 +290,7 @@ static ml_status read_roles(mli_design *d, const mli_columns *c,
     const mli_column *columns = d->table->columns;
     in->unseen_error = unseen && unseen->text && mli_same_word(unseen->text, "error");
     in->task = (int32_t)(desc->tasks & ~(desc->tasks - 1));
+    if (c->target < 0 && (desc->tasks & MLI_TASK_TRANSFORM)) in->task = MLI_TASK_TRANSFORM;
     ml_status status = role_name(d, c->target, &in->target, err);
     if (!status) status = role_name(d, c->weight, &in->weight, err);
     if (!status) status = role_name(d, c->group, &in->group, err);

@@ -162,7 +162,12 @@ static ml_status make(ml_predictor *p, const char *kind, const ml_params *option
     ml_status status = mli_plan_new(p->model, kind, &p->kind, &p->plan, err);
     if (status) return status;
     p->n_outputs = p->plan->n_outputs;
-    status = set_options(p, options, err);
+    if (strcmp(p->kind, "transform") == 0)
+        status = mli_model_outputs(p->model, &p->outputs, err);
+    if (!status && p->outputs && p->outputs->n_features != p->n_outputs)
+        status = mli_fail(err, ML_E_FORMAT,
+                          "the model's outputs do not fit their description");
+    if (!status) status = set_options(p, options, err);
     if (!status) status = mli_predictor_name(p, err);
     if (!status) status = make_codes(p, err);
     return status ? status : make_slots(p, err);
@@ -198,6 +203,7 @@ void ml_predictor_free(ml_predictor *predictor)
     mli_free(ctx, p->memory);
     mli_plan_free(p->plan);
     mli_inputs_free(p->inputs);
+    mli_inputs_free(p->outputs);
     ml_model_free(p->model);
     mli_free(ctx, p);
     ml_context_free(ctx);

@@ -31,6 +31,10 @@ static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
 
 static void add_name(const ml_predictor *p, int64_t k, mli_str *s)
 {
+    if (p->outputs) {
+        mli_str_add(s, p->outputs->features[k].name);
+        return;
+    }
     if (contribution(p, k, s)) return;
     int64_t classes = p->inputs->classes.n;
     if (p->n_outputs == classes && strcmp(p->kind, "class") != 0) {

@@ -103,6 +103,32 @@ static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out
     return status;
 }
 
+/* The columns that a transformer makes. */
+static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **out,
+                           ml_error *err)
+{
+    mli_run run;
+    mli_design *design = NULL;
+    ml_status status = mli_design_apply(p->inputs, table, 0, &design, err);
+    if (status) return status;
+    mli_run_init(&run, p->ctx, NULL, NULL, NULL);
+    status = mli_plan_run_columns(p->plan, design, p->outputs, &run, out, err);
+    mli_design_free(design);
+    return status;
+}
+
+static ml_status transform_table(ml_predictor *p, const ml_table *table, ml_table **out,
+                                 ml_error *err)
+{
+    ml_table *filled = NULL;
+    if (!p->fill_columns) return transform(p, table, out, err);
+    ml_status status = mli_table_fill(p->inputs, table, &filled, err);
+    if (status) return status;
+    status = transform(p, filled, out, err);
+    ml_table_free(filled);
+    return status;
+}
+
 ml_status ml_predictor_run(ml_predictor *predictor, const ml_table *table,
                            ml_tensor **out, ml_error *error)
 {
@@ -185,7 +211,10 @@ ml_status ml_predictor_run_table(ml_predictor *predictor, const ml_table *table,
 {
     ml_tensor *t = NULL;
     mli_builder *b = NULL;
+    if (!predictor) return mli_null(error, "predictor");
+    if (!table) return mli_null(error, "table");
     if (!out) return mli_null(error, "out");
+    if (predictor->outputs) return transform_table(predictor, table, out, error);
     ml_status status = ml_predictor_run(predictor, table, &t, error);
     if (status) return status;
     status = mli_builder_new(predictor->ctx, t->shape[0], &b, error);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * algorithms/columns.c: the columns that a transformer makes, as a table. Its rows come
+ * block by block and are turned into columns while they are in the cache.
+ */
+#include "algorithms/model.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GRAIN 256 /* rows turned at a time */
+
+ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
+{
+    if (m->algorithm->outputs) return m->algorithm->outputs(m, out, err);
+    *out = mli_inputs_ref(m->inputs);
+    return ML_OK;
+}
+
+typedef struct {
+    ml_table *table;
+    const mli_inputs *outputs;
+    const double *rows;      /* mli_columns_of_rows only */
+    atomic_int_fast64_t *missing; /* [columns] */
+} turning;
+
+static int64_t turn_numbers(const double *from, int64_t n, int64_t stride, double *to)
+{
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = from[i * stride];
+        missing += to[i] != to[i];
+    }
+    return missing;
+}
+
+static int64_t turn_codes(const double *from, int64_t n, int64_t stride, double levels,
+                          int32_t *to)
+{
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double code = from[i * stride];
+        to[i] = code >= 0 && code < levels ? (int32_t)code : -1;
+        missing += to[i] < 0;
+    }
+    return missing;
+}
+
+static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
+{
+    const turning *t = arg;
+    int64_t width = t->outputs->n_features, missing;
+    for (int64_t j = 0; j < width; j++) {
+        const mli_feature *f = &t->outputs->features[j];
+        void *data = (void *)(uintptr_t)t->table->columns[j].data;
+        if (f->kind == MLI_CATEGORICAL)
+            missing = turn_codes(rows + j, n, width, (double)f->levels.n,
+                                 (int32_t *)data + begin);
+        else
+            missing = turn_numbers(rows + j, n, width, (double *)data + begin);
+        if (missing) atomic_fetch_add(&t->missing[j], missing);
+    }
+}
+
+/* ---- the table ---- */
+
+static ml_status start_column(ml_context *ctx, const mli_feature *f, int64_t rows,
+                              mli_column *c, ml_error *err)
+{
+    int codes = f->kind == MLI_CATEGORICAL;
+    void *data = NULL;
+    c->name = mli_strdup(ctx, f->name);
+    if (!c->name) return mli_nomem(err);
+    c->keep[0] = mli_buffer_new(
+        ctx, (size_t)rows * (codes ? sizeof(int32_t) : sizeof(double)), &data);
+    if (!c->keep[0]) return mli_nomem(err);
+    c->type = codes ? ML_TYPE_CATEGORY : ML_DTYPE_F64;
+    c->rows = rows;
+    c->stride = 1;
+    c->data = data;
+    if (!codes) return ML_OK;
+    c->n_levels = f->levels.n;
+    c->levels = f->levels.bytes;
+    c->level_offsets = f->levels.offsets;
+    c->keep[1] = mli_buffer_ref(f->levels.keep[0]);
+    c->keep[2] = mli_buffer_ref(f->levels.keep[1]);
+    return ML_OK;
+}
+
+/* The validity bits of a column of numbers, from its NaNs. */
+static ml_status mark_missing(ml_context *ctx, mli_column *c, ml_error *err)
+{
+    uint8_t *bits = NULL;
+    const double *values = c->data;
+    if (c->type != ML_DTYPE_F64 || !c->null_count) return ML_OK;
+    c->keep[1] = mli_buffer_new(ctx, (size_t)(c->rows + 7) / 8, &bits);
+    if (!c->keep[1]) return mli_nomem(err);
+    for (int64_t i = 0; i < c->rows; i++)
+        bits[i >> 3] |= (uint8_t)((values[i] == values[i]) << (i & 7));
+    c->validity = bits;
+    return ML_OK;
+}
+
+static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
+                       turning *t, ml_error *err)
+{
+    int64_t n = outputs->n_features;
+    t->outputs = outputs;
+    t->missing = mli_calloc(ctx, (size_t)n, sizeof *t->missing);
+    if (!t->missing) return mli_nomem(err);
+    ml_status status = mli_table_alloc(ctx, rows, n, &t->table, err);
+    for (int64_t j = 0; j < n && !status; j++)
+        status =
+            start_column(ctx, &outputs->features[j], rows, &t->table->columns[j], err);
+    return status;
+}
+
+static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table **out,
+                        ml_error *err)
+{
+    for (int64_t j = 0; !status && j < t->outputs->n_features; j++) {
+        mli_column *c = &t->table->columns[j];
+        c->null_count = atomic_load(&t->missing[j]);
+        status = mark_missing(ctx, c, err);
+    }
+    if (!status) status = mli_table_seal(t->table, err);
+    mli_free(ctx, t->missing);
+    if (status)
+        ml_table_free(t->table);
+    else
+        *out = t->table;
+    return status;
+}
+
+ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
+                               const mli_inputs *outputs, mli_run *run, ml_table **out,
+                               ml_error *err)
+{
+    turning t = {0};
+    ml_status status = ML_OK;
+    if (plan->n_outputs != outputs->n_features)
+        return mli_fail(err, ML_E_FORMAT,
+                        "the model's outputs do not fit their description");
+    status = start(design->ctx, design->rows, outputs, &t, err);
+    if (!status) status = mli_plan_run_blocks(plan, design, run, turn, &t, err);
+    return finish(design->ctx, &t, status, out, err);
+}
+
+static void turn_rows(void *arg, int64_t task, int32_t slot)
+{
+    const turning *t = arg;
+    int64_t begin = task * GRAIN, n = t->table->rows - begin;
+    (void)slot;
+    turn(arg, begin, n < GRAIN ? n : GRAIN, t->rows + begin * t->outputs->n_features);
+}
+
+ml_status mli_columns_of_rows(ml_context *ctx, const double *rows, int64_t n,
+                              const mli_inputs *outputs, ml_table **out, ml_error *err)
+{
+    turning t = {.rows = rows};
+    ml_status status = start(ctx, n, outputs, &t, err);
+    if (!status) mli_parallel(ctx, mli_task_count(n, GRAIN), turn_rows, &t);
+    return finish(ctx, &t, status, out, err);
+}
