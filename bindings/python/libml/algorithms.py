@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Baseline", "GBDT"]
+__all__ = ["Baseline", "GBDT", "LinearRegression"]
 
 
 class Baseline(Estimator):
@@ -262,6 +262,101 @@ class GBDT(Estimator):
     """
 
     algorithm = "gbdt"
+
+
+class LinearRegression(Estimator):
+    """Linear regression.
+
+    Predicts a number as a weighted sum of the inputs: ordinary least squares,
+    ridge, lasso and elastic net, by the parameter penalty. Categories count as
+    columns of 0 and 1. Ordinary least squares gets standard errors; columns that
+    depend on others are dropped.
+
+    Parameters
+    ----------
+    penalty : "none", "l2", "l1", "elasticnet", default "none"
+        What is added to the squared residuals r of weights w. none: ordinary
+        least squares. l2 (ridge): sum(w r^2) + alpha sum(b^2). l1 (lasso): sum(w
+        r^2) / (2 sum(w)) + alpha sum(|b|). elasticnet: sum(w r^2) / (2 sum(w)) +
+        alpha l1_ratio sum(|b|) + alpha (1 - l1_ratio) sum(b^2) / 2. The intercept
+        is never penalised. Also: regularization.
+    alpha : float, default 1.0
+        Strength of the penalty. Mind that l2 weighs it against the sum over the
+        rows, l1 and elasticnet against their mean. Range: [0, inf). Used when
+        penalty != none. Also: lambda, reg_lambda.
+    l1_ratio : float, default 0.5
+        The share of the absolute part of the penalty. Range: [0, 1]. Used when
+        penalty == elasticnet. Also: mixing.
+    standardize : bool, default false
+        Penalise coefficients as if every column had standard deviation 1.
+        Coefficients are given in the units of the data all the same. Used when
+        penalty != none. Also: normalize.
+    intercept : bool, default true
+        Whether there is a constant term. Also: fit_intercept.
+    missing_indicator : bool, default false
+        Adds, for each number with missing values in training, a column that is 1
+        where it is missing. Missing numbers count as their mean in any case.
+        Also: add_indicator.
+    tol : float, default 1e-08
+        Coordinate descent stops when the duality gap, relative to the mean of the
+        squared target, is at most this. Range: [0, 1). Used when penalty in {l1,
+        elasticnet}. Also: tolerance.
+    max_iter : int, default 10000
+        The most sweeps of coordinate descent over its working sets. Range: [1,
+        1000000000]. Used when penalty in {l1, elasticnet}. Also: max_sweeps.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The predicted number.
+
+    Attributes of the model
+    -----------------------
+    coef f64 [columns]: The coefficient of each column, in units of the data.
+    intercept f64 [1]: The constant term.
+    columns i32 [columns, 2]: The terms: the index of the input, and the code of
+        the category's level; -1 for a number, -2 for the term that counts where
+        the input is missing.
+    column_names u8 [bytes]: The names of the terms as UTF-8 text, separated by
+        line feeds: "age", "job = clerk", "age is missing".
+    fill f64 [columns]: The value of a term where its input is missing.
+    std_error f64 [columns + 1]: Standard errors of the coefficients and, last, of
+        the intercept; NaN for columns that were dropped. With penalty none only.
+    t_value f64 [columns + 1]: Coefficients divided by their standard errors.
+    degrees_of_freedom f64 [1]: Rows minus coefficients.
+    residual_variance f64 [1]: The weighted sum of squared residuals by the
+        degrees of freedom.
+    """
+
+    algorithm = "linear_regression"
 
 
 def __getattr__(name):

@@ -80,4 +80,27 @@ class GBDT(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class LinearRegression(Estimator):
+    def __init__(
+        self,
+        *,
+        penalty: Optional[Literal["none", "l2", "l1", "elasticnet"]] = ...,
+        alpha: Optional[float] = ...,
+        l1_ratio: Optional[float] = ...,
+        standardize: Optional[bool] = ...,
+        intercept: Optional[bool] = ...,
+        missing_indicator: Optional[bool] = ...,
+        tol: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 def __getattr__(name: str) -> Any: ...

@@ -8,7 +8,8 @@ from libml._sklearn_base import LibmlClassifier, LibmlRegressor
 __all__ = ["BaselineClassifier",
            "BaselineRegressor",
            "GBDTClassifier",
-           "GBDTRegressor"]
+           "GBDTRegressor",
+           "LinearRegression"]
 
 
 class BaselineClassifier(LibmlClassifier):
@@ -678,3 +679,122 @@ class GBDTRegressor(LibmlRegressor):
         values = self._per_feature("importance")
         total = values.sum()
         return values / total if total else values
+
+
+class LinearRegression(LibmlRegressor):
+    """Linear regression for regression.
+
+    Predicts a number as a weighted sum of the inputs: ordinary least squares,
+    ridge, lasso and elastic net, by the parameter penalty. Categories count as
+    columns of 0 and 1. Ordinary least squares gets standard errors; columns that
+    depend on others are dropped.
+
+    Parameters
+    ----------
+    penalty : "none", "l2", "l1", "elasticnet", default "none"
+        What is added to the squared residuals r of weights w. none: ordinary
+        least squares. l2 (ridge): sum(w r^2) + alpha sum(b^2). l1 (lasso): sum(w
+        r^2) / (2 sum(w)) + alpha sum(|b|). elasticnet: sum(w r^2) / (2 sum(w)) +
+        alpha l1_ratio sum(|b|) + alpha (1 - l1_ratio) sum(b^2) / 2. The intercept
+        is never penalised. Also: regularization.
+    alpha : float, default 1.0
+        Strength of the penalty. Mind that l2 weighs it against the sum over the
+        rows, l1 and elasticnet against their mean. Range: [0, inf). Used when
+        penalty != none. Also: lambda, reg_lambda.
+    l1_ratio : float, default 0.5
+        The share of the absolute part of the penalty. Range: [0, 1]. Used when
+        penalty == elasticnet. Also: mixing.
+    standardize : bool, default false
+        Penalise coefficients as if every column had standard deviation 1.
+        Coefficients are given in the units of the data all the same. Used when
+        penalty != none. Also: normalize.
+    intercept : bool, default true
+        Whether there is a constant term. Also: fit_intercept.
+    missing_indicator : bool, default false
+        Adds, for each number with missing values in training, a column that is 1
+        where it is missing. Missing numbers count as their mean in any case.
+        Also: add_indicator.
+    tol : float, default 1e-08
+        Coordinate descent stops when the duality gap, relative to the mean of the
+        squared target, is at most this. Range: [0, 1). Used when penalty in {l1,
+        elasticnet}. Also: tolerance.
+    max_iter : int, default 10000
+        The most sweeps of coordinate descent over its working sets. Range: [1,
+        1000000000]. Used when penalty in {l1, elasticnet}. Also: max_sweeps.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "linear_regression"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        penalty='none',
+        alpha=1.0,
+        l1_ratio=0.5,
+        standardize=False,
+        intercept=True,
+        missing_indicator=False,
+        tol=1e-08,
+        max_iter=10000,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.standardize = standardize
+        self.intercept = intercept
+        self.missing_indicator = missing_indicator
+        self.tol = tol
+        self.max_iter = max_iter
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, None,
+                                   progress=progress, cancel=cancel)
+
+    @property
+    def coef_(self):
+        """Coefficients of the features."""
+        return self._coefficients()
+
+    @property
+    def intercept_(self):
+        """Intercept."""
+        return self._intercepts()
