@@ -194,6 +194,9 @@ static int try_other_quotes(detector *t)
     char escape = o->dialect.escape;
     if (may_quote(t->text, t->size, '\'') && !try_delimiters(t, '\'', escape, 0.9))
         return 0;
+    /* Quotes may mean nothing here; but one that stays open to the end of the file is
+     * rather a lost quote, or the file is cut off: an error is safer. */
+    if (t->last && t->best.fault == MLI_CSV_OPEN) return 1;
     return !t->fault || try_delimiters(t, 0, escape, 0.95);
 }
 

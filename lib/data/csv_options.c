@@ -21,7 +21,8 @@ static const mli_param params[] = {
      NULL,
      "The byte around fields that contain delimiters or line ends, or none. It means "
      "something only at the begin of a field. Detected when not given: double quotes, or "
-     "single quotes, or none when quotes do not pair up.",
+     "single quotes, or none when quotes do not pair up. "
+     "A quote that stays open to the end of the file is an error.",
      "0.1"},
     {"escape", "escapechar,escape_char", ML_PARAM_STR, 0, "auto",
      "{auto, double, backslash}", NULL, NULL,
