@@ -191,6 +191,8 @@ def _of_rows(data, names, context):
 
 def build(data, names, copy, context):
     """The owned pointer of a table of anything."""
+    if isinstance(data, type):
+        raise TypeError(f"no table can be made from the class {data.__name__}")
     pandas, np = _columns.pandas_module(), sys.modules.get("numpy")
     if isinstance(data, Table):
         return _renamed(data, names, context)

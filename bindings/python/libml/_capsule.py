@@ -95,6 +95,7 @@ def open_arrow(capsule, name, struct):
     if not _is_capsule(capsule) or not _valid(capsule, name):
         raise TypeError(f"not a capsule named {name.decode()!r}")
     value = struct.from_address(_pointer(capsule, name))
+    value._capsule = capsule  # it owns the struct, and releases it when it dies
     if not value.release:
         raise ValueError(f"the {name.decode()} was already consumed")
     return value

@@ -160,6 +160,12 @@ def _mixed(name, kinds, values):
     refuse(name, f"it mixes {' and '.join(rows)}", "convert it to one type")
 
 
+def _not_none(values):
+    """Validity of floats: a NaN stays a NaN, which algorithms take for missing as well."""
+    valid = [isinstance(v, float) or not _is_missing(v) for v in values]
+    return None if all(valid) else valid
+
+
 _CONVERT = {
     "str": lambda name, v, valid: text_column(name, v, valid),
     "int": _int_column,
@@ -167,8 +173,8 @@ _CONVERT = {
         name, [bool(x) and x is not None for x in v] if valid is None
         else [bool(x) if ok else False for x, ok in zip(v, valid)], valid),
     "float": lambda name, v, valid: number_column(
-        name, "g", "d", [float(x) if x is not None and not _is_missing(x) else float("nan")
-                         for x in v], None),
+        name, "g", "d", [float("nan") if _is_missing(x) else float(x) for x in v],
+        None if valid is None else _not_none(v)),
     "datetime": lambda name, v, valid: number_column(
         name, "tsu:UTC", "q", [0 if _is_missing(x) else _microseconds(x) for x in v], valid),
     "date": lambda name, v, valid: number_column(

@@ -28,6 +28,8 @@ class LibmlError(Exception):
         if code is not None:
             self.code = code
 
+    __str__ = Exception.__str__  # that of KeyError puts it in quotes
+
     def __reduce__(self):
         return (type(self), (self.message, self.location, self.hint, self.code))
 
@@ -36,7 +38,7 @@ class LibmlError(Exception):
 _KNOWN = {
     "ML_E_ARGUMENT": ("ArgumentError", ValueError),
     "ML_E_RANGE": ("RangeError", ValueError),
-    "ML_E_NAME": ("UnknownNameError", ValueError),
+    "ML_E_NAME": ("UnknownNameError", KeyError, ValueError),
     "ML_E_TYPE": ("DataTypeError", TypeError),
     "ML_E_SHAPE": ("ShapeError", ValueError),
     "ML_E_DATA": ("DataError", ValueError),
@@ -72,8 +74,8 @@ _DOCS = {
 
 
 def _make(code, status):
-    name, base = _KNOWN.get(status, (status[5:].capitalize() + "Error", RuntimeError))
-    return type(name, (LibmlError, base),
+    name, *bases = _KNOWN.get(status, (status[5:].capitalize() + "Error", RuntimeError))
+    return type(name, (LibmlError, *bases),
                 {"code": code, "__doc__": _DOCS.get(status, status), "__module__": "libml"})
 
 
@@ -81,6 +83,7 @@ BY_CODE = {code: _make(code, status) for code, status in _native.STATUS.items()}
 CLASSES = {cls.__name__: cls for cls in BY_CODE.values()}
 globals().update(CLASSES)
 StateError = CLASSES["StateError"]
+UnknownNameError = CLASSES["UnknownNameError"]
 
 
 class ClosedError(StateError):

@@ -8,6 +8,7 @@ from libml import _arrow, _native, _params, _tensor
 from libml._context import context_pointer
 from libml._core import Handle, call, checked_i64, decode, documented, encode, error_object, lib, \
     make, numpy, path_bytes, raise_error
+from libml._errors import UnknownNameError
 from libml._io import Writer
 from libml._table import Table, as_table
 
@@ -390,8 +391,8 @@ class Predictor(Handle):
         """The number that stands for a category in plain rows; NaN for a missing or unseen
         one. `name` is the input's name or number."""
         if isinstance(name, str) and name not in self._names:
-            raise KeyError(f'the model has no input "{name}"; inputs: '
-                           f"{', '.join(self._names[:20])}")
+            raise UnknownNameError(f'the model has no input "{name}"; inputs: '
+                                   f"{', '.join(self._names[:20])}", name)
         at = self._names.index(name) if isinstance(name, str) else checked_i64(name, "name")
         return lib.ml_predictor_code(self._p, at, None if text is None else encode(text))
 

@@ -7,6 +7,7 @@ from libml import _arrow, _capsule, _native, _params, _tensor
 from libml._context import context_pointer
 from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, expect, \
     lib, make, need_numpy, numpy, path_bytes, str_array
+from libml._errors import UnknownNameError
 from libml._io import Reader, Writer
 
 __all__ = ["Table", "read_csv"]
@@ -79,7 +80,7 @@ class Table(Handle):
             near = difflib.get_close_matches(name, self.columns, 1)
             hint = f'; did you mean "{near[0]}"?' if near else \
                 f"; columns: {', '.join(self.columns[:20])}"
-            raise KeyError(f'there is no column "{name}"{hint}')
+            raise UnknownNameError(f'there is no column "{name}"{hint}', name)
         return at
 
     # ---- parts ----

@@ -212,12 +212,16 @@ class Tensor(Handle):
         if step and any(s != w and n > 1 for s, w, n in zip(self.strides, wanted, shape)):
             raise BufferError("the tensor is not in row-major order; use to_numpy()")
         name, code, _, item = DTYPES[self._dtype]
+        if not step:
+            return memoryview(b"").cast(code)
         memory = (ctypes.c_char * (step * item)).from_address(lib.ml_tensor_data(self._p) or 0)
         memory._owner = self._p
         return memoryview(memory).cast("B").cast(code, shape if shape else ()).toreadonly()
 
     def tolist(self):
         """The numbers as nested lists."""
+        if 0 in self.shape:
+            return _nothing(self.shape)
         try:
             return self.memoryview().tolist()
         except BufferError:
@@ -245,6 +249,11 @@ class Tensor(Handle):
         if self.closed:
             return "<libml.Tensor, closed>"
         return f"<libml.Tensor {' x '.join(map(str, self.shape)) or 'scalar'} {self.dtype}>"
+
+
+def _nothing(shape):
+    """Nested lists without a number."""
+    return [_nothing(shape[1:]) for _ in range(shape[0])] if shape else []
 
 
 def _from_dlpack(context, data):
