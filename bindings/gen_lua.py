@@ -89,7 +89,9 @@ def classify(function):
         elif text == "const ml_params *" and "null" in marks:
             kinds.append(("options", name, None))
         elif handle_type(text):
-            kinds.append(("handle", name, (handle_type(text), "null" in marks)))
+            kind = handle_type(text)
+            own = i == 0 and function["name"].startswith(f"ml_{kind}_")
+            kinds.append(("handle", name, (kind, "null" in marks and not own)))
         elif text == "ml_progress_fn":
             kinds.append(("progress", name, None))
             i += 1

@@ -101,7 +101,7 @@ static int cancel_state(lua_State *L)
 {
     lml_enter(L);
     lua_settop(L, 1);
-    ml_cancel *cancel = lml_opt(L, 1, LML_CANCEL);
+    ml_cancel *cancel = lml_check(L, 1, LML_CANCEL);
     lml_push_integer(L, ml_cancel_state(cancel));
     return 1;
 }

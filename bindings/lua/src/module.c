@@ -23,9 +23,7 @@ static int handle_free(lua_State *L)
     int type = handle_type(L);
     lml_handle *handle = lml_test(L, 1, type);
     lml_state *state = lua_touserdata(L, lua_upvalueindex(1));
-    if (!handle)
-        return luaL_error(L, "%s expected, got %s", lml_type_names[type],
-                          luaL_typename(L, 1));
+    if (!handle) return lml_wrong_type(L, 1, lml_type_names[type]);
     if (handle->busy)
         return luaL_error(L, "this %s is in use by the call that called back",
                           lml_type_names[type]);

@@ -122,7 +122,7 @@ void *lml_test(lua_State *L, int index, int type)
 }
 
 /* "table expected, got model" as the error of an argument. */
-static int wrong_type(lua_State *L, int arg, const char *expected)
+int lml_wrong_type(lua_State *L, int arg, const char *expected)
 {
     const char *got = luaL_typename(L, arg);
     for (int type = 0; type < LML_CALL; type++) {
@@ -135,7 +135,7 @@ static int wrong_type(lua_State *L, int arg, const char *expected)
 void *lml_check(lua_State *L, int arg, int type)
 {
     lml_handle *handle = lml_test(L, arg, type);
-    if (!handle) wrong_type(L, arg, lml_type_names[type]);
+    if (!handle) lml_wrong_type(L, arg, lml_type_names[type]);
     if (type == LML_VECTOR) return handle;
     if (!handle->ptr) {
         luaL_argerror(L, arg,
@@ -158,7 +158,7 @@ void *lml_opt(lua_State *L, int arg, int type)
 const char *lml_text(lua_State *L, int arg)
 {
     size_t size;
-    if (lua_type(L, arg) != LUA_TSTRING) wrong_type(L, arg, "string");
+    if (lua_type(L, arg) != LUA_TSTRING) lml_wrong_type(L, arg, "string");
     const char *text = lua_tolstring(L, arg, &size);
     luaL_argcheck(L, strlen(text) == size, arg, "the text holds a NUL byte");
     return text;
@@ -186,7 +186,7 @@ int lml_whole(lua_State *L, int index, int64_t *out)
 int64_t lml_integer(lua_State *L, int arg)
 {
     int64_t value = 0;
-    if (lua_type(L, arg) != LUA_TNUMBER) wrong_type(L, arg, "number");
+    if (lua_type(L, arg) != LUA_TNUMBER) lml_wrong_type(L, arg, "number");
     luaL_argcheck(L, lml_whole(L, arg, &value), arg, "a whole number is expected");
     return value;
 }
@@ -230,7 +230,7 @@ const char **lml_texts(lua_State *L, int arg, int64_t *count)
         *count = 1;
         return one;
     }
-    if (!lua_istable(L, arg)) wrong_type(L, arg, "table of strings");
+    if (!lua_istable(L, arg)) lml_wrong_type(L, arg, "table of strings");
     *count = lml_rawlen(L, arg);
     const char **texts = lua_newuserdata(L, (size_t)(*count + 1) * sizeof *texts);
     for (int64_t i = 0; i < *count; i++) {
@@ -248,7 +248,7 @@ const char **lml_texts(lua_State *L, int arg, int64_t *count)
 int64_t *lml_indices(lua_State *L, int arg, int64_t *count)
 {
     lml_vector *vector = lml_test(L, arg, LML_VECTOR);
-    if (!vector && !lua_istable(L, arg)) wrong_type(L, arg, "table of numbers");
+    if (!vector && !lua_istable(L, arg)) lml_wrong_type(L, arg, "table of numbers");
     *count = vector ? vector->count : lml_rawlen(L, arg);
     int64_t *indices = lua_newuserdata(L, (size_t)(*count + 1) * sizeof *indices);
     for (int64_t i = 0; i < *count; i++) {

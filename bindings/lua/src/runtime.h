@@ -96,6 +96,8 @@ void lml_made(lua_State *L, lml_handle *handle, int type, void *object);
 void lml_release(lml_handle *handle, int type);
 /* The handle or vector at an index, or NULL when it is something else. */
 void *lml_test(lua_State *L, int index, int type);
+/* Raises "table expected, got model". */
+int lml_wrong_type(lua_State *L, int arg, const char *expected);
 /* The object at an argument; raises when it is something else or freed. */
 void *lml_check(lua_State *L, int arg, int type);
 void *lml_opt(lua_State *L, int arg, int type); /* nil gives NULL */

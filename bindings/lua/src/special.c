@@ -10,6 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* context_new(threads, cpu_level, blas_threads) */
+static int context_new(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    ml_host host = ML_HOST_INIT;
+    host.threads = lml_integer32(L, 1);
+    host.cpu_level = lml_integer32(L, 2);
+    host.blas_threads = lml_integer32(L, 3);
+    lml_handle *result = lml_new(L, LML_CONTEXT);
+    ml_context *out = NULL;
+    if (ml_context_new(&host, &out, state->error) < 0) return lml_fail(L, state->error);
+    lml_made(L, result, LML_CONTEXT, out);
+    return 1;
+}
+
 /* ---- parameters ---- */
 
 static int params_put(lua_State *L)
@@ -533,6 +548,7 @@ static int predictor_input(lua_State *L)
 
 const luaL_Reg lml_special_calls[] = {
     {"context_load_bytes", context_load_bytes},
+    {"context_new", context_new},
     {"estimator_fit", estimator_fit},
     {"estimator_put", estimator_put},
     {"estimator_values", estimator_values},

@@ -20,10 +20,17 @@ lml_vector *lml_new_vector(lua_State *L, int64_t count)
     return vector;
 }
 
+/* Is the value at an index nil or a null pointer, as ml.null? */
+static int missing(lua_State *L, int index)
+{
+    return lua_isnoneornil(L, index) ||
+           (lua_islightuserdata(L, index) && !lua_touserdata(L, index));
+}
+
 /* The number at the top of the stack; nil is a missing value. */
 static double number(lua_State *L, int64_t i)
 {
-    if (lua_isnil(L, -1)) return (double)NAN;
+    if (missing(L, -1)) return (double)NAN;
     if (lua_isboolean(L, -1)) return lua_toboolean(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER)
         luaL_error(L, "item %d is a %s, not a number", (int)(i + 1), luaL_typename(L, -1));
@@ -116,8 +123,15 @@ static int vector_newindex(lua_State *L)
     if (!(i >= 1 && i <= (double)vector->count && i == floor(i)))
         return luaL_error(L, "index %f is outside of a vector of %d", i,
                           (int)vector->count);
-    vector->values[(int64_t)i - 1] = lua_isnil(L, 3) ? (double)NAN : luaL_checknumber(L, 3);
+    vector->values[(int64_t)i - 1] = missing(L, 3) ? (double)NAN : luaL_checknumber(L, 3);
     return 0;
+}
+
+static int vector_tostring(lua_State *L)
+{
+    const lml_vector *vector = lml_check(L, 1, LML_VECTOR);
+    lua_pushfstring(L, "libml.vector of %d", (int)vector->count);
+    return 1;
 }
 
 static int vector_len(lua_State *L)
@@ -135,4 +149,5 @@ const luaL_Reg lml_vector_calls[] = {{"vector_new", vector_new},
 const luaL_Reg lml_vector_meta[] = {{"__index", vector_index},
                                     {"__newindex", vector_newindex},
                                     {"__len", vector_len},
+                                    {"__tostring", vector_tostring},
                                     {NULL, NULL}};
