@@ -12,6 +12,7 @@
     A(mli_baseline)                                                                      \
     A(mli_gbdt)                                                                          \
     A(mli_linear_regression)                                                             \
+    A(mli_logistic_regression)                                                           \
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \

@@ -24,7 +24,6 @@ typedef struct mli_logistic {
     int reference;         /* more than two classes: the first has no function */
     int64_t functions;     /* 1; classes; or classes - 1 */
     const double *l1, *l2; /* [q] */
-    double null_loss;      /* mean loss of the constant prediction */
     const double *share;   /* [classes] of the weight */
     double tol;            /* largest component of the gradient to be reached */
     int64_t max_iter;
@@ -47,6 +46,15 @@ typedef struct mli_logistic_at {
 /* A pass at b: value (sum of w loss) and, in pass->product, the sums of the gradient;
  * with `grams` cross products: of pairs (k, l <= k) at index k (k + 1) / 2 + l. */
 mli_pass mli_logistic_pass(const mli_logistic_at *at, int grams);
+
+/* The constant prediction into l->b. */
+void mli_logistic_start(const mli_logistic *l);
+/* Mean loss at b and its gradient g[functions * q], penalties not included; counts the
+ * pass. */
+ml_status mli_logistic_gradient(mli_logistic *l, const double *b, const mli_run *run,
+                                double *loss, double *g, ml_error *err);
+/* The largest component, NaN when one is not a number. */
+double mli_logistic_largest(const double *v, int64_t n);
 
 /* Newton's method with Cholesky, for squared penalties or none. Several classes must have
  * a reference; their penalty is that of the symmetric coefficients, whose sum over all

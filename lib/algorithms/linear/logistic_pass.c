@@ -112,3 +112,40 @@ mli_pass mli_logistic_pass(const mli_logistic_at *at, int grams)
     pass.scratch = (l->classes == 2 ? 3 : m + 2) * l->rows->ld;
     return pass;
 }
+
+void mli_logistic_start(const mli_logistic *l)
+{
+    int64_t q = l->rows->q, m = l->functions;
+    double mean = 0;
+    memset(l->b, 0, (size_t)(m * q) * sizeof *l->b);
+    if (q == l->rows->p) return;
+    for (int64_t k = 0; k < m; k++) {
+        double *at = &l->b[k * q + q - 1];
+        *at = log(fmax(l->share[k + (m < l->classes)], 1e-9));
+        if (m < l->classes) *at -= log(fmax(l->share[0], 1e-9));
+        mean += *at / (double)m;
+    }
+    for (int64_t k = 0; m == l->classes && k < m; k++) l->b[k * q + q - 1] -= mean;
+}
+
+ml_status mli_logistic_gradient(mli_logistic *l, const double *b, const mli_run *run,
+                                double *loss, double *g, ml_error *err)
+{
+    mli_logistic_at at = {.l = l, .b = b};
+    mli_pass pass = mli_logistic_pass(&at, 0);
+    pass.product = g;
+    ml_status status = mli_pass_run(&pass, run, err);
+    if (status) return status;
+    l->passes++;
+    *loss = pass.value / l->rows->total;
+    for (int64_t i = 0; i < l->functions * l->rows->q; i++) g[i] /= l->rows->total;
+    return ML_OK;
+}
+
+double mli_logistic_largest(const double *v, int64_t n)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(v[i]) > most || isnan(v[i])) most = fabs(v[i]);
+    return most;
+}

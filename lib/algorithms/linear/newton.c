@@ -77,14 +77,6 @@ static ml_status evaluate(newton *a, const double *b, int with_h, double *f, dou
     return ML_OK;
 }
 
-static double largest(const double *v, int64_t n)
-{
-    double most = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (fabs(v[i]) > most || isnan(v[i])) most = fabs(v[i]);
-    return most;
-}
-
 /* ---- second derivatives ---- */
 
 /* The matrix of all functions from the cross products of pairs, plus penalties. */
@@ -144,7 +136,7 @@ static double find_direction(newton *a)
 static ml_status move(newton *a, double slope, int with_h, int *moved, ml_error *err)
 {
     mli_logistic *l = a->l;
-    double t = 1, before = largest(a->g, a->p);
+    double t = 1, before = mli_logistic_largest(a->g, a->p);
     *moved = 0;
     for (int k = 0; k < HALVINGS; k++, t /= 2) {
         for (int64_t i = 0; i < a->p; i++) a->trial[i] = l->b[i] + t * a->direction[i];
@@ -153,7 +145,8 @@ static ml_status move(newton *a, double slope, int with_h, int *moved, ml_error 
         if (status) return status;
         double noise = 1e-14 * (1 + fabs(a->f));
         int lower = a->trial_f <= a->f + 1e-4 * t * slope;
-        int level = a->trial_f <= a->f + noise && largest(a->trial_g, a->p) < before;
+        int level =
+            a->trial_f <= a->f + noise && mli_logistic_largest(a->trial_g, a->p) < before;
         if (!lower && !level) continue;
         memcpy(l->b, a->trial, (size_t)a->p * sizeof *l->b);
         memcpy(a->g, a->trial_g, (size_t)a->p * sizeof *a->g);
@@ -174,7 +167,7 @@ static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
     a->has_factor = 0;
     l->converged = 0;
     for (int64_t k = 0; !status; k++) {
-        double before = largest(a->g, a->p);
+        double before = mli_logistic_largest(a->g, a->p);
         int moved = 0;
         l->gradient = before;
         l->converged = before <= tol;
@@ -184,8 +177,10 @@ static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
             status = mli_run_step(a->run, "newton", k, max_iter, NAN, err);
             if (status || mli_run_state(a->run) == ML_STOP_KEEP) break;
         }
-        if (!a->has_factor && !fresh)
+        if (!a->has_factor && !fresh) {
             status = evaluate(a, l->b, 1, &a->trial_f, a->trial_g, err);
+            fresh = 1;
+        }
         if (!status && !a->has_factor) status = factorise(a, err);
         if (status) break;
         double slope = find_direction(a);
@@ -194,21 +189,11 @@ static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
         status = move(a, slope, with_h, &moved, err);
         if (status) break;
         if (!moved && fresh) break; /* rounding leaves nothing to gain */
-        int good = moved && largest(a->g, a->p) <= GOOD * before;
+        int good = moved && mli_logistic_largest(a->g, a->p) <= GOOD * before;
         fresh = moved == 1 && with_h;
         if (fresh || !good) a->has_factor = 0;
     }
     return status;
-}
-
-/* The constant prediction. */
-static void start(const mli_logistic *l)
-{
-    int64_t q = l->rows->q;
-    memset(l->b, 0, (size_t)(l->functions * q) * sizeof *l->b);
-    if (q == l->rows->p) return;
-    for (int64_t k = 0; k < l->functions; k++)
-        l->b[k * q + q - 1] = log(l->share[k + 1] / l->share[0]);
 }
 
 /* Rows of the sample: their weight, and whether each class has enough of them. */
@@ -248,7 +233,7 @@ static ml_status start_from_sample(newton *a, ml_error *err)
     a->step = 1;
     a->weight = l->rows->total;
     if (status == ML_E_NUMERIC) status = ML_OK;
-    if (!(largest(l->b, a->p) < 50)) start(l);
+    if (!(mli_logistic_largest(l->b, a->p) < 50)) mli_logistic_start(l);
     return status;
 }
 
@@ -267,7 +252,7 @@ ml_status mli_logistic_newton(mli_logistic *l, mli_run *run, ml_error *err)
     a.trial = a.direction + p;
     a.trial_g = a.trial + p;
     l->passes = l->iterations = 0;
-    start(l);
+    mli_logistic_start(l);
     status = start_from_sample(&a, err);
     if (!status) status = iterate(&a, l->tol, l->max_iter, err);
     l->loss = a.loss;
