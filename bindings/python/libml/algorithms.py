@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Baseline", "GBDT", "LinearRegression"]
+__all__ = ["Baseline", "GBDT", "LinearRegression", "LogisticRegression"]
 
 
 class Baseline(Estimator):
@@ -357,6 +357,109 @@ class LinearRegression(Estimator):
     """
 
     algorithm = "linear_regression"
+
+
+class LogisticRegression(Estimator):
+    """Logistic regression.
+
+    Predicts the probabilities of two or more classes from weighted sums of the
+    inputs, with squared or absolute penalties or none. Categories count as
+    columns of 0 and 1. The first model to try after the baseline: fast, and its
+    coefficients can be read.
+
+    Parameters
+    ----------
+    penalty : "none", "l2", "l1", "elasticnet", default "l2"
+        What is added to the loss, the sum of w -log(p) over the rows of weights
+        w. none: maximum likelihood. l2: alpha sum(b^2) / 2. l1: alpha sum(|b|).
+        elasticnet: alpha l1_ratio sum(|b|) + alpha (1 - l1_ratio) sum(b^2) / 2.
+        Intercepts are never penalised. Also: regularization.
+    alpha : float, default 1.0
+        Strength of the penalty, against the sum over the rows: 1 / C where other
+        libraries have C. Range: [0, inf). Used when penalty != none. Also:
+        lambda, reg_lambda.
+    l1_ratio : float, default 0.5
+        The share of the absolute part of the penalty. Range: [0, 1]. Used when
+        penalty == elasticnet. Also: mixing.
+    standardize : bool, default false
+        Penalise coefficients as if every column had standard deviation 1.
+        Coefficients are given in the units of the data all the same. Used when
+        penalty != none. Also: normalize.
+    intercept : bool, default true
+        Whether there is a constant term. Also: fit_intercept.
+    class_weight : "none", "balanced", default "none"
+        balanced: every class gets the same total weight. Also:
+        auto_class_weights.
+    missing_indicator : bool, default false
+        Adds, for each number with missing values in training, a column that is 1
+        where it is missing. Missing numbers count as their mean in any case.
+        Also: add_indicator.
+    solver : "auto", "newton", "lbfgs", default "auto"
+        newton: Newton's method with Cholesky. lbfgs: limited-memory BFGS. auto:
+        newton for up to 1000 coefficients. Penalties l1 and elasticnet have a
+        proximal Newton method of their own. Used when penalty in {none, l2}.
+    tol : float, default 1e-06
+        The solver stops when no component of the gradient of the mean loss is
+        larger, for standardised columns. Range: [0, 1). Also: tolerance.
+    max_iter : int, default 1000
+        The most iterations of the solver. Range: [1, 1000000000]. Also:
+        max_iterations.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    proba (rows, classes): The probability of each class.
+    log_proba (rows, classes): Its logarithm, exact where the probability is tiny.
+    score (rows, functions): The linear function before it is turned into
+        probabilities: one per row, the log odds of the second class, or one per
+        class with more than two classes.
+
+    Attributes of the model
+    -----------------------
+    coef f64 [columns] or [classes, columns]: The coefficient of each column, in
+        units of the data; for each class with more than two classes.
+    intercept f64 [functions]: The constant term of each function.
+    columns i32 [columns, 2]: The terms: the index of the input, and the code of
+        the category's level; -1 for a number, -2 for the term that counts where
+        the input is missing.
+    column_names u8 [bytes]: The names of the terms as UTF-8 text, separated by
+        line feeds: "age", "job = clerk", "age is missing".
+    fill f64 [columns]: The value of a term where its input is missing.
+    iterations i64 [1]: Iterations of the solver.
+    """
+
+    algorithm = "logistic_regression"
 
 
 def __getattr__(name):

@@ -103,4 +103,30 @@ class LinearRegression(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class LogisticRegression(Estimator):
+    def __init__(
+        self,
+        *,
+        penalty: Optional[Literal["none", "l2", "l1", "elasticnet"]] = ...,
+        alpha: Optional[float] = ...,
+        l1_ratio: Optional[float] = ...,
+        standardize: Optional[bool] = ...,
+        intercept: Optional[bool] = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        missing_indicator: Optional[bool] = ...,
+        solver: Optional[Literal["auto", "newton", "lbfgs"]] = ...,
+        tol: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 def __getattr__(name: str) -> Any: ...
