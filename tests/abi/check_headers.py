@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each public header compiles alone, as C11 and as C++17, without a warning.
+"""Each public header compiles alone, as C11 and as C++17 (.hpp: as C++17), without a warning.
 
 Usage: check_headers.py INCLUDE_FOLDER
 """
@@ -18,9 +18,11 @@ FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wshadow", "-Wconversion"
 def main():
     folder = Path(sys.argv[1])
     passed = failed = 0
-    for header in sorted((folder / "ml").glob("*.h")):
+    for header in sorted((folder / "ml").rglob("*.h*")):
         for way in WAYS:
-            source = f"#include <ml/{header.name}>\n"
+            if header.suffix == ".hpp" and way[2] == "c":
+                continue
+            source = f"#include <{header.relative_to(folder).as_posix()}>\n"
             try:
                 done = subprocess.run([*way, f"-I{folder}", *FLAGS], input=source, text=True,
                                       stderr=subprocess.PIPE)
