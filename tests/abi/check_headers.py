@@ -19,7 +19,8 @@ def main():
     folder = Path(sys.argv[1])
     passed = failed = 0
     for header in sorted((folder / "ml").rglob("*.h*")):
-        for way in WAYS:
+        # The generated ones are of one pattern: two ways will do.
+        for way in WAYS[::3] if header.parent.name == "algorithms" else WAYS:
             if header.suffix == ".hpp" and way[2] == "c":
                 continue
             source = f"#include <{header.relative_to(folder).as_posix()}>\n"
