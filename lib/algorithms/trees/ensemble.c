@@ -138,28 +138,76 @@ static ml_status want_nodes(const ml_model *m, mli_ensemble *e, ml_error *err)
     return s;
 }
 
+/* A tensor of bins, one byte each or two. */
+static ml_status want_bins(const ml_model *m, const char *name, int64_t n, int wide,
+                           const uint8_t **narrow, const uint16_t **two, ml_error *err)
+{
+    if (wide) return mli_model_want(m, name, ML_DTYPE_U16, 1, &n, two, err);
+    return mli_model_want(m, name, ML_DTYPE_U8, 1, &n, narrow, err);
+}
+
+static ml_status check_levels(const mli_ensemble *e, int64_t levels, ml_error *err)
+{
+    int64_t before = 0, bins = 32 * e->set_words;
+    for (int64_t j = 0; j <= e->n_features; j++) {
+        if (e->level_start[j] < before || e->level_start[j] > levels)
+            return mli_fail(err, ML_E_FORMAT, "tensor level_start is not ascending");
+        before = e->level_start[j];
+    }
+    int bad = !e->wide_bin && bins < 256;
+    for (int64_t i = 0; e->wide_bin && i < levels; i++) bad |= e->wide_bin[i] >= bins;
+    for (int64_t j = 0; e->wide_bin && j < e->n_features; j++) {
+        bad |= e->wide_other[j] >= bins;
+        bad |= e->wide_missing && e->wide_missing[j] >= bins;
+    }
+    return bad ? mli_fail(err, ML_E_FORMAT, "tensor sets is too narrow for its bins")
+               : ML_OK;
+}
+
 static ml_status want_categories(const ml_model *m, mli_ensemble *e, ml_error *err)
 {
-    int64_t n = e->n_nodes, sets[2] = {-1, 8}, f = e->n_features + 1, levels = -1;
-    int64_t others = e->n_features;
+    int64_t n = e->n_nodes, sets[2] = {-1, -1}, f = e->n_features + 1, levels = -1;
+    const ml_tensor *bin = mli_model_find(m, "level_bin");
     if (!mli_model_find(m, "sets")) return ML_OK;
+    int wide = bin && ml_tensor_dtype(bin) == ML_DTYPE_U16;
+    if (bin && ml_tensor_ndim(bin) == 1) levels = ml_tensor_shape(bin)[0];
     ml_status s = mli_model_want(m, "node_set", ML_DTYPE_I32, 1, &n, &e->set, err);
     if (s == ML_OK) s = mli_model_want(m, "sets", ML_DTYPE_U32, 2, sets, &e->sets, err);
     if (s == ML_OK)
         s = mli_model_want(m, "level_start", ML_DTYPE_I64, 1, &f, &e->level_start, err);
     if (s == ML_OK)
-        s = mli_model_want(m, "level_bin", ML_DTYPE_U8, 1, &levels, &e->level_bin, err);
+        s = want_bins(m, "level_bin", levels, wide, &e->level_bin, &e->wide_bin, err);
     if (s == ML_OK)
-        s = mli_model_want(m, "level_other", ML_DTYPE_U8, 1, &others, &e->level_other,
-                           err);
+        s = want_bins(m, "level_other", e->n_features, wide, &e->level_other,
+                      &e->wide_other, err);
+    if (s == ML_OK && mli_model_find(m, "level_missing"))
+        s = want_bins(m, "level_missing", e->n_features, wide, &e->level_missing,
+                      &e->wide_missing, err);
     if (s != ML_OK) return s;
     e->n_sets = sets[0];
-    int64_t before = 0;
-    for (int64_t j = 0; j < f; j++) {
-        if (e->level_start[j] < before || e->level_start[j] > levels)
-            return mli_fail(err, ML_E_FORMAT, "tensor level_start is not ascending");
-        before = e->level_start[j];
-    }
+    e->set_words = sets[1];
+    return check_levels(e, levels, err);
+}
+
+static ml_status want_link(const ml_model *m, mli_ensemble *e, ml_error *err)
+{
+    int64_t f = e->n_features, one = 1;
+    const uint8_t *link = NULL;
+    const double *scale = NULL;
+    ml_status s = ML_OK;
+    if (mli_model_find(m, "zero_missing"))
+        s = mli_model_want(m, "zero_missing", ML_DTYPE_U8, 1, &f, &e->zero_missing, err);
+    if (s == ML_OK && mli_model_find(m, "link"))
+        s = mli_model_want(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
+    if (s == ML_OK && mli_model_find(m, "link_scale"))
+        s = mli_model_want(m, "link_scale", ML_DTYPE_F64, 1, &one, &scale, err);
+    if (s != ML_OK) return s;
+    if (link && *link >= MLI_LINK_COUNT)
+        return mli_fail(err, ML_E_FORMAT, "tensor link has the unknown value %d", *link);
+    if (scale && !isfinite(*scale))
+        return mli_fail(err, ML_E_FORMAT, "tensor link_scale is not finite");
+    e->link = link ? *link : MLI_LINK_NONE;
+    e->link_scale = scale ? *scale : 1;
     return ML_OK;
 }
 
@@ -227,7 +275,87 @@ ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *
                         (long long)e.n_trees, (long long)scores);
     s = want_nodes(model, &e, err);
     if (s == ML_OK) s = want_categories(model, &e, err);
+    if (s == ML_OK) s = want_link(model, &e, err);
     if (s == ML_OK) s = check_trees(&e, err);
     if (s == ML_OK) *out = e;
     return s;
+}
+
+/* Walking. */
+
+static int in_set(const mli_ensemble *e, int64_t i, int64_t bin)
+{
+    return (int)(e->sets[e->set_words * e->set[i] + (bin >> 5)] >> (bin & 31)) & 1;
+}
+
+static int category_left(const mli_ensemble *e, int64_t i, double x)
+{
+    int64_t j = e->feature[i], first = e->level_start[j];
+    int64_t n = e->level_start[j + 1] - first;
+    if (x >= 0 && x < (double)n) {
+        int64_t at = first + (int64_t)x;
+        return in_set(e, i, e->wide_bin ? e->wide_bin[at] : e->level_bin[at]);
+    }
+    if (e->wide_bin) {
+        int missing = x != x && e->wide_missing;
+        return in_set(e, i, missing ? e->wide_missing[j] : e->wide_other[j]);
+    }
+    int missing = x != x && e->level_missing;
+    return in_set(e, i, missing ? e->level_missing[j] : e->level_other[j]);
+}
+
+int mli_ensemble_goes_left(const mli_ensemble *e, int64_t i, double x)
+{
+    if (e->flags[i] & MLI_NODE_CATEGORICAL) return category_left(e, i, x);
+    int zero = e->zero_missing && fabs(x) <= (double)MLI_ZERO_MISSING;
+    if (x != x || (zero && e->zero_missing[e->feature[i]]))
+        return e->flags[i] & MLI_NODE_MISSING_LEFT;
+    return x <= e->threshold[i];
+}
+
+int mli_ensemble_plain(const mli_ensemble *e)
+{
+    return !e->level_missing && !e->wide_bin && !e->zero_missing && !e->link &&
+           (e->set_words == 0 || e->set_words == 8);
+}
+
+static double link_one(const mli_ensemble *e, double s)
+{
+    s *= e->link_scale;
+    switch (e->link) {
+    case MLI_LINK_EXP:
+        return exp(s);
+    case MLI_LINK_SIGMOID:
+        return 1 / (1 + exp(-s));
+    case MLI_LINK_SOFTPLUS:
+        return s > 0 ? s + log1p(exp(-s)) : log1p(exp(s));
+    case MLI_LINK_STEP:
+        return s > 0;
+    default:
+        return s;
+    }
+}
+
+static void softmax(const mli_ensemble *e, const double *score, double *out)
+{
+    double top = -INFINITY, sum = 0;
+    for (int64_t k = 0; k < e->n_scores; k++) {
+        out[k] = score[k] * e->link_scale;
+        if (out[k] > top) top = out[k];
+    }
+    for (int64_t k = 0; k < e->n_scores; k++) sum += out[k] = exp(out[k] - top);
+    for (int64_t k = 0; k < e->n_scores; k++) out[k] /= sum;
+}
+
+void mli_ensemble_link(const mli_ensemble *e, const double *score, int64_t n_outputs,
+                       double *out)
+{
+    if (e->link == MLI_LINK_SOFTMAX) {
+        softmax(e, score, out);
+        return;
+    }
+    for (int64_t k = 0; k < e->n_scores; k++) out[k] = link_one(e, score[k]);
+    if (n_outputs != 2 || e->n_scores != 1) return;
+    out[1] = out[0];
+    out[0] = 1 - out[0];
 }

@@ -21,10 +21,20 @@
  *   base_score     f64 [scores]
  * and with categorical features
  *   node_set       i32 [nodes]     row of `sets`, -1 for other nodes
- *   sets           u32 [sets, 8]   bins that go left
+ *   sets           u32 [sets, W]   bins that go left, 32 a word
  *   level_start    i64 [features + 1]
  *   level_bin      u8  [levels]    bins of the categories of each feature
  *   level_other    u8  [features]  bin of missing and unknown categories
+ *
+ * Training makes W = 8 and at most 256 bins. Models that come from other systems may need
+ * more: then W is larger and the bins are u16. They may have besides
+ *   level_missing  as level_other  bin of missing values, where it is another one
+ *   zero_missing   u8  [features]  1: numbers within 1e-35 of zero count as missing
+ *   link           u8  [1]         MLI_LINK_: from scores to predictions, where it is not
+ *                                  the one of the objective
+ *   link_scale     f64 [1]         what scores are multiplied by before the link
+ * A categorical node may split on a numeric input: its value, cut to a whole number, is
+ * the category.
  */
 #ifndef MLI_TREES_ENSEMBLE_H
 #define MLI_TREES_ENSEMBLE_H
@@ -34,8 +44,22 @@
 #define MLI_NODE_MISSING_LEFT 1
 #define MLI_NODE_CATEGORICAL  2
 
+/* What the tensor `link` says. With two classes and one score, the score or its image
+ * belongs to the second class. */
+enum {
+    MLI_LINK_NONE, /* as the objective has it */
+    MLI_LINK_IDENTITY,
+    MLI_LINK_EXP,
+    MLI_LINK_SIGMOID, /* of each score */
+    MLI_LINK_SOFTMAX,
+    MLI_LINK_SOFTPLUS, /* log(1 + e^s) */
+    MLI_LINK_STEP,     /* s > 0 */
+    MLI_LINK_COUNT
+};
+
 typedef struct mli_ensemble {
     int64_t n_trees, n_nodes, n_sets, n_scores, n_features;
+    int64_t set_words; /* W */
     const int64_t *start;
     const int32_t *feature, *left, *set;
     const double *threshold, *value, *cover, *gain, *base;
@@ -43,7 +67,25 @@ typedef struct mli_ensemble {
     const uint32_t *sets;
     const int64_t *level_start;
     const uint8_t *level_bin, *level_other;
+    /* Of imported models; NULL, 0 and 1 otherwise. */
+    const uint8_t *level_missing;
+    const uint16_t *wide_bin, *wide_other, *wide_missing; /* instead of level_ */
+    const uint8_t *zero_missing;
+    int32_t link;
+    double link_scale;
 } mli_ensemble;
+
+#define MLI_ZERO_MISSING 1e-35F
+
+/* Does a row with the value x of the node's feature go left? The meaning of a node in one
+ * place: faster engines must agree. */
+int mli_ensemble_goes_left(const mli_ensemble *e, int64_t node, double x);
+/* Has it nothing but what training makes? */
+int mli_ensemble_plain(const mli_ensemble *e);
+/* Scores of one row to predictions by the link, which is not MLI_LINK_NONE:
+ * out[n_outputs]. */
+void mli_ensemble_link(const mli_ensemble *e, const double *score, int64_t n_outputs,
+                       double *out);
 
 /* Reads and checks a model's tensors: afterwards every index is in range and every walk
  * ends. ML_E_FORMAT otherwise. */

@@ -203,7 +203,13 @@ static ml_status check(const ml_model *m, ml_error *err)
     ml_status s = mli_ensemble_read(m, &e, err);
     if (s != ML_OK) return s;
     mli_gbdt_objective(m->params, m->inputs, &o);
-    if (o.n_scores != e.n_scores)
+    int64_t classes = m->inputs->classes.n;
+    int fits = o.n_scores == e.n_scores;
+    if (e.link)
+        fits = classes == 0 ? e.n_scores == 1 && e.link != MLI_LINK_SOFTMAX
+                            : e.n_scores == classes || (classes == 2 && e.n_scores == 1 &&
+                                                        e.link != MLI_LINK_SOFTMAX);
+    if (!fits)
         return mli_fail(err, ML_E_FORMAT, "%lld scores do not fit the objective",
                         (long long)e.n_scores);
     return ML_OK;

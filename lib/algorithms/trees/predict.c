@@ -13,23 +13,11 @@ typedef struct gbdt_plan {
     int raw;
 } gbdt_plan;
 
-static int goes_left(const mli_ensemble *e, int64_t i, double x)
-{
-    if (e->flags[i] & MLI_NODE_CATEGORICAL) {
-        int64_t j = e->feature[i], first = e->level_start[j];
-        int64_t n = e->level_start[j + 1] - first;
-        uint8_t bin = x >= 0 && x < (double)n ? e->level_bin[first + (int64_t)x]
-                                              : e->level_other[j];
-        return (int)(e->sets[8 * e->set[i] + (bin >> 5)] >> (bin & 31)) & 1;
-    }
-    if (x != x) return e->flags[i] & MLI_NODE_MISSING_LEFT;
-    return x <= e->threshold[i];
-}
-
 static int64_t find_leaf(const mli_ensemble *e, int64_t tree, const double *row)
 {
     int64_t first = e->start[tree], i = first;
-    while (e->left[i]) i = first + e->left[i] + !goes_left(e, i, row[e->feature[i]]);
+    while (e->left[i])
+        i = first + e->left[i] + !mli_ensemble_goes_left(e, i, row[e->feature[i]]);
     return i;
 }
 
@@ -45,6 +33,8 @@ static void run_scores(const mli_plan *plan, const double *rows, int64_t n,
             score[t % e->n_scores] += e->value[find_leaf(e, t, rows + i * stride)];
         if (p->raw)
             memcpy(out + i * e->n_scores, score, (size_t)e->n_scores * sizeof *score);
+        else if (e->link)
+            mli_ensemble_link(e, score, plan->n_outputs, out + i * plan->n_outputs);
         else
             mli_objective_value(&p->objective, score, out + i * plan->n_outputs);
     }
