@@ -5,6 +5,7 @@
  */
 #include "core/json.h"
 #include "core/sha256.h"
+#include "serialization/import.h"
 #include "serialization/inputs_json.h"
 #include "serialization/modelfile.h"
 
@@ -19,6 +20,10 @@ static const mli_param load_params[] = {
     {"verify", "check", ML_PARAM_BOOL, 0, "false", NULL, NULL, NULL,
      "Compares the SHA-256 of the tensor bytes with the one in the file, and checks all "
      "contents at once. It reads the whole file.",
+     "0.1"},
+    {"target", "label", ML_PARAM_STR, 0, "target", NULL, NULL, NULL,
+     "The name of the target column of a model that comes from another system, whose "
+     "file does not tell it. Evaluation looks for it.",
      "0.1"},
     MLI_PARAM_END};
 
@@ -292,52 +297,80 @@ ml_status mli_modelfile_read(ml_context *ctx, mli_buffer *buffer, int verify,
 
 /* ---- loading ---- */
 
-static ml_status read_options(ml_context *ctx, const ml_params *options, int *verify,
-                              ml_error *err)
+typedef struct load_options {
+    int verify;
+    char *target;
+} load_options;
+
+static ml_status read_options(ml_context *ctx, const ml_params *options,
+                              load_options *out, ml_error *err)
 {
     ml_params *p = NULL;
-    *verify = 0;
-    if (!options) return ML_OK;
     ml_status status = mli_params_resolve(ctx, &mli_options_load, options, &p, err);
     if (status) return status;
-    *verify = mli_get_bool(p, "verify");
+    out->verify = mli_get_bool(p, "verify");
+    out->target = mli_strdup(ctx, mli_get_str(p, "target"));
     ml_params_free(p);
-    return ML_OK;
+    return out->target ? ML_OK : mli_nomem(err);
+}
+
+/* Our own file, whose tensors stay in the buffer, or one of another system. */
+static ml_status load(ml_context *ctx, mli_buffer *buffer, const load_options *options,
+                      ml_model **out, ml_error *err)
+{
+    int32_t format = mli_import_sniff(buffer->data, buffer->size);
+    if (format == MLI_FOREIGN_NONE)
+        return mli_modelfile_read(ctx, buffer, options->verify, out, err);
+    return mli_import_read(ctx, buffer->data, buffer->size, format, options->target, out,
+                           err);
+}
+
+/* A place inside the file stays in the message. */
+static ml_status name_file(ml_status status, const char *path, ml_error *err)
+{
+    char inside[256];
+    snprintf(inside, sizeof inside, "%s", err ? ml_error_location(err) : "");
+    if (!inside[0]) return mli_error_at(err, status, "file \"%s\"", path);
+    return mli_error_at(err, status, "file \"%s\", %s", path, inside);
 }
 
 ml_status ml_model_load_file(ml_context *context, const char *path,
                              const ml_params *options, ml_model **out, ml_error *error)
 {
-    int verify;
+    load_options o = {0};
     mli_buffer *buffer = NULL;
     if (!context) return mli_null(error, "context");
     if (!path) return mli_null(error, "path");
     if (!out) return mli_null(error, "out");
-    ml_status status = read_options(context, options, &verify, error);
-    if (!status) status = mli_map_file(context, path, &buffer, error);
+    ml_status status = read_options(context, options, &o, error);
     if (status) return status;
-    status = mli_modelfile_read(context, buffer, verify, out, error);
-    mli_buffer_free(buffer);
-    return status ? mli_error_at(error, status, "file \"%s\"", path) : ML_OK;
+    status = mli_map_file(context, path, &buffer, error);
+    if (!status) {
+        status = load(context, buffer, &o, out, error);
+        mli_buffer_free(buffer);
+        if (status) status = name_file(status, path, error);
+    }
+    mli_free(context, o.target);
+    return status;
 }
 
 ml_status ml_model_load_memory(ml_context *context, const void *data, size_t size,
                                ml_release_fn release, void *user,
                                const ml_params *options, ml_model **out, ml_error *error)
 {
-    int verify;
+    load_options o = {0};
     if (!context) return mli_null(error, "context");
     if (!data) return mli_null(error, "data");
     if (!out) return mli_null(error, "out");
-    ml_status status = read_options(context, options, &verify, error);
+    ml_status status = read_options(context, options, &o, error);
     if (status) return status;
     mli_buffer *buffer = mli_buffer_wrap(context, data, size, NULL, NULL);
-    if (!buffer) return mli_nomem(error);
-    status = mli_modelfile_read(context, buffer, verify, out, error);
+    status = buffer ? load(context, buffer, &o, out, error) : mli_nomem(error);
     if (!status) { /* from now on the memory is ours to give back */
         buffer->release = release;
         buffer->user = user;
     }
     mli_buffer_free(buffer);
+    mli_free(context, o.target);
     return status;
 }

@@ -331,6 +331,8 @@ static double link_one(const mli_ensemble *e, double s)
         return s > 0 ? s + log1p(exp(-s)) : log1p(exp(s));
     case MLI_LINK_STEP:
         return s > 0;
+    case MLI_LINK_SQUARE:
+        return s * fabs(s);
     default:
         return s;
     }

@@ -54,6 +54,7 @@ enum {
     MLI_LINK_SOFTMAX,
     MLI_LINK_SOFTPLUS, /* log(1 + e^s) */
     MLI_LINK_STEP,     /* s > 0 */
+    MLI_LINK_SQUARE,   /* s |s| */
     MLI_LINK_COUNT
 };
 

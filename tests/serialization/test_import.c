@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Models of XGBoost and LightGBM: their predictions (tests/reference/foreign.py wrote
+ * what is expected; the shared data hold more), what comes of their inputs, saving them,
+ * and damage of any kind.
+ */
+#include "failing.h"
+#include "foreign_testing.h"
+
+#include "serialization/import.h"
+#include <float.h>
+
+/* Rows, model, and the largest difference from its system's predictions: XGBoost adds
+ * floats. */
+static const struct {
+    const char *rows, *model;
+    double tol;
+} models[] = {
+    {"numbers", "xgb_binary.json", 1e-6},    {"numbers", "xgb_softprob.ubj", 1e-6},
+    {"numbers", "xgb_poisson.json", 1e-6},   {"numbers", "xgb_tweedie.ubj", 1e-6},
+    {"numbers", "xgb_reglogistic.json", 1e-6}, {"numbers", "xgb_aft.json", 1e-6},
+    {"numbers", "xgb_rank.ubj", 1e-6},       {"numbers", "xgb_hinge.json", 1e-6},
+    {"named", "xgb_category.json", 1e-6},    {"codes", "xgb_category.json", 1e-6},
+    {"numbers", "lgb_binary.txt", 1e-14},    {"numbers", "lgb_multiclass.txt", 1e-14},
+    {"numbers", "lgb_ova.txt", 1e-14},       {"numbers", "lgb_zero.txt", 1e-14},
+    {"numbers", "lgb_nomissing.txt", 1e-14}, {"numbers", "lgb_sqrt.txt", 1e-14},
+    {"numbers", "lgb_forest.txt", 1e-14},    {"numbers", "lgb_xentropy.txt", 1e-14},
+    {"numbers", "lgb_lambda.txt", 1e-14},    {"numbers", "lgb_gamma.txt", 1e-14},
+    {"named", "lgb_category.txt", 1e-14},    {"codes", "lgb_category.txt", 1e-14},
+};
+#define N_MODELS (int)(sizeof models / sizeof models[0])
+
+static const char *foreign_path(const char *rows, const char *model)
+{
+    char name[256];
+    snprintf(name, sizeof name, "tests/data/foreign/%s.%s", rows, model);
+    return source_path(name);
+}
+
+static ml_table *foreign_rows(ml_context *ctx, const char *rows)
+{
+    ml_table *t = NULL;
+    OK(ml_table_read_csv(ctx, foreign_path(rows, "csv"), NULL, &t, ERR));
+    return t;
+}
+
+static void check_model(const ml_model *m, const ml_table *t, const char *name,
+                        const char *expected, double tol)
+{
+    FILE *f = fopen(expected, "r");
+    ck_assert_msg(f != NULL, "%s is missing", expected);
+    matrix margins = read_matrix(&f), values = read_matrix(&f);
+    matrix a = predict_table(m, "score", t);
+    matrix b = predict_table(m, ml_model_classes(m) ? "proba" : "value", t);
+    assert_close(name, a, margins, tol);
+    assert_close(name, b, values, tol);
+    free(a.at);
+    free(b.at);
+    free(margins.at);
+    free(values.at);
+}
+
+START_TEST(predicts_the_same)
+{
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < N_MODELS; i++) {
+        char name[128], expected[4200], saved[256];
+        snprintf(name, sizeof name, "%.*s.expected",
+                 (int)strcspn(models[i].model, "."), models[i].model);
+        snprintf(expected, sizeof expected, "%s", foreign_path(models[i].rows, name));
+        ml_table *t = foreign_rows(ctx, models[i].rows);
+        ml_model *m = load_foreign(ctx, foreign_path(models[i].rows, models[i].model));
+        check_model(m, t, models[i].model, expected, models[i].tol);
+        /* And as a libml model. */
+        snprintf(saved, sizeof saved, "%s/model.ml", test_folder());
+        OK(ml_model_save_file(m, saved, NULL, ERR));
+        ml_model *again = load_foreign(ctx, saved);
+        check_model(again, t, models[i].model, expected, models[i].tol);
+        ml_model_free(again);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- shared data ---- */
+
+static ml_model *shared_model(ml_context *ctx, const char *name)
+{
+    const char *path = shared_path(name);
+    return path ? load_foreign(ctx, path) : NULL;
+}
+
+START_TEST(shared_lightgbm)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = shared_model(ctx, "models_trees/lightgbm_multiclass/model.txt");
+    if (!m) SKIP("no shared data");
+    matrix rows = matrix_without_first(
+        matrix_of_file(shared_path("models_trees/lightgbm_multiclass/input.tsv")));
+    matrix raw = matrix_of_file(shared_path("models_trees/lightgbm_multiclass/raw.txt"));
+    matrix p = matrix_of_file(
+        shared_path("models_trees/lightgbm_multiclass/probability.txt"));
+    assert_close("multiclass", predict_rows(m, "score", rows), raw, 1e-13);
+    assert_close("multiclass", predict_rows(m, "proba", rows), p, 1e-13);
+    ml_model_free(m);
+
+    m = shared_model(ctx, "models_trees/lightgbm_dart/model.txt");
+    rows = matrix_of_file(shared_path("models_trees/lightgbm_dart/input.tsv"));
+    p = matrix_of_file(shared_path("models_trees/lightgbm_dart/probability.txt"));
+    assert_close("dart", predict_rows(m, "proba", rows), p, 1e-13);
+    ml_model_free(m);
+
+    m = shared_model(ctx, "models_trees/lightgbm_poisson/model.txt");
+    rows = matrix_of_file(shared_path("models_trees/lightgbm_poisson/input.tsv"));
+    p = matrix_of_file(shared_path("models_trees/lightgbm_poisson/prediction.txt"));
+    assert_close("poisson", predict_rows(m, "value", rows), p, 1e-13);
+    ml_model_free(m);
+
+    m = shared_model(ctx, "models_trees/lightgbm_categorical/model.txt");
+    rows = matrix_of_libsvm(shared_path("models_trees/lightgbm_categorical/input.libsvm"),
+                            ml_model_inputs(m), 0, 0);
+    p = matrix_of_file(shared_path("models_trees/lightgbm_categorical/prediction.txt"));
+    assert_close("categorical", predict_rows(m, "value", rows), p, 1e-13);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Two numberings of leaves: equal up to names, tree by tree. */
+START_TEST(shared_leaves)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = shared_model(ctx, "models_trees/lightgbm_leaf_index/model.txt");
+    if (!m) SKIP("no shared data");
+    matrix rows =
+        matrix_of_file(shared_path("models_trees/lightgbm_leaf_index/input.txt"));
+    matrix want =
+        matrix_of_file(shared_path("models_trees/lightgbm_leaf_index/leaf_index.txt"));
+    matrix got = predict_rows(m, "leaf", rows);
+    ck_assert_int_eq(got.columns, want.columns);
+    for (int64_t t = 0; t < got.columns; t++)
+        for (int64_t a = 0; a < got.rows; a++)
+            for (int64_t b = 0; b < a; b++) {
+                int64_t n = got.columns;
+                ck_assert_int_eq(got.at[a * n + t] == got.at[b * n + t],
+                                 want.at[a * n + t] == want.at[b * n + t]);
+            }
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(shared_xgboost)
+{
+    static const char *const names[] = {"model.ubj", "model_transcoded.json"};
+    ml_context *ctx = test_context(1);
+    if (!shared_path("models_trees/xgboost_ubjson_abalone/model.ubj"))
+        SKIP("no shared data");
+    matrix want = matrix_of_file(
+        shared_path("models_trees/xgboost_ubjson_abalone/prediction_recomputed.txt"));
+    matrix rows = matrix_of_libsvm(
+        shared_path("models_trees/xgboost_ubjson_abalone/input.libsvm"), 9, 1, NAN);
+    for (int i = 0; i < 2; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "models_trees/xgboost_ubjson_abalone/%s", names[i]);
+        ml_model *m = shared_model(ctx, name);
+        matrix fitting = {0, 0, NULL};
+        for (int64_t r = 0; r < rows.rows; r++)
+            matrix_add(&fitting, rows.at + r * 9, ml_model_inputs(m));
+        assert_close(name, predict_rows(m, "value", fitting), want, 1e-12);
+        free(fitting.at);
+        ml_model_free(m);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- what models know ---- */
+
+START_TEST(inputs_and_facts)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = load_foreign(ctx, foreign_path("named", "xgb_category.json"));
+    ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
+    ck_assert_int_eq(ml_model_inputs(m), 4);
+    ck_assert_str_eq(ml_model_input_name(m, 2), "colour");
+    const char *json = ml_model_json(m);
+    ck_assert_ptr_nonnull(strstr(json, "XGBoost 3.2.0"));
+    ck_assert_ptr_nonnull(strstr(json, "reg:squarederror"));
+    ml_model_free(m);
+
+    ml_params *p = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_set_str(p, "target", "answer", ERR));
+    OK(ml_model_load_file(ctx, foreign_path("numbers", "xgb_softprob.ubj"), p, &m, ERR));
+    ck_assert_int_eq(ml_model_classes(m), 3);
+    ck_assert_str_eq(ml_model_class_label(m, 2), "2");
+    ck_assert_ptr_nonnull(strstr(ml_model_json(m), "answer"));
+    ml_params_free(p);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static int released;
+static void count_release(void *user)
+{
+    (void)user;
+    released++;
+}
+
+START_TEST(from_memory)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = NULL;
+    bytes b = bytes_of_file(foreign_path("numbers", "lgb_binary.txt"));
+    OK(ml_model_load_memory(ctx, b.data, b.size, count_release, NULL, NULL, &m, ERR));
+    ck_assert_int_eq(released, 1); /* nothing of it is needed any more */
+    free(b.data);
+    ck_assert_int_eq(ml_model_classes(m), 2);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Thresholds of floats say of every double what the float compare says. */
+START_TEST(float_thresholds)
+{
+    static const float t[] = {0.1F, 1, -1, 0, 1e-45F, -1e-45F, 3.5F, 16777217, FLT_MAX,
+                              -FLT_MAX, INFINITY, FLT_MIN, -0.3F};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        double below = mli_import_below_f32(t[i]), upto = mli_import_upto_f32(t[i]);
+        double at[] = {below, upto, (double)t[i], nextafterf(t[i], 9), nextafterf(t[i], -9),
+                       0, -1e300, 1e300, INFINITY, -INFINITY};
+        for (size_t k = 0; k < sizeof at / sizeof at[0]; k++) {
+            double near[3] = {at[k], nextafter(at[k], INFINITY),
+                              nextafter(at[k], -INFINITY)};
+            for (int n = 0; n < 3; n++) {
+                ck_assert_int_eq(near[n] <= below, (float)near[n] < t[i]);
+                ck_assert_int_eq(near[n] <= upto, (float)near[n] <= t[i]);
+            }
+        }
+    }
+}
+END_TEST
+
+/* ---- many categories ---- */
+
+/* An XGBoost model with a tree for each of n categories of one feature. */
+static char *one_tree_per_category(int n)
+{
+    size_t room = (size_t)n * 600 + 2000;
+    char *s = malloc(room), *p = s;
+    p += sprintf(p, "{\"learner\":{\"learner_model_param\":{\"base_score\":\"0\","
+                    "\"num_class\":\"0\",\"num_feature\":\"1\"},\"objective\":{\"name\":"
+                    "\"reg:squarederror\"},\"gradient_booster\":{\"name\":\"gbtree\","
+                    "\"model\":{\"tree_info\":[");
+    for (int i = 0; i < n; i++) p += sprintf(p, i ? ",0" : "0");
+    p += sprintf(p, "],\"trees\":[");
+    for (int i = 0; i < n; i++)
+        p += sprintf(p,
+                     "%s{\"tree_param\":{},\"left_children\":[1,-1,-1],\"right_children\":"
+                     "[2,-1,-1],\"split_indices\":[0,0,0],\"split_conditions\":[0,0,%d],"
+                     "\"default_left\":[%d,0,0],\"split_type\":[1,0,0],"
+                     "\"categories_nodes\":[0],\"categories\":[%d],\"categories_segments\":"
+                     "[0],\"categories_sizes\":[1]}",
+                     i ? "," : "", i + 1, i % 2, i);
+    sprintf(p, "]}}}}");
+    return s;
+}
+
+START_TEST(many_categories)
+{
+    ml_context *ctx = test_context(1);
+    int n = 700;
+    char *text = one_tree_per_category(n);
+    ml_model *m = NULL;
+    OK(ml_model_load_memory(ctx, text, strlen(text), NULL, NULL, NULL, &m, ERR));
+    double x[] = {0, 1, 255, 256, 699, 700, 5000, -1, NAN, 3.7};
+    double odd = 0;
+    for (int i = 0; i < n; i += 2) odd += i + 1; /* missing goes right there */
+    double want[] = {1, 2, 256, 257, 700, 0, 0, 0, odd, 4};
+    matrix rows = {10, 1, x}, expected = {10, 1, want};
+    assert_close("700 categories", predict_rows(m, "value", rows), expected, 0);
+    ml_model_free(m);
+    free(text);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- damage ---- */
+
+static void try_bytes(ml_context *ctx, const void *data, size_t size)
+{
+    ml_model *m = NULL;
+    ml_status s = ml_model_load_memory(ctx, data, size, NULL, NULL, NULL, &m, ERR);
+    ck_assert_msg(s == ML_OK || s == ML_E_FORMAT || s == ML_E_UNSUPPORTED ||
+                      s == ML_E_RANGE || s == ML_E_MEMORY,
+                  "%s: %s", ml_status_name(s), ml_error_message(ERR));
+    if (s == ML_OK) ml_model_free(m);
+}
+
+/* Cut anywhere it must not load; with any byte changed it loads or fails, no more. */
+START_TEST(damaged)
+{
+    static const char *const names[][2] = {{"numbers", "xgb_binary.json"},
+                                           {"numbers", "xgb_rank.ubj"},
+                                           {"named", "lgb_category.txt"},
+                                           {"named", "xgb_category.json"}};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 4; i++) {
+        bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
+        size_t end = b.size;
+        while (end > 0 && b.data[end - 1] == '\n') end--;
+        /* LightGBM's trees are all there before its importances. */
+        const unsigned char *tail = find_bytes(b.data, b.size, "end of trees", 12);
+        if (tail) end = (size_t)(tail - b.data);
+        for (size_t n = 0; n < end; n += 1 + n / 50) {
+            ml_model *m = NULL;
+            char *cut = malloc(n + 1); /* so that reading beyond it is seen */
+            memcpy(cut, b.data, n);
+            FAILS(ML_E_FORMAT,
+                  ml_model_load_memory(ctx, cut, n, NULL, NULL, NULL, &m, ERR));
+            free(cut);
+        }
+        uint32_t random = 12345;
+        for (int k = 0; k < 300; k++) {
+            random = random * 1664525 + 1013904223;
+            size_t at = random % b.size;
+            unsigned char old = b.data[at];
+            b.data[at] = (unsigned char)(random >> 24);
+            try_bytes(ctx, b.data, b.size);
+            b.data[at] = old;
+        }
+        free(b.data);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The message names what is wrong and where. */
+static void says(ml_context *ctx, const char *file, const char *from, const char *to,
+                 ml_status status, const char *message)
+{
+    ml_model *m = NULL;
+    bytes b = bytes_of_file(foreign_path("numbers", file)), e = {NULL, 0};
+    const unsigned char *at = find_bytes(b.data, b.size, from, strlen(from));
+    ck_assert_msg(at != NULL, "'%s' is not in %s", from, file);
+    size_t before = (size_t)(at - b.data);
+    bytes_write(b.data, before, &e);
+    bytes_write(to, strlen(to), &e);
+    bytes_write(at + strlen(from), b.size - before - strlen(from), &e);
+    FAILS(status, ml_model_load_memory(ctx, e.data, e.size, NULL, NULL, NULL, &m, ERR));
+    ck_assert_msg(strstr(ml_error_message(ERR), message) != NULL, "'%s' lacks '%s'",
+                  ml_error_message(ERR), message);
+    free(b.data);
+    free(e.data);
+}
+
+START_TEST(messages)
+{
+    ml_context *ctx = test_context(1);
+    const char *x = "xgb_binary.json", *l = "lgb_binary.txt";
+    says(ctx, x, "binary:logistic", "my:own", ML_E_UNSUPPORTED, "\"my:own\"");
+    says(ctx, x, "\"num_target\":\"1\"", "\"num_target\":\"2\"", ML_E_UNSUPPORTED,
+         "num_target");
+    says(ctx, x, "\"left_children\":[1", "\"left_children\":[99", ML_E_FORMAT,
+         "trees[0]");
+    says(ctx, x, "\"left_children\":[1", "\"left_children\":[0", ML_E_FORMAT, "tree 0");
+    says(ctx, x, "\"right_children\":[2,", "\"right_children\":[", ML_E_FORMAT,
+         "right_children");
+    says(ctx, x, "\"name\":\"gbtree\"", "\"name\":\"forest\"", ML_E_UNSUPPORTED, "forest");
+    says(ctx, x, "\"tree_info\"", "\"tree_inf\"", ML_E_FORMAT, "tree_info");
+    says(ctx, x, "\"tree_info\"", "tree_info", ML_E_FORMAT, "line 1, column");
+    says(ctx, x, "\"learner\"", "\"learned\"", ML_E_FORMAT, "XGBoost");
+    says(ctx, l, "objective=binary", "objective=mine", ML_E_UNSUPPORTED, "objective");
+    says(ctx, l, "is_linear=0", "is_linear=1", ML_E_UNSUPPORTED, "linear");
+    says(ctx, l, "num_leaves=7", "num_leaves=8", ML_E_FORMAT, "tree 0, from line 14");
+    says(ctx, l, "leaf_value=", "leaf_value=x ", ML_E_FORMAT, "leaf_value");
+    says(ctx, l, "end of trees", "", ML_E_FORMAT, "num_leaves");
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(out_of_memory)
+{
+    bytes files[3] = {bytes_of_file(foreign_path("named", "xgb_category.json")),
+                      bytes_of_file(foreign_path("named", "lgb_category.txt")),
+                      bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj"))};
+    for (int i = 0; i < 3; i++) {
+        ml_status s = ML_E_MEMORY;
+        for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
+            failing_alloc f = {.fail_at = n};
+            ml_host host = failing_host(&f);
+            ml_context *ctx = NULL;
+            ml_model *m = NULL;
+            s = ml_context_new(&host, &ctx, ERR);
+            if (s == ML_OK)
+                s = ml_model_load_memory(ctx, files[i].data, files[i].size, NULL, NULL,
+                                         NULL, &m, ERR);
+            ck_assert_msg(s == ML_OK || s == ML_E_MEMORY, "%s", ml_error_message(ERR));
+            if (s == ML_OK) ml_model_free(m);
+            ml_context_free(ctx);
+            ck_assert_int_eq(f.live, 0);
+            ck_assert_int_eq(f.faults, 0);
+        }
+        free(files[i].data);
+    }
+}
+END_TEST
+
+TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
+          shared_xgboost, inputs_and_facts, from_memory, float_thresholds,
+          many_categories, damaged, messages, out_of_memory)
