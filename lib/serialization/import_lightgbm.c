@@ -39,8 +39,8 @@ typedef struct lgb {
     const char *at, *end;
     int64_t line;
     block block;
-    int average; /* the mean of the rounds */
-    int64_t tree;
+    int average;            /* the mean of the rounds */
+    int64_t tree, expected; /* trees by the head; -1: it does not say */
     mli_import_node *nodes;
     int64_t capacity;
     double *number; /* scratch for one array */
@@ -69,6 +69,14 @@ static int starts(const char *line, size_t size, const char *with)
     return size >= n && memcmp(line, with, n) == 0;
 }
 
+/* Old versions leave the line "end of trees" out. */
+static int ends_trees(const char *line, size_t size)
+{
+    return starts(line, size, "end of trees") ||
+           starts(line, size, "feature importances") ||
+           starts(line, size, "feature_importances");
+}
+
 /* Reads lines up to one that starts a tree or ends them, which stays unread. */
 static void read_block(lgb *l)
 {
@@ -81,7 +89,7 @@ static void read_block(lgb *l)
         const char *before = l->at;
         int64_t at = l->line;
         if (!next_line(l, &line, &size)) return;
-        if (starts(line, size, "Tree=") || starts(line, size, "end of trees")) {
+        if (starts(line, size, "Tree=") || ends_trees(line, size)) {
             l->at = before;
             l->line = at;
             return;
@@ -254,6 +262,15 @@ static ml_status read_names(lgb *l, int64_t n)
     return s;
 }
 
+static void count_trees(lgb *l)
+{
+    const entry *e = find(l, "tree_sizes");
+    const char *at = e ? e->value : NULL, *word;
+    size_t size;
+    l->expected = e ? 0 : -1;
+    while (e && next_word(&at, e->value + e->value_size, &word, &size)) l->expected++;
+}
+
 static ml_status read_head(lgb *l)
 {
     mli_import *im = l->im;
@@ -273,6 +290,7 @@ static ml_status read_head(lgb *l)
     if (!s) s = read_names(l, last + 1);
     if (!s) s = mli_import_scores(im, per_round);
     if (find(l, "average_output")) l->average = 1;
+    count_trees(l);
     return s;
 }
 
@@ -482,6 +500,15 @@ static ml_status read_tree(lgb *l)
     return mli_import_tree(l->im, l->nodes, 2 * leaves - 1, l->tree % l->im->n_scores);
 }
 
+static ml_status check_count(lgb *l)
+{
+    int64_t n = l->tree;
+    l->tree = -1;
+    return l->expected < 0 || l->expected == n
+               ? ML_OK
+               : fail(l, ML_E_FORMAT, "tree_sizes", "lists another number of trees");
+}
+
 static ml_status read_trees(lgb *l)
 {
     const char *line;
@@ -489,7 +516,7 @@ static ml_status read_trees(lgb *l)
     ml_status s = ML_OK;
     l->tree = 0;
     while (!s && next_line(l, &line, &size)) {
-        if (starts(line, size, "end of trees")) return ML_OK;
+        if (ends_trees(line, size)) return check_count(l);
         read_block(l);
         s = read_tree(l);
         l->tree++;

@@ -112,9 +112,9 @@ static inline matrix predict_table(const ml_model *m, const char *kind, const ml
     OK(ml_predictor_new(m, kind, NULL, &p, ERR));
     OK(ml_predictor_run(p, t, &tensor, ERR));
     matrix out = {ml_table_rows(t), ml_predictor_outputs(p), NULL};
-    size_t bytes = (size_t)(out.rows * out.columns) * sizeof *out.at;
-    out.at = malloc(bytes);
-    memcpy(out.at, ml_tensor_data(tensor), bytes);
+    size_t size = (size_t)(out.rows * out.columns) * sizeof *out.at;
+    out.at = malloc(size);
+    memcpy(out.at, ml_tensor_data(tensor), size);
     ml_tensor_free(tensor);
     ml_predictor_free(p);
     return out;
@@ -126,11 +126,12 @@ static inline void assert_close(const char *what, matrix got, matrix want, doubl
 {
     int64_t skip = got.columns == 2 && want.columns == 1;
     ck_assert_msg(got.rows == want.rows && got.columns - skip == want.columns,
-                  "%s: %d x %d instead of %d x %d", what, (int)got.rows,
-                  (int)got.columns, (int)want.rows, (int)want.columns);
+                  "%s: %d x %d instead of %d x %d", what, (int)got.rows, (int)got.columns,
+                  (int)want.rows, (int)want.columns);
     for (int64_t i = 0; i < want.rows; i++) {
         for (int64_t k = 0; k < want.columns; k++) {
-            double a = got.at[i * got.columns + k + skip], b = want.at[i * want.columns + k];
+            double a = got.at[i * got.columns + k + skip],
+                   b = want.at[i * want.columns + k];
             double room = tol * (fabs(b) > 1 ? fabs(b) : 1);
             ck_assert_msg(fabs(a - b) <= room, "%s: row %d, output %d: %.17g, not %.17g",
                           what, (int)i, (int)k, a, b);
