@@ -1,3 +1,7 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * import_catboost.c: to come.
+ */
 #include "serialization/import.h"
 ml_status mli_import_catboost(mli_import *im, const struct mli_item *root)
 {
