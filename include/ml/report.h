@@ -67,7 +67,8 @@ ML_API ML_CHECK ml_status ml_report_add_profile(ml_report *report, const char *t
  * @param model   the model
  * @param test    [null] rows with the target
  * @param error   [null] details of a failure
- * @returns ML_OK, ML_E_DATA or ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME when the table lacks columns, ML_E_DATA or ML_E_MEMORY; a
+ *          section that fails is left out
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_report_add_model(ml_report *report, const char *title,

@@ -29,6 +29,14 @@ void mli_str_clear(mli_str *s)
     if (s->capacity) s->data[0] = 0;
 }
 
+void mli_str_cut(mli_str *s, size_t size)
+{
+    s->failed = 0;
+    if (size >= s->size) return;
+    s->size = size;
+    s->data[size] = 0;
+}
+
 /* Room for `more` bytes and the final NUL. 1 on success. */
 static int reserve(mli_str *s, size_t more)
 {

@@ -21,6 +21,7 @@ typedef struct mli_str {
 void mli_str_init(mli_str *s, ml_context *ctx);
 void mli_str_free(mli_str *s);
 void mli_str_clear(mli_str *s); /* keeps the memory */
+void mli_str_cut(mli_str *s, size_t size); /* to its first `size` bytes; forgets failures */
 void mli_str_add(mli_str *s, const char *text);
 void mli_str_add_n(mli_str *s, const char *text, size_t size);
 void mli_str_char(mli_str *s, char c);

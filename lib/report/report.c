@@ -42,6 +42,8 @@ void ml_report_free(ml_report *report)
 void mli_report_section(ml_report *r, const char *title)
 {
     long long n = (long long)++r->sections;
+    r->kept_navigation = r->navigation.size;
+    r->kept_body = r->body.size;
     mli_str_printf(&r->navigation, "<a href=\"#s%lld\">", n);
     mli_html_text(&r->navigation, title);
     mli_str_add(&r->navigation, "</a>");
@@ -50,9 +52,14 @@ void mli_report_section(ml_report *r, const char *title)
     mli_str_add(&r->body, "</h2>\n");
 }
 
-ml_status mli_report_state(const ml_report *r, ml_error *err)
+ml_status mli_report_end_section(ml_report *r, ml_status st, ml_error *err)
 {
-    return r->body.failed || r->navigation.failed ? mli_nomem(err) : ML_OK;
+    if (st == ML_OK && (r->body.failed || r->navigation.failed)) st = mli_nomem(err);
+    if (st == ML_OK) return ML_OK;
+    r->sections--;
+    mli_str_cut(&r->navigation, r->kept_navigation);
+    mli_str_cut(&r->body, r->kept_body);
+    return st;
 }
 
 ml_status ml_report_add_table(ml_report *report, const char *title, const ml_table *table,
@@ -63,7 +70,7 @@ ml_status ml_report_add_table(ml_report *report, const char *title, const ml_tab
     if (!table) return mli_null(error, "table");
     mli_report_section(report, title);
     mli_html_table(&report->body, table, 200);
-    return mli_report_state(report, error);
+    return mli_report_end_section(report, ML_OK, error);
 }
 
 static ml_status write_page(const ml_report *r, mli_sink *sink, ml_error *err)

@@ -14,11 +14,12 @@ struct ml_report {
     char *title;
     mli_str navigation, body;
     int64_t sections;
+    size_t kept_navigation, kept_body; /* sizes before the section that is being added */
 };
 
 /* Begins a section. */
 void mli_report_section(ml_report *r, const char *title);
-/* ML_E_MEMORY when an append has failed since. */
-ml_status mli_report_state(const ml_report *r, ml_error *err);
+/* Ends it. When `st` is a failure, or an append has failed, the section is taken out. */
+ml_status mli_report_end_section(ml_report *r, ml_status st, ml_error *err);
 
 #endif

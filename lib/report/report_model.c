@@ -117,7 +117,6 @@ ml_status ml_report_add_model(ml_report *report, const char *title, const ml_mod
     if (st == ML_OK && test) st = scores(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_predictions(s, model, test, error);
     if (st == ML_OK) st = importance(s, model, error);
-    if (st < 0) return st;
-    parameters(s, model);
-    return mli_report_state(report, error);
+    if (st == ML_OK) parameters(s, model);
+    return mli_report_end_section(report, st, error);
 }

@@ -114,5 +114,5 @@ ml_status ml_report_add_profile(ml_report *report, const char *title,
             histogram(s, table, c);
     }
     mli_str_add(s, "</div>\n");
-    return mli_report_state(report, error);
+    return mli_report_end_section(report, ML_OK, error);
 }

@@ -146,5 +146,5 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
     st = best_trials(s, study, results, score, error);
     mli_free(report->ctx, work);
     ml_table_free(results);
-    return st < 0 ? st : mli_report_state(report, error);
+    return mli_report_end_section(report, st, error);
 }

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The report: a page that is well formed whatever the data, that loads nothing, that is
+ * the same for the same input, and that failures leave as it was.
+ */
+#include "../conformance/kit.h"
+
+#include "../failing.h"
+#include "../testing_data.h"
+
+#include <ctype.h>
+#include <sys/stat.h>
+
+/* ---- a page as text ---- */
+
+typedef struct page {
+    char *text;
+    size_t size;
+    int64_t left; /* bytes that may still be written; negative: no limit */
+} page;
+
+static int64_t page_write(const void *data, size_t size, void *user)
+{
+    page *p = user;
+    if (p->left >= 0 && (int64_t)size > p->left) return -1;
+    if (p->left >= 0) p->left -= (int64_t)size;
+    p->text = realloc(p->text, p->size + size + 1);
+    memcpy(p->text + p->size, data, size);
+    p->size += size;
+    p->text[p->size] = 0;
+    return (int64_t)size;
+}
+
+static page page_of(const ml_report *r)
+{
+    page p = {.left = -1};
+    ml_io io = ML_IO_INIT;
+    io.write = page_write;
+    io.user = &p;
+    OK(ml_report_save_io(r, &io, ERR));
+    return p;
+}
+
+static int is_void(const char *tag)
+{
+    return strcmp(tag, "meta") == 0 || strcmp(tag, "br") == 0 ||
+           strcmp(tag, "!doctype") == 0;
+}
+
+/* Every element is closed in order, and ampersands begin entities. */
+static void check_well_formed(const page *p)
+{
+    char open[64][16];
+    int depth = 0;
+    for (const char *c = p->text; *c; c++) {
+        if (*c == '&') {
+            const char *semi = strchr(c, ';');
+            ck_assert_msg(semi && semi - c < 8, "a bare ampersand: %.40s", c);
+        }
+        if (*c == '<') {
+            char tag[16] = {0};
+            int n = 0, closing = c[1] == '/';
+            for (const char *t = c + 1 + closing;
+                 n < 15 && (isalnum((unsigned char)*t) || *t == '!');)
+                tag[n++] = *t++;
+            const char *end = strchr(c, '>');
+            ck_assert_msg(n > 0 && end, "a bare <: %.40s", c);
+            if (closing) {
+                ck_assert_int_gt(depth, 0);
+                ck_assert_msg(strcmp(open[--depth], tag) == 0, "</%s> closes <%s>", tag,
+                              open[depth]);
+            } else if (end[-1] != '/' && !is_void(tag)) {
+                ck_assert_int_lt(depth, 64);
+                memcpy(open[depth++], tag, sizeof tag);
+            }
+            c = end;
+        }
+    }
+    ck_assert_int_eq(depth, 0);
+}
+
+static void check_page(const page *p)
+{
+    check_well_formed(p);
+    ck_assert_ptr_null(strstr(p->text, "<script"));
+    ck_assert_ptr_null(strstr(p->text, "href=\"http"));
+    ck_assert_ptr_null(strstr(p->text, "src="));
+    ck_assert_ptr_null(strstr(p->text, "url("));
+    ck_assert_ptr_null(strstr(p->text, ">nan<"));
+    ck_assert_ptr_null(strstr(p->text, "\"nan"));
+    ck_assert_ptr_null(strstr(p->text, " nan"));
+}
+
+static ml_model *fitted(ml_context *ctx, int classes, const ml_table *t)
+{
+    subject s = {"gbdt", classes};
+    (void)ctx;
+    return kit_fit(ctx, &s, t);
+}
+
+static ml_report *new_report(ml_context *ctx)
+{
+    ml_report *r = NULL;
+    OK(ml_report_new(ctx, "A <title> & \"more\"", &r, ERR));
+    return r;
+}
+
+/* Tables with one kind of trouble each. */
+static ml_table *table_number(ml_context *ctx, int i, int classes)
+{
+    kit_data d = {.rows = 120, .classes = classes, .seed = (uint64_t)i + 1};
+    if (i == 1) d.constant = 1;
+    if (i == 2) d.infinities = 1;
+    if (i == 3) d.all_missing = 1;
+    if (i == 4) d.scale = 1e300;
+    if (i == 5) d.levels = 100;
+    if (i == 6) d.duplicates = 1;
+    return kit_table(ctx, &d);
+}
+
+START_TEST(pages_are_well_formed)
+{
+    ml_context *ctx = test_context(2);
+    for (int classes = 0; classes <= 3; classes++) {
+        for (int i = 0; i < 7 && classes != 1; i++) {
+            ml_table *t = table_number(ctx, i, classes);
+            ml_model *m = fitted(ctx, classes, t);
+            ml_report *r = new_report(ctx);
+            OK(ml_report_add_profile(r, "Profile", t, ERR));
+            OK(ml_report_add_model(r, "Model", m, t, ERR));
+            OK(ml_report_add_model(r, "Model alone", m, NULL, ERR));
+            OK(ml_report_add_table(r, "Rows", t, ERR));
+            page p = page_of(r);
+            check_page(&p);
+            ck_assert_ptr_nonnull(
+                strstr(p.text, "A &lt;title&gt; &amp; &quot;more&quot;"));
+            ck_assert_ptr_nonnull(strstr(p.text, classes == 2 ? "roc_auc"
+                                                 : classes    ? "log_loss"
+                                                              : "rmse"));
+            free(p.text);
+            ml_report_free(r);
+            ml_model_free(m);
+            ml_table_free(t);
+        }
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(small_tables_are_fine)
+{
+    ml_context *ctx = test_context(1);
+    ml_report *r = new_report(ctx);
+    for (int64_t n = 0; n <= 2; n++) {
+        ml_table *t = add_f64(ctx, NULL, "x", n, (double[]){1, NAN});
+        t = add_text(ctx, t, "k", n, (const char *[]){NULL, "<b>&amp;</b>"});
+        OK(ml_report_add_profile(r, "<i>", t, ERR));
+        OK(ml_report_add_table(r, "&", t, ERR));
+        ml_table_free(t);
+    }
+    page p = page_of(r);
+    check_page(&p);
+    ck_assert_ptr_nonnull(strstr(p.text, "&lt;b&gt;&amp;amp;&lt;/b&gt;"));
+    free(p.text);
+    ml_report_free(r);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(the_same_input_gives_the_same_page)
+{
+    page p[2];
+    for (int i = 0; i < 2; i++) {
+        ml_context *ctx = test_context(i ? 3 : 1);
+        ml_table *t = table_number(ctx, 0, 2);
+        ml_model *m = fitted(ctx, 2, t);
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_profile(r, "Profile", t, ERR));
+        OK(ml_report_add_model(r, "Model", m, t, ERR));
+        p[i] = page_of(r);
+        ml_report_free(r);
+        ml_model_free(m);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    ck_assert_uint_eq(p[0].size, p[1].size);
+    ck_assert_int_eq(memcmp(p[0].text, p[1].text, p[0].size), 0);
+    free(p[0].text);
+    free(p[1].text);
+}
+END_TEST
+
+/* A section that fails is not in the page. */
+START_TEST(a_failed_section_is_taken_out)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table_number(ctx, 0, 2), *lacking = NULL;
+    ml_model *m = fitted(ctx, 2, t);
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_table(r, "Before", t, ERR));
+    page before = page_of(r);
+    OK(ml_table_select(t, (const char *const[]){"a", "y"}, 2, &lacking, ERR));
+    FAILS(ML_E_NAME, ml_report_add_model(r, "Failed", m, lacking, ERR));
+    page after = page_of(r);
+    ck_assert_uint_eq(before.size, after.size);
+    ck_assert_int_eq(memcmp(before.text, after.text, after.size), 0);
+    OK(ml_report_add_model(r, "Works", m, t, ERR));
+    free(before.text);
+    free(after.text);
+    ml_report_free(r);
+    ml_table_free(lacking);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_leaves_nothing)
+{
+    ml_context *ctx = test_context(1);
+    ml_report *r = new_report(ctx);
+    char path[256];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/none/report.html", test_folder());
+    FAILS(ML_E_IO, ml_report_save_file(r, path, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "none/report.html"));
+    ck_assert_int_ne(stat(path, &st), 0);
+    for (int64_t left = 0; left < 2000; left += 500) {
+        page p = {.left = left};
+        ml_io io = ML_IO_INIT;
+        io.write = page_write;
+        io.user = &p;
+        FAILS(ML_E_CALLBACK, ml_report_save_io(r, &io, ERR));
+        free(p.text);
+    }
+    snprintf(path, sizeof path, "%s/report.html", test_folder());
+    OK(ml_report_save_file(r, path, ERR));
+    ck_assert_int_eq(stat(path, &st), 0);
+    ml_report_free(r);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Everything in a context that may lack memory. Making the inputs fails there too. */
+static ml_status add_all(ml_report *r, ml_context *ctx, ml_error *err)
+{
+    double x[] = {1, 2, NAN, 4, 5, 6};
+    int64_t n = 6;
+    ml_tensor *v = NULL;
+    ml_table *t = NULL;
+    ml_status st = ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &v, err);
+    if (st == ML_OK) st = ml_table_read_tensor(ctx, v, NULL, &t, err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "profile", t, err);
+    if (st == ML_OK) st = ml_report_add_table(r, "table", t, err);
+    ml_table_free(t);
+    ml_tensor_free(v);
+    return st;
+}
+
+static ml_status whole_life(failing_alloc *f)
+{
+    ml_host host = failing_host(f);
+    ml_context *ctx = NULL;
+    ml_report *r = NULL;
+    page p = {.left = -1};
+    ml_io io = ML_IO_INIT;
+    io.write = page_write;
+    io.user = &p;
+    ml_status st = ml_context_new(&host, &ctx, NULL);
+    if (st == ML_OK) st = ml_report_new(ctx, "memory", &r, NULL);
+    if (st == ML_OK) st = add_all(r, ctx, NULL);
+    if (st == ML_OK) st = ml_report_save_io(r, &io, NULL);
+    free(p.text);
+    ml_report_free(r);
+    ml_context_free(ctx);
+    return st;
+}
+
+START_TEST(no_memory)
+{
+    failing_alloc f;
+    OUT_OF_MEMORY_LOOP(f, whole_life(&f));
+}
+END_TEST
+
+START_TEST(arguments_are_checked)
+{
+    ml_context *ctx = test_context(1);
+    ml_report *r = NULL;
+    FAILS(ML_E_ARGUMENT, ml_report_new(NULL, "t", &r, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_new(ctx, NULL, &r, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_new(ctx, "t", NULL, ERR));
+    r = new_report(ctx);
+    FAILS(ML_E_ARGUMENT, ml_report_add_table(r, "t", NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_add_model(r, NULL, NULL, NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_add_profile(NULL, "t", NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_save_file(r, NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_save_io(r, NULL, ERR));
+    ml_report_free(r);
+    ml_report_free(NULL);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("report/report", pages_are_well_formed, small_tables_are_fine,
+          the_same_input_gives_the_same_page, a_failed_section_is_taken_out,
+          what_cannot_be_written_leaves_nothing, no_memory, arguments_are_checked)
