@@ -49,7 +49,7 @@ static const char *const lml_face[] = {
     "\n",
     "\n",
     "function ml.assert(value, err, ...)\n",
-    "    if not value then error(err or \"assertion failed!\", 2) end\n",
+    "    if not value then error(tostring(err or \"assertion failed!\"), 2) end\n",
     "    return value, err, ...\n",
     "end\n",
     "\n",

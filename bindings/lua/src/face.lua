@@ -45,9 +45,9 @@ function core.error_meta.__tostring(err)
     return err.message
 end
 
--- As assert, which in Lua 5.1 and 5.2 takes no error objects.
+-- As assert, with the message of the error: many hosts show no error that is a table.
 function ml.assert(value, err, ...)
-    if not value then error(err or "assertion failed!", 2) end
+    if not value then error(tostring(err or "assertion failed!"), 2) end
     return value, err, ...
 end
 
