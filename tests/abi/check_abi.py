@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+PRIVATE = Path(__file__).resolve().parent / "private.suppr"
+
 
 def run(*command):
     try:
@@ -22,7 +24,8 @@ def run(*command):
 
 def dump(library, include, target):
     done = run("abidw", "--headers-dir", include, "--drop-private-types", "--no-comp-dir-path",
-               "--no-corpus-path", "--no-show-locs", "--out-file", target, library)
+               "--no-corpus-path", "--no-show-locs", "--suppressions", str(PRIVATE),
+               "--out-file", target, library)
     if done.returncode:
         sys.exit(f"abidw failed:\n{done.stdout}")
 
