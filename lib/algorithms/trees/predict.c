@@ -2,6 +2,7 @@
  *
  * trees/predict.c: plans for the kinds of "gbdt".
  */
+#include "algorithms/trees/engine.h"
 #include "algorithms/trees/gbdt.h"
 #include "algorithms/trees/predict.h"
 #include <math.h>
@@ -10,6 +11,7 @@ typedef struct gbdt_plan {
     mli_plan plan;
     mli_ensemble e;
     mli_objective objective;
+    mli_engine *engine; /* NULL for leaves */
     int raw;
 } gbdt_plan;
 
@@ -21,23 +23,37 @@ static int64_t find_leaf(const mli_ensemble *e, int64_t tree, const double *row)
     return i;
 }
 
+/* Scores into predictions, in place: there are at least as many outputs as scores, so
+ * from the last row on. */
+static void finish(const gbdt_plan *p, int64_t n, double *out)
+{
+    int64_t scores = p->e.n_scores, outputs = p->plan.n_outputs;
+    if (p->raw) return;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        const double *score = out + i * scores;
+        double row[2], *to = scores > 1 ? out + i * outputs : row;
+        if (p->e.link)
+            mli_ensemble_link(&p->e, score, outputs, to);
+        else
+            mli_objective_value(&p->objective, score, to);
+        if (to == row) memcpy(out + i * outputs, row, (size_t)outputs * sizeof *row);
+    }
+}
+
 static void run_scores(const mli_plan *plan, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch)
 {
     const gbdt_plan *p = (const gbdt_plan *)plan;
-    const mli_ensemble *e = &p->e;
-    double *score = scratch;
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(score, e->base, (size_t)e->n_scores * sizeof *score);
-        for (int64_t t = 0; t < e->n_trees; t++)
-            score[t % e->n_scores] += e->value[find_leaf(e, t, rows + i * stride)];
-        if (p->raw)
-            memcpy(out + i * e->n_scores, score, (size_t)e->n_scores * sizeof *score);
-        else if (e->link)
-            mli_ensemble_link(e, score, plan->n_outputs, out + i * plan->n_outputs);
-        else
-            mli_objective_value(&p->objective, score, out + i * plan->n_outputs);
-    }
+    mli_engine_scores(p->engine, rows, n, stride, out, scratch);
+    finish(p, n, out);
+}
+
+static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
+                           int64_t stride, double *out, void *scratch)
+{
+    const gbdt_plan *p = (const gbdt_plan *)plan;
+    mli_engine_scores_f32(p->engine, rows, n, stride, out, scratch);
+    finish(p, n, out);
 }
 
 static void run_leaves(const mli_plan *plan, const double *rows, int64_t n,
@@ -51,27 +67,46 @@ static void run_leaves(const mli_plan *plan, const double *rows, int64_t n,
                 (double)(find_leaf(&p->e, t, rows + i * stride) - p->e.start[t]);
 }
 
+static void plan_free(mli_plan *plan)
+{
+    gbdt_plan *p = (gbdt_plan *)plan;
+    mli_engine_free(p->engine);
+    mli_free(plan->ctx, p);
+}
+
+static ml_status prepare(gbdt_plan *p, ml_error *err)
+{
+    ml_status s = mli_engine_new(p->plan.ctx, &p->e, &p->engine, err);
+    if (s != ML_OK) return s;
+    p->plan.scratch = mli_engine_scratch(p->engine);
+    p->plan.block = mli_engine_block(p->engine);
+    p->plan.run = run_scores;
+    p->plan.run_f32 = run_scores_f32;
+    return ML_OK;
+}
+
 ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
                         ml_error *err)
 {
     gbdt_plan *p = mli_calloc(model->ctx, 1, sizeof *p);
     if (!p) return mli_nomem(err);
+    p->plan.ctx = model->ctx;
+    p->plan.free = plan_free;
     ml_status s = mli_ensemble_read(model, &p->e, err);
+    int leaf = strcmp(kind, "leaf") == 0;
+    if (s == ML_OK && !leaf) s = prepare(p, err);
     if (s != ML_OK) {
-        mli_free(model->ctx, p);
+        plan_free(&p->plan);
         return s;
     }
     mli_gbdt_objective(model->params, model->inputs, &p->objective);
-    int leaf = strcmp(kind, "leaf") == 0;
     p->raw = strcmp(kind, "score") == 0;
-    p->plan.ctx = model->ctx;
     p->plan.n_features = p->e.n_features;
     p->plan.n_outputs = leaf                       ? p->e.n_trees
                         : p->raw                   ? p->e.n_scores
                         : model->inputs->classes.n ? model->inputs->classes.n
                                                    : 1;
-    p->plan.scratch = (size_t)p->e.n_scores * sizeof(double);
-    p->plan.run = leaf ? run_leaves : run_scores;
+    if (leaf) p->plan.run = run_leaves;
     *out = &p->plan;
     return ML_OK;
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/engine.c: choosing the form of an engine, and running it.
+ *
+ * Rows are taken in blocks of tiles whose codes fit the cache. For four trees at a time,
+ * all tiles of the block find their leaves and add them: the trees stay in the first
+ * level of the cache, the scores are read once for four trees.
+ */
+#include "algorithms/trees/engine_parts.h"
+#include <string.h>
+
+#define CODE_BYTES  (64 << 10) /* of a block, about */
+#define FEW_ROWS    8          /* fewer rows go one by one */
+#define MANY_NODES  (1 << 18)  /* preparing more takes long */
+#define TREES       4
+#define WIDE_ROWS   8
+#define BLOCK_BYTES (64 << 10)
+
+/* ---- memory ---- */
+
+struct mli_arena_block {
+    struct mli_arena_block *before;
+};
+
+void *mli_arena_take(mli_arena *a, int64_t count, size_t size)
+{
+    if (size && (uint64_t)count > SIZE_MAX / 2 / size) return NULL;
+    size_t need = ((size_t)count * size + 63) & ~(size_t)63;
+    if (need > a->left) {
+        size_t bytes = need > BLOCK_BYTES / 4 ? need : BLOCK_BYTES;
+        struct mli_arena_block *b = mli_alloc_vec(a->ctx, 1, bytes + 64);
+        if (!b) return NULL;
+        b->before = a->last;
+        a->last = b;
+        if (bytes == need) {
+            void *own = (char *)b + 64;
+            return memset(own, 0, need);
+        }
+        a->at = (char *)b + 64;
+        a->left = bytes;
+    }
+    void *out = a->at;
+    a->at += need;
+    a->left -= need;
+    return memset(out, 0, need);
+}
+
+void mli_arena_free(mli_arena *a)
+{
+    while (a->last) {
+        struct mli_arena_block *b = a->last;
+        a->last = b->before;
+        mli_free(a->ctx, b);
+    }
+}
+
+/* ---- making ---- */
+
+static void choose_sizes(mli_engine *g)
+{
+    size_t tile = (size_t)g->most_columns * MLI_TILE;
+    g->tiles = tile ? (int64_t)(CODE_BYTES / tile) : MLI_TILES;
+    if (g->tiles > MLI_TILES) g->tiles = MLI_TILES;
+    if (g->tiles < 1) g->tiles = 1;
+    size_t codes = (tile * (size_t)g->tiles + 63) & ~(size_t)63;
+    size_t scores = (size_t)(g->tiles * MLI_TILE * g->e.n_scores) * sizeof(double);
+    g->scratch = codes + scores;
+}
+
+ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
+                         ml_error *err)
+{
+    int fits = 0;
+    mli_engine *g = mli_calloc(ctx, 1, sizeof *g);
+    if (!g) return mli_nomem(err);
+    g->ctx = g->arena.ctx = ctx;
+    g->e = *e;
+    g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
+    ml_status s = ML_OK;
+    if (e->n_nodes <= MANY_NODES) s = mli_engine_cuts(g, &fits, err);
+    if (s == ML_OK && fits) s = mli_engine_trees(g, err);
+    if (s == ML_OK && !fits) s = mli_engine_wide(g, err);
+    if (s != ML_OK) {
+        mli_engine_free(g);
+        return s;
+    }
+    g->wide = !fits;
+    if (g->wide)
+        g->scratch =
+            ((size_t)g->n_wide_columns * WIDE_ROWS * sizeof(double) + 63) & ~(size_t)63;
+    else
+        choose_sizes(g);
+    *out = g;
+    return ML_OK;
+}
+
+void mli_engine_free(mli_engine *g)
+{
+    if (!g) return;
+    mli_arena_free(&g->arena);
+    mli_free(g->ctx, g);
+}
+
+size_t mli_engine_scratch(const mli_engine *g)
+{
+    return g->scratch;
+}
+
+int64_t mli_engine_block(const mli_engine *g)
+{
+    return g->wide ? 256 : g->tiles * MLI_TILE;
+}
+
+/* ---- running on codes ---- */
+
+/* Adds n <= TREES trees, `step` apart, to 32 scores. */
+static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t step,
+                      int64_t n, const int8_t *codes, double *score)
+{
+    _Alignas(64) uint16_t slot[TREES][MLI_TILE];
+    for (int64_t j = 0; j < n; j++) mli_engine_tile(g, first + j * step, codes, slot[j]);
+    if (n == TREES) {
+        const double *a = first[0].value, *b = first[step].value;
+        const double *c = first[2 * step].value, *d = first[3 * step].value;
+        for (int i = 0; i < MLI_TILE; i++) {
+            double sum = score[i] + a[slot[0][i]];
+            sum += b[slot[1][i]];
+            sum += c[slot[2][i]];
+            score[i] = sum + d[slot[3][i]];
+        }
+        return;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        const double *a = first[j * step].value;
+        for (int i = 0; i < MLI_TILE; i++) score[i] += a[slot[j][i]];
+    }
+}
+
+/* A part on a block of tiles: score[(k * tiles + tile) * 32 + row]. Trees of a part begin
+ * at any score, since parts may end within a round. */
+static void run_part(const mli_engine *g, const mli_part *p, int64_t tiles,
+                     const int8_t *codes, double *score)
+{
+    int64_t scores = g->e.n_scores, end = p->first + p->n_trees;
+    int64_t tile = (int64_t)p->n_columns * MLI_TILE;
+    for (int64_t round = p->first; round < end; round += TREES * scores) {
+        for (int64_t t = round; t < round + scores && t < end; t++) {
+            int64_t n = (end - 1 - t) / scores + 1;
+            if (n > TREES) n = TREES;
+            double *to = score + t % scores * tiles * MLI_TILE;
+            for (int64_t i = 0; i < tiles; i++)
+                add_trees(g, &g->tree[t], scores, n, codes + i * tile, to + i * MLI_TILE);
+        }
+    }
+}
+
+/* score[k][rows] to out[rows][k]. */
+static void write_scores(const double *score, int64_t scores, int64_t stride, int64_t n,
+                         double *out)
+{
+    for (int64_t k = 0; k < scores; k++)
+        for (int64_t i = 0; i < n; i++) out[i * scores + k] = score[k * stride + i];
+}
+
+#define RUN(name, type, code, row_name, run_wide)                                        \
+    static void row_name(const mli_engine *g, const type *row, double *out, void *codes) \
+    {                                                                                    \
+        memcpy(out, g->e.base, (size_t)g->e.n_scores * sizeof *out);                     \
+        for (int64_t i = 0; i < g->n_parts; i++) {                                       \
+            code(g, &g->part[i], row, 1, 0, codes);                                      \
+            mli_engine_row(g, &g->part[i], codes, out);                                  \
+        }                                                                                \
+    }                                                                                    \
+                                                                                         \
+    void name(const mli_engine *g, const type *rows, int64_t n, int64_t stride,          \
+              double *out, void *scratch)                                                \
+    {                                                                                    \
+        int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;                     \
+        if (g->wide) {                                                                   \
+            run_wide(g, rows, n, stride, out, scratch);                                  \
+            return;                                                                      \
+        }                                                                                \
+        double *score = scratch;                                                         \
+        int8_t *codes = (int8_t *)(score + block * scores);                              \
+        for (; n >= FEW_ROWS; rows += block * stride, out += block * scores) {           \
+            int64_t count = n < block ? n : block;                                       \
+            int64_t tiles = (count - 1) / MLI_TILE + 1, room = tiles * MLI_TILE;         \
+            for (int64_t i = 0; i < room * scores; i++) score[i] = g->e.base[i / room];  \
+            for (int64_t i = 0; i < g->n_parts; i++) {                                   \
+                code(g, &g->part[i], rows, count, stride, codes);                        \
+                run_part(g, &g->part[i], tiles, codes, score);                           \
+            }                                                                            \
+            write_scores(score, scores, room, count, out);                               \
+            n -= count;                                                                  \
+        }                                                                                \
+        for (; n > 0; n--, rows += stride, out += scores) row_name(g, rows, out, codes); \
+    }
+RUN(mli_engine_scores, double, mli_engine_code, row_scores, mli_engine_wide_rows)
+RUN(mli_engine_scores_f32, float, mli_engine_code_f32, row_scores_f32,
+    mli_engine_wide_rows_f32)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/engine_code.c: rows to codes: for each feature the number of its cuts below the
+ * value. With AVX2 by comparing with 16 pivots, then with 16 cuts, at once.
+ */
+#include "algorithms/trees/engine_parts.h"
+#include <math.h>
+#include <string.h>
+
+#ifdef MLI_X86
+#include <immintrin.h>
+#endif
+
+/* Cuts below x; 0 for NaN. Without branches. */
+#define BELOW(name, type, field)                                                         \
+    static inline int32_t name(const mli_source *s, type x)                              \
+    {                                                                                    \
+        const type *cut = s->field;                                                      \
+        int32_t at = 0, n = s->n_cuts;                                                   \
+        while (n > 1) {                                                                  \
+            int32_t half = n / 2;                                                        \
+            at += cut[at + half - 1] < x ? half : 0;                                     \
+            n -= half;                                                                   \
+        }                                                                                \
+        return at + (n > 0 && cut[at] < x);                                              \
+    }
+BELOW(below_f64, double, cut)
+BELOW(below_f32, float, cut32)
+
+static inline int32_t bin_of(const mli_source *s, double x)
+{
+    if (x >= 0 && x < (double)s->n_levels) return s->level_bin[(int64_t)x];
+    return x != x ? s->level_missing : s->level_other;
+}
+
+static inline int none(const mli_source *s, double x)
+{
+    return x != x || (s->zero_missing && fabs(x) <= (double)MLI_ZERO_MISSING);
+}
+
+/* Writes the code of one value. `at` points at its row in column 0. */
+static inline void put(const mli_source *s, int32_t code, int missing, int8_t *at)
+{
+    if (s->low >= 0) at[s->low * MLI_TILE] = MLI_CODE(code);
+    if (s->high >= 0) at[s->high * MLI_TILE] = MLI_CODE(missing ? 255 : code);
+}
+
+/* All rows of a source, tile by tile. CODE: the expression for a value x. */
+#define ROWS(type, CODE)                                                                 \
+    for (int64_t i = 0; i < n; i++) {                                                    \
+        type x = rows[i * stride + s->feature];                                          \
+        int8_t *at = codes + i / MLI_TILE * tile + i % MLI_TILE;                         \
+        put(s, CODE, none(s, (double)x), at);                                            \
+    }
+
+#define PLAIN(name, type, below)                                                         \
+    static void name(const mli_part *p, const mli_source *s, const type *rows,           \
+                     int64_t n, int64_t stride, int8_t *codes)                           \
+    {                                                                                    \
+        int64_t tile = (int64_t)p->n_columns * MLI_TILE;                                 \
+        if (s->n_cuts < 0) {                                                             \
+            ROWS(type, bin_of(s, (double)x))                                             \
+        } else {                                                                         \
+            ROWS(type, none(s, (double)x) ? 0 : below(s, x))                             \
+        }                                                                                \
+    }
+PLAIN(code_f64, double, below_f64)
+PLAIN(code_f32, float, below_f32)
+
+#ifdef MLI_X86
+/* Twice the number of 16 values below x. */
+static inline MLI_AVX2 int32_t count_f32(const float *v, __m256 x)
+{
+    __m256 a = _mm256_cmp_ps(_mm256_loadu_ps(v), x, _CMP_LT_OQ);
+    __m256 b = _mm256_cmp_ps(_mm256_loadu_ps(v + 8), x, _CMP_LT_OQ);
+    __m256i ab = _mm256_packs_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+    return _mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(ab));
+}
+
+static inline MLI_AVX2 __m256i pair(const double *v, __m256d x)
+{
+    __m256d a = _mm256_cmp_pd(_mm256_loadu_pd(v), x, _CMP_LT_OQ);
+    __m256d b = _mm256_cmp_pd(_mm256_loadu_pd(v + 4), x, _CMP_LT_OQ);
+    return _mm256_packs_epi32(_mm256_castpd_si256(a), _mm256_castpd_si256(b));
+}
+
+static inline MLI_AVX2 int32_t count_f64(const double *v, __m256d x)
+{
+    __m256i all = _mm256_packs_epi16(pair(v, x), pair(v + 8, x));
+    return _mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(all));
+}
+
+#define WIDE(name, type, vector, set, count, cuts, pivots, plain)                        \
+    static MLI_AVX2 void name(const mli_part *p, const mli_source *s, const type *rows,  \
+                              int64_t n, int64_t stride, int8_t *codes)                  \
+    {                                                                                    \
+        int64_t tile = (int64_t)p->n_columns * MLI_TILE;                                 \
+        if (s->n_cuts < 0 || s->zero_missing) {                                          \
+            plain(p, s, rows, n, stride, codes);                                         \
+            return;                                                                      \
+        }                                                                                \
+        int few = s->n_cuts <= 16, one = s->high < 0;                                    \
+        int8_t *low = codes + s->low * MLI_TILE;                                         \
+        for (int64_t i = 0; i < n; i++) {                                                \
+            type x = rows[i * stride + s->feature];                                      \
+            vector v = set(x);                                                           \
+            int32_t block = few ? 0 : count(s->pivots, v);                               \
+            int32_t code = (block * 16 + count(s->cuts + block * 8, v)) >> 1;            \
+            int64_t at = i / MLI_TILE * tile + i % MLI_TILE;                             \
+            if (one)                                                                     \
+                low[at] = MLI_CODE(code);                                                \
+            else                                                                         \
+                put(s, code, x != x, codes + at);                                        \
+        }                                                                                \
+    }
+WIDE(code_f64_avx2, double, __m256d, _mm256_set1_pd, count_f64, cut, pivot, code_f64)
+WIDE(code_f32_avx2, float, __m256, _mm256_set1_ps, count_f32, cut32, pivot32, code_f32)
+#else
+#define code_f64_avx2 code_f64
+#define code_f32_avx2 code_f32
+#endif
+
+/* Rows that the last tile lacks. */
+static void pad(const mli_part *p, int64_t n, int8_t *codes)
+{
+    int64_t last = n % MLI_TILE;
+    if (!last) return;
+    codes += n / MLI_TILE * p->n_columns * MLI_TILE;
+    for (int32_t c = 0; c < p->n_columns; c++)
+        memset(codes + c * MLI_TILE + last, 0, (size_t)(MLI_TILE - last));
+}
+
+void mli_engine_code(const mli_engine *g, const mli_part *p, const double *rows,
+                     int64_t n, int64_t stride, int8_t *codes)
+{
+    for (int32_t j = 0; j < p->n_sources; j++) {
+        if (g->avx2)
+            code_f64_avx2(p, &p->source[j], rows, n, stride, codes);
+        else
+            code_f64(p, &p->source[j], rows, n, stride, codes);
+    }
+    pad(p, n, codes);
+}
+
+void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *rows,
+                         int64_t n, int64_t stride, int8_t *codes)
+{
+    for (int32_t j = 0; j < p->n_sources; j++) {
+        if (g->avx2)
+            code_f32_avx2(p, &p->source[j], rows, n, stride, codes);
+        else
+            code_f32(p, &p->source[j], rows, n, stride, codes);
+    }
+    pad(p, n, codes);
+}

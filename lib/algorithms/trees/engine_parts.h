@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/engine_parts.h: the inside of an engine, for its files:
+ *
+ *   engine.c        choosing, parts, running
+ *   engine_cuts.c   which codes a part needs
+ *   engine_tree.c   trees in terms of codes
+ *   engine_code.c   rows to codes
+ *   engine_tile.c   32 rows through a tree
+ *   engine_row.c    one row through all trees
+ *   engine_wide.c   the form without codes
+ */
+#ifndef MLI_TREES_ENGINE_PARTS_H
+#define MLI_TREES_ENGINE_PARTS_H
+
+#include "algorithms/trees/engine.h"
+#include "core/cpu.h"
+
+#define MLI_TILE       32 /* rows whose codes lie together: codes[column * 32 + row] */
+#define MLI_TILES      8  /* tiles per block, at most */
+#define MLI_CUTS       254 /* thresholds that a byte tells apart, with missing at the end */
+#define MLI_COLUMNS    2047 /* columns of a part: column * 32 fits 16 bits */
+#define MLI_TOP        6    /* levels decided for all rows of a tile at once */
+#define MLI_TREE_NODES 65535
+#define MLI_CODE(n)    ((int8_t)((int32_t)(n)-128)) /* stored codes compare as signed */
+
+/* Where the codes of a feature come from. */
+typedef struct mli_source {
+    int32_t feature;
+    int32_t low, high;  /* columns where missing is lowest, highest; -1: none */
+    int32_t n_cuts;     /* -1: a category, whose bin is its code (column `low`) */
+    const double *cut;  /* ascending, then +inf up to a multiple of 16 */
+    const float *cut32; /* rounded down: x <= cut is x <= cut32 for every float x */
+    double pivot[16];   /* last of each 16 cuts, then +inf */
+    float pivot32[16];
+    int32_t zero_missing;
+    const uint8_t *level_bin;
+    int64_t n_levels;
+    uint8_t level_other, level_missing;
+} mli_source;
+
+/* A node of a walk. Right is child + 1. A leaf leads to itself: step 0, cut 127. */
+typedef struct mli_step {
+    uint16_t offset; /* column * 32 */
+    uint16_t step;   /* from this node to its left child */
+    int8_t cut;      /* right when the code is above */
+    uint8_t inner;   /* 0: leaf */
+    uint16_t pad;
+} mli_step;
+
+/* A node of the upper levels. */
+typedef struct mli_top {
+    uint32_t offset;
+    int32_t above; /* cut + 1 in each byte: left when it is above the code */
+} mli_top;
+
+typedef struct mli_code_tree {
+    int32_t levels;       /* of `top` */
+    int32_t walks;        /* some exits of `top` are not leaves */
+    const mli_top *top;   /* [2^levels - 1], level by level */
+    const uint16_t *exit; /* [2^levels] node below the last level */
+    const double *value;  /* walks: per node, of the model; else per exit */
+    const mli_step *node; /* [nodes] */
+    const uint8_t
+        *sets; /* trees with categories, per node: bit b set: code b goes left */
+    const int32_t *set_top; /* [2^levels - 1] node whose set decides, -1: a dummy */
+    const uint8_t *column;  /* numbers only, no walks, 32 columns: [2^levels], from 1 */
+    const int8_t *cut;      /* likewise */
+} mli_code_tree;
+
+typedef struct mli_part {
+    int64_t first, n_trees;
+    int32_t n_columns, n_sources;
+    mli_source *source;
+} mli_part;
+
+/* Wide nodes: see engine_wide.c. */
+typedef struct mli_wide_step {
+    double cut;
+    int32_t column; /* < 0: a category, -1 - column of its bin, `cut` the set's number */
+    uint32_t step;
+} mli_wide_step;
+
+typedef struct mli_wide_source {
+    int32_t feature;
+    int32_t low, high; /* as in mli_source */
+    int32_t category, zero_missing;
+    const uint8_t *level_bin; /* or */
+    const uint16_t *wide_bin;
+    int64_t n_levels;
+    double level_other, level_missing;
+} mli_wide_source;
+
+/* Blocks of memory that live as long as the engine. */
+typedef struct mli_arena {
+    ml_context *ctx;
+    struct mli_arena_block *last;
+    size_t left;
+    char *at;
+} mli_arena;
+void mli_arena_free(mli_arena *a);
+/* Aligned to 64, zeroed; NULL when there is no memory. */
+void *mli_arena_take(mli_arena *a, int64_t count, size_t size);
+
+struct mli_engine {
+    ml_context *ctx;
+    mli_ensemble e;
+    mli_arena arena;
+    int avx2;
+    int32_t wide;
+    int64_t tiles; /* per block */
+    size_t scratch;
+    /* codes */
+    int64_t n_parts;
+    mli_part *part;      /* [n_parts] */
+    mli_code_tree *tree; /* [trees] */
+    int32_t most_columns;
+    /* wide */
+    int32_t n_wide_sources, n_wide_columns;
+    mli_wide_source *wide_source;
+    mli_wide_step *wide_node; /* [nodes], numbered as in the model */
+};
+
+/* Cuts the trees into parts. *fits is 0 when a tree is too large for codes. */
+ml_status mli_engine_cuts(mli_engine *g, int *fits, ml_error *err);
+/* The trees of all parts. */
+ml_status mli_engine_trees(mli_engine *g, ml_error *err);
+/* The code of a threshold: its place among the cuts. */
+int32_t mli_source_cut(const mli_source *s, double threshold);
+ml_status mli_engine_wide(mli_engine *g, ml_error *err);
+
+/* Rows to codes: n <= tiles * 32 rows into tiles of n_columns * 32 bytes; the rest of the
+ * last tile is code 0. */
+void mli_engine_code(const mli_engine *g, const mli_part *p, const double *rows,
+                     int64_t n, int64_t stride, int8_t *codes);
+void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *rows,
+                         int64_t n, int64_t stride, int8_t *codes);
+/* Which `value` of the tree each of 32 rows gets. */
+void mli_engine_tile(const mli_engine *g, const mli_code_tree *t, const int8_t *codes,
+                     uint16_t *slot);
+/* Adds the leaves of the part's trees to the scores of the first row of a tile. */
+void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
+                    double *score);
+/* Adds the leaves of all trees: out[i * n_scores + k]. */
+void mli_engine_wide_rows(const mli_engine *g, const double *rows, int64_t n,
+                          int64_t stride, double *out, double *x);
+void mli_engine_wide_rows_f32(const mli_engine *g, const float *rows, int64_t n,
+                              int64_t stride, double *out, double *x);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine against the plain walk, to the bit: shapes that choose its different forms,
+ * numbers of rows that end within a tile, floats and doubles, with and without AVX2.
+ */
+#include "../failing.h"
+#include "algorithms/trees/engine_parts.h"
+#include "trees_testing.h"
+
+#define ROWS 300
+
+static ml_context *level_context(int32_t level)
+{
+    ml_context *ctx = NULL;
+    ml_host host = ML_HOST_INIT;
+    host.threads = 1;
+    host.cpu_level = level;
+    OK(ml_context_new(&host, &ctx, ERR));
+    return ctx;
+}
+
+static void expect(const mli_ensemble *e, const double *x, int64_t n, double *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *score = out + i * e->n_scores;
+        memcpy(score, e->base, (size_t)e->n_scores * sizeof *score);
+        for (int64_t t = 0; t < e->n_trees; t++)
+            score[t % e->n_scores] += e->value[forest_leaf(e, t, x + i * e->n_features)];
+    }
+}
+
+static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
+                    const double *want)
+{
+    static const int64_t counts[] = {1, 5, 8, 31, 32, 33, 257, ROWS};
+    size_t width = (size_t)e->n_features;
+    float *x32 = calloc(ROWS * width, sizeof *x32);
+    double *out = calloc(ROWS * (size_t)e->n_scores, sizeof *out);
+    char *memory = calloc(1, mli_engine_scratch(g) + 64);
+    void *scratch = memory + (64 - (uintptr_t)memory % 64) % 64;
+    for (size_t i = 0; i < ROWS * width; i++) x32[i] = (float)x[i];
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        size_t bytes = (size_t)(counts[c] * e->n_scores) * sizeof *out;
+        memset(out, 0, bytes);
+        mli_engine_scores(g, x, counts[c], e->n_features, out, scratch);
+        ck_assert_mem_eq(out, want, bytes);
+        memset(out, 0, bytes);
+        mli_engine_scores_f32(g, x32, counts[c], e->n_features, out, scratch);
+        ck_assert_mem_eq(out, want, bytes);
+    }
+    free(memory);
+    free(out);
+    free(x32);
+}
+
+static void check_forest(forest_kind kind, int wide, int parts)
+{
+    forest *f = forest_new(kind, 42);
+    double *x = forest_rows(f, ROWS, 7);
+    double *want = calloc((size_t)(ROWS * kind.scores), sizeof *want);
+    expect(&f->e, x, ROWS, want);
+    for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX2; level++) {
+        ml_context *ctx = level_context(level);
+        mli_engine *g = NULL;
+        OK(mli_engine_new(ctx, &f->e, &g, ERR));
+        ck_assert_int_eq(g->wide, wide);
+        if (parts) ck_assert_int_ge(g->n_parts, parts);
+        compare(g, &f->e, x, want);
+        mli_engine_free(g);
+        ml_context_free(ctx);
+    }
+    free(want);
+    free(x);
+    forest_free(f);
+}
+
+START_TEST(shallow_trees)
+{
+    for (int64_t leaves = 1; leaves <= 64; leaves *= 2)
+        check_forest((forest_kind){.trees = 21,
+                                   .leaves = leaves,
+                                   .scores = 1,
+                                   .features = 9,
+                                   .values = 50,
+                                   .odd = 1},
+                     0, 1);
+}
+END_TEST
+
+START_TEST(more_columns_than_registers_hold)
+{
+    check_forest((forest_kind){.trees = 50,
+                               .leaves = 40,
+                               .scores = 1,
+                               .features = 70,
+                               .wide_trees = 1,
+                               .odd = 1},
+                 0, 1);
+}
+END_TEST
+
+START_TEST(deep_trees)
+{
+    check_forest((forest_kind){.trees = 13,
+                               .leaves = 255,
+                               .scores = 1,
+                               .features = 9,
+                               .values = 200,
+                               .wide_trees = 1,
+                               .odd = 1},
+                 0, 1);
+}
+END_TEST
+
+START_TEST(many_scores)
+{
+    check_forest((forest_kind){.trees = 35,
+                               .leaves = 31,
+                               .scores = 5,
+                               .features = 6,
+                               .values = 100,
+                               .wide_trees = 1},
+                 0, 1);
+}
+END_TEST
+
+START_TEST(categories)
+{
+    check_forest((forest_kind){.trees = 20,
+                               .leaves = 100,
+                               .scores = 2,
+                               .features = 8,
+                               .categories = 3,
+                               .values = 100,
+                               .wide_trees = 1,
+                               .odd = 1},
+                 0, 1);
+    check_forest(
+        (forest_kind){
+            .trees = 9, .leaves = 30, .scores = 1, .features = 4, .categories = 4},
+        0, 1);
+}
+END_TEST
+
+/* More thresholds than a byte tells apart, but not in one tree. */
+START_TEST(parts)
+{
+    check_forest(
+        (forest_kind){
+            .trees = 99, .leaves = 64, .scores = 3, .features = 5, .wide_trees = 1},
+        0, 4);
+}
+END_TEST
+
+/* Codes would cost more than they save. */
+START_TEST(many_columns)
+{
+    check_forest(
+        (forest_kind){
+            .trees = 500, .leaves = 16, .scores = 1, .features = 3000, .wide_trees = 1},
+        1, 0);
+}
+END_TEST
+
+START_TEST(wide_form)
+{
+    check_forest((forest_kind){.trees = 11,
+                               .leaves = 2000,
+                               .scores = 1,
+                               .features = 3,
+                               .wide_trees = 1,
+                               .odd = 1},
+                 1, 0);
+    check_forest((forest_kind){.trees = 10,
+                               .leaves = 3000,
+                               .scores = 2,
+                               .features = 4,
+                               .categories = 2,
+                               .wide_trees = 1},
+                 1, 0);
+}
+END_TEST
+
+/* What imported models have besides. */
+START_TEST(zeros_and_missing_bins)
+{
+    forest_kind kind = {.trees = 20,
+                        .leaves = 60,
+                        .scores = 1,
+                        .features = 6,
+                        .categories = 2,
+                        .values = 20,
+                        .wide_trees = 1,
+                        .odd = 1,
+                        .zeros = 1};
+    check_forest(kind, 0, 1);
+    kind.leaves = 3000;
+    kind.values = 3000;
+    check_forest(kind, 1, 0);
+}
+END_TEST
+
+/* A file may split one feature by numbers here and by categories there. */
+START_TEST(mixed_feature)
+{
+    forest *f = forest_new(
+        (forest_kind){
+            .trees = 4, .leaves = 20, .scores = 1, .features = 2, .categories = 2},
+        3);
+    double *x = forest_rows(f, ROWS, 7), want[ROWS];
+    for (int64_t i = 0; i < f->e.n_nodes; i += 3) {
+        f->flags[i] &= (uint8_t)~MLI_NODE_CATEGORICAL;
+        f->threshold[i] = (double)(i % 30);
+    }
+    expect(&f->e, x, ROWS, want);
+    ml_context *ctx = level_context(0);
+    mli_engine *g = NULL;
+    OK(mli_engine_new(ctx, &f->e, &g, ERR));
+    ck_assert_int_eq(g->wide, 1);
+    compare(g, &f->e, x, want);
+    mli_engine_free(g);
+    ml_context_free(ctx);
+    free(x);
+    forest_free(f);
+}
+END_TEST
+
+static ml_status make_in(failing_alloc *a, const forest *f)
+{
+    ml_host host = failing_host(a);
+    ml_context *ctx = NULL;
+    mli_engine *g = NULL;
+    ml_status s = ml_context_new(&host, &ctx, NULL);
+    if (s == ML_OK) s = mli_engine_new(ctx, &f->e, &g, NULL);
+    mli_engine_free(g);
+    ml_context_free(ctx);
+    return s;
+}
+
+START_TEST(out_of_memory)
+{
+    forest_kind kinds[] = {
+        {.trees = 60,
+         .leaves = 200,
+         .scores = 1,
+         .features = 40,
+         .categories = 5,
+         .wide_trees = 1},
+        {.trees = 2, .leaves = 2000, .scores = 1, .features = 3, .wide_trees = 1}};
+    for (int i = 0; i < 2; i++) {
+        forest *f = forest_new(kinds[i], 5);
+        failing_alloc a;
+        OUT_OF_MEMORY_LOOP(a, make_in(&a, f));
+        forest_free(f);
+    }
+}
+END_TEST
+
+TEST_MAIN("algorithms/tree_engine", shallow_trees, more_columns_than_registers_hold,
+          deep_trees, many_scores, categories, parts, many_columns, wide_form,
+          zeros_and_missing_bins, mixed_feature, out_of_memory)
