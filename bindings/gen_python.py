@@ -401,7 +401,7 @@ SK_ATTRIBUTES = {
     "coef": """
     @property
     def coef_(self):
-        \"\"\"Coefficients of the features.\"\"\"
+        \"\"\"Coefficients of the features; of the terms if there are categories.\"\"\"
         return self._coefficients()
 """,
     "intercept": """
@@ -410,10 +410,16 @@ SK_ATTRIBUTES = {
         \"\"\"Intercept.\"\"\"
         return self._intercepts()
 """,
-    "n_iter": """
+    "column_names": """
+    @property
+    def term_names_(self):
+        \"\"\"Names of the terms: features, levels of categories, missing values.\"\"\"
+        return self._terms()
+""",
+    "max_iter": """
     @property
     def n_iter_(self):
-        \"\"\"Number of iterations.\"\"\"
+        \"\"\"Number of iterations of the solver.\"\"\"
         return self._iterations()
 """,
 }
@@ -456,7 +462,8 @@ def sk_class(s, task):
             f"{'eval_set' if stops else 'None'},", " " * (21 + len(fit)) +
             "progress=progress, cancel=cancel)"]
     text = "\n".join(out) + "\n"
-    attributes = [a["name"] for a in s.get("attributes", [])]
+    attributes = [a["name"] for a in s.get("attributes", []) + s["params"]
+                  if a["name"] != "intercept" or "dtype" in a]
     for attribute, code in SK_ATTRIBUTES.items():
         if attribute in attributes:
             text += code

@@ -166,6 +166,9 @@ class Handle:
     def __exit__(self, *exc):
         self.close()
 
+    def __repr__(self):
+        return f"<libml.{type(self).__name__}{', closed' if self.closed else ''}>"
+
     def __reduce__(self):
         raise TypeError(f"a {type(self).__name__} cannot be pickled")
 

@@ -11,31 +11,40 @@ __all__ = ["score"]
 
 
 def _numbers(values, what, labels=None):
+    """A tensor of numbers; texts as indices into the labels."""
     if isinstance(values, _tensor.Tensor):
         return values
+    texts = _texts(values)
+    if texts is not None:
+        if not labels:
+            raise TypeError(f"{what} must be numbers, not text")
+        index = {label: i for i, label in enumerate(labels)}
+        return _tensor.Tensor([index[t] for t in texts])
     np = numpy()
     if np is None:
-        return _tensor.Tensor(list(values))
+        values = list(values)
+        return _tensor.Tensor([float(v) for v in values] if values and
+                              isinstance(values[0], bool) else values)
     array = np.asarray(values)
-    if array.dtype.kind in "OUST" and array.ndim == 1:
-        if labels is None:
-            raise TypeError(f"{what} must be numbers, not {array.dtype}")
-        return _tensor.Tensor(np.searchsorted(labels, array.astype(labels.dtype)))
-    if array.dtype.kind == "b":
-        array = array.astype(np.float64)
-    return _tensor.Tensor(array)
+    return _tensor.Tensor(array.astype(np.float64) if array.dtype.kind == "b" else array)
+
+
+def _texts(values):
+    """Values as a list of str if they are text; None if they are not."""
+    if isinstance(values, _tensor.Tensor):
+        return None
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", "O") in "biuf" and dtype is not None:
+        return None
+    listed = values.tolist() if hasattr(values, "tolist") else list(values)
+    if not any(isinstance(v, str) for v in listed):
+        return None
+    return [v if isinstance(v, str) else str(v) for v in listed]
 
 
 def _labels(*values):
     """The classes, in sorted order, when truth or prediction is text."""
-    np = numpy()
-    if np is None:
-        return None
-    arrays = [np.asarray(v) for v in values if not isinstance(v, _tensor.Tensor)]
-    texts = [a for a in arrays if a.dtype.kind in "OUST" and a.ndim == 1]
-    if not texts:
-        return None
-    return np.unique(np.concatenate([a.astype(str) for a in texts]))
+    return sorted({t for v in values for t in _texts(v) or ()})
 
 
 def score(metric, truth, prediction, weight=None, *, context=None, **options):

@@ -74,8 +74,10 @@ class Model(Handle):
 
     @property
     def classes(self):
-        """The labels of the classes as text; empty if the model is no classifier."""
-        return [decode(lib.ml_model_class_label(self._p, i))
+        """The labels of the classes; empty if the model is no classifier. They are text,
+        or integers or booleans if the target was."""
+        convert = _LABELS.get(self._about.get("target_type"), str)
+        return [convert(decode(lib.ml_model_class_label(self._p, i)))
                 for i in range(lib.ml_model_classes(self._p))]
 
     @property
@@ -182,11 +184,16 @@ class Model(Handle):
                 ("inputs", ", ".join(self.inputs[:20])
                  + (" ..." if len(self.inputs) > 20 else ""))]
         if self.classes:
-            rows.append(("classes", ", ".join(self.classes[:20])))
+            rows.append(("classes", ", ".join(map(str, self.classes[:20]))))
         rows += [(n, str(v)) for n, v in self.params.items() if v is not None]
         body = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>"
                        for n, v in rows)
         return f"<table><tbody>{body}</tbody></table>"
+
+
+# What labels of classes are in Python, by the type of the target.
+_LABELS = {**{f"{sign}{bits}": int for sign in "iu" for bits in (8, 16, 32, 64)},
+           "bool": "true".__eq__}
 
 
 def _labels(model, indices):
@@ -194,8 +201,7 @@ def _labels(model, indices):
     classes = model.classes
     if np is None:
         return [classes[int(i)] for i in indices]
-    labels = np.empty(len(classes), object)
-    labels[:] = classes
+    labels = np.array(classes, None if isinstance(classes[0], (bool, int)) else object)
     return labels[np.asarray(indices).astype(np.int64)]
 
 
@@ -292,7 +298,8 @@ class Predictor(Handle):
 
     @documented("ml_predictor_run")
     def run(self, data):
-        """Returns an array of one value per row, or of rows by outputs."""
+        """Returns an array of one value per row, or of rows by outputs; lists without
+        NumPy."""
         table = as_table(data)
         with self._lock:
             tensor = make("ml_tensor", lib.ml_predictor_run, self._p, table._p)
@@ -300,7 +307,9 @@ class Predictor(Handle):
 
     def _shaped(self, tensor):
         if numpy() is None:
-            return tensor
+            values = tensor.tolist()
+            one = tensor.ndim == 2 and tensor.shape[1] == 1 and self.kind != "proba"
+            return [v[0] for v in values] if one else values
         array = tensor._to_writable()
         if array.ndim == 2 and array.shape[1] == 1 and self.kind != "proba":
             return array.reshape(-1)

@@ -234,6 +234,8 @@ class Schema(Handle):
         return None
 
     def __repr__(self):
+        if self.closed:
+            return "<libml.Schema, closed>"
         return f"<libml.Schema {self._dict['name']}: {self._dict['title']}>"
 
 

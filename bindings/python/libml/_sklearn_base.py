@@ -192,6 +192,31 @@ class LibmlBase(BaseEstimator):
         out[..., [at[n] for n in inputs]] = values
         return out
 
+    # ---- linear models ----
+
+    def _coefficients(self):
+        """A coefficient per feature, 0 for features that the model left out; with categories
+        there are more, which `term_names_` names."""
+        coef = self._attribute("coef")
+        terms = self._attribute("columns")
+        inputs, names = self.model_.inputs, self._names()
+        if len(terms) <= len(names) and (terms[:, 1] == -1).all():
+            whole = np.zeros((*coef.shape[:-1], len(names)))
+            at = {n: i for i, n in enumerate(names)}
+            whole[..., [at[inputs[i]] for i in terms[:, 0]]] = coef
+            coef = whole
+        return coef
+
+    def _terms(self):
+        return bytes(self._attribute("column_names")).decode("utf-8").split("\n")
+
+    def _iterations(self):
+        """Of solvers that count; 1 where there was nothing to repeat."""
+        check_is_fitted(self, "model_")
+        summary = self.model_.info["summary"]
+        return max(1, int(next((summary[k] for k in ("iterations", "n_iter", "sweeps")
+                                if k in summary), 1)))
+
     # ---- tags ----
 
     def __sklearn_tags__(self):
@@ -346,9 +371,19 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         """Columns in the order of classes_; the model lacks classes of weight 0."""
         if self._order is None:
             return values
-        out = np.full((len(values), len(self.classes_)), fill)
-        out[:, self._order] = values
+        out = np.full((*values.shape[:-1], len(self.classes_)), fill)
+        out[..., self._order] = values
         return out
+
+    def _coefficients(self):
+        """A row for the second of two classes, or a row per class."""
+        return self._per_class(np.atleast_2d(super()._coefficients()))
+
+    def _intercepts(self):
+        return self._per_class(self._attribute("intercept").reshape(-1))
+
+    def _per_class(self, values):
+        return values if len(values) == 1 else self._by_class(values.T, 0.0).T
 
     def predict(self, X):
         """Class labels.
@@ -392,6 +427,9 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
         self._fit(X, y, _weights(sample_weight, X),
                   "regression" if self._both else None, eval_set, **run)
         return self
+
+    def _intercepts(self):
+        return float(self._attribute("intercept").item())
 
     def _target_column(self, y):
         y = column_or_1d(y, warn=True)

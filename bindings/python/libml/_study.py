@@ -29,10 +29,12 @@ class Study(Handle):
         See libml.describe("options.study"): n_trials, tune, metric, sampler, seed, ...
 
     >>> import libml
-    >>> data = {"x": list(range(20)), "y": [float(i % 5) for i in range(20)]}
-    >>> study = libml.Study(libml.Baseline(target="y"), data, tune=["strategy"],
-    ...                     sampler="grid", metric="mae")
-    >>> study.run().best_params["strategy"] in ("mean", "median", "quantile")
+    >>> data = {"x": list(range(50)), "y": [float(i % 5) for i in range(50)]}
+    >>> study = libml.Study(libml.GBDT(target="y", n_trees=5), data, n_trials=3,
+    ...                     tune=["max_leaves"], metric="mae", seed=1)
+    >>> study.run()
+    <libml.Study of GBDT(target='y', n_trees=5), 3 trials>
+    >>> 2 <= study.best_params["max_leaves"] <= 65535
     True
     """
 

@@ -95,7 +95,7 @@ class Pandas(Case):
         frame = pd.DataFrame({"x": [1.0, 2, 3, 4] * 20, "c": pd.Categorical(list("abab") * 20)})
         model = libml.GBDT(min_data_in_leaf=1, n_trees=5).fit(frame, target=frame["x"] > 2)
         unseen = pd.DataFrame({"c": pd.Categorical(["zz", None]), "x": [1.0, 4.0], "extra": 0})
-        self.assertEqual(model.predict(unseen).tolist(), ["false", "true"])
+        self.assertEqual(model.predict(unseen).tolist(), [False, True])
         self.refused(libml.LibmlError, ['"x"'], model.predict, frame[["c"]])
         self.refused(libml.LibmlError, ['"x"'], model.predict, {"x": ["a"], "c": ["b"]})
 
