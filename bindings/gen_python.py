@@ -433,7 +433,7 @@ def sk_class(s, task):
     both = all(t in s["tasks"] for t in SK_TASKS)
     fit = "_fit_classifier" if task == "classification" else "_fit_regressor"
     out = [f"\nclass {name}({base}):", f'    """{sk_doc(s, task, arguments)}\n    """\n',
-           f"    _algorithm = {json.dumps(s['name'])}", f"    _both = {both}",
+           f"    _algorithm = {json.dumps(s['name'])}", f"    _task = {json.dumps(task)}", f"    _both = {both}",
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
     for check, reason in SK_XFAIL.get((s["name"], task), {}).items():

@@ -263,7 +263,7 @@ ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
 {
     ml_status status = choose_task(desc, params, c, &d->inputs->task, err);
     if (status) return status;
-    d->inputs->target_type = c->type;
+    d->inputs->target_type = c->type == ML_TYPE_TEXT ? ML_TYPE_CATEGORY : c->type;
     if (d->inputs->task == (int32_t)MLI_TASK_CLASSIFICATION) {
         return train_classes(d, desc, params, c, err);
     }

@@ -194,6 +194,9 @@ static ml_status accept(mli_design *d, candidate *f, int64_t j, ml_error *err)
     if (!feature->name) return mli_nomem(err);
     feature->kind = column->kind = f->kind;
     feature->type = f->column->type;
+    /* Text or coded text: the same rows give the same model. */
+    if (f->kind == MLI_CATEGORICAL && feature->type == ML_TYPE_TEXT)
+        feature->type = ML_TYPE_CATEGORY;
     column->column = f->column;
     if (f->kind == MLI_CATEGORICAL) {
         column->codes = f->coding.codes;
@@ -290,7 +293,8 @@ static ml_status read_roles(mli_design *d, const mli_columns *c,
     const mli_column *columns = d->table->columns;
     in->unseen_error = unseen && unseen->text && mli_same_word(unseen->text, "error");
     in->task = (int32_t)(desc->tasks & ~(desc->tasks - 1));
-    if (c->target < 0 && (desc->tasks & MLI_TASK_TRANSFORM)) in->task = MLI_TASK_TRANSFORM;
+    if (c->target < 0 && (desc->tasks & MLI_TASK_TRANSFORM))
+        in->task = MLI_TASK_TRANSFORM;
     ml_status status = role_name(d, c->target, &in->target, err);
     if (!status) status = role_name(d, c->weight, &in->weight, err);
     if (!status) status = role_name(d, c->group, &in->group, err);

@@ -131,10 +131,10 @@ START_TEST(describes_itself)
     ck_assert_ptr_eq(json, ml_model_json(m));
     const char *parts[] = {
         "\"algorithm\": \"mean\", \"task\": \"classification\"",
-        "\"target\": \"kind\", \"target_type\": \"text\", \"unseen\": \"missing\"",
+        "\"target\": \"kind\", \"target_type\": \"category\", \"unseen\": \"missing\"",
         "\"params\": {\"shift\": 0.0",
         "{\"name\": \"x\", \"kind\": \"numeric\", \"type\": \"f64\"}",
-        ("{\"name\": \"c\", \"kind\": \"categorical\", \"type\": \"text\", "
+        ("{\"name\": \"c\", \"kind\": \"categorical\", \"type\": \"category\", "
          "\"levels\": 2, \"first_levels\": [\"u\", \"v\"]}"),
         "\"classes\": [\"a\", \"b\", \"c\"]",
         "\"kinds\": [\"proba\", \"class\", \"score\"]",

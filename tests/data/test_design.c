@@ -15,7 +15,7 @@ START_TEST(takes_all_other_columns)
     ck_assert_int_eq(d->n_features, 4);
     const char *names[] = {"age", "job", "member", "zip"};
     const int32_t kinds[] = {MLI_NUMERIC, MLI_CATEGORICAL, MLI_NUMERIC, MLI_NUMERIC};
-    const int32_t types[] = {ML_DTYPE_F64, ML_TYPE_TEXT, ML_DTYPE_BOOL, ML_DTYPE_I64};
+    const int32_t types[] = {ML_DTYPE_F64, ML_TYPE_CATEGORY, ML_DTYPE_BOOL, ML_DTYPE_I64};
     for (int j = 0; j < 4; j++) {
         ck_assert_str_eq(d->inputs->features[j].name, names[j]);
         ck_assert_int_eq(d->inputs->features[j].kind, kinds[j]);

@@ -2,13 +2,14 @@
 """Fitted models and predictors."""
 
 import ctypes
+from _functools import partial
 from _thread import _local as thread_local, allocate_lock
 
 from libml import _arrow, _native, _params, _tensor
 from libml._context import context_pointer
 from libml._core import Handle, call, checked_i64, decode, documented, encode, error_object, lib, \
     make, numpy, path_bytes, raise_error
-from libml._errors import UnknownNameError
+from libml._errors import ClosedError, UnknownNameError
 from libml._io import Writer
 from libml._table import Table, as_table
 
@@ -255,7 +256,7 @@ class Predictor(Handle):
     """
 
     __slots__ = ("_lock", "_single", "_row", "_out", "_inputs", "_outputs", "_shape",
-                 "_error", "_names", "_call_args", "kind")
+                 "_error", "_names", "kind")
     _kind = "ml_predictor"
 
     def __init__(self, model, kind=None, *, context=None, **options):
@@ -280,11 +281,11 @@ class Predictor(Handle):
         out = (ctypes.c_double * max(m, 1))()
         self._error = lib.ml_error_new()
         self._error = ctypes.cast(self._error, type(error_object()))
-        args = (self._p, memory, ctypes.c_int32(_native.ML_DTYPE_F64), ctypes.c_int64(1),
-                ctypes.c_int64(n), out, self._error)
-        function = _ROWS(("ml_predictor_rows", lib))
-        self._call_args = args
-        self._single = function
+        # One object with function and arguments, so that close() takes both away at once.
+        self._single = partial(
+            _ROWS(("ml_predictor_rows", lib)), self._p, memory,
+            ctypes.c_int32(_native.ML_DTYPE_F64), ctypes.c_int64(1), ctypes.c_int64(n), out,
+            self._error)
         if np is not None:
             self._row = np.frombuffer(memory, np.float64)[:n]
             self._out = out if m == 1 else np.frombuffer(out, np.float64)[:m]
@@ -390,7 +391,7 @@ class Predictor(Handle):
                 if len(row) != len(buffer):
                     raise _wrong_row((len(row),), self._inputs) from None
             buffer[:] = row
-            if self._single(*self._call_args):
+            if self._single():
                 raise_error(self._error)
             if self._outputs == 1:
                 return self._out[0]
@@ -406,7 +407,7 @@ class Predictor(Handle):
         return lib.ml_predictor_code(self._p, at, None if text is None else encode(text))
 
     def close(self):
-        self._call_args = ()
+        self._single = _closed
         super().close()
 
     def __repr__(self):
@@ -414,6 +415,10 @@ class Predictor(Handle):
             return "<libml.Predictor, closed>"
         return f"<libml.Predictor of {self.kind}, {self._inputs} inputs, " \
                f"{self._outputs} outputs>"
+
+
+def _closed():
+    raise ClosedError("this Predictor is closed")
 
 
 def _wrong_row(shape, inputs):

@@ -47,6 +47,7 @@ class LibmlBase(BaseEstimator):
     """Common part of the estimators. Not for direct use."""
 
     _algorithm = ""
+    _task = ""
     _allow_nan = False
     _poor_score = False
     _xfail = {}

@@ -47,6 +47,7 @@ class BaselineClassifier(LibmlClassifier):
     """
 
     _algorithm = "baseline"
+    _task = "classification"
     _both = True
     _allow_nan = True
     _poor_score = True
@@ -120,6 +121,7 @@ class BaselineRegressor(LibmlRegressor):
     """
 
     _algorithm = "baseline"
+    _task = "regression"
     _both = True
     _allow_nan = True
     _poor_score = True
@@ -302,6 +304,7 @@ class GBDTClassifier(LibmlClassifier):
     """
 
     _algorithm = "gbdt"
+    _task = "classification"
     _both = True
     _allow_nan = True
     _poor_score = False
@@ -566,6 +569,7 @@ class GBDTRegressor(LibmlRegressor):
     """
 
     _algorithm = "gbdt"
+    _task = "regression"
     _both = True
     _allow_nan = True
     _poor_score = False
@@ -740,6 +744,7 @@ class LinearRegression(LibmlRegressor):
     """
 
     _algorithm = "linear_regression"
+    _task = "regression"
     _both = False
     _allow_nan = True
     _poor_score = False

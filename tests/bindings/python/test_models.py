@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: MIT
+"""Models, predictors, estimators, studies, reports, metrics, schemas."""
+
+import io
+import math
+import pathlib
+import pickle
+import tempfile
+import threading
+
+import libml
+from support import Case, classifier, module, needs, toy
+
+np = module("numpy")
+
+
+def flat(values):
+    return [float(v) for v in values]
+
+
+class Models(Case):
+    def test_labels_have_the_type_of_the_target(self):
+        for labels in (["no", "yes"], [3, 5], [False, True]):
+            data = {"x": [0.0, 1.0] * 30, "y": labels * 30}
+            model = libml.GBDT(target="y", task="classification", n_trees=3,
+                               min_data_in_leaf=1).fit(data)
+            self.assertEqual(model.classes, labels)
+            self.assertEqual(list(model.predict({"x": [1.0, 0.0]})), labels[::-1])
+            self.assertIs(type(model.classes[0]), type(labels[0]))
+
+    def test_kinds(self):
+        model, data = classifier()
+        self.assertEqual(sorted(model.kinds), ["class", "leaf", "proba", "score"])
+        proba = model.predict(data, "proba")
+        self.assertEqual((len(proba), len(proba[0])), (200, 2))
+        self.assertAlmostEqual(sum(proba[0]), 1)
+        codes = model.predict(data, "class")
+        labels = [model.classes[int(c)] for c in codes]
+        self.assertEqual(labels, list(model.predict(data)))
+        self.refused(libml.LibmlError, ["probability", "proba"], model.predict, data,
+                     "probability")
+        self.refused(TypeError, "kind", model.predict, data, 3)
+
+    def test_inputs_by_name(self):
+        model, data = classifier()
+        wanted = list(model.predict(data))
+        turned = {n: data[n] for n in ("color", "b", "a")}
+        self.assertEqual(list(model.predict({**turned, "extra": data["a"]})), wanted)
+        self.refused(libml.LibmlError, '"color"', model.predict, {"a": [1.0], "b": [1.0]})
+        self.assertEqual(len(model.predict({n: [] for n in model.inputs})), 0)
+        unseen = {"a": [0.9, None], "b": [0.5, 0.5], "color": ["mauve", None]}
+        self.assertEqual(len(model.predict(unseen)), 2)
+
+    def test_saved(self):
+        model, data = classifier()
+        wanted = list(model.predict(data))
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "m.mlm"
+            model.save(path)
+            loaded = libml.load(path)
+            self.assertEqual(list(loaded.predict(data)), wanted)
+            with path.open("rb") as f:
+                self.assertEqual(libml.load(f).to_bytes(), path.read_bytes())
+            self.refused(libml.FileError, "nope", model.save, f"{folder}/nope/m.mlm")
+            self.refused(libml.UnknownNameError, "compres", model.save, path, compres=1)
+            path.write_bytes(b"\0" * 100)
+            self.refused(libml.FormatError, "m.mlm", libml.load, path)
+        for cut in (0, 1, 8, 100, -1):
+            self.refused(libml.FormatError, "", libml.loads, model.to_bytes()[:cut])
+        back = pickle.loads(pickle.dumps(model, protocol=2))
+        self.assertEqual(list(back.predict(data)), wanted)
+        self.refused(TypeError, "", libml.loads, "text")
+        for kind in (bytearray, memoryview):
+            self.assertEqual(libml.loads(kind(model.to_bytes())).algorithm, "gbdt")
+
+    def test_a_file_that_raises(self):
+        class Full(io.BytesIO):
+            def write(self, data):
+                raise OSError(28, "no space")
+        model, _ = classifier()
+        self.refused(OSError, "no space", model.save, Full())
+
+    def test_about(self):
+        model, _ = classifier()
+        self.assertEqual(model.algorithm, "gbdt")
+        self.assertEqual(model.inputs, ["a", "b", "color"])
+        self.assertEqual(model.params["n_trees"], 10)
+        self.assertIn("importance", model.attributes)
+        self.assertIn("importance", dir(model))
+        self.assertEqual(len(model.importance), 3)
+        self.refused(libml.UnknownNameError, "importanc", model.tensor, "importanc")
+        self.assertIn("gbdt", repr(model))
+        html = model._repr_html_()
+        self.assertIn("color", html)
+        self.assertIn("gbdt", html)
+
+    def test_evaluate(self):
+        model, data = classifier()
+        table = model.evaluate(data, ["accuracy", "roc_auc"])
+        self.assertEqual(table.to_dict()["metric"], ["accuracy", "roc_auc"])
+        self.assertGreater(model.score(data, "accuracy"), 0.8)
+        self.refused(libml.UnknownNameError, "acuracy", model.score, data, "acuracy")
+
+    def test_target_and_weight_as_values(self):
+        data = toy()
+        x = {n: data[n] for n in ("a", "b", "color")}
+        named = libml.GBDT(target="y", n_trees=3, features=list(x)).fit(data)
+        given = libml.GBDT(n_trees=3).fit(x, data["y"])
+        self.assertEqual(flat(given.predict(x, "proba")[0]), flat(named.predict(x, "proba")[0]))
+        weighted = libml.GBDT(n_trees=3).fit(x, data["y"], weight=[1.0, 5.0] * 100)
+        self.assertNotEqual(flat(weighted.predict(x, "proba")[0]),
+                            flat(named.predict(x, "proba")[0]))
+        self.refused(ValueError, ["3 values", "target", "200 rows"],
+                     libml.GBDT().fit, x, [1, 2, 3])
+        self.refused(libml.LibmlError, "weight", libml.GBDT(n_trees=3).fit, x, data["y"],
+                     weight=[-1.0] * 200)
+        stopped = libml.GBDT(n_trees=500, early_stopping_rounds=3).fit(
+            x, data["y"], valid=(x, data["y"][::-1]))
+        self.assertLess(int(stopped.n_rounds), 500)
+
+    def test_bad_training_data(self):
+        est = libml.GBDT(target="y")
+        self.refused(libml.LibmlError, '"y"', est.fit, {"x": [1, 2]})
+        self.refused(libml.LibmlError, "", est.fit, {"x": [1.0, 2], "y": [None, None]})
+        self.refused(libml.LibmlError, "", est.fit, {"y": [1.0, 2.0]})
+        self.refused(TypeError, "None", est.fit, None)
+        self.refused(libml.LibmlError, "inf", libml.GBDT(target="y", n_trees=1).fit,
+                     {"x": [1.0, 2.0], "y": [math.inf, 1.0]})
+        self.refused(libml.UnknownNameError, "nope",
+                     libml.GBDT(target="y", features=["nope"]).fit, {"x": [1.0], "y": [1.0]})
+
+
+class Predictors(Case):
+    def test_single_rows_are_rows_of_the_batch(self):
+        model, data = classifier()
+        p = model.predictor("proba")
+        batch = p.run(data)
+        for i in range(20):
+            row = [data["a"][i], data["b"][i], p.code("color", data["color"][i])]
+            self.assertEqual(list(p.row(row)), list(batch[i]))
+            self.assertEqual(list(p.rows([row])[0]), list(batch[i]))
+        self.assertEqual(p.outputs, ["no", "yes"])
+        self.assertTrue(math.isnan(p.code("color", None)))
+        self.assertTrue(math.isnan(p.code(2, "mauve")))
+        self.refused(KeyError, '"colour"', p.code, "colour", "red")
+        table = p.run_table(data).to_dict()
+        self.assertEqual(list(table), ["proba_no", "proba_yes"])
+
+    def test_results_do_not_change_later(self):
+        model, _ = classifier()
+        p = model.predictor("proba")
+        first = p.row([0.9, 0.5, 0])
+        kept = list(first)
+        p.row([0.1, 0.5, 1])
+        self.assertEqual(list(first), kept)
+
+    def test_wrong_rows(self):
+        model, _ = classifier()
+        for p in (model.predictor("proba"), model.predictor("class")):
+            self.refused(ValueError, "3 inputs", p.row, [1.0, 2.0])
+            self.refused(ValueError, "3", p.rows, [[1.0, 2.0]])
+            self.refused((TypeError, ValueError), "", p.row, ["a", 1, 2])
+            self.refused((TypeError, ValueError), "", p.rows, [["a", 1, 2]])
+            self.refused(TypeError, "", p.row, None)
+            self.refused(TypeError, "", p.row, 3.0)
+            p.row([math.nan, math.inf, 1e300])
+            p.row((1, 2, True))
+
+    @needs("numpy")
+    def test_arrays(self):
+        model = libml.GBDT(n_trees=5, min_data_in_leaf=1).fit(
+            np.random.default_rng(1).random((100, 4)), np.arange(100.0))
+        p = model.predictor()
+        x = np.random.default_rng(2).random((50, 4))
+        wanted = p.rows(x)
+        self.assertEqual(wanted.shape, (50,))
+        for other in (np.asfortranarray(x), x[::1], np.repeat(x, 2, 0)[::2],
+                      np.repeat(x, 2, 1)[:, ::2], x.astype(">f8"), x.astype(object),
+                      x[::-1][::-1], np.ascontiguousarray(x[::-1])[::-1]):
+            if other.dtype == object:
+                self.refused(TypeError, "object", p.rows, other)
+                continue
+            np.testing.assert_array_equal(p.rows(other), wanted)
+        np.testing.assert_array_equal(p.rows(x.astype(np.float32)),
+                                      p.rows(x.astype(np.float32).astype(np.float64)))
+        self.assertEqual(p.rows(x[:0]).shape, (0,))
+        for row in (x[3], x[3].astype(np.float32), np.repeat(x[3], 2)[::2],
+                    x[3].astype(">f8"), x[3].tolist()):
+            p.row(row)
+        self.assertEqual(p.row(x[3]), wanted[3])
+        self.assertEqual(p.row(np.repeat(x[3], 3)[::3]), wanted[3])
+        frozen = x[3].copy()
+        frozen.flags.writeable = False
+        self.assertEqual(p.row(frozen), wanted[3])
+        out = np.empty(50)
+        self.assertIs(p.rows(x, out=out).base if p.rows(x, out=out).base is not None
+                      else out, out)
+        np.testing.assert_array_equal(out, wanted)
+        for bad in (np.empty(49), np.empty(50, np.float32), np.empty(100)[::2], [0.0] * 50,
+                    np.broadcast_to(np.empty(1), 50)):
+            self.refused(ValueError, "50 elements", p.rows, x, out=bad)
+        self.refused(ValueError, "(4,)", p.rows, x[0])
+        self.refused(ValueError, "4 inputs", p.row, x)
+        self.refused(ValueError, "4 inputs", p.row, x[:1])
+        self.refused(TypeError, "complex", p.rows, x.astype(complex))
+
+    def test_one_predictor_in_several_threads(self):
+        model, data = classifier()
+        p, problems = model.predictor("proba"), []
+        rows = [[data["a"][i], data["b"][i], i % 3] for i in range(50)]
+        wanted = [list(p.row(r)) for r in rows]
+
+        def work():
+            for _ in range(40):
+                if [list(p.row(r)) for r in rows] != wanted:
+                    problems.append("differs")
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(problems, [])
+
+    def test_closed_by_another_thread(self):
+        for _ in range(10):
+            model, data = classifier(n_trees=3)
+            p, problems = model.predictor("proba"), []
+
+            def work():
+                try:
+                    for _ in range(3000):
+                        p.row([0.5, 0.5, 0])
+                except libml.ClosedError:
+                    pass
+                except BaseException as problem:
+                    problems.append(problem)
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for t in threads:
+                t.start()
+            p.close()
+            for t in threads:
+                t.join()
+            self.assertEqual(problems, [])
+
+    def test_options(self):
+        model, _ = classifier()
+        self.refused(libml.UnknownNameError, "thread", model.predictor, "proba", thread=2)
+
+
+class Estimators(Case):
+    def test_every_algorithm_has_a_class(self):
+        for name in libml.list_algorithms():
+            est = libml.estimator(name)
+            self.assertEqual(est.algorithm, name)
+            self.assertIs(type(est), getattr(libml, type(est).__name__))
+            self.assertIsNot(type(est).__doc__, libml.Estimator.__doc__)
+            self.assertIn(name, repr(est.schema))
+            self.assertIsInstance(est.params, dict)
+
+    def test_aliases_and_lists(self):
+        est = libml.GBDT(n_estimators=7, categorical=("a", "b"))
+        self.assertEqual(est["n_trees"], 7)
+        self.assertEqual(est["categorical"], ["a", "b"])
+        self.assertEqual(libml.estimator("dummy").algorithm, "baseline")
+        self.refused(libml.UnknownNameError, ["gbtd", "gbdt"], libml.estimator, "gbtd")
+        self.refused(TypeError, "algorithm", libml.estimator, 3)
+        self.assertIn("<table>", est._repr_html_())
+
+    def test_schemas(self):
+        schema = libml.Schema("gbdt")
+        self.assertEqual(schema.find("n_estimators")["name"], "n_trees")
+        self.assertEqual(schema.find("label")["name"], "target")
+        self.assertIsNone(schema.find("nope"))
+        self.assertIn("options.csv", libml.default_context().schemas)
+        self.assertEqual(libml.describe("gbdt")["name"], "gbdt")
+
+    def test_yaml(self):
+        p = libml.Params.from_yaml("n_trees: 5\nlearning_rate: 0.5\n")
+        self.assertEqual(dict(p), {"n_trees": 5, "learning_rate": 0.5})
+        self.assertEqual(dict(libml.Params.from_yaml(p.to_yaml())), dict(p))
+        self.assertEqual(libml.GBDT(**p)["n_trees"], 5)
+        self.refused(libml.ParseError, "line", libml.Params.from_yaml, "a: [")
+        self.refused(KeyError, "nope", p.__getitem__, "nope")
+        self.assertEqual((len(p), "n_trees" in p, 3 in p), (2, True, False))
+
+
+class Studies(Case):
+    def test_run(self):
+        study = libml.Study(libml.GBDT(target="price", n_trees=5, ignore=["y"]), toy(),
+                            n_trials=4, metric="rmse", tune=["learning_rate", "max_leaves"],
+                            seed=1)
+        told = []
+        self.assertIs(study.run(progress=told.append), study)
+        self.assertEqual(len(study), 4)
+        self.assertEqual(set(study.best_params) & {"learning_rate", "max_leaves"},
+                         {"learning_rate", "max_leaves"})
+        scores = study.results.to_dict()["score"]
+        self.assertAlmostEqual(study.best_score, min(scores))
+        self.assertEqual(study.best_model().algorithm, "gbdt")
+        self.assertIn("4 trials", repr(study))
+        self.assertIn("<table>", study._repr_html_())
+        self.assertTrue(any(p.trial is not None for p in told))
+
+    def test_ask_and_tell(self):
+        study = libml.Study(libml.GBDT(), tune=["learning_rate"], n_trials=5)
+        for _ in range(3):
+            trial, params = study.ask()
+            study.tell(trial, abs(params["learning_rate"] - 0.1))
+        trial, _ = study.ask()
+        study.tell(trial, None)
+        self.assertEqual(len(study), 4)
+        self.assertTrue(study)
+        self.refused(libml.LibmlError, "99", study.tell, 99, 1.0)
+
+    def test_refused(self):
+        self.refused(libml.UnknownNameError, "n_trial", libml.Study, libml.GBDT(), toy(),
+                     n_trial=3)
+        self.refused(libml.LibmlError, "trial", lambda: libml.Study(
+            libml.GBDT(), n_trials=2).best_params)
+        self.refused(TypeError, "Estimator", libml.Study, "gbdt", toy())
+
+
+class Reports(Case):
+    def test_page(self):
+        model, data = classifier()
+        report = libml.Report("My <data>")
+        report.add_profile("Profile", data).add_model("Model", model, data)
+        report.add_table("Table", {"x": [1]})
+        html = report.to_html()
+        self.assertIn("My &lt;data&gt;", html)
+        self.assertNotIn("My <data>", html)
+        self.assertTrue(report._repr_html_().startswith("<iframe"))
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "r.html"
+            report.save(path)
+            self.assertEqual(path.read_text("utf-8"), html)
+            self.refused(libml.FileError, "nope", report.save, f"{folder}/nope/r.html")
+        self.refused(TypeError, "title", libml.Report, None)
+
+
+class Metrics(Case):
+    def test_values(self):
+        m = libml.metrics
+        self.assertEqual(m.accuracy([0, 1, 1, 0], [0, 1, 0, 0]), 0.75)
+        self.assertEqual(m.accuracy(["a", "b"], ["a", "b"]), 1)
+        self.assertEqual(m.accuracy([True, False], [True, True]), 0.5)
+        self.assertAlmostEqual(m.rmse([1.0, 2.0], [2.0, 4.0]), math.sqrt(2.5))
+        self.assertAlmostEqual(m.mae([1.0, 2.0], [2.0, 4.0], weight=[3.0, 1.0]), 1.25)
+        self.assertEqual(m.roc_auc([0, 0, 1], [0.1, 0.2, 0.9]), 1)
+        self.assertEqual(m.roc_auc(["n", "y"], [[0.9, 0.1], [0.2, 0.8]]), 1)
+        self.assertEqual(libml.metric_score("accuracy", [0], [0]), 1)
+
+    def test_refused(self):
+        m = libml.metrics
+        self.refused(libml.LibmlError, "", m.accuracy, [0, 1], [0])
+        self.refused(libml.UnknownNameError, "accuracy", m.score, "acurracy", [0], [0])
+        self.refused(TypeError, "text", m.rmse, [1.0], [1.0], weight=["a"])
+        self.refused(libml.UnknownNameError, "nope", m.rmse, [1.0], [1.0], nope=1)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""libml.sklearn: the checks of scikit-learn itself on every generated class, and the classes
+inside its tools."""
+
+import io
+import pickle
+import re
+import unittest
+import warnings
+
+import libml
+from support import ROOT, Case, module, needs
+
+sklearn = module("sklearn")
+np = module("numpy")
+if sklearn is not None:
+    from sklearn.base import clone
+    from sklearn.utils import estimator_checks
+    from libml import sklearn as ls
+
+# Checks that scikit-learn leaves out itself unless its environment is set up for them.
+NOT_RUN = {"check_array_api_input"}
+
+
+def documented():
+    """What docs/python.md says may fail: (class, check)."""
+    text = (ROOT / "docs" / "python.md").read_text("utf-8")
+    return set(re.findall(r"^\| `(\w+)` \| `(check_\w+)` \|", text, re.M))
+
+
+def outcomes(estimator):
+    """(check, "passed", "failed", "skipped" or "xfail", reason) of all checks."""
+    if hasattr(estimator_checks, "estimator_checks_generator"):
+        for r in estimator_checks.check_estimator(estimator, on_fail=None, on_skip=None):
+            yield r["check_name"], r["status"], r["exception"]
+        return
+    for one, check in estimator_checks.check_estimator(estimator, generate_only=True):
+        name = getattr(check, "func", check).__name__
+        try:
+            check(one)
+            yield name, "passed", None
+        except unittest.SkipTest as skip:
+            yield name, "skipped", skip
+        except Exception as problem:
+            yield name, "failed", problem
+
+
+@needs("sklearn")
+class Checks(Case):
+    """A test per class is added below."""
+
+    def all_checks(self, cls):
+        allowed = {check for name, check in documented() if name == cls.__name__}
+        self.assertEqual(set(getattr(cls, "_xfail", {})) - allowed, set(),
+                         "docs/python.md must say why")
+        bad, total = [], 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for check, status, why in outcomes(cls()):
+                total += 1
+                if status == "passed" or check in NOT_RUN | allowed:
+                    continue
+                bad.append(f"{check} {status}: {why}")
+        self.assertGreater(total, 30)
+        self.assertEqual(bad, [])
+
+
+def _add(cls):
+    setattr(Checks, f"test_{cls.__name__}", lambda self: self.all_checks(cls))
+
+
+if sklearn is not None:
+    for _name in ls.__all__:
+        _add(getattr(ls, _name))
+
+
+def rows(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.random((n, 4))
+    return x, np.where(x[:, 0] + x[:, 1] > 1, "yes", "no"), 3 * x[:, 0] - x[:, 2]
+
+
+@needs("sklearn")
+class Tools(Case):
+    def test_every_algorithm_is_there(self):
+        names = set()
+        for name in libml.list_algorithms():
+            tasks = libml.describe(name)["tasks"]
+            for task in ("classification", "regression", "transform"):
+                if task in tasks:
+                    names.add((name, task))
+        have = {(getattr(ls, c)._algorithm, getattr(ls, c)._task) for c in ls.__all__}
+        self.assertEqual(names - have, set())
+
+    def test_pipeline_search_and_scores(self):
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        x, y, z = rows()
+        pipe = make_pipeline(StandardScaler(), ls.GBDTClassifier(n_trees=10))
+        search = GridSearchCV(pipe, {"gbdtclassifier__max_leaves": [3, 15]}, cv=3).fit(x, y)
+        self.assertGreater(search.score(x, y), 0.9)
+        self.assertEqual(set(search.predict(x)), {"yes", "no"})
+        scores = cross_val_score(ls.GBDTRegressor(n_trees=30), x, z, cv=3)
+        self.assertGreater(scores.mean(), 0.8)
+        parallel = cross_val_score(ls.GBDTRegressor(n_trees=30), x, z, cv=3, n_jobs=2)
+        np.testing.assert_array_equal(scores, parallel)
+
+    def test_ensembles_and_calibration(self):
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.ensemble import BaggingRegressor, StackingClassifier, VotingClassifier
+        from sklearn.multiclass import OneVsRestClassifier
+        x, y, z = rows(150)
+        one = ls.GBDTClassifier(n_trees=5)
+        for tool in (CalibratedClassifierCV(one, cv=2), OneVsRestClassifier(one),
+                     VotingClassifier([("a", one), ("b", ls.BaselineClassifier())], voting="soft"),
+                     StackingClassifier([("a", one)], cv=2)):
+            self.assertGreater(tool.fit(x, y).score(x, y), 0.7, tool)
+        BaggingRegressor(ls.GBDTRegressor(n_trees=3), n_estimators=2).fit(x, z).predict(x)
+
+    def test_clone_params_and_repr(self):
+        est = ls.GBDTClassifier(n_trees=7, random_state=3)
+        other = clone(est)
+        self.assertEqual(other.get_params(), est.get_params())
+        other.set_params(n_trees=9)
+        self.assertIn("n_trees=9", repr(other))
+        self.assertIn("<", other._repr_html_())
+        self.refused(ValueError, "Invalid parameter", est.set_params, nope=1)
+        self.refused(libml.RangeError, "n_trees", ls.GBDTClassifier(n_trees=-1).fit,
+                     *rows()[:2])
+
+    def test_pickle_and_joblib_through_the_model_file(self):
+        import joblib
+        x, y, _ = rows()
+        est = ls.GBDTClassifier(n_trees=5).fit(x, y)
+        data = pickle.dumps(est)
+        self.assertIn(b"safetensors" if b"safetensors" in est.model_.to_bytes()
+                      else est.model_.to_bytes()[:64], data)
+        out = io.BytesIO()
+        joblib.dump(est, out)
+        out.seek(0)
+        for back in (pickle.loads(data), joblib.load(out)):
+            np.testing.assert_array_equal(back.predict_proba(x), est.predict_proba(x))
+            self.assertEqual(back.model_.to_bytes(), est.model_.to_bytes())
+
+    def test_single_and_batch(self):
+        x, y, z = rows()
+        est = ls.GBDTClassifier(n_trees=5).fit(x, y)
+        whole = est.predict_proba(x)
+        for i in range(5):
+            np.testing.assert_array_equal(est.predict_proba(x[i:i + 1])[0], whole[i])
+
+    def test_weights_classes_and_stopping(self):
+        x, y, z = rows()
+        est = ls.GBDTClassifier(n_trees=500, early_stopping_rounds=2, class_weight="balanced")
+        est.fit(x, y, sample_weight=np.ones(len(x)), eval_set=(x, y[::-1]))
+        self.assertLess(int(est.model_.n_rounds), 500)
+        self.refused(ValueError, "eval_set", est.fit, x, y, eval_set=3)
+        self.refused(ValueError, "classes", est.fit, x, y, eval_set=(x, ["new"] * len(x)))
+        with self.assertRaises(KeyboardInterrupt):
+            def press(p):
+                raise KeyboardInterrupt
+            est.fit(x, y, progress=press)
+
+    def test_importances_and_coefficients(self):
+        x, y, z = rows()
+        est = ls.GBDTRegressor(n_trees=20).fit(x, z)
+        self.assertEqual(est.feature_importances_.shape, (4,))
+        self.assertAlmostEqual(est.feature_importances_.sum(), 1)
+        self.assertEqual(int(est.feature_importances_.argmax()), 0)
+        from sklearn.linear_model import LinearRegression
+        ours, theirs = ls.LinearRegression().fit(x, z), LinearRegression().fit(x, z)
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-9)
+        self.assertAlmostEqual(ours.intercept_, theirs.intercept_)
+        constant = np.column_stack([x[:, :2], np.full(len(x), 2.0), x[:, 2:]])
+        self.assertEqual(ls.LinearRegression().fit(constant, z).coef_.shape, (5,))
+
+    @needs("pandas")
+    def test_frames(self):
+        import pandas as pd
+        x, y, z = rows()
+        frame = pd.DataFrame(x[:, :3], columns=["a", "b", "c"])
+        frame["color"] = pd.Categorical(np.where(x[:, 3] > 0.5, "red", "green"))
+        frame.loc[3, "color"] = None
+        frame.loc[4, "a"] = np.nan
+        est = ls.GBDTClassifier(n_trees=5).fit(frame, y)
+        self.assertEqual(list(est.feature_names_in_), ["a", "b", "c", "color"])
+        self.assertEqual(est.n_features_in_, 4)
+        turned = frame[["a", "b", "c", "color"]]
+        np.testing.assert_array_equal(est.predict(turned), est.predict(frame))
+        self.refused_lines(ValueError, "feature names", est.predict,
+                           frame.rename(columns={"a": "z"}))
+        self.refused_lines(ValueError, "features", est.predict, frame[["a", "b"]].to_numpy())
+        unseen = frame.head(2).assign(color=pd.Categorical(["mauve", None]))
+        self.assertEqual(len(est.predict(unseen)), 2)
+        declared = ls.GBDTRegressor(n_trees=5, categorical=["a"])
+        declared.fit(frame[["a", "b"]].round(1), z).predict(frame[["a", "b"]].round(1))
+
+    @needs("polars")
+    def test_polars(self):
+        import polars as pl
+        x, y, z = rows()
+        frame = pl.DataFrame(x, schema=list("abcd"))
+        est = ls.GBDTRegressor(n_trees=5).fit(frame, z)
+        np.testing.assert_array_equal(est.predict(frame), est.predict(frame.to_numpy()))
+
+    def test_feature_names_after_arrays(self):
+        x, y, _ = rows()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            est = ls.GBDTClassifier(n_trees=3).fit(x, y)
+            self.assertEqual(est.predict(x.tolist()).shape, (300,))
+
+    def refused_lines(self, kind, word, function, *args):
+        with self.assertRaises(kind) as caught:
+            function(*args)
+        self.assertIn(word, str(caught.exception))
+
+    def test_set_output(self):
+        made = [getattr(ls, n) for n in ls.__all__ if getattr(ls, n)._task == "transform"]
+        for cls in made:
+            with self.subTest(cls.__name__):
+                x, y, z = rows()
+                one = cls().fit(x, y)
+                names = one.get_feature_names_out()
+                self.assertEqual(one.transform(x).shape, (300, len(names)))
+                if module("pandas"):
+                    framed = cls().set_output(transform="pandas").fit(x, y).transform(x)
+                    self.assertEqual(list(framed.columns), list(names))
