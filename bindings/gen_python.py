@@ -273,8 +273,9 @@ def algorithms(schemas):
 
 def algorithm_stubs(schemas):
     out = [HEAD, "from typing import Any, Literal, Optional, Sequence\n",
-           "from libml._context import Context",
-           "from libml._estimator import Estimator as Estimator\n"]
+           "from libml import Context, Estimator\n",
+           "__all__ = [" + ", ".join(
+               f'"{NAMES.class_name(s["name"])}"' for s in algorithms_of(schemas)) + "]\n"]
     for s in algorithms_of(schemas):
         out += ["", f"class {NAMES.class_name(s['name'])}(Estimator):",
                 "    def __init__(", "        self,", "        *,"]
@@ -286,6 +287,16 @@ def algorithm_stubs(schemas):
 
 
 # ---- metrics ----
+
+def metric_stubs(schemas):
+    names = [s["name"].split(".", 1)[1] for s in schemas["schemas"] if s["sort"] == "metric"]
+    out = [HEAD, "from typing import Any\n", "from libml import metric_score as score\n",
+           "__all__ = [" + ",\n           ".join(json.dumps(n) for n in ["score", *names]) +
+           "]\n"]
+    out += [f"def {n}(\n    truth: Any, prediction: Any, weight: Any = ..., **options: Any\n"
+            ") -> float: ..." for n in names]
+    return "\n".join(out)
+
 
 def metrics(schemas):
     listed = [s for s in schemas["schemas"] if s["sort"] == "metric"]
@@ -476,6 +487,52 @@ def sk_class(s, task):
     return name, text
 
 
+def sk_annotation(s, name):
+    known = {NAMES.python_name(p["name"]): p for p in s["params"]}
+    return annotation(known[name]) if name in known else "Any"
+
+
+def sk_stub(s, task):
+    """The class as type checkers see it."""
+    out = ["", f"class {sk_name(s, task)}({SK_TASKS[task][1]}):", "    def __init__(",
+           "        self,", "        *,"]
+    out += [f"        {name}: {sk_annotation(s, name)} = ...,"
+            for name, _, _ in sk_arguments(s, task)]
+    return "\n".join([*out, "    ) -> None: ..."])
+
+
+SK_STUB_BASES = """
+class LibmlBase:
+    model_: Model
+    n_features_in_: int
+    feature_names_in_: Any
+    def fit(self, X: Any, y: Any = ..., *args: Any, **kwargs: Any) -> Self: ...
+    def get_params(self, deep: bool = ...) -> dict[str, Any]: ...
+    def set_params(self, **params: Any) -> Self: ...
+    # feature_importances_, coef_, ... of those algorithms that have them
+    def __getattr__(self, name: str) -> Any: ...
+
+class LibmlClassifier(LibmlBase):
+    classes_: NDArray[Any]
+    def predict(self, X: Any) -> NDArray[Any]: ...
+    def predict_proba(self, X: Any) -> NDArray[Any]: ...
+    def score(self, X: Any, y: Any, sample_weight: Any = ...) -> float: ...
+
+class LibmlRegressor(LibmlBase):
+    def predict(self, X: Any) -> NDArray[Any]: ...
+    def score(self, X: Any, y: Any, sample_weight: Any = ...) -> float: ...
+"""
+
+
+def sk_stubs(schemas):
+    made = [sk_stub(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
+            if task in s["tasks"]]
+    out = [HEAD, "from typing import Any, Literal, Optional, Sequence\n",
+           "from numpy.typing import NDArray", "from typing_extensions import Self\n",
+           "from libml import Model", SK_STUB_BASES.rstrip()]
+    return "\n".join(out + made)
+
+
 def sk_module(schemas):
     made = [sk_class(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
             if task in s["tasks"]]
@@ -492,7 +549,8 @@ def main():
     schemas = json.loads((BINDINGS / "schema.json").read_text(encoding="utf-8"))
     wanted = {"_native.py": native(api), "_docs.py": docs(api),
               "algorithms.py": algorithms(schemas), "algorithms.pyi": algorithm_stubs(schemas),
-              "metrics.py": metrics(schemas), "sklearn.py": sk_module(schemas)}
+              "metrics.py": metrics(schemas), "metrics.pyi": metric_stubs(schemas), "sklearn.py": sk_module(schemas),
+              "sklearn.pyi": sk_stubs(schemas)}
     stale = []
     for name, text in wanted.items():
         path = PACKAGE / name

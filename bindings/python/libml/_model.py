@@ -407,6 +407,7 @@ class Predictor(Handle):
         return lib.ml_predictor_code(self._p, at, None if text is None else encode(text))
 
     def close(self):
+        """Lets go of the memory. The model stays valid."""
         self._single = _closed
         super().close()
 

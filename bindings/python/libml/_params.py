@@ -96,7 +96,7 @@ class Params(Handle):
     100
     >>> print(p.to_yaml(), end="")
     n_trees: 100
-    categorical: '["zip", "shop"]'
+    categorical: "[\\"zip\\", \\"shop\\"]"
     >>> dict(libml.Params.from_yaml("max_depth: 6"))
     {'max_depth': 6}
     """
@@ -136,6 +136,7 @@ class Params(Handle):
         return Params._from(make("ml_params", lib.ml_params_select, self._p, schema._p))
 
     def keys(self):
+        """The names."""
         return self.to_dict().keys()
 
     def __getitem__(self, name):

@@ -18,8 +18,8 @@ class Report(Handle):
     >>> import libml
     >>> report = libml.Report("My data")
     >>> _ = report.add_profile("Profile", {"x": [1, 2, 3]})
-    >>> report.to_html()[:15]
-    '<!DOCTYPE html>'
+    >>> report.to_html()[:15].lower()
+    '<!doctype html>'
     """
 
     __slots__ = ("title",)

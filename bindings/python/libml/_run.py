@@ -83,6 +83,7 @@ class ProgressBar:
         return f"{progress.stage or ''}{score}"
 
     def close(self):
+        """Ends the line, or closes the bar that this object made."""
         if self.bar is not None:
             if self.own:
                 self.bar.close()

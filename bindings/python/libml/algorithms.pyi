@@ -3,8 +3,9 @@
 
 from typing import Any, Literal, Optional, Sequence
 
-from libml._context import Context
-from libml._estimator import Estimator as Estimator
+from libml import Context, Estimator
+
+__all__ = ["Baseline", "GBDT", "LinearRegression"]
 
 
 class Baseline(Estimator):
