@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Baseline", "GBDT", "LinearRegression"]
+__all__ = ["Baseline", "GBDT", "LinearRegression", "LogisticRegression"]
 
 
 class Baseline(Estimator):

@@ -9,7 +9,8 @@ __all__ = ["BaselineClassifier",
            "BaselineRegressor",
            "GBDTClassifier",
            "GBDTRegressor",
-           "LinearRegression"]
+           "LinearRegression",
+           "LogisticRegression"]
 
 
 class BaselineClassifier(LibmlClassifier):
@@ -813,3 +814,147 @@ class LinearRegression(LibmlRegressor):
     def n_iter_(self):
         """Number of iterations of the solver."""
         return self._iterations()
+
+
+class LogisticRegression(LibmlClassifier):
+    """Logistic regression for classification.
+
+    Predicts the probabilities of two or more classes from weighted sums of the
+    inputs, with squared or absolute penalties or none. Categories count as
+    columns of 0 and 1. The first model to try after the baseline: fast, and its
+    coefficients can be read.
+
+    Parameters
+    ----------
+    penalty : "none", "l2", "l1", "elasticnet", default "l2"
+        What is added to the loss, the sum of w -log(p) over the rows of weights
+        w. none: maximum likelihood. l2: alpha sum(b^2) / 2. l1: alpha sum(|b|).
+        elasticnet: alpha l1_ratio sum(|b|) + alpha (1 - l1_ratio) sum(b^2) / 2.
+        Intercepts are never penalised. Also: regularization.
+    alpha : float, default 1.0
+        Strength of the penalty, against the sum over the rows: 1 / C where other
+        libraries have C. Range: [0, inf). Used when penalty != none. Also:
+        lambda, reg_lambda.
+    l1_ratio : float, default 0.5
+        The share of the absolute part of the penalty. Range: [0, 1]. Used when
+        penalty == elasticnet. Also: mixing.
+    standardize : bool, default false
+        Penalise coefficients as if every column had standard deviation 1.
+        Coefficients are given in the units of the data all the same. Used when
+        penalty != none. Also: normalize.
+    intercept : bool, default true
+        Whether there is a constant term. Also: fit_intercept.
+    missing_indicator : bool, default false
+        Adds, for each number with missing values in training, a column that is 1
+        where it is missing. Missing numbers count as their mean in any case.
+        Also: add_indicator.
+    solver : "auto", "newton", "lbfgs", default "auto"
+        newton: Newton's method with Cholesky. lbfgs: limited-memory BFGS. auto:
+        newton for up to 1000 coefficients. Penalties l1 and elasticnet have a
+        proximal Newton method of their own. Used when penalty in {none, l2}.
+    tol : float, default 1e-06
+        The solver stops when no component of the gradient of the mean loss is
+        larger, for standardised columns. Range: [0, 1). Also: tolerance.
+    max_iter : int, default 1000
+        The most iterations of the solver. Range: [1, 1000000000]. Also:
+        max_iterations.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "logistic_regression"
+    _task = "classification"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        penalty='l2',
+        alpha=1.0,
+        l1_ratio=0.5,
+        standardize=False,
+        intercept=True,
+        missing_indicator=False,
+        solver='auto',
+        tol=1e-06,
+        max_iter=1000,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        n_jobs=None,
+    ):
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.standardize = standardize
+        self.intercept = intercept
+        self.missing_indicator = missing_indicator
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, None,
+                                    progress=progress, cancel=cancel)
+
+    @property
+    def coef_(self):
+        """Coefficients of the features; of the terms if there are categories."""
+        return self._coefficients()
+
+    @property
+    def intercept_(self):
+        """Intercept."""
+        return self._intercepts()
+
+    @property
+    def term_names_(self):
+        """Names of the terms: features, levels of categories, missing values."""
+        return self._terms()
+
+    @property
+    def n_iter_(self):
+        """Number of iterations of the solver."""
+        return self._iterations()
+
+    def decision_function(self, X):
+        """Scores before they are turned into probabilities."""
+        return self._decision(X)

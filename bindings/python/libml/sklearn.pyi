@@ -158,3 +158,22 @@ class LinearRegression(LibmlRegressor):
         unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
+
+class LogisticRegression(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        penalty: Optional[Literal["none", "l2", "l1", "elasticnet"]] = ...,
+        alpha: Optional[float] = ...,
+        l1_ratio: Optional[float] = ...,
+        standardize: Optional[bool] = ...,
+        intercept: Optional[bool] = ...,
+        missing_indicator: Optional[bool] = ...,
+        solver: Optional[Literal["auto", "newton", "lbfgs"]] = ...,
+        tol: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
