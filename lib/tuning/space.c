@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * space.c: search spaces. A point is a vector in the unit cube, one coordinate per tuned
- * parameter, so that samplers know nothing of types, logarithms and sets.
+ * space.c: search spaces: values to points of the unit cube and back.
  */
 #include "tuning/space.h"
 
@@ -13,8 +12,16 @@
 void mli_space_free(mli_space *s)
 {
     mli_free(s->ctx, s->dimensions);
-    s->dimensions = NULL;
-    s->n = 0;
+    for (mli_param *p = s->params; p && p->name; p++) {
+        mli_free(s->ctx, (char *)p->name);
+        mli_free(s->ctx, (char *)p->tune);
+        mli_free(s->ctx, (char *)p->active_if);
+        mli_free(s->ctx, (char *)p->dflt);
+    }
+    mli_free(s->ctx, s->params);
+    mli_free(s->ctx, s->own);
+    mli_free(s->ctx, s->text);
+    *s = (mli_space){.ctx = s->ctx};
 }
 
 static ml_status add_dimension(mli_space *s, const mli_param *p, ml_error *err)
@@ -86,23 +93,49 @@ static double at_range(const mli_range *r, double u)
     return r->low + u * (r->high - r->low);
 }
 
+/* Where each integer of a logarithmic range owns the stretch from v - 1/2 to v + 1/2. */
+static double log_low(const mli_range *r)
+{
+    return log((double)r->ilow - 0.5 + 1e-9);
+}
+
+static double log_high(const mli_range *r)
+{
+    return log((double)r->ihigh + 0.5);
+}
+
+/* Values of a range with steps (of integers: 1 when none is given). */
+static double steps_of(const mli_range *r, double step)
+{
+    return floor((r->high - r->low) / step + 1e-9) + 1;
+}
+
 static int64_t at_integers(const mli_range *r, double u)
 {
     double step = r->step > 0 ? r->step : 1;
     int64_t v;
-    if (r->log) /* each integer owns the stretch from v - 1/2 to v + 1/2 */
-        v = (int64_t)floor(exp(log(r->low - 0.5 + 1e-9) +
-                               u * (log(r->high + 0.5) - log(r->low - 0.5 + 1e-9))) +
-                           0.5);
+    if (r->log)
+        v = (int64_t)floor(exp(log_low(r) + u * (log_high(r) - log_low(r))) + 0.5);
     else
-        v = r->ilow + (int64_t)(step * floor(u * (floor((r->high - r->low) / step) + 1)));
+        v = r->ilow + (int64_t)(step * floor(u * steps_of(r, step)));
     if (v < r->ilow) v = r->ilow;
     return v > r->ihigh ? r->ihigh : v;
+}
+
+int64_t mli_dimension_levels(const mli_dimension *d)
+{
+    const mli_range *r = &d->range;
+    if (r->is_set) return r->count;
+    double n = r->step > 0                      ? steps_of(r, r->step)
+               : d->param->type == ML_PARAM_I64 ? (double)r->ihigh - (double)r->ilow + 1
+                                                : 0;
+    return n < 0x1p31 ? (int64_t)n : 0;
 }
 
 void mli_dimension_text(const mli_dimension *d, double u, mli_str *s)
 {
     const mli_range *r = &d->range;
+    u = !(u > 0) ? 0 : u > 1 ? 1 : u;
     if (r->is_set) {
         char item[128];
         int64_t i = (int64_t)(u * (double)r->count);
@@ -115,10 +148,65 @@ void mli_dimension_text(const mli_dimension *d, double u, mli_str *s)
         return;
     }
     double v = at_range(r, u);
-    if (r->step > 0) v = r->low + r->step * floor((v - r->low) / r->step + 0.5);
+    if (r->step > 0) {
+        double n = steps_of(r, r->step), k = floor(u * n);
+        v = r->low + r->step * (k < n ? k : n - 1);
+    }
     v = v > r->high ? r->high : v < r->low ? r->low : v;
     /* Six digits are enough to tune by, and pleasant to read. */
     mli_str_short(s, v, 6);
+}
+
+static double unit_of_set(const mli_range *r, const char *text)
+{
+    char item[128];
+    double x, y;
+    int number = mli_read_f64(text, &x);
+    for (int64_t i = 0; i < r->count; i++) {
+        mli_range_item(r, i, item, sizeof item);
+        if (strcmp(item, text) == 0 || (number && mli_read_f64(item, &y) && x == y))
+            return ((double)i + 0.5) / (double)r->count;
+    }
+    return NAN;
+}
+
+double mli_dimension_unit(const mli_dimension *d, const mli_value *v)
+{
+    const mli_range *r = &d->range;
+    if (!v || !v->text) return NAN;
+    if (r->is_set) return unit_of_set(r, v->text);
+    double x = v->f64;
+    double slack = 1e-5 * (fabs(r->low) + fabs(r->high)); /* of six digits */
+    if (!(x >= r->low - slack && x <= r->high + slack)) return NAN;
+    x = x < r->low ? r->low : x > r->high ? r->high : x;
+    int whole = d->param->type == ML_PARAM_I64;
+    double u;
+    if (r->log)
+        u = whole ? (log(x) - log_low(r)) / (log_high(r) - log_low(r))
+                  : (log(x) - log(r->low)) / (log(r->high) - log(r->low));
+    else if (r->step > 0 || whole) {
+        double step = r->step > 0 ? r->step : 1;
+        u = (floor((x - r->low) / step + 0.5) + 0.5) / steps_of(r, step);
+    } else {
+        u = (x - r->low) / (r->high - r->low);
+    }
+    return !(u > 0) ? 0 : u > 1 ? 1 : u;
+}
+
+double mli_dimension_snap(const mli_dimension *d, double u)
+{
+    const mli_range *r = &d->range;
+    int whole = d->param->type == ML_PARAM_I64;
+    u = !(u > 0) ? 0 : u > 1 ? 1 : u;
+    if (!r->is_set && !whole && !(r->step > 0)) return u;
+    if (r->log && whole && !r->is_set) {
+        double x = log((double)at_integers(r, u));
+        return (x - log_low(r)) / (log_high(r) - log_low(r));
+    }
+    double step = r->step > 0 ? r->step : 1;
+    double n = r->is_set ? (double)r->count : steps_of(r, step);
+    double k = floor(u * n);
+    return ((k < n ? k : n - 1) + 0.5) / n;
 }
 
 int64_t mli_dimension_points(const mli_dimension *d, int64_t points)
@@ -145,27 +233,56 @@ int64_t mli_space_grid(const mli_space *s, int64_t points)
     return total;
 }
 
-ml_status mli_space_at(const mli_space *s, const ml_params *base, const double *u,
-                       ml_params **out, ml_error *err)
+/* Is dimension i active, given whether those before it are? One whose condition names an
+ * inactive parameter is inactive as well. */
+static int active(const mli_space *s, int64_t i, const ml_params *p, const double *u)
 {
-    ml_params *p = NULL;
-    mli_str text;
-    ml_status st = ml_params_clone(base, &p, err);
-    if (st < 0) return st;
-    mli_str_init(&text, s->ctx);
-    for (int64_t i = 0; i < s->n && st == ML_OK; i++) {
-        const mli_dimension *d = &s->dimensions[i];
-        if (!mli_param_active(d->param, p)) continue;
-        mli_str_clear(&text);
-        mli_dimension_text(d, u[i], &text);
-        if (text.failed) {
-            st = mli_nomem(err);
-            break;
+    const char *condition = s->dimensions[i].param->active_if;
+    if (!condition) return 1;
+    for (int64_t k = 0; k < i; k++) {
+        if (!isnan(u[k])) continue;
+        const char *name = s->dimensions[k].param->name;
+        size_t n = strlen(name);
+        for (const char *at = condition; (at = strstr(at, name)); at += n) {
+            int before = at == condition || at[-1] == ' ';
+            if (before && strchr(" =!<>", at[n])) return 0;
         }
+    }
+    return mli_param_active(s->dimensions[i].param, p);
+}
+
+static ml_status put_value(const mli_space *s, ml_params *p, int64_t i, double u,
+                           ml_error *err)
+{
+    const mli_dimension *d = &s->dimensions[i];
+    mli_str text;
+    mli_str_init(&text, s->ctx);
+    mli_dimension_text(d, u, &text);
+    ml_status st = text.failed ? mli_nomem(err) : ML_OK;
+    if (st == ML_OK) {
         mli_value v = {.type = ML_PARAM_STR, .text = text.data, .given = 1};
         st = mli_params_put(p, s->descriptor, d->param->name, &v, err);
     }
     mli_str_free(&text);
+    return st;
+}
+
+ml_status mli_space_at(const mli_space *s, const ml_params *base, const double *u,
+                       ml_params **out, ml_error *err)
+{
+    ml_params *p = NULL;
+    ml_status st = ml_params_clone(base, &p, err);
+    if (st < 0) return st;
+    double *seen = mli_calloc(s->ctx, (size_t)s->n + 1, sizeof *seen);
+    if (!seen) st = mli_nomem(err);
+    for (int64_t i = 0; i < s->n && st == ML_OK; i++) {
+        seen[i] = active(s, i, p, seen) ? u[i] : NAN;
+        if (!isnan(seen[i]))
+            st = put_value(s, p, i, u[i], err);
+        else if (s->own)
+            mli_params_remove(p, s->dimensions[i].param->name);
+    }
+    mli_free(s->ctx, seen);
     if (st < 0) {
         ml_params_free(p);
         return st;
@@ -174,28 +291,19 @@ ml_status mli_space_at(const mli_space *s, const ml_params *base, const double *
     return ML_OK;
 }
 
-int mli_sample_random(const mli_space *s, uint64_t seed, int64_t trial, double *u)
+int mli_space_unit(const mli_space *s, const ml_params *p, double *u)
 {
-    mli_rng rng;
-    mli_rng_init(&rng, seed, (uint64_t)trial, 0x73747564 /* "stud" */);
-    for (int64_t i = 0; i < s->n; i++) u[i] = mli_rng_f64(&rng);
-    return 1;
-}
-
-int mli_sample_grid(const mli_space *s, int64_t points, int64_t trial, double *u)
-{
-    if (trial >= mli_space_grid(s, points)) return 0;
-    int64_t rest = trial;
-    for (int64_t i = s->n - 1; i >= 0; i--) { /* the last parameter varies fastest */
+    int inside = 1;
+    for (int64_t i = 0; i < s->n; i++) {
         const mli_dimension *d = &s->dimensions[i];
-        int64_t n = mli_dimension_points(d, points), k = rest % n;
-        rest /= n;
-        /* Ranges include both ends; sets and steps take the middle of their stretch. */
-        int continuous = !d->range.is_set && d->range.step <= 0 && n == points && n > 1 &&
-                         d->param->type != ML_PARAM_I64;
-        u[i] = continuous ? (double)k / (double)(n - 1) : ((double)k + 0.5) / (double)n;
-        if (!d->range.is_set && d->param->type == ML_PARAM_I64 && n > 1)
-            u[i] = k == n - 1 ? 1 - 1e-12 : (double)k / (double)(n - 1);
+        const mli_value *v = mli_params_find(p, d->param->name);
+        u[i] = NAN;
+        if (!active(s, i, p, u) || (s->own && !v)) continue;
+        u[i] = mli_dimension_unit(d, v);
+        if (!isnan(u[i])) continue;
+        inside = 0;
+        u[i] = !v || d->range.is_set ? 0.5 : v->f64 < d->range.low ? 0 : 1;
+        u[i] = mli_dimension_snap(d, u[i]);
     }
-    return 1;
+    return inside;
 }

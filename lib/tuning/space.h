@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * tuning/space.h: the search space of a study, from the tuning ranges of a descriptor.
+ * tuning/space.h: the search space of a study: from the tuning ranges of a descriptor, or
+ * from a text of the host's own.
+ *
+ * A point is a vector in the unit cube, one coordinate per dimension, so that samplers
+ * know nothing of types, logarithms and sets. The coordinate of an inactive conditional
+ * parameter is NaN.
  */
 #ifndef MLI_TUNING_SPACE_H
 #define MLI_TUNING_SPACE_H
@@ -19,6 +24,10 @@ typedef struct mli_space {
     const mli_descriptor *descriptor;
     int64_t n;
     mli_dimension *dimensions;
+    /* Of a space given as text: */
+    char *text;          /* the ranges point into it */
+    mli_param *params;   /* of `own` */
+    mli_descriptor *own; /* NULL: the ranges are for parameters of an algorithm */
 } mli_space;
 
 /* The parameters named in `tune`, or with none named all that have a tuning range and are
@@ -26,23 +35,37 @@ typedef struct mli_space {
 ml_status mli_space_init(mli_space *s, ml_context *ctx, const mli_descriptor *d,
                          const ml_params *base, const char *const *tune, int64_t n_tune,
                          ml_error *err);
+/* A space of the text: lines (or parts between ';') "name: range [if condition]". With a
+ * descriptor the names are its parameters', else they are free. */
+ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d,
+                          const char *text, ml_error *err);
 void mli_space_free(mli_space *s);
 
-/* The value of a dimension at u in [0, 1), as text. */
+/* A set without order. */
+static inline int mli_dimension_is_set(const mli_dimension *d)
+{
+    return d->range.is_set;
+}
+/* The number of values when they are few, 0 when continuous (or more than 2^31). */
+int64_t mli_dimension_levels(const mli_dimension *d);
+/* The value of a dimension at u in [0, 1], as text. */
 void mli_dimension_text(const mli_dimension *d, double u, mli_str *s);
+/* The coordinate of a value: the middle of its stretch where values are few. NaN when the
+ * value is not in the range. */
+double mli_dimension_unit(const mli_dimension *d, const mli_value *v);
+/* The coordinate of the value at u: mli_dimension_unit of mli_dimension_text, nearly. */
+double mli_dimension_snap(const mli_dimension *d, double u);
 /* The number of points of a dimension in a grid of about `points` per range. */
 int64_t mli_dimension_points(const mli_dimension *d, int64_t points);
 /* Points of the whole grid, INT64_MAX when they overflow. */
 int64_t mli_space_grid(const mli_space *s, int64_t points);
 
-/* `base` with the point's values put in: u[n] from samplers. Inactive conditional
- * parameters are left at their base value. */
+/* `base` with the point's values put in. Inactive conditional parameters are left at
+ * their base value; in a space of its own they are removed. */
 ml_status mli_space_at(const mli_space *s, const ml_params *base, const double *u,
                        ml_params **out, ml_error *err);
-
-/* A sampler fills u[n] for a trial. It sees the trial's number only; samplers that learn
- * from results will get the history as well. Returns 0 when there are no more points. */
-int mli_sample_random(const mli_space *s, uint64_t seed, int64_t trial, double *u);
-int mli_sample_grid(const mli_space *s, int64_t points, int64_t trial, double *u);
+/* The point of a set of values: NaN where inactive. Returns 0 when an active value is
+ * outside its range; it is then clamped to the nearest coordinate or 0.5. */
+int mli_space_unit(const mli_space *s, const ml_params *p, double *u);
 
 #endif

@@ -6,7 +6,7 @@
 #define MLI_TUNING_STUDY_H
 
 #include "tuning/metrics.h"
-#include "tuning/space.h"
+#include "tuning/sampler.h"
 #include "tuning/split.h"
 
 #include <ml/study.h>
@@ -16,27 +16,55 @@
 #define MLI_TRIAL_DONE    1
 #define MLI_TRIAL_FAILED  2
 #define MLI_TRIAL_STOPPED 3 /* cut short by a limit */
+#define MLI_TRIAL_PRUNED  4 /* given up by the pruner */
+#define MLI_TRIAL_STATES  5
+
+#define MLI_MOST_OBJECTIVES  8
+#define MLI_MOST_CONSTRAINTS 16
+
+/* What is optimised, or kept at or below 0 (a constraint). */
+typedef struct mli_goal {
+    const char *name;         /* borrowed from the options or the metric */
+    const mli_metric *metric; /* NULL: told by the host, or measured by the study */
+    int32_t maximize;
+} mli_goal;
 
 typedef struct mli_trial {
     ml_params *params; /* complete */
+    double *unit;      /* [space.n], NaN where inactive */
+    double *values;    /* [n_goals]: means over the folds; NaN until known */
     int32_t state;
-    double score;  /* mean over the folds; NaN when failed */
+    double score;  /* values[0]; NaN when failed */
     double spread; /* standard deviation over the folds, NaN with one fold */
     double seconds;
     int64_t rounds; /* mean best iteration, 0 when the algorithm has none */
     char *message;  /* of a failure */
 } mli_trial;
 
+/* How a trial ended. */
+typedef struct mli_outcome {
+    int32_t state;
+    const double *values; /* [n_goals] */
+    double spread, seconds;
+    int64_t rounds;
+    const char *message;
+} mli_outcome;
+
 struct ml_study {
     ml_context *ctx;
     const mli_algorithm *algorithm;
-    ml_params *base;         /* the estimator's, complete */
+    ml_params *base;         /* the estimator's, complete; of a host's own space empty */
     ml_params *options;      /* "options.study", complete */
     ml_table *train, *valid; /* nullable */
     ml_cancel *cancel;
     mli_space space;
+    const mli_sampler *sampler;
+    void *sampler_cache;
     const mli_metric *metric; /* NULL until known (no data and none named) */
     int32_t maximize;
+    /* Objectives, the score first, then constraints. */
+    int64_t n_objectives, n_goals;
+    mli_goal goals[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
 
     /* Made at the first run: a design per fold. */
     int64_t n_folds;
@@ -49,14 +77,23 @@ struct ml_study {
     int64_t best; /* -1 when there is none */
 };
 
+extern const mli_descriptor mli_options_study;
+
 /* Makes the folds when they are not there yet. */
 ml_status mli_study_prepare(ml_study *s, ml_error *err);
+void mli_study_free_designs(ml_study *s);
+/* Sets the objectives from the options and the metric. */
+ml_status mli_study_goals(ml_study *s, ml_error *err);
 /* A new trial with the sampler's next parameters. ML_E_STATE when there are no more. */
 ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err);
+/* The most trials that the sampler can propose. */
+int64_t mli_study_limit(ml_study *s);
 /* The algorithm's first parameter with that flag, or NULL. */
 const mli_param *mli_study_flagged(const ml_study *s, int32_t flag);
-/* Stores a result. */
-void mli_study_store(ml_study *s, int64_t trial, int32_t state, double score,
-                     double spread, double seconds, int64_t rounds, const char *message);
+/* Stores how a trial ended. ML_E_RANGE: no such trial; ML_E_STATE: it has ended. */
+ml_status mli_study_store(ml_study *s, int64_t trial, const mli_outcome *outcome,
+                          ml_error *err);
+/* The sum of what the constraints are violated by. */
+double mli_study_violation(const ml_study *s, const mli_trial *t);
 
 #endif

@@ -90,9 +90,14 @@ static void run_trial(job *j)
     /* A mean over fewer folds does not compare, unless there is nothing else. */
     if (state == MLI_TRIAL_FAILED || (state == MLI_TRIAL_STOPPED && j->trial > 0))
         mean = NAN;
-    mli_study_store(s, j->trial, state, mean, spread, mli_now() - start,
-                    done ? rounds / done : 0,
-                    j->status < 0 ? ml_error_message(j->error) : NULL);
+    mli_outcome o = {.state = state,
+                     .values = &mean,
+                     .spread = spread,
+                     .seconds = mli_now() - start,
+                     .rounds = done ? rounds / done : 0,
+                     .message = j->status < 0 ? ml_error_message(j->error) : NULL};
+    ml_status stored = mli_study_store(s, j->trial, &o, NULL);
+    if (j->status == ML_OK) j->status = stored;
 }
 
 static void trial_task(void *arg, int64_t task, int32_t slot)
@@ -171,10 +176,8 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
 static ml_status run_rounds(ml_study *s, mli_run *run, ml_error *failure, ml_error *err)
 {
     int64_t limit = mli_get_i64(s->options, "n_trials");
-    if (strcmp(mli_get_str(s->options, "sampler"), "grid") == 0) {
-        int64_t grid = mli_space_grid(&s->space, mli_get_i64(s->options, "grid_points"));
-        if (grid < limit) limit = grid;
-    }
+    int64_t points = mli_study_limit(s);
+    if (points < limit) limit = points;
     int64_t at_once = trials_at_once(s), ran = 0, asked = 1;
     if (at_once > limit) at_once = limit;
     job *jobs = mli_calloc(s->ctx, (size_t)at_once, sizeof *jobs);

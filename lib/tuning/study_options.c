@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * study_options.c: the options of studies.
+ */
+#include "tuning/study.h"
+
+static const mli_param study_params[] = {
+    {"sampler", "strategy,search", ML_PARAM_STR, 0, "random", "{random, grid, sobol}",
+     NULL, NULL,
+     "How parameters are proposed. random: uniform within the tuning ranges (their "
+     "logarithm where a range says so). grid: all combinations. sobol: a scrambled Sobol "
+     "sequence, more even than random.",
+     "0.1"},
+    {"startup", "n_startup_trials,n_initial_points", ML_PARAM_I64, 0, "0", "[0, 1000000]",
+     NULL, "sampler not in {random, grid, sobol}",
+     "Trials of a Sobol sequence before a sampler that learns begins to; 0 leaves the "
+     "number to the sampler.",
+     "0.1"},
+    {"n_trials", "trials,n_iter,max_evals", ML_PARAM_I64, 0, "50", "[1, 1000000]", NULL,
+     NULL, "Number of trials; a grid stops when it is used up.", "0.1"},
+    {"time", "timeout,time_budget,max_time", ML_PARAM_F64, 0, "0", "[0, inf)", NULL, NULL,
+     "Seconds after which no trial begins and the running one is cut short; 0 is no "
+     "limit.",
+     "0.1"},
+    {"metric", "scoring,eval_metric,objective_metric", ML_PARAM_STR, MLI_FLAG_NULLABLE,
+     "", NULL, NULL, NULL,
+     "What to optimise. By default roc_auc for two classes, log_loss for more, rmse for "
+     "regression.",
+     "0.1"},
+    {"tune", "search_space,params", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL,
+     NULL,
+     "The parameters to tune. By default all that have a tuning range and are not set.",
+     "0.1"},
+    {"space", "ranges", ML_PARAM_STR, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
+     "The search space as text, a line per parameter (or parts between ';'): a name, ':' "
+     "and a range such as [1, 9], log [1e-4, 1], [0, 1] step 0.25 or {a, b}. With "
+     "training rows it replaces {param:tune} and the tuning ranges. Without, the names "
+     "are the host's own, and \"if other == value\" behind a range makes a parameter "
+     "conditional.",
+     "0.1"},
+    {"direction", NULL, ML_PARAM_STR, 0, "auto", "{auto, minimize, maximize}", NULL, NULL,
+     "Whether lower or higher scores are better. auto: as the metric says; minimize when "
+     "the host tells the scores and names no metric.",
+     "0.1"},
+    {"first_default", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, "sampler != grid",
+     "Let the first trial use the estimator's parameters as they are.", "0.1"},
+    {"grid_points", NULL, ML_PARAM_I64, 0, "3", "[1, 1000]", NULL, "sampler == grid",
+     "Points per numeric parameter of a grid.", "0.1"},
+    {"parallel", "n_jobs", ML_PARAM_I64, MLI_FLAG_NO_EFFECT, "0", "[0, 4096]", NULL, NULL,
+     "Trials at once; 0 decides by the size of the table. Results do not depend on it, "
+     "unless time cuts the study.",
+     "0.1"},
+    {"patience", "early_stop,n_iter_no_change", ML_PARAM_I64, 0, "0", "[0, 1000000]",
+     NULL, NULL, "Stop after so many trials without a better score; 0 is never.", "0.1"},
+    {"target_score", NULL, ML_PARAM_F64, MLI_FLAG_NULLABLE, NULL, NULL, NULL, NULL,
+     "Stop when the best score is at least this good.", "0.1"},
+    {"max_rounds", NULL, ML_PARAM_I64, 0, "1000", "[0, 1000000]", NULL, NULL,
+     "The most rounds of algorithms that stop early, which find their number themselves; "
+     "0 "
+     "leaves it to the estimator, as does an estimator that sets the number.",
+     "0.1"},
+    {"refit", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
+     "Fit the best parameters on all training rows. Without it the best model is that of "
+     "the first fold.",
+     "0.1"},
+    {"method", "splitter", ML_PARAM_STR, 0, "auto",
+     "{auto, holdout, kfold, stratified, group, time}", NULL, NULL,
+     "How trials are scored when there are no validation rows. auto: by {param:group} or "
+     "{param:time} when given; else {param:folds} folds below 5,000 rows, one holdout "
+     "above; by class for classifiers.",
+     "0.1"},
+    {"fraction", "test_size,holdout", ML_PARAM_F64, 0, "0.2", "(0, 1)", NULL, NULL,
+     "Share of rows held out.", "0.1"},
+    {"folds", "n_splits,cv,n_folds,k", ML_PARAM_I64, 0, "5", "[2, 1000]", NULL, NULL,
+     "Number of folds.", "0.1"},
+    {"group", "groups", ML_PARAM_STR, MLI_FLAG_NULLABLE | MLI_FLAG_ROLE, "", NULL, NULL,
+     NULL, "A column: rows of equal value stay in one part.", "0.1"},
+    {"time_column", NULL, ML_PARAM_STR, MLI_FLAG_NULLABLE | MLI_FLAG_ROLE, "", NULL, NULL,
+     NULL, "A column that orders rows: tests come after their training rows.", "0.1"},
+    MLI_PARAM_SEED,
+    MLI_PARAM_END};
+
+const mli_descriptor mli_options_study = {
+    .name = "options.study",
+    .title = "options of studies",
+    .doc = "Options of ml_study_new.",
+    .family = "options",
+    .since = "0.1",
+    .sort = MLI_SORT_OPTIONS,
+    .params = study_params,
+};
