@@ -9,10 +9,12 @@
 #include <math.h>
 #include <string.h>
 
-extern const mli_sampler mli_sampler_random, mli_sampler_grid, mli_sampler_sobol;
+extern const mli_sampler mli_sampler_random, mli_sampler_grid, mli_sampler_sobol,
+    mli_sampler_tpe, mli_sampler_gp;
 
 static const mli_sampler *const samplers[] = {&mli_sampler_random, &mli_sampler_grid,
-                                              &mli_sampler_sobol};
+                                              &mli_sampler_sobol, &mli_sampler_tpe,
+                                              &mli_sampler_gp};
 
 const mli_sampler *mli_sampler_find(const char *name)
 {

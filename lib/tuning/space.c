@@ -12,6 +12,9 @@
 void mli_space_free(mli_space *s)
 {
     mli_free(s->ctx, s->dimensions);
+    for (int64_t i = 0; s->activity && i < s->n; i++)
+        mli_free(s->ctx, s->activity[i].table);
+    mli_free(s->ctx, s->activity);
     for (mli_param *p = s->params; p && p->name; p++) {
         mli_free(s->ctx, (char *)p->name);
         mli_free(s->ctx, (char *)p->tune);
@@ -60,6 +63,17 @@ static ml_status add_named(mli_space *s, const char *name, ml_error *err)
     return add_dimension(s, p, err);
 }
 
+void mli_space_sort(mli_space *s)
+{
+    for (int64_t i = 1; i < s->n; i++)
+        for (int64_t k = i; k > 0 && s->dimensions[k - 1].param > s->dimensions[k].param;
+             k--) {
+            mli_dimension d = s->dimensions[k];
+            s->dimensions[k] = s->dimensions[k - 1];
+            s->dimensions[k - 1] = d;
+        }
+}
+
 static ml_status add_open(mli_space *s, const ml_params *base, ml_error *err)
 {
     for (const mli_param *p = s->descriptor->params; p && p->name; p++) {
@@ -83,6 +97,7 @@ ml_status mli_space_init(mli_space *s, ml_context *ctx, const mli_descriptor *d,
     ml_status st = ML_OK;
     for (int64_t i = 0; i < n_tune && st == ML_OK; i++) st = add_named(s, tune[i], err);
     if (n_tune == 0) st = add_open(s, base, err);
+    mli_space_sort(s);
     if (st < 0) mli_space_free(s);
     return st;
 }
@@ -233,24 +248,6 @@ int64_t mli_space_grid(const mli_space *s, int64_t points)
     return total;
 }
 
-/* Is dimension i active, given whether those before it are? One whose condition names an
- * inactive parameter is inactive as well. */
-static int active(const mli_space *s, int64_t i, const ml_params *p, const double *u)
-{
-    const char *condition = s->dimensions[i].param->active_if;
-    if (!condition) return 1;
-    for (int64_t k = 0; k < i; k++) {
-        if (!isnan(u[k])) continue;
-        const char *name = s->dimensions[k].param->name;
-        size_t n = strlen(name);
-        for (const char *at = condition; (at = strstr(at, name)); at += n) {
-            int before = at == condition || at[-1] == ' ';
-            if (before && strchr(" =!<>", at[n])) return 0;
-        }
-    }
-    return mli_param_active(s->dimensions[i].param, p);
-}
-
 static ml_status put_value(const mli_space *s, ml_params *p, int64_t i, double u,
                            ml_error *err)
 {
@@ -276,7 +273,7 @@ ml_status mli_space_at(const mli_space *s, const ml_params *base, const double *
     double *seen = mli_calloc(s->ctx, (size_t)s->n + 1, sizeof *seen);
     if (!seen) st = mli_nomem(err);
     for (int64_t i = 0; i < s->n && st == ML_OK; i++) {
-        seen[i] = active(s, i, p, seen) ? u[i] : NAN;
+        seen[i] = mli_space_active(s, i, seen) ? u[i] : NAN;
         if (!isnan(seen[i]))
             st = put_value(s, p, i, u[i], err);
         else if (s->own)
@@ -298,7 +295,7 @@ int mli_space_unit(const mli_space *s, const ml_params *p, double *u)
         const mli_dimension *d = &s->dimensions[i];
         const mli_value *v = mli_params_find(p, d->param->name);
         u[i] = NAN;
-        if (!active(s, i, p, u) || (s->own && !v)) continue;
+        if (!mli_space_active(s, i, u) || (s->own && !v)) continue;
         u[i] = mli_dimension_unit(d, v);
         if (!isnan(u[i])) continue;
         inside = 0;

@@ -19,11 +19,22 @@ typedef struct mli_dimension {
     mli_range range;
 } mli_dimension;
 
+/* When a dimension is active: always, or by the values of those before it. One whose
+ * condition names an inactive parameter is inactive as well. */
+#define MLI_MOST_PARENTS 4
+typedef struct mli_activity {
+    int32_t conditional, n_parents;
+    int32_t parents[MLI_MOST_PARENTS]; /* dimensions */
+    unsigned char *table; /* outcomes by the parents' levels; NULL: by their values */
+} mli_activity;
+
 typedef struct mli_space {
     ml_context *ctx;
     const mli_descriptor *descriptor;
     int64_t n;
     mli_dimension *dimensions;
+    mli_activity *activity;
+    int32_t conditional; /* some dimension is */
     /* Of a space given as text: */
     char *text;          /* the ranges point into it */
     mli_param *params;   /* of `own` */
@@ -40,6 +51,14 @@ ml_status mli_space_init(mli_space *s, ml_context *ctx, const mli_descriptor *d,
 ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d,
                           const char *text, ml_error *err);
 void mli_space_free(mli_space *s);
+/* In the descriptor's order, so that conditions name dimensions before theirs. */
+void mli_space_sort(mli_space *s);
+/* Prepares the conditions, given the values that are not tuned. To be called once. */
+ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err);
+/* Is dimension i active, given the coordinates before it (NaN: inactive)? */
+int mli_space_active(const mli_space *s, int64_t i, const double *u);
+/* Sets the coordinates of inactive dimensions to NaN. */
+void mli_space_mask(const mli_space *s, double *u);
 
 /* A set without order. */
 static inline int mli_dimension_is_set(const mli_dimension *d)

@@ -121,6 +121,12 @@ static ml_status add_line(mli_space *s, const char *line, ml_error *err)
     for (int64_t i = 0; i < s->n; i++)
         if (strcmp(s->dimensions[i].param->name, q->name) == 0)
             return malformed(line, "a name twice", "give each parameter one line", err);
+    mli_descriptor so_far = {.name = "study.space", .params = s->params};
+    if (q->active_if && !mli_condition_valid(&so_far, q->active_if))
+        return malformed(q->active_if, "a condition that cannot be read",
+                         "write \"name == value\" or \"name in {a, b}\", of a parameter "
+                         "above it",
+                         err);
     mli_dimension *d = &s->dimensions[s->n++];
     d->param = q;
     mli_range_parse(q->tune, &d->range);
@@ -161,17 +167,6 @@ static ml_status use_descriptor(mli_space *s, const mli_descriptor *d, ml_error 
     return ML_OK;
 }
 
-static ml_status check_conditions(const mli_space *s, ml_error *err)
-{
-    for (int64_t i = 0; i < s->n; i++) {
-        const char *text = s->params[i].active_if;
-        if (text && !mli_condition_valid(s->own, text))
-            return malformed(text, "a condition that cannot be read",
-                             "write \"name == value\" or \"name in {a, b}\"", err);
-    }
-    return ML_OK;
-}
-
 ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d,
                           const char *text, ml_error *err)
 {
@@ -186,10 +181,10 @@ ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d
                        ? add_lines(s, err)
                        : mli_nomem(err);
     if (st == ML_OK && d) st = use_descriptor(s, d, err);
+    if (st == ML_OK && d) mli_space_sort(s);
     if (st == ML_OK && !d) {
         *s->own = (mli_descriptor){.name = "study.space", .params = s->params};
         s->descriptor = s->own;
-        st = check_conditions(s, err);
     }
     if (st < 0) mli_space_free(s);
     return st;

@@ -101,6 +101,7 @@ static ml_status set_up(ml_study *s, const ml_estimator *estimator,
     s->sampler = mli_sampler_find(mli_get_str(s->options, "sampler"));
     if (!s->sampler) return mli_fail(err, ML_E_INTERNAL, "the sampler is missing");
     if ((st = set_space(s, err)) < 0) return st;
+    if ((st = mli_space_compile(&s->space, s->base, err)) < 0) return st;
     if (s->train && (st = mli_study_prepare(s, err)) < 0) return st;
     return mli_study_goals(s, err);
 }

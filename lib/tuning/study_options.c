@@ -5,11 +5,13 @@
 #include "tuning/study.h"
 
 static const mli_param study_params[] = {
-    {"sampler", "strategy,search", ML_PARAM_STR, 0, "random", "{random, grid, sobol}",
-     NULL, NULL,
+    {"sampler", "strategy,search", ML_PARAM_STR, 0, "random",
+     "{random, grid, sobol, tpe, gp}", NULL, NULL,
      "How parameters are proposed. random: uniform within the tuning ranges (their "
      "logarithm where a range says so). grid: all combinations. sobol: a scrambled Sobol "
-     "sequence, more even than random.",
+     "sequence, more even than random. tpe: tree-structured Parzen estimator, which "
+     "learns "
+     "from the trials so far.",
      "0.1"},
     {"startup", "n_startup_trials,n_initial_points", ML_PARAM_I64, 0, "0", "[0, 1000000]",
      NULL, "sampler not in {random, grid, sobol}",

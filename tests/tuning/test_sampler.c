@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Samplers and search spaces: text, coordinates there and back, conditions, Sobol points,
+ * the Gaussian process, fronts, and that what learns does better than chance.
+ */
+#include "../testing.h"
+
+#include "../failing.h"
+#include "tuning/acquisition.h"
+#include "tuning/pareto.h"
+#include "tuning/space.h"
+
+static const char *const learning[] = {"tpe", "gp"};
+#define N_LEARNING (sizeof learning / sizeof *learning)
+
+static ml_study *host_study(ml_context *ctx, const char *space, const char *sampler,
+                            int64_t seed, const char *more)
+{
+    ml_estimator *e = NULL;
+    ml_params *o = NULL;
+    ml_study *s = NULL;
+    OK(ml_estimator_new(ctx, "baseline", &e, ERR));
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_str(o, "space", space, ERR));
+    OK(ml_params_set_str(o, "sampler", sampler, ERR));
+    OK(ml_params_set_i64(o, "seed", seed, ERR));
+    if (more) OK(ml_params_read_yaml(o, more, strlen(more), ERR));
+    OK(ml_study_new(e, NULL, NULL, o, &s, ERR));
+    ml_params_free(o);
+    ml_estimator_free(e);
+    return s;
+}
+
+static double real(const ml_params *p, const char *name)
+{
+    double v = NAN;
+    OK(ml_params_get_f64(p, name, &v, ERR));
+    return v;
+}
+
+/* A tree of choices with its optimum 0 at a = right, x = 0.01, k = 12. */
+static const char *const tree_space = "side: {left, right}\n"
+                                      "x: log [1e-4, 1] if side == right\n"
+                                      "k: [1, 40] if side == right\n"
+                                      "y: [0, 1] if side == left";
+
+static double tree(const ml_params *p)
+{
+    const char *side = ml_params_get_str(p, "side");
+    if (strcmp(side, "left") == 0) {
+        ck_assert_ptr_null(ml_params_get_str(p, "x"));
+        return 1 + fabs(real(p, "y") - 0.3);
+    }
+    ck_assert_ptr_null(ml_params_get_str(p, "y"));
+    double x = log10(real(p, "x")), k = real(p, "k");
+    ck_assert(k == floor(k) && k >= 1 && k <= 40 && x >= -4.0001 && x <= 0.0001);
+    return (x + 2) * (x + 2) + 0.01 * (k - 12) * (k - 12);
+}
+
+static double run_tree(ml_context *ctx, const char *sampler, int64_t seed, int n,
+                       char *trace)
+{
+    ml_study *s = host_study(ctx, tree_space, sampler, seed, NULL);
+    double best = INFINITY;
+    for (int i = 0; i < n; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        double v = tree(p);
+        best = v < best ? v : best;
+        if (trace) trace += sprintf(trace, "%.17g ", v);
+        OK(ml_study_tell(s, trial, i == 3 ? NAN : v, ERR));
+        ml_params_free(p);
+    }
+    ml_study_free(s);
+    return best;
+}
+
+START_TEST(learning_beats_chance)
+{
+    ml_context *ctx = test_context(1);
+    double chance = 0;
+    for (int seed = 0; seed < 5; seed++)
+        chance += log(1e-12 + run_tree(ctx, "random", seed, 60, NULL));
+    for (size_t k = 0; k < N_LEARNING; k++) {
+        double sum = 0;
+        for (int seed = 0; seed < 5; seed++)
+            sum += log(1e-12 + run_tree(ctx, learning[k], seed, 60, NULL));
+        ck_assert_msg(sum < chance - 3, "%s: %g, chance %g", learning[k], sum, chance);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(same_seed_same_points)
+{
+    static const char *const all[] = {"random", "sobol", "tpe", "gp"};
+    char *a = malloc(65536), *b = malloc(65536);
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        ml_context *one = test_context(1), *many = test_context(3);
+        run_tree(one, all[k], 7, 40, a);
+        run_tree(many, all[k], 7, 40, b);
+        ck_assert_str_eq(a, b);
+        run_tree(one, all[k], 8, 40, b);
+        ck_assert_str_ne(a, b);
+        ml_context_free(one);
+        ml_context_free(many);
+    }
+    free(a);
+    free(b);
+}
+END_TEST
+
+/* Running trials keep apart: a batch has no point twice. */
+START_TEST(batches_spread)
+{
+    ml_context *ctx = test_context(1);
+    for (size_t k = 0; k < N_LEARNING; k++) {
+        ml_study *s =
+            host_study(ctx, "x: [0.0, 1.0]\ny: [0.0, 1.0]", learning[k], 3, NULL);
+        for (int round = 0; round < 6; round++) {
+            int64_t trial[5];
+            double x[5], y[5];
+            for (int i = 0; i < 5; i++) {
+                ml_params *p = NULL;
+                OK(ml_study_ask(s, &trial[i], &p, ERR));
+                x[i] = real(p, "x");
+                y[i] = real(p, "y");
+                ml_params_free(p);
+                for (int j = 0; j < i; j++)
+                    ck_assert(fabs(x[i] - x[j]) + fabs(y[i] - y[j]) > 1e-3);
+            }
+            for (int i = 4; i >= 0; i--) /* told in another order */
+                OK(ml_study_tell(s, trial[i], hypot(x[i] - 0.2, y[i] - 0.7), ERR));
+        }
+        ml_study_free(s);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(small_spaces_are_used_up_without_repeating)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = host_study(ctx, "a: {p, q, r, s}; b: [1, 5]", "gp", 1, NULL);
+    int seen[4][6] = {{0}}, distinct = 0;
+    for (int i = 0; i < 18; i++) {
+        int64_t trial, b;
+        ml_params *p = NULL;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        OK(ml_params_get_i64(p, "b", &b, ERR));
+        int a = *ml_params_get_str(p, "a") - 'p';
+        distinct += !seen[a][b]++;
+        OK(ml_study_tell(s, trial, (double)(a * a) + (double)b, ERR));
+        ml_params_free(p);
+    }
+    ck_assert_int_ge(distinct, 14); /* the first ones may repeat */
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(coordinates_there_and_back)
+{
+    ml_context *ctx = test_context(1);
+    mli_space s;
+    OK(mli_space_parse(&s, ctx, NULL,
+                       "a: [3, 17]\nb: log [1, 1000]\nc: log [1e-5, 1]\n"
+                       "d: [0, 1] step 0.25\ne: {x, y, z}\nf: [-2.5, 4]\n"
+                       "g: [0, 1000] step 10",
+                       ERR));
+    ck_assert_int_eq(s.n, 7);
+    ck_assert_int_eq(s.dimensions[0].param->type, ML_PARAM_I64);
+    ck_assert_int_eq(s.dimensions[3].param->type, ML_PARAM_F64);
+    ck_assert_int_eq(mli_dimension_levels(&s.dimensions[0]), 15);
+    ck_assert_int_eq(mli_dimension_levels(&s.dimensions[2]), 0);
+    ck_assert_int_eq(mli_dimension_levels(&s.dimensions[3]), 5);
+    ck_assert_int_eq(mli_dimension_levels(&s.dimensions[6]), 101);
+    ml_params *empty = NULL;
+    OK(ml_params_new(ctx, &empty, ERR));
+    OK(mli_space_compile(&s, empty, ERR));
+    for (int i = 0; i <= 500; i++) {
+        double u[7], back[7], again[7];
+        ml_params *p = NULL, *q = NULL;
+        for (int k = 0; k < 7; k++) u[k] = i / 500.0;
+        OK(mli_space_at(&s, empty, u, &p, ERR));
+        ck_assert(mli_space_unit(&s, p, back));
+        OK(mli_space_at(&s, empty, back, &q, ERR));
+        ck_assert(mli_space_unit(&s, q, again));
+        for (int k = 0; k < 7; k++) {
+            const char *name = s.dimensions[k].param->name;
+            ck_assert_str_eq(ml_params_get_str(p, name), ml_params_get_str(q, name));
+            ck_assert_double_eq_tol(back[k], again[k], 1e-12);
+            ck_assert_double_eq_tol(back[k], mli_dimension_snap(&s.dimensions[k], u[k]),
+                                    2e-6);
+        }
+        ml_params_free(p);
+        ml_params_free(q);
+    }
+    ml_params_free(empty);
+    mli_space_free(&s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void refuse(ml_context *ctx, const char *text, ml_status status, const char *word)
+{
+    ml_estimator *e = NULL;
+    ml_params *o = NULL;
+    ml_study *s = NULL;
+    OK(ml_estimator_new(ctx, "baseline", &e, ERR));
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_str(o, "space", text, ERR));
+    FAILS(status, ml_study_new(e, NULL, NULL, o, &s, ERR));
+    ck_assert_msg(strstr(ml_error_message(ERR), word) != NULL, "%s",
+                  ml_error_message(ERR));
+    ml_params_free(o);
+    ml_estimator_free(e);
+}
+
+START_TEST(bad_spaces)
+{
+    ml_context *ctx = test_context(1);
+    refuse(ctx, "x", ML_E_PARSE, "without a name");
+    refuse(ctx, ": [0, 1]", ML_E_PARSE, "without a name");
+    refuse(ctx, "x: 5", ML_E_PARSE, "range");
+    refuse(ctx, "x: [2, 1]", ML_E_PARSE, "range");
+    refuse(ctx, "x: [0, inf)", ML_E_PARSE, "range");
+    refuse(ctx, "x: log [0, 1]", ML_E_PARSE, "range");
+    refuse(ctx, "x: {a, }", ML_E_PARSE, "range");
+    refuse(ctx, "x: [0, 1]; x: [0, 2]", ML_E_PARSE, "twice");
+    refuse(ctx, "x: [0, 1] if y == 1; y: [0, 2]", ML_E_PARSE, "condition");
+    refuse(ctx, "x: [0, 1]; y: [0, 1] if x >", ML_E_PARSE, "condition");
+    refuse(ctx, "# nothing\n\n", ML_E_PARSE, "no parameter");
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Each coordinate of the first 2^k points has one point in each stretch of 2^-k. */
+START_TEST(sobol_points_are_even)
+{
+    enum { N = 128, D = 20 };
+    for (uint64_t seed = 0; seed < 3; seed++)
+        for (int d = 0; d < D; d++) {
+            int seen[N] = {0};
+            double u[D];
+            for (int i = 0; i < N; i++) {
+                mli_sobol_point(seed, i, D, u);
+                ck_assert(u[d] > 0 && u[d] < 1);
+                ck_assert_int_eq(seen[(int)(u[d] * N)]++, 0);
+            }
+        }
+    double a[80], b[80];
+    mli_sobol_point(1, 5, 80, a);
+    mli_sobol_point(2, 5, 80, b);
+    ck_assert_double_ne(a[0], b[0]);
+    ck_assert(a[79] >= 0 && a[79] < 1);
+}
+END_TEST
+
+START_TEST(fronts_and_volumes)
+{
+    ml_context *ctx = test_context(1);
+    double y[] = {1, 4, 2, 2, 4, 1, 3, 3, 2.5, 2.5, 9, 9}, v[] = {0, 0, 0, 0, 0, 1};
+    int64_t order[] = {0, 1, 2, 3, 4, 5}, front[6];
+    ck_assert(mli_pareto_fronts(ctx, y, v, 2, order, 6, front));
+    const int64_t want[] = {0, 0, 0, 2, 1, 3};
+    for (int i = 0; i < 6; i++) ck_assert_int_eq(front[i], want[i]);
+    ck_assert(mli_pareto_order(ctx, y, v, 2, order, 6));
+    ck_assert_int_eq(order[3], 4);
+    ck_assert_int_eq(order[4], 3);
+    ck_assert_int_eq(order[5], 5);
+    double p2[] = {1, 4, 2, 2, 4, 1}, r2[] = {5, 5};
+    ck_assert_double_eq_tol(mli_hypervolume(p2, 3, 2, r2), 4 + 3 * 2 + 1 * 1, 1e-12);
+    double p3[] = {0, 0, 0, 0.5, 0.5, 0.5}, r3[] = {1, 1, 1};
+    ck_assert_double_eq_tol(mli_hypervolume(p3, 2, 3, r3), 1, 1e-12);
+    double q3[] = {0, 0.5, 0.5, 0.5, 0, 0.5, 0.5, 0.5, 0}; /* inclusion-exclusion */
+    ck_assert_double_eq_tol(mli_hypervolume(q3, 3, 3, r3), 3 * 0.25 - 3 * 0.125 + 0.125,
+                            1e-12);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(log_of_improvement)
+{
+    for (double z = -30; z <= 12; z += 0.37) {
+        double dm, ds, unused, h = 1e-6, sd = 0.7, best = 1, mean = best - z * sd;
+        double v = mli_log_ei(mean, sd, best, &dm, &ds);
+        double by_mean = (mli_log_ei(mean + h, sd, best, &unused, &unused) -
+                          mli_log_ei(mean - h, sd, best, &unused, &unused)) /
+                         (2 * h);
+        double by_sd = (mli_log_ei(mean, sd + h, best, &unused, &unused) -
+                        mli_log_ei(mean, sd - h, best, &unused, &unused)) /
+                       (2 * h);
+        ck_assert_double_eq_tol(dm, by_mean, 1e-4 * (1 + fabs(by_mean)));
+        ck_assert_double_eq_tol(ds, by_sd, 1e-4 * (1 + fabs(by_sd)));
+        if (z > -6) { /* the plain formula */
+            double cdf = 0.5 * erfc(-z / sqrt(2)), pdf = exp(-z * z / 2) / sqrt(2 * M_PI);
+            ck_assert_double_eq_tol(v, log(sd * (z * cdf + pdf)), 1e-5);
+        }
+        double f = mli_log_feasible(mean, sd, &dm, &ds), at = -mean / sd;
+        if (at > -20)
+            ck_assert_double_eq_tol(f, log(0.5 * erfc(-at / sqrt(2))), 1e-5 * (1 - f));
+    }
+}
+END_TEST
+
+/* The process interpolates, and its gradients are those of its values. */
+START_TEST(gaussian_process)
+{
+    enum { N = 40 };
+    ml_context *ctx = test_context(1);
+    mli_space s;
+    mli_embedding e;
+    mli_gp g;
+    ml_params *empty = NULL;
+    OK(ml_params_new(ctx, &empty, ERR));
+    OK(mli_space_parse(&s, ctx, NULL, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nc: {a, b}", ERR));
+    OK(mli_space_compile(&s, empty, ERR));
+    OK(mli_embedding_init(&e, &s, ERR));
+    ck_assert_int_eq(e.n_features, 4);
+    OK(mli_gp_init(&g, ctx, &e, N, ERR));
+    for (int i = 0; i < N; i++) {
+        double u[3];
+        mli_sobol_point(3, i, 3, u);
+        mli_gp_add(&g, u, sin(6 * u[0]) + (u[2] < 0.5 ? 0 : u[0]));
+    }
+    OK(mli_gp_learn(&g, ERR));
+    ck_assert(g.theta[0] > g.theta[1] + 2); /* y does not matter */
+    OK(mli_gp_factor(&g, ERR));
+    double work[8 * N + 8], mean, variance, dm[4], dv[4], worst = 0;
+    for (int i = 0; i < 30; i++) {
+        double u[3], z[4], h = 1e-5, m[2], v[2];
+        mli_sobol_point(9, i, 3, u);
+        mli_embed(&e, u, z, 1);
+        mli_gp_gradient(&g, z, work, &mean, &variance, dm, dv);
+        mli_gp_predict(&g, z, 1, work, &m[0], &v[0]);
+        ck_assert_double_eq_tol(mean, m[0], 1e-9);
+        ck_assert_double_eq_tol(variance, v[0], 1e-9);
+        worst = fmax(worst, fabs(mean - sin(6 * u[0]) - (u[2] < 0.5 ? 0 : u[0])));
+        for (int k = 0; k < 2; k++) {
+            for (int side = 0; side < 2; side++) {
+                double near[4];
+                memcpy(near, z, sizeof near);
+                near[k] += side ? h : -h;
+                mli_gp_predict(&g, near, 1, work, &m[side], &v[side]);
+            }
+            ck_assert_double_eq_tol(dm[k], (m[1] - m[0]) / (2 * h), 1e-4);
+            ck_assert_double_eq_tol(dv[k], (v[1] - v[0]) / (2 * h), 1e-4);
+        }
+    }
+    ck_assert_double_lt(worst, 0.1);
+    mli_gp_free(&g);
+    mli_embedding_free(&e);
+    mli_space_free(&s);
+    ml_params_free(empty);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static ml_status ask_some(failing_alloc *f, const char *sampler)
+{
+    ml_context *ctx = NULL;
+    ml_host host = failing_host(f);
+    ml_estimator *e = NULL;
+    ml_params *o = NULL;
+    ml_study *s = NULL;
+    ml_status st = ml_context_new(&host, &ctx, NULL);
+    if (st == ML_OK) st = ml_estimator_new(ctx, "baseline", &e, NULL);
+    if (st == ML_OK) st = ml_params_new(ctx, &o, NULL);
+    if (st == ML_OK) st = ml_params_set_str(o, "space", tree_space, NULL);
+    if (st == ML_OK) st = ml_params_set_str(o, "sampler", sampler, NULL);
+    if (st == ML_OK) st = ml_params_set_i64(o, "startup", 3, NULL);
+    if (st == ML_OK) st = ml_study_new(e, NULL, NULL, o, &s, NULL);
+    for (int i = 0; i < 6 && st == ML_OK; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        st = ml_study_ask(s, &trial, &p, NULL);
+        if (st == ML_OK && i != 4) st = ml_study_tell(s, trial, tree(p), NULL);
+        ml_params_free(p);
+    }
+    ml_study_free(s);
+    ml_params_free(o);
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+    return st;
+}
+
+START_TEST(out_of_memory_anywhere)
+{
+    failing_alloc f = {0};
+    for (size_t k = 0; k < N_LEARNING; k++)
+        OUT_OF_MEMORY_LOOP(f, ask_some(&f, learning[k]));
+}
+END_TEST
+
+TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batches_spread,
+          small_spaces_are_used_up_without_repeating, coordinates_there_and_back,
+          bad_spaces, sobol_points_are_even, fronts_and_volumes, log_of_improvement,
+          gaussian_process, out_of_memory_anywhere)
