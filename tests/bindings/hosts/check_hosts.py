@@ -93,9 +93,9 @@ class Host:
             skip(f"the module for Lua {version} is not built")
         for program in (kind, self.lua):
             if not shutil.which(program):
-                skip(f"{program} is missing: tools/install-deps test")
+                skip(f"{program} is missing: tools/install-deps hosts")
         if kind == "nginx" and not NGINX_MODULE.exists():
-            skip("libnginx-mod-http-lua is missing: tools/install-deps test")
+            skip("libnginx-mod-http-lua is missing: tools/install-deps hosts")
 
     def lua_run(self, *arguments, **options):
         return subprocess.run([self.lua, *arguments], env=self.env, text=True, check=True,
