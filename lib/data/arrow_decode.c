@@ -307,7 +307,7 @@ static float half_to_float(uint16_t h)
 static int read_limbs(const char *from, int size, uint64_t limb[4])
 {
     unsigned char bytes[32];
-    int negative = from[size - 1] < 0;
+    int negative = ((unsigned char)from[size - 1] & 0x80) != 0;
     memset(bytes, negative ? 0xff : 0, sizeof bytes);
     memcpy(bytes, from, (size_t)size);
     memcpy(limb, bytes, sizeof bytes);
