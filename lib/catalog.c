@@ -31,6 +31,7 @@
     M(mli_metric_roc_auc)                                                                \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
+    O(mli_options_export)                                                                \
     O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \
     O(mli_options_predict)                                                               \

@@ -46,6 +46,8 @@ enum {
     OPT_CSV,
     OPT_ID,
     OPT_VERIFY,
+    OPT_TO,
+    OPT_NAME,
     OPT_COUNT
 };
 #define LIST_MAX 256 /* values of an option that may be given many times */
@@ -91,6 +93,7 @@ ml_status read_table(app *a, const char *path, ml_table **out);
 /* key=value pairs into params */
 ml_status add_pairs(app *a, ml_params *p, const char *const *pairs, int n);
 ml_status make_estimator(app *a, ml_estimator **out);
+ml_status load_model(app *a, ml_model **out); /* the first operand */
 int on_progress(const ml_progress *p, void *user);
 void end_bar(app *a);
 double seconds_now(void);
@@ -109,6 +112,7 @@ int cmd_tune(app *a);
 int cmd_predict(app *a);
 int cmd_evaluate(app *a);
 int cmd_inspect(app *a);
+int cmd_convert(app *a);
 int cmd_profile(app *a);
 int cmd_algorithms(app *a);
 int cmd_version(app *a);

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static ml_status load_model(app *a, ml_model **out)
+ml_status load_model(app *a, ml_model **out)
 {
     ml_params *p = NULL;
     ml_status st = ml_params_new(a->ctx, &p, a->err);
     if (st == ML_OK && flag(a, OPT_VERIFY))
         st = ml_params_set_str(p, "verify", "true", a->err);
+    if (st == ML_OK && a->value[OPT_TARGET])
+        st = ml_params_set_str(p, "target", a->value[OPT_TARGET], a->err);
     if (st == ML_OK) st = ml_model_load_file(a->ctx, a->operand[0], p, out, a->err);
     ml_params_free(p);
     return st;

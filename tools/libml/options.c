@@ -33,6 +33,8 @@ const option all_options[] = {
     {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
     {OPT_ID, 0, "id", "COL", "copy this column of the data into the result"},
     {OPT_VERIFY, 0, "verify", NULL, "check the checksum of the model file"},
+    {OPT_TO, 0, "to", "FORMAT", "libml, c, xgboost, onnx or lightgbm"},
+    {OPT_NAME, 0, "name", "NAME", "what names in C source begin with (default model)"},
     {-1, 0, NULL, NULL, NULL}};
 
 #define COMMON OPT_CSV, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
@@ -45,6 +47,8 @@ static const int tune_options[] = {
 static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
 static const int inspect_options[] = {OPT_VERIFY, OPT_JSON, OPT_QUIET, OPT_HELP, -1};
+static const int convert_options[] = {OPT_TO,    OPT_NAME, OPT_TARGET, OPT_VERIFY,
+                                      OPT_QUIET, OPT_HELP, -1};
 static const int profile_options[] = {OPT_REPORT, OPT_OUTPUT, COMMON};
 static const int plain_options[] = {OPT_JSON, OPT_HELP, -1};
 static const int help_option[] = {OPT_HELP, -1};
@@ -70,6 +74,12 @@ const command commands[] = {
     {"inspect", "MODEL", "show what a model file holds",
      "Prints the algorithm, parameters, inputs, classes and stored tensors.",
      inspect_options, 1, 1, cmd_inspect},
+    {"convert", "MODEL FILE", "turn a model into that of another system",
+     "Reads a model of libml, XGBoost, LightGBM, CatBoost or ONNX, and writes it as a "
+     "libml model, C source, or a model of another system. Without --to the end of FILE "
+     "says the format: .c, .json or .ubj (XGBoost), .onnx, .txt (LightGBM); any other is "
+     "libml's own. --target names the target of a model that comes from elsewhere.",
+     convert_options, 2, 2, cmd_convert},
     {"profile", "DATA", "describe the columns of a CSV file",
      "Prints type, missing values, distinct values, distribution and warnings of each "
      "column; --output writes the same as CSV.",

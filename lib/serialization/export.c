@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * export.c: which format, and writing the file.
+ */
+#include "serialization/export.h"
+#include "core/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const mli_param export_params[] = {
+    {"format", "to", ML_PARAM_STR, 0, "auto", "{auto, c, xgboost, onnx, lightgbm}", NULL,
+     NULL,
+     "What to write: C source, a model of XGBoost (JSON), an ONNX graph, or a model of "
+     "LightGBM (text). auto: by the end of the file's name: .c, .json, .onnx, .txt.",
+     "0.1"},
+    {"name", "prefix", ML_PARAM_STR, 0, "model", NULL, NULL, "format in {auto, c, onnx}",
+     "What the names of functions begin with in C source, and the name of an ONNX graph: "
+     "letters, digits and underscores.",
+     "0.1"},
+    MLI_PARAM_END};
+
+const mli_descriptor mli_options_export = {
+    .name = "options.export",
+    .title = "Exporting a model",
+    .doc =
+        "How ml_model_export_file and ml_model_export_io write a model for another "
+        "system. What a format cannot say is an error: a file that is written predicts "
+        "the same.",
+    .since = "0.1",
+    .sort = MLI_SORT_OPTIONS,
+    .params = export_params,
+};
+
+ml_status mli_export_refuse(const mli_export *x, const char *format, const char *what)
+{
+    return mli_fail(x->err, ML_E_UNSUPPORTED, "%s cannot express %s", format, what);
+}
+
+/* The link of the objective that a model was trained with. */
+static int32_t link_of(const ml_model *m)
+{
+    const char *objective = mli_get_str(m->params, "objective");
+    if (mli_in_list(objective, "poisson,gamma,tweedie")) return MLI_LINK_EXP;
+    if (m->inputs->classes.n == 0) return MLI_LINK_IDENTITY;
+    if (strcmp(objective, "softmax") == 0) return MLI_LINK_SOFTMAX;
+    if (strcmp(objective, "logistic") == 0) return MLI_LINK_SIGMOID;
+    return m->inputs->classes.n == 2 ? MLI_LINK_SIGMOID : MLI_LINK_SOFTMAX;
+}
+
+ml_status mli_export_open(mli_export *x, const char *format)
+{
+    const ml_model *m = x->model;
+    const char *name = m->algorithm->head.name;
+    if (strcmp(name, "gbdt") != 0)
+        return mli_fail(x->err, ML_E_UNSUPPORTED,
+                        "a model of %s cannot be exported to %s", name, format);
+    ml_status s = mli_ensemble_read(m, &x->e, x->err);
+    if (s) return s;
+    x->link = x->e.link ? x->e.link : link_of(m);
+    x->scale = x->e.link ? x->e.link_scale : 1;
+    return ML_OK;
+}
+
+static ml_status write_format(mli_export *x, int format, const char *path)
+{
+    ml_status s = mli_model_check(x->model, x->err);
+    if (s) return s;
+    const char *algorithm = x->model->algorithm->head.name;
+    if (format == MLI_EXPORT_C &&
+        mli_in_list(algorithm, "linear_regression,logistic_regression"))
+        return mli_export_c_linear(x);
+    static const char *const names[] = {"C", "XGBoost", "ONNX", "LightGBM"};
+    s = mli_export_open(x, names[format]);
+    if (s) return s;
+    size_t n = path ? strlen(path) : 0;
+    switch (format) {
+    case MLI_EXPORT_C:
+        return mli_export_c(x);
+    case MLI_EXPORT_XGBOOST:
+        return mli_export_xgboost(x, n > 4 && strcmp(path + n - 4, ".ubj") == 0);
+    case MLI_EXPORT_ONNX:
+        return mli_export_onnx(x);
+    default:
+        return mli_export_lightgbm(x);
+    }
+}
+
+/* ---- options ---- */
+
+static int ends_with(const char *path, const char *end)
+{
+    size_t n = path ? strlen(path) : 0, m = strlen(end);
+    return n >= m && mli_same_word(path + n - m, end);
+}
+
+static ml_status find_format(const ml_params *p, const char *path, int *out,
+                             ml_error *err)
+{
+    int given = mli_get_enum(p, "format", "auto," MLI_EXPORT_FORMATS);
+    *out = given - 1;
+    if (given > 0) return ML_OK;
+    if (ends_with(path, ".c")) *out = MLI_EXPORT_C;
+    if (ends_with(path, ".json") || ends_with(path, ".ubj")) *out = MLI_EXPORT_XGBOOST;
+    if (ends_with(path, ".onnx")) *out = MLI_EXPORT_ONNX;
+    if (ends_with(path, ".txt")) *out = MLI_EXPORT_LIGHTGBM;
+    if (*out >= 0) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "the format to export to is not known");
+    mli_error_at(err, ML_E_ARGUMENT, "params.format");
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          "set format, or let the name end in .c, .json, .onnx or .txt");
+}
+
+static ml_status check_name(const char *name, ml_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+                                  "0123456789";
+    size_t n = strlen(name);
+    int digit = name[0] >= '0' && name[0] <= '9';
+    if (n > 0 && n < 64 && !digit && strspn(name, letters) == n) return ML_OK;
+    mli_fail(err, ML_E_RANGE, "\"%s\" is not a name of letters, digits and underscores",
+             name);
+    return mli_error_at(err, ML_E_RANGE, "params.name");
+}
+
+/* ---- writing ---- */
+
+static ml_status send(ml_context *ctx, const mli_str *s, const char *path,
+                      const ml_io *io, ml_error *err)
+{
+    mli_sink *sink = NULL;
+    ml_status status = path ? mli_sink_open(ctx, path, 0, &sink, err)
+                            : mli_sink_open_io(ctx, io, &sink, err);
+    if (status) return status;
+    status = mli_sink_write(sink, s->data, s->size, err);
+    if (!status) return mli_sink_commit(sink, err);
+    mli_sink_abort(sink);
+    return status;
+}
+
+static ml_status export_to(const ml_model *m, const char *path, const ml_io *io,
+                           const ml_params *options, ml_error *err)
+{
+    ml_params *p = NULL;
+    mli_str s;
+    int format = 0;
+    ml_status status = mli_params_resolve(m->ctx, &mli_options_export, options, &p, err);
+    if (status) return status;
+    mli_str_init(&s, m->ctx);
+    mli_export x = {.model = m, .inputs = m->inputs, .s = &s, .err = err};
+    x.name = mli_get_str(p, "name");
+    status = find_format(p, path, &format, err);
+    if (!status) status = check_name(x.name, err);
+    if (!status) status = write_format(&x, format, path);
+    if (!status && s.failed) status = mli_nomem(err);
+    if (!status) status = send(m->ctx, &s, path, io, err);
+    mli_str_free(&s);
+    ml_params_free(p);
+    return status;
+}
+
+ml_status ml_model_export_file(const ml_model *model, const char *path,
+                               const ml_params *options, ml_error *error)
+{
+    if (!model) return mli_null(error, "model");
+    if (!path) return mli_null(error, "path");
+    return export_to(model, path, NULL, options, error);
+}
+
+ml_status ml_model_export_io(const ml_model *model, const ml_io *io,
+                             const ml_params *options, ml_error *error)
+{
+    if (!model) return mli_null(error, "model");
+    if (!io) return mli_null(error, "io");
+    return export_to(model, NULL, io, options, error);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serialization/export.h: libml models in the formats of other systems.
+ *
+ * Each writer appends the whole file to a string. What a format cannot say is
+ * ML_E_UNSUPPORTED with the reason: a written file always predicts the same.
+ */
+#ifndef MLI_SERIALIZATION_EXPORT_H
+#define MLI_SERIALIZATION_EXPORT_H
+
+#include "algorithms/model.h"
+#include "algorithms/trees/ensemble.h"
+
+enum { MLI_EXPORT_C, MLI_EXPORT_XGBOOST, MLI_EXPORT_ONNX, MLI_EXPORT_LIGHTGBM };
+#define MLI_EXPORT_FORMATS "c,xgboost,onnx,lightgbm"
+
+/* What is the same for all writers of trees. */
+typedef struct mli_export {
+    const ml_model *model;
+    const mli_inputs *inputs;
+    mli_ensemble e;
+    int32_t link; /* never MLI_LINK_NONE */
+    double scale; /* of scores before the link */
+    const char *name;
+    mli_str *s;
+    ml_error *err;
+} mli_export;
+
+/* Reads the ensemble of a model made of trees; ML_E_UNSUPPORTED for others. */
+ml_status mli_export_open(mli_export *x, const char *format);
+ml_status mli_export_refuse(const mli_export *x, const char *format, const char *what);
+
+ml_status mli_export_c(mli_export *x);
+ml_status mli_export_c_linear(mli_export *x);
+ml_status mli_export_xgboost(mli_export *x, int ubjson);
+ml_status mli_export_onnx(mli_export *x);
+ml_status mli_export_lightgbm(mli_export *x);
+
+/* For C: a double as a literal, a text as a string literal, what every file begins and
+ * ends with. */
+void mli_c_number(mli_str *s, double v);
+void mli_c_text(mli_str *s, const char *text, size_t size);
+void mli_c_begin(mli_export *x, int64_t n_scores, int64_t n_outputs);
+void mli_c_link(mli_export *x, int64_t n_scores, int64_t n_outputs);
+/* `static const TYPE NAME_FIELD[] = {...};` of n doubles or integers. */
+void mli_c_doubles(mli_export *x, const char *field, const double *v, int64_t n);
+
+#endif
