@@ -189,13 +189,17 @@ FUNCTIONS = {
     'ml_estimator_fit':
         'Fits a model to a table.\n\nThe role parameters say which columns are what; by default every column that has no other role is a feature.',
     'ml_model_load_file':
-        'Loads a model by mapping its file. The time does not depend on the size.',
+        'Loads a model by mapping its file. The time does not depend on the size. Models of XGBoost, LightGBM, CatBoost and ONNX are recognised and read (docs/convert.md).',
     'ml_model_load_memory':
         'Loads a model from memory that is borrowed until `release` is called. On failure `release` is not called.',
     'ml_model_save_file':
         'Saves a model. The file appears under its name only when complete and synced.',
     'ml_model_save_io':
         'Saves a model to a stream of the host.',
+    'ml_model_export_file':
+        'Writes a model for another system: C source without dependencies, XGBoost, ONNX, LightGBM. What the format cannot say is an error.',
+    'ml_model_export_io':
+        'Writes a model for another system to a stream of the host.',
     'ml_model_ref':
         'Takes one more reference.',
     'ml_model_free':
