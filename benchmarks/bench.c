@@ -9,6 +9,7 @@
  *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
  *   bench predict THREADS MODEL DATA KIND
  *   bench single MODEL DATA KIND
+ *   bench rows MODEL KIND                  single rows, as benchmarks/bindings.lua does
  *   bench load MODEL
  *   bench csv THREADS FILE
  *
@@ -284,6 +285,36 @@ static int single(char **argv)
     return 0;
 }
 
+/* As benchmarks/bindings.lua: the same rows of double, the same stretches, the same sum. */
+static int rows_again(char **argv)
+{
+    enum { STRETCHES = 200, CALLS = 1000, ROWS = 1000 };
+    ml_context *ctx = context("1");
+    ml_model *m = load(ctx, argv[2]);
+    ml_predictor *p = NULL;
+    int64_t n = ml_model_inputs(m), row = 0;
+    double *x = malloc((size_t)(n * ROWS) * sizeof *x), times[STRETCHES], out[64], sum = 0;
+    uint64_t seed = 1;
+    MUST(ml_predictor_new(m, argv[3], NULL, &p, err));
+    if (ml_predictor_outputs(p) > 64 || !x) die("too many outputs");
+    for (int64_t i = 0; i < n * ROWS; i++) {
+        seed = seed * 16807 % 2147483647;
+        x[i] = (double)seed / 2147483647 * 4 - 2;
+    }
+    for (int s = 0; s < STRETCHES; s++) {
+        double start = now();
+        for (int i = 0; i < CALLS; i++) {
+            MUST(ml_predictor_rows(p, x + row * n, ML_DTYPE_F64, 1, n, out, err));
+            row = (row + 1) % ROWS;
+            sum += out[0];
+        }
+        times[s] = (now() - start) / CALLS;
+    }
+    qsort(times, STRETCHES, sizeof times[0], by_value);
+    printf("{\"seconds\": %.12f, \"quality\": %.17g}\n", times[STRETCHES / 2], sum);
+    return 0;
+}
+
 static int load_often(char **argv)
 {
     enum { TURNS = 101 };
@@ -320,6 +351,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "fit") == 0 && argc >= 7) return fit(argc, argv);
     if (strcmp(what, "predict") == 0 && argc == 6) return predict(argv);
     if (strcmp(what, "single") == 0 && argc == 5) return single(argv);
+    if (strcmp(what, "rows") == 0 && argc == 4) return rows_again(argv);
     if (strcmp(what, "load") == 0 && argc == 3) return load_often(argv);
     if (strcmp(what, "csv") == 0 && argc == 4) return csv(argv);
     fputs("usage: see the head of benchmarks/bench.c\n", stderr);
