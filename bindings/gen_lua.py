@@ -21,7 +21,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from kinds import Unknown, classify, handle_type, result_of
+from kinds import TYPES, Unknown, classify, handle_type, result_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDINGS = ROOT / "bindings"
@@ -392,14 +392,112 @@ def ffi_module(api, planned, face):
     return FFI_HEAD + text
 
 
+# ---- annotations ----
+
+LUA_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "string": "string",
+             "int list": "integer[]", "float list": "number[]", "string list": "string[]"}
+
+
+def markup(text):
+    return re.sub(r"\{(?:param|call):([^}]+)\}", r"`\1`", text)
+
+
+def hidden(face):
+    """The plain functions that face.lua takes from the methods: {(kind, method)}."""
+    block = face.split("for kind, names in pairs({", 1)[1].split("}) do", 1)[0]
+    return {(kind, name) for kind, names in re.findall(r"(\w+) = \{(.*?)\}", block, re.S)
+            for name in re.findall(r'"(\w+)"', names)}
+
+
+def annotated_type(kind, more):
+    if kind == "handle":
+        return f"libml.{more[0]}", more[1]
+    plain = {"options": ("libml.options", True), "text": ("string", bool(more)),
+             "bytes": ("string", False), "texts": ("string[]", False),
+             "indices": ("integer[] | libml.vector", False), "index": ("integer", bool(more)),
+             "integer": ("integer", False), "integer32": ("integer", False),
+             "number": ("number", False), "pointer": ("lightuserdata | ffi.cdata*", False),
+             "progress": ("libml.on_progress", True),
+             "io": ("fun(part: string): boolean?", False)}
+    return plain[kind]
+
+
+def annotated_method(function, kinds, result):
+    kind, method = short(function).split("_", 1)
+    lines = textwrap.wrap(markup(function["summary"]), 86)
+    names = []
+    for n, (what, name, more) in enumerate(kinds):
+        if what in ("error", "made") or what in OUT_C or n == 0:
+            continue
+        name = name + "_" * (name == "end")
+        names.append(name)
+        text, optional = annotated_type(what, more)
+        lines.append(f"@param {name}{'?' if optional else ''} {text}")
+    made = [f"libml.{more}" for what, _, more in kinds if what == "made"]
+    made += ["number" for what, _, _ in kinds if what in OUT_C]
+    if result == "status":
+        made = made or [f"libml.{kind}"]
+        lines.append("@return " + ", ".join(m + "?" for m in made) + ", libml.error?")
+    else:
+        returned = {"none": f"libml.{kind} self", "index": "integer?", "number": "number", "integer": "integer",
+                    "text": "string" + "?" * ("null" in function["returns_marks"])}[result]
+        lines.append(f"@return {returned}")
+    return "\n".join("---" + line for line in lines) + \
+        f"\nfunction {kind}:{method}({', '.join(names)}) end\n"
+
+
+def annotated_algorithm(s):
+    name = s["name"]
+    doc = textwrap.wrap(markup(s["doc"]), 86)
+    lines = [*doc, f"@class libml.{name}.params"]
+    for p in s.get("params", []) + s.get("roles", []):
+        kind = " | ".join(f'"{v}"' for v in p["values"]) if p["type"] == "enum" \
+            else LUA_TYPES.get(p["type"], "any")
+        default = f" (default {p['default']})" if p.get("default", "") != "" else ""
+        lines.append(f"@field {p['name']}? {kind} {markup(p['doc'])}{default}")
+    lines_of_make = [*doc, f"@param params? libml.{name}.params",
+                     "@return libml.estimator?, libml.error?"]
+    return "\n".join("---" + line for line in lines) + "\n\n" + \
+        "\n".join("---" + line for line in lines_of_make) + \
+        f"\nfunction ml.{name}(params) end\n"
+
+
+def annotations(planned, face, schemas):
+    text = (LUA / "src" / "annotations.lua").read_text(encoding="utf-8")
+    by_hand = set(re.findall(r"^function (\w+)[.:](\w+)", text, re.M))
+    taken = hidden(face)
+    out = ["-- ---- what is generated ----\n"]
+    for entry in planned:
+        kind, _, method = short(entry[0]).partition("_")
+        first = entry[1][0] if entry[1] else ("",)
+        is_method = method and first[0] == "handle" and first[2][0] == kind
+        if is_method and (kind, method) not in by_hand | taken:
+            out.append(annotated_method(*entry))
+    for kind in TYPES:
+        out.append(f"---Frees it before the collector does.\nfunction {kind}:free() end\n")
+        out.append(f"---Is it not freed?\n---@return boolean\nfunction {kind}:alive() end\n")
+    made = "".join(out)
+    methods = re.findall(r"^((?:---.*\n)+)function context:(\w+)(.*)", text + made, re.M)
+    listed = re.search(r'for _, name in ipairs\(\{ ("estimator".*?)\}\)', face, re.S).group(1)
+    for comment, name, rest in methods:
+        if f'"{name}"' in listed:
+            out.append(f"{comment}function ml.{name}{rest}\n")
+    metrics = [s["name"].split(".", 1)[1] for s in schemas if s["sort"] == "metric"]
+    out.append("---@alias libml.metric " + " | ".join(f'"{m}"' for m in metrics) + "\n")
+    out += [annotated_algorithm(s) for s in schemas if s["sort"] not in ("metric", "options")]
+    return text.replace("--@generated", "\n".join(out).rstrip())
+
+
 # ---- all ----
 
 def main():
     api = json.loads((BINDINGS / "api.json").read_text(encoding="utf-8"))
     planned = plan(api)
     face = (LUA / "src" / "face.lua").read_text(encoding="utf-8")
+    schemas = json.loads((BINDINGS / "schema.json").read_text(encoding="utf-8"))["schemas"]
     wanted = {"src/calls.c": calls_c(planned), "src/face.h": embed(face),
-              "libml_ffi.lua": ffi_module(api, planned, face)}
+              "libml_ffi.lua": ffi_module(api, planned, face),
+              "libml.d.lua": annotations(planned, face, schemas)}
     stale = []
     for name, text in wanted.items():
         path = LUA / name

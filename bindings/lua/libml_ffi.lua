@@ -1882,12 +1882,16 @@ local face = (function(...)
         if methods[kind] then methods[kind][method] = f end
     end
     for kind, names in pairs({
-        context = { "new", "load_bytes", "schema_name_at", "schema_total", "metric_score" },
+        context = { "new", "estimator_new", "params_new", "schema_new", "report_new",
+                    "model_load_file", "schema_name_at", "schema_total", "metric_score",
+                    "table_read_csv", "table_read_csv_io", "table_read_arrow",
+                    "table_read_tensor", "tensor_read_dlpack" },
         params = { "put", "yaml", "values", "type", "name", "count" },
         estimator = { "put", "values" },
-        model = { "values", "get_tensor" },
+        model = { "values", "get_tensor", "save_file" },
+        report = { "save_file" },
         predictor = { "sizes" },
-        table = { "text", "with_numbers", "with_texts", "get_f64", "get_tensor" },
+        table = { "with_numbers", "with_texts", "get_f64", "get_tensor" },
         tensor = { "new", "get_f64", "ndim" },
         cancel = { "new" },
         study = { "new" },

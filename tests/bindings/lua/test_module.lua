@@ -571,6 +571,51 @@ function tests.handles_of_other_types()
     raises("too large", things.context.set_threads, things.context, 2 ^ 40)
 end
 
+-- libml.d.lua tells editors of every method there is, and of no other.
+function tests.annotations()
+    local file = io.open(root .. "/bindings/lua/libml.d.lua")
+    local text = file:read("*a")
+    file:close()
+    for kind in pairs(zoo()) do
+        local there, told = table.concat(ml.methods(kind), " "), {}
+        for name in text:gmatch("\nfunction " .. kind .. ":(%w[%w_]*)%(") do
+            told[#told + 1] = name
+        end
+        table.sort(told)
+        equal(table.concat(told, " "), there)
+    end
+    local told = {}
+    for name in text:gmatch("\nfunction ml%.([%w_]+)%(") do
+        told[name] = true
+        equal(type(ml[name]), "function")
+    end
+    for name, value in pairs(ml) do
+        check(type(value) ~= "function" or told[name], name .. " has no annotation")
+    end
+end
+
+-- The rockspec lists every source of the C module and has the library's version.
+function tests.rockspec()
+    local folder = root .. "/bindings/lua/"
+    local spec, file = {}, io.open(folder .. "libml-0.1.0-1.rockspec")
+    local run = (loadstring or load)(file:read("*a"), "rockspec", "t", spec)
+    file:close()
+    if setfenv then setfenv(run, spec) end
+    run()
+    local version = ml._VERSION:match("[%d.]+")
+    check(spec.version:find(version .. "-", 1, true) == 1)
+    check(spec.source.tag == "v" .. version)
+    file = io.open(folder .. "meson.build")
+    local built = file:read("*a"):match("lua_sources = files%((.-)%)")
+    file:close()
+    local sources = {}
+    for name in built:gmatch("'([^']+)'") do sources[#sources + 1] = "bindings/lua/" .. name end
+    local listed = spec.build.modules.libml.sources
+    table.sort(sources)
+    table.sort(listed)
+    equal(table.concat(listed, " "), table.concat(sources, " "))
+end
+
 function tests.freed_handles()
     for kind, thing in pairs(zoo()) do
         thing:free()
