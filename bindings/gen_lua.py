@@ -43,7 +43,10 @@ LEFT_OUT = {
     "ml_*_ref": "the collector counts",
     "ml_tensor_wrap": "Lua has no memory that stays unchanged; tensors copy",
     "ml_tensor_strides": "see ml_tensor_shape",
-    "ml_tensor_data": "a tensor becomes a vector"}
+    "ml_tensor_data": "a tensor becomes a vector",
+    "ml_estimator_set_objective": "functions of gradients are for C and Python",
+    "ml_estimator_set_metric": "the same"}
+
 
 def left_out(name):
     return any(re.fullmatch(pattern.replace("*", r"\w+"), name) for pattern in LEFT_OUT)

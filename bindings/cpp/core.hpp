@@ -569,6 +569,19 @@ const char *param(text name) const
 ml::model fit(const ml::table &train, const ml::table *valid = nullptr,
               const progress_fn &progress = nullptr);
 ml::model fit(const ml::table &train, const progress_fn &progress);
+/** The function that later fits minimise; plain C, so that nothing is thrown through it. */
+estimator &set_objective(ml_objective_fn objective, void *user = nullptr)
+{
+    detail::check(ml_estimator_set_objective(get(), objective, user, detail::last()));
+    return *this;
+}
+/** The metric that early stopping of later fits watches. */
+estimator &set_metric(ml_metric_fn metric, bool maximize, void *user = nullptr)
+{
+    detail::check(
+        ml_estimator_set_metric(get(), metric, user, maximize, detail::last()));
+    return *this;
+}
 //@end
 
 //@class model

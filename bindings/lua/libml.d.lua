@@ -528,6 +528,12 @@ function estimator:algorithm() end
 ---@return libml.estimator self
 function estimator:set_cancel(cancel) end
 
+---Sets a model that later fits go on from: its trees are kept and more are added. The
+---columns, categories and classes are those of that model.
+---@param start? libml.model
+---@return libml.estimator?, libml.error?
+function estimator:set_model(start) end
+
 ---Saves a model to a stream of the host.
 ---@param io fun(part: string): boolean?
 ---@param options? libml.options
@@ -851,12 +857,12 @@ function ml.baseline(params) end
 ---and categories as they are, missing values included. The usual first choice for
 ---tables.
 ---@class libml.gbdt.params
----@field objective? "auto" | "squared" | "absolute" | "huber" | "quantile" | "poisson" | "gamma" | "tweedie" | "logistic" | "softmax" What is minimised. auto: squared for a number, logistic for two classes, softmax for more. (default auto)
+---@field objective? "auto" | "squared" | "absolute" | "huber" | "quantile" | "poisson" | "gamma" | "tweedie" | "logistic" | "softmax" | "cross_entropy" | "lambdarank" | "rank_map" | "rank_pairwise" | "cox" | "aft" | "custom" What is minimised. auto: squared for a number, logistic for two classes, softmax for more, lambdarank for rankings, cox for survival. cross_entropy is logistic for a number from 0 to 1. lambdarank improves NDCG, rank_map the mean average precision, rank_pairwise the number of pairs in order. custom: see ml_estimator_set_objective. (default auto)
 ---@field n_trees? integer The number of rounds: trees, or trees per class with more than two classes. With early stopping the most that are tried. (default 200)
 ---@field learning_rate? number The share of a tree's step that is taken. Smaller needs more trees and often generalises better. (default 0.1)
 ---@field max_leaves? integer The most leaves of a tree. (default 31)
 ---@field max_depth? integer The most splits on the way to a leaf; 0 or -1: no limit. (default 0)
----@field growth? "leafwise" | "depthwise" Which leaf is split next while there may be more: the one with the largest gain (leafwise), or one of the least depth (depthwise). (default leafwise)
+---@field growth? "leafwise" | "depthwise" | "symmetric" Which leaf is split next while there may be more: the one with the largest gain (leafwise), or one of the least depth (depthwise). symmetric: all leaves of a depth are split alike; `max_depth` is then 6 when it is 0, at most 12, and `max_leaves` does not count. (default leafwise)
 ---@field min_data_in_leaf? integer The fewest rows of a leaf. (default 20)
 ---@field min_child_weight? number The smallest sum of hessians in a leaf: of the weights for squared loss, of p (1 - p) for classes. (default 0.001)
 ---@field l2? number Penalty on squared leaf values. (default 1)
@@ -864,6 +870,9 @@ function ml.baseline(params) end
 ---@field min_split_gain? number The smallest gain for which a leaf is split. (default 0)
 ---@field max_delta_step? number The largest absolute leaf value before the learning rate; 0: no limit. (default 0)
 ---@field subsample? number The share of the rows drawn for a tree. (default 1)
+---@field sampling? "uniform" | "stratified" | "goss" How the rows of a tree are drawn: each with the probability `subsample` (uniform), that share of every class (stratified), or all rows with large gradients and a share of the others (goss). (default uniform)
+---@field goss_top? number The share of the rows with the largest gradients, all of which are kept. (default 0.2)
+---@field goss_other? number The share of the rows that is drawn from the others. (default 0.1)
 ---@field subsample_freq? integer Rows are drawn anew after so many rounds. (default 1)
 ---@field colsample_bytree? number The share of the features drawn for a tree. (default 1)
 ---@field colsample_bylevel? number The share of these that is drawn for each depth. (default 1)
@@ -872,16 +881,26 @@ function ml.baseline(params) end
 ---@field min_data_in_bin? integer The fewest sampled rows of a bin. (default 3)
 ---@field early_stopping_rounds? integer Training stops when the validation metric has not improved for so many rounds, and the best round is kept; 0: all rounds. It acts when there are validation rows. (default 50)
 ---@field validation_fraction? number The share of the training rows held out for early stopping when no validation table is given. (default 0)
----@field eval_metric? "loss" | "auc" | "error" | "rmse" | "mae" What early stopping watches: the objective's own loss, or another metric. (default loss)
+---@field eval_metric? string What early stopping watches: loss (the objective's own; for rankings NDCG or average precision), auc, error, rmse, mae, ndcg, map, concordance, custom (see ml_estimator_set_metric), or any metric of the schemas metric.*, such as pr_auc. (default loss)
+---@field metric_at? integer The positions that count for the metrics ndcg and map; 0: all. (default 10)
 ---@field scale_pos_weight? number Weight of the rows of the positive of two classes. (default 1)
 ---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
 ---@field quantile? number The quantile that objective quantile predicts. (default 0.5)
+---@field quantiles? number[] Several quantiles for objective quantile, each with trees of its own. The kind score gives all, value the one nearest to 0.5.
 ---@field huber_delta? number Where the Huber loss turns from squared to absolute. (default 1)
 ---@field tweedie_power? number The power of the mean to which the variance is proportional. (default 1.5)
 ---@field poisson_max_delta_step? number Makes the steps of the Poisson objective more careful. (default 0.7)
+---@field rank_truncation? integer Of the pairs of a ranking those are looked at that have a row among so many first ones. (default 30)
+---@field aft_distribution? "normal" | "logistic" | "extreme" The distribution of the logarithm of the time, for objective aft. (default normal)
+---@field aft_scale? number The scale of that distribution. (default 1)
+---@field boosting? "gbdt" | "dart" dart leaves some of the earlier trees out while a new one is fitted; early stopping does not act then. (default gbdt)
+---@field drop_rate? number The probability that an earlier round is left out. (default 0.1)
+---@field skip_drop? number The probability that a round leaves none out. (default 0.5)
+---@field max_drop? integer The most rounds left out for boosting dart; 0: no limit. (default 50)
 ---@field increasing? string[] Numeric features with which the prediction must not fall.
 ---@field decreasing? string[] Numeric features with which the prediction must not rise.
 ---@field monotone_constraints? integer[] The same by position: 1, -1 or 0 for each feature.
+---@field interaction_constraints? string[] Groups of features, each a text of names joined by "&", such as "age & income". Features may meet on the way to a leaf when one group has them all; a feature of no group meets none. At most 64 groups.
 ---@field one_hot_max_size? integer Categories with at most so many levels are split one against the rest. (default 4)
 ---@field max_cat_threshold? integer The most levels on the smaller side of a split of a category. (default 32)
 ---@field cat_smooth? number Added to the hessian of a level when levels are ordered; levels with fewer rows are left out of the order. (default 10)
@@ -893,11 +912,14 @@ function ml.baseline(params) end
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
----@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field task? "auto" | "regression" | "classification" | "ranking" | "survival" What is predicted. auto: what the objective is for; without one, classes when the target is text, a category, a boolean or holds only 0 and 1, and a number otherwise. Rankings need `group`. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
 ---@field time? string The column of dates, times or numbers that orders the rows.
+---@field offset? string The column of numbers that are added to the score in training, such as the logarithm of an exposure. Predictions are without it.
+---@field event? string Survival: the column that is 0 where the event had not happened until the time in the target (censored to the right). Not set: all happened.
+---@field upper? string Survival: the column of the latest times at which the event can have happened; the target is the earliest. Missing: any later time.
 
 ---A sum of decision trees, each fitted to what the ones before leave over. Takes numbers
 ---and categories as they are, missing values included. The usual first choice for

@@ -34,6 +34,11 @@ typedef struct ml_io ml_io;
 typedef int32_t (*ml_progress_fn)(const ml_progress *progress, void *user);
 typedef void (*ml_task_fn)(void *arg, int64_t begin, int64_t end);
 typedef void (*ml_release_fn)(void *user);
+typedef int32_t (*ml_objective_fn)(int64_t rows, int64_t outputs, const double *labels,
+    const double *weights, const double *scores, double *gradients, double *hessians, void
+    *user);
+typedef int32_t (*ml_metric_fn)(int64_t rows, int64_t outputs, const double *labels, const
+    double *weights, const double *scores, double *value, void *user);
 struct ml_progress {
     uint32_t struct_size;
     int32_t trial;
@@ -198,6 +203,12 @@ const ml_params *ml_estimator_params(const ml_estimator *estimator);
 void ml_estimator_set_progress(ml_estimator *estimator, ml_progress_fn progress, void
     *user);
 void ml_estimator_set_cancel(ml_estimator *estimator, ml_cancel *cancel);
+ml_status ml_estimator_set_objective(ml_estimator *estimator, ml_objective_fn objective,
+    void *user, ml_error *error);
+ml_status ml_estimator_set_metric(ml_estimator *estimator, ml_metric_fn metric, void
+    *user, int32_t maximize, ml_error *error);
+ml_status ml_estimator_set_model(ml_estimator *estimator, const ml_model *start, ml_error
+    *error);
 ml_status ml_estimator_fit(ml_estimator *estimator, const ml_table *train, const ml_table
     *valid, ml_model **out, ml_error *error);
 ml_status ml_model_load_file(ml_context *context, const char *path, const ml_params
@@ -1553,6 +1564,14 @@ function raw.estimator_set_cancel(estimator, cancel)
     local estimator_c = check(estimator, "estimator", 1, "set_cancel")
     local cancel_c = opt(cancel, "cancel", 2, "set_cancel")
     C.ml_estimator_set_cancel(estimator_c, cancel_c)
+    return estimator
+end
+
+function raw.estimator_set_model(estimator, start)
+    local estimator_c = check(estimator, "estimator", 1, "set_model")
+    local start_c = opt(start, "model", 2, "set_model")
+    local status = C.ml_estimator_set_model(estimator_c, start_c, err)
+    if status < 0 then return fail() end
     return estimator
 end
 

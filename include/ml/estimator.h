@@ -10,6 +10,20 @@
 
 ML_BEGIN
 
+/** The gradients and hessians of a loss, both written rows by outputs (row by row), as are
+ * the scores. `labels` are the targets (class indices of classes); `weights` is NULL or
+ * one number per row, and is applied by the library. Returns 0, or another number to stop
+ * the fit. */
+typedef int32_t (*ml_objective_fn)(int64_t rows, int64_t outputs, const double *labels,
+                                   const double *weights, const double *scores,
+                                   double *gradients, double *hessians, void *user);
+
+/** A metric of scores, rows by outputs, of the validation rows. Returns 0, or another
+ * number to stop the fit. */
+typedef int32_t (*ml_metric_fn)(int64_t rows, int64_t outputs, const double *labels,
+                                const double *weights, const double *scores,
+                                double *value, void *user);
+
 /**
  * An estimator with default parameters.
  *
@@ -133,6 +147,49 @@ ML_API void ml_estimator_set_progress(ml_estimator *estimator, ml_progress_fn pr
  * @since 0.1
  */
 ML_API void ml_estimator_set_cancel(ml_estimator *estimator, ml_cancel *cancel);
+
+/**
+ * Sets the function that later fits minimise, and the parameter objective to "custom".
+ *
+ * @param estimator  the estimator
+ * @param objective  [null] called on the thread that calls fit, once per round
+ * @param user       [null] given to it
+ * @param error      [null] details of a failure
+ * @returns ML_OK, or ML_E_UNSUPPORTED for algorithms that take none
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_estimator_set_objective(ml_estimator *estimator,
+                                                     ml_objective_fn objective, void *user,
+                                                     ml_error *error);
+
+/**
+ * Sets the metric that early stopping of later fits watches, and the parameter eval_metric
+ * to "custom".
+ *
+ * @param estimator  the estimator
+ * @param metric     [null] called on the thread that calls fit, once per round
+ * @param user       [null] given to it
+ * @param maximize   whether larger is better
+ * @param error      [null] details of a failure
+ * @returns ML_OK, or ML_E_UNSUPPORTED for algorithms that take none
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_estimator_set_metric(ml_estimator *estimator,
+                                                  ml_metric_fn metric, void *user,
+                                                  int32_t maximize, ml_error *error);
+
+/**
+ * Sets a model that later fits go on from: its trees are kept and more are added. The
+ * columns, categories and classes are those of that model.
+ *
+ * @param estimator  the estimator
+ * @param start      [null] a model of the same algorithm; kept alive
+ * @param error      [null] details of a failure
+ * @returns ML_OK, ML_E_UNSUPPORTED for algorithms that cannot go on, ML_E_ARGUMENT
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_estimator_set_model(ml_estimator *estimator,
+                                                 const ml_model *start, ml_error *error);
 
 /**
  * Fits a model to a table.

@@ -734,12 +734,28 @@ const char *param(text name) const
 ml::model fit(const ml::table &train, const ml::table *valid = nullptr,
               const progress_fn &progress = nullptr);
 ml::model fit(const ml::table &train, const progress_fn &progress);
+/** The function that later fits minimise; plain C, so that nothing is thrown through it. */
+estimator &set_objective(ml_objective_fn objective, void *user = nullptr)
+{
+    detail::check(ml_estimator_set_objective(get(), objective, user, detail::last()));
+    return *this;
+}
+/** The metric that early stopping of later fits watches. */
+estimator &set_metric(ml_metric_fn metric, bool maximize, void *user = nullptr)
+{
+    detail::check(
+        ml_estimator_set_metric(get(), metric, user, maximize, detail::last()));
+    return *this;
+}
     /** A copy with the same algorithm and parameters, without callbacks. */
     ml::estimator clone() const;
     /** The name of its algorithm. */
     std::string_view algorithm() const;
     /** Sets the cancel token of later fits. */
     void set_cancel(const ml::cancel *cancel = nullptr);
+    /** Sets a model that later fits go on from: its trees are kept and more are
+     * added. The columns, categories and classes are those of that model. */
+    void set_model(const ml::model *start = nullptr);
     /** A study over an estimator's parameters. Values that the estimator has set
      * explicitly stay fixed unless "tune" names them. */
     ml::study study(const ml::table *train = nullptr, const ml::table *valid = nullptr,
@@ -1216,6 +1232,12 @@ inline std::string_view estimator::algorithm() const
 inline void estimator::set_cancel(const ml::cancel *cancel)
 {
     ml_estimator_set_cancel(get(), cancel ? cancel->get() : nullptr);
+}
+
+inline void estimator::set_model(const ml::model *start)
+{
+    detail::check(ml_estimator_set_model(get(), start ? start->get() : nullptr,
+                                         detail::last()));
 }
 
 inline model context::load(text path, const ml::options &options) const

@@ -15,6 +15,17 @@
 #include "core/params.h"
 #include "core/run.h"
 #include "data/design.h"
+#include <ml/estimator.h>
+
+/* What the caller adds to an estimator beyond parameters; all may be NULL. */
+typedef struct mli_hooks {
+    ml_objective_fn objective;
+    void *objective_user;
+    ml_metric_fn metric;
+    void *metric_user;
+    int32_t maximize;      /* the metric */
+    const ml_model *start; /* the model that training goes on from */
+} mli_hooks;
 
 typedef struct mli_fit {
     ml_context *ctx;
@@ -23,6 +34,7 @@ typedef struct mli_fit {
     const mli_design *valid;  /* NULL when there is none */
     mli_run *run;
     ml_model *model;          /* being built: see algorithms/model.h */
+    const mli_hooks *hooks;   /* never NULL */
 } mli_fit;
 
 /* A frozen way to predict one kind. Immutable after creation: many threads share it, each

@@ -5,6 +5,7 @@
  */
 #include "algorithms/model.h"
 #include <ml/estimator.h>
+#include <string.h>
 
 /* The defaults of a list of parameters. They do not count as given. */
 static ml_status set_defaults(ml_params *p, const mli_descriptor *d,
@@ -57,6 +58,7 @@ void ml_estimator_free(ml_estimator *estimator)
     ml_context *ctx = estimator->ctx;
     ml_params_free(estimator->params);
     ml_cancel_free(estimator->cancel);
+    ml_model_free((ml_model *)(uintptr_t)estimator->hooks.start);
     mli_free(ctx, estimator);
     ml_context_free(ctx);
 }
@@ -150,6 +152,57 @@ void ml_estimator_set_cancel(ml_estimator *estimator, ml_cancel *cancel)
     estimator->cancel = cancel;
 }
 
+/* ---- functions and models of the caller ---- */
+
+/* Sets a parameter to "custom", or back to its default. */
+static ml_status set_custom(ml_estimator *e, const char *param, int custom, ml_error *err)
+{
+    const mli_param *p = mli_param_find(&e->algorithm->head, param);
+    if (!p || (p->range && !strstr(p->range, "custom")))
+        return mli_fail(err, ML_E_UNSUPPORTED, "%s takes no function as %s",
+                        e->algorithm->head.name, param);
+    return ml_estimator_set_str(e, p->name, custom ? "custom" : p->dflt, err);
+}
+
+ml_status ml_estimator_set_objective(ml_estimator *estimator, ml_objective_fn objective,
+                                     void *user, ml_error *error)
+{
+    if (!estimator) return mli_null(error, "estimator");
+    ml_status status = set_custom(estimator, "objective", objective != NULL, error);
+    if (status) return status;
+    estimator->hooks.objective = objective;
+    estimator->hooks.objective_user = user;
+    return ML_OK;
+}
+
+ml_status ml_estimator_set_metric(ml_estimator *estimator, ml_metric_fn metric,
+                                  void *user, int32_t maximize, ml_error *error)
+{
+    if (!estimator) return mli_null(error, "estimator");
+    ml_status status = set_custom(estimator, "eval_metric", metric != NULL, error);
+    if (status) return status;
+    estimator->hooks.metric = metric;
+    estimator->hooks.metric_user = user;
+    estimator->hooks.maximize = maximize != 0;
+    return ML_OK;
+}
+
+ml_status ml_estimator_set_model(ml_estimator *estimator, const ml_model *start,
+                                 ml_error *error)
+{
+    if (!estimator) return mli_null(error, "estimator");
+    if (start && !(estimator->algorithm->head.caps & MLI_CAN_WARM_START))
+        return mli_fail(error, ML_E_UNSUPPORTED, "%s cannot go on from a model",
+                        estimator->algorithm->head.name);
+    if (start && start->algorithm != estimator->algorithm)
+        return mli_fail(error, ML_E_ARGUMENT, "a model of %s cannot go on as %s",
+                        start->algorithm->head.name, estimator->algorithm->head.name);
+    const ml_model *before = estimator->hooks.start;
+    estimator->hooks.start = start ? ml_model_ref((ml_model *)(uintptr_t)start) : NULL;
+    ml_model_free((ml_model *)(uintptr_t)before);
+    return ML_OK;
+}
+
 ml_status ml_estimator_fit(ml_estimator *estimator, const ml_table *train,
                            const ml_table *valid, ml_model **out, ml_error *error)
 {
@@ -159,6 +212,6 @@ ml_status ml_estimator_fit(ml_estimator *estimator, const ml_table *train,
     if (!out) return mli_null(error, "out");
     mli_run_init(&run, estimator->ctx, estimator->cancel, estimator->progress,
                  estimator->progress_user);
-    return mli_fit_table(estimator->ctx, estimator->algorithm, estimator->params, train,
-                         valid, &run, out, error);
+    return mli_fit_table_hooks(estimator->ctx, estimator->algorithm, estimator->params,
+                               train, valid, &estimator->hooks, &run, out, error);
 }

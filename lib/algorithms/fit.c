@@ -48,10 +48,13 @@ static ml_status check_valid(const mli_design *train, const mli_design *valid,
     return mli_fail(err, ML_E_DATA, "there are no rows to train from");
 }
 
+static const mli_hooks no_hooks;
+
 /* `params` are resolved. */
 static ml_status fit(ml_context *ctx, const mli_algorithm *algorithm,
                      const ml_params *params, const mli_design *train,
-                     const mli_design *valid, mli_run *run, ml_model **out, ml_error *err)
+                     const mli_design *valid, const mli_hooks *hooks, mli_run *run,
+                     ml_model **out, ml_error *err)
 {
     ml_model *m = NULL;
     ml_status status = check_valid(train, valid, err);
@@ -64,7 +67,8 @@ static ml_status fit(ml_context *ctx, const mli_algorithm *algorithm,
                    .train = train,
                    .valid = valid,
                    .run = run,
-                   .model = m};
+                   .model = m,
+                   .hooks = hooks};
     status = algorithm->fit(&job, err);
     if (status) status = name_failure(algorithm->head.name, status, err);
     /* Cancelled in the last moment is cancelled. */
@@ -87,7 +91,7 @@ ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
     ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
     if (status) return status;
     mli_pool *pool = mli_parallel_hold(ctx);
-    status = fit(ctx, algorithm, resolved, train, valid, run, out, err);
+    status = fit(ctx, algorithm, resolved, train, valid, &no_hooks, run, out, err);
     mli_parallel_release(pool);
     ml_params_free(resolved);
     return status;
@@ -98,6 +102,34 @@ ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
                         const ml_table *valid, mli_run *run, ml_model **out,
                         ml_error *err)
 {
+    return mli_fit_table_hooks(ctx, algorithm, params, train, valid, &no_hooks, run, out,
+                               err);
+}
+
+/* Training that goes on sees the table as the model before did. */
+static ml_status design_of(ml_context *ctx, const mli_algorithm *algorithm,
+                           const ml_params *params, const ml_table *train,
+                           const ml_model *start, mli_design **out, ml_error *err)
+{
+    if (!start)
+        return mli_design_train(ctx, &algorithm->head, params, train, out, err);
+    const char *target = mli_get_str(params, "target");
+    if (start->algorithm != algorithm)
+        return mli_fail(err, ML_E_ARGUMENT, "a model of %s cannot go on as %s",
+                        start->algorithm->head.name, algorithm->head.name);
+    if (start->inputs->target && *target && strcmp(target, start->inputs->target) != 0) {
+        mli_fail(err, ML_E_ARGUMENT, "the model to go on from predicts \"%s\"",
+                 start->inputs->target);
+        return mli_error_at(err, ML_E_ARGUMENT, "params.target");
+    }
+    return mli_design_apply(start->inputs, train, 1, out, err);
+}
+
+ml_status mli_fit_table_hooks(ml_context *ctx, const mli_algorithm *algorithm,
+                              const ml_params *params, const ml_table *train,
+                              const ml_table *valid, const mli_hooks *hooks, mli_run *run,
+                              ml_model **out, ml_error *err)
+{
     ml_params *resolved = NULL;
     mli_design *design = NULL, *other = NULL;
     ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
@@ -105,13 +137,14 @@ ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
     mli_pool *pool = mli_parallel_hold(ctx);
     status = mli_run_check(run, err);
     if (!status) {
-        status = mli_design_train(ctx, &algorithm->head, resolved, train, &design, err);
+        status = design_of(ctx, algorithm, resolved, train, hooks->start, &design, err);
     }
     if (!status && valid) {
         status = mli_design_apply(design->inputs, valid, 1, &other, err);
         if (status) status = name_failure("the validation table", status, err);
     }
-    if (!status) status = fit(ctx, algorithm, resolved, design, other, run, out, err);
+    if (!status)
+        status = fit(ctx, algorithm, resolved, design, other, hooks, run, out, err);
     mli_parallel_release(pool);
     mli_design_free(other);
     mli_design_free(design);

@@ -68,6 +68,12 @@ ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
                         const ml_params *params, const ml_table *train,
                         const ml_table *valid, mli_run *run, ml_model **out,
                         ml_error *err);
+/* The same with functions of the caller, or a model to go on from: then the columns and
+ * categories are those of that model. */
+ml_status mli_fit_table_hooks(ml_context *ctx, const mli_algorithm *algorithm,
+                              const ml_params *params, const ml_table *train,
+                              const ml_table *valid, const mli_hooks *hooks, mli_run *run,
+                              ml_model **out, ml_error *err);
 /* The same from designs that exist already (folds). */
 ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
                          const ml_params *params, const mli_design *train,
@@ -114,6 +120,7 @@ struct ml_estimator {
     ml_progress_fn progress;
     void *progress_user;
     ml_cancel *cancel;
+    mli_hooks hooks; /* hooks.start is counted */
 };
 
 #endif

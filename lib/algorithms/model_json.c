@@ -83,6 +83,9 @@ static void write_roles(mli_str *s, const mli_inputs *in)
     if (in->weight) write_string(s, "weight", in->weight, 0);
     if (in->group) write_string(s, "group", in->group, 0);
     if (in->time) write_string(s, "time", in->time, 0);
+    if (in->offset) write_string(s, "offset", in->offset, 0);
+    if (in->event) write_string(s, "event", in->event, 0);
+    if (in->upper) write_string(s, "upper", in->upper, 0);
     write_string(s, "unseen", in->unseen_error ? "error" : "missing", 0);
 }
 

@@ -79,6 +79,9 @@ typedef struct mli_descriptor {
     const mli_kind *kinds;
     const mli_attribute *attributes;
     const char *direction, *needs; /* metrics only */
+    /* The MLI_TASK_ that the parameters imply when `task` is auto; 0: by the target.
+     * Nullable. */
+    uint32_t (*task_of)(const struct ml_params *params);
 } mli_descriptor;
 
 /* All descriptors of the library, sorted by name; defined in lib/catalog.c, the one

@@ -36,6 +36,9 @@ void mli_design_free(mli_design *d)
     mli_free(ctx, d->y);
     mli_free(ctx, d->label);
     mli_free(ctx, d->weight);
+    mli_free(ctx, d->offset);
+    mli_free(ctx, d->event);
+    mli_free(ctx, d->upper);
     mli_free(ctx, d->group);
     mli_free(ctx, d->group_id);
     mli_free(ctx, d->ignored);
@@ -231,6 +234,9 @@ static ml_status take_roles(const mli_design *from, mli_design *to, const int64_
     TAKE(y);
     TAKE(label);
     TAKE(weight);
+    TAKE(offset);
+    TAKE(event);
+    TAKE(upper);
     TAKE(group_id);
     if (from->ignored) {
         to->ignored = mli_strdup(to->ctx, from->ignored);

@@ -78,6 +78,7 @@ typedef struct mli_inputs {
     int32_t target_type;
     mli_dictionary classes;      /* labels as text, in class order; n = 0: no classes */
     char *weight, *group, *time; /* names of role columns, NULL when there is none */
+    char *offset, *event, *upper;
     /* From a file, and the levels of features not yet looked at: see mli_inputs_check. */
     atomic_int unchecked;
 } mli_inputs;
@@ -115,6 +116,9 @@ typedef struct mli_design {
     double *y;      /* [rows] regression target, or NULL */
     int32_t *label; /* [rows] class index, or NULL */
     double *weight; /* [rows] or NULL for all 1 */
+    double *offset; /* [rows] added to the scores, or NULL */
+    double *event;  /* [rows] survival: 0 where the row is censored, or NULL */
+    double *upper;  /* [rows] survival: upper bounds of the times, or NULL */
     int64_t n_groups;
     int64_t *group;    /* [n_groups + 1] first rows of the groups of a ranking, or NULL */
     int64_t *group_id; /* [rows] dense ids of the group column, or NULL */
@@ -152,6 +156,7 @@ const void *mli_design_in_place(const mli_design *d, int32_t dtype, int64_t *str
 /* The common role parameters: target, weight, features, ignore, categorical, positive,
  * unseen, task, group, time. For descriptors' `roles`. */
 extern const mli_param mli_roles_supervised[];     /* of several tasks; target required */
+extern const mli_param mli_roles_boosting[];       /* and rankings, survival, offsets */
 extern const mli_param mli_roles_regression[];     /* without task and positive */
 extern const mli_param mli_roles_classification[]; /* without task */
 extern const mli_param mli_roles_unsupervised[];   /* no target */

@@ -213,13 +213,21 @@ static ml_status read_roles(mli_design *d, ml_error *err)
 {
     const mli_inputs *in = d->inputs;
     int ranking = in->task == (int32_t)MLI_TASK_RANKING;
-    const mli_column *target, *weight, *group;
+    const mli_column *target, *weight, *group, *offset, *event, *upper;
     ml_status status = role_column(d, in->target, "target", 1, &target, err);
     if (!status) status = role_column(d, in->weight, "weight", 0, &weight, err);
     if (!status) status = role_column(d, in->group, "group", ranking, &group, err);
+    if (!status) status = role_column(d, in->offset, "offset", 0, &offset, err);
+    if (!status) status = role_column(d, in->event, "event", 1, &event, err);
+    if (!status) status = role_column(d, in->upper, "upper", 1, &upper, err);
     if (!status && target) status = mli_target_apply(d, target, err);
     if (!status && weight) status = mli_weight_read(d, weight, err);
     if (!status && group) status = mli_group_read(d, group, err);
+    if (!status && offset)
+        status = mli_role_read(d, offset, "offset", 0, &d->offset, err);
+    if (!status && event) status = mli_role_read(d, event, "event", 0, &d->event, err);
+    if (!status && upper)
+        status = mli_role_read(d, upper, "upper bound", 1, &d->upper, err);
     return status;
 }
 

@@ -188,6 +188,9 @@ ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
     if (!status) status = find_one(&c, table, params, "group", &c.group, err);
     if (!status) status = need_group(&c, d, err);
     if (!status) status = find_one(&c, table, params, "time", &c.time, err);
+    if (!status) status = find_one(&c, table, params, "offset", &c.offset, err);
+    if (!status) status = find_one(&c, table, params, "event", &c.event, err);
+    if (!status) status = find_one(&c, table, params, "upper", &c.upper, err);
     if (!status) status = mark_others(&c, table, d, params, err);
     if (!status) {
         status = mark_many(&c, table, params, "ignore", MLI_COLUMN_ROLE, err);

@@ -103,6 +103,9 @@ void mli_inputs_free(mli_inputs *in)
     mli_free(ctx, in->weight);
     mli_free(ctx, in->group);
     mli_free(ctx, in->time);
+    mli_free(ctx, in->offset);
+    mli_free(ctx, in->event);
+    mli_free(ctx, in->upper);
     mli_free(ctx, in);
     ml_context_free(ctx);
 }

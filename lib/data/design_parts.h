@@ -49,7 +49,7 @@ ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
 /* Which columns of a table are what; -1: none. */
 typedef struct mli_columns {
     ml_context *ctx;
-    int64_t target, weight, group, time;
+    int64_t target, weight, group, time, offset, event, upper;
     int64_t n;         /* candidates for features */
     int64_t *features; /* [n] */
     uint8_t *flags;    /* [columns of the table] MLI_COLUMN_ */
@@ -73,6 +73,9 @@ ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
                            const ml_params *params, const mli_column *c, ml_error *err);
 ml_status mli_target_apply(mli_design *d, const mli_column *c, ml_error *err);
 ml_status mli_weight_read(mli_design *d, const mli_column *c, ml_error *err);
+/* Numbers of a role in fresh memory; open: missing and infinite ones are allowed. */
+ml_status mli_role_read(mli_design *d, const mli_column *c, const char *role, int open,
+                        double **out, ml_error *err);
 /* Makes the ids of d->group_id dense (they are below `most`) in order of appearance, and
  * for rankings the runs of d->group. */
 ml_status mli_group_number(mli_design *d, int64_t most, ml_error *err);

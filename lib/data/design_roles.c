@@ -64,6 +64,38 @@
             "boolean or holds only 0 and 1; a number otherwise.",                        \
             "0.1"                                                                        \
     }
+#define ANY_TASK                                                                         \
+    {                                                                                    \
+        "task", NULL, ML_PARAM_STR, 0, "auto",                                           \
+            "{auto, regression, classification, ranking, survival}", NULL, NULL,         \
+            "What is predicted. auto: what the objective is for; without one, classes "  \
+            "when the target is text, a category, a boolean or holds only 0 and 1, and " \
+            "a number otherwise. Rankings need {param:group}.",                          \
+            "0.1"                                                                        \
+    }
+#define OFFSET                                                                           \
+    {                                                                                    \
+        "offset", "base_margin,init_score,baseline,margin", ML_PARAM_STR, COLUMN, "",    \
+            NULL, NULL, NULL,                                                            \
+            "The column of numbers that are added to the score in training, such as the "\
+            "logarithm of an exposure. Predictions are without it.",                     \
+            "0.1"                                                                        \
+    }
+#define EVENT                                                                            \
+    {                                                                                    \
+        "event", "event_column,status", ML_PARAM_STR, COLUMN, "", NULL, NULL, NULL,      \
+            "Survival: the column that is 0 where the event had not happened until the " \
+            "time in the target (censored to the right). Not set: all happened.",        \
+            "0.1"                                                                        \
+    }
+#define UPPER                                                                            \
+    {                                                                                    \
+        "upper", "label_upper_bound,upper_bound", ML_PARAM_STR, COLUMN, "", NULL, NULL,  \
+            NULL,                                                                        \
+            "Survival: the column of the latest times at which the event can have "      \
+            "happened; the target is the earliest. Missing: any later time.",            \
+            "0.1"                                                                        \
+    }
 #define GROUP                                                                            \
     {                                                                                    \
         "group", "group_column,group_id,query_id,qid", ML_PARAM_STR, COLUMN, "", NULL,   \
@@ -85,6 +117,10 @@
 const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL,
                                           WEIGHT, TASK,     POSITIVE, UNSEEN,
                                           GROUP,  TIME,     END};
+
+const mli_param mli_roles_boosting[] = {
+    TARGET,   FEATURES, IGNORE, CATEGORICAL, WEIGHT, ANY_TASK, POSITIVE,
+    UNSEEN,   GROUP,    TIME,   OFFSET,      EVENT,  UPPER,    END};
 
 const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, WEIGHT,
                                           UNSEEN, GROUP,    TIME,   END};

@@ -90,7 +90,25 @@ static ml_status read_y(mli_design *d, const mli_column *c, ml_error *err)
 
 static const char *task_name(uint32_t task)
 {
-    return task == MLI_TASK_CLASSIFICATION ? "classification" : "regression";
+    switch (task) {
+    case MLI_TASK_CLASSIFICATION:
+        return "classification";
+    case MLI_TASK_RANKING:
+        return "ranking";
+    case MLI_TASK_SURVIVAL:
+        return "survival";
+    default:
+        return "regression";
+    }
+}
+
+static uint32_t task_named(const char *name)
+{
+    static const uint32_t tasks[] = {MLI_TASK_CLASSIFICATION, MLI_TASK_RANKING,
+                                     MLI_TASK_SURVIVAL};
+    for (int i = 0; i < 3; i++)
+        if (mli_same_word(name, task_name(tasks[i]))) return tasks[i];
+    return MLI_TASK_REGRESSION;
 }
 
 /* Are all values 0 or 1, and both there? */
@@ -115,7 +133,13 @@ static ml_status choose_task(const mli_descriptor *desc, const ml_params *params
     const mli_value *v = mli_params_find(params, "task");
     const char *given = v && v->text ? v->text : "auto";
     uint32_t both = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION, task;
-    if (mli_same_word(given, "auto") || !given[0]) {
+    int automatic = mli_same_word(given, "auto") || !given[0];
+    task = automatic && desc->task_of ? desc->task_of(params) : 0;
+    if (task) {
+        *out = (int32_t)task;
+        return ML_OK;
+    }
+    if (automatic) {
         task = desc->tasks & both;
         if (task == both) {
             int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_zero_one(c);
@@ -123,8 +147,7 @@ static ml_status choose_task(const mli_descriptor *desc, const ml_params *params
         }
         if (!task) task = desc->tasks & ~(desc->tasks - 1); /* the lowest bit */
     } else {
-        task = mli_same_word(given, "classification") ? MLI_TASK_CLASSIFICATION
-                                                      : MLI_TASK_REGRESSION;
+        task = task_named(given);
         if (!(desc->tasks & task)) {
             mli_fail(err, ML_E_UNSUPPORTED, "%s does not do %s", desc->name,
                      task_name(task));
@@ -337,6 +360,29 @@ ml_status mli_weight_read(mli_design *d, const mli_column *c, ml_error *err)
     mli_fail(err, ML_E_DATA, "all weights are 0");
     mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
     return mli_error_hint(err, ML_E_DATA, "at least one row must count");
+}
+
+/* ---- offset, event, upper ---- */
+
+ml_status mli_role_read(mli_design *d, const mli_column *c, const char *role, int open,
+                        double **out, ml_error *err)
+{
+    if (!mli_type_is_number(c->type) && c->type != ML_DTYPE_BOOL) {
+        mli_fail(err, ML_E_TYPE, "%s must be numbers, this is %s", role,
+                 mli_type_name(c->type));
+        return mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
+    }
+    *out = mli_calloc(d->ctx, (size_t)d->rows, sizeof **out);
+    if (!*out) return mli_nomem(err);
+    mli_column_f64(c, 0, d->rows, *out, 1);
+    for (int64_t i = 0; i < d->rows && !open; i++) {
+        if (isfinite((*out)[i])) continue;
+        mli_fail(err, ML_E_DATA, "the %s is %s", role,
+                 isnan((*out)[i]) ? "missing" : "infinite");
+        mli_error_at(err, ML_E_DATA, ROW, c->name, i + 1);
+        return mli_error_hint(err, ML_E_DATA, "remove the row or give it a number");
+    }
+    return ML_OK;
 }
 
 /* ---- groups ---- */

@@ -299,6 +299,9 @@ static ml_status read_roles(mli_design *d, const mli_columns *c,
     if (!status) status = role_name(d, c->weight, &in->weight, err);
     if (!status) status = role_name(d, c->group, &in->group, err);
     if (!status) status = role_name(d, c->time, &in->time, err);
+    if (!status) status = role_name(d, c->offset, &in->offset, err);
+    if (!status) status = role_name(d, c->event, &in->event, err);
+    if (!status) status = role_name(d, c->upper, &in->upper, err);
     if (!status) status = check_time(d, c->time, err);
     if (!status && c->weight >= 0 && !(desc->caps & MLI_CAN_WEIGHTS)) {
         mli_fail(err, ML_E_UNSUPPORTED, "%s does not take weights", desc->name);
@@ -309,6 +312,12 @@ static ml_status read_roles(mli_design *d, const mli_columns *c,
     }
     if (!status && c->weight >= 0) status = mli_weight_read(d, &columns[c->weight], err);
     if (!status && c->group >= 0) status = mli_group_read(d, &columns[c->group], err);
+    if (!status && c->offset >= 0)
+        status = mli_role_read(d, &columns[c->offset], "offset", 0, &d->offset, err);
+    if (!status && c->event >= 0)
+        status = mli_role_read(d, &columns[c->event], "event", 0, &d->event, err);
+    if (!status && c->upper >= 0)
+        status = mli_role_read(d, &columns[c->upper], "upper bound", 1, &d->upper, err);
     return status;
 }
 

@@ -68,6 +68,9 @@ void mli_inputs_json(mli_str *s, const mli_inputs *in)
     write_text(s, "weight", in->weight);
     write_text(s, "group", in->group);
     write_text(s, "time", in->time);
+    write_text(s, "offset", in->offset);
+    write_text(s, "event", in->event);
+    write_text(s, "upper", in->upper);
     mli_json_key(s, "features", 0);
     mli_str_char(s, '[');
     for (int64_t i = 0; i < in->n_features; i++) {
@@ -224,6 +227,9 @@ static ml_status read_field(reader *r)
     if (mli_json_is(j, "weight")) return read_text(r, &in->weight);
     if (mli_json_is(j, "group")) return read_text(r, &in->group);
     if (mli_json_is(j, "time")) return read_text(r, &in->time);
+    if (mli_json_is(j, "offset")) return read_text(r, &in->offset);
+    if (mli_json_is(j, "event")) return read_text(r, &in->event);
+    if (mli_json_is(j, "upper")) return read_text(r, &in->upper);
     if (mli_json_is(j, "features")) return read_features(r);
     return mli_json_skip(j, MLI_JSON_KEY) ? ML_OK : bad_json(r);
 }

@@ -681,6 +681,18 @@ static int estimator_set_cancel(lua_State *L)
     return 1;
 }
 
+static int estimator_set_model(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 2);
+    ml_estimator *estimator = lml_check(L, 1, LML_ESTIMATOR);
+    ml_model *start = lml_opt(L, 2, LML_MODEL);
+    ml_status status = ml_estimator_set_model(estimator, start, state->error);
+    if (status < 0) return lml_fail(L, state->error);
+    lua_pushvalue(L, 1);
+    return 1;
+}
+
 static int context_model_load_file(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1200,6 +1212,7 @@ const luaL_Reg lml_calls[] = {
     {"estimator_algorithm", estimator_algorithm},
     {"estimator_clone", estimator_clone},
     {"estimator_set_cancel", estimator_set_cancel},
+    {"estimator_set_model", estimator_set_model},
     {"model_algorithm", model_algorithm},
     {"model_attribute_name", model_attribute_name},
     {"model_attributes", model_attributes},

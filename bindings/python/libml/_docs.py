@@ -186,6 +186,12 @@ FUNCTIONS = {
         'Sets the progress callback of later fits.',
     'ml_estimator_set_cancel':
         'Sets the cancel token of later fits.',
+    'ml_estimator_set_objective':
+        'Sets the function that later fits minimise, and the parameter objective to "custom".',
+    'ml_estimator_set_metric':
+        'Sets the metric that early stopping of later fits watches, and the parameter eval_metric to "custom".',
+    'ml_estimator_set_model':
+        'Sets a model that later fits go on from: its trees are kept and more are added. The columns, categories and classes are those of that model.',
     'ml_estimator_fit':
         'Fits a model to a table.\n\nThe role parameters say which columns are what; by default every column that has no other role is a feature.',
     'ml_model_load_file':

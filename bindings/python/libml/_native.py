@@ -161,6 +161,10 @@ ml_task_fn = CFUNCTYPE(None, c_void_p, c_int64, c_int64)
 
 ml_release_fn = CFUNCTYPE(None, c_void_p)
 
+ml_objective_fn = CFUNCTYPE(c_int32, c_int64, c_int64, POINTER(c_double), POINTER(c_double), POINTER(c_double), POINTER(c_double), POINTER(c_double), c_void_p)
+
+ml_metric_fn = CFUNCTYPE(c_int32, c_int64, c_int64, POINTER(c_double), POINTER(c_double), POINTER(c_double), POINTER(c_double), c_void_p)
+
 
 class ml_host(Structure):
     """What a host can supply. Zero means the default. Append only. Initialise with ML_HOST_INIT."""
@@ -322,6 +326,12 @@ FUNCTIONS = (
     ("ml_estimator_set_progress", None, (POINTER(ml_estimator), ml_progress_fn,
      c_void_p,)),
     ("ml_estimator_set_cancel", None, (POINTER(ml_estimator), POINTER(ml_cancel),)),
+    ("ml_estimator_set_objective", c_int32, (POINTER(ml_estimator), ml_objective_fn,
+     c_void_p, POINTER(ml_error),)),
+    ("ml_estimator_set_metric", c_int32, (POINTER(ml_estimator), ml_metric_fn, c_void_p,
+     c_int32, POINTER(ml_error),)),
+    ("ml_estimator_set_model", c_int32, (POINTER(ml_estimator), POINTER(ml_model),
+     POINTER(ml_error),)),
     ("ml_estimator_fit", c_int32, (POINTER(ml_estimator), POINTER(ml_table),
      POINTER(ml_table), POINTER(POINTER(ml_model)), POINTER(ml_error),)),
     ("ml_model_load_file", c_int32, (POINTER(ml_context), c_char_p, POINTER(ml_params),

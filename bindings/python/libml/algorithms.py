@@ -80,9 +80,14 @@ class GBDT(Estimator):
     Parameters
     ----------
     objective : "auto", "squared", "absolute", "huber", "quantile", "poisson",
-      "gamma", "tweedie", "logistic", "softmax", default "auto"
+      "gamma", "tweedie", "logistic", "softmax", "cross_entropy", "lambdarank",
+      "rank_map", "rank_pairwise", "cox", "aft", "custom", default "auto"
         What is minimised. auto: squared for a number, logistic for two classes,
-        softmax for more. Also: loss, loss_function, application.
+        softmax for more, lambdarank for rankings, cox for survival. cross_entropy
+        is logistic for a number from 0 to 1. lambdarank improves NDCG, rank_map
+        the mean average precision, rank_pairwise the number of pairs in order.
+        custom: see ml_estimator_set_objective. Also: loss, loss_function,
+        application.
     n_trees : int, default 200
         The number of rounds: trees, or trees per class with more than two
         classes. With early stopping the most that are tried. Range: [1, 100000].
@@ -98,9 +103,11 @@ class GBDT(Estimator):
     max_depth : int, default 0
         The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1, 60].
         Also: depth.
-    growth : "leafwise", "depthwise", default "leafwise"
+    growth : "leafwise", "depthwise", "symmetric", default "leafwise"
         Which leaf is split next while there may be more: the one with the largest
-        gain (leafwise), or one of the least depth (depthwise). Also: grow_policy,
+        gain (leafwise), or one of the least depth (depthwise). symmetric: all
+        leaves of a depth are split alike; `max_depth` is then 6 when it is 0, at
+        most 12, and `max_leaves` does not count. Also: grow_policy,
         growing_policy.
     min_data_in_leaf : int, default 20
         The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
@@ -124,6 +131,17 @@ class GBDT(Estimator):
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
+    sampling : "uniform", "stratified", "goss", default "uniform"
+        How the rows of a tree are drawn: each with the probability `subsample`
+        (uniform), that share of every class (stratified), or all rows with large
+        gradients and a share of the others (goss). Also: data_sample_strategy,
+        sampling_method, bootstrap_type.
+    goss_top : float, default 0.2
+        The share of the rows with the largest gradients, all of which are kept.
+        Range: [0, 1]. Used when sampling == goss. Also: top_rate.
+    goss_other : float, default 0.1
+        The share of the rows that is drawn from the others. Range: [0, 1]. Used
+        when sampling == goss. Also: other_rate.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.
@@ -149,9 +167,14 @@ class GBDT(Estimator):
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
         validation table is given. Range: [0, 1). Also: validation_share.
-    eval_metric : "loss", "auc", "error", "rmse", "mae", default "loss"
-        What early stopping watches: the objective's own loss, or another metric.
-        Also: metric, custom_metric.
+    eval_metric : string, default "loss"
+        What early stopping watches: loss (the objective's own; for rankings NDCG
+        or average precision), auc, error, rmse, mae, ndcg, map, concordance,
+        custom (see ml_estimator_set_metric), or any metric of the schemas
+        metric.*, such as pr_auc. Also: metric, custom_metric.
+    metric_at : int, default 10
+        The positions that count for the metrics ndcg and map; 0: all. Range: [0,
+        1000000]. Also: eval_at, ndcg_eval_at.
     scale_pos_weight : float, default 1.0
         Weight of the rows of the positive of two classes. Range: (0, inf).
     class_weight : "none", "balanced", default "none"
@@ -160,6 +183,9 @@ class GBDT(Estimator):
     quantile : float, default 0.5
         The quantile that objective quantile predicts. Range: (0, 1). Used when
         objective == quantile. Also: alpha, quantile_alpha.
+    quantiles : float list
+        Several quantiles for objective quantile, each with trees of its own. The
+        kind score gives all, value the one nearest to 0.5.
     huber_delta : float, default 1.0
         Where the Huber loss turns from squared to absolute. Range: (0, inf). Used
         when objective == huber. Also: huber_slope.
@@ -169,6 +195,28 @@ class GBDT(Estimator):
     poisson_max_delta_step : float, default 0.7
         Makes the steps of the Poisson objective more careful. Range: [0, inf).
         Used when objective == poisson.
+    rank_truncation : int, default 30
+        Of the pairs of a ranking those are looked at that have a row among so
+        many first ones. Range: [1, 1000000]. Also: lambdarank_truncation_level,
+        lambdarank_num_pair_per_sample.
+    aft_distribution : "normal", "logistic", "extreme", default "normal"
+        The distribution of the logarithm of the time, for objective aft. Also:
+        aft_loss_distribution.
+    aft_scale : float, default 1.0
+        The scale of that distribution. Range: (0, inf). Used when objective ==
+        aft. Also: aft_loss_distribution_scale.
+    boosting : "gbdt", "dart", default "gbdt"
+        dart leaves some of the earlier trees out while a new one is fitted; early
+        stopping does not act then. Also: boosting_type, booster.
+    drop_rate : float, default 0.1
+        The probability that an earlier round is left out. Range: [0, 1]. Used
+        when boosting == dart. Also: rate_drop.
+    skip_drop : float, default 0.5
+        The probability that a round leaves none out. Range: [0, 1]. Used when
+        boosting == dart.
+    max_drop : int, default 50
+        The most rounds left out for boosting dart; 0: no limit. Range: [0,
+        100000].
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -178,6 +226,11 @@ class GBDT(Estimator):
     monotone_constraints : int list
         The same by position: 1, -1 or 0 for each feature. Also: monotonic_cst,
         monotone_constraint.
+    interaction_constraints : string list
+        Groups of features, each a text of names joined by "&", such as "age &
+        income". Features may meet on the way to a leaf when one group has them
+        all; a feature of no group meets none. At most 64 groups. Also:
+        interactions, interaction_cst.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -215,9 +268,11 @@ class GBDT(Estimator):
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
-    task : "auto", "regression", "classification", default "auto"
-        What is predicted. auto: classes when the target is text, a category, a
-        boolean or holds only 0 and 1; a number otherwise.
+    task : "auto", "regression", "classification", "ranking", "survival", default
+      "auto"
+        What is predicted. auto: what the objective is for; without one, classes
+        when the target is text, a category, a boolean or holds only 0 and 1, and
+        a number otherwise. Rankings need `group`.
     positive : string
         Of two classes the one that counts as positive. Not set: the second in
         sorted order. Also: pos_label, positive_class.
@@ -231,13 +286,26 @@ class GBDT(Estimator):
     time : string
         The column of dates, times or numbers that orders the rows. Also:
         time_column, timestamp_column.
+    offset : string
+        The column of numbers that are added to the score in training, such as the
+        logarithm of an exposure. Predictions are without it. Also: base_margin,
+        init_score, baseline, margin.
+    event : string
+        Survival: the column that is 0 where the event had not happened until the
+        time in the target (censored to the right). Not set: all happened. Also:
+        event_column, status.
+    upper : string
+        Survival: the column of the latest times at which the event can have
+        happened; the target is the earliest. Missing: any later time. Also:
+        label_upper_bound, upper_bound.
 
     Prediction kinds
     ----------------
     value (rows): The predicted number.
     proba (rows, classes): The probability of each class.
     score (rows, scores): The sum of the trees before it is turned into a value or
-        a probability: one per row, or one per class with more than two classes.
+        a probability: one per row, or one per class with more than two classes,
+        or one per quantile.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model

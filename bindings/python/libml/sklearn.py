@@ -171,9 +171,14 @@ class GBDTClassifier(LibmlClassifier):
     Parameters
     ----------
     objective : "auto", "squared", "absolute", "huber", "quantile", "poisson",
-      "gamma", "tweedie", "logistic", "softmax", default "auto"
+      "gamma", "tweedie", "logistic", "softmax", "cross_entropy", "lambdarank",
+      "rank_map", "rank_pairwise", "cox", "aft", "custom", default "auto"
         What is minimised. auto: squared for a number, logistic for two classes,
-        softmax for more. Also: loss, loss_function, application.
+        softmax for more, lambdarank for rankings, cox for survival. cross_entropy
+        is logistic for a number from 0 to 1. lambdarank improves NDCG, rank_map
+        the mean average precision, rank_pairwise the number of pairs in order.
+        custom: see ml_estimator_set_objective. Also: loss, loss_function,
+        application.
     n_trees : int, default 200
         The number of rounds: trees, or trees per class with more than two
         classes. With early stopping the most that are tried. Range: [1, 100000].
@@ -189,9 +194,11 @@ class GBDTClassifier(LibmlClassifier):
     max_depth : int, default 0
         The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1, 60].
         Also: depth.
-    growth : "leafwise", "depthwise", default "leafwise"
+    growth : "leafwise", "depthwise", "symmetric", default "leafwise"
         Which leaf is split next while there may be more: the one with the largest
-        gain (leafwise), or one of the least depth (depthwise). Also: grow_policy,
+        gain (leafwise), or one of the least depth (depthwise). symmetric: all
+        leaves of a depth are split alike; `max_depth` is then 6 when it is 0, at
+        most 12, and `max_leaves` does not count. Also: grow_policy,
         growing_policy.
     min_data_in_leaf : int, default 20
         The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
@@ -215,6 +222,17 @@ class GBDTClassifier(LibmlClassifier):
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
+    sampling : "uniform", "stratified", "goss", default "uniform"
+        How the rows of a tree are drawn: each with the probability `subsample`
+        (uniform), that share of every class (stratified), or all rows with large
+        gradients and a share of the others (goss). Also: data_sample_strategy,
+        sampling_method, bootstrap_type.
+    goss_top : float, default 0.2
+        The share of the rows with the largest gradients, all of which are kept.
+        Range: [0, 1]. Used when sampling == goss. Also: top_rate.
+    goss_other : float, default 0.1
+        The share of the rows that is drawn from the others. Range: [0, 1]. Used
+        when sampling == goss. Also: other_rate.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.
@@ -240,14 +258,22 @@ class GBDTClassifier(LibmlClassifier):
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
         validation table is given. Range: [0, 1). Also: validation_share.
-    eval_metric : "loss", "auc", "error", "rmse", "mae", default "loss"
-        What early stopping watches: the objective's own loss, or another metric.
-        Also: metric, custom_metric.
+    eval_metric : string, default "loss"
+        What early stopping watches: loss (the objective's own; for rankings NDCG
+        or average precision), auc, error, rmse, mae, ndcg, map, concordance,
+        custom (see ml_estimator_set_metric), or any metric of the schemas
+        metric.*, such as pr_auc. Also: metric, custom_metric.
+    metric_at : int, default 10
+        The positions that count for the metrics ndcg and map; 0: all. Range: [0,
+        1000000]. Also: eval_at, ndcg_eval_at.
     scale_pos_weight : float, default 1.0
         Weight of the rows of the positive of two classes. Range: (0, inf).
     quantile : float, default 0.5
         The quantile that objective quantile predicts. Range: (0, 1). Used when
         objective == quantile. Also: alpha, quantile_alpha.
+    quantiles : float list
+        Several quantiles for objective quantile, each with trees of its own. The
+        kind score gives all, value the one nearest to 0.5.
     huber_delta : float, default 1.0
         Where the Huber loss turns from squared to absolute. Range: (0, inf). Used
         when objective == huber. Also: huber_slope.
@@ -257,6 +283,28 @@ class GBDTClassifier(LibmlClassifier):
     poisson_max_delta_step : float, default 0.7
         Makes the steps of the Poisson objective more careful. Range: [0, inf).
         Used when objective == poisson.
+    rank_truncation : int, default 30
+        Of the pairs of a ranking those are looked at that have a row among so
+        many first ones. Range: [1, 1000000]. Also: lambdarank_truncation_level,
+        lambdarank_num_pair_per_sample.
+    aft_distribution : "normal", "logistic", "extreme", default "normal"
+        The distribution of the logarithm of the time, for objective aft. Also:
+        aft_loss_distribution.
+    aft_scale : float, default 1.0
+        The scale of that distribution. Range: (0, inf). Used when objective ==
+        aft. Also: aft_loss_distribution_scale.
+    boosting : "gbdt", "dart", default "gbdt"
+        dart leaves some of the earlier trees out while a new one is fitted; early
+        stopping does not act then. Also: boosting_type, booster.
+    drop_rate : float, default 0.1
+        The probability that an earlier round is left out. Range: [0, 1]. Used
+        when boosting == dart. Also: rate_drop.
+    skip_drop : float, default 0.5
+        The probability that a round leaves none out. Range: [0, 1]. Used when
+        boosting == dart.
+    max_drop : int, default 50
+        The most rounds left out for boosting dart; 0: no limit. Range: [0,
+        100000].
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -266,6 +314,11 @@ class GBDTClassifier(LibmlClassifier):
     monotone_constraints : int list
         The same by position: 1, -1 or 0 for each feature. Also: monotonic_cst,
         monotone_constraint.
+    interaction_constraints : string list
+        Groups of features, each a text of names joined by "&", such as "age &
+        income". Features may meet on the way to a leaf when one group has them
+        all; a feature of no group meets none. At most 64 groups. Also:
+        interactions, interaction_cst.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -329,6 +382,9 @@ class GBDTClassifier(LibmlClassifier):
         min_split_gain=0.0,
         max_delta_step=0.0,
         subsample=1.0,
+        sampling='uniform',
+        goss_top=0.2,
+        goss_other=0.1,
         subsample_freq=1,
         colsample_bytree=1.0,
         colsample_bylevel=1.0,
@@ -338,14 +394,24 @@ class GBDTClassifier(LibmlClassifier):
         early_stopping_rounds=50,
         validation_fraction=0.0,
         eval_metric='loss',
+        metric_at=10,
         scale_pos_weight=1.0,
         quantile=0.5,
+        quantiles=None,
         huber_delta=1.0,
         tweedie_power=1.5,
         poisson_max_delta_step=0.7,
+        rank_truncation=30,
+        aft_distribution='normal',
+        aft_scale=1.0,
+        boosting='gbdt',
+        drop_rate=0.1,
+        skip_drop=0.5,
+        max_drop=50,
         increasing=None,
         decreasing=None,
         monotone_constraints=None,
+        interaction_constraints=None,
         one_hot_max_size=4,
         max_cat_threshold=32,
         cat_smooth=10.0,
@@ -370,6 +436,9 @@ class GBDTClassifier(LibmlClassifier):
         self.min_split_gain = min_split_gain
         self.max_delta_step = max_delta_step
         self.subsample = subsample
+        self.sampling = sampling
+        self.goss_top = goss_top
+        self.goss_other = goss_other
         self.subsample_freq = subsample_freq
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
@@ -379,14 +448,24 @@ class GBDTClassifier(LibmlClassifier):
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction
         self.eval_metric = eval_metric
+        self.metric_at = metric_at
         self.scale_pos_weight = scale_pos_weight
         self.quantile = quantile
+        self.quantiles = quantiles
         self.huber_delta = huber_delta
         self.tweedie_power = tweedie_power
         self.poisson_max_delta_step = poisson_max_delta_step
+        self.rank_truncation = rank_truncation
+        self.aft_distribution = aft_distribution
+        self.aft_scale = aft_scale
+        self.boosting = boosting
+        self.drop_rate = drop_rate
+        self.skip_drop = skip_drop
+        self.max_drop = max_drop
         self.increasing = increasing
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints
+        self.interaction_constraints = interaction_constraints
         self.one_hot_max_size = one_hot_max_size
         self.max_cat_threshold = max_cat_threshold
         self.cat_smooth = cat_smooth
@@ -440,9 +519,14 @@ class GBDTRegressor(LibmlRegressor):
     Parameters
     ----------
     objective : "auto", "squared", "absolute", "huber", "quantile", "poisson",
-      "gamma", "tweedie", "logistic", "softmax", default "auto"
+      "gamma", "tweedie", "logistic", "softmax", "cross_entropy", "lambdarank",
+      "rank_map", "rank_pairwise", "cox", "aft", "custom", default "auto"
         What is minimised. auto: squared for a number, logistic for two classes,
-        softmax for more. Also: loss, loss_function, application.
+        softmax for more, lambdarank for rankings, cox for survival. cross_entropy
+        is logistic for a number from 0 to 1. lambdarank improves NDCG, rank_map
+        the mean average precision, rank_pairwise the number of pairs in order.
+        custom: see ml_estimator_set_objective. Also: loss, loss_function,
+        application.
     n_trees : int, default 200
         The number of rounds: trees, or trees per class with more than two
         classes. With early stopping the most that are tried. Range: [1, 100000].
@@ -458,9 +542,11 @@ class GBDTRegressor(LibmlRegressor):
     max_depth : int, default 0
         The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1, 60].
         Also: depth.
-    growth : "leafwise", "depthwise", default "leafwise"
+    growth : "leafwise", "depthwise", "symmetric", default "leafwise"
         Which leaf is split next while there may be more: the one with the largest
-        gain (leafwise), or one of the least depth (depthwise). Also: grow_policy,
+        gain (leafwise), or one of the least depth (depthwise). symmetric: all
+        leaves of a depth are split alike; `max_depth` is then 6 when it is 0, at
+        most 12, and `max_leaves` does not count. Also: grow_policy,
         growing_policy.
     min_data_in_leaf : int, default 20
         The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
@@ -484,6 +570,17 @@ class GBDTRegressor(LibmlRegressor):
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
+    sampling : "uniform", "stratified", "goss", default "uniform"
+        How the rows of a tree are drawn: each with the probability `subsample`
+        (uniform), that share of every class (stratified), or all rows with large
+        gradients and a share of the others (goss). Also: data_sample_strategy,
+        sampling_method, bootstrap_type.
+    goss_top : float, default 0.2
+        The share of the rows with the largest gradients, all of which are kept.
+        Range: [0, 1]. Used when sampling == goss. Also: top_rate.
+    goss_other : float, default 0.1
+        The share of the rows that is drawn from the others. Range: [0, 1]. Used
+        when sampling == goss. Also: other_rate.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.
@@ -509,14 +606,22 @@ class GBDTRegressor(LibmlRegressor):
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
         validation table is given. Range: [0, 1). Also: validation_share.
-    eval_metric : "loss", "auc", "error", "rmse", "mae", default "loss"
-        What early stopping watches: the objective's own loss, or another metric.
-        Also: metric, custom_metric.
+    eval_metric : string, default "loss"
+        What early stopping watches: loss (the objective's own; for rankings NDCG
+        or average precision), auc, error, rmse, mae, ndcg, map, concordance,
+        custom (see ml_estimator_set_metric), or any metric of the schemas
+        metric.*, such as pr_auc. Also: metric, custom_metric.
+    metric_at : int, default 10
+        The positions that count for the metrics ndcg and map; 0: all. Range: [0,
+        1000000]. Also: eval_at, ndcg_eval_at.
     scale_pos_weight : float, default 1.0
         Weight of the rows of the positive of two classes. Range: (0, inf).
     quantile : float, default 0.5
         The quantile that objective quantile predicts. Range: (0, 1). Used when
         objective == quantile. Also: alpha, quantile_alpha.
+    quantiles : float list
+        Several quantiles for objective quantile, each with trees of its own. The
+        kind score gives all, value the one nearest to 0.5.
     huber_delta : float, default 1.0
         Where the Huber loss turns from squared to absolute. Range: (0, inf). Used
         when objective == huber. Also: huber_slope.
@@ -526,6 +631,28 @@ class GBDTRegressor(LibmlRegressor):
     poisson_max_delta_step : float, default 0.7
         Makes the steps of the Poisson objective more careful. Range: [0, inf).
         Used when objective == poisson.
+    rank_truncation : int, default 30
+        Of the pairs of a ranking those are looked at that have a row among so
+        many first ones. Range: [1, 1000000]. Also: lambdarank_truncation_level,
+        lambdarank_num_pair_per_sample.
+    aft_distribution : "normal", "logistic", "extreme", default "normal"
+        The distribution of the logarithm of the time, for objective aft. Also:
+        aft_loss_distribution.
+    aft_scale : float, default 1.0
+        The scale of that distribution. Range: (0, inf). Used when objective ==
+        aft. Also: aft_loss_distribution_scale.
+    boosting : "gbdt", "dart", default "gbdt"
+        dart leaves some of the earlier trees out while a new one is fitted; early
+        stopping does not act then. Also: boosting_type, booster.
+    drop_rate : float, default 0.1
+        The probability that an earlier round is left out. Range: [0, 1]. Used
+        when boosting == dart. Also: rate_drop.
+    skip_drop : float, default 0.5
+        The probability that a round leaves none out. Range: [0, 1]. Used when
+        boosting == dart.
+    max_drop : int, default 50
+        The most rounds left out for boosting dart; 0: no limit. Range: [0,
+        100000].
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -535,6 +662,11 @@ class GBDTRegressor(LibmlRegressor):
     monotone_constraints : int list
         The same by position: 1, -1 or 0 for each feature. Also: monotonic_cst,
         monotone_constraint.
+    interaction_constraints : string list
+        Groups of features, each a text of names joined by "&", such as "age &
+        income". Features may meet on the way to a leaf when one group has them
+        all; a feature of no group meets none. At most 64 groups. Also:
+        interactions, interaction_cst.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -591,6 +723,9 @@ class GBDTRegressor(LibmlRegressor):
         min_split_gain=0.0,
         max_delta_step=0.0,
         subsample=1.0,
+        sampling='uniform',
+        goss_top=0.2,
+        goss_other=0.1,
         subsample_freq=1,
         colsample_bytree=1.0,
         colsample_bylevel=1.0,
@@ -600,14 +735,24 @@ class GBDTRegressor(LibmlRegressor):
         early_stopping_rounds=50,
         validation_fraction=0.0,
         eval_metric='loss',
+        metric_at=10,
         scale_pos_weight=1.0,
         quantile=0.5,
+        quantiles=None,
         huber_delta=1.0,
         tweedie_power=1.5,
         poisson_max_delta_step=0.7,
+        rank_truncation=30,
+        aft_distribution='normal',
+        aft_scale=1.0,
+        boosting='gbdt',
+        drop_rate=0.1,
+        skip_drop=0.5,
+        max_drop=50,
         increasing=None,
         decreasing=None,
         monotone_constraints=None,
+        interaction_constraints=None,
         one_hot_max_size=4,
         max_cat_threshold=32,
         cat_smooth=10.0,
@@ -631,6 +776,9 @@ class GBDTRegressor(LibmlRegressor):
         self.min_split_gain = min_split_gain
         self.max_delta_step = max_delta_step
         self.subsample = subsample
+        self.sampling = sampling
+        self.goss_top = goss_top
+        self.goss_other = goss_other
         self.subsample_freq = subsample_freq
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
@@ -640,14 +788,24 @@ class GBDTRegressor(LibmlRegressor):
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction
         self.eval_metric = eval_metric
+        self.metric_at = metric_at
         self.scale_pos_weight = scale_pos_weight
         self.quantile = quantile
+        self.quantiles = quantiles
         self.huber_delta = huber_delta
         self.tweedie_power = tweedie_power
         self.poisson_max_delta_step = poisson_max_delta_step
+        self.rank_truncation = rank_truncation
+        self.aft_distribution = aft_distribution
+        self.aft_scale = aft_scale
+        self.boosting = boosting
+        self.drop_rate = drop_rate
+        self.skip_drop = skip_drop
+        self.max_drop = max_drop
         self.increasing = increasing
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints
+        self.interaction_constraints = interaction_constraints
         self.one_hot_max_size = one_hot_max_size
         self.max_cat_threshold = max_cat_threshold
         self.cat_smooth = cat_smooth

@@ -33,20 +33,31 @@ typedef enum ml_gbdt_objective {
     ML_GBDT_OBJECTIVE_GAMMA,
     ML_GBDT_OBJECTIVE_TWEEDIE,
     ML_GBDT_OBJECTIVE_LOGISTIC,
-    ML_GBDT_OBJECTIVE_SOFTMAX
+    ML_GBDT_OBJECTIVE_SOFTMAX,
+    ML_GBDT_OBJECTIVE_CROSS_ENTROPY,
+    ML_GBDT_OBJECTIVE_LAMBDARANK,
+    ML_GBDT_OBJECTIVE_RANK_MAP,
+    ML_GBDT_OBJECTIVE_RANK_PAIRWISE,
+    ML_GBDT_OBJECTIVE_COX,
+    ML_GBDT_OBJECTIVE_AFT,
+    ML_GBDT_OBJECTIVE_CUSTOM
 } ml_gbdt_objective;
 
 /**
  * What is minimised. auto: squared for a number, logistic for two classes, softmax
- * for more. Default auto.
+ * for more, lambdarank for rankings, cox for survival. cross_entropy is logistic for
+ * a number from 0 to 1. lambdarank improves NDCG, rank_map the mean average
+ * precision, rank_pairwise the number of pairs in order. custom: see
+ * ml_estimator_set_objective. Default auto.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_objective(
     ml_estimator *estimator, ml_gbdt_objective value, ml_error *error)
 {
     static const char *const names[] = {
         "auto", "squared", "absolute", "huber", "quantile", "poisson", "gamma",
-        "tweedie", "logistic", "softmax"};
-    const char *text = (unsigned)value < 10u ? names[value] : "?";
+        "tweedie", "logistic", "softmax", "cross_entropy", "lambdarank", "rank_map",
+        "rank_pairwise", "cox", "aft", "custom"};
+    const char *text = (unsigned)value < 17u ? names[value] : "?";
     return ml_estimator_set_str(estimator, "objective", text, error);
 }
 
@@ -88,19 +99,22 @@ static inline ML_CHECK ml_status ml_gbdt_set_max_depth(
 
 typedef enum ml_gbdt_growth {
     ML_GBDT_GROWTH_LEAFWISE,
-    ML_GBDT_GROWTH_DEPTHWISE
+    ML_GBDT_GROWTH_DEPTHWISE,
+    ML_GBDT_GROWTH_SYMMETRIC
 } ml_gbdt_growth;
 
 /**
  * Which leaf is split next while there may be more: the one with the largest gain
- * (leafwise), or one of the least depth (depthwise). Default leafwise.
+ * (leafwise), or one of the least depth (depthwise). symmetric: all leaves of a depth
+ * are split alike; max_depth is then 6 when it is 0, at most 12, and max_leaves does
+ * not count. Default leafwise.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_growth(
     ml_estimator *estimator, ml_gbdt_growth value, ml_error *error)
 {
     static const char *const names[] = {
-        "leafwise", "depthwise"};
-    const char *text = (unsigned)value < 2u ? names[value] : "?";
+        "leafwise", "depthwise", "symmetric"};
+    const char *text = (unsigned)value < 3u ? names[value] : "?";
     return ml_estimator_set_str(estimator, "growth", text, error);
 }
 
@@ -157,6 +171,43 @@ static inline ML_CHECK ml_status ml_gbdt_set_subsample(
     ml_estimator *estimator, double value, ml_error *error)
 {
     return ml_estimator_set_f64(estimator, "subsample", value, error);
+}
+
+typedef enum ml_gbdt_sampling {
+    ML_GBDT_SAMPLING_UNIFORM,
+    ML_GBDT_SAMPLING_STRATIFIED,
+    ML_GBDT_SAMPLING_GOSS
+} ml_gbdt_sampling;
+
+/**
+ * How the rows of a tree are drawn: each with the probability subsample (uniform),
+ * that share of every class (stratified), or all rows with large gradients and a
+ * share of the others (goss). Default uniform.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_sampling(
+    ml_estimator *estimator, ml_gbdt_sampling value, ml_error *error)
+{
+    static const char *const names[] = {
+        "uniform", "stratified", "goss"};
+    const char *text = (unsigned)value < 3u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "sampling", text, error);
+}
+
+/**
+ * The share of the rows with the largest gradients, all of which are kept. Default
+ * 0.2; range [0, 1].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_goss_top(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "goss_top", value, error);
+}
+
+/** The share of the rows that is drawn from the others. Default 0.1; range [0, 1]. */
+static inline ML_CHECK ml_status ml_gbdt_set_goss_other(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "goss_other", value, error);
 }
 
 /** Rows are drawn anew after so many rounds. Default 1; range [1, 100000]. */
@@ -225,25 +276,26 @@ static inline ML_CHECK ml_status ml_gbdt_set_validation_fraction(
     return ml_estimator_set_f64(estimator, "validation_fraction", value, error);
 }
 
-typedef enum ml_gbdt_eval_metric {
-    ML_GBDT_EVAL_METRIC_LOSS,
-    ML_GBDT_EVAL_METRIC_AUC,
-    ML_GBDT_EVAL_METRIC_ERROR,
-    ML_GBDT_EVAL_METRIC_RMSE,
-    ML_GBDT_EVAL_METRIC_MAE
-} ml_gbdt_eval_metric;
-
 /**
- * What early stopping watches: the objective's own loss, or another metric. Default
- * loss.
+ * What early stopping watches: loss (the objective's own; for rankings NDCG or
+ * average precision), auc, error, rmse, mae, ndcg, map, concordance, custom (see
+ * ml_estimator_set_metric), or any metric of the schemas metric.*, such as pr_auc.
+ * Default loss.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_eval_metric(
-    ml_estimator *estimator, ml_gbdt_eval_metric value, ml_error *error)
+    ml_estimator *estimator, const char *value, ml_error *error)
 {
-    static const char *const names[] = {
-        "loss", "auc", "error", "rmse", "mae"};
-    const char *text = (unsigned)value < 5u ? names[value] : "?";
-    return ml_estimator_set_str(estimator, "eval_metric", text, error);
+    return ml_estimator_set_str(estimator, "eval_metric", value, error);
+}
+
+/**
+ * The positions that count for the metrics ndcg and map; 0: all. Default 10; range
+ * [0, 1000000].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_metric_at(
+    ml_estimator *estimator, int64_t value, ml_error *error)
+{
+    return ml_estimator_set_i64(estimator, "metric_at", value, error);
 }
 
 /** Weight of the rows of the positive of two classes. Default 1; range (0, inf). */
@@ -275,6 +327,17 @@ static inline ML_CHECK ml_status ml_gbdt_set_quantile(
     return ml_estimator_set_f64(estimator, "quantile", value, error);
 }
 
+/**
+ * Several quantiles for objective quantile, each with trees of its own. The kind
+ * score gives all, value the one nearest to 0.5. Several with commas, "a, b", or as
+ * ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_quantiles(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "quantiles", value, error);
+}
+
 /** Where the Huber loss turns from squared to absolute. Default 1; range (0, inf). */
 static inline ML_CHECK ml_status ml_gbdt_set_huber_delta(
     ml_estimator *estimator, double value, ml_error *error)
@@ -299,6 +362,81 @@ static inline ML_CHECK ml_status ml_gbdt_set_poisson_max_delta_step(
     ml_estimator *estimator, double value, ml_error *error)
 {
     return ml_estimator_set_f64(estimator, "poisson_max_delta_step", value, error);
+}
+
+/**
+ * Of the pairs of a ranking those are looked at that have a row among so many first
+ * ones. Default 30; range [1, 1000000].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_rank_truncation(
+    ml_estimator *estimator, int64_t value, ml_error *error)
+{
+    return ml_estimator_set_i64(estimator, "rank_truncation", value, error);
+}
+
+typedef enum ml_gbdt_aft_distribution {
+    ML_GBDT_AFT_DISTRIBUTION_NORMAL,
+    ML_GBDT_AFT_DISTRIBUTION_LOGISTIC,
+    ML_GBDT_AFT_DISTRIBUTION_EXTREME
+} ml_gbdt_aft_distribution;
+
+/** The distribution of the logarithm of the time, for objective aft. Default normal. */
+static inline ML_CHECK ml_status ml_gbdt_set_aft_distribution(
+    ml_estimator *estimator, ml_gbdt_aft_distribution value, ml_error *error)
+{
+    static const char *const names[] = {
+        "normal", "logistic", "extreme"};
+    const char *text = (unsigned)value < 3u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "aft_distribution", text, error);
+}
+
+/** The scale of that distribution. Default 1; range (0, inf). */
+static inline ML_CHECK ml_status ml_gbdt_set_aft_scale(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "aft_scale", value, error);
+}
+
+typedef enum ml_gbdt_boosting {
+    ML_GBDT_BOOSTING_GBDT,
+    ML_GBDT_BOOSTING_DART
+} ml_gbdt_boosting;
+
+/**
+ * dart leaves some of the earlier trees out while a new one is fitted; early stopping
+ * does not act then. Default gbdt.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_boosting(
+    ml_estimator *estimator, ml_gbdt_boosting value, ml_error *error)
+{
+    static const char *const names[] = {
+        "gbdt", "dart"};
+    const char *text = (unsigned)value < 2u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "boosting", text, error);
+}
+
+/** The probability that an earlier round is left out. Default 0.1; range [0, 1]. */
+static inline ML_CHECK ml_status ml_gbdt_set_drop_rate(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "drop_rate", value, error);
+}
+
+/** The probability that a round leaves none out. Default 0.5; range [0, 1]. */
+static inline ML_CHECK ml_status ml_gbdt_set_skip_drop(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "skip_drop", value, error);
+}
+
+/**
+ * The most rounds left out for boosting dart; 0: no limit. Default 50; range [0,
+ * 100000].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_max_drop(
+    ml_estimator *estimator, int64_t value, ml_error *error)
+{
+    return ml_estimator_set_i64(estimator, "max_drop", value, error);
 }
 
 /**
@@ -329,6 +467,17 @@ static inline ML_CHECK ml_status ml_gbdt_set_monotone_constraints(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "monotone_constraints", value, error);
+}
+
+/**
+ * Groups of features, each a text of names joined by "&", such as "age & income".
+ * Features may meet on the way to a leaf when one group has them all; a feature of no
+ * group meets none. At most 64 groups. Several with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_interaction_constraints(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "interaction_constraints", value, error);
 }
 
 /**
@@ -436,19 +585,22 @@ static inline ML_CHECK ml_status ml_gbdt_set_weight(
 typedef enum ml_gbdt_task {
     ML_GBDT_TASK_AUTO,
     ML_GBDT_TASK_REGRESSION,
-    ML_GBDT_TASK_CLASSIFICATION
+    ML_GBDT_TASK_CLASSIFICATION,
+    ML_GBDT_TASK_RANKING,
+    ML_GBDT_TASK_SURVIVAL
 } ml_gbdt_task;
 
 /**
- * What is predicted. auto: classes when the target is text, a category, a boolean or
- * holds only 0 and 1; a number otherwise. Default auto.
+ * What is predicted. auto: what the objective is for; without one, classes when the
+ * target is text, a category, a boolean or holds only 0 and 1, and a number
+ * otherwise. Rankings need group. Default auto.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_task(
     ml_estimator *estimator, ml_gbdt_task value, ml_error *error)
 {
     static const char *const names[] = {
-        "auto", "regression", "classification"};
-    const char *text = (unsigned)value < 3u ? names[value] : "?";
+        "auto", "regression", "classification", "ranking", "survival"};
+    const char *text = (unsigned)value < 5u ? names[value] : "?";
     return ml_estimator_set_str(estimator, "task", text, error);
 }
 
@@ -495,6 +647,36 @@ static inline ML_CHECK ml_status ml_gbdt_set_time(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "time", value, error);
+}
+
+/**
+ * The column of numbers that are added to the score in training, such as the
+ * logarithm of an exposure. Predictions are without it.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_offset(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "offset", value, error);
+}
+
+/**
+ * Survival: the column that is 0 where the event had not happened until the time in
+ * the target (censored to the right). Not set: all happened.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_event(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "event", value, error);
+}
+
+/**
+ * Survival: the column of the latest times at which the event can have happened; the
+ * target is the earliest. Missing: any later time.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_upper(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "upper", value, error);
 }
 
 #ifdef __cplusplus

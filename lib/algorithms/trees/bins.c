@@ -19,7 +19,8 @@ typedef struct cutting {
     const mli_design *design;
     mli_binner *binner;
     int32_t max_bin, min_data;
-    int64_t sample; /* most values looked at per feature */
+    int64_t sample;               /* most values looked at per feature */
+    const mli_bin_levels *levels; /* given, or NULL */
     mli_run *run;
     atomic_int failed; /* a task ran out of memory */
 } cutting;
@@ -94,6 +95,21 @@ static int64_t *count_levels(cutting *c, int64_t feature, double *block)
     return count;
 }
 
+/* Takes over the bins of a model. */
+static ml_status take_levels(cutting *c, int64_t feature)
+{
+    mli_bin_feature *f = &c->binner->features[feature];
+    const mli_bin_levels *from = c->levels;
+    f->n_levels = c->design->inputs->features[feature].levels.n;
+    f->level_bin = mli_alloc(c->binner->ctx, (size_t)f->n_levels + 1);
+    if (!f->level_bin) return ML_E_MEMORY;
+    f->n_bins = from->level_other[feature];
+    f->has_missing = 1;
+    for (int64_t l = 0; l < f->n_levels; l++)
+        f->level_bin[l] = from->level_bin[from->level_start[feature] + l];
+    return ML_OK;
+}
+
 static int more_frequent(const void *a, const void *b)
 {
     const int64_t *x = a, *y = b;
@@ -135,7 +151,7 @@ static void cut_task(void *arg, int64_t task, int32_t slot)
     double *values = mli_alloc_vec(c->binner->ctx, 2 * c->sample, sizeof *values);
     ml_status status = ML_E_MEMORY;
     if (values && c->binner->features[task].kind == MLI_CATEGORICAL)
-        status = cut_levels(c, task, values);
+        status = c->levels ? take_levels(c, task) : cut_levels(c, task, values);
     else if (values)
         status = cut_numeric(c, task, values);
     if (status != ML_OK) atomic_store(&c->failed, 1);
@@ -213,6 +229,13 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err)
 {
+    return mli_binner_make_from(design, max_bin, min_data, NULL, run, out, err);
+}
+
+ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
+                               int32_t min_data, const mli_bin_levels *levels,
+                               mli_run *run, mli_binner **out, ml_error *err)
+{
     ml_context *ctx = design->ctx;
     mli_binner *b = mli_calloc(ctx, 1, sizeof *b);
     if (!b) return mli_nomem(err);
@@ -221,7 +244,13 @@ ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min
     b->features = mli_calloc(ctx, (size_t)b->n_features + 1, sizeof *b->features);
     int64_t most = design->rows < SAMPLE_ROWS ? design->rows : SAMPLE_ROWS;
     if (most < BLOCK_ROWS) most = BLOCK_ROWS;
-    cutting c = {design, b, max_bin, min_data, most, run, 0};
+    cutting c = {.design = design,
+                 .binner = b,
+                 .max_bin = max_bin,
+                 .min_data = min_data,
+                 .sample = most,
+                 .levels = levels,
+                 .run = run};
     ml_status status = b->features ? cut_all(b, &c, err) : mli_nomem(err);
     if (status == ML_OK)
         *out = b;

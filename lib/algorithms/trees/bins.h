@@ -51,9 +51,19 @@ typedef struct mli_binner {
     int64_t n_cells; /* of a histogram */
 } mli_binner;
 
+/* Bins of categories that exist already: those of a model. */
+typedef struct mli_bin_levels {
+    const int64_t *level_start;
+    const uint8_t *level_bin, *level_other;
+} mli_bin_levels;
+
 /* Cuts every feature of a training design. max_bin: 2 to 255. */
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err);
+/* The same, with the bins of categories given (NULL: found). */
+ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
+                               int32_t min_data, const mli_bin_levels *levels,
+                               mli_run *run, mli_binner **out, ml_error *err);
 void mli_binner_free(mli_binner *b);
 
 /* The matrix of a design: [rows * n_columns] bytes, and 64 more to read past the end. */

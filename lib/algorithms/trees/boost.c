@@ -29,20 +29,54 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
     /* One score: the grower's second buffer is free until the tree grows. */
     b->gh = (float *)(void *)b->grower.rows[1].gh;
     if (k > 1) b->gh = b->gh_own = mli_alloc_vec(ctx, 2 * k * rows, sizeof *b->gh);
-    if (mli_objective_renews(&b->options.objective) > 0) {
+    if (mli_objective_renews(&b->options.objective, 0) > 0) {
         b->renewal = mli_alloc_vec(ctx, 2 * rows, sizeof *b->renewal);
         if (!b->renewal) return mli_nomem(err);
     }
     int ok = b->score && b->leaf && b->leaf_value && b->leaves && b->leaf_node &&
              b->sums && b->taken && b->whole && b->history && b->gh;
     if (!ok) return mli_nomem(err);
-    for (int64_t i = 0; i < k * rows; i++) b->score[i] = b->base[i / rows];
+    return mli_boost_start_scores(b, b->train, b->score, err);
+}
+
+mli_targets mli_boost_targets(const mli_design *d, const double *weight)
+{
+    return (mli_targets){.rows = d->rows,
+                         .y = d->y,
+                         .label = d->label,
+                         .weight = weight,
+                         .offset = d->offset,
+                         .event = d->event,
+                         .upper = d->upper,
+                         .n_groups = d->n_groups,
+                         .group = d->group};
+}
+
+ml_status mli_boost_order(mli_booster *b, mli_targets *t, int64_t **own, ml_error *err)
+{
+    if (b->options.objective.kind != MLI_COX) return ML_OK;
+    *own = mli_survival_order(b->ctx, t);
+    if (!*own) return mli_nomem(err);
+    t->order = *own;
     return ML_OK;
 }
 
-static ml_status set_monotone(mli_booster *b, const int8_t *monotone, ml_error *err)
+static ml_status set_groups(mli_booster *b, ml_error *err)
 {
     const mli_binner *binner = b->binner;
+    if (!b->options.groups) return ML_OK;
+    b->groups = mli_calloc(b->ctx, (size_t)binner->n_columns + 1, sizeof *b->groups);
+    if (!b->groups) return mli_nomem(err);
+    for (int32_t c = 0; c < binner->n_used; c++)
+        b->groups[c] = b->options.groups[binner->feature[c]];
+    b->options.grow.groups = b->groups;
+    return ML_OK;
+}
+
+static ml_status set_monotone(mli_booster *b, ml_error *err)
+{
+    const mli_binner *binner = b->binner;
+    const int8_t *monotone = b->options.monotone;
     if (!monotone) return ML_OK;
     b->monotone = mli_calloc(b->ctx, (size_t)binner->n_columns + 1, 1);
     if (!b->monotone) return mli_nomem(err);
@@ -52,21 +86,26 @@ static ml_status set_monotone(mli_booster *b, const int8_t *monotone, ml_error *
     return ML_OK;
 }
 
-static ml_status prepare(mli_booster *b, const int8_t *monotone, ml_error *err)
+static ml_status prepare(mli_booster *b, ml_error *err)
 {
     mli_boost_options *o = &b->options;
     const mli_design *d = b->train;
-    b->targets = (mli_targets){d->rows, d->y, d->label, b->weight};
+    mli_bin_levels from = {0};
+    b->targets = mli_boost_targets(d, b->weight);
     b->n_scores = o->objective.n_scores;
     b->base = mli_calloc(b->ctx, (size_t)b->n_scores, sizeof *b->base);
     if (!b->base) return mli_nomem(err);
     ml_status s = mli_objective_check(&o->objective, &b->targets, err);
-    if (s == ML_OK)
+    if (s == ML_OK) s = mli_boost_order(b, &b->targets, &b->own_order, err);
+    if (s == ML_OK && !o->objective.hooks->start)
         s = mli_objective_base(b->ctx, &o->objective, &b->targets, b->base, err);
+    if (s == ML_OK && o->objective.hooks->start) s = mli_boost_start(b, &from, err);
     if (s == ML_OK)
-        s = mli_binner_make(d, (int32_t)o->max_bin, (int32_t)o->min_data_in_bin, b->run,
-                            &b->binner, err);
-    if (s == ML_OK) s = set_monotone(b, monotone, err);
+        s = mli_binner_make_from(d, (int32_t)o->max_bin, (int32_t)o->min_data_in_bin,
+                                 from.level_start ? &from : NULL, b->run, &b->binner,
+                                 err);
+    if (s == ML_OK) s = set_monotone(b, err);
+    if (s == ML_OK) s = set_groups(b, err);
     if (s == ML_OK) s = mli_binner_apply(b->binner, d, b->run, &b->bins, err);
     if (s == ML_OK)
         s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, b->bins, d->rows,
@@ -78,15 +117,18 @@ static ml_status prepare(mli_booster *b, const int8_t *monotone, ml_error *err)
 
 static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
 {
-    ml_status status = mli_boost_gradients(b, round, err);
+    b->rate = b->options.learning_rate;
+    ml_status status = b->options.dart ? mli_dart_drop(b, round, err) : ML_OK;
+    if (status == ML_OK) status = mli_boost_gradients(b, round, err);
     for (int32_t k = 0; k < b->n_scores && status == ML_OK; k++) {
         mli_split_rule rule;
         int64_t n, g, h;
-        mli_boost_root(b, round, k, &rule, &n, &g, &h);
+        mli_boost_root(b, k, &rule, &n, &g, &h);
         status = mli_grow(&b->grower, n, g, h, round * b->n_scores + k, &rule, err);
         if (status == ML_OK)
-            status = mli_boost_harvest(b, k, b->options.subsample < 1, err);
+            status = mli_boost_harvest(b, k, mli_boost_sampled(&b->sample), err);
     }
+    if (status == ML_OK && b->options.dart) status = mli_dart_restore(b, err);
     return status;
 }
 
@@ -95,37 +137,41 @@ static int judge(mli_booster *b, int64_t round, double metric)
 {
     if (!b->valid) return 0;
     b->history[b->n_history++] = metric;
-    int better = mli_eval_maximize(b->options.metric) ? metric > b->best_metric
-                                                      : metric < b->best_metric;
+    int better = mli_eval_maximize(&b->options) ? metric > b->best_metric
+                                                : metric < b->best_metric;
     if (better || round == 0) {
         b->best_metric = metric;
         b->best_round = round;
     }
-    return b->options.patience > 0 && round - b->best_round >= b->options.patience;
+    /* Of DART, later rounds change the trees of earlier ones: all are kept. */
+    return b->options.patience > 0 && !b->options.dart &&
+           round - b->best_round >= b->options.patience;
 }
 
 static ml_status all_rounds(mli_booster *b, ml_error *err)
 {
     int64_t rounds = b->options.rounds;
-    b->run->maximize = mli_eval_maximize(b->options.metric);
+    b->run->maximize = mli_eval_maximize(&b->options);
+    int64_t first = b->start_trees / b->n_scores;
     for (int64_t round = 0; round < rounds; round++) {
         double metric = NAN;
-        ml_status status = grow_round(b, round, err);
+        ml_status status = grow_round(b, first + round, err);
         if (status == ML_OK && b->valid) status = mli_boost_watch_round(b, &metric, err);
         if (status == ML_OK)
             status = mli_run_step(b->run, "trees", round + 1, rounds, metric, err);
         if (status != ML_OK) return status;
         if (judge(b, round, metric) || mli_run_state(b->run) == ML_STOP_KEEP) break;
     }
-    if (b->valid && b->options.patience > 0)
-        mli_ensemble_builder_cut(&b->trees, (b->best_round + 1) * b->n_scores);
+    if (b->valid && b->options.patience > 0 && !b->options.dart)
+        mli_ensemble_builder_cut(&b->trees,
+                                 b->start_trees + (b->best_round + 1) * b->n_scores);
     return ML_OK;
 }
 
 ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
                     const mli_boost_options *options, const mli_design *train,
                     const mli_design *valid, const double *weight,
-                    const double *valid_weight, const int8_t *monotone, ml_error *err)
+                    const double *valid_weight, ml_error *err)
 {
     memset(b, 0, sizeof *b);
     b->ctx = ctx;
@@ -139,19 +185,21 @@ ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
     mli_ensemble_builder_init(&b->trees, ctx);
     if (train->rows > INT64_C(1) << 30)
         return mli_fail(err, ML_E_UNSUPPORTED, "there are more than 2^30 rows");
-    ml_status status = prepare(b, monotone, err);
+    ml_status status = prepare(b, err);
     return status == ML_OK ? all_rounds(b, err) : status;
 }
 
 void mli_booster_free(mli_booster *b)
 {
     ml_context *ctx = b->ctx;
-    void *blocks[] = {b->base,       b->score,      b->gh_own,      b->leaf,
-                      b->leaf_value, b->leaves,     b->leaf_node,   b->sums,
-                      b->taken,      b->whole,      b->renewal,     b->history,
-                      b->bins,       b->watch.bins, b->watch.score, b->watch.parts,
-                      b->monotone};
+    void *blocks[] = {b->base,           b->score,      b->gh_own,      b->leaf,
+                      b->leaf_value,     b->leaves,     b->leaf_node,   b->sums,
+                      b->taken,          b->whole,      b->renewal,     b->history,
+                      b->bins,           b->watch.bins, b->watch.score, b->watch.parts,
+                      b->monotone,       b->own_order,  b->dropped,     b->groups,
+                      b->watch.own_order};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
+    mli_boost_sample_free(b, &b->sample);
     if (b->grower.ctx) mli_grower_free(&b->grower);
     mli_binner_free(b->binner);
     mli_ensemble_builder_free(&b->trees);

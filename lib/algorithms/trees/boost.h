@@ -7,11 +7,26 @@
 
 #include "algorithms/trees/ensemble.h"
 #include "algorithms/trees/grow.h"
+#include "algorithms/metric.h"
 #include "algorithms/trees/objective.h"
 
-/* What early stopping watches, in the order of MLI_EVAL_METRICS. */
-enum { MLI_EVAL_LOSS, MLI_EVAL_AUC, MLI_EVAL_ERROR, MLI_EVAL_RMSE, MLI_EVAL_MAE };
-#define MLI_EVAL_METRICS "loss,auc,error,rmse,mae"
+/* What early stopping watches. Those without a number here come from the catalog. */
+enum {
+    MLI_EVAL_LOSS,
+    MLI_EVAL_AUC,
+    MLI_EVAL_ERROR,
+    MLI_EVAL_RMSE,
+    MLI_EVAL_MAE,
+    MLI_EVAL_NDCG,
+    MLI_EVAL_MAP,
+    MLI_EVAL_CONCORDANCE,
+    MLI_EVAL_CUSTOM,
+    MLI_EVAL_CATALOG,
+};
+#define MLI_EVAL_METRICS "loss,auc,error,rmse,mae,ndcg,map,concordance,custom"
+
+enum { MLI_SAMPLE_UNIFORM, MLI_SAMPLE_STRATIFIED, MLI_SAMPLE_GOSS };
+#define MLI_SAMPLINGS "uniform,stratified,goss"
 
 typedef struct mli_boost_options {
     mli_objective objective;
@@ -21,15 +36,43 @@ typedef struct mli_boost_options {
     double learning_rate, subsample;
     int64_t subsample_every;
     int64_t max_bin, min_data_in_bin;
-    int32_t metric; /* MLI_EVAL_ */
+    int32_t metric;            /* MLI_EVAL_ */
+    const mli_metric *catalog; /* of MLI_EVAL_CATALOG */
+    int64_t metric_at;         /* positions of ndcg and map, 0: all */
+    int32_t sampling;          /* MLI_SAMPLE_ */
+    double goss_top, goss_other;
+    int dart;
+    double drop_rate, skip_drop;
+    int64_t max_drop;
+    int8_t *monotone; /* [n_features] -1, 0, 1; NULL: none */
+    uint64_t *groups; /* [n_features] interaction constraints: bits of the groups; NULL */
 } mli_boost_options;
+
+/* The rows of a design with what the fit adds. */
+mli_targets mli_boost_targets(const mli_design *design, const double *weight);
+
+/* Which rows take part in a tree, and with what factor. */
+typedef struct mli_sample {
+    uint64_t key;   /* of the hashes */
+    uint64_t below; /* uniform: a row is taken when its hash is below; 0: all */
+    uint64_t *cut;  /* stratified: the same per class [classes] */
+    const int32_t *label;
+    /* goss */
+    const float *gh;
+    int64_t stride;
+    int32_t n_scores, goss;
+    uint32_t top;  /* rows whose magnitude has at least these leading bits stay */
+    uint64_t edge; /* rows of exactly these bits whose hash is below this stay */
+    double factor; /* of the others that are drawn */
+} mli_sample;
 
 /* Rows to be scored while training goes on: validation rows. */
 typedef struct mli_boost_watch {
     uint8_t *bins;
     mli_targets targets;
-    double *score; /* [n_scores * rows] */
-    double *parts; /* sums of tasks */
+    double *score;      /* [n_scores * rows] */
+    double *parts;      /* sums of tasks */
+    int64_t *own_order; /* cox */
 } mli_boost_watch;
 
 typedef struct mli_booster {
@@ -42,21 +85,28 @@ typedef struct mli_booster {
     mli_binner *binner;
     uint8_t *bins;
     int8_t *monotone; /* [n_columns] or NULL */
+    uint64_t *groups; /* [n_columns] or NULL */
     mli_grower grower;
     int32_t n_scores;
-    double *base;       /* [n_scores] */
-    double *score;      /* [n_scores * rows] */
-    float *gh;          /* [2 * n_scores * rows] real gradients and hessians */
-    float *gh_own;      /* the same if not inside the grower's second buffer */
-    uint16_t *leaf;     /* [n_scores * rows] leaf of each row in the last round */
-    double *leaf_value; /* [n_scores * max_leaves] */
-    int64_t *leaves;    /* [n_scores] their number; 0: nothing to add */
-    int32_t *leaf_node; /* [max_leaves] of the present tree: nodes of the grower */
-    int64_t blocks;     /* of rows */
-    double *sums;       /* [blocks * n_scores * 2]: of |g| and h in a block */
-    int64_t *taken;     /* [blocks + 1] sampled rows in the blocks before */
-    int64_t *whole;     /* [blocks * 2] sums of packed g and h */
-    double *renewal;    /* for leaf values by quantiles */
+    double *base;        /* [n_scores] */
+    double *score;       /* [n_scores * rows] */
+    float *gh;           /* [2 * n_scores * rows] real gradients and hessians */
+    float *gh_own;       /* the same if not inside the grower's second buffer */
+    uint16_t *leaf;      /* [n_scores * rows] leaf of each row in the last round */
+    double *leaf_value;  /* [n_scores * max_leaves] */
+    int64_t *leaves;     /* [n_scores] their number; 0: nothing to add */
+    int32_t *leaf_node;  /* [max_leaves] of the present tree: nodes of the grower */
+    int64_t blocks;      /* of rows */
+    double *sums;        /* [blocks * n_scores * 2]: of |g| and h in a block */
+    int64_t *taken;      /* [blocks + 1] sampled rows in the blocks before */
+    int64_t *whole;      /* [blocks * 2] sums of packed g and h */
+    int64_t *own_order;  /* cox: targets.order */
+    int64_t start_trees; /* of the model that training goes on from */
+    double rate;         /* learning rate of the present round */
+    int64_t n_dropped;
+    int64_t *dropped;  /* [n_dropped] first trees of the rounds that DART leaves out */
+    double *renewal;   /* for leaf values by quantiles */
+    mli_sample sample; /* of the present round */
     mli_ensemble_builder trees;
     mli_boost_watch watch;
     double *history; /* [rounds] of the watched metric */
@@ -68,7 +118,7 @@ typedef struct mli_booster {
 ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
                     const mli_boost_options *options, const mli_design *train,
                     const mli_design *valid, const double *weight,
-                    const double *valid_weight, const int8_t *monotone, ml_error *err);
+                    const double *valid_weight, ml_error *err);
 void mli_booster_free(mli_booster *b);
 
 /* Rows per task of passes over rows. */
@@ -80,13 +130,68 @@ void mli_booster_free(mli_booster *b);
 ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err);
 /* Puts the sampled rows of class k into the grower; n, and the sums of the packed g, h.
  */
-void mli_boost_root(mli_booster *b, int64_t round, int32_t k, mli_split_rule *rule,
-                    int64_t *n, int64_t *g, int64_t *h);
+void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
+                    int64_t *g, int64_t *h);
 /* The finished tree of the grower: appends it, and notes the rows' leaves. */
 ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *err);
 /* Scores the validation rows with the last round's trees; the metric. */
 ml_status mli_boost_watch_make(mli_booster *b, ml_error *err);
 ml_status mli_boost_watch_round(mli_booster *b, double *metric, ml_error *err);
-int mli_eval_maximize(int32_t metric);
+int mli_eval_maximize(const mli_boost_options *o);
+
+/* Needs the gradients of all rows. */
+ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_error *err);
+void mli_boost_sample_free(mli_booster *b, mli_sample *s);
+int mli_boost_sampled(const mli_sample *s);
+/* Adds the last round to the scores, if that is still to be done. */
+void mli_boost_flush(mli_booster *b);
+/* Cox: the order of the times, into t->order and *own. */
+ml_status mli_boost_order(mli_booster *b, mli_targets *t, int64_t **own, ml_error *err);
+/* The scores that rows have before the first round: base, offset, and what the model that
+ * training goes on from says (boost_start.c). score[n_scores * rows] */
+ml_status mli_boost_start_scores(mli_booster *b, const mli_design *d, double *score,
+                                 ml_error *err);
+/* Takes over the trees and the base of that model; `levels` borrows its bins. */
+ml_status mli_boost_start(mli_booster *b, mli_bin_levels *levels, ml_error *err);
+/* DART: takes some of the trees out of the scores before a round, and puts them back with
+ * less weight after it (boost_dart.c). */
+ml_status mli_dart_drop(mli_booster *b, int64_t round, ml_error *err);
+ml_status mli_dart_restore(mli_booster *b, ml_error *err);
+
+static inline uint64_t mli_mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+static inline uint64_t mli_sample_hash(const mli_sample *s, int64_t row)
+{
+    return mli_mix(s->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15));
+}
+/* Sum of |gradient| over the scores of a row, by its leading bits. */
+static inline uint32_t mli_sample_magnitude(const float *gh, int64_t stride, int32_t k,
+                                            int64_t row)
+{
+    float sum = 0;
+    uint32_t bits;
+    for (int32_t i = 0; i < k; i++) {
+        float g = gh[2 * (i * stride + row)];
+        sum += g < 0 ? -g : g;
+    }
+    memcpy(&bits, &sum, sizeof bits);
+    return bits >> 15;
+}
+/* The factor of a row, 0: not taken. */
+static inline double mli_sample_row(const mli_sample *s, int64_t row)
+{
+    if (s->goss) {
+        uint32_t bits = mli_sample_magnitude(s->gh, s->stride, s->n_scores, row);
+        uint64_t hash = mli_sample_hash(s, row);
+        if (bits > s->top || (bits == s->top && hash < s->edge)) return 1;
+        return mli_mix(hash) < s->below ? s->factor : 0;
+    }
+    if (s->cut) return mli_sample_hash(s, row) < s->cut[s->label[row]];
+    return s->below == 0 || mli_sample_hash(s, row) < s->below;
+}
 
 #endif

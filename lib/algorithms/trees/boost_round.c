@@ -13,36 +13,11 @@
 
 typedef struct passing {
     mli_booster *b;
-    uint64_t key;   /* of the sample */
-    uint64_t below; /* a row is taken when its hash is below; 0: all */
     int32_t k;
     double g_scale, h_scale;
     int unit_h; /* hessians are all 1 */
+    int apart;  /* the sums come in a pass of their own */
 } passing;
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static inline int taken(const passing *p, int64_t row)
-{
-    if (p->below == 0) return 1;
-    return mix(p->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15)) < p->below;
-}
-
-static void set_sample(passing *p, int64_t round)
-{
-    const mli_boost_options *o = &p->b->options;
-    p->below = 0;
-    if (o->subsample >= 1) return;
-    uint64_t epoch = (uint64_t)(round / o->subsample_every);
-    p->key = mix(o->grow.seed + UINT64_C(0x9e3779b97f4a7c15) * (epoch + 1));
-    p->below = (uint64_t)(o->subsample * 18446744073709549568.0);
-    if (p->below == 0) p->below = 1;
-}
 
 static void add_round(mli_booster *b, int32_t k, int64_t begin, int64_t end)
 {
@@ -53,27 +28,38 @@ static void add_round(mli_booster *b, int32_t k, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) score[i] += value[leaf[i]];
 }
 
-static void gradient_task(void *arg, int64_t task, int32_t slot)
+static int64_t block_end(const mli_booster *b, int64_t begin)
+{
+    int64_t rows = b->targets.rows;
+    return begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
+}
+
+static void score_task(void *arg, int64_t task, int32_t slot)
 {
     passing *p = arg;
     mli_booster *b = p->b;
     (void)slot;
-    if (mli_run_state(b->run) == ML_CANCEL) return;
-    int64_t rows = b->targets.rows, begin = task * MLI_BOOST_BLOCK;
-    int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
+    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin);
     for (int32_t k = 0; k < b->n_scores; k++)
         if (b->leaves[k]) add_round(b, k, begin, end);
-    mli_objective_gradients(&b->options.objective, &b->targets, begin, end, b->score,
-                            rows, b->gh);
-    int64_t count = 0;
+}
+
+/* Sums over the sampled rows of a block. */
+static void sum_task(void *arg, int64_t task, int32_t slot)
+{
+    passing *p = arg;
+    mli_booster *b = p->b;
+    (void)slot;
+    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin), count = 0;
     for (int32_t k = 0; k < b->n_scores; k++) {
-        const float *gh = b->gh + 2 * k * rows;
+        const float *gh = b->gh + 2 * k * b->targets.rows;
         double sum_g = 0, sum_h = 0;
         count = 0;
         for (int64_t i = begin; i < end; i++) {
-            if (!taken(p, i)) continue;
-            sum_g += fabs((double)gh[2 * i]);
-            sum_h += (double)gh[2 * i + 1];
+            double f = mli_sample_row(&b->sample, i);
+            if (f == 0) continue;
+            sum_g += f * fabs((double)gh[2 * i]);
+            sum_h += f * (double)gh[2 * i + 1];
             count++;
         }
         b->sums[(task * b->n_scores + k) * 2] = sum_g;
@@ -82,11 +68,29 @@ static void gradient_task(void *arg, int64_t task, int32_t slot)
     b->taken[task] = count;
 }
 
-ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
+/* Scores, gradients and sums of a block in one go: what the usual case needs. */
+static void gradient_task(void *arg, int64_t task, int32_t slot)
+{
+    passing *p = arg;
+    mli_booster *b = p->b;
+    if (mli_run_state(b->run) == ML_CANCEL) return;
+    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin);
+    score_task(arg, task, slot);
+    mli_objective_gradients(&b->options.objective, &b->targets, begin, end, b->score,
+                            b->targets.rows, b->gh);
+    if (!p->apart) sum_task(arg, task, slot);
+}
+
+void mli_boost_flush(mli_booster *b)
 {
     passing p = {.b = b};
-    set_sample(&p, round);
-    mli_parallel(b->ctx, b->blocks, gradient_task, &p);
+    mli_parallel(b->ctx, b->blocks, score_task, &p);
+    for (int32_t k = 0; k < b->n_scores; k++) b->leaves[k] = 0;
+}
+
+/* Counts to places. */
+static void place_taken(mli_booster *b)
+{
     int64_t sum = 0;
     for (int64_t t = 0; t < b->blocks; t++) {
         int64_t here = b->taken[t];
@@ -94,6 +98,30 @@ ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
         sum += here;
     }
     b->taken[b->blocks] = sum;
+}
+
+ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
+{
+    passing p = {.b = b};
+    ml_status status = ML_OK;
+    mli_boost_sample_free(b, &b->sample);
+    p.apart = b->options.sampling == MLI_SAMPLE_GOSS;
+    if (!p.apart) status = mli_boost_sample(b, round, &b->sample, err);
+    if (status != ML_OK) return status;
+    if (mli_objective_whole(&b->options.objective)) {
+        p.apart = 1;
+        mli_parallel(b->ctx, b->blocks, score_task, &p);
+        status = mli_objective_gradients_whole(b->ctx, &b->options.objective, &b->targets,
+                                               b->score, b->gh, err);
+    } else {
+        mli_parallel(b->ctx, b->blocks, gradient_task, &p);
+    }
+    if (status == ML_OK) status = mli_run_check(b->run, err);
+    if (status == ML_OK && b->options.sampling == MLI_SAMPLE_GOSS)
+        status = mli_boost_sample(b, round, &b->sample, err);
+    if (status != ML_OK) return status;
+    if (p.apart) mli_parallel(b->ctx, b->blocks, sum_task, &p);
+    place_taken(b);
     return mli_run_check(b->run, err);
 }
 
@@ -102,16 +130,17 @@ static void round_task(void *arg, int64_t task, int32_t slot)
     passing *p = arg;
     mli_booster *b = p->b;
     (void)slot;
-    int64_t rows = b->targets.rows, begin = task * MLI_BOOST_BLOCK;
-    int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
-    const float *gh = b->gh + 2 * p->k * rows;
+    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin);
+    const float *gh = b->gh + 2 * p->k * b->targets.rows;
     mli_rows to = {b->grower.rows[0].row + b->taken[task],
                    b->grower.rows[0].gh + b->taken[task]};
     int64_t sum_g = 0, sum_h = 0, n = 0;
     for (int64_t i = begin; i < end; i++) {
-        if (!taken(p, i)) continue;
-        int32_t g = (int32_t)lrint((double)gh[2 * i] * p->g_scale);
-        int32_t h = p->unit_h ? 1 : (int32_t)lrint((double)gh[2 * i + 1] * p->h_scale);
+        double f = mli_sample_row(&b->sample, i);
+        if (f == 0) continue;
+        int32_t g = (int32_t)lrint(f * (double)gh[2 * i] * p->g_scale);
+        int32_t h =
+            p->unit_h ? 1 : (int32_t)lrint(f * (double)gh[2 * i + 1] * p->h_scale);
         to.row[n] = (uint32_t)i;
         to.gh[n++] = mli_gh_pack(g, h);
         sum_g += g;
@@ -135,18 +164,18 @@ static void scale_rule(const mli_boost_options *o, const passing *p, mli_split_r
     rule->cat_l2 *= p->h_scale;
 }
 
-void mli_boost_root(mli_booster *b, int64_t round, int32_t k, mli_split_rule *rule,
-                    int64_t *n, int64_t *g, int64_t *h)
+void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
+                    int64_t *g, int64_t *h)
 {
     passing p = {.b = b, .k = k, .g_scale = 1, .h_scale = 1};
-    set_sample(&p, round);
     *n = b->taken[b->blocks];
     double sum_g = 0, sum_h = 0, room = MLI_GH_MAX * (1 - 1e-6) - (double)*n;
     for (int64_t t = 0; t < b->blocks; t++) {
         sum_g += b->sums[(t * b->n_scores + k) * 2];
         sum_h += b->sums[(t * b->n_scores + k) * 2 + 1];
     }
-    p.unit_h = !b->weight && mli_objective_unit_hessian(&b->options.objective);
+    p.unit_h = !b->weight && !b->sample.goss &&
+               mli_objective_unit_hessian(&b->options.objective);
     if (sum_g > 0) p.g_scale = room / sum_g;
     if (sum_h > 0 && !p.unit_h) p.h_scale = room / sum_h;
     mli_parallel(b->ctx, b->blocks, round_task, &p);

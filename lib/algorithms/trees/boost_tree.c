@@ -33,7 +33,7 @@ static double clamp(double v, double low, double high)
 static double value_of(const mli_booster *b, const mli_grow_node *node)
 {
     double v = mli_leaf_value(b->grower.rule, (double)node->sums.g, (double)node->sums.h);
-    return clamp(v, node->sums.lower, node->sums.upper) * b->options.learning_rate;
+    return clamp(v, node->sums.lower, node->sums.upper) * b->rate;
 }
 
 static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
@@ -61,6 +61,7 @@ static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
 typedef struct renewing {
     mli_booster *b;
     double q;
+    const double *score;
     double *value; /* [leaves] */
 } renewing;
 
@@ -75,12 +76,11 @@ static void renew_task(void *arg, int64_t task, int32_t slot)
     /* Leaves do not overlap, nor do these parts. */
     double *v = b->renewal + 2 * node->begin, *w = b->weight ? v + n : NULL;
     for (int64_t i = 0; i < n; i++) {
-        v[i] = b->targets.y[row[i]] - b->score[row[i]];
+        v[i] = b->targets.y[row[i]] - r->score[row[i]];
         if (w) w[i] = b->weight[row[i]];
     }
     double value = mli_weighted_quantile(v, w, n, r->q);
-    r->value[task] =
-        clamp(value, node->sums.lower, node->sums.upper) * b->options.learning_rate;
+    r->value[task] = clamp(value, node->sums.lower, node->sums.upper) * b->rate;
 }
 
 typedef struct marking {
@@ -160,9 +160,10 @@ ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *er
     int32_t *place = order + g->n_nodes + 1;
     int32_t n = number_nodes(g, order, place);
     b->leaves[k] = list_leaves(b, k, order, n);
-    double q = mli_objective_renews(&b->options.objective);
+    double q = mli_objective_renews(&b->options.objective, k);
     if (q > 0) {
-        renewing r = {b, q, b->leaf_value + k * b->options.grow.max_leaves};
+        renewing r = {b, q, b->score + k * b->targets.rows,
+                      b->leaf_value + k * b->options.grow.max_leaves};
         mli_parallel(b->ctx, b->leaves[k], renew_task, &r);
     }
     ml_status status = append(b, k, order, place, n, err);

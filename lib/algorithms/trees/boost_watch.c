@@ -12,9 +12,21 @@ typedef struct watching {
     mli_walk *walk; /* [n_scores] */
 } watching;
 
-int mli_eval_maximize(int32_t metric)
+int mli_eval_maximize(const mli_boost_options *o)
 {
-    return metric == MLI_EVAL_AUC;
+    switch (o->metric) {
+    case MLI_EVAL_AUC:
+    case MLI_EVAL_NDCG:
+    case MLI_EVAL_MAP:
+    case MLI_EVAL_CONCORDANCE:
+        return 1;
+    case MLI_EVAL_CUSTOM:
+        return o->objective.hooks->maximize;
+    case MLI_EVAL_CATALOG:
+        return o->catalog->maximize;
+    default:
+        return 0;
+    }
 }
 
 ml_status mli_boost_watch_make(mli_booster *b, ml_error *err)
@@ -22,17 +34,16 @@ ml_status mli_boost_watch_make(mli_booster *b, ml_error *err)
     mli_boost_watch *w = &b->watch;
     const mli_design *d = b->valid;
     if (!d) return ML_OK;
-    w->targets = (mli_targets){d->rows, d->y, d->label, b->valid_weight};
+    w->targets = mli_boost_targets(d, b->valid_weight);
     ml_status status = mli_objective_check(&b->options.objective, &w->targets, err);
+    if (status == ML_OK) status = mli_boost_order(b, &w->targets, &w->own_order, err);
     if (status == ML_OK) status = mli_binner_apply(b->binner, d, b->run, &w->bins, err);
     if (status != ML_OK) return status;
     int64_t blocks = mli_task_count(d->rows, MLI_BOOST_BLOCK);
     w->score = mli_alloc_vec(b->ctx, b->n_scores * d->rows, sizeof *w->score);
     w->parts = mli_calloc(b->ctx, 2 * (size_t)blocks, sizeof *w->parts);
     if (!w->score || !w->parts) return mli_nomem(err);
-    for (int32_t k = 0; k < b->n_scores; k++)
-        for (int64_t i = 0; i < d->rows; i++) w->score[k * d->rows + i] = b->base[k];
-    return ML_OK;
+    return mli_boost_start_scores(b, d, w->score, err);
 }
 
 static double row_error(const mli_booster *b, int64_t i)
@@ -48,7 +59,7 @@ static double row_error(const mli_booster *b, int64_t i)
 
 static double row_value(const mli_booster *b, int64_t i)
 {
-    double out[2];
+    double out[1];
     mli_objective_value(&b->options.objective, &b->watch.score[i], out);
     return out[0] - b->watch.targets.y[i];
 }
@@ -57,7 +68,7 @@ static void sum_rows(mli_booster *b, int64_t begin, int64_t end, double *sums)
 {
     mli_boost_watch *w = &b->watch;
     int32_t metric = b->options.metric;
-    if (metric == MLI_EVAL_LOSS) {
+    if (metric == MLI_EVAL_LOSS && b->options.objective.kind != MLI_COX) {
         mli_objective_loss(&b->options.objective, &w->targets, begin, end, w->score,
                            w->targets.rows, &sums[0], &sums[1]);
         return;
@@ -120,10 +131,64 @@ static double auc(const mli_booster *b)
     return positives > 0 && below > 0 ? area / (positives * below) : NAN;
 }
 
-static double metric_of(const mli_booster *b)
+/* What a metric of the catalog needs: values, classes or probabilities. */
+static void predict_rows(const mli_booster *b, int32_t needs, double *scratch,
+                         double *out)
+{
+    const mli_boost_watch *w = &b->watch;
+    const mli_objective *o = &b->options.objective;
+    int64_t rows = w->targets.rows, n = mli_objective_outputs(o);
+    double *score = scratch, *value = scratch + b->n_scores;
+    for (int64_t i = 0; i < rows; i++) {
+        for (int32_t k = 0; k < b->n_scores; k++) score[k] = w->score[k * rows + i];
+        double *to = needs == MLI_NEEDS_CLASS ? value : out + i * n;
+        mli_objective_value(o, score, to);
+        if (needs != MLI_NEEDS_CLASS) continue;
+        int64_t best = 0;
+        for (int64_t k = 1; k < n; k++)
+            if (value[k] > value[best]) best = k;
+        out[i] = (double)best;
+    }
+}
+
+static ml_status from_catalog(const mli_booster *b, double *out, ml_error *err)
+{
+    const mli_targets *t = &b->watch.targets;
+    const mli_metric *m = b->options.catalog;
+    static const mli_metric_options usual = {MLI_AVERAGE_AUTO, 0.5};
+    mli_truth truth = {.n = t->rows,
+                       .y = t->y,
+                       .label = t->label,
+                       .weight = t->weight,
+                       .n_classes = b->options.objective.n_classes};
+    mli_metric_options options = usual;
+    if (b->options.objective.kind == MLI_QUANTILE)
+        options.quantile = b->options.objective.quantile;
+    int64_t n = mli_objective_outputs(&b->options.objective), more = n + b->n_scores;
+    double *p = mli_alloc_vec(b->ctx, t->rows * n + more, sizeof *p);
+    if (!p) return mli_nomem(err);
+    predict_rows(b, m->needs, p + t->rows * n, p);
+    ml_status status = m->score(b->ctx, &truth, p, &options, out, err);
+    mli_free(b->ctx, p);
+    return status;
+}
+
+/* Of times: the shorter one has the higher risk. */
+static double concordance(const mli_booster *b)
+{
+    const mli_targets *t = &b->watch.targets;
+    double *risk = mli_alloc_vec(b->ctx, t->rows, sizeof *risk);
+    double sign = b->options.objective.kind == MLI_COX ? 1 : -1;
+    if (!risk) return NAN;
+    for (int64_t i = 0; i < t->rows; i++) risk[i] = sign * b->watch.score[i];
+    double value = mli_concordance(b->ctx, t, risk);
+    mli_free(b->ctx, risk);
+    return value;
+}
+
+static double sum_of_parts(const mli_booster *b)
 {
     double sum = 0, weight = 0;
-    if (b->options.metric == MLI_EVAL_AUC) return auc(b);
     int64_t blocks = mli_task_count(b->watch.targets.rows, MLI_BOOST_BLOCK);
     for (int64_t t = 0; t < blocks; t++) {
         sum += b->watch.parts[2 * t];
@@ -131,6 +196,36 @@ static double metric_of(const mli_booster *b)
     }
     double mean = weight > 0 ? sum / weight : NAN;
     return b->options.metric == MLI_EVAL_RMSE ? sqrt(mean) : mean;
+}
+
+static ml_status metric_of(const mli_booster *b, double *out, ml_error *err)
+{
+    const mli_boost_watch *w = &b->watch;
+    const mli_boost_options *o = &b->options;
+    switch (o->metric) {
+    case MLI_EVAL_AUC:
+        *out = auc(b);
+        return ML_OK;
+    case MLI_EVAL_NDCG:
+    case MLI_EVAL_MAP:
+        *out = mli_rank_metric(b->ctx, &w->targets, w->score, o->metric == MLI_EVAL_MAP,
+                               o->metric_at);
+        return ML_OK;
+    case MLI_EVAL_CONCORDANCE:
+        *out = concordance(b);
+        return ML_OK;
+    case MLI_EVAL_CUSTOM:
+        return mli_custom_metric(b->ctx, &o->objective, &w->targets, w->score, out, err);
+    case MLI_EVAL_CATALOG:
+        return from_catalog(b, out, err);
+    default:
+        break;
+    }
+    if (o->metric == MLI_EVAL_LOSS && o->objective.kind == MLI_COX)
+        *out = mli_cox_loss(&w->targets, w->score);
+    else
+        *out = sum_of_parts(b);
+    return ML_OK;
 }
 
 ml_status mli_boost_watch_round(mli_booster *b, double *metric, ml_error *err)
@@ -146,7 +241,7 @@ ml_status mli_boost_watch_round(mli_booster *b, double *metric, ml_error *err)
                      watch_task, &a);
         status = mli_run_check(b->run, err);
     }
-    if (status == ML_OK) *metric = metric_of(b);
+    if (status == ML_OK) status = metric_of(b, metric, err);
     for (int32_t k = 0; a.walk && k < b->n_scores; k++) mli_walk_free(&a.walk[k]);
     mli_free(b->ctx, a.walk);
     return status;

@@ -95,22 +95,21 @@ static ml_status boost(mli_fit *job, const mli_design *train, const mli_design *
                        ml_error *err)
 {
     mli_boost_options options;
-    int8_t *monotone = NULL;
     double *fresh[2] = {NULL, NULL};
     const double *weight = NULL, *valid_weight = NULL;
     mli_booster b;
     memset(&b, 0, sizeof b);
-    ml_status s = mli_gbdt_options(job, &options, &monotone, err);
+    ml_status s = mli_gbdt_options(job, &options, err);
     if (s == ML_OK) s = mli_gbdt_weights(job, train, &weight, &fresh[0], err);
     if (s == ML_OK && valid)
         s = mli_gbdt_weights(job, valid, &valid_weight, &fresh[1], err);
     if (s == ML_OK) {
         s = mli_boost(&b, job->ctx, job->run, &options, train, valid, weight,
-                      valid_weight, monotone, err);
+                      valid_weight, err);
         if (s == ML_OK) s = write_model(&b, job->model, err);
         mli_booster_free(&b);
     }
-    mli_free(job->ctx, monotone);
+    mli_gbdt_options_free(job->ctx, &options);
     mli_free(job->ctx, fresh[0]);
     mli_free(job->ctx, fresh[1]);
     return s;
@@ -212,6 +211,9 @@ static ml_status check(const ml_model *m, ml_error *err)
     if (!fits)
         return mli_fail(err, ML_E_FORMAT, "%lld scores do not fit the objective",
                         (long long)e.n_scores);
+    if (!e.link && o.n_scores == 1 && o.n_classes > 0 && o.n_classes != 2)
+        return mli_fail(err, ML_E_FORMAT, "one score does not fit %d classes",
+                        (int)o.n_classes);
     return ML_OK;
 }
 
@@ -220,7 +222,7 @@ static const mli_kind kinds[] = {
     {"proba", "rows, classes", "The probability of each class."},
     {"score", "rows, scores",
      "The sum of the trees before it is turned into a value or a probability: one per "
-     "row, or one per class with more than two classes."},
+     "row, or one per class with more than two classes, or one per quantile."},
     {"leaf", "rows, trees", "The number of the leaf that a row reaches in each tree."},
     {NULL, NULL, NULL}};
 
@@ -254,11 +256,13 @@ const mli_algorithm mli_gbdt = {
              .family = "trees",
              .since = "0.1",
              .sort = MLI_SORT_ALGORITHM,
-             .tasks = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION,
+             .tasks = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION | MLI_TASK_RANKING |
+                      MLI_TASK_SURVIVAL,
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS |
-                     MLI_CAN_EARLY_STOP,
+                     MLI_CAN_EARLY_STOP | MLI_CAN_WARM_START,
              .params = mli_gbdt_params,
-             .roles = mli_roles_supervised,
+             .roles = mli_roles_boosting,
+             .task_of = mli_gbdt_task,
              .kinds = kinds,
              .attributes = attributes},
     .fit = mli_gbdt_fit,

@@ -9,9 +9,11 @@
 
 extern const mli_param mli_gbdt_params[];
 
-/* From resolved parameters; `monotone` receives fresh memory [n_features] or NULL. */
-ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, int8_t **monotone,
-                           ml_error *err);
+/* From resolved parameters; to be freed, also after a failure. */
+ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error *err);
+void mli_gbdt_options_free(ml_context *ctx, mli_boost_options *o);
+/* The MLI_TASK_ of the objective, 0 when it suits several. */
+uint32_t mli_gbdt_task(const ml_params *p);
 /* Row weights with class weights in them: NULL when all are 1. *fresh is to be freed. */
 ml_status mli_gbdt_weights(const mli_fit *job, const mli_design *design,
                            const double **out, double **fresh, ml_error *err);

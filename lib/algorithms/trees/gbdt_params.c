@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/gbdt_params.c: the parameters of "gbdt", and their meaning for the engine.
+ * trees/gbdt_params.c: the parameters of "gbdt". Their meaning: gbdt_options.c.
  */
 #include "algorithms/trees/gbdt.h"
-#include <math.h>
-
 #define F64(name, aliases, dflt, range, tune, doc)                                       \
     {                                                                                    \
         name, aliases, ML_PARAM_F64, 0, dflt, range, tune, NULL, doc, "0.1"              \
@@ -38,17 +36,22 @@
     }
 
 const mli_param mli_gbdt_params[] = {
-    CHOICE("objective", "loss,loss_function,application", "auto",
-           "{auto, squared, absolute, huber, quantile, poisson, gamma, tweedie, "
-           "logistic, softmax}",
-           "What is minimised. auto: squared for a number, logistic for two classes, "
-           "softmax for more."),
+    CHOICE(
+        "objective", "loss,loss_function,application", "auto",
+        "{auto, squared, absolute, huber, quantile, poisson, gamma, tweedie, "
+        "logistic, softmax, cross_entropy, lambdarank, rank_map, rank_pairwise, cox, "
+        "aft, custom}",
+        "What is minimised. auto: squared for a number, logistic for two classes, "
+        "softmax for more, lambdarank for rankings, cox for survival. cross_entropy is "
+        "logistic for a number from 0 to 1. lambdarank improves NDCG, rank_map the "
+        "mean average precision, rank_pairwise the number of pairs in order. custom: "
+        "see ml_estimator_set_objective."),
     FLAGGED("n_trees",
-        "n_estimators,num_boost_round,num_iterations,iterations,max_iter,num_round,"
-        "n_iter,num_trees",
-        MLI_FLAG_ROUNDS, "200", "[1, 100000]", "log [50, 600]",
-        "The number of rounds: trees, or trees per class with more than two classes. "
-        "With early stopping the most that are tried."),
+            "n_estimators,num_boost_round,num_iterations,iterations,max_iter,num_round,"
+            "n_iter,num_trees",
+            MLI_FLAG_ROUNDS, "200", "[1, 100000]", "log [50, 600]",
+            "The number of rounds: trees, or trees per class with more than two classes. "
+            "With early stopping the most that are tried."),
     F64("learning_rate", "eta,shrinkage_rate,shrinkage", "0.1", "(0, 1]",
         "log [0.02, 0.3]",
         "The share of a tree's step that is taken. Smaller needs more trees and often "
@@ -57,9 +60,12 @@ const mli_param mli_gbdt_params[] = {
         "log [8, 128]", "The most leaves of a tree."),
     I64("max_depth", "depth", "0", "[-1, 60]", NULL,
         "The most splits on the way to a leaf; 0 or -1: no limit."),
-    CHOICE("growth", "grow_policy,growing_policy", "leafwise", "{leafwise, depthwise}",
+    CHOICE("growth", "grow_policy,growing_policy", "leafwise",
+           "{leafwise, depthwise, symmetric}",
            "Which leaf is split next while there may be more: the one with the largest "
-           "gain (leafwise), or one of the least depth (depthwise)."),
+           "gain (leafwise), or one of the least depth (depthwise). symmetric: all "
+           "leaves of a depth are split alike; {param:max_depth} is then 6 when it is 0, "
+           "at most 12, and {param:max_leaves} does not count."),
     I64("min_data_in_leaf",
         "min_samples_leaf,min_child_samples,min_data_per_leaf,min_data", "20",
         "[1, 1000000000]", "log [5, 100]", "The fewest rows of a leaf."),
@@ -78,6 +84,16 @@ const mli_param mli_gbdt_params[] = {
         "The largest absolute leaf value before the learning rate; 0: no limit."),
     F64("subsample", "bagging_fraction,sub_row,bagging,row_sample", "1", "(0, 1]",
         "[0.6, 1]", "The share of the rows drawn for a tree."),
+    CHOICE("sampling", "data_sample_strategy,sampling_method,bootstrap_type", "uniform",
+           "{uniform, stratified, goss}",
+           "How the rows of a tree are drawn: each with the probability "
+           "{param:subsample} (uniform), that share of every class (stratified), or all "
+           "rows with large gradients and a share of the others (goss)."),
+    EXPERT_F64(
+        "goss_top", "top_rate", "0.2", "[0, 1]", "sampling == goss",
+        "The share of the rows with the largest gradients, all of which are kept."),
+    EXPERT_F64("goss_other", "other_rate", "0.1", "[0, 1]", "sampling == goss",
+               "The share of the rows that is drawn from the others."),
     I64("subsample_freq", "bagging_freq,subsample_every", "1", "[1, 100000]", NULL,
         "Rows are drawn anew after so many rounds."),
     F64("colsample_bytree", "feature_fraction,sub_feature,colsample_bytree_fraction,rsm",
@@ -91,24 +107,33 @@ const mli_param mli_gbdt_params[] = {
         "are treated as one."),
     EXPERT_I64("min_data_in_bin", NULL, "3", "[1, 1000000000]",
                "The fewest sampled rows of a bin."),
-    FLAGGED("early_stopping_rounds",
-        "early_stopping_round,n_iter_no_change,od_wait,early_stopping",
-        MLI_FLAG_STOPPING, "50",
-        "[0, 100000]", NULL,
+    FLAGGED(
+        "early_stopping_rounds",
+        "early_stopping_round,n_iter_no_change,od_wait,early_stopping", MLI_FLAG_STOPPING,
+        "50", "[0, 100000]", NULL,
         "Training stops when the validation metric has not improved for so many rounds, "
         "and the best round is kept; 0: all rounds. It acts when there are validation "
         "rows."),
     F64("validation_fraction", "validation_share", "0", "[0, 1)", NULL,
         "The share of the training rows held out for early stopping when no validation "
         "table is given."),
-    CHOICE("eval_metric", "metric,custom_metric", "loss", "{loss, auc, error, rmse, mae}",
-           "What early stopping watches: the objective's own loss, or another metric."),
+    CHOICE(
+        "eval_metric", "metric,custom_metric", "loss", NULL,
+        "What early stopping watches: loss (the objective's own; for rankings NDCG or "
+        "average precision), auc, error, rmse, mae, ndcg, map, concordance, custom (see "
+        "ml_estimator_set_metric), or any metric of the schemas metric.*, such as "
+        "pr_auc."),
+    EXPERT_I64("metric_at", "eval_at,ndcg_eval_at", "10", "[0, 1000000]",
+               "The positions that count for the metrics ndcg and map; 0: all."),
     F64("scale_pos_weight", NULL, "1", "(0, inf)", NULL,
         "Weight of the rows of the positive of two classes."),
     CHOICE("class_weight", "auto_class_weights", "none", "{none, balanced}",
            "balanced: every class gets the same total weight."),
     EXPERT_F64("quantile", "alpha,quantile_alpha", "0.5", "(0, 1)",
                "objective == quantile", "The quantile that objective quantile predicts."),
+    LIST("quantiles", NULL, ML_PARAM_F64S,
+         "Several quantiles for objective quantile, each with trees of its own. The kind "
+         "score gives all, value the one nearest to 0.5."),
     EXPERT_F64("huber_delta", "huber_slope", "1", "(0, inf)", "objective == huber",
                "Where the Huber loss turns from squared to absolute."),
     EXPERT_F64("tweedie_power", "tweedie_variance_power", "1.5", "(1, 2)",
@@ -116,12 +141,36 @@ const mli_param mli_gbdt_params[] = {
                "The power of the mean to which the variance is proportional."),
     EXPERT_F64("poisson_max_delta_step", NULL, "0.7", "[0, inf)", "objective == poisson",
                "Makes the steps of the Poisson objective more careful."),
+    EXPERT_I64("rank_truncation",
+               "lambdarank_truncation_level,lambdarank_num_pair_per_sample", "30",
+               "[1, 1000000]",
+               "Of the pairs of a ranking those are looked at that have a row among so "
+               "many first ones."),
+    CHOICE("aft_distribution", "aft_loss_distribution", "normal",
+           "{normal, logistic, extreme}",
+           "The distribution of the logarithm of the time, for objective aft."),
+    EXPERT_F64("aft_scale", "aft_loss_distribution_scale", "1", "(0, inf)",
+               "objective == aft", "The scale of that distribution."),
+    CHOICE("boosting", "boosting_type,booster", "gbdt", "{gbdt, dart}",
+           "dart leaves some of the earlier trees out while a new one is fitted; early "
+           "stopping does not act then."),
+    EXPERT_F64("drop_rate", "rate_drop", "0.1", "[0, 1]", "boosting == dart",
+               "The probability that an earlier round is left out."),
+    EXPERT_F64("skip_drop", NULL, "0.5", "[0, 1]", "boosting == dart",
+               "The probability that a round leaves none out."),
+    EXPERT_I64("max_drop", NULL, "50", "[0, 100000]",
+               "The most rounds left out for boosting dart; 0: no limit."),
     LIST("increasing", "monotone_increasing", ML_PARAM_STRS,
          "Numeric features with which the prediction must not fall."),
     LIST("decreasing", "monotone_decreasing", ML_PARAM_STRS,
          "Numeric features with which the prediction must not rise."),
     LIST("monotone_constraints", "monotonic_cst,monotone_constraint", ML_PARAM_I64S,
          "The same by position: 1, -1 or 0 for each feature."),
+    LIST("interaction_constraints", "interactions,interaction_cst", ML_PARAM_STRS,
+         "Groups of features, each a text of names joined by \"&\", such as "
+         "\"age & income\". Features may meet on the way to a leaf when one group has "
+         "them "
+         "all; a feature of no group meets none. At most 64 groups."),
     EXPERT_I64("one_hot_max_size", "max_cat_to_onehot", "4", "[0, 255]",
                "Categories with at most so many levels are split one against the rest."),
     EXPERT_I64("max_cat_threshold", NULL, "32", "[1, 255]",
@@ -135,194 +184,3 @@ const mli_param mli_gbdt_params[] = {
                "The fewest rows that a cut of the order of levels moves."),
     MLI_PARAM_SEED,
     MLI_PARAM_END};
-
-void mli_gbdt_objective(const ml_params *p, const mli_inputs *inputs, mli_objective *out)
-{
-    memset(out, 0, sizeof *out);
-    int kind = mli_get_enum(p, "objective", "auto," MLI_OBJECTIVES) - 1;
-    int64_t classes = inputs->classes.n;
-    if (kind < 0)
-        kind = classes == 0 ? MLI_SQUARED : classes == 2 ? MLI_LOGISTIC : MLI_SOFTMAX;
-    out->kind = kind;
-    out->n_scores = kind == MLI_SOFTMAX ? (int32_t)classes : 1;
-    out->quantile = mli_get_f64(p, "quantile");
-    out->huber_delta = mli_get_f64(p, "huber_delta");
-    out->tweedie_power = mli_get_f64(p, "tweedie_power");
-    out->max_step = mli_get_f64(p, "poisson_max_delta_step");
-}
-
-static ml_status check_objective(const mli_fit *job, const mli_objective *o,
-                                 ml_error *err)
-{
-    int64_t classes = job->train->inputs->classes.n;
-    int for_classes = o->kind == MLI_LOGISTIC || o->kind == MLI_SOFTMAX;
-    const char *name = mli_get_str(job->params, "objective");
-    ml_status status = ML_OK;
-    if (for_classes && classes == 0)
-        status = mli_fail(err, ML_E_DATA,
-                          "objective %s needs classes, but the target is "
-                          "a number",
-                          name);
-    else if (!for_classes && classes > 0)
-        status = mli_fail(err, ML_E_DATA,
-                          "objective %s needs a number, but the target "
-                          "has %lld classes",
-                          name, (long long)classes);
-    else if (for_classes && classes < 2)
-        return mli_fail(err, ML_E_DATA, "the target has only one class");
-    else if (o->kind == MLI_LOGISTIC && classes > 2)
-        status = mli_fail(err, ML_E_DATA,
-                          "objective logistic needs two classes, the "
-                          "target has %lld",
-                          (long long)classes);
-    if (status == ML_OK) return ML_OK;
-    mli_error_at(err, ML_E_DATA, "params.objective");
-    return mli_error_hint(err, ML_E_DATA, "leave it at auto, or set task");
-}
-
-static int32_t eval_metric(const mli_fit *job)
-{
-    return mli_get_enum(job->params, "eval_metric", MLI_EVAL_METRICS);
-}
-
-static ml_status check_metric(const mli_fit *job, const mli_objective *o, ml_error *err)
-{
-    int32_t metric = eval_metric(job);
-    int for_classes = o->kind == MLI_LOGISTIC || o->kind == MLI_SOFTMAX;
-    int needs_classes = metric == MLI_EVAL_AUC || metric == MLI_EVAL_ERROR;
-    int needs_value = metric == MLI_EVAL_RMSE || metric == MLI_EVAL_MAE;
-    if ((needs_classes && !for_classes) || (needs_value && for_classes) ||
-        (metric == MLI_EVAL_AUC && o->kind == MLI_SOFTMAX)) {
-        mli_fail(err, ML_E_DATA, "metric %s does not fit this target",
-                 mli_get_str(job->params, "eval_metric"));
-        mli_error_at(err, ML_E_DATA, "params.eval_metric");
-        return mli_error_hint(err, ML_E_DATA, "use loss");
-    }
-    return ML_OK;
-}
-
-/* Monotone constraints. */
-
-static int64_t find_feature(const mli_inputs *in, const char *name)
-{
-    for (int64_t j = 0; j < in->n_features; j++)
-        if (strcmp(in->features[j].name, name) == 0) return j;
-    return -1;
-}
-
-static ml_status no_feature(const char *param, const char *name, ml_error *err)
-{
-    mli_fail(err, ML_E_NAME, "\"%s\" is not a numeric feature", name);
-    return mli_error_at(err, ML_E_NAME, "params.%s", param);
-}
-
-static ml_status read_named(const mli_fit *job, const char *param, int8_t sign,
-                            int8_t *out, ml_error *err)
-{
-    const mli_inputs *in = job->train->inputs;
-    const char *const *names;
-    int64_t n = mli_get_strs(job->params, param, &names);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t j = find_feature(in, names[i]);
-        if (j < 0 || in->features[j].kind != MLI_NUMERIC)
-            return no_feature(param, names[i], err);
-        out[j] = sign;
-    }
-    return ML_OK;
-}
-
-static ml_status read_positions(const mli_fit *job, int8_t *out, ml_error *err)
-{
-    const mli_inputs *in = job->train->inputs;
-    const int64_t *signs;
-    int64_t n = mli_get_i64s(job->params, "monotone_constraints", &signs);
-    if (n > in->n_features) {
-        mli_fail(err, ML_E_SHAPE, "%lld constraints for %lld features", (long long)n,
-                 (long long)in->n_features);
-        return mli_error_at(err, ML_E_SHAPE, "params.monotone_constraints");
-    }
-    for (int64_t j = 0; j < n; j++) {
-        if (signs[j] == 0) continue;
-        if (in->features[j].kind != MLI_NUMERIC)
-            return no_feature("monotone_constraints", in->features[j].name, err);
-        if (signs[j] != 1 && signs[j] != -1) {
-            mli_fail(err, ML_E_RANGE, "%lld is not 1, -1 or 0", (long long)signs[j]);
-            return mli_error_at(err, ML_E_RANGE, "params.monotone_constraints");
-        }
-        out[j] = (int8_t)signs[j];
-    }
-    return ML_OK;
-}
-
-static ml_status read_monotone(const mli_fit *job, int8_t **monotone, ml_error *err)
-{
-    *monotone = NULL;
-    const void *list;
-    int64_t n = mli_get_strs(job->params, "increasing", (const char *const **)&list);
-    n += mli_get_strs(job->params, "decreasing", (const char *const **)&list);
-    n += mli_get_i64s(job->params, "monotone_constraints", (const int64_t **)&list);
-    if (n == 0) return ML_OK;
-    int8_t *out = mli_calloc(job->ctx, (size_t)job->train->n_features + 1, 1);
-    if (!out) return mli_nomem(err);
-    ml_status status = read_positions(job, out, err);
-    if (status == ML_OK) status = read_named(job, "increasing", 1, out, err);
-    if (status == ML_OK) status = read_named(job, "decreasing", -1, out, err);
-    if (status == ML_OK)
-        *monotone = out;
-    else
-        mli_free(job->ctx, out);
-    return status;
-}
-
-static void read_grow(const ml_params *p, mli_grow_options *g)
-{
-    g->depthwise = mli_get_enum(p, "growth", "leafwise,depthwise") == 1;
-    g->max_leaves = mli_get_i64(p, "max_leaves");
-    g->max_depth = mli_get_i64(p, "max_depth");
-    if (g->max_depth > 0 && g->max_depth < 16 && g->max_leaves > 1 << g->max_depth)
-        g->max_leaves = 1 << g->max_depth;
-    g->by_tree = mli_get_f64(p, "colsample_bytree");
-    g->by_level = mli_get_f64(p, "colsample_bylevel");
-    g->by_node = mli_get_f64(p, "colsample_bynode");
-    g->seed = (uint64_t)mli_get_i64(p, "seed");
-}
-
-static void read_rule(const mli_fit *job, mli_split_rule *r)
-{
-    const ml_params *p = job->params;
-    r->cpu_level = job->ctx->cpu_level;
-    r->l1 = mli_get_f64(p, "l1");
-    r->l2 = mli_get_f64(p, "l2");
-    r->min_h = mli_get_f64(p, "min_child_weight");
-    r->min_data = mli_get_i64(p, "min_data_in_leaf");
-    r->min_gain = mli_get_f64(p, "min_split_gain");
-    r->max_delta = mli_get_f64(p, "max_delta_step");
-    r->one_hot = mli_get_i64(p, "one_hot_max_size");
-    r->max_cat = mli_get_i64(p, "max_cat_threshold");
-    r->cat_smooth = r->cat_level_rows = mli_get_f64(p, "cat_smooth");
-    r->cat_l2 = mli_get_f64(p, "cat_l2");
-    r->cat_min_data = mli_get_i64(p, "min_data_per_group");
-}
-
-ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, int8_t **monotone,
-                           ml_error *err)
-{
-    const ml_params *p = job->params;
-    memset(out, 0, sizeof *out);
-    *monotone = NULL;
-    mli_gbdt_objective(p, job->train->inputs, &out->objective);
-    read_grow(p, &out->grow);
-    read_rule(job, &out->rule);
-    out->rounds = mli_get_i64(p, "n_trees");
-    out->patience = mli_get_i64(p, "early_stopping_rounds");
-    out->learning_rate = mli_get_f64(p, "learning_rate");
-    out->subsample = mli_get_f64(p, "subsample");
-    out->subsample_every = mli_get_i64(p, "subsample_freq");
-    out->max_bin = mli_get_i64(p, "max_bin");
-    out->min_data_in_bin = mli_get_i64(p, "min_data_in_bin");
-    out->metric = eval_metric(job);
-    ml_status status = check_objective(job, &out->objective, err);
-    if (status == ML_OK) status = check_metric(job, &out->objective, err);
-    if (status == ML_OK) status = read_monotone(job, monotone, err);
-    return status;
-}

@@ -26,6 +26,8 @@ static ml_status make_pool(mli_grower *g, ml_error *err)
     int64_t slots = POOL_BYTES / (bytes > 0 ? bytes : 1),
             most = 2 * g->options.max_leaves;
     if (slots > most) slots = most;
+    /* Symmetric trees need those of all leaves at once. */
+    if (g->options.symmetric) slots = g->options.max_leaves / 2 + 2;
     if (slots < 4) slots = 4;
     g->n_slots = (int32_t)slots;
     g->n_scratch = 3;
@@ -185,6 +187,16 @@ static void draw(const mli_grower *g, uint64_t stream, uint64_t substream, doubl
 
 #define STREAM(kind, tree) (((uint64_t)(kind) << 56) | (uint64_t)(tree))
 
+/* Of the columns in `from` (NULL: all) those that may meet the ones on the way here. */
+static void constrain(const mli_grower *g, const mli_grow_node *node, const uint8_t *from,
+                      uint8_t *to)
+{
+    for (int32_t c = 0; c < g->binner->n_used; c++) {
+        int may = (g->options.groups[c] & node->groups) != 0 || c + 1 == node->only;
+        to[c] = (uint8_t)(may && (!from || from[c]));
+    }
+}
+
 const uint8_t *mli_grow_mask(mli_grower *g, const mli_grow_node *node, int32_t slot)
 {
     const mli_grow_options *o = &g->options;
@@ -192,6 +204,10 @@ const uint8_t *mli_grow_mask(mli_grower *g, const mli_grow_node *node, int32_t s
     uint8_t *own = g->masks + (int64_t)slot * g->binner->n_columns;
     if (o->by_level < 1) {
         draw(g, STREAM(2, g->tree), (uint64_t)node->depth, o->by_level, mask, own);
+        mask = own;
+    }
+    if (o->groups && node->depth > 0) {
+        constrain(g, node, mask, own);
         mask = own;
     }
     if (o->by_node < 1) {
@@ -315,11 +331,17 @@ ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64
     root->sums.lower = -INFINITY;
     root->sums.upper = INFINITY;
     root->path = 1;
+    root->groups = UINT64_MAX;
     g->n_nodes = 1;
     g->n_heap = g->n_spare = 0;
     mli_grow_root(g);
-    push(g, 0);
-    ml_status status = divide_all(g, err);
+    ml_status status;
+    if (g->options.symmetric) {
+        status = mli_grow_levels(g, err);
+    } else {
+        push(g, 0);
+        status = divide_all(g, err);
+    }
     g->plan.columns = columns;
     return status;
 }

@@ -11,6 +11,8 @@
 
 typedef struct mli_grow_options {
     int depthwise;                     /* by depth, then gain; else by gain alone */
+    int symmetric;                     /* all leaves of a depth divided alike */
+    const uint64_t *groups;            /* [n_columns] interaction constraints, or NULL */
     int64_t max_leaves, max_depth;     /* max_depth 0: no limit */
     double by_tree, by_level, by_node; /* shares of the columns */
     uint64_t seed;
@@ -19,10 +21,12 @@ typedef struct mli_grow_options {
 typedef struct mli_grow_node {
     mli_split split;
     mli_split_leaf sums;
-    int64_t begin; /* its rows, in buffer `buffer` */
-    uint64_t path; /* names the node for random choices */
-    int64_t order; /* of becoming a leaf; breaks ties */
-    int32_t left;  /* first of two children, 0: not divided yet */
+    int64_t begin;   /* its rows, in buffer `buffer` */
+    uint64_t path;   /* names the node for random choices */
+    uint64_t groups; /* that have all columns on the way here */
+    int32_t only;    /* 1 + the column of no group that is on the way here, or 0 */
+    int64_t order;   /* of becoming a leaf; breaks ties */
+    int32_t left;    /* first of two children, 0: not divided yet */
     int32_t depth, buffer;
     int32_t hist;     /* slot of the pool, -1: none */
     int32_t kept;     /* the division is part of the tree */
@@ -111,6 +115,10 @@ void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
 /* Hands the histograms on to the children, or back to the pool. */
 void mli_grow_finish(mli_grower *g, const mli_grow_division *d);
 
+/* All depths of a symmetric tree (grow_symmetric.c). */
+ml_status mli_grow_levels(mli_grower *g, ml_error *err);
+/* hist -= small */
+void mli_grow_subtract(const mli_grower *g, uint64_t *hist, const uint64_t *small);
 /* Divides leaves ids[0..n-1] (small ones), in parallel. */
 void mli_grow_divide_many(mli_grower *g, const int32_t *ids, int32_t n);
 /* Divides one large leaf, using all threads inside; it has a histogram in the pool. */

@@ -15,6 +15,7 @@ typedef struct divisions {
 int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth)
 {
     double min_h = g->rule->min_h > 1 ? g->rule->min_h : 1;
+    if (g->options.symmetric) return depth < g->options.max_depth;
     if (g->options.max_depth > 0 && depth >= g->options.max_depth) return 0;
     return (double)h >= 2 * min_h;
 }
@@ -51,6 +52,13 @@ void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
         child->begin = node->begin + (k ? n_left : 0);
         child->path = node->path * 2 + (uint64_t)k;
         if (node->depth >= 62) child->path *= UINT64_C(6364136223846793005);
+        child->groups = node->groups;
+        child->only = node->only;
+        if (g->options.groups) {
+            uint64_t groups = g->options.groups[node->split.column];
+            child->groups &= groups;
+            if (groups == 0) child->only = node->split.column + 1;
+        }
         child->depth = node->depth + 1;
         child->buffer = buffer;
         child->hist = -1;
@@ -58,7 +66,8 @@ void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
     set_bounds(g, node, &g->nodes[left], &g->nodes[left + 1]);
     for (int32_t k = 0; k < 2; k++) {
         mli_split_leaf *sums = &g->nodes[left + k].sums;
-        mli_split_leaf_ready(g->rule, sums);
+        sums->base = 0;
+        if (sums->rows > 0) mli_split_leaf_ready(g->rule, sums);
     }
 }
 
@@ -191,7 +200,8 @@ void mli_grow_finish(mli_grower *g, const mli_grow_division *d)
     node->hist = -1;
     for (int32_t k = 0; k < 2; k++) {
         mli_grow_node *child = &g->nodes[d->left + k];
-        if (child->split.gain > 0) continue;
+        if (child->split.gain > 0 || (g->options.symmetric && child->sums.rows > 0))
+            continue;
         mli_grow_release(g, child->hist);
         child->hist = -1;
     }

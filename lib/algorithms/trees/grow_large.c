@@ -160,7 +160,7 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     large l = {.g = g, .node = node, .first = d.left, .may = may, .left = g->counts};
     l.light = 2 * h_left > node->sums.h;
     l.sum = may[0] || may[1];
-    l.hist = mli_grow_pool(g, d.slot);
+    l.hist = d.slot >= 0 ? mli_grow_pool(g, d.slot) : NULL;
     mli_division_set(&l.how, g->binner, g->bins, &node->split);
     cut_rows(&l, node->sums.rows);
     mli_parallel(g->ctx, l.tasks, large_divide, &l);
@@ -168,12 +168,15 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     int64_t n_left = places(&l);
     if (mli_run_state(g->run) == ML_CANCEL) {
         /* the caller notices */
-    } else if (mli_grow_too_few(g, node, n_left)) {
+    } else if (!g->options.symmetric && mli_grow_too_few(g, node, n_left)) {
         mli_grow_find_counted(g, node, 0);
     } else {
         mli_parallel(g->ctx, l.tasks, large_gather, &l);
         mli_grow_children(g, node, d.left, n_left, node->buffer);
-        if (l.sum) find_both(&l);
+        if (l.sum && g->options.symmetric)
+            mli_grow_subtract(g, mli_grow_pool(g, node->hist), l.hist);
+        else if (l.sum)
+            find_both(&l);
         d.done = 1 + l.light;
     }
     mli_grow_finish(g, &d);

@@ -5,8 +5,7 @@
 #ifndef MLI_TREES_OBJECTIVE_H
 #define MLI_TREES_OBJECTIVE_H
 
-#include "core/context.h"
-#include "data/design.h"
+#include "algorithms/algorithm.h"
 #include "tensor/kernels.h"
 
 /* In the order of the parameter's names: MLI_OBJECTIVES. "auto" comes before. */
@@ -20,15 +19,33 @@ enum {
     MLI_TWEEDIE,
     MLI_LOGISTIC,
     MLI_SOFTMAX,
+    MLI_CROSS_ENTROPY,
+    MLI_RANK_NDCG,
+    MLI_RANK_MAP,
+    MLI_RANK_PAIRWISE,
+    MLI_COX,
+    MLI_AFT,
+    MLI_CUSTOM,
 };
 #define MLI_OBJECTIVES                                                                   \
-    "squared,absolute,huber,quantile,poisson,gamma,tweedie,logistic,softmax"
+    "squared,absolute,huber,quantile,poisson,gamma,tweedie,logistic,softmax,"            \
+    "cross_entropy,lambdarank,rank_map,rank_pairwise,cox,aft,custom"
+
+/* Distributions of the logarithm of the time, for aft. */
+enum { MLI_AFT_NORMAL, MLI_AFT_LOGISTIC, MLI_AFT_EXTREME };
+#define MLI_AFT_DISTRIBUTIONS "normal,logistic,extreme"
 
 typedef struct mli_objective {
     int32_t kind;
-    int32_t n_scores; /* classes for softmax, else 1 */
+    int32_t n_scores;  /* classes for softmax, several quantiles, else 1 */
+    int32_t n_classes; /* of the target, 0: a number */
     double quantile, huber_delta, tweedie_power, max_step;
+    const double *quantiles; /* [n_scores] of several; NULL: `quantile` */
+    int64_t truncate;        /* rankings: the positions that count */
+    int32_t aft;             /* MLI_AFT_ */
+    double aft_scale;
     const mli_kernels *kernels;
+    const mli_hooks *hooks; /* of custom */
 } mli_objective;
 
 /* The rows of a design as an objective sees them. weight may be NULL. */
@@ -37,7 +54,27 @@ typedef struct mli_targets {
     const double *y;
     const int32_t *label;
     const double *weight;
+    const double *offset; /* added to every score of the row; NULL: none */
+    const double *event;  /* survival: 0 where the row is censored; NULL: all happened */
+    const double *upper;  /* survival: the time lies between y and this; NULL */
+    int64_t n_groups;
+    const int64_t *group; /* [n_groups + 1] first rows; NULL: none */
+    const int64_t *order; /* [rows] cox: rows by falling time */
 } mli_targets;
+
+static inline int mli_objective_ranks(const mli_objective *o)
+{
+    return o->kind >= MLI_RANK_NDCG && o->kind <= MLI_RANK_PAIRWISE;
+}
+static inline int mli_objective_survives(const mli_objective *o)
+{
+    return o->kind == MLI_COX || o->kind == MLI_AFT;
+}
+/* Does the gradient of a row depend on other rows? */
+static inline int mli_objective_whole(const mli_objective *o)
+{
+    return mli_objective_ranks(o) || o->kind == MLI_COX || o->kind == MLI_CUSTOM;
+}
 
 /* Is every target legal? ML_E_DATA names the first that is not. */
 ml_status mli_objective_check(const mli_objective *o, const mli_targets *t,
@@ -49,20 +86,67 @@ ml_status mli_objective_base(ml_context *ctx, const mli_objective *o,
  * the next. score[k * stride + i]. */
 void mli_objective_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
                              int64_t end, const double *score, int64_t stride, float *gh);
+/* The same for all rows at once, for objectives that are `whole`. */
+ml_status mli_objective_gradients_whole(ml_context *ctx, const mli_objective *o,
+                                        const mli_targets *t, const double *score,
+                                        float *gh, ml_error *err);
 /* Are the hessians all 1 (times the weight)? */
 int mli_objective_unit_hessian(const mli_objective *o);
-/* Leaf values come from a quantile of the residuals: which (0: they do not). */
-double mli_objective_renews(const mli_objective *o);
+/* Leaf values of score k come from a quantile of the residuals: which (0: they do not).
+ */
+double mli_objective_renews(const mli_objective *o, int32_t k);
 /* Sum over rows of weight * loss, and of the weights. */
 void mli_objective_loss(const mli_objective *o, const mli_targets *t, int64_t begin,
                         int64_t end, const double *score, int64_t stride, double *sum,
                         double *weight);
-/* Scores of one row to predictions, in place: value, or the probabilities of n classes
- * (two for logistic). */
+/* The number of predictions of a row: classes, or 1. */
+int32_t mli_objective_outputs(const mli_objective *o);
+/* Scores of one row to predictions: value, or the probabilities of n classes
+ * (two for logistic). Of several quantiles the one nearest to 0.5. */
 void mli_objective_value(const mli_objective *o, const double *score, double *out);
 
 /* Weighted quantile of v[n], which has room for 2n and is sorted; weight may be NULL,
  * else it is permuted too. */
 double mli_weighted_quantile(double *v, double *weight, int64_t n, double q);
+
+/* A pair of gradient and hessian, the hessian kept above 0 where the row counts. */
+static inline void mli_put_gradient(float *gh, double w, double g, double h)
+{
+    /* No row counts less than that: keeps leaf values finite for saturated rows. */
+    static const float smallest_h = 1e-16F;
+    gh[0] = (float)(w * g);
+    gh[1] = (float)(w * h);
+    if (w > 0 && !(gh[1] >= smallest_h)) gh[1] = smallest_h;
+}
+
+/* Parts: rankings (objective_rank.c), survival (objective_survival.c). */
+ml_status mli_rank_check(const mli_targets *t, ml_error *err);
+ml_status mli_rank_gradients(ml_context *ctx, const mli_objective *o,
+                             const mli_targets *t, const double *score, float *gh,
+                             ml_error *err);
+/* Mean over the groups of NDCG or average precision at `at` positions (0: all); groups
+ * without any relevant row count 1. NaN without memory. */
+double mli_rank_metric(ml_context *ctx, const mli_targets *t, const double *score,
+                       int map, int64_t at);
+/* Asks the caller's function (objective_custom.c). */
+ml_status mli_custom_gradients(ml_context *ctx, const mli_objective *o,
+                               const mli_targets *t, const double *score, float *gh,
+                               ml_error *err);
+/* The caller's metric of scores[k * rows + i]. */
+ml_status mli_custom_metric(ml_context *ctx, const mli_objective *o, const mli_targets *t,
+                            const double *score, double *out, ml_error *err);
+ml_status mli_survival_check(const mli_objective *o, const mli_targets *t, ml_error *err);
+void mli_cox_gradients(const mli_targets *t, const double *score, float *gh);
+/* Minus the mean log of the partial likelihood per event. */
+double mli_cox_loss(const mli_targets *t, const double *score);
+void mli_aft_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
+                       int64_t end, const double *score, float *gh);
+double mli_aft_row_loss(const mli_objective *o, const mli_targets *t, int64_t row,
+                        double score);
+/* Rows by falling time: fresh memory [rows], NULL without memory. */
+int64_t *mli_survival_order(ml_context *ctx, const mli_targets *t);
+/* The share of comparable pairs in which the row with the higher risk fails first
+ * (Harrell), ties of the risk counted half; NaN without memory or pairs. */
+double mli_concordance(ml_context *ctx, const mli_targets *t, const double *risk);
 
 #endif

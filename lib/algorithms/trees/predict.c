@@ -56,6 +56,37 @@ static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
     finish(p, n, out);
 }
 
+/* With fewer outputs than scores (one of several quantiles) the scores of a few rows at a
+ * time go to the scratch, before that of the engine. */
+#define PICK_ROWS 32
+
+static size_t pick_size(const gbdt_plan *p)
+{
+    return ((size_t)p->e.n_scores * PICK_ROWS * sizeof(double) + 63) / 64 * 64;
+}
+
+static void run_picked(const mli_plan *plan, const double *rows, int64_t n,
+                       int64_t stride, double *out, void *scratch)
+{
+    const gbdt_plan *p = (const gbdt_plan *)plan;
+    double *score = scratch;
+    for (int64_t begin = 0; begin < n; begin += PICK_ROWS) {
+        int64_t m = n - begin < PICK_ROWS ? n - begin : PICK_ROWS;
+        mli_engine_scores(p->engine, rows + begin * stride, m, stride, score,
+                          (char *)scratch + pick_size(p));
+        for (int64_t i = 0; i < m; i++)
+            mli_objective_value(&p->objective, score + i * p->e.n_scores,
+                                out + begin + i);
+    }
+}
+
+static void pick_scores(gbdt_plan *p)
+{
+    p->plan.scratch += pick_size(p);
+    p->plan.run = run_picked;
+    p->plan.run_f32 = NULL;
+}
+
 static void run_leaves(const mli_plan *plan, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch)
 {
@@ -107,6 +138,7 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
                         : model->inputs->classes.n ? model->inputs->classes.n
                                                    : 1;
     if (leaf) p->plan.run = run_leaves;
+    if (!leaf && p->plan.n_outputs < p->e.n_scores) pick_scores(p);
     *out = &p->plan;
     return ML_OK;
 }

@@ -176,8 +176,7 @@ void mli_split_leaf_ready(const mli_split_rule *rule, mli_split_leaf *leaf)
     leaf->base = h + rule->l2 > 0 ? t * t / (h + rule->l2) : 0;
 }
 
-/* The least hessian of a child, so that its estimated rows reach min_data as well. */
-static double least_hessian(const mli_split_rule *rule, const mli_split_leaf *leaf)
+double mli_split_least(const mli_split_rule *rule, const mli_split_leaf *leaf)
 {
     double least = rule->min_h > 1 ? rule->min_h : 1;
     double share = ((double)rule->min_data - 0.5) * (double)leaf->h / (double)leaf->rows;
@@ -190,7 +189,7 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
     const mli_split_leaf *leaf = job->leaf;
     finding f = {.rule = rule, .binner = b, .leaf = leaf};
     f.plain = !job->rows && !rule->monotone && !(rule->max_delta > 0);
-    f.min_h = least_hessian(rule, leaf);
+    f.min_h = mli_split_least(rule, leaf);
     memset(out, 0, sizeof *out);
     /* What rounding alone could give is no gain. */
     out->gain = fabs(leaf->base) * rule->gain_unit * 1e-10;

@@ -84,6 +84,8 @@ void mli_split_categories(const mli_split_rule *rule, const mli_binner *b, int32
  * is added to l2 (categories). */
 double mli_split_gain(const mli_split_rule *rule, const mli_split_leaf *leaf, int64_t gl,
                       int64_t hl, double rows_left, int monotone, double l2_more);
+/* The least hessian of a child, so that its estimated rows reach min_data as well. */
+double mli_split_least(const mli_split_rule *rule, const mli_split_leaf *leaf);
 /* Rows of a side, estimated from its hessian. */
 static inline double mli_split_rows(const mli_split_leaf *leaf, int64_t h)
 {

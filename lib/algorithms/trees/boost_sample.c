@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/boost_sample.c: which rows a tree is grown on. A row is taken when a hash of its
+ * number and the round is below a threshold: no lists, the same for any number of
+ * threads.
+ *
+ * uniform: one threshold. stratified: per class the threshold that takes its share
+ * exactly, but for a 65536th of the class. goss: all rows with large gradients and a
+ * share of the others, whose gradients are scaled up so that sums stay right (Ke and
+ * others, "LightGBM", 2017); it begins after 1 / learning_rate rounds, since the first
+ * gradients tell little.
+ */
+#include "algorithms/trees/boost.h"
+#include <math.h>
+
+#define HASH_BUCKETS 65536
+#define SIZE_BUCKETS 131072 /* of the leading 17 bits of a float */
+
+static uint64_t threshold(double share)
+{
+    if (share >= 1) return UINT64_MAX;
+    uint64_t below = (uint64_t)(share * 18446744073709549568.0);
+    return below > 0 ? below : 1;
+}
+
+/* The threshold below which about `want` of the counted hashes lie. */
+static uint64_t cut_of(const uint32_t *count, double want)
+{
+    double sum = 0;
+    for (int64_t k = 0; k < HASH_BUCKETS; k++) {
+        if (sum + count[k] >= want) {
+            double part = count[k] ? (want - sum) / count[k] : 0;
+            return ((uint64_t)k << 48) + (uint64_t)(part * 281474976710656.0);
+        }
+        sum += count[k];
+    }
+    return UINT64_MAX;
+}
+
+static ml_status stratify(mli_booster *b, mli_sample *s, ml_error *err)
+{
+    int64_t classes = b->options.objective.n_classes, rows = b->targets.rows;
+    uint32_t *count = mli_calloc(b->ctx, HASH_BUCKETS, sizeof *count);
+    s->cut = mli_calloc(b->ctx, (size_t)classes, sizeof *s->cut);
+    s->label = b->targets.label;
+    for (int64_t k = 0; count && s->cut && k < classes; k++) {
+        int64_t n = 0;
+        memset(count, 0, HASH_BUCKETS * sizeof *count);
+        for (int64_t i = 0; i < rows; i++) {
+            if (s->label[i] != k) continue;
+            count[mli_sample_hash(s, i) >> 48]++;
+            n++;
+        }
+        double want = floor(b->options.subsample * (double)n + 0.5);
+        s->cut[k] = cut_of(count, want < 1 ? 1 : want);
+    }
+    mli_free(b->ctx, count);
+    return count && s->cut ? ML_OK : mli_nomem(err);
+}
+
+static ml_status largest(mli_booster *b, mli_sample *s, ml_error *err)
+{
+    const mli_boost_options *o = &b->options;
+    int64_t rows = b->targets.rows;
+    uint32_t *count = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *count);
+    if (!count) return mli_nomem(err);
+    for (int64_t i = 0; i < rows; i++)
+        count[mli_sample_magnitude(b->gh, rows, b->n_scores, i)]++;
+    double want = floor(o->goss_top * (double)rows + 0.5), sum = 0;
+    int64_t k = SIZE_BUCKETS - 1;
+    while (k > 0 && sum + count[k] < want) sum += count[k--];
+    s->goss = 1;
+    s->gh = b->gh;
+    s->stride = rows;
+    s->n_scores = b->n_scores;
+    s->top = (uint32_t)k;
+    s->edge = count[k] ? threshold((want - sum) / count[k]) : 0;
+    double share = o->goss_other / (1 - o->goss_top);
+    s->below = threshold(share);
+    s->factor = share < 1 ? 1 / share : 1;
+    mli_free(b->ctx, count);
+    return ML_OK;
+}
+
+ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_error *err)
+{
+    const mli_boost_options *o = &b->options;
+    memset(out, 0, sizeof *out);
+    uint64_t epoch = (uint64_t)(round / o->subsample_every);
+    out->key = mli_mix(o->grow.seed + UINT64_C(0x9e3779b97f4a7c15) * (epoch + 1));
+    if (o->sampling == MLI_SAMPLE_GOSS) {
+        if ((double)round < 1 / o->learning_rate || o->goss_top + o->goss_other >= 1)
+            return ML_OK;
+        return largest(b, out, err);
+    }
+    if (o->subsample >= 1) return ML_OK;
+    if (o->sampling == MLI_SAMPLE_STRATIFIED && b->targets.label)
+        return stratify(b, out, err);
+    out->below = threshold(o->subsample);
+    return ML_OK;
+}
+
+void mli_boost_sample_free(mli_booster *b, mli_sample *s)
+{
+    mli_free(b->ctx, s->cut);
+    memset(s, 0, sizeof *s);
+}
+
+int mli_boost_sampled(const mli_sample *s)
+{
+    return s->below != 0 || s->cut || s->goss;
+}
