@@ -22,5 +22,8 @@ core.register_action("fraud", { "http-req" }, function(txn)
 end)
 
 core.register_action("plain", { "http-req" }, function(txn)
-    txn:set_var("txn.fraud_score", ("%.17g"):format(tonumber(values_of(txn).Amount) or 0))
+    local sum = 0
+    for _, value in pairs(values_of(txn)) do sum = sum + (tonumber(value) or 0) end
+    txn:set_var("txn.fraud_score", ("%.17g"):format(sum))
+    txn:set_var("txn.fraud_percent", 0)
 end)

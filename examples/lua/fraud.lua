@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- fraud.lua: scores requests against a model of fraud. The host requires it once, before
 -- its workers fork, and calls start() in each worker.
-local ml = require "libml"
+local ml = require(jit and "libml_ffi" or "libml") -- LuaJIT compiles calls by FFI
 
 local fraud = {}
 -- The file is mapped: all workers share its pages.

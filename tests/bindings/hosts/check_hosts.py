@@ -88,7 +88,8 @@ class Host:
         self.model = folder / "fraud.mlm"
         self.env = {**os.environ, "FRAUD_MODEL": str(self.model),
                     "LUA_CPATH": f"{build}/bindings/lua/{version}/?.so",
-                    "LUA_PATH": f"{EXAMPLES}/lua/?.lua;;"}
+                    "LUA_PATH": f"{EXAMPLES}/lua/?.lua;{ROOT}/bindings/lua/?.lua;;",
+                    "LIBML_LIBRARY": f"{build}/lib/libml.so"}
         if not Path(self.env["LUA_CPATH"].replace("?", "libml")).exists():
             skip(f"the module for Lua {version} is not built")
         for program in (kind, self.lua):
