@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs every code block of the documents: C blocks are compiled and run, sh blocks run line
-by line, Python and Lua blocks run where the bindings are built. Blocks of one document
+"""Runs every code block of the documents: C and C++ blocks are compiled and run, sh blocks run
+line by line, Python and Lua blocks where the bindings are built. Blocks of one document
 share a folder that has adult.csv.gz.
 
 A block in ```text is not run. Lines of sh that build or install are left out.
@@ -64,6 +64,15 @@ def run_c(code, folder, env, build, where):
     report(done.returncode == 0, where, done.stdout)
 
 
+def run_cpp(code, folder, env, build, where):
+    (folder / "program.cpp").write_text(code)
+    done = run(["c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "program.cpp", "-o",
+                "program", f"-I{ROOT / 'include'}", f"-L{build / 'lib'}", "-lml"], folder, env)
+    if done.returncode == 0:
+        done = run(["./program"], folder, env)
+    report(done.returncode == 0, where, done.stdout)
+
+
 def run_sh(code, folder, env, where):
     lines = code.replace("\\\n", " ").splitlines()
     for line in lines:
@@ -100,6 +109,8 @@ def check(document, build):
             where = f"{document.relative_to(ROOT)}:{line}"
             if language == "c":
                 run_c(code, folder, env, build, where)
+            elif language == "cpp":
+                run_cpp(code, folder, env, build, where)
             elif language == "sh":
                 run_sh(code, folder, env, where)
             elif language in ("python", "lua"):
