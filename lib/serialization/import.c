@@ -75,6 +75,7 @@ static void import_free(mli_import *im)
     mli_free(ctx, im->score);
     mli_free(ctx, im->sets);
     mli_free(ctx, im->codes);
+    mli_free(ctx, im->linear);
     mli_ensemble_builder_free(&im->trees);
 }
 
@@ -94,7 +95,9 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
     default:
         status = read_document(&im, data, size, format);
     }
-    if (!status) status = mli_import_finish(&im, out);
+    if (!status)
+        status =
+            im.linear ? mli_import_finish_linear(&im, out) : mli_import_finish(&im, out);
     import_free(&im);
     return status;
 }

@@ -70,6 +70,7 @@ typedef struct mli_import {
     int64_t n_sets, set_capacity, n_codes, code_capacity;
     mli_import_set *sets;
     int32_t *codes;
+    double *linear; /* a linear model instead of trees: [n_scores, n_features] */
 } mli_import;
 
 /* The readers. */
@@ -97,6 +98,10 @@ ml_status mli_import_add_set(mli_import *im, int32_t feature, int in_left,
                              int32_t *out);
 
 ml_status mli_import_finish(mli_import *im, ml_model **out);
+/* The same of a linear model: base and linear are its intercepts and coefficients. */
+ml_status mli_import_finish_linear(mli_import *im, ml_model **out);
+ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **out);
+ml_status mli_import_note(mli_import *im, ml_model *model); /* and seals */
 
 /* x <= the result holds for the doubles that, as floats, are < t (<= t). Below -inf there
  * is nothing: the result is -inf. */

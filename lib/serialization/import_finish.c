@@ -106,7 +106,7 @@ static ml_status make_labels(mli_import *im, mli_dictionary *out)
 }
 
 /* rank [n_features]: NULL for features without named categories. */
-static ml_status make_inputs(mli_import *im, int64_t **rank, mli_inputs **out)
+ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **out)
 {
     mli_map seen;
     ml_status status = mli_inputs_new(im->ctx, im->n_features, out, im->err);
@@ -437,12 +437,22 @@ static ml_status write_link(finisher *f)
     return s;
 }
 
+ml_status mli_import_note(mli_import *im, ml_model *model)
+{
+    mli_model_note_str(model, "imported_from", im->system);
+    mli_model_note_str(model, "imported_objective", im->objective);
+    ml_status s = mli_model_seal(model, im->err);
+    if (s) return s;
+    atomic_store(&model->unchecked, 1);
+    return mli_model_check(model, im->err);
+}
+
 static ml_status build(finisher *f, const mli_algorithm *gbdt)
 {
     mli_import *im = f->im;
     int64_t sets = im->trees.n_sets;
     ml_status s = arrange(im);
-    if (!s) s = make_inputs(im, f->rank, &f->inputs);
+    if (!s) s = mli_import_make_inputs(im, f->rank, &f->inputs);
     if (!s) s = make_params(f, gbdt);
     if (!s) s = mli_model_new(im->ctx, gbdt, f->params, f->inputs, &f->model, im->err);
     im->trees.n_sets = 0; /* they are ours to write */
@@ -453,12 +463,8 @@ static ml_status build(finisher *f, const mli_algorithm *gbdt)
         s = mli_model_add_f64s(f->model, "base_score", im->base, im->n_scores, im->err);
     if (!s) s = write_link(f);
     if (s) return s;
-    mli_model_note_str(f->model, "imported_from", im->system);
-    mli_model_note_str(f->model, "imported_objective", im->objective);
     mli_model_note_i64(f->model, "trees", im->trees.n_trees);
-    s = mli_model_seal(f->model, im->err);
-    if (!s) atomic_store(&f->model->unchecked, 1);
-    return s ? s : mli_model_check(f->model, im->err);
+    return mli_import_note(im, f->model);
 }
 
 ml_status mli_import_finish(mli_import *im, ml_model **out)

@@ -1,11 +1,227 @@
 /* SPDX-License-Identifier: MIT
  *
- * import_onnx.c: to come.
+ * import_onnx.c: ONNX graphs that hold one model of trees or one linear model
+ * (ai.onnx.ml), as converters of scikit-learn, XGBoost and LightGBM write them.
+ *
+ * Before the model there may be operators that leave values alone (Cast, Identity) or put
+ * single columns side by side (Concat); behind it, those that arrange its results (Cast,
+ * ZipMap, Reshape, ...) and one of Sigmoid, Exp and Softmax. Any other is an error that
+ * names it.
  */
-#include "serialization/import.h"
+#include "serialization/import_onnx.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static int is_model(const mli_onnx_node *n)
+{
+    return strncmp(n->op.at, "TreeEnsemble", 12) == 0 ||
+           mli_onnx_is(n->op, "LinearClassifier") ||
+           mli_onnx_is(n->op, "LinearRegressor");
+}
+
+static const mli_onnx_node *maker_of(const mli_onnx *g, const char *name)
+{
+    for (int64_t i = 0; i < g->n_nodes; i++)
+        for (int64_t k = 0; k < g->nodes[i].n_outputs; k++)
+            if (mli_onnx_is(g->nodes[i].outputs[k], name)) return &g->nodes[i];
+    return NULL;
+}
+
+static ml_status refuse(const mli_onnx *g, const mli_onnx_node *node, const char *where)
+{
+    return mli_fail(
+        g->err, ML_E_UNSUPPORTED,
+        "the graph has the operator %s %s the model, which cannot be imported",
+        node->op.at, where);
+}
+
+/* ---- before the model ---- */
+
+/* The graph's input behind operators that leave values alone. */
+static ml_status source(const mli_onnx *g, const char *name, const mli_onnx_input **out)
+{
+    for (int64_t step = 0; step <= g->n_nodes; step++) {
+        for (int64_t i = 0; i < g->n_inputs; i++) {
+            *out = &g->inputs[i];
+            if (mli_onnx_is(g->inputs[i].name, name)) return ML_OK;
+        }
+        const mli_onnx_node *maker = maker_of(g, name);
+        if (!maker || maker->n_inputs < 1)
+            return mli_fail(g->err, ML_E_FORMAT, "nothing in the graph makes \"%s\"",
+                            name);
+        if (!mli_onnx_is(maker->op, "Cast") && !mli_onnx_is(maker->op, "Identity"))
+            return refuse(g, maker, "before");
+        name = maker->inputs[0].at;
+    }
+    return mli_fail(g->err, ML_E_FORMAT, "the graph goes round in circles");
+}
+
+static const mli_onnx_node *concat_before(const mli_onnx *g, const char *name)
+{
+    const mli_onnx_node *maker = maker_of(g, name);
+    while (maker && maker->n_inputs == 1 &&
+           (mli_onnx_is(maker->op, "Cast") || mli_onnx_is(maker->op, "Identity"))) {
+        if (strcmp(maker->inputs[0].at, name) == 0) return NULL;
+        name = maker->inputs[0].at;
+        maker = maker_of(g, name);
+    }
+    return maker && mli_onnx_is(maker->op, "Concat") ? maker : NULL;
+}
+
+/* One input for each column, whose names are those of the features. */
+static ml_status named_features(mli_import *im, const mli_onnx *g,
+                                const mli_onnx_node *concat, int64_t least)
+{
+    const mli_onnx_input *in;
+    if (concat->n_inputs < least)
+        return mli_fail(g->err, ML_E_FORMAT, "the model uses feature %lld of %lld",
+                        (long long)least, (long long)concat->n_inputs);
+    ml_status s = mli_import_features(im, concat->n_inputs);
+    for (int64_t j = 0; !s && j < concat->n_inputs; j++) {
+        s = source(g, concat->inputs[j].at, &in);
+        if (!s && in->columns != 1)
+            s = mli_fail(g->err, ML_E_UNSUPPORTED,
+                         "the input \"%s\" does not have one column", in->name.at);
+        if (!s) s = mli_import_name(im, j, in->name.at, in->name.size);
+    }
+    return s;
+}
+
+static ml_status read_features(mli_import *im, const mli_onnx *g,
+                               const mli_onnx_node *node, int64_t least)
+{
+    const mli_onnx_input *in;
+    if (node->n_inputs < 1)
+        return mli_fail(g->err, ML_E_FORMAT, "the model has no input");
+    const mli_onnx_node *concat = concat_before(g, node->inputs[0].at);
+    if (concat) return named_features(im, g, concat, least);
+    ml_status s = source(g, node->inputs[0].at, &in);
+    if (s) return s;
+    if (in->columns >= 0 && in->columns < least)
+        return mli_fail(g->err, ML_E_FORMAT, "the model uses feature %lld of %lld",
+                        (long long)least, (long long)in->columns);
+    return mli_import_features(im, in->columns > 0 ? in->columns : least);
+}
+
+/* The functions of a linear model. */
+static int64_t functions_of(const mli_onnx_node *node)
+{
+    const mli_onnx_attribute *a = mli_onnx_find(node, "intercepts");
+    if (a && a->n_numbers > 0) return a->n_numbers;
+    a = mli_onnx_find(node, "targets");
+    return a && a->number >= 1 && a->number < 1e6 ? (int64_t)a->number : 1;
+}
+
+/* The largest feature that a model uses, and 1. */
+static ml_status least_features(const mli_onnx *g, const mli_onnx_node *node,
+                                int64_t *out)
+{
+    const mli_onnx_attribute *a;
+    ml_status s = ML_OK;
+    *out = 1;
+    if (strncmp(node->op.at, "TreeEnsemble", 12) == 0) {
+        s = mli_onnx_numbers(g, node, "nodes_featureids", -1, &a);
+        for (int64_t i = 0; !s && i < a->n_numbers; i++) {
+            if (!(a->numbers[i] >= 0 && a->numbers[i] < 16777215))
+                return mli_fail(g->err, ML_E_FORMAT, "nodes_featureids is out of range");
+            if ((int64_t)a->numbers[i] + 1 > *out) *out = (int64_t)a->numbers[i] + 1;
+        }
+        return s;
+    }
+    s = mli_onnx_numbers(g, node, "coefficients", -1, &a);
+    if (!s) *out = a->n_numbers / functions_of(node);
+    return s;
+}
+
+/* ---- labels ---- */
+
+ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node)
+{
+    const mli_onnx_attribute *texts = mli_onnx_find(node, "classlabels_strings");
+    const mli_onnx_attribute *ints = mli_onnx_find(node, "classlabels_int64s");
+    if (!ints) ints = mli_onnx_find(node, "classlabels_ints");
+    int named = texts && texts->n_texts > 0;
+    int64_t n = named ? texts->n_texts : ints ? ints->n_numbers : 0;
+    char text[32];
+    if (n < 2)
+        return mli_fail(g->err, ML_E_FORMAT, "a classifier with %lld classes",
+                        (long long)n);
+    ml_status s = mli_import_labels(im, n);
+    for (int64_t k = 0; !s && k < n; k++) {
+        if (named) {
+            s = mli_import_label(im, k, texts->texts[k].at, texts->texts[k].size);
+            continue;
+        }
+        if (!(fabs(ints->numbers[k]) < 9e15))
+            return mli_fail(g->err, ML_E_FORMAT, "a class label is out of range");
+        snprintf(text, sizeof text, "%lld", (long long)ints->numbers[k]);
+        s = mli_import_label(im, k, text, strlen(text));
+    }
+    return s;
+}
+
+/* ---- behind the model ---- */
+
+/* What a node behind the model does: 1 arranges, 2 is a link, 0 something else. */
+static int role_of(const mli_onnx_node *n, int linear)
+{
+    static const char arranging[] =
+        "Cast,Identity,ZipMap,Reshape,Flatten,Squeeze,Unsqueeze,"
+        "ArgMax,ArrayFeatureExtractor,Shape,Constant";
+    if (mli_in_list(n->op.at, arranging)) return 1;
+    if (mli_in_list(n->op.at, "Sigmoid,Exp,Softmax")) return 2;
+    /* Probabilities of a linear classifier, which add up to 1 already: checked there. */
+    return linear && mli_onnx_is(n->op, "Normalizer");
+}
+
+static ml_status read_behind(mli_import *im, const mli_onnx *g,
+                             const mli_onnx_node *model)
+{
+    int linear = strncmp(model->op.at, "Linear", 6) == 0;
+    const mli_onnx_node *concat =
+        model->n_inputs ? concat_before(g, model->inputs[0].at) : NULL;
+    for (int64_t i = 0; i < g->n_nodes; i++) {
+        const mli_onnx_node *n = &g->nodes[i];
+        if (n == model || n == concat) continue;
+        int role = role_of(n, linear);
+        if (!role) return refuse(g, n, is_model(n) ? "beside" : "beside or behind");
+        if (role == 1) continue;
+        if (im->link != MLI_LINK_IDENTITY || linear || im->n_classes)
+            return refuse(g, n, "behind");
+        if (mli_onnx_is(n->op, "Softmax")) return refuse(g, n, "behind");
+        im->link = mli_onnx_is(n->op, "Exp") ? MLI_LINK_EXP : MLI_LINK_SIGMOID;
+    }
+    return ML_OK;
+}
+
 ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
 {
-    (void)data;
-    (void)size;
-    return mli_fail(im->err, ML_E_UNSUPPORTED, "not yet");
+    mli_onnx g;
+    const mli_onnx_node *node = NULL;
+    int64_t least;
+    ml_status s = mli_onnx_read(im->ctx, data, size, &g, im->err);
+    for (int64_t i = 0; !s && i < g.n_nodes && !node; i++)
+        if (is_model(&g.nodes[i])) node = &g.nodes[i];
+    if (!s && !node)
+        s = mli_fail(
+            im->err, ML_E_UNSUPPORTED,
+            "the ONNX graph has no TreeEnsembleClassifier, TreeEnsembleRegressor, "
+            "LinearClassifier or LinearRegressor; other graphs cannot be imported");
+    if (!s) {
+        snprintf(im->system, sizeof im->system, "ONNX (%.40s %.16s)",
+                 g.producer.at ? g.producer.at : "",
+                 g.producer_version.at ? g.producer_version.at : "");
+        snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
+        s = least_features(&g, node, &least);
+    }
+    if (!s) s = read_features(im, &g, node, least);
+    if (!s)
+        s = strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
+                                                   : mli_onnx_trees(im, &g, node);
+    if (!s) s = read_behind(im, &g, node);
+    if (!im->n_classes && im->link == MLI_LINK_IDENTITY) im->link = MLI_LINK_NONE;
+    mli_onnx_free(&g);
+    return s;
 }

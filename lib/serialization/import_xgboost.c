@@ -23,6 +23,7 @@ typedef struct xgb {
     mli_import_node *nodes; /* [capacity] */
     int64_t capacity;
     int32_t *set; /* [nodes] of the present tree */
+    int linear;   /* the booster is gblinear */
     char place[96];
 } xgb;
 
@@ -414,12 +415,34 @@ static ml_status read_booster(xgb *x)
         s = mli_item_need(booster, place, "gbtree", MLI_V_OBJECT, &gbtree, err);
         if (!s) s = mli_item_numbers(booster, place, "weight_drop", -1, &x->drop, err);
     } else if (mli_item_is(name, "gblinear")) {
-        return unsupported(x, "the booster gblinear");
+        x->linear = 1;
     } else if (!mli_item_is(name, "gbtree")) {
         return mli_fail(err, ML_E_UNSUPPORTED, "the booster \"%s\" is not known here",
                         name->as.text);
     }
     return s ? s : mli_item_need(gbtree, place, "model", MLI_V_OBJECT, &x->model, err);
+}
+
+/* weights[j * n_scores + k], the intercepts behind them. XGBoost 3.2 writes a base_score for
+ * each class, but its gblinear adds the first to all scores; so do we. */
+static ml_status read_linear(xgb *x)
+{
+    mli_import *im = x->im;
+    int64_t n = im->n_features, k_n = im->n_scores;
+    const mli_item *weights;
+    const char *place = "learner.gradient_booster.model";
+    ml_status s =
+        mli_item_numbers(x->model, place, "weights", (n + 1) * k_n, &weights, im->err);
+    if (s) return s;
+    im->linear = mli_calloc(im->ctx, (size_t)(n * k_n), sizeof *im->linear);
+    if (!im->linear) return mli_nomem(im->err);
+    double first = im->base[0];
+    for (int64_t k = 0; k < k_n; k++) {
+        for (int64_t j = 0; j < n; j++)
+            im->linear[k * n + j] = (double)(float)weights->as.numbers[j * k_n + k];
+        im->base[k] = first + (double)(float)weights->as.numbers[n * k_n + k];
+    }
+    return ML_OK;
 }
 
 static void read_version(mli_import *im, const mli_item *root)
@@ -442,7 +465,7 @@ ml_status mli_import_xgboost(mli_import *im, const mli_item *root)
     if (!s) s = read_objective(&x);
     if (!s) s = read_features(&x);
     if (!s) s = read_levels(&x);
-    if (!s) s = read_trees(&x);
+    if (!s) s = x.linear ? read_linear(&x) : read_trees(&x);
     mli_free(im->ctx, x.nodes);
     mli_free(im->ctx, x.set);
     return s;

@@ -63,7 +63,7 @@ def write_rows(name, f):
 
 def lines(values):
     values = np.asarray(values, dtype=float)
-    values = values.reshape(len(values), -1)
+    values = values.reshape(len(values), -1) if values.size else values
     return "".join(" ".join(repr(float(v)) for v in row) + "\n" for row in values)
 
 
@@ -89,10 +89,10 @@ def xgboost_models(rng):
         "aft": ({"objective": "survival:aft"}, e, "json"),
         "rank": ({"objective": "rank:ndcg"}, third, "ubj"),
         "hinge": ({"objective": "binary:hinge"}, z > 1, "json"),
-        "gblinear": ({"objective": "binary:logistic", "booster": "gblinear"}, z > 1, "json"),
-        "gblinear3": ({"objective": "multi:softprob", "num_class": 3, "booster": "gblinear"},
+        "gblinear": ({"objective": "binary:logistic", "booster": "gblinear", "updater": "coord_descent", "nthread": 1}, z > 1, "json"),
+        "gblinear3": ({"objective": "multi:softprob", "num_class": 3, "booster": "gblinear", "updater": "coord_descent", "nthread": 1},
                       third, "ubj"),
-        "gblinreg": ({"booster": "gblinear"}, z, "json"),
+        "gblinreg": ({"booster": "gblinear", "updater": "coord_descent", "nthread": 1}, z, "json"),
     }
     for name, (params, y, kind) in cases.items():
         d = xgb.DMatrix(f, y)
@@ -103,7 +103,7 @@ def xgboost_models(rng):
         if name == "rank":
             d.set_group([20] * (len(f) // 20))
         depth = 2 if name == "softprob" else 3
-        b = xgb.train({"max_depth": depth, "eta": .3, "seed": 1} | params, d, 6)
+        b = xgb.train({"max_depth": depth, "eta": .3, "seed": 1} | params, d, 4)
         b.save_model(OUT / f"numbers.xgb_{name}.{kind}")
         t = xgb.DMatrix(test)
         write_expected(f"numbers.xgb_{name}", b.predict(t, output_margin=True), b.predict(t))
@@ -139,7 +139,7 @@ def lightgbm_models(rng):
     }
     keep = {"verbose": -1, "num_leaves": 7, "seed": 1, "num_threads": 1}
     for name, (params, y) in cases.items():
-        b = lgb.train(keep | params, lgb.Dataset(f, np.asarray(y, float)), 6)
+        b = lgb.train(keep | params, lgb.Dataset(f, np.asarray(y, float)), 5)
         text = b.model_to_string()
         (OUT / f"numbers.lgb_{name}.txt").write_text(text[:text.index("\nparameters:")])
         write_expected(f"numbers.lgb_{name}", b.predict(f[:ROWS], raw_score=True),
@@ -156,9 +156,127 @@ def lightgbm_models(rng):
                        b.predict(frame[:ROWS]))
 
 
+def run_onnx(model, x):
+    import onnxruntime
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    feed = {session.get_inputs()[0].name: x.to_numpy(np.float32)}
+    if len(session.get_inputs()) > 1:
+        feed = {i.name: x[[i.name]].to_numpy(np.float32) for i in session.get_inputs()}
+    out = session.run(None, feed)[-1]
+    return np.asarray(out)
+
+
+def every_mode():
+    """Trees with each kind of comparison, for rows with missing values."""
+    from onnx import TensorProto as T, helper as h
+    modes = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE", "BRANCH_EQ", "BRANCH_NEQ"]
+    a = {k: [] for k in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids",
+                         "falsenodeids", "missing_value_tracks_true")}
+    leaves = []
+    for t in range(24):
+        mode = modes[t % 6]
+        feature = 3 if t % 6 > 3 else t % 3
+        value = float(t % 4) if feature == 3 else [0.25, 4.0, 40.0][feature]
+        for n, (m, v, yes, no) in enumerate(((mode, value, 7, 3), ("LEAF", 0., 0, 0),
+                                             ("LEAF", 0., 0, 0))):
+            for key, x in zip(a, (t, (5, 3, 7)[n], feature, m, v, yes, no, t // 12 if n == 0 else 0)):
+                a[key].append(x)
+        leaves += [(t, 3, 2. ** -t), (t, 7, 2. ** -t / 3)]
+    node = h.make_node("TreeEnsembleRegressor", ["X"], ["y"], domain="ai.onnx.ml", n_targets=1,
+                       target_treeids=[x[0] for x in leaves], target_nodeids=[x[1] for x in leaves],
+                       target_ids=[0] * len(leaves), target_weights=[x[2] for x in leaves],
+                       base_values=[0.5], aggregate_function="AVERAGE",
+                       **{f"nodes_{k}": v for k, v in a.items()})
+    graph = h.make_graph([node], "modes", [h.make_tensor_value_info("X", T.FLOAT, [None, 5])],
+                         [h.make_tensor_value_info("y", T.FLOAT, [None, 1])])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 15), h.make_opsetid("ai.onnx.ml", 3)])
+    model.ir_version = 8
+    return model
+
+
+def onnx_models(rng):
+    from sklearn import ensemble, linear_model
+    from skl2onnx import to_onnx
+    f = numbers(rng, 2000)
+    z = target(f, rng)
+    write_rows("numbers", f[:ROWS])
+    f = f.fillna(0)
+    test = f[:ROWS]
+    write_rows("whole", test)
+    third = np.array(["low", "mid", "high"])[np.digitize(z, np.quantile(z, [.33, .66]))]
+    keep = {"random_state": 0}
+    trees = keep | {"n_estimators": 4, "max_depth": 3}
+    cases = {
+        "forest3": (ensemble.RandomForestClassifier(**trees), third),
+        "forest2": (ensemble.RandomForestClassifier(**trees), z > 1),
+        "forest": (ensemble.RandomForestRegressor(**trees), z),
+        "extra3": (ensemble.ExtraTreesClassifier(**trees), third),
+        "boost2": (ensemble.GradientBoostingClassifier(**trees), z > 1),
+        "boost3": (ensemble.GradientBoostingClassifier(**trees), third),
+        "boost": (ensemble.GradientBoostingRegressor(**trees), z),
+        "linear": (linear_model.LinearRegression(), z),
+        "logistic2": (linear_model.LogisticRegression(max_iter=1000), z > 1),
+        "logistic3": (linear_model.LogisticRegression(max_iter=1000), third),
+    }
+    for name, (model, y) in cases.items():
+        model.fit(f.to_numpy(np.float32), y if y.dtype != bool else y.astype(int))
+        options = {"zipmap": False} if hasattr(model, "predict_proba") else None
+        options = {id(model): options} if options else None
+        m = to_onnx(model, test.to_numpy(np.float32), options=options)
+        (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test))
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+    keep_all = ColumnTransformer([("all", "passthrough", list(f.columns))])
+    model = make_pipeline(keep_all, ensemble.RandomForestClassifier(**trees)).fit(f, z > 1)
+    from skl2onnx.common.data_types import FloatTensorType
+    m = to_onnx(model, initial_types=[(c, FloatTensorType([None, 1])) for c in f.columns],
+                options={id(model): {"zipmap": False}})
+    (OUT / "whole.onnx_columns.onnx").write_bytes(m.SerializeToString())
+    write_expected("whole.onnx_columns", np.empty((0, 1)), run_onnx(m, test))
+    m = every_mode()
+    (OUT / "numbers.onnx_modes.onnx").write_bytes(m.SerializeToString())
+    rows = numbers(np.random.default_rng(7), 2000)[:ROWS]
+    write_expected("numbers.onnx_modes", np.empty((0, 1)), run_onnx(m, rows))
+
+
+def catboost_models(rng):
+    import json
+    import catboost
+    f = numbers(rng, 2000)
+    z = target(f, rng)
+    third = np.array(["low", "mid", "high"])[np.digitize(z, np.quantile(z, [.33, .66]))]
+    keep = {"iterations": 5, "depth": 3, "verbose": 0, "allow_writing_files": False,
+            "thread_count": 1, "random_seed": 0}
+    classes, value = catboost.CatBoostClassifier, catboost.CatBoostRegressor
+    cases = {
+        "binary": (classes, {}, z > 1),
+        "three": (classes, {"nan_mode": "Max"}, third),
+        "ova": (classes, {"loss_function": "MultiClassOneVsAll"}, third),
+        "lossguide": (value, {"grow_policy": "Lossguide", "max_leaves": 7}, z),
+        "nested3": (classes, {"grow_policy": "Depthwise"}, third),
+        "poisson": (value, {"loss_function": "Poisson"}, np.floor(np.exp(z / 2))),
+        "tweedie": (value, {"loss_function": "Tweedie:variance_power=1.5"}, np.exp(z / 2)),
+    }
+    for name, (kind, params, y) in cases.items():
+        model = kind(**keep, **params).fit(f, y)
+        path = OUT / f"numbers.cat_{name}.json"
+        model.save_model(path, "json")
+        j = json.loads(path.read_text())
+        j["model_info"] = {"params": {"loss_function": j["model_info"]["params"]["loss_function"]},
+                           "class_params": j["model_info"].get("class_params")}
+        if kind is value:
+            del j["model_info"]["class_params"]
+        path.write_text(json.dumps(j, separators=(",", ":")))
+        raw = model.predict(f[:ROWS], prediction_type="RawFormulaVal")
+        p = model.predict_proba(f[:ROWS]) if kind is classes else model.predict(f[:ROWS])
+        write_expected(f"numbers.cat_{name}", raw, p)
+
+
 def main():
     OUT.mkdir(exist_ok=True)
-    for part in (xgboost_models, lightgbm_models):
+    for part in (xgboost_models, lightgbm_models, onnx_models,
+                 catboost_models):
         part(np.random.default_rng(7))
     rng = np.random.default_rng(7)
     f = numbers(rng, 2000)

@@ -26,6 +26,17 @@ static const struct {
     {"numbers", "lgb_nomissing.txt", 1e-14},   {"numbers", "lgb_sqrt.txt", 1e-14},
     {"numbers", "lgb_forest.txt", 1e-14},      {"numbers", "lgb_xentropy.txt", 1e-14},
     {"numbers", "lgb_lambda.txt", 1e-14},      {"numbers", "lgb_gamma.txt", 1e-14},
+    {"numbers", "xgb_gblinear.json", 1e-6},    {"numbers", "xgb_gblinear3.ubj", 1e-6},
+    {"numbers", "xgb_gblinreg.json", 1e-6},    {"numbers", "cat_binary.json", 1e-14},
+    {"numbers", "cat_three.json", 1e-14},      {"numbers", "cat_ova.json", 1e-14},
+    {"numbers", "cat_lossguide.json", 1e-14},  {"numbers", "cat_nested3.json", 1e-14},
+    {"numbers", "cat_poisson.json", 1e-14},    {"numbers", "cat_tweedie.json", 1e-14},
+    {"numbers", "onnx_modes.onnx", 1e-6},      {"whole", "onnx_forest3.onnx", 1e-6},
+    {"whole", "onnx_forest2.onnx", 1e-6},      {"whole", "onnx_forest.onnx", 1e-6},
+    {"whole", "onnx_extra3.onnx", 1e-6},       {"whole", "onnx_boost2.onnx", 1e-6},
+    {"whole", "onnx_boost3.onnx", 1e-6},       {"whole", "onnx_boost.onnx", 1e-6},
+    {"whole", "onnx_linear.onnx", 1e-6},       {"whole", "onnx_logistic2.onnx", 1e-6},
+    {"whole", "onnx_logistic3.onnx", 1e-6},    {"whole", "onnx_columns.onnx", 1e-6},
     {"named", "lgb_category.txt", 1e-14},      {"codes", "lgb_category.txt", 1e-14},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
@@ -50,12 +61,25 @@ static void check_model(const ml_model *m, const ml_table *t, const char *name,
     FILE *f = fopen(expected, "r");
     ck_assert_msg(f != NULL, "%s is missing", expected);
     matrix margins = read_matrix(&f), values = read_matrix(&f);
-    matrix a = predict_table(m, "score", t);
-    matrix b = predict_table(m, ml_model_classes(m) ? "proba" : "value", t);
-    assert_close(name, a, margins, tol);
+    /* An ONNX graph has one input without names of columns. */
+    int nameless = ml_table_find(t, ml_model_input_name(m, 0)) < 0;
+    matrix rows = {0, 0, NULL};
+    for (int64_t i = 0; nameless && i < ml_table_rows(t); i++) {
+        double row[16];
+        for (int64_t j = 0; j < ml_table_columns(t); j++)
+            row[j] = ml_table_get_f64(t, i, j);
+        matrix_add(&rows, row, ml_table_columns(t));
+    }
+    const char *kind = ml_model_classes(m) ? "proba" : "value";
+    matrix b = nameless ? predict_rows(m, kind, rows) : predict_table(m, kind, t);
     assert_close(name, b, values, tol);
-    free(a.at);
+    if (margins.rows > 0 && strcmp(ml_model_algorithm(m), "linear_regression") != 0) {
+        matrix a = predict_table(m, "score", t);
+        assert_close(name, a, margins, tol);
+        free(a.at);
+    }
     free(b.at);
+    free(rows.at);
     free(margins.at);
     free(values.at);
 }
@@ -173,6 +197,68 @@ START_TEST(shared_xgboost)
         free(fitting.at);
         ml_model_free(m);
     }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* NumPy's arrays in io.npz are stored, not compressed: the floats are the member's tail.
+ */
+START_TEST(shared_onnx)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = shared_model(ctx, "onnx_models/xgboost_regressor_tree/model.onnx");
+    if (!m) SKIP("no shared data");
+    ck_assert_int_eq(ml_model_inputs(m), 13);
+    const char *path = shared_path("onnx_models/xgboost_regressor_tree/io.npz");
+    bytes b = bytes_of_file(path);
+    /* Each member: a local header, "\x93NUMPY", version, length of the header, header. */
+    double row[13];
+    float want = NAN;
+    const unsigned char *at = b.data;
+    for (int member = 0; member < 2; member++) {
+        const unsigned char *magic =
+            find_bytes(at, b.size - (size_t)(at - b.data), "\x93NUMPY", 6);
+        ck_assert_ptr_nonnull(magic);
+        size_t header = magic[8] | (size_t)magic[9] << 8;
+        const unsigned char *data = magic + 10 + header;
+        int is_input = find_bytes(magic, header + 10, "13", 2) != NULL;
+        for (int j = 0; j < (is_input ? 13 : 1); j++) {
+            float v;
+            memcpy(&v, data + 4 * j, 4);
+            if (is_input)
+                row[j] = (double)v;
+            else
+                want = v;
+        }
+        at = data;
+    }
+    matrix rows = {1, 13, row}, expected = {1, 1, (double[]){(double)want}};
+    assert_close("xgboost_regressor_tree", predict_rows(m, "value", rows), expected,
+                 1e-6);
+    free(b.data);
+    ml_model_free(m);
+    static const char *const linear[][2] = {{"linear_regressor", "value"},
+                                            {"linear_classifier", "proba"}};
+    for (int i = 0; i < 2; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "onnx_models/%s/model.onnx", linear[i][0]);
+        m = shared_model(ctx, name);
+        matrix zero = {1, ml_model_inputs(m), calloc(64, sizeof(double))};
+        matrix p = predict_rows(m, linear[i][1], zero);
+        ck_assert(isfinite(p.at[0]));
+        free(zero.at);
+        free(p.at);
+        ml_model_free(m);
+    }
+    /* Graphs of other kinds are refused by what they lack. */
+    ml_model *none = NULL;
+    FAILS(ML_E_UNSUPPORTED,
+          ml_model_load_file(ctx, shared_path("onnx_models/qrelu_1/model.onnx"), NULL,
+                             &none, ERR));
+    FAILS(ML_E_UNSUPPORTED,
+          ml_model_load_file(ctx,
+                             shared_path("onnx_models/lgbm_classifier_tensor/model.onnx"),
+                             NULL, &none, ERR));
     ml_context_free(ctx);
 }
 END_TEST
@@ -315,12 +401,13 @@ static void try_bytes(ml_context *ctx, const void *data, size_t size)
 /* Cut anywhere it must not load; with any byte changed it loads or fails, no more. */
 START_TEST(damaged)
 {
-    static const char *const names[][2] = {{"numbers", "xgb_binary.json"},
-                                           {"numbers", "xgb_rank.ubj"},
-                                           {"named", "lgb_category.txt"},
-                                           {"named", "xgb_category.json"}};
+    static const char *const names[][2] = {
+        {"numbers", "xgb_binary.json"}, {"numbers", "xgb_rank.ubj"},
+        {"named", "lgb_category.txt"},  {"named", "xgb_category.json"},
+        {"whole", "onnx_forest2.onnx"}, {"whole", "onnx_logistic3.onnx"},
+        {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 8; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -393,16 +480,28 @@ START_TEST(messages)
     says(ctx, l, "num_leaves=7", "num_leaves=8", ML_E_FORMAT, "tree 0, from line 13");
     says(ctx, l, "leaf_value=", "leaf_value=x ", ML_E_FORMAT, "leaf_value");
     says(ctx, l, "\nTree=1\n", "\nfeature_importances:\n", ML_E_FORMAT, "tree_sizes");
+    says(ctx, "cat_three.json", "\"split_type\":\"FloatFeature\"",
+         "\"split_type\":\"OneHotFeature\"", ML_E_UNSUPPORTED, "categories");
+    says(ctx, "cat_three.json", "\"leaf_values\":[", "\"leaf_values\":[1,", ML_E_FORMAT,
+         "oblivious_trees[0]");
+    says(ctx, "onnx_modes.onnx", "BRANCH_GTE", "BRANCH_GTX", ML_E_UNSUPPORTED,
+         "BRANCH_GTX");
+    says(ctx, "onnx_modes.onnx", "TreeEnsembleRegressor", "TreeEnsembleRegresser",
+         ML_E_UNSUPPORTED, "opset 5");
+    says(ctx, "onnx_modes.onnx", "target_treeids", "target_treeidz", ML_E_FORMAT,
+         "target_treeids");
     ml_context_free(ctx);
 }
 END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[3] = {bytes_of_file(foreign_path("named", "xgb_category.json")),
+    bytes files[5] = {bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
+                      bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
+                      bytes_of_file(foreign_path("named", "xgb_category.json")),
                       bytes_of_file(foreign_path("named", "lgb_category.txt")),
                       bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj"))};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
@@ -425,5 +524,5 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
-          shared_xgboost, inputs_and_facts, from_memory, float_thresholds,
+          shared_xgboost, shared_onnx, inputs_and_facts, from_memory, float_thresholds,
           many_categories, damaged, messages, out_of_memory)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serialization/import_onnx.h: the parts of an ONNX graph that models of tables need.
+ */
+#ifndef MLI_SERIALIZATION_IMPORT_ONNX_H
+#define MLI_SERIALIZATION_IMPORT_ONNX_H
+
+#include "serialization/import.h"
+#include "serialization/import_value.h"
+
+typedef struct mli_onnx_text {
+    const char *at; /* NUL-terminated */
+    size_t size;
+} mli_onnx_text;
+
+/* Numbers of whatever type are doubles: floats, ints, tensors. */
+typedef struct mli_onnx_attribute {
+    mli_onnx_text name;
+    double number; /* f or i */
+    mli_onnx_text text;
+    int64_t n_numbers, n_texts;
+    double *numbers;
+    mli_onnx_text *texts;
+    int is_double; /* a tensor of doubles */
+} mli_onnx_attribute;
+
+typedef struct mli_onnx_node {
+    mli_onnx_text op;
+    int64_t n_inputs, n_outputs, n_attributes;
+    mli_onnx_text *inputs, *outputs;
+    mli_onnx_attribute *attributes;
+} mli_onnx_node;
+
+typedef struct mli_onnx_input {
+    mli_onnx_text name;
+    int64_t columns; /* -1: not known */
+    int32_t type;    /* of the elements: 1 float, 11 double, ... */
+} mli_onnx_input;
+
+typedef struct mli_onnx {
+    mli_doc arena;
+    ml_error *err;
+    mli_onnx_text producer, producer_version;
+    int64_t n_nodes, n_inputs;
+    mli_onnx_node *nodes;
+    mli_onnx_input *inputs; /* of the graph, without those that have a value */
+} mli_onnx;
+
+ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx *out,
+                        ml_error *err);
+void mli_onnx_free(mli_onnx *g);
+/* NULL when there is none. */
+const mli_onnx_attribute *mli_onnx_find(const mli_onnx_node *node, const char *name);
+/* The vector of an attribute, of n numbers (-1: any number of them). */
+ml_status mli_onnx_numbers(const mli_onnx *g, const mli_onnx_node *node, const char *name,
+                           int64_t n, const mli_onnx_attribute **out);
+int mli_onnx_is(mli_onnx_text t, const char *text);
+
+/* Features, labels and post_transform, the same for trees and linear models. */
+ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+
+#endif
