@@ -26,6 +26,7 @@ void *mli_arena_take(mli_arena *a, int64_t count, size_t size)
 {
     if (size && (uint64_t)count > SIZE_MAX / 2 / size) return NULL;
     size_t need = ((size_t)count * size + 63) & ~(size_t)63;
+    if (!need) need = 64; /* nothing is no failure */
     if (need > a->left) {
         size_t bytes = need > BLOCK_BYTES / 4 ? need : BLOCK_BYTES;
         struct mli_arena_block *b = mli_alloc_vec(a->ctx, 1, bytes + 64);
