@@ -227,6 +227,18 @@ class Tensor(Handle):
         except BufferError:
             return self.to_numpy().tolist()
 
+    def item(self):
+        """The only element as a float."""
+        if any(size != 1 for size in self.shape):
+            raise TypeError(f"a tensor of shape {self.shape} is not one number")
+        return lib.ml_tensor_get_f64(self._p, 0, 0)
+
+    def __float__(self):
+        return self.item()
+
+    def __int__(self):
+        return int(self.item())
+
     def __len__(self):
         if not self.ndim:
             raise TypeError("a tensor without dimensions has no length")

@@ -164,6 +164,9 @@ class Tensors(Case):
         self.assertEqual(Tensor(3.5).shape, ())
         self.assertEqual(Tensor([]).tolist(), [])
         self.assertEqual(list(t), [[1, 2], [3, 4]])
+        self.assertEqual((int(Tensor([[7]])), float(Tensor(2.5)), Tensor(3).item()),
+                         (7, 2.5, 3.0))
+        self.refused(TypeError, "(2, 2)", float, t)
 
     def test_buffers(self):
         a = array.array("d", [1, 2, 3])
