@@ -183,6 +183,27 @@ def xgboost_single(x, a):
     return times[30], total, {"p99": times[58]}
 
 
+def bindings(peer, threads, a):
+    """One row of NumPy per call through the peer's own Python."""
+    x, _ = read(a["data"])
+    rows = [np_row for np_row in x[:200].astype("f8").reshape(200, 1, -1)]
+    if peer == "sklearn-hist":
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        xt, yt = read(a["train"])
+        run = HistGradientBoostingClassifier(
+            max_iter=int(a["trees"]), max_leaf_nodes=int(a["leaves"]), early_stopping=False,
+            min_samples_leaf=1).fit(xt, yt).predict_proba
+    else:
+        _, run = booster(peer, a["model"], threads)
+    times, total = [], 0.0
+    for _ in range(20):
+        start = time.perf_counter()
+        for row in rows:
+            total += float(run(row).ravel()[0])
+        times.append((time.perf_counter() - start) / len(rows))
+    return sorted(times)[10], total, {}
+
+
 def load(peer, threads, a):
     times = []
     for _ in range(31):
@@ -226,7 +247,7 @@ def csv(peer, threads, a):
 
 
 WORKLOADS = {"logistic": logistic, "gbdt": gbdt, "predict-batch": predict_batch,
-             "predict-single": predict_single, "load": load, "csv": csv}
+             "predict-single": predict_single, "bindings": bindings, "load": load, "csv": csv}
 
 
 def main():
