@@ -524,9 +524,14 @@ class LibmlRegressor(LibmlBase):
 """
 
 
+def sk_pairs(schemas):
+    """Algorithms that predict, with each of their tasks."""
+    return [(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
+            if task in s["tasks"] and "transform" not in s["tasks"]]
+
+
 def sk_stubs(schemas):
-    made = [sk_stub(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
-            if task in s["tasks"]]
+    made = [sk_stub(s, task) for s, task in sk_pairs(schemas)]
     out = [HEAD, "from typing import Any, Literal, Optional, Sequence\n",
            "from numpy.typing import NDArray", "from typing_extensions import Self\n",
            "from libml import Model", SK_STUB_BASES.rstrip()]
@@ -534,8 +539,7 @@ def sk_stubs(schemas):
 
 
 def sk_module(schemas):
-    made = [sk_class(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
-            if task in s["tasks"]]
+    made = [sk_class(s, task) for s, task in sk_pairs(schemas)]
     names = sorted(name for name, _ in made)
     bases = sorted({base for _, base in SK_TASKS.values()})
     out = [HEAD, '"""Estimators for scikit-learn, one per algorithm and task."""\n',

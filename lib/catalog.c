@@ -11,8 +11,10 @@
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_baseline)                                                                      \
     A(mli_gbdt)                                                                          \
+    A(mli_imputer)                                                                       \
     A(mli_linear_regression)                                                             \
     A(mli_logistic_regression)                                                           \
+    A(mli_max_abs_scaler)                                                                \
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \
@@ -29,6 +31,7 @@
     M(mli_metric_recall)                                                                 \
     M(mli_metric_rmse)                                                                   \
     M(mli_metric_roc_auc)                                                                \
+    A(mli_min_max_scaler)                                                                \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
     O(mli_options_export)                                                                \
@@ -37,7 +40,10 @@
     O(mli_options_predict)                                                               \
     O(mli_options_save)                                                                  \
     O(mli_options_split)                                                                 \
-    O(mli_options_study)
+    O(mli_options_study)                                                                 \
+    A(mli_pipeline)                                                                      \
+    A(mli_robust_scaler)                                                                 \
+    A(mli_standard_scaler)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;
 #define DECLARE_M(symbol) extern const mli_metric symbol;

@@ -928,6 +928,28 @@ function ml.baseline(params) end
 ---@return libml.estimator?, libml.error?
 function ml.gbdt(params) end
 
+---Fills missing values with the mean, median or most frequent value of their column in
+---training, or with a constant.
+---@class libml.imputer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field strategy? "mean" | "median" | "mode" | "constant" What missing numbers are filled with. mode: the most frequent value. Categories get the most frequent level, or with constant a text. (default mean)
+---@field fill_value? number The constant for numbers. (default 0)
+---@field fill_text? string The constant for categories. (default missing)
+---@field indicators? boolean Add a column "... is missing" of 0 and 1 for each column with missing values in training. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Fills missing values with the mean, median or most frequent value of their column in
+---training, or with a constant.
+---@param params? libml.imputer.params
+---@return libml.estimator?, libml.error?
+function ml.imputer(params) end
+
 ---Predicts a number as a weighted sum of the inputs: ordinary least squares, ridge,
 ---lasso and elastic net, by the parameter penalty. Categories count as columns of 0 and
 ---1. Ordinary least squares gets standard errors; columns that depend on others are
@@ -988,5 +1010,107 @@ function ml.linear_regression(params) end
 ---@param params? libml.logistic_regression.params
 ---@return libml.estimator?, libml.error?
 function ml.logistic_regression(params) end
+
+---Divides each column by its largest absolute value in training: zeros stay zeros.
+---Missing values stay missing.
+---@class libml.max_abs_scaler.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Divides each column by its largest absolute value in training: zeros stay zeros.
+---Missing values stay missing.
+---@param params? libml.max_abs_scaler.params
+---@return libml.estimator?, libml.error?
+function ml.max_abs_scaler(params) end
+
+---Stretches each column so that its least and largest value in training become the ends
+---of a range. Missing values stay missing.
+---@class libml.min_max_scaler.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field range? number[] What the least and the largest value become. (default [0, 1])
+---@field clip? boolean Cut values outside the range of training. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Stretches each column so that its least and largest value in training become the ends
+---of a range. Missing values stay missing.
+---@param params? libml.min_max_scaler.params
+---@return libml.estimator?, libml.error?
+function ml.min_max_scaler(params) end
+
+---Transformers one after another, and mostly a predicting algorithm at the end: one
+---estimator, one model file, one predictor. It predicts what its last step does.
+---@class libml.pipeline.params
+---@field steps? string[] The steps in order: names of algorithms, or name=algorithm. The parameters of a step are set as "name.parameter".
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Transformers one after another, and mostly a predicting algorithm at the end: one
+---estimator, one model file, one predictor. It predicts what its last step does.
+---@param params? libml.pipeline.params
+---@return libml.estimator?, libml.error?
+function ml.pipeline(params) end
+
+---Subtracts from each column its median in training and divides by the distance of two
+---quantiles: outliers do not change the scale. Missing values stay missing.
+---@class libml.robust_scaler.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field with_centering? boolean Subtract the median. (default true)
+---@field with_scaling? boolean Divide by the distance of the quantiles. (default true)
+---@field quantile_range? number[] The quantiles, in percent. (default [25, 75])
+---@field unit_variance? boolean Scale so that normally distributed values get the variance 1. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Subtracts from each column its median in training and divides by the distance of two
+---quantiles: outliers do not change the scale. Missing values stay missing.
+---@param params? libml.robust_scaler.params
+---@return libml.estimator?, libml.error?
+function ml.robust_scaler(params) end
+
+---Subtracts from each column its mean in training and divides by the standard deviation.
+---Missing values stay missing.
+---@class libml.standard_scaler.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field with_mean? boolean Subtract the mean. (default true)
+---@field with_std? boolean Divide by the standard deviation. (default true)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Subtracts from each column its mean in training and divides by the standard deviation.
+---Missing values stay missing.
+---@param params? libml.standard_scaler.params
+---@return libml.estimator?, libml.error?
+function ml.standard_scaler(params) end
 
 return ml

@@ -82,7 +82,14 @@ typedef struct mli_algorithm {
     ml_status (*train_rows)(mli_fit *job, double *out, ml_error *err);
     /* Whose kinds the model offers: of a pipeline its last step. NULL: its own. */
     const struct mli_algorithm *(*offers)(const ml_model *model);
+    /* Algorithms made of others: changes tasks, capabilities and roles of a copy of the
+     * head to those that hold with these parameters. Nullable. */
+    void (*describe)(const ml_params *params, mli_descriptor *head);
 } mli_algorithm;
+
+/* The head that holds with these parameters: it, or `copy` changed. */
+const mli_descriptor *mli_algorithm_head(const mli_algorithm *algorithm,
+                                         const ml_params *params, mli_descriptor *copy);
 
 /* The parameter `seed`, the same everywhere. */
 #define MLI_PARAM_SEED                                                                   \

@@ -119,9 +119,7 @@ ml_status ml_estimator_set_params(ml_estimator *estimator, const ml_params *para
     if (!params) return mli_null(error, "params");
     const mli_descriptor *d = &estimator->algorithm->head;
     ml_status status = ml_params_clone(estimator->params, &p, error);
-    for (int64_t i = 0; i < params->count && !status; i++) {
-        status = mli_params_put(p, d, params->values[i].name, &params->values[i], error);
-    }
+    if (!status) status = mli_params_put_all(p, d, params, error);
     if (status) {
         ml_params_free(p);
         return status;

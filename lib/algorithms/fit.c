@@ -12,7 +12,7 @@
 
 /* Puts a name before the message of a failure; place and hint stay. The error as it was
  * becomes the cause. */
-static ml_status name_failure(const char *name, ml_status status, ml_error *err)
+ml_status mli_fit_named(const char *name, ml_status status, ml_error *err)
 {
     char text[3 * TEXT_SIZE], place[TEXT_SIZE], hint[TEXT_SIZE];
     if (!err || status == ML_E_MEMORY || status == ML_E_CANCELLED) return status;
@@ -50,11 +50,19 @@ static ml_status check_valid(const mli_design *train, const mli_design *valid,
 
 static const mli_hooks no_hooks;
 
-/* `params` are resolved. */
-static ml_status fit(ml_context *ctx, const mli_algorithm *algorithm,
-                     const ml_params *params, const mli_design *train,
-                     const mli_design *valid, const mli_hooks *hooks, mli_run *run,
-                     ml_model **out, ml_error *err)
+const mli_descriptor *mli_algorithm_head(const mli_algorithm *algorithm,
+                                         const ml_params *params, mli_descriptor *copy)
+{
+    if (!algorithm->describe) return &algorithm->head;
+    *copy = algorithm->head;
+    algorithm->describe(params, copy);
+    return copy;
+}
+
+ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,
+                       const ml_params *params, const mli_design *train,
+                       const mli_design *valid, const mli_hooks *hooks, mli_run *run,
+                       ml_model **out, ml_error *err)
 {
     ml_model *m = NULL;
     ml_status status = check_valid(train, valid, err);
@@ -70,7 +78,7 @@ static ml_status fit(ml_context *ctx, const mli_algorithm *algorithm,
                    .model = m,
                    .hooks = hooks};
     status = algorithm->fit(&job, err);
-    if (status) status = name_failure(algorithm->head.name, status, err);
+    if (status) status = mli_fit_named(name, status, err);
     /* Cancelled in the last moment is cancelled. */
     if (!status) status = mli_run_check(run, err);
     if (!status) status = mli_model_seal(m, err);
@@ -91,7 +99,8 @@ ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
     ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
     if (status) return status;
     mli_pool *pool = mli_parallel_hold(ctx);
-    status = fit(ctx, algorithm, resolved, train, valid, &no_hooks, run, out, err);
+    status = mli_fit_part(ctx, algorithm, algorithm->head.name, resolved, train, valid,
+                          &no_hooks, run, out, err);
     mli_parallel_release(pool);
     ml_params_free(resolved);
     return status;
@@ -111,8 +120,9 @@ static ml_status design_of(ml_context *ctx, const mli_algorithm *algorithm,
                            const ml_params *params, const ml_table *train,
                            const ml_model *start, mli_design **out, ml_error *err)
 {
-    if (!start)
-        return mli_design_train(ctx, &algorithm->head, params, train, out, err);
+    mli_descriptor copy;
+    const mli_descriptor *head = mli_algorithm_head(algorithm, params, &copy);
+    if (!start) return mli_design_train(ctx, head, params, train, out, err);
     const char *target = mli_get_str(params, "target");
     if (start->algorithm != algorithm)
         return mli_fail(err, ML_E_ARGUMENT, "a model of %s cannot go on as %s",
@@ -141,10 +151,11 @@ ml_status mli_fit_table_hooks(ml_context *ctx, const mli_algorithm *algorithm,
     }
     if (!status && valid) {
         status = mli_design_apply(design->inputs, valid, 1, &other, err);
-        if (status) status = name_failure("the validation table", status, err);
+        if (status) status = mli_fit_named("the validation table", status, err);
     }
     if (!status)
-        status = fit(ctx, algorithm, resolved, design, other, hooks, run, out, err);
+        status = mli_fit_part(ctx, algorithm, algorithm->head.name, resolved, design,
+                              other, hooks, run, out, err);
     mli_parallel_release(pool);
     mli_design_free(other);
     mli_design_free(design);

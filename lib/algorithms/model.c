@@ -15,9 +15,7 @@ static ml_status kept_params(const mli_descriptor *d, const ml_params *params,
                              ml_params **out, ml_error *err)
 {
     ml_status status = ml_params_clone(params, out, err);
-    for (const mli_param *p = d->params; p && p->name && !status; p++) {
-        if (p->flags & MLI_FLAG_NO_EFFECT) (void)!mli_params_remove(*out, p->name);
-    }
+    if (!status) mli_params_drop(*out, d, MLI_FLAG_NO_EFFECT);
     return status;
 }
 

@@ -79,6 +79,14 @@ ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
                          const ml_params *params, const mli_design *train,
                          const mli_design *valid, mli_run *run, ml_model **out,
                          ml_error *err);
+/* The same as a part of another algorithm, which names it in errors; `params` are
+ * resolved and have no roles. */
+ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,
+                       const ml_params *params, const mli_design *train,
+                       const mli_design *valid, const mli_hooks *hooks, mli_run *run,
+                       ml_model **out, ml_error *err);
+/* Puts a name before the message of a failure; place and hint stay. */
+ml_status mli_fit_named(const char *name, ml_status status, ml_error *err);
 /* A plan for a kind, "class" included. NULL kind: the first of the descriptor that the
  * model's task offers. *kind_out receives the name as the descriptor has it. */
 ml_status mli_plan_new(const ml_model *m, const char *kind, const char **kind_out,

@@ -8,6 +8,7 @@
  */
 #include "core/params.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define WORD_SIZE 96
@@ -16,6 +17,7 @@ typedef struct condition {
     const char *at;
     const ml_params *values;
     const mli_descriptor *descriptor; /* when only checking: names must exist */
+    const char *path;                 /* of the parameter: of parts, "scale.copy" */
     int malformed;
 } condition;
 
@@ -70,6 +72,17 @@ static int one_of(condition *c, const mli_value *v)
     return found;
 }
 
+/* The value of a parameter beside the one whose condition this is. */
+static const mli_value *find(const condition *c, const char *name)
+{
+    char full[MLI_PATH_SIZE];
+    const char *dot = c->path ? strrchr(c->path, '.') : NULL;
+    if (!c->values) return NULL;
+    if (!dot) return mli_params_find(c->values, name);
+    snprintf(full, sizeof full, "%.*s%s", (int)(dot - c->path + 1), c->path, name);
+    return mli_params_find(c->values, full);
+}
+
 static int test(condition *c)
 {
     static const struct {
@@ -81,7 +94,7 @@ static int test(condition *c)
     take_word(c, name);
     if (c->malformed) return 1;
     if (c->descriptor && !mli_param_find(c->descriptor, name)) c->malformed = 1;
-    const mli_value *v = c->values ? mli_params_find(c->values, name) : NULL;
+    const mli_value *v = find(c, name);
     int not_in = take(c, "not ");
     if (not_in || take(c, "in ")) {
         if (not_in && !take(c, "in ")) c->malformed = 1;
@@ -116,14 +129,14 @@ static int evaluate(condition *c)
 int mli_param_active(const mli_param *param, const ml_params *values)
 {
     if (!param->active_if) return 1;
-    condition c = {param->active_if, values, NULL, 0};
+    condition c = {.at = param->active_if, .values = values, .path = param->name};
     int holds = evaluate(&c);
     return holds || c.malformed;
 }
 
 int mli_condition_valid(const mli_descriptor *d, const char *text)
 {
-    condition c = {text, NULL, d, 0};
+    condition c = {.at = text, .descriptor = d};
     evaluate(&c);
     return !c.malformed;
 }

@@ -21,6 +21,8 @@
 #define MLI_FLAG_ROUNDS 32    /* the number of rounds; models offer the attribute
                                  "n_rounds", fewer when they stopped early */
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
+#define MLI_FLAG_PARTS 128    /* STRS: names other algorithms, whose parameters the set holds
+                                 as well: see mli_path */
 
 /* One parameter. Bounds are text, parsed at validation: exact for 64-bit integers. */
 typedef struct mli_param {
@@ -100,6 +102,7 @@ typedef struct mli_value {
     char *name;
     int32_t type;  /* ML_PARAM_ */
     int32_t given; /* set explicitly, not by default */
+    int32_t line, column; /* where it stood in a document; 0: in none */
     int64_t i64;   /* BOOL, I64 */
     double f64;    /* F64, and I64 converted */
     char *text;    /* every type, as text that set_str accepts */
@@ -117,11 +120,47 @@ struct ml_params {
 
 const mli_value *mli_params_find(const ml_params *p, const char *name);
 ml_status mli_params_remove(ml_params *p, const char *name);
+/* ---- parts ----
+ * A parameter flagged MLI_FLAG_PARTS lists algorithms: "imputer", or with a name of their
+ * own "scale=standard_scaler". Their parameters (not their roles) stand in the same flat
+ * set as "scale.with_mean", and so on for parts of parts: names with dots are paths. With
+ * a range "{a}", each item is the name of one more `a`. Setting the list adds the defaults
+ * of new parts and removes what belongs to those that are gone. */
+#define MLI_PART_NAME 64
+typedef struct mli_param_part {
+    char name[MLI_PART_NAME];
+    const mli_descriptor *d; /* of an algorithm */
+} mli_param_part;
+/* An item of a list of parts. */
+ml_status mli_part_read(const mli_param *list, const char *item, mli_param_part *out,
+                        ml_error *err);
+
+/* Where a path leads: a parameter whose name is the whole path, of the descriptor `d`. */
+#define MLI_PATH_SIZE 256
+typedef struct mli_path {
+    const mli_descriptor *d;
+    const mli_param *param;
+    mli_param copy;
+    char name[MLI_PATH_SIZE];
+} mli_path;
+/* Fails with the nearest name when there is no such parameter. */
+ml_status mli_path_find(const ml_params *p, const mli_descriptor *d, const char *path,
+                        mli_path *out, ml_error *err);
+/* Removes the values of parameters with a flag, those of parts as well. */
+void mli_params_drop(ml_params *p, const mli_descriptor *d, int32_t flag);
+/* The parameters of one part, as a set of their own. */
+ml_status mli_params_part(const ml_params *p, const char *part, ml_params **out,
+                          ml_error *err);
+
 /* Checks one value against a descriptor and stores it under its proper name, converted to
  * its type. Unknown names fail with the nearest name; out-of-range values name the range.
  * The place of the error is "params.<name>". */
 ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name,
                          const mli_value *value, ml_error *err);
+/* The same for a whole set, lists of parts before what is in their parts. On failure some
+ * values may have been put. */
+ml_status mli_params_put_all(ml_params *p, const mli_descriptor *d,
+                             const ml_params *given, ml_error *err);
 /* A new set with all parameters and roles of the descriptor: the given values checked,
  * the others at their defaults. `given` may be NULL. Order: as in the descriptor. */
 ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,

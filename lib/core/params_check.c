@@ -220,6 +220,22 @@ static ml_status check_range(const mli_param *q, const mli_value *v, ml_error *e
     return status;
 }
 
+/* Stores a list of parts, and what comes and goes with it. Takes the value. */
+static ml_status put_parts(ml_params *p, const mli_param *q, mli_value *v, ml_error *err)
+{
+    mli_value old = {0};
+    const mli_value *before = mli_params_find(p, q->name);
+    ml_status status = before ? mli_value_copy(p->ctx, before, &old, err) : ML_OK;
+    if (status == ML_OK) {
+        status = mli_params_store(p, q->name, v, err);
+    } else {
+        mli_value_free(p->ctx, v);
+    }
+    if (status == ML_OK) status = mli_parts_renew(p, q, before ? &old : NULL, err);
+    mli_value_free(p->ctx, &old);
+    return status;
+}
+
 /* Checks and stores; `given`: by the user, not a default. The value has its text. */
 static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *value,
                            int given, ml_error *err)
@@ -232,12 +248,14 @@ static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *va
     ml_status status = convert(p->ctx, q, value, &v, err);
     if (status != ML_OK) return status;
     v.given = given;
-    status = check_range(q, &v, err);
+    status = q->flags & MLI_FLAG_PARTS ? mli_parts_normal(p->ctx, q, &v, err)
+                                       : check_range(q, &v, err);
     if (status != ML_OK) {
         mli_value_free(p->ctx, &v);
         return status;
     }
-    return mli_params_store(p, q->name, &v, err);
+    return q->flags & MLI_FLAG_PARTS ? put_parts(p, q, &v, err)
+                                     : mli_params_store(p, q->name, &v, err);
 }
 
 /* The same for numbers without text, as callers make them on the stack. */
@@ -294,12 +312,13 @@ static const char *nearest_alias(const mli_param *list, const char *name, int *l
     return best;
 }
 
-static ml_status unknown(const mli_descriptor *d, const char *name, ml_error *err)
+ml_status mli_param_unknown(const mli_descriptor *d, const char *name, const char *path,
+                            ml_error *err)
 {
     const char *names[NAMES_MAX];
     int64_t n = list_names(d, names);
     mli_fail(err, ML_E_NAME, "%s has no parameter \"%s\"", d->name, name);
-    mli_error_at(err, ML_E_NAME, "params.%s", name);
+    mli_error_at(err, ML_E_NAME, "params.%s", path);
     const char *near = mli_nearest(name, names, n);
     int least = near ? mli_distance(name, near) : 1000;
     const char *by_alias = nearest_alias(d->params, name, &least);
@@ -313,33 +332,61 @@ static ml_status unknown(const mli_descriptor *d, const char *name, ml_error *er
     return mli_error_hint(err, ML_E_NAME, "its parameters are %s", list);
 }
 
+/* Adds to the place of a failure where the value stood in a document. */
+static ml_status locate(const mli_value *v, ml_status status, ml_error *err)
+{
+    char place[512];
+    if (!status || !v->line || !err || status == ML_E_MEMORY) return status;
+    snprintf(place, sizeof place, "%s", ml_error_location(err));
+    return mli_error_at(err, status, "line %d, column %d, %s", (int)v->line,
+                        (int)v->column, place);
+}
+
+static ml_status put_path(ml_params *p, const mli_descriptor *d, const char *path,
+                          const mli_value *value, int given, ml_error *err)
+{
+    mli_path at;
+    ml_status status = mli_path_find(p, d, path, &at, err);
+    if (!status) status = put(p, at.param, value, given, err);
+    return locate(value, status, err);
+}
+
 ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name,
                          const mli_value *value, ml_error *err)
 {
-    const mli_param *q = mli_param_find(d, name);
-    return q ? put(p, q, value, 1, err) : unknown(d, name, err);
+    return put_path(p, d, name, value, 1, err);
+}
+
+ml_status mli_params_default(ml_params *p, const mli_param *q, ml_error *err)
+{
+    mli_value text = {.type = ML_PARAM_STR};
+    if (!q->dflt) return ML_OK;
+    text.text = (char *)(uintptr_t)q->dflt;
+    return put(p, q, &text, 0, err);
 }
 
 ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *name,
                           mli_value *value, ml_error *err)
 {
-    const mli_param *q = mli_param_find(d, name);
-    ml_status status = q ? ML_OK : unknown(d, name, err);
-    if (q && q->type == value->type && value->type <= ML_PARAM_STR && *value->text) {
+    mli_path at;
+    ml_status status = mli_path_find(p, d, name, &at, err);
+    const mli_param *q = at.param;
+    if (status == ML_OK && q->type == value->type && value->type <= ML_PARAM_STR &&
+        *value->text) {
         status = check_range(q, value, err); /* no need to convert */
         if (status == ML_OK) return mli_params_store(p, q->name, value, err);
-    } else if (q) {
+    } else if (status == ML_OK) {
         status = put(p, q, value, 1, err);
     }
     mli_value_free(p->ctx, value);
     return status;
 }
 
-/* Which parameter each given value is for. Sets are mostly in the order of the
- * descriptor, so the one behind the last is tried first. */
+/* Which parameter each given value is for; NULL for those of parts. Sets are mostly in
+ * the order of the descriptor, so the one behind the last is tried first. */
 typedef struct matching {
     const ml_params *given;
-    const mli_param *which[NAMES_MAX];
+    const mli_param **which;
 } matching;
 
 static const mli_param *next_or_find(const mli_descriptor *d, const mli_param *last,
@@ -351,24 +398,31 @@ static const mli_param *next_or_find(const mli_descriptor *d, const mli_param *l
     return mli_param_find(d, name);
 }
 
+static ml_status given_twice(const mli_param *q, const char *a, const char *b,
+                             ml_error *err)
+{
+    mli_fail(err, ML_E_ARGUMENT, "given twice, as \"%s\" and as \"%s\"", a, b);
+    place(q, ML_E_ARGUMENT, err);
+    return mli_error_hint(err, ML_E_ARGUMENT, "leave one of them out");
+}
+
 /* Each given name must be known, and no parameter given twice under two names. */
 static ml_status match_names(const mli_descriptor *d, matching *m, ml_error *err)
 {
-    const mli_param *q = NULL;
+    const mli_param *last = NULL;
     for (int64_t i = 0; m->given && i < m->given->count; i++) {
         const char *name = m->given->values[i].name;
-        q = next_or_find(d, q, name);
-        if (!q) return unknown(d, name, err);
-        for (int64_t k = 0; k < i; k++) {
-            if (m->which[k] != q) continue;
-            mli_fail(err, ML_E_ARGUMENT, "given twice, as \"%s\" and as \"%s\"",
-                     m->given->values[k].name, name);
-            place(q, ML_E_ARGUMENT, err);
-            return mli_error_hint(err, ML_E_ARGUMENT, "leave one of them out");
-        }
-        if (i == NAMES_MAX)
-            return mli_fail(err, ML_E_INTERNAL, "%s has too many parameters", d->name);
+        const mli_param *q = strchr(name, '.') ? NULL : next_or_find(d, last, name);
         m->which[i] = q;
+        if (!q && strchr(name, '.')) continue;
+        if (!q)
+            return locate(&m->given->values[i], mli_param_unknown(d, name, name, err),
+                          err);
+        for (int64_t k = 0; k < i; k++) {
+            if (m->which[k] == q)
+                return given_twice(q, m->given->values[k].name, name, err);
+        }
+        last = q;
     }
     return ML_OK;
 }
@@ -386,16 +440,11 @@ static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
                              const matching *m, ml_params *p, ml_error *err)
 {
     const mli_value *v = given_for(m, q);
-    if (v) return put(p, q, v, v->given, err);
-    if (q->flags & MLI_FLAG_REQUIRED) {
-        mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
-        place(q, ML_E_ARGUMENT, err);
-        return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name, wanted(q));
-    }
-    if (!q->dflt) return ML_OK;
-    mli_value text = {.type = ML_PARAM_STR};
-    text.text = (char *)(uintptr_t)q->dflt;
-    return put(p, q, &text, 0, err);
+    if (v) return locate(v, put(p, q, v, v->given, err), err);
+    if (!(q->flags & MLI_FLAG_REQUIRED)) return mli_params_default(p, q, err);
+    mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
+    place(q, ML_E_ARGUMENT, err);
+    return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name, wanted(q));
 }
 
 static ml_status resolve_list(const mli_descriptor *d, const mli_param *list,
@@ -408,16 +457,63 @@ static ml_status resolve_list(const mli_descriptor *d, const mli_param *list,
     return status;
 }
 
+static int dots(const char *name)
+{
+    int n = 0;
+    for (; *name; name++) n += *name == '.';
+    return n;
+}
+
+/* Those with so many dots; *deepest is the largest number seen. */
+static ml_status put_level(ml_params *p, const mli_descriptor *d, const ml_params *given,
+                           int level, int *deepest, ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t i = 0; given && i < given->count && status == ML_OK; i++) {
+        const mli_value *v = &given->values[i];
+        int n = dots(v->name);
+        if (n > *deepest) *deepest = n;
+        if (n == level) status = put_path(p, d, v->name, v, v->given, err);
+    }
+    return status;
+}
+
+/* Parameters of parts: those of parts of parts come after the lists that make them. */
+static ml_status put_parts_of(ml_params *p, const mli_descriptor *d,
+                              const ml_params *given, ml_error *err)
+{
+    int deepest = 1;
+    ml_status status = ML_OK;
+    for (int level = 1; level <= deepest && status == ML_OK; level++)
+        status = put_level(p, d, given, level, &deepest, err);
+    return status;
+}
+
+ml_status mli_params_put_all(ml_params *p, const mli_descriptor *d,
+                             const ml_params *given, ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < given->count && status == ML_OK; i++) {
+        const mli_value *v = &given->values[i];
+        if (!strchr(v->name, '.')) status = mli_params_put(p, d, v->name, v, err);
+    }
+    return status ? status : put_parts_of(p, d, given, err);
+}
+
 ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
                              const ml_params *given, ml_params **out, ml_error *err)
 {
     ml_params *p = NULL;
-    matching m;
-    m.given = given;
+    matching m = {.given = given};
+    m.which = mli_calloc(ctx, given ? (size_t)given->count : 0, sizeof *m.which);
+    if (!m.which) return mli_nomem(err);
     ml_status status = match_names(d, &m, err);
     if (status == ML_OK) status = ml_params_new(ctx, &p, err);
     if (status == ML_OK) status = resolve_list(d, d->params, &m, p, err);
+    if (status == ML_OK) status = put_parts_of(p, d, given, err);
+    if (status == ML_OK) status = mli_parts_complete(p, d, "", err);
     if (status == ML_OK) status = resolve_list(d, d->roles, &m, p, err);
+    mli_free(ctx, m.which);
     if (status != ML_OK) {
         ml_params_free(p);
         return status;

@@ -179,7 +179,9 @@ static ml_status read_object(ml_params *p, const mli_descriptor *d, const char *
         ml_status status = read_string(p->ctx, &j, &name, err);
         if (status != ML_OK) return status;
         if (name.size == 0) status = bad_json(&j, "an empty name", err);
-        if (status == ML_OK && mli_params_find(p, name.data)) {
+        /* The defaults of parts are there as soon as the parts are. */
+        const mli_value *old = mli_params_find(p, name.data);
+        if (status == ML_OK && old && old->given) {
             status = bad_json(&j, "a name twice", err);
         }
         if (status == ML_OK) status = read_pair(p, d, &j, name.data, err);

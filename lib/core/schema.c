@@ -26,8 +26,9 @@ static const char *const task_names[] = {"regression", "classification", "rankin
 static const char *const cap_names[] = {"missing",    "categories",     "weights",
                                         "text",       "early_stopping", "partial_fit",
                                         "warm_start", "multi_target",   NULL};
-static const char *const flag_names[] = {"required",  "expert", "role",     "nullable",
-                                         "no_effect", "rounds", "stopping", NULL};
+static const char *const flag_names[] = {"required", "expert",    "role",
+                                         "nullable", "no_effect", "rounds",
+                                         "stopping", "parts",     NULL};
 
 /* The names of set bits, as a comma-separated list; NULL when out of memory. */
 static char *bit_list(ml_context *ctx, uint32_t bits, const char *const *names)
@@ -285,9 +286,10 @@ ml_status ml_params_select(const ml_params *params, const ml_schema *schema,
     ml_params *p = NULL;
     ml_status status = ml_params_new(params->ctx, &p, error);
     for (int64_t i = 0; i < params->count && status == ML_OK; i++) {
-        const mli_param *q = mli_param_find(schema->d, params->values[i].name);
-        if (!q) continue;
+        mli_path at;
         mli_value v;
+        if (mli_path_find(params, schema->d, params->values[i].name, &at, NULL)) continue;
+        const mli_param *q = at.param;
         status = mli_value_copy(p->ctx, &params->values[i], &v, error);
         if (status == ML_OK) status = mli_params_store(p, q->name, &v, error);
     }

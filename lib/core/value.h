@@ -29,6 +29,23 @@ ml_status mli_params_store(ml_params *p, const char *name, mli_value *value,
 ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *name,
                           mli_value *value, ml_error *err);
 
+/* Fails for a name that the descriptor lacks; the place is params.<path>. */
+ml_status mli_param_unknown(const mli_descriptor *d, const char *name, const char *path,
+                            ml_error *err);
+/* Checks the items of a list of parts, and writes them the one way: "name" where that is
+ * the algorithm's, else "name=algorithm". */
+ml_status mli_parts_normal(ml_context *ctx, const mli_param *list, mli_value *v,
+                           ml_error *err);
+/* After a list of parts has changed from `old` (nullable): removes what belongs to parts
+ * that are gone, and adds the defaults of new ones. */
+ml_status mli_parts_renew(ml_params *p, const mli_param *list, const mli_value *old,
+                          ml_error *err);
+/* Fails for a part that lacks a required parameter. */
+ml_status mli_parts_complete(const ml_params *p, const mli_descriptor *d,
+                             const char *prefix, ml_error *err);
+/* Stores a default. */
+ml_status mli_params_default(ml_params *p, const mli_param *q, ml_error *err);
+
 /* Items of a list, collected as text. `plain` ones may be numbers or true and false;
  * others were in quotes. */
 typedef struct mli_items {

@@ -92,6 +92,11 @@ void mli_inputs_free(mli_inputs *in);
  * checks, later ones are free. mli_design_apply and mli_plan_new call it; whoever uses
  * levels otherwise must. (Classes are checked when a model is loaded.) ML_E_FORMAT. */
 ml_status mli_inputs_check(mli_inputs *in, ml_error *err);
+/* Task, classes and the names of role columns, for new inputs. */
+ml_status mli_inputs_take_roles(mli_inputs *to, const mli_inputs *from, ml_error *err);
+/* Those features that are chosen[j], with the roles. */
+ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inputs **out,
+                            ml_error *err);
 /* Do the offsets rise from 0, are the texts UTF-8, and (sorted) strictly ascending? */
 int mli_dictionary_valid(const mli_dictionary *d, int sorted);
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
@@ -140,6 +145,12 @@ ml_status mli_design_apply(mli_inputs *inputs, const ml_table *table, int need_t
 ml_status mli_design_take(const mli_design *design, const int64_t *rows, int64_t count,
                           mli_design **out, ml_error *err);
 void mli_design_free(mli_design *design);
+/* The rows and roles of a design with the columns of a table, as `inputs` says. */
+ml_status mli_design_replace(const mli_design *design, mli_inputs *inputs,
+                             const ml_table *table, mli_design **out, ml_error *err);
+/* Can the algorithm take its columns: kinds, and where it must, finite values? */
+ml_status mli_design_suits(const mli_design *d, const mli_descriptor *algorithm,
+                           ml_error *err);
 
 /* Feature j of rows begin..end-1: numbers (missing NaN) or codes (missing NaN). */
 void mli_design_f64(const mli_design *d, int64_t feature, int64_t begin, int64_t end,

@@ -248,9 +248,7 @@ static ml_status start_model(reader *r)
     status = mli_model_new(r->ctx, r->algorithm, none, r->inputs, &r->model, r->err);
     ml_params_free(none);
     if (status) return status;
-    for (const mli_param *q = r->algorithm->head.params; q && q->name; q++) {
-        if (q->flags & MLI_FLAG_NO_EFFECT) (void)!mli_params_remove(r->params, q->name);
-    }
+    mli_params_drop(r->params, &r->algorithm->head, MLI_FLAG_NO_EFFECT);
     ml_params_free(r->model->params);
     r->model->params = r->params;
     r->params = NULL;

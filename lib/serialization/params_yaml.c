@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * params_yaml.c: reading sets of values from YAML, by libyaml's events. One mapping from
- * names to scalars or lists of scalars. Anchors, aliases and tags are refused: nothing in
+ * names to scalars, lists of scalars, and mappings, whose names become paths: `a: {b: 1}`
+ * is the value "a.b". Items of a list may be parts, algorithms with parameters (see
+ * core/params.h):
+ *
+ *     steps:
+ *       - imputer                          "imputer"
+ *       - scale: standard_scaler           "scale=standard_scaler"
+ *       - model:                           "model=gbdt", and the value "model.n_trees"
+ *           algorithm: gbdt
+ *           n_trees: 50
+ *
+ * Anchors, aliases and tags are refused: nothing in
  * a document expands. Plain scalars are typed by the core schema of YAML 1.2, but for
  * texts such as 007 and +1, which stay as they are written. Writing is in
  * params_yaml_write.c.
@@ -12,6 +23,8 @@
 
 #include <string.h>
 #include <yaml.h>
+
+#define DEEPEST 32 /* levels of mappings */
 
 typedef struct reader {
     ml_context *ctx;
@@ -161,6 +174,17 @@ static ml_status read_scalar(reader *r, mli_value *v)
     }
 }
 
+/* Stores a value with its place in the document. */
+static ml_status store(reader *r, const char *name, mli_value *v, yaml_mark_t mark)
+{
+    v->line = (int32_t)mark.line + 1;
+    v->column = (int32_t)mark.column + 1;
+    return mli_params_store(r->set, name, v, r->err);
+}
+
+static ml_status read_mapping(reader *r, const char *prefix, int depth, char **algorithm);
+static ml_status read_part(reader *r, const char *prefix, int depth, mli_items *items);
+
 /* An item of a list. */
 static ml_status read_item(reader *r, mli_items *items)
 {
@@ -172,8 +196,7 @@ static ml_status read_item(reader *r, mli_items *items)
         return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
     }
     if (r->event.type != YAML_SCALAR_EVENT) {
-        return fail_here(r, "a list inside a list, or a mapping inside a list",
-                         "lists hold plain values only");
+        return fail_here(r, "a list inside a list", "lists hold values or parts");
     }
     ml_status status = check_scalar(r, &plain);
     if (status != ML_OK) return status;
@@ -196,42 +219,81 @@ static ml_status read_item(reader *r, mli_items *items)
     return status;
 }
 
-static ml_status read_list(reader *r, mli_value *v)
+/* The value that was stored last moves in front of those from `at` on. */
+static void move_last(ml_params *set, int64_t at)
+{
+    mli_value last = set->values[set->count - 1];
+    memmove(set->values + at + 1, set->values + at,
+            (size_t)(set->count - 1 - at) * sizeof last);
+    set->values[at] = last;
+}
+
+/* A list, stored as `name` before what its parts hold. */
+static ml_status read_list(reader *r, const char *prefix, const char *name, int depth)
 {
     if (r->event.data.sequence_start.anchor || r->event.data.sequence_start.tag) {
         return fail_here(r, "a list with an anchor (&) or a tag (!)", "leave it out");
     }
+    yaml_mark_t mark = r->event.start_mark;
     mli_items items;
+    mli_value v = {0};
+    int64_t at = r->set->count, parts = 0;
     mli_items_init(&items, r->ctx);
     ml_status status = next(r);
     while (status == ML_OK && r->event.type != YAML_SEQUENCE_END_EVENT) {
-        status = read_item(r, &items);
+        int is_part = r->event.type == YAML_MAPPING_START_EVENT;
+        parts += is_part;
+        status = is_part ? read_part(r, prefix, depth, &items) : read_item(r, &items);
         if (status == ML_OK) status = next(r);
     }
     if (status == ML_OK) {
-        status = mli_items_value(&items, mli_items_type(&items), v, r->err);
+        int32_t type = parts ? ML_PARAM_STRS : mli_items_type(&items);
+        status = mli_items_value(&items, type, &v, r->err);
     }
     mli_items_free(&items);
+    if (status == ML_OK) status = store(r, name, &v, mark);
+    if (status == ML_OK && r->set->count > at + 1) move_last(r->set, at);
     return status;
 }
 
-static ml_status read_value(reader *r, mli_value *v)
+/* prefix + text + end, allocated; NULL when out of memory. */
+static char *join(reader *r, const char *prefix, const char *text, const char *end)
 {
+    mli_str s;
+    mli_str_init(&s, r->ctx);
+    mli_str_add(&s, prefix);
+    mli_str_add(&s, text);
+    mli_str_add(&s, end);
+    char *joined = mli_str_take(&s);
+    if (!joined) mli_nomem(r->err);
+    return joined;
+}
+
+/* `name:` and what stands behind it. */
+static ml_status read_value(reader *r, const char *prefix, const char *name, int depth)
+{
+    yaml_mark_t mark = r->event.start_mark;
+    mli_value v = {0};
+    char *below;
+    ml_status status;
     switch (r->event.type) {
     case YAML_SCALAR_EVENT:
-        return read_scalar(r, v);
+        status = read_scalar(r, &v);
+        return status == ML_OK ? store(r, name, &v, mark) : status;
     case YAML_SEQUENCE_START_EVENT:
-        return read_list(r, v);
-    case YAML_ALIAS_EVENT:
-        return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
+        return read_list(r, prefix, name, depth);
+    case YAML_MAPPING_START_EVENT:
+        below = join(r, name, "", ".");
+        status = below ? read_mapping(r, below, depth + 1, NULL) : ML_E_MEMORY;
+        mli_free(r->ctx, below);
+        return status;
     default:
-        return fail_here(r, "a mapping as a value",
-                         "values are plain, or lists of these");
+        return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
     }
 }
 
-/* A name; allocates its copy. */
-static ml_status read_name(reader *r, char **name)
+/* A name behind the prefix; allocates. */
+static ml_status read_name(reader *r, const char *prefix, char **name)
 {
     int plain;
     if (r->event.type != YAML_SCALAR_EVENT) {
@@ -242,16 +304,44 @@ static ml_status read_name(reader *r, char **name)
     ml_status status = check_scalar(r, &plain);
     if (status != ML_OK) return status;
     if (!*text) return fail_here(r, "an empty name", "write lines of `name: value`");
-    if (mli_params_find(r->set, text)) {
+    *name = join(r, prefix, text, "");
+    if (!*name) return ML_E_MEMORY;
+    if (mli_params_find(r->set, *name)) {
         return fail_here(r, "a name that was given before", "leave one of them out");
     }
     if (r->set->count == MLI_PARAMS_READ_MAX)
         return fail_here(r, "too many values", NULL);
-    *name = mli_strdup(r->ctx, text);
-    return *name ? ML_OK : mli_nomem(r->err);
+    return ML_OK;
 }
 
-static ml_status read_mapping(reader *r)
+/* The value of the key `algorithm` of a part. */
+static ml_status read_algorithm(reader *r, char **algorithm)
+{
+    int plain;
+    if (r->event.type != YAML_SCALAR_EVENT)
+        return fail_here(r, "an algorithm that is no name", NULL);
+    ml_status status = check_scalar(r, &plain);
+    if (status != ML_OK) return status;
+    mli_free(r->ctx, *algorithm);
+    *algorithm = mli_strdup(r->ctx, (const char *)r->event.data.scalar.value);
+    return *algorithm ? ML_OK : mli_nomem(r->err);
+}
+
+static ml_status read_pair(reader *r, const char *prefix, int depth, char **algorithm)
+{
+    char *name = NULL;
+    ml_status status = read_name(r, prefix, &name);
+    if (status == ML_OK) status = next(r);
+    if (status == ML_OK && algorithm && strcmp(name + strlen(prefix), "algorithm") == 0)
+        status = read_algorithm(r, algorithm);
+    else if (status == ML_OK)
+        status = read_value(r, prefix, name, depth);
+    mli_free(r->ctx, name);
+    return status;
+}
+
+/* With `algorithm`, the key of that name is no value, but goes there. */
+static ml_status read_mapping(reader *r, const char *prefix, int depth, char **algorithm)
 {
     if (r->event.type != YAML_MAPPING_START_EVENT) {
         return fail_here(r, "the document is no mapping", "write lines of `name: value`");
@@ -259,17 +349,56 @@ static ml_status read_mapping(reader *r)
     if (r->event.data.mapping_start.anchor || r->event.data.mapping_start.tag) {
         return fail_here(r, "a mapping with an anchor (&) or a tag (!)", "leave it out");
     }
+    if (depth > DEEPEST) return fail_here(r, "too many levels", NULL);
     ml_status status = next(r);
     while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
-        char *name = NULL;
-        mli_value v = {0};
-        status = read_name(r, &name);
-        if (status == ML_OK) status = next(r);
-        if (status == ML_OK) status = read_value(r, &v);
-        if (status == ML_OK) status = mli_params_store(r->set, name, &v, r->err);
-        mli_free(r->ctx, name);
+        status = read_pair(r, prefix, depth, algorithm);
         if (status == ML_OK) status = next(r);
     }
+    return status;
+}
+
+/* What stands behind the name of a part: its algorithm, or its parameters. */
+static ml_status read_part_value(reader *r, const char *name, int depth, char **algorithm)
+{
+    if (r->event.type == YAML_MAPPING_START_EVENT) {
+        char *below = join(r, name, "", ".");
+        if (!below) return ML_E_MEMORY;
+        ml_status status = read_mapping(r, below, depth + 1, algorithm);
+        mli_free(r->ctx, below);
+        return status;
+    }
+    if (r->event.type != YAML_SCALAR_EVENT)
+        return fail_here(r, "a part that is neither an algorithm nor parameters",
+                         "write `- name: algorithm`, or parameters below the name");
+    return read_algorithm(r, algorithm);
+}
+
+/* An item that is a mapping of one name: a part. */
+static ml_status read_part(reader *r, const char *prefix, int depth, mli_items *items)
+{
+    char *name = NULL, *algorithm = NULL, *item = NULL;
+    if (r->event.data.mapping_start.anchor || r->event.data.mapping_start.tag)
+        return fail_here(r, "a mapping with an anchor (&) or a tag (!)", "leave it out");
+    ml_status status = next(r);
+    if (status == ML_OK && r->event.type == YAML_MAPPING_END_EVENT)
+        status = fail_here(r, "an empty item in a list", "name an algorithm");
+    if (status == ML_OK) status = read_name(r, prefix, &name);
+    if (status == ML_OK) status = next(r);
+    if (status == ML_OK) status = read_part_value(r, name, depth, &algorithm);
+    if (status == ML_OK) status = next(r);
+    if (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT)
+        status = fail_here(r, "a second name in an item of a list",
+                           "indent parameters deeper than the name of their step");
+    if (status == ML_OK) {
+        const char *own = name + strlen(prefix);
+        int named = algorithm && *algorithm;
+        item = join(r, own, named ? "=" : "", named ? algorithm : "");
+        status = item ? mli_items_add(items, item, strlen(item), 0, r->err) : ML_E_MEMORY;
+    }
+    mli_free(r->ctx, item);
+    mli_free(r->ctx, algorithm);
+    mli_free(r->ctx, name);
     return status;
 }
 
@@ -283,7 +412,7 @@ static ml_status read_stream(reader *r)
     if (status != ML_OK) return status;
     /* An empty document has one empty scalar. */
     if (r->event.type != YAML_SCALAR_EVENT || r->event.data.scalar.length > 0) {
-        status = read_mapping(r);
+        status = read_mapping(r, "", 0, NULL);
     }
     if (status == ML_OK) status = next(r); /* the document ends */
     if (status == ML_OK) status = next(r);
@@ -293,14 +422,16 @@ static ml_status read_stream(reader *r)
     return status;
 }
 
-/* A document that starts with { and is JSON throughout. */
+/* A document that starts with { and is JSON throughout, without objects inside. */
 static int is_json(const char *text, size_t size)
 {
     mli_json j;
     mli_json_open(&j, text, size);
     mli_json_token t = mli_json_next(&j);
     if (t != MLI_JSON_OBJECT) return 0;
-    while (t > MLI_JSON_END) t = mli_json_next(&j);
+    do {
+        t = mli_json_next(&j);
+    } while (t > MLI_JSON_END && t != MLI_JSON_OBJECT);
     return t == MLI_JSON_END;
 }
 

@@ -79,8 +79,9 @@ static ml_status split_folds(ml_study *s, ml_error *err)
 ml_status mli_study_prepare(ml_study *s, ml_error *err)
 {
     if (s->whole) return ML_OK;
-    ml_status st =
-        mli_design_train(s->ctx, &s->algorithm->head, s->base, s->train, &s->whole, err);
+    mli_descriptor copy;
+    const mli_descriptor *head = mli_algorithm_head(s->algorithm, s->base, &copy);
+    ml_status st = mli_design_train(s->ctx, head, s->base, s->train, &s->whole, err);
     if (st == ML_OK && s->valid) {
         st = alloc_folds(s, 1, err);
         if (st == ML_OK)

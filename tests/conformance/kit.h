@@ -12,7 +12,9 @@
 /* One algorithm for one task. */
 typedef struct subject {
     char algorithm[64];
-    int classes; /* 0 for regression */
+    int classes;     /* 0 for regression, and without a target */
+    int transformer; /* its kind is "transform" */
+    int has_target;
 } subject;
 
 static inline int word_in(const char *list, const char *word)
@@ -24,9 +26,20 @@ static inline int word_in(const char *list, const char *word)
     return 0;
 }
 
-/* All algorithms that take a target, each for regression, two and three classes as far as
- * it can. */
-static inline int subjects(ml_context *ctx, subject out[64])
+static inline int has_param(ml_context *ctx, const char *algorithm, const char *name)
+{
+    ml_schema *s = NULL;
+    OK(ml_schema_new(ctx, algorithm, &s, ERR));
+    int has = ml_schema_find(s, ML_SCHEMA_PARAM, name) >= 0;
+    ml_schema_free(s);
+    return has;
+}
+
+#define SUBJECTS_MAX 256
+
+/* All algorithms, each for regression, two and three classes as far as it can; those that
+ * make columns and look at no target once. */
+static inline int subjects(ml_context *ctx, subject out[SUBJECTS_MAX])
 {
     int n = 0;
     for (int64_t i = 0; i < ml_schema_total(ctx); i++) {
@@ -35,11 +48,17 @@ static inline int subjects(ml_context *ctx, subject out[64])
         if (strchr(name, '.')) continue;
         OK(ml_schema_new(ctx, name, &s, ERR));
         const char *tasks = ml_schema_get(s, ML_SCHEMA_ALGORITHM, 0, "tasks");
+        int parts = ml_schema_find(s, ML_SCHEMA_PARAM, "steps") >= 0;
+        int transformer = word_in(tasks, "transform") && !parts;
+        int target = ml_schema_find(s, ML_SCHEMA_ROLE, "target") >= 0;
         for (int classes = 0; classes <= 3; classes++) {
-            if (classes == 1) continue;
-            if (!word_in(tasks, classes ? "classification" : "regression")) continue;
-            ck_assert_int_lt(n, 64);
+            int fits = word_in(tasks, classes ? "classification" : "regression");
+            if (transformer && !target) fits = classes == 0;
+            if (classes == 1 || !fits) continue;
+            ck_assert_int_lt(n, SUBJECTS_MAX);
             snprintf(out[n].algorithm, sizeof out[n].algorithm, "%s", name);
+            out[n].transformer = transformer;
+            out[n].has_target = target;
             out[n++].classes = classes;
         }
         ml_schema_free(s);
@@ -136,13 +155,22 @@ static inline ml_table *kit_table(ml_context *ctx, const kit_data *d)
     return t;
 }
 
-static inline int has_param(ml_context *ctx, const char *algorithm, const char *name)
+/* Parameters that keep the tests short, and what an algorithm cannot do without. */
+static inline ml_status kit_set_up(ml_context *ctx, ml_estimator *e, const subject *s,
+                                   int64_t trees)
 {
-    ml_schema *s = NULL;
-    OK(ml_schema_new(ctx, algorithm, &s, ERR));
-    int has = ml_schema_find(s, ML_SCHEMA_PARAM, name) >= 0;
-    ml_schema_free(s);
-    return has;
+    ml_status st = ML_OK;
+    st = ml_estimator_set_str(e, s->has_target ? "target" : "ignore", "y", ERR);
+    if (st == ML_OK && has_param(ctx, s->algorithm, "n_trees"))
+        st = ml_estimator_set_i64(e, "n_trees", trees, ERR);
+    if (st != ML_OK || !has_param(ctx, s->algorithm, "steps")) return st;
+    st = ml_estimator_set_str(e, "steps", "imputer, standard_scaler, model=gbdt", ERR);
+    return st ? st : ml_estimator_set_i64(e, "model.n_trees", trees, ERR);
+}
+
+static inline int same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
 }
 
 /* An estimator with parameters that keep the tests short. */
@@ -150,9 +178,7 @@ static inline ml_estimator *kit_estimator(ml_context *ctx, const subject *s)
 {
     ml_estimator *e = NULL;
     OK(ml_estimator_new(ctx, s->algorithm, &e, ERR));
-    OK(ml_estimator_set_str(e, "target", "y", ERR));
-    if (has_param(ctx, s->algorithm, "n_trees"))
-        OK(ml_estimator_set_i64(e, "n_trees", 8, ERR));
+    OK(kit_set_up(ctx, e, s, 8));
     return e;
 }
 

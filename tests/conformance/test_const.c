@@ -90,7 +90,7 @@ static void make(objects *x)
     x->context = test_context(2);
     ml_context *ctx = x->context;
     x->train = x->table = kit_table(ctx, &(kit_data){.rows = 60, .classes = 2});
-    subject s = {"gbdt", 2};
+    subject s = {.algorithm = "gbdt", .classes = 2, .has_target = 1};
     x->estimator = kit_estimator(ctx, &s);
     x->model = kit_fit(ctx, &s, x->table);
     x->attribute = ml_model_attribute_name(x->model, 0);

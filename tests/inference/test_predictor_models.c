@@ -90,7 +90,7 @@ static void for_all(void (*fn)(ml_context *ctx, const ml_model *m, const ml_tabl
 {
     for (int32_t threads = 1; threads <= 3; threads += 2) {
         ml_context *ctx = test_context(threads);
-        subject list[64];
+        subject list[SUBJECTS_MAX];
         int n = subjects(ctx, list);
         for (int i = 0; i < n; i++) {
             ml_table *t = float_table(ctx, rows, list[i].classes);

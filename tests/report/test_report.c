@@ -93,7 +93,7 @@ static void check_page(const page *p)
 
 static ml_model *fitted(ml_context *ctx, int classes, const ml_table *t)
 {
-    subject s = {"gbdt", classes};
+    subject s = {.algorithm = "gbdt", .classes = classes, .has_target = 1};
     (void)ctx;
     return kit_fit(ctx, &s, t);
 }

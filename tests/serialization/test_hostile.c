@@ -112,7 +112,7 @@ static kit_bytes model_bytes(const subject *s)
 
 static void for_all_models(void (*fn)(const subject *s, kit_bytes *b))
 {
-    subject list[64];
+    subject list[SUBJECTS_MAX];
     ctx = test_context(1);
     int n = subjects(ctx, list);
     ck_assert_int_gt(n, 0);

@@ -165,10 +165,12 @@ START_TEST(refuses_with_place)
     static const struct {
         const char *text, *place, *says;
     } cases[] = {{"a: 1\nb: [1, 2\n", "line 3, column 1", ""},
-                 {"a: 1\nb: {c: 2}\n", "line 2, column 4", "mapping as a value"},
-                 {"a: 1\nb:\n  c: 2\n", "line 3, column 3", "mapping as a value"},
+                 {"a: 1\nb: {c: *x}\n", "line 2, column 8", ""},
+                 {"b: {c: 1}\nb: {c: 2}\n", "line 2, column 5", "given before"},
+                 {"a: [{}]\n", "line 1, column 6", "empty item"},
+                 {"a: [{b: [1]}]\n", "line 1, column 9", "neither an algorithm"},
+                 {"a:\n  - b: c\n    d: 1\n", "line 3, column 5", "second name"},
                  {"a: [1, [2]]\n", "line 1, column 8", "list inside a list"},
-                 {"a: [1, {b: 2}]\n", "line 1, column 8", "inside a list"},
                  {"- a\n- b\n", "line 1, column 1", "no mapping"},
                  {"just text\n", "line 1, column 1", "no mapping"},
                  {"a: &x 1\nb: *x\n", "line 1, column 4", "anchor"},

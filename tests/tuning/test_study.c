@@ -8,7 +8,7 @@
 #include "../failing.h"
 #include <pthread.h>
 
-static const subject gbdt = {"gbdt", 2};
+static const subject gbdt = {.algorithm = "gbdt", .classes = 2, .has_target = 1};
 
 static ml_estimator *tuned_estimator(ml_context *ctx)
 {

@@ -164,6 +164,7 @@ ml_status make_estimator(app *a, ml_estimator **out)
     if (st == ML_OK && flag(a, OPT_SEED) &&
         ml_schema_find(schema, ML_SCHEMA_PARAM, "seed") >= 0)
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
+    if (st == ML_OK && a->spec) st = ml_estimator_set_params(e, a->spec, a->err);
     if (st == ML_OK) st = add_pairs(a, p, a->set, a->n_set);
     if (st == ML_OK && flag(a, OPT_TARGET))
         st = ml_params_set_str(p, "target", a->value[OPT_TARGET], a->err);

@@ -59,6 +59,7 @@ typedef struct app {
     int n_set, n_study, n_csv;
     const char *operand[8];
     int n_operand;
+    ml_params *spec; /* of `libml run`: the parameters of the estimator */
     ml_context *ctx;
     ml_error *err;
     ml_cancel *cancel;
@@ -108,6 +109,7 @@ void print_wrapped(FILE *to, const char *text, int indent, int width);
 void print_params_json(FILE *to, const ml_params *p);
 
 int cmd_train(app *a);
+int cmd_run(app *a);
 int cmd_tune(app *a);
 int cmd_predict(app *a);
 int cmd_evaluate(app *a);

@@ -45,9 +45,22 @@ static ml_status read_inputs(app *a, inputs *in)
     return ML_OK;
 }
 
+/* Does the algorithm have a target that must be given? Unknown ones fail later. */
+static int needs_target(app *a)
+{
+    const char *name = a->value[OPT_ALGORITHM] ? a->value[OPT_ALGORITHM] : "gbdt";
+    ml_schema *s = NULL;
+    if (ml_schema_new(a->ctx, name, &s, NULL) < 0) return 0;
+    int64_t i = ml_schema_find(s, ML_SCHEMA_ROLE, "target");
+    const char *flags = i < 0 ? "" : ml_schema_get(s, ML_SCHEMA_ROLE, i, "flags");
+    int needs = strstr(flags, "required") != NULL;
+    ml_schema_free(s);
+    return needs;
+}
+
 static int check_usage(app *a)
 {
-    if (!flag(a, OPT_TARGET))
+    if (!flag(a, OPT_TARGET) && needs_target(a))
         return app_usage(a, "`libml %s` needs --target COL", a->command->name);
     if (flag(a, OPT_TEST) && flag(a, OPT_HOLDOUT))
         return app_usage(a, "give --test or --holdout, not both");
@@ -59,8 +72,9 @@ static ml_status write_report(app *a, const inputs *in, const ml_model *model,
 {
     ml_report *r = NULL;
     char title[256];
-    snprintf(title, sizeof title, "%s of %s", ml_model_algorithm(model),
-             a->value[OPT_TARGET]);
+    const char *target = a->value[OPT_TARGET];
+    snprintf(title, sizeof title, "%s%s%s", ml_model_algorithm(model),
+             target ? " of " : "", target ? target : "");
     ml_status st = ml_report_new(a->ctx, title, &r, a->err);
     if (st == ML_OK) st = ml_report_add_model(r, "Model", model, in->test, a->err);
     if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);

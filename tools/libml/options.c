@@ -41,6 +41,9 @@ const option all_options[] = {
 static const int train_options[] = {OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TEST,
                                     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT,
                                     OPT_REPORT,  COMMON};
+static const int run_options[] = {OPT_TARGET,  OPT_SET,    OPT_TEST,
+                                  OPT_HOLDOUT, OPT_VALID,  OPT_METRICS,
+                                  OPT_OUTPUT,  OPT_REPORT, COMMON};
 static const int tune_options[] = {
     OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TRIALS, OPT_TIME,   OPT_STUDY, OPT_TEST,
     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT, OPT_REPORT, COMMON};
@@ -59,6 +62,14 @@ const command commands[] = {
      "on "
      "--test rows or a --holdout share, and saves it. Without --output nothing is saved.",
      train_options, 1, 1, cmd_train},
+    {"run", "SPEC [DATA]", "fit the pipeline that a YAML file describes",
+     "SPEC holds the parameters of an estimator, by default of a pipeline (`algorithm` "
+     "names "
+     "another), and below `run` the options of `libml train`: data, test, holdout, "
+     "valid, "
+     "metrics, output, report, csv. Options of the command line count more. Files are "
+     "relative to the folder of SPEC.",
+     run_options, 1, 2, cmd_run},
     {"tune", "DATA", "find good parameters, then fit",
      "Tries parameters within the algorithm's tuning ranges, scores each by folds or a "
      "holdout, and fits the best to all rows. Ctrl-C ends the search and keeps the best "

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Baseline", "GBDT", "LinearRegression", "LogisticRegression"]
+__all__ = ["Baseline", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RobustScaler", "StandardScaler"]
 
 
 class Baseline(Estimator):
@@ -332,6 +332,69 @@ class GBDT(Estimator):
     algorithm = "gbdt"
 
 
+class Imputer(Estimator):
+    """Missing values filled.
+
+    Fills missing values with the mean, median or most frequent value of their
+    column in training, or with a constant.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    strategy : "mean", "median", "mode", "constant", default "mean"
+        What missing numbers are filled with. mode: the most frequent value.
+        Categories get the most frequent level, or with constant a text.
+    fill_value : float, default 0.0
+        The constant for numbers. Used when strategy == constant.
+    fill_text : string, default "missing"
+        The constant for categories. Used when strategy == constant.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    fill f64 [features]: What each column is filled with: a number, or the code of
+        a level.
+    missing f64 [features]: The missing values of each column in training.
+    """
+
+    algorithm = "imputer"
+
+
 class LinearRegression(Estimator):
     """Linear regression.
 
@@ -528,6 +591,295 @@ class LogisticRegression(Estimator):
     """
 
     algorithm = "logistic_regression"
+
+
+class MaxAbsScaler(Estimator):
+    """Largest absolute value 1.
+
+    Divides each column by its largest absolute value in training: zeros stay
+    zeros. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    center f64 [features]: What is subtracted from each column.
+    scale f64 [features]: What each column is divided by then.
+    """
+
+    algorithm = "max_abs_scaler"
+
+
+class MinMaxScaler(Estimator):
+    """Columns stretched to a range.
+
+    Stretches each column so that its least and largest value in training become
+    the ends of a range. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    range : float list, default [0, 1]
+        What the least and the largest value become. Also: feature_range.
+    clip : bool, default false
+        Cut values outside the range of training.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    center f64 [features]: What is subtracted from each column.
+    scale f64 [features]: What each column is divided by then.
+    min f64 [features]: The least value of each column in training.
+    max f64 [features]: The largest value of each column in training.
+    """
+
+    algorithm = "min_max_scaler"
+
+
+class Pipeline(Estimator):
+    """Steps one after another.
+
+    Transformers one after another, and mostly a predicting algorithm at the end:
+    one estimator, one model file, one predictor. It predicts what its last step
+    does.
+
+    Parameters
+    ----------
+    steps : string list
+        The steps in order: names of algorithms, or name=algorithm. The parameters
+        of a step are set as "name.parameter". Also: stages.
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): What the last step predicts.
+    proba (rows, classes): The probabilities of the last step.
+    transform (rows, columns): The columns of the last step, where it makes some.
+    """
+
+    algorithm = "pipeline"
+
+
+class RobustScaler(Estimator):
+    """Median 0, quartiles at distance 1.
+
+    Subtracts from each column its median in training and divides by the distance
+    of two quantiles: outliers do not change the scale. Missing values stay
+    missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    with_centering : bool, default true
+        Subtract the median.
+    with_scaling : bool, default true
+        Divide by the distance of the quantiles.
+    quantile_range : float list, default [25, 75]
+        The quantiles, in percent. Range: [0, 100]. Used when with_scaling ==
+        true.
+    unit_variance : bool, default false
+        Scale so that normally distributed values get the variance 1. Used when
+        with_scaling == true.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    center f64 [features]: What is subtracted from each column.
+    scale f64 [features]: What each column is divided by then.
+    """
+
+    algorithm = "robust_scaler"
+
+
+class StandardScaler(Estimator):
+    """Mean 0, standard deviation 1.
+
+    Subtracts from each column its mean in training and divides by the standard
+    deviation. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    with_mean : bool, default true
+        Subtract the mean.
+    with_std : bool, default true
+        Divide by the standard deviation.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    center f64 [features]: What is subtracted from each column.
+    scale f64 [features]: What each column is divided by then.
+    mean f64 [features]: The mean of each column in training.
+    variance f64 [features]: The variance of each column in training.
+    """
+
+    algorithm = "standard_scaler"
 
 
 def __getattr__(name):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Baseline", "GBDT", "LinearRegression", "LogisticRegression"]
+__all__ = ["Baseline", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RobustScaler", "StandardScaler"]
 
 
 class Baseline(Estimator):
@@ -97,6 +97,25 @@ class GBDT(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class Imputer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
+        fill_value: Optional[float] = ...,
+        fill_text: Optional[str] = ...,
+        indicators: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class LinearRegression(Estimator):
     def __init__(
         self,
@@ -140,6 +159,93 @@ class LogisticRegression(Estimator):
         categorical: Optional[Sequence[str]] = ...,
         weight: Optional[str] = ...,
         positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class MaxAbsScaler(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class MinMaxScaler(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        range: Optional[Sequence[float]] = ...,
+        clip: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Pipeline(Estimator):
+    def __init__(
+        self,
+        *,
+        steps: Optional[Sequence[str]] = ...,
+        columns: Optional[Sequence[str]] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class RobustScaler(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        with_centering: Optional[bool] = ...,
+        with_scaling: Optional[bool] = ...,
+        quantile_range: Optional[Sequence[float]] = ...,
+        unit_variance: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class StandardScaler(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        with_mean: Optional[bool] = ...,
+        with_std: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compose/compose.h: models made of models. The parts of a model are models themselves:
+ * their parameters stand in the whole's under the path "<part>.", their tensors under the
+ * names "<part>.<tensor>". A part's inputs are not stored: they are what the part before
+ * it makes.
+ */
+#ifndef MLI_COMPOSE_H
+#define MLI_COMPOSE_H
+
+#include "algorithms/model.h"
+
+/* The parts that a parameter of lists names. */
+typedef struct mli_parts {
+    ml_context *ctx;
+    int64_t n;
+    mli_param_part *part;
+    ml_model **model; /* counted; NULL where not (yet) made */
+} mli_parts;
+
+static inline const mli_algorithm *mli_part_algorithm(const mli_param_part *p)
+{
+    return (const mli_algorithm *)p->d; /* its first member */
+}
+
+ml_status mli_parts_new(ml_context *ctx, const mli_param *list, const ml_params *params,
+                        mli_parts *out, ml_error *err);
+void mli_parts_free(mli_parts *p);
+
+/* Does it make columns of columns? */
+int mli_is_transformer(const mli_descriptor *d);
+
+/* The part i of a whole's model, from its parameters and tensors. */
+ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
+                        mli_inputs *inputs, ml_error *err);
+/* What the next part gets of a model: its outputs, with the roles of the whole. */
+ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
+                           mli_inputs **out, ml_error *err);
+
+/* Fits part i to designs, within a share of the whole's progress, and adds its tensors to
+ * the whole's model. */
+ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design *train,
+                       const mli_design *valid, double from, double to, ml_error *err);
+/* The design that the next part gets: the columns that a model makes of one. `fitted`: it
+ * is the one the model was fitted to, with these parameters of the whole. */
+ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
+                             const mli_design *design, int fitted, mli_design **out,
+                             ml_error *err);
+
+/* A plan that runs plans one after another; takes them and the models over, also on
+ * failure. */
+ml_status mli_chain_plan(ml_context *ctx, mli_plan **plans, int64_t n, mli_parts *models,
+                         mli_plan **out, ml_error *err);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compose/parts.c: the parts of a model: listing, loading, fitting, transforming.
+ */
+#include "algorithms/compose/compose.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int mli_is_transformer(const mli_descriptor *d)
+{
+    return (d->tasks & MLI_TASK_TRANSFORM) != 0;
+}
+
+ml_status mli_parts_new(ml_context *ctx, const mli_param *list, const ml_params *params,
+                        mli_parts *out, ml_error *err)
+{
+    const char *const *items;
+    mli_parts p = {.ctx = ctx};
+    ml_status status = ML_OK;
+    p.n = mli_get_strs(params, list->name, &items);
+    p.part = mli_calloc(ctx, (size_t)p.n, sizeof *p.part);
+    p.model = mli_calloc(ctx, (size_t)p.n, sizeof(ml_model *));
+    if (!p.part || !p.model) status = mli_nomem(err);
+    for (int64_t i = 0; i < p.n && !status; i++)
+        status = mli_part_read(list, items[i], &p.part[i], err);
+    if (status)
+        mli_parts_free(&p);
+    else
+        *out = p;
+    return status;
+}
+
+void mli_parts_free(mli_parts *p)
+{
+    for (int64_t i = 0; p->model && i < p->n; i++) ml_model_free(p->model[i]);
+    mli_free(p->ctx, p->model);
+    mli_free(p->ctx, p->part);
+    *p = (mli_parts){0};
+}
+
+/* ---- loading ---- */
+
+/* Tensors are sorted by name, so those of a part stand together. */
+static ml_status take_tensors(const ml_model *whole, const char *part, ml_model *m,
+                              ml_error *err)
+{
+    size_t n = strlen(part);
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < whole->count && !status; i++) {
+        const char *name = whole->tensors[i].name;
+        if (strncmp(name, part, n) != 0 || name[n] != '.') continue;
+        status = mli_model_add_tensor(m, name + n + 1, whole->tensors[i].tensor, err);
+    }
+    return status;
+}
+
+ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
+                        mli_inputs *inputs, ml_error *err)
+{
+    const mli_param_part *part = &p->part[i];
+    ml_params *params = NULL;
+    ml_status status = mli_params_part(whole->params, part->name, &params, err);
+    if (status) return status;
+    status = mli_model_new(p->ctx, mli_part_algorithm(part), params, inputs, &p->model[i],
+                           err);
+    ml_params_free(params);
+    if (!status) status = take_tensors(whole, part->name, p->model[i], err);
+    if (!status) status = mli_model_seal(p->model[i], err);
+    return status;
+}
+
+ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
+                           mli_inputs **out, ml_error *err)
+{
+    mli_inputs *in = NULL;
+    ml_status status = mli_model_outputs(model, &in, err);
+    /* Those made for us have no roles yet. */
+    if (!status && in != model->inputs) status = mli_inputs_take_roles(in, whole, err);
+    if (status)
+        mli_inputs_free(in);
+    else
+        *out = in;
+    return status;
+}
+
+/* ---- fitting ---- */
+
+static ml_status add_tensors(ml_model *whole, const char *part, const ml_model *m,
+                             ml_error *err)
+{
+    ml_status status = ML_OK;
+    mli_str name;
+    mli_str_init(&name, whole->ctx);
+    for (int64_t i = 0; i < m->count && !status; i++) {
+        mli_str_clear(&name);
+        mli_str_printf(&name, "%s.%s", part, m->tensors[i].name);
+        status = name.failed
+                     ? mli_nomem(err)
+                     : mli_model_add_tensor(whole, name.data, m->tensors[i].tensor, err);
+    }
+    mli_str_free(&name);
+    return status;
+}
+
+/* "params.columns" of a part is "params.scale.columns" of the whole. */
+static ml_status place_inside(const char *part, ml_status status, ml_error *err)
+{
+    char place[512];
+    if (!status || !err || strncmp(ml_error_location(err), "params.", 7) != 0)
+        return status;
+    snprintf(place, sizeof place, "%s", ml_error_location(err) + 7);
+    return mli_error_at(err, status, "params.%s.%s", part, place);
+}
+
+ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design *train,
+                       const mli_design *valid, double from, double to, ml_error *err)
+{
+    const mli_param_part *part = &p->part[i];
+    ml_params *params = NULL;
+    mli_run run;
+    ml_status status = mli_design_suits(train, part->d, err);
+    if (!status) status = mli_params_part(whole->params, part->name, &params, err);
+    if (status) return mli_fit_named(part->name, status, err);
+    mli_hooks hooks = *whole->hooks;
+    hooks.start = NULL;
+    mli_run_part(&run, whole->run, from, to, 1);
+    status = mli_fit_part(whole->ctx, mli_part_algorithm(part), part->name, params, train,
+                          valid, &hooks, &run, &p->model[i], err);
+    if (!status) status = add_tensors(whole->model, part->name, p->model[i], err);
+    ml_params_free(params);
+    return place_inside(part->name, status, err);
+}
+
+/* ---- transforming ---- */
+
+/* Rows that a transformer gives for training differ from those of its plan. */
+static ml_status train_columns(mli_fit *whole, const ml_model *model,
+                               const mli_design *design, const mli_inputs *outputs,
+                               ml_table **out, ml_error *err)
+{
+    mli_fit job = {.ctx = whole->ctx,
+                   .params = model->params,
+                   .train = design,
+                   .run = whole->run,
+                   .model = (ml_model *)(uintptr_t)model};
+    double *rows =
+        mli_alloc_vec(whole->ctx, design->rows * outputs->n_features, sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    ml_status status = model->algorithm->train_rows(&job, rows, err);
+    if (!status)
+        status = mli_columns_of_rows(whole->ctx, rows, design->rows, outputs, out, err);
+    mli_free(whole->ctx, rows);
+    return status;
+}
+
+static ml_status run_columns(mli_fit *whole, const ml_model *model,
+                             const mli_design *design, const mli_inputs *outputs,
+                             ml_table **out, ml_error *err)
+{
+    mli_plan *plan = NULL;
+    ml_status status = mli_plan_new(model, "transform", NULL, &plan, err);
+    if (status) return status;
+    status = mli_plan_run_columns(plan, design, outputs, whole->run, out, err);
+    mli_plan_free(plan);
+    return status;
+}
+
+ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
+                             const mli_design *design, int fitted, mli_design **out,
+                             ml_error *err)
+{
+    mli_inputs *outputs = NULL;
+    ml_table *table = NULL;
+    ml_status status = mli_part_outputs(model, design->inputs, &outputs, err);
+    if (status) return status;
+    if (fitted && model->algorithm->train_rows)
+        status = train_columns(whole, model, design, outputs, &table, err);
+    else
+        status = run_columns(whole, model, design, outputs, &table, err);
+    if (!status) status = mli_design_replace(design, outputs, table, out, err);
+    ml_table_free(table);
+    mli_inputs_free(outputs);
+    return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/affine.c: (x - center) / scale for whole rows. Features that are not picked
+ * have center 0 and scale 1, which leaves every value as it is, so a row is one loop
+ * without branches, as wide as the CPU's vectors.
+ */
+#include "algorithms/prepare/affine.h"
+#include "core/cpu.h"
+
+#include <math.h>
+
+#define ROWS_BODY                                                                        \
+    const double *restrict center = t->f64[0], *restrict scale = t->f64[1];              \
+    int64_t width = t->plan.n_outputs;                                                   \
+    for (int64_t i = 0; i < n; i++) {                                                    \
+        const double *restrict in = rows + i * stride;                                   \
+        double *restrict to = out + i * width;                                           \
+        for (int64_t j = 0; j < width; j++) to[j] = (in[j] - center[j]) / scale[j];      \
+    }
+
+static void rows_plain(const mli_prepared *t, const double *rows, int64_t n,
+                       int64_t stride, double *out){ROWS_BODY}
+
+#ifdef MLI_AVX2
+MLI_AVX2 static void rows_avx2(const mli_prepared *t, const double *rows, int64_t n,
+                               int64_t stride, double *out)
+{
+    ROWS_BODY
+}
+#endif
+
+static void clip_rows(const mli_prepared *t, int64_t n, double *out)
+{
+    int64_t width = t->plan.n_outputs;
+    double low = t->number[0], high = t->number[1];
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < width; j++) {
+            double *x = &out[i * width + j];
+            if (!t->picked[j]) continue;
+            if (*x < low) *x = low;
+            if (*x > high) *x = high;
+        }
+    }
+}
+
+static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
+                     double *out)
+{
+#ifdef MLI_AVX2
+    if (t->option[1])
+        rows_avx2(t, rows, n, stride, out);
+    else
+#endif
+        rows_plain(t, rows, n, stride, out);
+    if (t->option[0]) clip_rows(t, n, out);
+}
+
+static ml_status load(mli_prepared *t, ml_error *err)
+{
+    const double *range;
+    t->option[0] = mli_get_bool(t->model->params, "clip");
+    t->option[1] = t->plan.ctx->cpu_level >= MLI_CPU_AVX2;
+    if (mli_get_f64s(t->model->params, "range", &range) == 2) {
+        t->number[0] = range[0];
+        t->number[1] = range[1];
+    }
+    ml_status status = mli_prepare_want(t, "center", &t->f64[0], err);
+    return status ? status : mli_prepare_want(t, "scale", &t->f64[1], err);
+}
+
+const mli_transformer mli_affine = {
+    .takes = MLI_TAKES_NUMBERS, .load = load, .rows = run_rows};
+
+ml_status mli_affine_plan(const ml_model *m, const char *name, mli_plan **out,
+                          ml_error *err)
+{
+    (void)name;
+    return mli_prepare_plan(m, &mli_affine, out, err);
+}
+
+ml_status mli_affine_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
+{
+    return mli_prepare_outputs(m, &mli_affine, out, err);
+}
+
+ml_status mli_affine_add(mli_fit *job, double **center, double **scale, ml_error *err)
+{
+    int64_t n = job->train->n_features;
+    ml_status status =
+        mli_model_add(job->model, "center", ML_DTYPE_F64, 1, &n, center, err);
+    if (!status)
+        status = mli_model_add(job->model, "scale", ML_DTYPE_F64, 1, &n, scale, err);
+    for (int64_t j = 0; j < n && !status; j++) (*scale)[j] = 1;
+    return status;
+}
+
+const mli_attribute mli_affine_attributes[] = {
+    {"center", "f64", "[features]", "What is subtracted from each column."},
+    {"scale", "f64", "[features]", "What each column is divided by then."},
+    {NULL, NULL, NULL, NULL}};

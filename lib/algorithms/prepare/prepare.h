@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/prepare.h: what transformers share. Most of them treat each column on its own:
+ * they pick columns by the parameter `columns`, learn a few numbers of each, and make one
+ * column or several of each; columns that are not picked pass unchanged. Such a one says
+ * what is its own in an mli_transformer; picking, the plan and the description of the
+ * outputs are here.
+ */
+#ifndef MLI_PREPARE_H
+#define MLI_PREPARE_H
+
+#include "algorithms/model.h"
+
+/* ---- picking columns ---- */
+
+#define MLI_TAKES_NUMBERS    (1u << MLI_NUMERIC)
+#define MLI_TAKES_CATEGORIES (1u << MLI_CATEGORICAL)
+#define MLI_TAKES_TEXT       (1u << MLI_TEXT)
+#define MLI_TAKES_ALL        (MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES | MLI_TAKES_TEXT)
+
+#define MLI_PARAM_COLUMNS                                                                \
+    {                                                                                    \
+        "columns", "select", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,     \
+            "The columns to work on: names, patterns with *, or kinds: number, "         \
+            "category, "                                                                 \
+            "text, date. The others pass unchanged. Not set: all that it can work on.",  \
+            "0.1"                                                                        \
+    }
+
+/* picked[n_features]: 1 for each feature that `columns` names and that is of a kind in
+ * `takes`. An item that matches nothing, and a name of another kind, are errors. */
+ml_status mli_prepare_pick(const mli_inputs *in, const ml_params *params, uint32_t takes,
+                           uint8_t *picked, ml_error *err);
+/* The same, allocated, and n > 0 demanded for `what`. */
+ml_status mli_prepare_picked(mli_fit *job, uint32_t takes, uint8_t **picked,
+                             ml_error *err);
+
+/* ---- transformers ---- */
+
+typedef struct mli_prepared mli_prepared;
+
+typedef struct mli_transformer {
+    uint32_t takes; /* MLI_TAKES_ */
+    int more;       /* it makes columns beside those of each feature: width, describe and
+                       map are called for the feature number n_features as well, whose
+                       input is the whole row */
+    int needs_all;  /* map gets whole rows for every picked feature */
+    /* Binds tensors and parameters, checking them: a file may be hostile. Nullable. */
+    ml_status (*load)(mli_prepared *t, ml_error *err);
+    /* Columns made of a picked feature; 0 removes it. NULL: 1. */
+    int64_t (*width)(const mli_prepared *t, int64_t feature);
+    /* Fills in those columns: name, kind, levels. NULL: the same name, numeric. */
+    ml_status (*describe)(const mli_prepared *t, int64_t feature, mli_feature *out,
+                          ml_error *err);
+    /* Their values: in[i * stride], out[i * out_stride + k]. */
+    void (*map)(const mli_prepared *t, int64_t feature, const double *in, int64_t stride,
+                int64_t n, double *out, int64_t out_stride);
+    /* Instead of map: whole rows at once. NULL: map. */
+    void (*rows)(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
+                 double *out);
+} mli_transformer;
+
+/* A transformer ready to run. */
+struct mli_prepared {
+    mli_plan plan;
+    const mli_transformer *kind;
+    const ml_model *model;
+    const mli_inputs *in;
+    uint8_t *picked; /* [n_features] */
+    int64_t *first;  /* [n_features + 2] first column of each feature */
+    /* What load binds, as each file names it. */
+    const double *f64[4];
+    const int64_t *i64[2];
+    int64_t size[4];
+    double number[4];
+    int option[4];
+    void *own[4]; /* freed with the plan */
+};
+
+ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_plan **out,
+                           ml_error *err);
+ml_status mli_prepare_outputs(const ml_model *m, const mli_transformer *kind,
+                              mli_inputs **out, ml_error *err);
+/* The two functions of an mli_algorithm, for a static mli_transformer `kind`. */
+#define MLI_PREPARE_FUNCTIONS(kind)                                                      \
+    static ml_status plan(const ml_model *m, const char *name, mli_plan **out,           \
+                          ml_error *err)                                                 \
+    {                                                                                    \
+        (void)name;                                                                      \
+        return mli_prepare_plan(m, &kind, out, err);                                     \
+    }                                                                                    \
+    static ml_status outputs(const ml_model *m, mli_inputs **out, ml_error *err)         \
+    {                                                                                    \
+        return mli_prepare_outputs(m, &kind, out, err);                                  \
+    }
+
+/* A tensor of one number per feature, bound. */
+ml_status mli_prepare_want(mli_prepared *t, const char *name, const double **out,
+                           ml_error *err);
+/* A tensor of whole numbers that rise from 0: where the part of each feature begins in
+ * another one of `total` elements (-1: any; then found). [n_features + 1]. */
+ml_status mli_prepare_offsets(mli_prepared *t, const char *name, int64_t total,
+                              const int64_t **out, ml_error *err);
+/* Names a column: copied, or printed. */
+ml_status mli_prepare_name(const mli_prepared *t, mli_feature *out, ml_error *err,
+                           const char *format, ...) MLI_PRINTF(4, 5);
+/* The text of a level of a feature, appended. */
+void mli_prepare_level(const mli_feature *f, int64_t code, mli_str *s);
+
+extern const mli_kind mli_transform_kinds[];
+/* Roles of transformers that may look at a target, and need none. */
+extern const mli_param mli_roles_prepare[];
+
+/* ---- statistics ---- */
+
+typedef struct mli_moments {
+    double weight;       /* of the values present */
+    double mean, square; /* weighted mean, weighted sum of squared distances from it */
+    double min, max;
+    int64_t present, infinite;
+} mli_moments;
+/* Of each picked feature (zeros for the others), missing values left out; `weighted`: by
+ * the design's weights. Infinite values are refused with their column. [n_features]. */
+ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int weighted,
+                              const mli_run *run, mli_moments **out, ml_error *err);
+
+/* Calls fn with the sorted present values of each picked feature, on workers. Its memory
+ * may be written. */
+typedef void (*mli_sorted_fn)(void *arg, int64_t feature, double *sorted, int64_t n);
+ml_status mli_prepare_sorted(const mli_design *d, const uint8_t *picked,
+                             const mli_run *run, mli_sorted_fn fn, void *arg,
+                             ml_error *err);
+/* A quantile of sorted values, between two of them on a line; NaN of none. */
+double mli_quantile(const double *sorted, int64_t n, double q);
+/* The quantile of the standard normal distribution, 0 < p < 1. */
+double mli_normal_quantile(double p);
+/* Counts of the levels of a categorical feature. counts[levels]. */
+void mli_prepare_counts(const mli_design *d, int64_t feature, double *counts);
+
+/* The head that all transformers share. */
+#define MLI_PREPARE_HEAD                                                                 \
+    .family = "prepare", .since = "0.1", .sort = MLI_SORT_ALGORITHM,                     \
+    .tasks = MLI_TASK_TRANSFORM, .kinds = mli_transform_kinds
+#define MLI_CAN_PREPARE (MLI_CAN_MISSING | MLI_CAN_CATEGORIES)
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/stats.c: numbers about columns: moments, sorted values, counts of levels.
+ *
+ * Moments are taken of blocks of 4096 values in two passes and merged after Chan, Golub
+ * and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+ * variances" (1979): in order of the rows, whatever the number of threads.
+ */
+#include "algorithms/prepare/prepare.h"
+#include "algorithms/trees/radix.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define BLOCK 4096
+
+/* ---- moments ---- */
+
+static mli_moments of_block(const double *v, const double *w, int64_t n)
+{
+    mli_moments m = {.min = INFINITY, .max = -INFINITY};
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(v[i])) continue;
+        double weight = w ? w[i] : 1;
+        m.present++;
+        m.infinite += isinf(v[i]) != 0;
+        m.weight += weight;
+        sum += weight * v[i];
+        if (v[i] < m.min) m.min = v[i];
+        if (v[i] > m.max) m.max = v[i];
+    }
+    if (m.weight > 0) m.mean = sum / m.weight;
+    for (int64_t i = 0; i < n; i++) {
+        double d = v[i] - m.mean;
+        if (!isnan(v[i])) m.square += (w ? w[i] : 1) * d * d;
+    }
+    return m;
+}
+
+static void merge(mli_moments *a, const mli_moments *b)
+{
+    double total = a->weight + b->weight, d = b->mean - a->mean;
+    a->present += b->present;
+    a->infinite += b->infinite;
+    if (b->min < a->min) a->min = b->min;
+    if (b->max > a->max) a->max = b->max;
+    if (total > 0) {
+        a->mean += d * (b->weight / total);
+        a->square += b->square + d * d * (a->weight * b->weight / total);
+    }
+    a->weight = total;
+}
+
+typedef struct {
+    const mli_design *d;
+    const uint8_t *picked;
+    const double *weight;
+    const mli_run *run;
+    mli_moments *parts; /* [features][blocks] */
+    int64_t blocks;
+} measuring;
+
+#define BLOCKS_PER_TASK 16
+
+static void measure(void *arg, int64_t task, int32_t slot)
+{
+    const measuring *m = arg;
+    double v[BLOCK];
+    int64_t tasks = mli_task_count(m->blocks, BLOCKS_PER_TASK);
+    int64_t j = task / tasks, b = task % tasks * BLOCKS_PER_TASK;
+    (void)slot;
+    if (!m->picked[j] || mli_run_state(m->run) == ML_CANCEL) return;
+    for (int64_t last = b + BLOCKS_PER_TASK; b < last && b < m->blocks; b++) {
+        int64_t begin = b * BLOCK, end = begin + BLOCK;
+        if (end > m->d->rows) end = m->d->rows;
+        mli_design_f64(m->d, j, begin, end, v, 1);
+        m->parts[j * m->blocks + b] =
+            of_block(v, m->weight ? m->weight + begin : NULL, end - begin);
+    }
+}
+
+static ml_status refuse_infinite(const mli_design *d, const mli_moments *m, ml_error *err)
+{
+    for (int64_t j = 0; j < d->n_features; j++) {
+        if (!m[j].infinite) continue;
+        mli_fail(err, ML_E_DATA, "the column has %" PRId64 " infinite values",
+                 m[j].infinite);
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", d->inputs->features[j].name);
+        return mli_error_hint(err, ML_E_DATA,
+                              "clip the values, or make them missing, beforehand");
+    }
+    return ML_OK;
+}
+
+ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int weighted,
+                              const mli_run *run, mli_moments **out, ml_error *err)
+{
+    measuring m = {.d = d, .picked = picked, .run = run};
+    m.weight = weighted ? d->weight : NULL;
+    m.blocks = mli_task_count(d->rows, BLOCK);
+    mli_moments *total = mli_calloc(d->ctx, (size_t)d->n_features, sizeof *total);
+    m.parts = mli_calloc(d->ctx, (size_t)(d->n_features * m.blocks), sizeof *m.parts);
+    ml_status status = total && m.parts ? ML_OK : mli_nomem(err);
+    if (!status) {
+        mli_parallel(d->ctx, d->n_features * mli_task_count(m.blocks, BLOCKS_PER_TASK),
+                     measure, &m);
+        status = mli_run_check(run, err);
+    }
+    for (int64_t j = 0; j < d->n_features && !status; j++) {
+        if (!picked[j]) continue;
+        total[j] = m.parts[j * m.blocks];
+        for (int64_t b = 1; b < m.blocks; b++)
+            merge(&total[j], &m.parts[j * m.blocks + b]);
+    }
+    mli_free(d->ctx, m.parts);
+    if (!status) status = refuse_infinite(d, total, err);
+    if (status)
+        mli_free(d->ctx, total);
+    else
+        *out = total;
+    return status;
+}
+
+/* ---- sorted values ---- */
+
+typedef struct {
+    const mli_design *d;
+    const uint8_t *picked;
+    const mli_run *run;
+    mli_sorted_fn fn;
+    void *arg;
+    double *memory; /* [slots][2 * rows] */
+} sorting;
+
+static void sort_feature(void *arg, int64_t j, int32_t slot)
+{
+    const sorting *s = arg;
+    double *v = s->memory + 2 * slot * s->d->rows;
+    int64_t n = 0;
+    if (!s->picked[j] || mli_run_state(s->run) == ML_CANCEL) return;
+    mli_design_f64(s->d, j, 0, s->d->rows, v, 1);
+    for (int64_t i = 0; i < s->d->rows; i++) {
+        double x = v[i];
+        v[n] = x + 0.0; /* no negative zero */
+        n += !isnan(x);
+    }
+    mli_radix_sort_f64(v, v + s->d->rows, n);
+    s->fn(s->arg, j, v, n);
+}
+
+ml_status mli_prepare_sorted(const mli_design *d, const uint8_t *picked,
+                             const mli_run *run, mli_sorted_fn fn, void *arg,
+                             ml_error *err)
+{
+    sorting s = {d, picked, run, fn, arg, NULL};
+    s.memory = mli_alloc_vec(d->ctx, 2 * d->rows * mli_slots(d->ctx), sizeof *s.memory);
+    if (!s.memory) return mli_nomem(err);
+    mli_parallel(d->ctx, d->n_features, sort_feature, &s);
+    mli_free(d->ctx, s.memory);
+    return mli_run_check(run, err);
+}
+
+double mli_quantile(const double *sorted, int64_t n, double q)
+{
+    if (n <= 0) return NAN;
+    double at = q * (double)(n - 1);
+    int64_t k = (int64_t)at;
+    if (k >= n - 1) return sorted[n - 1];
+    double part = at - (double)k, low = sorted[k], high = sorted[k + 1];
+    /* From the nearer end, so that both are met exactly. */
+    return part < 0.5 ? low + (high - low) * part : high - (high - low) * (1 - part);
+}
+
+/* A rational first guess (P. J. Acklam's, good to nine digits) and two steps of Halley's
+ * method on the distribution function. */
+double mli_normal_quantile(double p)
+{
+    static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,
+                               -2.759285104469687e+02, 1.383577518672690e+02,
+                               -3.066479806614716e+01, 2.506628277459239e+00};
+    static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02,
+                               -1.556989798598866e+02, 6.680131188771972e+01,
+                               -1.328068155288572e+01, 1};
+    static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01,
+                               -2.400758277161838e+00, -2.549732539343734e+00,
+                               4.374664141464968e+00,  2.938163982698783e+00};
+    static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01,
+                               2.445134137142996e+00, 3.754408661907416e+00, 1};
+    double q = p < 0.5 ? p : 1 - p, above = 0, below = 0, x;
+    if (q < 0.02425) {
+        double r = sqrt(-2 * log(q));
+        for (int i = 0; i < 6; i++) above = above * r + c[i];
+        for (int i = 0; i < 5; i++) below = below * r + d[i];
+        x = above / below;
+    } else {
+        double r = (q - 0.5) * (q - 0.5);
+        for (int i = 0; i < 6; i++) above = above * r + a[i];
+        for (int i = 0; i < 6; i++) below = below * r + b[i];
+        x = above * (q - 0.5) / below;
+    }
+    for (int i = 0; i < 2; i++) {
+        double e = 0.5 * erfc(-x / sqrt(2)) - q;
+        double u = e * sqrt(2 * 3.14159265358979323846) * exp(x * x / 2);
+        x -= u / (1 + x * u / 2);
+    }
+    return p < 0.5 ? x : -x;
+}
+
+void mli_prepare_counts(const mli_design *d, int64_t feature, double *counts)
+{
+    const int32_t *codes = d->columns[feature].codes;
+    for (int64_t i = 0; codes && i < d->rows; i++)
+        if (codes[i] >= 0) counts[codes[i]] += 1;
+}

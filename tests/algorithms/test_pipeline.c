@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Pipelines: parameters by path, YAML, fitting, one model file, predicting.
+ */
+#include "csv_text.h"
+
+static ml_context *ctx;
+
+static ml_table *housing(void)
+{
+    const char *path = shared_path("california_housing/housing.csv.gz");
+    ml_table *t = NULL, *some = NULL;
+    if (!path) return NULL;
+    OK(ml_table_read_csv(ctx, path, NULL, &t, ERR));
+    OK(ml_table_slice(t, 0, 3000, &some, ERR));
+    ml_table_free(t);
+    return some;
+}
+
+static ml_estimator *estimator(const char *yaml)
+{
+    ml_params *p = NULL;
+    ml_estimator *e = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
+    OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+    OK(ml_estimator_set_params(e, p, ERR));
+    ml_params_free(p);
+    return e;
+}
+
+static ml_tensor *predict(const ml_model *m, const ml_table *t)
+{
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    return out;
+}
+
+START_TEST(parameters_have_paths)
+{
+    ctx = test_context(1);
+    ml_estimator *e = NULL;
+    OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+    FAILS(ML_E_NAME, ml_estimator_set_f64(e, "model.learning_rate", 0.2, ERR));
+    OK(ml_estimator_set_str(e, "steps", "imputer, scale = scaler, model=gbdt", ERR));
+    const ml_params *p = ml_estimator_params(e);
+    ck_assert_str_eq(ml_params_get_str(p, "steps"),
+                     "[\"imputer\", \"scale=standard_scaler\", \"model=gbdt\"]");
+    ck_assert_str_eq(ml_params_get_str(p, "model.learning_rate"), "0.1");
+    OK(ml_estimator_set_f64(e, "model.eta", 0.2, ERR)); /* an alias */
+    ck_assert_str_eq(ml_params_get_str(p, "model.learning_rate"), "0.2");
+    FAILS(ML_E_RANGE, ml_estimator_set_f64(e, "model.learning_rate", -1, ERR));
+    ck_assert_str_eq(ml_error_location(ERR), "params.model.learning_rate");
+    FAILS(ML_E_NAME, ml_estimator_set_f64(e, "model.learning", 1, ERR));
+    FAILS(ML_E_NAME, ml_estimator_set_str(e, "model.target", "y", ERR));
+    FAILS(ML_E_NAME, ml_estimator_set_f64(e, "modle.learning_rate", 1, ERR));
+    FAILS(ML_E_NAME, ml_estimator_set_f64(e, "model.learning_rate.x", 1, ERR));
+    FAILS(ML_E_ARGUMENT, ml_estimator_set_str(e, "steps", "imputer, imputer", ERR));
+    FAILS(ML_E_ARGUMENT, ml_estimator_set_str(e, "steps", "a.b=imputer", ERR));
+    FAILS(ML_E_NAME, ml_estimator_set_str(e, "steps", "imputter", ERR));
+    /* Parts that stay keep their values, those that go take theirs along. */
+    OK(ml_estimator_set_str(e, "steps", "model=gbdt", ERR));
+    ck_assert_str_eq(ml_params_get_str(p, "model.learning_rate"), "0.2");
+    ck_assert_ptr_null(ml_params_get_str(p, "imputer.strategy"));
+    OK(ml_estimator_set_str(e, "steps", "model=imputer", ERR));
+    ck_assert_ptr_null(ml_params_get_str(p, "model.learning_rate"));
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static const char spec[] = "target: median_house_value\n"
+                           "steps:\n"
+                           "  - imputer:\n"
+                           "      strategy: median\n"
+                           "  - scale: standard_scaler\n"
+                           "  - model:\n"
+                           "      algorithm: gbdt\n"
+                           "      n_trees: 12\n"
+                           "ignore: [ocean_proximity]\n";
+
+START_TEST(yaml_round_trip)
+{
+    ctx = test_context(1);
+    ml_params *p = NULL, *q = NULL;
+    char text[4096], again[4096];
+    size_t n = 0, m = 0;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_read_yaml(p, spec, strlen(spec), ERR));
+    ck_assert_str_eq(ml_params_get_str(p, "model.n_trees"), "12");
+    ck_assert_str_eq(ml_params_name(p, 1), "steps");
+    OK(ml_params_write_yaml(p, text, sizeof text, &n, ERR));
+    ck_assert_str_eq(text, spec);
+    /* All parameters, the same way there and back. */
+    ml_estimator *e = estimator(spec);
+    OK(ml_params_write_yaml(ml_estimator_params(e), text, sizeof text, &n, ERR));
+    OK(ml_params_new(ctx, &q, ERR));
+    OK(ml_params_read_yaml(q, text, n - 1, ERR));
+    OK(ml_params_write_yaml(q, again, sizeof again, &m, ERR));
+    ck_assert_str_eq(text, again);
+    ck_assert_int_eq(ml_params_count(q), ml_params_count(ml_estimator_params(e)));
+    OK(ml_estimator_set_params(e, q, ERR));
+    ml_estimator_free(e);
+    ml_params_free(p);
+    ml_params_free(q);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Names that look like paths or parts, and are not, survive as well. */
+START_TEST(yaml_of_odd_names)
+{
+    const char *const names[] = {"a",   "a.b", "a.",  ".a",  "a..b",  "l",
+                                 "x.y", "x",   "l.k", "p.q", "no.on", "x.y.z"};
+    ctx = test_context(1);
+    ml_params *p = NULL, *q = NULL;
+    char text[4096];
+    size_t n = 0;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_new(ctx, &q, ERR));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        OK(ml_params_set_i64(p, names[i], (int64_t)i, ERR));
+    const char list[] = "l2: [p, p, \"q=\", a=b]\nl3: [p, no=on]\n";
+    OK(ml_params_read_yaml(p, list, strlen(list), ERR));
+    OK(ml_params_write_yaml(p, text, sizeof text, &n, ERR));
+    OK(ml_params_read_yaml(q, text, n - 1, ERR));
+    ck_assert_int_eq(ml_params_count(q), ml_params_count(p));
+    for (int64_t i = 0; i < ml_params_count(p); i++) {
+        const char *name = ml_params_name(p, i);
+        ck_assert_ptr_nonnull(ml_params_get_str(q, name));
+        ck_assert_str_eq(ml_params_get_str(q, name), ml_params_get_str(p, name));
+    }
+    ml_params_free(p);
+    ml_params_free(q);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(yaml_errors_have_places)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {{"steps: [imputer]\ntarget: y\nimputer:\n  strateg: mean\n",
+                  "line 4, column 12, params.imputer.strateg: imputer has no parameter"},
+                 {"steps:\n  - model:\n      algorithm: gbdt\n      n_trees: 0\n",
+                  "line 4, column 16, params.model.n_trees: 0 is outside"},
+                 {"target: y\nstepps: 1\n", "line 2, column 9, params.stepps"},
+                 {"steps:\n  - moddel: gbtd\n", "there is no algorithm \"gbtd\""}};
+    ctx = test_context(1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_params *p = NULL;
+        ml_estimator *e = NULL;
+        OK(ml_params_new(ctx, &p, ERR));
+        OK(ml_params_read_yaml(p, cases[i].text, strlen(cases[i].text), ERR));
+        OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+        ck_assert_int_lt(ml_estimator_set_params(e, p, ERR), 0);
+        ck_assert_msg(strstr(ml_error_message(ERR), cases[i].says) != NULL, "%s",
+                      ml_error_message(ERR));
+        ml_estimator_free(e);
+        ml_params_free(p);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A pipeline predicts what its steps do when they are used by hand. */
+START_TEST(equals_its_steps)
+{
+    ctx = test_context(2);
+    ml_table *t = housing();
+    if (!t) SKIP("the shared data are not there");
+    ml_estimator *e = estimator(spec), *step = NULL;
+    ml_model *m = NULL;
+    ml_table *at = t;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_tensor *whole = predict(m, t);
+    const char *const algorithms[] = {"imputer", "standard_scaler", "gbdt"};
+    ml_tensor *by_hand = NULL;
+    for (int i = 0; i < 3; i++) {
+        ml_model *part = NULL;
+        ml_predictor *p = NULL;
+        ml_table *next = NULL, *with = NULL;
+        OK(ml_estimator_new(ctx, algorithms[i], &step, ERR));
+        OK(ml_estimator_set_str(step, "ignore",
+                                i == 0   ? "ocean_proximity, median_house_value"
+                                : i == 1 ? "median_house_value"
+                                         : "",
+                                ERR));
+        if (i == 0) OK(ml_estimator_set_str(step, "strategy", "median", ERR));
+        if (i == 2) {
+            OK(ml_estimator_set_str(step, "target", "median_house_value", ERR));
+            OK(ml_estimator_set_i64(step, "n_trees", 12, ERR));
+        }
+        OK(ml_estimator_fit(step, at, NULL, &part, ERR));
+        if (i == 2) {
+            by_hand = predict(part, at);
+        } else {
+            const char *target = "median_house_value";
+            ml_tensor *y = NULL;
+            double *values = malloc(3000 * sizeof *values);
+            int64_t c = ml_table_find(at, target), rows = 3000;
+            OK(ml_predictor_new(part, NULL, NULL, &p, ERR));
+            OK(ml_predictor_run_table(p, at, &next, ERR));
+            for (int64_t k = 0; k < rows; k++) values[k] = ml_table_get_f64(at, k, c);
+            OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &rows, NULL, values, &y, ERR));
+            OK(ml_table_with_tensor(next, target, y, &with, ERR));
+            ml_tensor_free(y);
+            free(values);
+            ml_table_free(next);
+            if (at != t) ml_table_free(at);
+            at = with;
+        }
+        ml_predictor_free(p);
+        ml_model_free(part);
+        ml_estimator_free(step);
+    }
+    for (int64_t i = 0; i < 3000; i++)
+        ck_assert(ml_tensor_get_f64(whole, i, 0) == ml_tensor_get_f64(by_hand, i, 0));
+    ml_tensor_free(whole);
+    ml_tensor_free(by_hand);
+    ml_table_free(at);
+    ml_table_free(t);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(refuses_what_cannot_be)
+{
+    static const struct {
+        const char *yaml, *says;
+    } cases[] = {
+        {"target: y\nsteps: [linear_regression, imputer]\n", "must be the last"},
+        {"target: y\nsteps: []\n", "needs a step"},
+        {"steps: [imputer, gbdt]\n", "needs a target"},
+        {"target: y\nsteps:\n  - s: {algorithm: standard_scaler, columns: [zz]}\n",
+         "params.s.columns"},
+    };
+    ctx = test_context(1);
+    ml_table *t = NULL;
+    const char csv[] = "a,b,y\n1,2,1\n2,,2\n3,5,1\n,8,2\n";
+    t = csv_text(ctx, csv);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_estimator *e = estimator(cases[i].yaml);
+        ml_model *m = NULL;
+        ck_assert_int_lt(ml_estimator_fit(e, t, NULL, &m, ERR), 0);
+        ck_assert_msg(strstr(ml_error_message(ERR), cases[i].says) != NULL, "%s",
+                      ml_error_message(ERR));
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
+          yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
+          refuses_what_cannot_be)

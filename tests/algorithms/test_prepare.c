@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Transformers beside scikit-learn on real data (tests/reference/prepare.py).
+ */
+#include "csv_text.h"
+
+#define COLUMNS 256
+
+static ml_table *read_data(ml_context *ctx, const char *file)
+{
+    ml_table *t = NULL;
+    const char *path = shared_path(file);
+    if (path) OK(ml_table_read_csv(ctx, path, NULL, &t, ERR));
+    return t;
+}
+
+/* "a=1;b=2" */
+static void set_params(ml_estimator *e, char *text)
+{
+    for (char *pair = strtok(text, ";"); pair; pair = strtok(NULL, ";")) {
+        char *equal = strchr(pair, '=');
+        *equal = 0;
+        OK(ml_estimator_set_str(e, pair, equal + 1, ERR));
+    }
+}
+
+static void near(const char *what, int64_t row, int64_t column, double got, double want)
+{
+    if (isnan(want) && isnan(got)) return;
+    ck_assert_msg(fabs(got - want) <= 1e-9 * fmax(1, fabs(want)),
+                  "%s row %d column %d: %.15g instead of %.15g", what, (int)row,
+                  (int)column, got, want);
+}
+
+static ml_tensor *transform(ml_context *ctx, const char *algorithm, char *params,
+                            const char *features, const char *target, const ml_table *t)
+{
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
+    if (strcmp(params, "-") != 0) set_params(e, params);
+    if (strcmp(target, "-") != 0) OK(ml_estimator_set_str(e, "target", target, ERR));
+    OK(ml_estimator_set_str(e, "features", features, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, "transform", NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    return out;
+}
+
+static void read_numbers(FILE *f, double *out, int n)
+{
+    for (int i = 0; i < n; i++) ck_assert_int_eq(fscanf(f, "%lf", &out[i]), 1);
+}
+
+/* One case, up to the next; 0 at the end, -1 without the data. */
+static int check_case(ml_context *ctx, FILE *f)
+{
+    char file[256], algorithm[64], params[256], features[512], target[64], what[1024];
+    double want[COLUMNS], sum[COLUMNS] = {0};
+    int rows, columns, shown, count[COLUMNS] = {0};
+    if (fscanf(f, " case %255s %63s %255s %511s %63s size %d %d %d", file, algorithm,
+               params, features, target, &rows, &columns, &shown) != 8)
+        return 0;
+    ck_assert_int_le(columns, COLUMNS);
+    snprintf(what, sizeof what, "%s %s of %s", algorithm, params, features);
+    ml_table *t = read_data(ctx, file);
+    if (!t) return -1;
+    ml_tensor *out = transform(ctx, algorithm, params, features, target, t);
+    const int64_t *shape = ml_tensor_shape(out);
+    ck_assert_msg(shape[1] == columns, "%s: %d columns instead of %d", what,
+                  (int)shape[1], columns);
+    for (int i = 0; i < shown; i++) {
+        read_numbers(f, want, columns);
+        for (int j = 0; j < columns; j++)
+            near(what, i, j, ml_tensor_get_f64(out, i, j), want[j]);
+    }
+    for (int64_t i = 0; i < shape[0]; i++)
+        for (int64_t j = 0; j < shape[1]; j++) {
+            double v = ml_tensor_get_f64(out, i, j);
+            count[j] += !isnan(v);
+            sum[j] += isnan(v) ? 0 : v;
+        }
+    read_numbers(f, want, columns);
+    for (int j = 0; j < columns && shape[0] == rows; j++)
+        near(what, -1, j, sum[j] / count[j], want[j]);
+    ml_tensor_free(out);
+    ml_table_free(t);
+    return 1;
+}
+
+START_TEST(equals_scikit_learn)
+{
+    ml_context *ctx = test_context(2);
+    FILE *f = fopen(source_path("tests/algorithms/prepare_expected.txt"), "r");
+    int result, n = 0;
+    ck_assert_ptr_nonnull(f);
+    while ((result = check_case(ctx, f)) > 0) n++;
+    fclose(f);
+    ml_context_free(ctx);
+    if (result < 0) SKIP("the shared data are not there");
+    ck_assert_int_gt(n, 5);
+}
+END_TEST
+
+/* Transforming a table keeps names, categories and missing values. */
+START_TEST(makes_tables)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = NULL, *out = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    char text[32];
+    const char csv[] = "a,b,k\n1,2,x\n2,,y\n3,5,\n,8,y\n";
+    t = csv_text(ctx, csv);
+    OK(ml_estimator_new(ctx, "imputer", &e, ERR));
+    OK(ml_estimator_set_str(e, "strategy", "constant", ERR));
+    OK(ml_estimator_set_str(e, "fill_text", "none", ERR));
+    OK(ml_estimator_set_str(e, "columns", "b, category", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    ck_assert_int_eq(ml_table_columns(out), 3);
+    ck_assert_str_eq(ml_table_column_name(out, 2), "k");
+    ck_assert(isnan(ml_table_get_f64(out, 3, 0)));
+    ck_assert(ml_table_get_f64(out, 1, 1) == 0);
+    ml_table_get_str(out, 2, 2, text, sizeof text);
+    ck_assert_str_eq(text, "none");
+    ml_table_get_str(out, 3, 2, text, sizeof text);
+    ck_assert_str_eq(text, "y");
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    OK(ml_estimator_set_str(e, "columns", "[\"q*\"]", ERR));
+    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables)

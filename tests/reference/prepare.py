@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes tests/algorithms/prepare_expected.txt: what scikit-learn's transformers make of
+real data. Run with scikit-learn 1.9.1 and the path of the shared data folder.
+
+A case is a line `case DATA ALGORITHM PARAMS FEATURES TARGET`, then `rows N` lines of the
+first outputs, and `mean`: the mean of each output column over all rows."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import feature_selection as fs
+from sklearn import impute, preprocessing as pp
+
+DATA = Path(sys.argv[1])
+OUT = Path(__file__).resolve().parent.parent / "algorithms" / "prepare_expected.txt"
+SHOWN = 6
+FILES = {"housing": "california_housing/housing.csv.gz", "titanic": "titanic/titanic.csv.gz"}
+HOUSE = ["total_rooms", "total_bedrooms", "median_income"]
+FULL = ["total_rooms", "population", "median_income"]
+TRIP = ["age", "fare"]
+CASES = []
+
+
+def case(data, algorithm, features, transform, params="", target="-"):
+    CASES.append((data, algorithm, features, transform, params, target))
+
+
+def fitted(t):
+    return lambda x, y: t.fit(x, y).transform(x) if y is not None else t.fit_transform(x)
+
+
+def dense(t):
+    return lambda x, y: t.fit_transform(x).toarray()
+
+
+case("housing", "standard_scaler", HOUSE, fitted(pp.StandardScaler()))
+case("housing", "standard_scaler", HOUSE, fitted(pp.StandardScaler(with_mean=False)),
+     "with_mean=false")
+case("housing", "min_max_scaler", HOUSE, fitted(pp.MinMaxScaler((-1, 2))), "range=[-1,2]")
+case("housing", "max_abs_scaler", HOUSE + ["longitude"], fitted(pp.MaxAbsScaler()))
+case("housing", "robust_scaler", HOUSE, fitted(pp.RobustScaler()))
+case("housing", "robust_scaler", HOUSE,
+     fitted(pp.RobustScaler(quantile_range=(10, 80), unit_variance=True)),
+     "quantile_range=[10,80];unit_variance=true")
+for strategy in ("mean", "median"):
+    case("housing", "imputer", HOUSE, fitted(impute.SimpleImputer(strategy=strategy)),
+         f"strategy={strategy}")
+case("titanic", "imputer", TRIP, fitted(impute.SimpleImputer(strategy="most_frequent")),
+     "strategy=mode")
+case("titanic", "imputer", TRIP,
+     lambda x, y: impute.SimpleImputer(strategy="constant", fill_value=-1,
+                                       add_indicator=True).fit_transform(x)[:, [0, 2, 1, 3]],
+     "strategy=constant;fill_value=-1;indicators=true")
+# (more cases are added above this line)
+
+
+def number(v):
+    return "nan" if np.isnan(v) else repr(float(v))
+
+
+def main():
+    frames = {k: pd.read_csv(DATA / v) for k, v in FILES.items()}
+    lines = []
+    for data, algorithm, features, transform, params, target in CASES:
+        frame = frames[data]
+        y = None if target == "-" else frame[target]
+        x = frame[features]
+        if y is not None:
+            x, y = x[y.notna()], y[y.notna()]
+        if all(x.dtypes != object):
+            x = x.to_numpy(float)
+        out = np.asarray(transform(x, y), float)
+        lines.append(f"case {FILES[data]} {algorithm} {params or '-'} "
+                     f"{','.join(features)} {target}")
+        lines.append(f"size {out.shape[0]} {out.shape[1]} {SHOWN}")
+        lines += [" ".join(number(v) for v in row) for row in out[:SHOWN]]
+        lines.append(" ".join(number(v) for v in np.nanmean(out, axis=0)))
+    OUT.write_text("\n".join(lines) + "\n")
+
+
+main()
