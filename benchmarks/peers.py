@@ -44,6 +44,17 @@ def logistic(peer, threads, a):
     return seconds, auc(yt, model.decision_function(xt)), {}
 
 
+def forest(peer, threads, a):
+    from sklearn.ensemble import RandomForestClassifier
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    model = RandomForestClassifier(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
+    start = clock()
+    model.fit(x, y)
+    seconds = clock() - start
+    return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
+
+
 def gbdt(peer, threads, a):
     x, y = read(a["train"])
     xt, yt = read(a["test"])
@@ -246,8 +257,9 @@ def csv(peer, threads, a):
     return seconds, float(connection.execute("SELECT sum(f1) FROM t").fetchone()[0]), {}
 
 
-WORKLOADS = {"logistic": logistic, "gbdt": gbdt, "predict-batch": predict_batch,
-             "predict-single": predict_single, "bindings": bindings, "load": load, "csv": csv}
+WORKLOADS = {"logistic": logistic, "forest": forest, "gbdt": gbdt,
+             "predict-batch": predict_batch, "predict-single": predict_single,
+             "bindings": bindings, "load": load, "csv": csv}
 
 
 def main():

@@ -10,6 +10,8 @@
 /* A: an mli_algorithm. M: an mli_metric. O: a plain mli_descriptor. */
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_baseline)                                                                      \
+    A(mli_decision_tree)                                                                 \
+    A(mli_extra_trees)                                                                   \
     A(mli_gbdt)                                                                          \
     A(mli_imputer)                                                                       \
     A(mli_linear_regression)                                                             \
@@ -42,6 +44,7 @@
     O(mli_options_split)                                                                 \
     O(mli_options_study)                                                                 \
     A(mli_pipeline)                                                                      \
+    A(mli_random_forest)                                                                 \
     A(mli_robust_scaler)                                                                 \
     A(mli_standard_scaler)
 

@@ -853,6 +853,70 @@ function ml.info() end
 ---@return libml.estimator?, libml.error?
 function ml.baseline(params) end
 
+---One tree of splits on single features, for numbers or classes. Takes categories and
+---missing values as they are. Easy to read, seldom the most accurate.
+---@class libml.decision_tree.params
+---@field criterion? "gini" | "entropy" The impurity of classes that splits lower most. For numbers it is the squared error in any case. (default gini)
+---@field max_depth? integer The most splits on the way to a leaf; 0 or -1: no limit. (default 0)
+---@field min_data_in_leaf? integer The fewest rows of a leaf. (default 1)
+---@field min_data_in_split? integer The fewest rows of a node that is split. (default 2)
+---@field max_leaves? integer The most leaves of a tree; the split that helps most comes first. 0: no limit. (default 0)
+---@field min_impurity_decrease? number A split must lower the impurity, weighted by the node's share of the rows, by at least this. (default 0)
+---@field ccp_alpha? number Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no pruning. (default 0)
+---@field max_features? string How many features, drawn at random, each split looks at: sqrt, log2, third, all, a share below 1, or a number. auto: for forests sqrt for classes and third for numbers; for a single tree all. (default auto)
+---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---One tree of splits on single features, for numbers or classes. Takes categories and
+---missing values as they are. Easy to read, seldom the most accurate.
+---@param params? libml.decision_tree.params
+---@return libml.estimator?, libml.error?
+function ml.decision_tree(params) end
+
+---As random forest, but with one random cut per feature instead of the best one, and by
+---default with all rows for each tree: faster to fit, smoother.
+---@class libml.extra_trees.params
+---@field n_trees? integer The number of trees. More are never worse, only slower. (default 100)
+---@field max_features? string How many features, drawn at random, each split looks at: sqrt, log2, third, all, a share below 1, or a number. auto: for forests sqrt for classes and third for numbers; for a single tree all. (default auto)
+---@field criterion? "gini" | "entropy" The impurity of classes that splits lower most. For numbers it is the squared error in any case. (default gini)
+---@field max_depth? integer The most splits on the way to a leaf; 0 or -1: no limit. (default 0)
+---@field min_data_in_leaf? integer The fewest rows of a leaf. (default 1)
+---@field min_data_in_split? integer The fewest rows of a node that is split. (default 2)
+---@field max_leaves? integer The most leaves of a tree; the split that helps most comes first. 0: no limit. (default 0)
+---@field min_impurity_decrease? number A split must lower the impurity, weighted by the node's share of the rows, by at least this. (default 0)
+---@field ccp_alpha? number Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no pruning. (default 0)
+---@field bootstrap? boolean Whether each tree gets rows drawn with replacement, or all rows. (default false)
+---@field max_samples? number How many rows are drawn, as a share of the rows there are. (default 1)
+---@field oob_score? boolean Whether each row is predicted by the trees that did not draw it: the attributes oob_score and oob_prediction. (default false)
+---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---As random forest, but with one random cut per feature instead of the best one, and by
+---default with all rows for each tree: faster to fit, smoother.
+---@param params? libml.extra_trees.params
+---@return libml.estimator?, libml.error?
+function ml.extra_trees(params) end
+
 ---A sum of decision trees, each fitted to what the ones before leave over. Takes numbers
 ---and categories as they are, missing values included. The usual first choice for
 ---tables.
@@ -1070,6 +1134,42 @@ function ml.min_max_scaler(params) end
 ---@param params? libml.pipeline.params
 ---@return libml.estimator?, libml.error?
 function ml.pipeline(params) end
+
+---The mean of many deep trees, each grown on rows drawn with replacement, with few
+---features drawn for each split. Needs hardly any tuning; the rows that a tree did not
+---draw tell how good it is.
+---@class libml.random_forest.params
+---@field n_trees? integer The number of trees. More are never worse, only slower. (default 100)
+---@field max_features? string How many features, drawn at random, each split looks at: sqrt, log2, third, all, a share below 1, or a number. auto: for forests sqrt for classes and third for numbers; for a single tree all. (default auto)
+---@field criterion? "gini" | "entropy" The impurity of classes that splits lower most. For numbers it is the squared error in any case. (default gini)
+---@field max_depth? integer The most splits on the way to a leaf; 0 or -1: no limit. (default 0)
+---@field min_data_in_leaf? integer The fewest rows of a leaf. (default 1)
+---@field min_data_in_split? integer The fewest rows of a node that is split. (default 2)
+---@field max_leaves? integer The most leaves of a tree; the split that helps most comes first. 0: no limit. (default 0)
+---@field min_impurity_decrease? number A split must lower the impurity, weighted by the node's share of the rows, by at least this. (default 0)
+---@field ccp_alpha? number Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no pruning. (default 0)
+---@field bootstrap? boolean Whether each tree gets rows drawn with replacement, or all rows. (default true)
+---@field max_samples? number How many rows are drawn, as a share of the rows there are. (default 1)
+---@field oob_score? boolean Whether each row is predicted by the trees that did not draw it: the attributes oob_score and oob_prediction. (default false)
+---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---The mean of many deep trees, each grown on rows drawn with replacement, with few
+---features drawn for each split. Needs hardly any tuning; the rows that a tree did not
+---draw tell how good it is.
+---@param params? libml.random_forest.params
+---@return libml.estimator?, libml.error?
+function ml.random_forest(params) end
 
 ---Subtracts from each column its median in training and divides by the distance of two
 ---quantiles: outliers do not change the scale. Missing values stay missing.

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Baseline", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RobustScaler", "StandardScaler"]
+__all__ = ["Baseline", "DecisionTree", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
 
 
 class Baseline(Estimator):
@@ -68,6 +68,237 @@ class Baseline(Estimator):
     """
 
     algorithm = "baseline"
+
+
+class DecisionTree(Estimator):
+    """Decision tree.
+
+    One tree of splits on single features, for numbers or classes. Takes
+    categories and missing values as they are. Easy to read, seldom the most
+    accurate.
+
+    Parameters
+    ----------
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    class_weight : "none", "balanced", default "none"
+        balanced: every class gets the same total weight. Also:
+        auto_class_weights.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds only 0 and 1; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The predicted number.
+    proba (rows, classes): The probability of each class.
+    leaf (rows, trees): The number of the leaf that a row reaches in each tree.
+
+    Attributes of the model
+    -----------------------
+    importance f64 [features]: The share of each feature in the decrease of
+        impurity, mean of the trees.
+    split_count f64 [features]: Number of the splits on a feature.
+    n_trees f64 []: Number of trees.
+    tree_start i64 [trees + 1]: First node of each tree.
+    node_feature i32 [nodes]: Feature that a node splits on, -1 for leaves.
+    node_left i32 [nodes]: First of two children, counted from the tree's first
+        node; 0 for leaves.
+    node_threshold f64 [nodes]: Values up to it go left.
+    node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
+        categories.
+    node_value f64 [nodes]: The mean, or the share of the second class, by the
+        number of trees; with more than two classes the leaf's row of leaf_proba.
+    node_cover f64 [nodes]: The weight of a node's rows.
+    node_gain f64 [nodes]: Decrease of impurity times weight.
+    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
+        more than two classes.
+    """
+
+    algorithm = "decision_tree"
+
+
+class ExtraTrees(Estimator):
+    """Extremely randomised trees.
+
+    As random forest, but with one random cut per feature instead of the best one,
+    and by default with all rows for each tree: faster to fit, smoother.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default false
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    class_weight : "none", "balanced", default "none"
+        balanced: every class gets the same total weight. Also:
+        auto_class_weights.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds only 0 and 1; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The predicted number.
+    proba (rows, classes): The probability of each class.
+    leaf (rows, trees): The number of the leaf that a row reaches in each tree.
+
+    Attributes of the model
+    -----------------------
+    importance f64 [features]: The share of each feature in the decrease of
+        impurity, mean of the trees.
+    split_count f64 [features]: Number of the splits on a feature.
+    n_trees f64 []: Number of trees.
+    tree_start i64 [trees + 1]: First node of each tree.
+    node_feature i32 [nodes]: Feature that a node splits on, -1 for leaves.
+    node_left i32 [nodes]: First of two children, counted from the tree's first
+        node; 0 for leaves.
+    node_threshold f64 [nodes]: Values up to it go left.
+    node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
+        categories.
+    node_value f64 [nodes]: The mean, or the share of the second class, by the
+        number of trees; with more than two classes the leaf's row of leaf_proba.
+    node_cover f64 [nodes]: The weight of a node's rows.
+    node_gain f64 [nodes]: Decrease of impurity times weight.
+    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
+        more than two classes.
+    oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
+        draw.
+    oob_prediction f64 [rows] or [rows, classes]: Their predictions; NaN for rows
+        that every tree drew.
+    """
+
+    algorithm = "extra_trees"
 
 
 class GBDT(Estimator):
@@ -759,6 +990,130 @@ class Pipeline(Estimator):
     """
 
     algorithm = "pipeline"
+
+
+class RandomForest(Estimator):
+    """Random forest.
+
+    The mean of many deep trees, each grown on rows drawn with replacement, with
+    few features drawn for each split. Needs hardly any tuning; the rows that a
+    tree did not draw tell how good it is.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default true
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    class_weight : "none", "balanced", default "none"
+        balanced: every class gets the same total weight. Also:
+        auto_class_weights.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds only 0 and 1; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The predicted number.
+    proba (rows, classes): The probability of each class.
+    leaf (rows, trees): The number of the leaf that a row reaches in each tree.
+
+    Attributes of the model
+    -----------------------
+    importance f64 [features]: The share of each feature in the decrease of
+        impurity, mean of the trees.
+    split_count f64 [features]: Number of the splits on a feature.
+    n_trees f64 []: Number of trees.
+    tree_start i64 [trees + 1]: First node of each tree.
+    node_feature i32 [nodes]: Feature that a node splits on, -1 for leaves.
+    node_left i32 [nodes]: First of two children, counted from the tree's first
+        node; 0 for leaves.
+    node_threshold f64 [nodes]: Values up to it go left.
+    node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
+        categories.
+    node_value f64 [nodes]: The mean, or the share of the second class, by the
+        number of trees; with more than two classes the leaf's row of leaf_proba.
+    node_cover f64 [nodes]: The weight of a node's rows.
+    node_gain f64 [nodes]: Decrease of impurity times weight.
+    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
+        more than two classes.
+    oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
+        draw.
+    oob_prediction f64 [rows] or [rows, classes]: Their predictions; NaN for rows
+        that every tree drew.
+    """
+
+    algorithm = "random_forest"
 
 
 class RobustScaler(Estimator):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Baseline", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RobustScaler", "StandardScaler"]
+__all__ = ["Baseline", "DecisionTree", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
 
 
 class Baseline(Estimator):
@@ -14,6 +14,64 @@ class Baseline(Estimator):
         *,
         strategy: Optional[Literal["mean", "median", "quantile"]] = ...,
         quantile: Optional[float] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class DecisionTree(Estimator):
+    def __init__(
+        self,
+        *,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        max_features: Optional[str] = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class ExtraTrees(Estimator):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        seed: Optional[int] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
@@ -203,6 +261,37 @@ class Pipeline(Estimator):
         *,
         steps: Optional[Sequence[str]] = ...,
         columns: Optional[Sequence[str]] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class RandomForest(Estimator):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        seed: Optional[int] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,

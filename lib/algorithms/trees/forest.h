@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/forest.h: single trees and forests: decision_tree, random_forest, extra_trees.
+ *
+ * Values are replaced by codes of two bytes, made once for all trees: the rank of the
+ * value among the distinct ones, so that splits are exact; a feature with more than 65535
+ * distinct values is cut into as many bins of about equal weight. Categories become bins,
+ * the most frequent first. A row drawn more than once by the bootstrap is one row of a
+ * larger weight.
+ *
+ * Models are the tensors of trees/ensemble.h, with one score:
+ * - numbers: leaves hold their mean divided by the number of trees
+ * - two classes: the share of the second class, divided by the number of trees
+ * - more classes: leaves hold their row in "leaf_proba" f64 [leaves, classes]; the
+ *   prediction is the mean of these rows
+ * The cover is the weight of a node's rows, the gain the decrease of the impurity that
+ * the split brings, times weight.
+ */
+#ifndef MLI_TREES_FOREST_H
+#define MLI_TREES_FOREST_H
+
+#include "algorithms/trees/ensemble.h"
+
+/* ---- codes ---- */
+
+#define MLI_CODE_MISSING 65535 /* of numbers; of categories it is n_codes */
+
+typedef struct mli_forest_feature {
+    int32_t kind;
+    int32_t n_codes;  /* without the one of missing values */
+    int32_t exact;    /* numbers: each distinct value has its code */
+    double *value;    /* numbers: exact: [n_codes] the values; else [n_codes - 1] cuts */
+    int64_t n_levels; /* categories */
+    uint8_t *level_bin; /* [n_levels]; n_codes: none of its own */
+} mli_forest_feature;
+
+typedef struct mli_forest_codes {
+    ml_context *ctx;
+    int64_t rows, n_features;
+    mli_forest_feature *feature;
+    uint16_t *code; /* feature by feature: [n_features * rows] */
+} mli_forest_codes;
+
+ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
+                                mli_forest_codes **out, ml_error *err);
+void mli_forest_codes_free(mli_forest_codes *c);
+
+/* ---- one tree ---- */
+
+enum { MLI_FOREST_GINI, MLI_FOREST_ENTROPY, MLI_FOREST_SQUARED };
+
+typedef struct mli_forest_options {
+    int64_t classes; /* 0: numbers */
+    int criterion;
+    int random_cuts;      /* one random cut per feature instead of the best */
+    int64_t max_features; /* tried per split */
+    int64_t max_depth;    /* 0: no limit */
+    int64_t min_split, min_leaf;
+    int64_t max_leaves; /* 0: no limit */
+    double min_decrease, ccp_alpha;
+    int64_t draws; /* rows of a bootstrap sample; 0: all rows, each once */
+    uint64_t seed;
+} mli_forest_options;
+
+/* What trees are grown from. */
+typedef struct mli_forest_data {
+    const mli_forest_codes *codes;
+    const double *weight; /* [rows]; NULL: all 1 */
+    const double *y;      /* [rows] of numbers */
+    const int32_t *label; /* [rows] of classes */
+} mli_forest_data;
+
+/* A split: where rows go. */
+typedef struct mli_forest_split {
+    double num, den; /* how good: num / den */
+    double gain;     /* decrease of impurity times weight */
+    int32_t feature;
+    uint16_t last,
+        next; /* numbers: codes up to `last` go left, `next` is the first right */
+    int32_t missing_left;
+    int32_t categorical;
+    uint32_t bits[8]; /* categories: bins that go left */
+    double threshold;
+} mli_forest_split;
+
+typedef struct mli_forest_node {
+    int32_t left; /* the right child follows it; 0: leaf */
+    int32_t depth;
+    int64_t begin, n;        /* of the tree's rows */
+    double weight, impurity; /* impurity times weight */
+    mli_forest_split split;
+} mli_forest_node;
+
+typedef struct mli_forest_tree {
+    ml_context *ctx;
+    int64_t n_nodes, capacity, n_values; /* values per node: classes, or 1 */
+    mli_forest_node *node;
+    double *value;   /* [n_nodes * n_values] mean, or share of each class */
+    uint64_t *inbag; /* bits of the rows drawn; NULL without a bootstrap */
+} mli_forest_tree;
+
+/* Scratch memory of a slot. */
+typedef struct mli_forest_scratch mli_forest_scratch;
+mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
+                                           const mli_forest_options *options);
+void mli_forest_scratch_free(mli_forest_scratch *s);
+
+/* Grows tree number `index`. Its result depends on nothing but data, options and index.
+ * ML_E_MEMORY, or ML_E_CANCELLED when the run is. */
+ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *run,
+                          mli_forest_tree *out);
+void mli_forest_tree_free(mli_forest_tree *t);
+
+/* The leaf of a training row. */
+int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
+                        int64_t row);
+
+/* ---- splits of a node (forest_split.c) ---- */
+
+/* A node being split. Its rows have payloads: for classes of whole weights (`counted`)
+ * label << 32 | weight, else their number within the node, which finds w and s. */
+typedef struct mli_forest_search {
+    const mli_forest_codes *codes;
+    const mli_forest_options *options;
+    int counted, scalar; /* scalar: two sums, w and s, tell everything */
+    const uint32_t *row;
+    const uint64_t *payload; /* [n] */
+    const double *w, *s;     /* [n] not counted: weight; weight times target */
+    const int32_t *label;    /* [n] not counted, classes */
+    int64_t n;
+    double weight, sum, squares; /* of the node; squares: sum of w y^2 */
+    const double *classes;       /* [classes] weights; not scalar */
+    uint64_t *element, *spare;   /* [n] */
+    double *left;                /* [6 * classes + 6 * 257] scratch */
+    double *bins;                /* [257 * classes] scratch */
+} mli_forest_search;
+
+/* Looks at one feature; `uniform` is a random number in [0, 1) for random cuts, `bits`
+ * random bits for categories. Keeps a better split in best. 0: the feature is constant.
+ */
+int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
+                   const uint32_t bits[8], mli_forest_split *best);
+/* Does a code go left? */
+static inline int mli_forest_left(const mli_forest_split *s, uint32_t code)
+{
+    if (s->categorical) return (int)(s->bits[code >> 5] >> (code & 31)) & 1;
+    return code == MLI_CODE_MISSING ? s->missing_left : code <= s->last;
+}
+/* Impurity times weight, from class weights. */
+double mli_forest_impurity(int criterion, const double *classes, int64_t n,
+                           double weight);
+
+/* Sorts elements by their upper 16 bits, which lie in low .. high; returns where they
+ * are: element or spare. The order of equal ones is kept. */
+uint64_t *mli_forest_sort(uint64_t *element, uint64_t *spare, int64_t n, uint32_t low,
+                          uint32_t high);
+
+/* ---- algorithms ---- */
+
+ml_status mli_forest_fit(mli_fit *job, ml_error *err);
+ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **out,
+                          ml_error *err);
+ml_status mli_forest_check(const ml_model *model, ml_error *err);
+ml_status mli_forest_attribute(const ml_model *model, const char *name, ml_tensor **out,
+                               ml_error *err);
+
+#endif

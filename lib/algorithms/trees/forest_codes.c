@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/forest_codes.c: codes of two bytes for all values (trees/forest.h). Cost: a radix
+ * sort per feature, and a look-up per value.
+ */
+#include "algorithms/trees/bins.h"
+#include "algorithms/trees/forest.h"
+#include "algorithms/trees/radix.h"
+#include "core/parallel.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define MOST_CODES 65535
+#define MOST_BINS  255
+#define BLOCK      2048
+
+typedef struct coding {
+    const mli_design *design;
+    mli_forest_codes *codes;
+    const mli_run *run;
+    atomic_int failed;
+} coding;
+
+static int64_t distinct(double *v, int64_t n, int64_t *count)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (kept > 0 && v[kept - 1] == v[i]) {
+            count[kept - 1]++;
+            continue;
+        }
+        v[kept] = v[i];
+        count[kept++] = 1;
+    }
+    return kept;
+}
+
+static void write_numbers(const coding *c, int64_t j, const mli_cuts *cuts, double *x)
+{
+    int64_t rows = c->design->rows;
+    uint16_t *out = c->codes->code + j * rows;
+    for (int64_t begin = 0; begin < rows; begin += BLOCK) {
+        int64_t end = begin + BLOCK < rows ? begin + BLOCK : rows;
+        mli_design_f64(c->design, j, begin, end, x, 1);
+        for (int64_t i = 0; i < end - begin; i++)
+            out[begin + i] =
+                isnan(x[i]) ? MLI_CODE_MISSING : (uint16_t)mli_cuts_find(cuts, x[i]);
+    }
+}
+
+/* values: room for 3 rows of doubles. */
+static int code_numbers(const coding *c, int64_t j, double *values)
+{
+    mli_forest_feature *f = &c->codes->feature[j];
+    ml_context *ctx = c->codes->ctx;
+    int64_t rows = c->design->rows, n = 0, kept;
+    mli_design_f64(c->design, j, 0, rows, values, 1);
+    for (int64_t i = 0; i < rows; i++)
+        if (!isnan(values[i])) values[n++] = values[i] + 0.0; /* -0 becomes 0 */
+    mli_radix_sort_f64(values, values + rows, n);
+    int64_t *count = (int64_t *)(void *)(values + rows);
+    double *cut = values + 2 * rows;
+    kept = distinct(values, n, count);
+    int32_t cuts = mli_cut_values(values, count, kept, MOST_CODES, 1, cut);
+    f->n_codes = kept > 0 ? cuts + 1 : 0;
+    f->exact = kept <= MOST_CODES;
+    f->value = mli_alloc_vec(ctx, f->n_codes + 1, sizeof *f->value);
+    mli_cuts table;
+    if (!f->value || mli_cuts_make(ctx, cut, cuts, rows, &table, NULL) != ML_OK) return 0;
+    memcpy(f->value, f->exact ? values : cut,
+           (size_t)(f->exact ? kept : cuts) * sizeof *f->value);
+    write_numbers(c, j, &table, values);
+    mli_cuts_free(ctx, &table);
+    return 1;
+}
+
+static int more_frequent(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    if (x[0] != y[0]) return x[0] < y[0] ? 1 : -1;
+    return x[1] < y[1] ? -1 : 1;
+}
+
+/* Bins of levels, from pairs of count and level. */
+static void give_bins(mli_forest_feature *f, int64_t *pair)
+{
+    int32_t bins = 0;
+    qsort(pair, (size_t)f->n_levels, 2 * sizeof *pair, more_frequent);
+    while (bins < f->n_levels && bins < MOST_BINS && pair[2 * bins] > 0) bins++;
+    for (int64_t l = 0; l < f->n_levels; l++)
+        f->level_bin[pair[2 * l + 1]] = (uint8_t)(l < bins ? l : bins);
+    f->n_codes = bins;
+}
+
+static int code_levels(const coding *c, int64_t j, double *x)
+{
+    mli_forest_feature *f = &c->codes->feature[j];
+    ml_context *ctx = c->codes->ctx;
+    int64_t rows = c->design->rows;
+    uint16_t *out = c->codes->code + j * rows;
+    f->n_levels = c->design->inputs->features[j].levels.n;
+    int64_t *pair = mli_calloc(ctx, (size_t)f->n_levels + 1, 2 * sizeof *pair);
+    f->level_bin = mli_alloc(ctx, (size_t)f->n_levels + 1);
+    if (pair && f->level_bin) {
+        mli_design_f64(c->design, j, 0, rows, x, 1);
+        for (int64_t i = 0; i < rows; i++)
+            if (x[i] >= 0) pair[2 * (int64_t)x[i]]++;
+        for (int64_t l = 0; l < f->n_levels; l++) pair[2 * l + 1] = l;
+        give_bins(f, pair);
+        for (int64_t i = 0; i < rows; i++)
+            out[i] = x[i] >= 0 ? f->level_bin[(int64_t)x[i]] : (uint16_t)f->n_codes;
+    }
+    mli_free(ctx, pair);
+    return pair && f->level_bin;
+}
+
+static void code_task(void *arg, int64_t task, int32_t slot)
+{
+    coding *c = arg;
+    ml_context *ctx = c->codes->ctx;
+    int numbers = c->codes->feature[task].kind != MLI_CATEGORICAL;
+    (void)slot;
+    if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
+    int64_t room = c->design->rows > BLOCK ? c->design->rows : BLOCK;
+    double *values = mli_alloc_vec(ctx, (numbers ? 3 : 1) * room, sizeof *values);
+    int ok = values &&
+             (numbers ? code_numbers(c, task, values) : code_levels(c, task, values));
+    mli_free(ctx, values);
+    if (!ok) atomic_store(&c->failed, 1);
+}
+
+ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
+                                mli_forest_codes **out, ml_error *err)
+{
+    ml_context *ctx = design->ctx;
+    mli_forest_codes *c = mli_calloc(ctx, 1, sizeof *c);
+    coding job = {design, c, run, 0};
+    int64_t cells;
+    ml_status status = ML_OK;
+    if (!c) return mli_nomem(err);
+    c->ctx = ctx;
+    c->rows = design->rows;
+    c->n_features = design->n_features;
+    c->feature = mli_calloc(ctx, (size_t)c->n_features + 1, sizeof *c->feature);
+    if (!__builtin_mul_overflow(c->rows, c->n_features, &cells))
+        c->code = mli_alloc_vec(ctx, cells + 1, sizeof *c->code);
+    if (!c->feature || !c->code) {
+        status = mli_nomem(err);
+    } else {
+        for (int64_t j = 0; j < c->n_features; j++)
+            c->feature[j].kind = design->inputs->features[j].kind;
+        mli_parallel(ctx, c->n_features, code_task, &job);
+        status = mli_run_check(run, err);
+        if (status == ML_OK && atomic_load(&job.failed)) status = mli_nomem(err);
+    }
+    if (status == ML_OK)
+        *out = c;
+    else
+        mli_forest_codes_free(c);
+    return status;
+}
+
+void mli_forest_codes_free(mli_forest_codes *c)
+{
+    if (!c) return;
+    for (int64_t j = 0; c->feature && j < c->n_features; j++) {
+        mli_free(c->ctx, c->feature[j].value);
+        mli_free(c->ctx, c->feature[j].level_bin);
+    }
+    mli_free(c->ctx, c->feature);
+    mli_free(c->ctx, c->code);
+    mli_free(c->ctx, c);
+}

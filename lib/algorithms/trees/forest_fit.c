@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/forest_fit.c: training decision_tree, random_forest and extra_trees: trees in
+ * parallel, each from a random stream of its own, so that the model does not depend on
+ * the threads; the score of the rows left out by the bootstrap; the tensors.
+ */
+#include "algorithms/trees/forest.h"
+#include "core/parallel.h"
+#include <math.h>
+#include <string.h>
+
+#define OOB_BLOCK 512
+
+typedef struct forest {
+    mli_fit *job;
+    ml_context *ctx;
+    const mli_design *design;
+    mli_forest_options options;
+    mli_forest_data data;
+    mli_forest_codes *codes;
+    double *weight; /* with class weights; NULL: those of the design */
+    int64_t n_trees, done;
+    mli_forest_tree *tree;        /* [n_trees] */
+    mli_forest_scratch **scratch; /* [slots] */
+    int64_t first;                /* of the batch */
+    atomic_int failed;
+    double *oob; /* [rows * values] */
+} forest;
+
+/* ---- parameters ---- */
+
+static int is_number(const char *text, double *value)
+{
+    return mli_read_f64(text, value) && isfinite(*value);
+}
+
+/* How many features a split looks at. */
+static ml_status count_features(const forest *f, int64_t *out, ml_error *err)
+{
+    const char *text = mli_get_str(f->job->params, "max_features");
+    double p = (double)f->design->n_features, v = 0, count = p;
+    int automatic = strcmp(text, "auto") == 0;
+    int single = strcmp(f->job->model->algorithm->head.name, "decision_tree") == 0;
+    if (strcmp(text, "sqrt") == 0 || (automatic && !single && f->design->label))
+        count = floor(sqrt(p));
+    else if (strcmp(text, "log2") == 0)
+        count = floor(log2(p > 0 ? p : 1));
+    else if (strcmp(text, "third") == 0 || (automatic && !single))
+        count = floor(p / 3);
+    else if (is_number(text, &v) && v > 0 && v < 1)
+        count = floor(v * p);
+    else if (is_number(text, &v) && v >= 1 && v == floor(v))
+        count = strchr(text, '.') && v == 1 ? p : v;
+    else if (!automatic && strcmp(text, "all") != 0) {
+        mli_fail(err, ML_E_RANGE, "max_features is \"%s\"", text);
+        mli_error_at(err, ML_E_RANGE, "params.max_features");
+        return mli_error_hint(err, ML_E_RANGE,
+                              "use auto, sqrt, log2, third, all, a share below 1, or a "
+                              "number of features");
+    }
+    count = count < 1 ? 1 : count > p ? p : count;
+    *out = (int64_t)count;
+    return ML_OK;
+}
+
+static ml_status read_options(forest *f, ml_error *err)
+{
+    const ml_params *p = f->job->params;
+    const char *name = f->job->model->algorithm->head.name;
+    mli_forest_options *o = &f->options;
+    int single = strcmp(name, "decision_tree") == 0;
+    o->classes = f->design->label ? f->design->inputs->classes.n : 0;
+    o->criterion = mli_get_enum(p, "criterion", "gini,entropy");
+    if (!f->design->label) o->criterion = MLI_FOREST_SQUARED;
+    o->random_cuts = strcmp(name, "extra_trees") == 0;
+    o->max_depth = mli_get_i64(p, "max_depth");
+    o->min_split = mli_get_i64(p, "min_data_in_split");
+    o->min_leaf = mli_get_i64(p, "min_data_in_leaf");
+    o->max_leaves = mli_get_i64(p, "max_leaves");
+    o->min_decrease = mli_get_f64(p, "min_impurity_decrease");
+    o->ccp_alpha = mli_get_f64(p, "ccp_alpha");
+    o->seed = (uint64_t)mli_get_i64(p, "seed");
+    f->n_trees = single ? 1 : mli_get_i64(p, "n_trees");
+    if (!single && mli_get_bool(p, "bootstrap")) {
+        double draws = mli_get_f64(p, "max_samples") * (double)f->design->rows;
+        o->draws = draws < 1 ? 1 : (int64_t)(draws + 0.5);
+    }
+    return count_features(f, &o->max_features, err);
+}
+
+/* Weights that make the classes count the same, times those of the rows. */
+static ml_status make_weights(forest *f, ml_error *err)
+{
+    const mli_design *d = f->design;
+    int64_t k_n = f->options.classes;
+    f->data.weight = d->weight;
+    if (!d->label || mli_get_enum(f->job->params, "class_weight", "none,balanced") != 1)
+        return ML_OK;
+    double *total = mli_calloc(f->ctx, (size_t)k_n + 1, sizeof *total), all = 0;
+    f->weight = mli_alloc_vec(f->ctx, d->rows, sizeof *f->weight);
+    if (total && f->weight) {
+        for (int64_t i = 0; i < d->rows; i++)
+            total[d->label[i]] += d->weight ? d->weight[i] : 1;
+        for (int64_t k = 0; k < k_n; k++) all += total[k];
+        for (int64_t i = 0; i < d->rows; i++) {
+            double w = d->weight ? d->weight[i] : 1;
+            f->weight[i] = w > 0 ? w * all / ((double)k_n * total[d->label[i]]) : 0;
+        }
+        f->data.weight = f->weight;
+    }
+    mli_free(f->ctx, total);
+    return total && f->weight ? ML_OK : mli_nomem(err);
+}
+
+/* ---- trees ---- */
+
+static void grow_task(void *arg, int64_t task, int32_t slot)
+{
+    forest *f = arg;
+    ml_status status = ML_E_MEMORY;
+    if (atomic_load(&f->failed)) return;
+    if (!f->scratch[slot])
+        f->scratch[slot] = mli_forest_scratch_new(&f->data, &f->options);
+    if (f->scratch[slot])
+        status = mli_forest_grow(f->scratch[slot], f->first + task, f->job->run,
+                                 &f->tree[f->first + task]);
+    if (status != ML_OK) atomic_store(&f->failed, 1);
+}
+
+static ml_status grow_all(forest *f, ml_error *err)
+{
+    int64_t batch = 4 * (int64_t)mli_slots(f->ctx);
+    ml_status status = ML_OK;
+    while (status == ML_OK && f->done < f->n_trees) {
+        int64_t n = f->n_trees - f->done < batch ? f->n_trees - f->done : batch;
+        f->first = f->done;
+        mli_parallel(f->ctx, n, grow_task, f);
+        status = mli_run_check(f->job->run, err);
+        if (status == ML_OK && atomic_load(&f->failed)) status = mli_nomem(err);
+        if (status != ML_OK) break;
+        f->done += n;
+        status = mli_run_step(f->job->run, "trees", f->done, f->n_trees, NAN, err);
+        if (status == ML_OK && mli_run_state(f->job->run) == ML_STOP_KEEP) break;
+    }
+    return status;
+}
+
+/* ---- rows out of the bag ---- */
+
+static void oob_row(const forest *f, int64_t row, double *out)
+{
+    int64_t values = f->tree[0].n_values, trees = 0;
+    for (int64_t k = 0; k < values; k++) out[k] = 0;
+    for (int64_t t = 0; t < f->done; t++) {
+        const mli_forest_tree *tree = &f->tree[t];
+        if (tree->inbag[row >> 6] >> (row & 63) & 1) continue;
+        const double *v = tree->value + mli_forest_leaf(tree, f->codes, row) * values;
+        for (int64_t k = 0; k < values; k++) out[k] += v[k];
+        trees++;
+    }
+    for (int64_t k = 0; k < values; k++)
+        out[k] = trees ? out[k] / (double)trees : (double)NAN;
+}
+
+static void oob_task(void *arg, int64_t task, int32_t slot)
+{
+    forest *f = arg;
+    int64_t end = (task + 1) * OOB_BLOCK;
+    (void)slot;
+    if (mli_run_state(f->job->run) == ML_CANCEL) return;
+    if (end > f->design->rows) end = f->design->rows;
+    for (int64_t i = task * OOB_BLOCK; i < end; i++)
+        oob_row(f, i, f->oob + i * f->tree[0].n_values);
+}
+
+/* Accuracy, or R squared, of the rows that some tree left out. */
+static double oob_score(const forest *f)
+{
+    const mli_design *d = f->design;
+    int64_t values = f->tree[0].n_values;
+    double weight = 0, sum = 0, good = 0, mean = 0, squares = 0;
+    for (int64_t i = 0; i < d->rows; i++) {
+        const double *p = f->oob + i * values;
+        double w = d->weight ? d->weight[i] : 1;
+        if (isnan(p[0]) || !(w > 0)) continue;
+        weight += w;
+        if (d->label) {
+            int64_t best = 0;
+            for (int64_t k = 1; k < values; k++)
+                if (p[k] > p[best]) best = k;
+            good += w * (best == d->label[i]);
+        } else {
+            double delta = d->y[i] - mean;
+            mean += delta * (w / weight);
+            squares += w * delta * (d->y[i] - mean);
+            sum += w * (d->y[i] - p[0]) * (d->y[i] - p[0]);
+        }
+    }
+    return d->label ? good / weight : 1 - sum / squares;
+}
+
+static ml_status score_oob(forest *f, ml_error *err)
+{
+    int64_t shape[2] = {f->design->rows, f->tree[0].n_values};
+    ml_model *m = f->job->model;
+    if (f->options.draws == 0 || !mli_get_bool(f->job->params, "oob_score")) return ML_OK;
+    ml_status s = mli_model_add(m, "oob_prediction", ML_DTYPE_F64, shape[1] > 1 ? 2 : 1,
+                                shape, &f->oob, err);
+    if (s != ML_OK) return s;
+    mli_parallel(f->ctx, mli_task_count(shape[0], OOB_BLOCK), oob_task, f);
+    s = mli_run_check(f->job->run, err);
+    if (s != ML_OK) return s;
+    double score = oob_score(f);
+    if (isfinite(score)) mli_model_note_f64(m, "oob_score", score);
+    return mli_model_add_f64s(m, "oob_score", &score, 1, err);
+}
+
+/* ---- tensors ---- */
+
+/* Nodes breadth first: order[place] = node. Returns their number. */
+static int64_t number_nodes(const mli_forest_tree *t, int32_t *order, int32_t *place)
+{
+    int64_t n = 1;
+    order[0] = place[0] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t left = t->node[order[i]].left;
+        for (int32_t k = 0; left && k < 2; k++) {
+            order[n] = left + k;
+            place[left + k] = (int32_t)n++;
+        }
+    }
+    return n;
+}
+
+static ml_status fill_node(mli_ensemble_builder *b, const mli_forest_node *node,
+                           const int32_t *place, mli_ensemble_node *out, ml_error *err)
+{
+    const mli_forest_split *s = &node->split;
+    memset(out, 0, sizeof *out);
+    out->feature = out->set = -1;
+    out->cover = node->weight;
+    if (!node->left) return ML_OK;
+    out->feature = s->feature;
+    out->left = place[node->left];
+    out->gain = s->gain;
+    if (s->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;
+    if (!s->categorical) {
+        out->threshold = s->threshold;
+        return ML_OK;
+    }
+    out->flags |= MLI_NODE_CATEGORICAL;
+    return mli_ensemble_builder_set(b, s->bits, &out->set, err);
+}
+
+static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
+                             const mli_forest_tree *t, int64_t *leaves, ml_error *err)
+{
+    int32_t *order = mli_calloc(f->ctx, 2 * (size_t)t->n_nodes, sizeof *order);
+    if (!order) return mli_nomem(err);
+    int32_t *place = order + t->n_nodes;
+    mli_ensemble_node *nodes;
+    int64_t n = number_nodes(t, order, place), v = t->n_values;
+    ml_status s = mli_ensemble_builder_tree(b, n, &nodes, err);
+    for (int64_t i = 0; s == ML_OK && i < n; i++) {
+        const double *value = t->value + order[i] * v;
+        s = fill_node(b, &t->node[order[i]], place, &nodes[i], err);
+        if (v > 2)
+            nodes[i].value = nodes[i].left ? 0 : (double)(*leaves)++;
+        else
+            nodes[i].value = value[v - 1] / (double)f->done;
+    }
+    mli_free(f->ctx, order);
+    return s;
+}
+
+/* Shares of the classes in the leaves, in order of the nodes. */
+static ml_status write_proba(const forest *f, int64_t leaves, ml_error *err)
+{
+    int64_t shape[2] = {leaves, f->options.classes}, at = 0, v = shape[1];
+    double *out;
+    ml_status s =
+        mli_model_add(f->job->model, "leaf_proba", ML_DTYPE_F64, 2, shape, &out, err);
+    for (int64_t t = 0; s == ML_OK && t < f->done; t++) {
+        const mli_forest_tree *tree = &f->tree[t];
+        int32_t *order = mli_calloc(f->ctx, 2 * (size_t)tree->n_nodes, sizeof *order);
+        if (!order) return mli_nomem(err);
+        int64_t n = number_nodes(tree, order, order + tree->n_nodes);
+        for (int64_t i = 0; i < n; i++)
+            if (!tree->node[order[i]].left)
+                memcpy(out + at++ * v, tree->value + order[i] * v,
+                       (size_t)v * sizeof *out);
+        mli_free(f->ctx, order);
+    }
+    return s;
+}
+
+/* The tables from categories to bins. */
+static ml_status write_levels(const forest *f, ml_error *err)
+{
+    const mli_forest_codes *c = f->codes;
+    ml_model *m = f->job->model;
+    int64_t n = c->n_features, starts = n + 1, total = 0, *start;
+    uint8_t *bin, *other;
+    for (int64_t j = 0; j < n; j++) total += c->feature[j].n_levels;
+    ml_status s = mli_model_add(m, "level_start", ML_DTYPE_I64, 1, &starts, &start, err);
+    if (s == ML_OK) s = mli_model_add(m, "level_bin", ML_DTYPE_U8, 1, &total, &bin, err);
+    if (s == ML_OK) s = mli_model_add(m, "level_other", ML_DTYPE_U8, 1, &n, &other, err);
+    for (int64_t j = 0; s == ML_OK && j < n; j++) {
+        const mli_forest_feature *from = &c->feature[j];
+        start[j + 1] = start[j] + from->n_levels;
+        if (from->n_levels)
+            memcpy(bin + start[j], from->level_bin, (size_t)from->n_levels);
+        other[j] = from->kind == MLI_CATEGORICAL ? (uint8_t)from->n_codes : 0;
+    }
+    return s;
+}
+
+static ml_status write_model(const forest *f, ml_error *err)
+{
+    ml_model *m = f->job->model;
+    mli_ensemble_builder b;
+    int64_t leaves = 0, one = 1;
+    double zero = 0;
+    uint8_t *link = NULL;
+    ml_status s = ML_OK;
+    mli_ensemble_builder_init(&b, f->ctx);
+    for (int64_t t = 0; s == ML_OK && t < f->done; t++)
+        s = append_tree(f, &b, &f->tree[t], &leaves, err);
+    if (s == ML_OK) s = mli_ensemble_builder_write(&b, m, err);
+    if (s == ML_OK && b.n_sets > 0) s = write_levels(f, err);
+    if (s == ML_OK) s = mli_model_add_f64s(m, "base_score", &zero, 1, err);
+    if (s == ML_OK && f->tree[0].n_values > 2) s = write_proba(f, leaves, err);
+    if (s == ML_OK && f->tree[0].n_values <= 2) {
+        s = mli_model_add(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
+        if (s == ML_OK) *link = MLI_LINK_IDENTITY;
+    }
+    mli_model_note_i64(m, "trees", f->done);
+    mli_model_note_i64(m, "nodes", b.n_nodes);
+    mli_ensemble_builder_free(&b);
+    return s;
+}
+
+/* ---- all of it ---- */
+
+static ml_status fit_all(forest *f, ml_error *err)
+{
+    ml_status s = read_options(f, err);
+    if (s == ML_OK && f->design->rows > UINT32_MAX - 1)
+        s = mli_fail(err, ML_E_DATA, "forests take at most 4294967294 rows");
+    if (s == ML_OK) s = make_weights(f, err);
+    if (s == ML_OK) s = mli_forest_codes_make(f->design, f->job->run, &f->codes, err);
+    if (s != ML_OK) return s;
+    f->data.codes = f->codes;
+    f->data.y = f->design->y;
+    f->data.label = f->design->label;
+    f->tree = mli_calloc(f->ctx, (size_t)f->n_trees, sizeof *f->tree);
+    f->scratch = mli_calloc(f->ctx, (size_t)mli_slots(f->ctx), sizeof *f->scratch);
+    if (!f->tree || !f->scratch) return mli_nomem(err);
+    s = grow_all(f, err);
+    if (s == ML_OK) s = score_oob(f, err);
+    return s == ML_OK ? write_model(f, err) : s;
+}
+
+ml_status mli_forest_fit(mli_fit *job, ml_error *err)
+{
+    forest f = {.job = job, .ctx = job->ctx, .design = job->train};
+    ml_status s = fit_all(&f, err);
+    for (int64_t t = 0; f.tree && t < f.n_trees; t++) mli_forest_tree_free(&f.tree[t]);
+    for (int32_t i = 0; f.scratch && i < mli_slots(f.ctx); i++)
+        mli_forest_scratch_free(f.scratch[i]);
+    mli_free(f.ctx, f.tree);
+    mli_free(f.ctx, f.scratch);
+    mli_free(f.ctx, f.weight);
+    mli_forest_codes_free(f.codes);
+    return s;
+}

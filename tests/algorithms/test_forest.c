@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * decision_tree, random_forest and extra_trees: the trees of scikit-learn on small data,
+ * its scores on real data, missing values and categories, out-of-bag scores, threads,
+ * out of memory.
+ */
+#include "../failing.h"
+#include "../testing_data.h"
+#include "forest_expected.h"
+
+#define ROWS    400
+#define COLUMNS 4
+#define SIZE(a) ((int64_t)(sizeof(a) / sizeof *(a)))
+
+/* ---- small data, as in tests/reference/forest.py ---- */
+
+typedef struct small {
+    double x[COLUMNS][ROWS], y[ROWS], w[ROWS];
+    int64_t two[ROWS], three[ROWS];
+} small;
+static small d;
+
+static void make_small(void)
+{
+    uint64_t state = 12345;
+    for (int i = 0; i < ROWS; i++) {
+        uint64_t v[COLUMNS + 2];
+        for (int j = 0; j < COLUMNS + 2; j++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            v[j] = state >> 33;
+        }
+        for (int j = 0; j < COLUMNS; j++) d.x[j][i] = (double)(v[j] % 1000);
+        d.y[i] = floor(d.x[0][i] / 100) * 3 + floor(d.x[1][i] / 200) +
+                 (double)(v[COLUMNS] % 17) / 3;
+        d.w[i] = 1.0 + (double)(v[COLUMNS + 1] % 3);
+        d.two[i] = d.y[i] > tree_cuts[1];
+        d.three[i] = (d.y[i] >= tree_cuts[0]) + (d.y[i] >= tree_cuts[2]);
+    }
+}
+
+static const char *const names[] = {"a", "b", "c", "d"};
+
+static ml_table *small_table(ml_context *ctx, const double *y, const int64_t *label)
+{
+    ml_table *t = NULL;
+    for (int j = 0; j < COLUMNS; j++) t = add_f64(ctx, t, names[j], ROWS, d.x[j]);
+    t = add_f64(ctx, t, "w", ROWS, d.w);
+    return y ? add_f64(ctx, t, "y", ROWS, y) : add_i64(ctx, t, "y", ROWS, label);
+}
+
+/* Parameters: "name=value ...". */
+static ml_model *fit(ml_context *ctx, const char *algorithm, const ml_table *t,
+                     const char *params)
+{
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    char copy[256], *save = NULL;
+    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    snprintf(copy, sizeof copy, "%s", params);
+    for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+        char *value = strchr(p, '=');
+        *value++ = 0;
+        OK(ml_estimator_set_str(e, p, value, ERR));
+    }
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    return m;
+}
+
+static ml_tensor *tensor(const ml_model *m, const char *name)
+{
+    ml_tensor *t = NULL;
+    OK(ml_model_get_tensor(m, name, &t, ERR));
+    return t;
+}
+
+static double at(const ml_model *m, const char *name, int64_t i)
+{
+    ml_tensor *t = tensor(m, name);
+    double v = ml_tensor_get_f64(t, i, 0);
+    ml_tensor_free(t);
+    return v;
+}
+
+static ml_tensor *predict(const ml_model *m, const ml_table *t, const char *kind)
+{
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    return out;
+}
+
+static double score(const ml_model *m, const ml_table *t, const char *metric)
+{
+    ml_table *scores = NULL;
+    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
+    double v = ml_table_get_f64(scores, 0, 1);
+    ml_table_free(scores);
+    return v;
+}
+
+/* ---- the same trees ---- */
+
+typedef struct walk {
+    ml_tensor *feature, *left, *threshold, *value, *proba;
+    const double *want;
+    int64_t n;
+} walk;
+
+static double leaf_of(const walk *w, int64_t node)
+{
+    double v = ml_tensor_get_f64(w->value, node, 0), best = 0;
+    if (!w->proba) return v;
+    for (int64_t k = 1; k < ml_tensor_shape(w->proba)[1]; k++)
+        if (ml_tensor_get_f64(w->proba, (int64_t)v, k) >
+            ml_tensor_get_f64(w->proba, (int64_t)v, (int64_t)best))
+            best = (double)k;
+    return best;
+}
+
+/* Depth first, as the reference writes it. */
+static void compare(walk *w, int64_t node, int classes)
+{
+    int64_t left = (int64_t)ml_tensor_get_f64(w->left, node, 0);
+    double value = left == 0 ? leaf_of(w, node) : 0;
+    if (classes == 2) value = value > 0.5;
+    double got[2] = {left ? ml_tensor_get_f64(w->feature, node, 0) : -1,
+                     left ? ml_tensor_get_f64(w->threshold, node, 0) : value};
+    for (int i = 0; i < 2; i++, w->want++, w->n--) {
+        ck_assert_int_gt(w->n, 0);
+        ck_assert_msg(fabs(got[i] - *w->want) <= 1e-9 * fmax(1, fabs(*w->want)),
+                      "node %d: %.12g instead of %.12g", (int)node, got[i], *w->want);
+    }
+    if (!left) return;
+    compare(w, left, classes);
+    compare(w, left + 1, classes);
+}
+
+static void same_tree(const char *params, int classes, const double *want, int64_t n)
+{
+    ml_context *ctx = test_context(1);
+    make_small();
+    ml_table *t = small_table(ctx, classes ? NULL : d.y, classes == 2 ? d.two : d.three);
+    char all[256];
+    snprintf(all, sizeof all, "features=[a,b,c,d] task=%s %s",
+             classes ? "classification" : "regression", params);
+    ml_model *m = fit(ctx, "decision_tree", t, all);
+    walk w = {.want = want, .n = n};
+    w.feature = tensor(m, "node_feature");
+    w.left = tensor(m, "node_left");
+    w.threshold = tensor(m, "node_threshold");
+    w.value = tensor(m, "node_value");
+    if (classes > 2) w.proba = tensor(m, "leaf_proba");
+    compare(&w, 0, classes);
+    ck_assert_int_eq(w.n, 0);
+    for (int j = 0; want == tree_squared && j < COLUMNS; j++)
+        ck_assert_double_eq_tol(at(m, "importance", j), tree_importance[j], 1e-12);
+    ml_tensor_free(w.feature);
+    ml_tensor_free(w.left);
+    ml_tensor_free(w.threshold);
+    ml_tensor_free(w.value);
+    ml_tensor_free(w.proba);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+
+START_TEST(trees_of_numbers)
+{
+    same_tree("max_depth=3", 0, tree_squared, SIZE(tree_squared));
+    same_tree("max_depth=3 min_samples_leaf=4 weight=w", 0, tree_weighted,
+              SIZE(tree_weighted));
+    same_tree("max_depth=4 min_samples_leaf=8 ccp_alpha=1", 0, tree_pruned,
+              SIZE(tree_pruned));
+    same_tree("max_leaf_nodes=9", 0, tree_best_first, SIZE(tree_best_first));
+}
+END_TEST
+
+START_TEST(trees_of_classes)
+{
+    same_tree("max_depth=3 min_samples_leaf=8 weight=w", 2, tree_gini, SIZE(tree_gini));
+    same_tree("max_depth=3 min_samples_leaf=8", 3, tree_three, SIZE(tree_three));
+    same_tree("max_depth=3 min_samples_leaf=8 criterion=entropy", 3, tree_entropy,
+              SIZE(tree_entropy));
+}
+END_TEST
+
+/* ---- as good as the reference ---- */
+
+/* Rows of a file of classic_small whose number modulo 5 is 4, or the others; the last
+ * column is "y". */
+static ml_table *read_part(ml_context *ctx, const char *name, int test)
+{
+    const char *path = shared_path(name);
+    ml_params *options = NULL;
+    ml_table *all = NULL, *t = NULL;
+    double v[2000];
+    int64_t label[2000];
+    if (!path) return NULL;
+    OK(ml_params_new(ctx, &options, ERR));
+    OK(ml_params_set_str(options, "header", "no", ERR));
+    OK(ml_params_set_i64(options, "skip_rows", strstr(name, "digits") ? 0 : 1, ERR));
+    OK(ml_table_read_csv(ctx, path, options, &all, ERR));
+    ml_params_free(options);
+    int64_t last = ml_table_columns(all) - 1, n = 0;
+    for (int64_t j = 0; j <= last; j++, n = 0) {
+        for (int64_t i = 0; i < ml_table_rows(all); i++) {
+            if ((i % 5 == 4) != test) continue;
+            v[n] = ml_table_get_f64(all, i, j);
+            label[n] = (int64_t)v[n];
+            n++;
+        }
+        t = j < last ? add_f64(ctx, t, ml_table_column_name(all, j), n, v)
+                     : add_i64(ctx, t, "y", n, label);
+    }
+    ml_table_free(all);
+    return t;
+}
+
+/* expected: mean and deviation of ten seeds. */
+static int good(const char *file, const char *algorithm, const char *params,
+                const char *metric, const double *expected)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *train = read_part(ctx, file, 0), *test = read_part(ctx, file, 1);
+    if (!train || !test) {
+        ml_context_free(ctx);
+        return 0;
+    }
+    ml_model *m = fit(ctx, algorithm, train, params);
+    double got = score(m, test, metric);
+    ck_assert_msg(got >= expected[0] - 3 * expected[1] - 0.004, "%s of %s: %g, not %g",
+                  algorithm, file, got, expected[0]);
+    ml_model_free(m);
+    ml_table_free(train);
+    ml_table_free(test);
+    ml_context_free(ctx);
+    return 1;
+}
+
+START_TEST(as_good_as_the_reference)
+{
+    static const char *const cancer = "classic_small/breast_cancer.csv";
+    static const char *const digits = "classic_small/digits.csv.gz";
+    static const char *const wine = "classic_small/wine_data.csv";
+    const char *p = "task=classification";
+    if (!good(cancer, "random_forest", p, "accuracy", forest_breast))
+        SKIP("no shared data");
+    good(digits, "random_forest", p, "accuracy", forest_digits);
+    good(wine, "random_forest", p, "accuracy", forest_wine);
+    good(cancer, "extra_trees", p, "accuracy", extra_breast);
+    good(digits, "extra_trees", p, "accuracy", extra_digits);
+    good(wine, "extra_trees", p, "accuracy", extra_wine);
+    good(cancer, "random_forest", "task=regression", "r2", forest_numbers);
+}
+END_TEST
+
+/* ---- missing values, categories ---- */
+
+/* Missing values tell the class, and what training did not see follows the rest. */
+START_TEST(missing_values)
+{
+    ml_context *ctx = test_context(1);
+    double x[] = {1, 2, NAN, 4, 5, NAN, 7, 8}, y[] = {0, 0, 9, 0, 0, 9, 1, 1};
+    double z[] = {1, 1, 1, 1, 1, 1, 1, 1};
+    ml_table *t = add_f64(ctx, NULL, "x", 8, x);
+    t = add_f64(ctx, add_f64(ctx, t, "z", 8, z), "y", 8, y);
+    ml_model *m = fit(ctx, "decision_tree", t, "task=regression");
+    ml_tensor *p = predict(m, t, "value");
+    for (int i = 0; i < 8; i++) ck_assert(ml_tensor_get_f64(p, i, 0) == y[i]);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    double heavy[] = {1, 2, 3, 4, 5, 6, 7, 8}, low[] = {3, 3, 3, 3, 3, 3, 7, 7};
+    t = add_f64(ctx, add_f64(ctx, NULL, "x", 8, heavy), "y", 8, low);
+    m = fit(ctx, "decision_tree", t, "task=regression");
+    ml_table *u = add_f64(ctx, NULL, "x", 1, (double[]){NAN});
+    p = predict(m, u, "value");
+    ck_assert(ml_tensor_get_f64(p, 0, 0) == 3);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_table_free(u);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* One split finds any set of categories. */
+START_TEST(categories)
+{
+    enum { n = 260 };
+    ml_context *ctx = test_context(1);
+    static const char *c[n];
+    static char text[n][4];
+    double y[n];
+    int64_t label[n];
+    for (int i = 0; i < n; i++) {
+        int k = i % 26;
+        snprintf(text[i], sizeof text[i], "%c", 'a' + k);
+        c[i] = text[i];
+        y[i] = (k * 7 % 26) < 9 ? 5 : 1;
+        label[i] = (k * 7 % 26) < 9 ? 2 : k % 2;
+    }
+    ml_table *t = add_f64(ctx, add_text(ctx, NULL, "c", n, c), "y", n, y);
+    ml_table *u = add_i64(ctx, add_text(ctx, NULL, "c", n, c), "y", n, label);
+    ml_model *m = fit(ctx, "decision_tree", t, "task=regression max_depth=1");
+    ck_assert_double_eq_tol(score(m, t, "rmse"), 0, 1e-12);
+    ml_model_free(m);
+    m = fit(ctx, "decision_tree", u, "task=classification max_depth=2");
+    ck_assert_double_eq_tol(score(m, u, "accuracy"), 1, 1e-12);
+    ml_model_free(m);
+    m = fit(ctx, "extra_trees", u, "task=classification n_trees=20");
+    ck_assert_double_eq_tol(score(m, u, "accuracy"), 1, 1e-12);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_table_free(u);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- forests ---- */
+
+START_TEST(out_of_bag)
+{
+    ml_context *ctx = test_context(2);
+    make_small();
+    ml_table *t = small_table(ctx, NULL, d.two), *u = small_table(ctx, d.y, NULL);
+    ml_model *m = fit(ctx, "random_forest", t, "features=[a,b,c,d] oob_score=true");
+    double oob = at(m, "oob_score", 0);
+    ck_assert_msg(oob > 0.85 && oob < 0.99, "%g", oob);
+    ml_tensor *p = tensor(m, "oob_prediction");
+    ck_assert_int_eq(ml_tensor_shape(p)[1], 2);
+    int64_t right = 0;
+    for (int64_t i = 0; i < ROWS; i++)
+        right += (ml_tensor_get_f64(p, i, 1) > ml_tensor_get_f64(p, i, 0)) == d.two[i];
+    ck_assert_double_eq_tol((double)right / ROWS, oob, 1e-12);
+    ck_assert(score(m, t, "accuracy") > oob);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    m = fit(ctx, "random_forest", u, "features=[a,b,c,d] oob_score=true task=regression");
+    oob = at(m, "oob_score", 0);
+    ck_assert_msg(oob > 0.85 && oob < 0.99, "%g", oob);
+    ml_model_free(m);
+    m = fit(ctx, "random_forest", u, "features=[a,b,c,d] n_trees=3 task=regression");
+    ml_tensor *none = NULL;
+    FAILS(ML_E_NAME, ml_model_get_tensor(m, "oob_score", &none, ERR));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_table_free(u);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(feature_counts)
+{
+    ml_context *ctx = test_context(1);
+    make_small();
+    ml_table *t = small_table(ctx, NULL, d.two);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    const char *const fine[] = {"sqrt", "log2", "third", "all", "0.5", "3", "99"};
+    for (int i = 0; i < 7; i++) {
+        char params[64];
+        snprintf(params, sizeof params, "n_trees=2 max_features=%s", fine[i]);
+        ml_model_free(fit(ctx, "random_forest", t, params));
+    }
+    OK(ml_estimator_new(ctx, "random_forest", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "mtry", "half", ERR));
+    FAILS(ML_E_RANGE, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("max_features is \"half\"");
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Rows of weight 0 do not count, and balanced classes have the same say. */
+START_TEST(weights)
+{
+    ml_context *ctx = test_context(1);
+    double x[] = {1, 1, 1, 1, 1, 1}, w[] = {1, 1, 1, 1, 1, 0};
+    int64_t y[] = {0, 0, 0, 0, 1, 1};
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", 6, x), "w", 6, w);
+    t = add_i64(ctx, t, "y", 6, y);
+    const char *const params[] = {"weight=w", "weight=w class_weight=balanced"};
+    for (int i = 0; i < 2; i++) {
+        ml_model *m = fit(ctx, "decision_tree", t, params[i]);
+        ml_tensor *p = predict(m, t, "proba");
+        ck_assert_double_eq_tol(ml_tensor_get_f64(p, 0, 1), i ? 0.5 : 0.2, 1e-15);
+        ml_tensor_free(p);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* More distinct values than codes; enough rows for every way to sort. */
+START_TEST(many_values)
+{
+    enum { n = 150000 };
+    ml_context *ctx = test_context(2);
+    double *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = (double)(i * 7919 % n) / n;
+        y[i] = x[i] * x[i];
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
+    ml_model *m = fit(ctx, "decision_tree", t, "max_leaves=256");
+    double error = score(m, t, "rmse");
+    ck_assert_msg(error < 0.003, "%g", error);
+    ml_model_free(m);
+    ml_table_free(t);
+    free(x);
+    free(y);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(threads)
+{
+    const char *const algorithms[] = {"random_forest", "extra_trees"};
+    make_small();
+    for (int i = 0; i < 4; i++) {
+        double first[64];
+        for (int count = 1; count <= 7; count += 3) {
+            ml_context *ctx = test_context(count);
+            ml_table *t = small_table(ctx, i / 2 ? d.y : NULL, d.three);
+            ml_model *m =
+                fit(ctx, algorithms[i % 2], t,
+                    i / 2 ? "n_trees=15 features=[a,b,c,d] task=regression"
+                          : "n_trees=15 features=[a,b,c,d] task=classification");
+            ml_tensor *p = predict(m, t, i / 2 ? "value" : "proba");
+            for (int64_t k = 0; k < 64; k++) {
+                double v = ml_tensor_get_f64(p, k, i / 2 ? 0 : k % 3);
+                if (count == 1) first[k] = v;
+                ck_assert(v == first[k]);
+            }
+            ml_tensor_free(p);
+            ml_model_free(m);
+            ml_table_free(t);
+            ml_context_free(ctx);
+        }
+    }
+}
+END_TEST
+
+static ml_status starved(failing_alloc *f, const char *name, const char *value)
+{
+    static const double v[] = {1, 4, 0, 2, 5, 1, 3, 1, 2, 4, 2, 0, 5, 2,
+                               1, 6, 6, 2, 7, 9, 0, 8, 2, 1, 1, 1, 2};
+    ml_host host = failing_host(f);
+    ml_context *ctx = NULL;
+    ml_tensor *x = NULL;
+    ml_table *t = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    int64_t shape[] = {9, 3};
+    ml_status s = ml_context_new(&host, &ctx, NULL);
+    if (!s) s = ml_tensor_new(ctx, ML_DTYPE_F64, 2, shape, NULL, v, &x, NULL);
+    if (!s) s = ml_table_read_tensor(ctx, x, NULL, &t, NULL);
+    if (!s) s = ml_estimator_new(ctx, "random_forest", &e, NULL);
+    if (!s) s = ml_estimator_set_str(e, "target", "f2", NULL);
+    if (!s) s = ml_estimator_set_i64(e, "n_trees", 3, NULL);
+    if (!s) s = ml_estimator_set_str(e, "task", "classification", NULL);
+    if (!s) s = ml_estimator_set_str(e, name, value, NULL);
+    if (!s) s = ml_estimator_fit(e, t, NULL, &m, NULL);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_tensor_free(x);
+    ml_context_free(ctx);
+    return s;
+}
+
+START_TEST(out_of_memory)
+{
+    failing_alloc f;
+    OUT_OF_MEMORY_LOOP(f, starved(&f, "oob_score", "true"));
+    OUT_OF_MEMORY_LOOP(f, starved(&f, "class_weight", "balanced"));
+    OUT_OF_MEMORY_LOOP(f, starved(&f, "ccp_alpha", "0.01"));
+    OUT_OF_MEMORY_LOOP(f, starved(&f, "task", "regression"));
+}
+END_TEST
+
+TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes,
+          as_good_as_the_reference, missing_values, categories, out_of_bag,
+          feature_counts, weights, many_values, threads, out_of_memory)
