@@ -872,6 +872,11 @@ public:
     std::tuple<int64_t, ml::params> ask();
     /** Tells the score of a trial that was asked for. */
     void tell(int64_t trial, double score);
+    /** Tells a value of a running trial: its score so far, after a number of steps
+     * such as rounds or epochs, which the pruner judges; or the value of a further
+     * objective or of a constraint, by its name. Tell the score afterwards, also of
+     * a trial that was given up. */
+    int64_t tell_value(int64_t trial, text name, int64_t step, double value);
     /** All trials: a table with trial, state, score, seconds, and a column per
      * parameter. */
     ml::table results() const;
@@ -1407,6 +1412,14 @@ inline std::tuple<int64_t, params> study::ask()
 inline void study::tell(int64_t trial, double score)
 {
     detail::check(ml_study_tell(get(), trial, score, detail::last()));
+}
+
+inline int64_t study::tell_value(int64_t trial, text name, int64_t step, double value)
+{
+    int64_t advice = 0;
+    detail::check(ml_study_tell_value(get(), trial, name.chars, step, value, &advice,
+                                      detail::last()));
+    return advice;
 }
 
 inline table study::results() const

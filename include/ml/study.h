@@ -22,7 +22,9 @@ ML_BEGIN
  * @param options    [null] values of "options.study"
  * @param out        [out] [own] the study
  * @param error      [null] details of a failure
- * @returns ML_OK, ML_E_NAME, ML_E_RANGE, ML_E_DATA or ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME, ML_E_RANGE, ML_E_PARSE of a search space, ML_E_DATA (also
+ *          when the journal is of another study), ML_E_FORMAT and ML_E_IO of the journal,
+ *          ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_new(const ml_estimator *estimator,
@@ -68,7 +70,7 @@ ML_API ML_CHECK ml_status ml_study_run(ml_study *study, ml_progress_fn progress,
  * @param trial   [out] the trial's number
  * @param params  [out] [own] its parameters
  * @param error   [null] details of a failure
- * @returns ML_OK, ML_E_STATE when a grid is used up, ML_E_MEMORY
+ * @returns ML_OK, ML_E_STATE when a grid is used up, ML_E_IO of the journal, ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_ask(ml_study *study, int64_t *trial,
@@ -81,11 +83,34 @@ ML_API ML_CHECK ml_status ml_study_ask(ml_study *study, int64_t *trial,
  * @param trial  the trial's number
  * @param score  in the metric's own direction; NaN marks a failed trial
  * @param error  [null] details of a failure
- * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when told twice
+ * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when told twice, ML_E_IO of
+ *          the journal
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_tell(ml_study *study, int64_t trial, double score,
                                         ml_error *error);
+
+/**
+ * Tells a value of a running trial: its score so far, after a number of steps such as
+ * rounds or epochs, which the pruner judges; or the value of a further objective or of a
+ * constraint, by its name. Tell the score afterwards, also of a trial that was given up.
+ *
+ * @param study   the study
+ * @param trial   the trial's number
+ * @param name    [null] the objective or constraint; NULL for the score
+ * @param step    steps done, from 0; not used with a name
+ * @param value   the value
+ * @param advice  [out] [null] ML_CONTINUE, or ML_STOP_KEEP when the trial is not worth
+ *                going on with
+ * @param error   [null] details of a failure
+ * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when it has been told,
+ *          ML_E_NAME, ML_E_IO of the journal, ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_tell_value(ml_study *study, int64_t trial,
+                                              const char *name, int64_t step,
+                                              double value, int64_t *advice,
+                                              ml_error *error);
 
 /**
  * All trials: a table with trial, state, score, seconds, and a column per parameter.

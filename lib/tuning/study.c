@@ -2,7 +2,7 @@
  *
  * study.c: studies: creation, ask and tell, the best.
  */
-#include "tuning/study.h"
+#include "tuning/pruner.h"
 
 #include "core/text.h"
 
@@ -10,18 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const mli_trial_states[MLI_TRIAL_STATES] = {"asked", "done", "failed",
+                                                        "stopped", "pruned"};
+
+void mli_trials_free(ml_context *ctx, mli_trial *trials, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        ml_params_free(trials[i].params);
+        mli_free(ctx, trials[i].unit);
+        mli_free(ctx, trials[i].values);
+        mli_free(ctx, trials[i].message);
+        mli_free(ctx, trials[i].reports);
+    }
+    mli_free(ctx, trials);
+}
+
 void ml_study_free(ml_study *study)
 {
     if (!study) return;
     ml_context *ctx = study->ctx;
     mli_study_free_designs(study);
-    for (int64_t i = 0; i < study->count; i++) {
-        ml_params_free(study->trials[i].params);
-        mli_free(ctx, study->trials[i].unit);
-        mli_free(ctx, study->trials[i].values);
-        mli_free(ctx, study->trials[i].message);
-    }
-    mli_free(ctx, study->trials);
+    mli_trials_free(ctx, study->trials, study->count);
+    mli_trials_free(ctx, study->prior, study->n_prior);
+    mli_journal_close(study->journal);
     mli_free(ctx, study->sampler_cache);
     mli_space_free(&study->space);
     ml_params_free(study->base);
@@ -71,22 +82,6 @@ static ml_status set_space(ml_study *s, ml_error *err)
     return ml_params_new(s->ctx, &s->base, err);
 }
 
-ml_status mli_study_goals(ml_study *s, ml_error *err)
-{
-    (void)err;
-    const char *direction = mli_get_str(s->options, "direction");
-    mli_goal *first = &s->goals[0];
-    first->metric = s->metric;
-    first->name = s->metric ? s->metric->head.name + sizeof "metric." - 1 : "score";
-    if (strcmp(direction, "auto") == 0)
-        first->maximize = s->metric ? s->metric->maximize : 0;
-    else
-        first->maximize = strcmp(direction, "maximize") == 0;
-    s->maximize = first->maximize;
-    s->n_objectives = s->n_goals = 1;
-    return ML_OK;
-}
-
 static ml_status set_up(ml_study *s, const ml_estimator *estimator,
                         const ml_params *options, ml_error *err)
 {
@@ -103,7 +98,10 @@ static ml_status set_up(ml_study *s, const ml_estimator *estimator,
     if ((st = set_space(s, err)) < 0) return st;
     if ((st = mli_space_compile(&s->space, s->base, err)) < 0) return st;
     if (s->train && (st = mli_study_prepare(s, err)) < 0) return st;
-    return mli_study_goals(s, err);
+    if ((st = mli_study_goals(s, err)) < 0) return st;
+    s->report_maximize = s->maximize;
+    if ((st = mli_study_warm(s, err)) < 0) return st;
+    return mli_study_resume(s, err);
 }
 
 ml_status ml_study_new(const ml_estimator *estimator, const ml_table *train,
@@ -118,6 +116,7 @@ ml_status ml_study_new(const ml_estimator *estimator, const ml_table *train,
     s->ctx = mli_context_ref(ctx);
     s->algorithm = estimator->algorithm;
     s->best = -1;
+    s->settled = INT64_MAX;
     s->train = ml_table_ref((ml_table *)train);
     s->valid = ml_table_ref((ml_table *)valid);
     pthread_mutex_init(&s->lock, NULL);
@@ -145,14 +144,6 @@ ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params,
     if (!trial) return mli_null(error, "trial");
     if (!params) return mli_null(error, "params");
     return mli_study_next(study, trial, params, error);
-}
-
-double mli_study_violation(const ml_study *s, const mli_trial *t)
-{
-    double sum = 0;
-    for (int64_t i = s->n_objectives; i < s->n_goals; i++)
-        sum += t->values[i] > 0 ? t->values[i] : 0;
-    return sum;
 }
 
 /* Is a better than b? Violated constraints count before the score. */
@@ -185,21 +176,29 @@ static ml_status check_told(const ml_study *s, int64_t trial, ml_error *err)
     return ML_OK;
 }
 
+ml_status mli_study_end(ml_study *s, int64_t trial, const mli_outcome *o, ml_error *err)
+{
+    mli_trial *t = &s->trials[trial];
+    char *message = o->message ? mli_strdup(s->ctx, o->message) : NULL;
+    if (o->message && !message) return mli_nomem(err);
+    t->message = message;
+    t->state = o->state;
+    t->orphan = 0;
+    memcpy(t->values, o->values, (size_t)s->n_goals * sizeof *t->values);
+    t->score = o->values[0];
+    t->spread = o->spread;
+    t->seconds = o->seconds;
+    t->rounds = o->rounds;
+    keep_best(s, trial);
+    return ML_OK;
+}
+
 ml_status mli_study_store(ml_study *s, int64_t trial, const mli_outcome *o, ml_error *err)
 {
     pthread_mutex_lock(&s->lock);
     ml_status st = check_told(s, trial, err);
-    if (st == ML_OK) {
-        mli_trial *t = &s->trials[trial];
-        t->state = o->state;
-        memcpy(t->values, o->values, (size_t)s->n_goals * sizeof *t->values);
-        t->score = o->values[0];
-        t->spread = o->spread;
-        t->seconds = o->seconds;
-        t->rounds = o->rounds;
-        if (o->message) t->message = mli_strdup(s->ctx, o->message);
-        keep_best(s, trial);
-    }
+    if (st == ML_OK) st = mli_study_log_tell(s, trial, o, err);
+    if (st == ML_OK) st = mli_study_end(s, trial, o, err);
     pthread_mutex_unlock(&s->lock);
     return st;
 }
@@ -207,11 +206,82 @@ ml_status mli_study_store(ml_study *s, int64_t trial, const mli_outcome *o, ml_e
 ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *error)
 {
     if (!study) return mli_null(error, "study");
-    mli_outcome o = {.state = isnan(score) ? MLI_TRIAL_FAILED : MLI_TRIAL_DONE,
-                     .values = &score,
-                     .spread = NAN,
-                     .seconds = NAN};
-    return mli_study_store(study, trial, &o, error);
+    double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS] = {score};
+    mli_outcome o = {.values = values, .spread = NAN, .seconds = NAN};
+    pthread_mutex_lock(&study->lock);
+    ml_status st = check_told(study, trial, error);
+    if (st == ML_OK) {
+        const mli_trial *t = &study->trials[trial];
+        int known = !isnan(score);
+        for (int64_t i = 1; i < study->n_goals; i++) {
+            values[i] = t->values[i]; /* reported by name */
+            known &= i >= study->n_objectives || !isnan(values[i]);
+        }
+        o.state = !known       ? MLI_TRIAL_FAILED
+                  : t->advised ? MLI_TRIAL_PRUNED
+                               : MLI_TRIAL_DONE;
+        st = mli_study_log_tell(study, trial, &o, error);
+    }
+    if (st == ML_OK) st = mli_study_end(study, trial, &o, error);
+    pthread_mutex_unlock(&study->lock);
+    return st;
+}
+
+/* The goal of that name which the host reports, -1 when there is none. */
+static int64_t find_goal(const ml_study *s, const char *name)
+{
+    for (int64_t i = 1; i < s->n_goals; i++)
+        if (strcmp(s->goals[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* Two constraints may speak of one value. */
+static ml_status report_goal(ml_study *s, int64_t trial, const char *name, double value,
+                             ml_error *err)
+{
+    if (find_goal(s, name) < 0) {
+        mli_fail(err, ML_E_NAME, "the study has no objective or constraint \"%s\"", name);
+        return mli_error_hint(err, ML_E_NAME,
+                              "name it in the option objectives or "
+                              "constraints");
+    }
+    for (int64_t i = 1; i < s->n_goals; i++)
+        if (strcmp(s->goals[i].name, name) == 0) s->trials[trial].values[i] = value;
+    return ML_OK;
+}
+
+ml_status mli_study_note(ml_study *s, int64_t trial, int64_t step, double value,
+                         int *prune, ml_error *err)
+{
+    pthread_mutex_lock(&s->lock);
+    ml_status st = check_told(s, trial, err);
+    if (st == ML_OK) st = mli_study_log_report(s, trial, step, value, err);
+    if (st == ML_OK) st = mli_study_add_report(s, trial, step, value, err);
+    if (st == ML_OK) *prune = s->trials[trial].advised = mli_study_prune(s, trial);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+ml_status ml_study_tell_value(ml_study *study, int64_t trial, const char *name,
+                              int64_t step, double value, int64_t *advice,
+                              ml_error *error)
+{
+    if (!study) return mli_null(error, "study");
+    int prune = 0;
+    ml_status st;
+    if (name && *name) {
+        pthread_mutex_lock(&study->lock);
+        st = check_told(study, trial, error);
+        if (st == ML_OK) st = report_goal(study, trial, name, value, error);
+        pthread_mutex_unlock(&study->lock);
+    } else if (step < 0) {
+        st = mli_fail(error, ML_E_RANGE, "the step is %lld, it must be at least 0",
+                      (long long)step);
+    } else {
+        st = mli_study_note(study, trial, step, value, &prune, error);
+    }
+    if (st == ML_OK && advice) *advice = prune ? ML_STOP_KEEP : ML_CONTINUE;
+    return st;
 }
 
 ml_status ml_study_best_params(const ml_study *study, double *score, ml_params **out,

@@ -11,7 +11,8 @@
  * not learn get none of it. */
 static ml_status history(const ml_study *s, mli_history *h, ml_error *err)
 {
-    int64_t n = s->count, d = s->space.n, m = s->n_objectives;
+    int64_t prior = s->transfer ? 0 : s->n_prior;
+    int64_t n = s->count + prior, d = s->space.n, m = s->n_objectives;
     *h = (mli_history){.ctx = s->ctx,
                        .space = &s->space,
                        .options = s->options,
@@ -22,7 +23,7 @@ static ml_status history(const ml_study *s, mli_history *h, ml_error *err)
     if (!x) return mli_nomem(err);
     double *y = x + n * d, *violation = y + n * m;
     for (int64_t i = 0; i < n; i++) {
-        const mli_trial *t = &s->trials[i];
+        const mli_trial *t = i < prior ? &s->prior[i] : &s->trials[i - prior];
         int lost = t->state != MLI_TRIAL_ASKED && !isfinite(t->score);
         memcpy(x + i * d, t->unit, (size_t)d * sizeof *x);
         for (int64_t k = 0; k < m; k++)
@@ -32,6 +33,7 @@ static ml_status history(const ml_study *s, mli_history *h, ml_error *err)
         violation[i] = mli_study_violation(s, t);
     }
     h->n = n;
+    h->n_prior = prior;
     h->x = x;
     h->y = y;
     h->violation = violation;
@@ -81,7 +83,7 @@ static int use_default(const ml_study *s)
            mli_get_bool(s->options, "first_default");
 }
 
-static ml_status add_trial(ml_study *s, ml_params *params, ml_error *err)
+ml_status mli_study_add(ml_study *s, ml_params *params, ml_error *err)
 {
     mli_trial t = {.params = params, .score = NAN, .spread = NAN, .seconds = NAN};
     t.unit = mli_alloc_vec(s->ctx, s->space.n + 1, sizeof *t.unit);
@@ -97,10 +99,49 @@ static ml_status add_trial(ml_study *s, ml_params *params, ml_error *err)
     return ML_OK;
 }
 
+ml_status mli_study_add_report(ml_study *s, int64_t trial, int64_t step, double value,
+                               ml_error *err)
+{
+    mli_trial *t = &s->trials[trial];
+    if (t->n_reports == t->report_capacity) {
+        int64_t capacity = t->report_capacity ? 2 * t->report_capacity : 16;
+        mli_report *r =
+            mli_realloc(s->ctx, t->reports, (size_t)capacity * sizeof *t->reports);
+        if (!r) return mli_nomem(err);
+        t->reports = r;
+        t->report_capacity = capacity;
+    }
+    t->reports[t->n_reports++] = (mli_report){step, value};
+    return ML_OK;
+}
+
+/* The parameters of the k-th best trial of earlier studies. */
+static const mli_trial *best_prior(const ml_study *s, int64_t k)
+{
+    for (int64_t i = 0; i < s->n_prior; i++) {
+        int64_t rank = 0;
+        for (int64_t j = 0; j < s->n_prior; j++) {
+            double a = s->prior[j].score, b = s->prior[i].score;
+            rank += s->maximize ? a > b : a < b;
+            rank += a == b && j < i;
+        }
+        if (rank == k) return &s->prior[i];
+    }
+    return NULL;
+}
+
+#define TRANSFERRED 5 /* trials of earlier studies that are tried first */
+
 /* With the lock held: the parameters of the next trial. */
 static ml_status next_params(ml_study *s, ml_params **out, ml_error *err)
 {
     if (use_default(s)) return ml_params_clone(s->base, out, err);
+    if (s->transfer && s->count <= TRANSFERRED) {
+        int64_t k =
+            s->count - (!s->space.own && mli_get_bool(s->options, "first_default"));
+        const mli_trial *t = k < TRANSFERRED ? best_prior(s, k) : NULL;
+        if (t) return ml_params_clone(t->params, out, err);
+    }
     double *u = mli_calloc(s->ctx, (size_t)s->space.n + 1, sizeof *u);
     if (!u) return mli_nomem(err);
     ml_status st = propose(s, u, err);
@@ -109,20 +150,47 @@ static ml_status next_params(ml_study *s, ml_params **out, ml_error *err)
     return st;
 }
 
-ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err)
+/* A trial that was running when the study was cut off, to be begun again; -1: none. */
+static int64_t find_orphan(const ml_study *s)
 {
-    ml_params *p = NULL, *copy = NULL;
-    pthread_mutex_lock(&s->lock);
-    ml_status st = next_params(s, &p, err);
-    if (st == ML_OK) st = ml_params_clone(p, &copy, err);
-    if (st == ML_OK) st = add_trial(s, p, err);
-    if (st == ML_OK) *trial = s->count - 1;
-    pthread_mutex_unlock(&s->lock);
-    if (st == ML_OK) {
-        *params = copy;
+    for (int64_t i = 0; i < s->count; i++)
+        if (s->trials[i].orphan) return i;
+    return -1;
+}
+
+static ml_status next_trial(ml_study *s, int64_t *trial, ml_params **copy, ml_error *err)
+{
+    int64_t orphan = find_orphan(s);
+    if (orphan >= 0) {
+        ml_status st = ml_params_clone(s->trials[orphan].params, copy, err);
+        if (st < 0) return st;
+        s->trials[orphan].orphan = 0;
+        s->trials[orphan].n_reports = 0;
+        *trial = orphan;
         return ML_OK;
     }
-    ml_params_free(p);
-    ml_params_free(copy);
+    ml_params *p = NULL;
+    ml_status st = next_params(s, &p, err);
+    if (st == ML_OK) st = ml_params_clone(p, copy, err);
+    if (st == ML_OK) st = mli_study_log_ask(s, s->count, p, err);
+    if (st == ML_OK) st = mli_study_add(s, p, err);
+    if (st < 0) {
+        ml_params_free(p);
+        return st;
+    }
+    *trial = s->count - 1;
+    return ML_OK;
+}
+
+ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err)
+{
+    ml_params *copy = NULL;
+    pthread_mutex_lock(&s->lock);
+    ml_status st = next_trial(s, trial, &copy, err);
+    pthread_mutex_unlock(&s->lock);
+    if (st < 0)
+        ml_params_free(copy);
+    else
+        *params = copy;
     return st;
 }

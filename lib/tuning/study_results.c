@@ -5,6 +5,32 @@
 #include "tuning/study.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Further objectives and constraints; two constraints of one name are one column. */
+static ml_status goal_column(ml_study *s, mli_builder *b, int64_t goal, ml_error *err)
+{
+    for (int64_t k = 0; k < goal; k++)
+        if (strcmp(s->goals[k].name, s->goals[goal].name) == 0) return ML_OK;
+    if (strcmp(s->goals[goal].name, "seconds") == 0) return ML_OK;
+    double *v = mli_alloc_vec(s->ctx, s->count, sizeof *v);
+    if (!v) return mli_nomem(err);
+    for (int64_t i = 0; i < s->count; i++) v[i] = s->trials[i].values[goal];
+    ml_status st = mli_builder_f64(b, s->goals[goal].name, v, err);
+    mli_free(s->ctx, v);
+    return st;
+}
+
+/* Is the trial on the front of several objectives? Feasible, done, dominated by none. */
+static ml_status front_column(ml_study *s, mli_builder *b, ml_error *err)
+{
+    double *v = mli_alloc_vec(s->ctx, s->count, sizeof *v);
+    if (!v) return mli_nomem(err);
+    for (int64_t i = 0; i < s->count; i++) v[i] = mli_study_on_front(s, i);
+    ml_status st = mli_builder_f64(b, "front", v, err);
+    mli_free(s->ctx, v);
+    return st;
+}
 
 /* Columns of the results: fixed ones, then one per tuned parameter. */
 static ml_status result_column(ml_study *s, mli_builder *b, const mli_param *param,
@@ -33,7 +59,6 @@ static ml_status result_column(ml_study *s, mli_builder *b, const mli_param *par
 
 static ml_status fixed_columns(ml_study *s, mli_builder *b, ml_error *err)
 {
-    static const char *const states[] = {"asked", "done", "failed", "stopped", "pruned"};
     int64_t n = s->count;
     int64_t *number = mli_alloc_vec(s->ctx, n, sizeof *number);
     double *f = mli_alloc_vec(s->ctx, 3 * n, sizeof *f);
@@ -45,7 +70,7 @@ static ml_status fixed_columns(ml_study *s, mli_builder *b, ml_error *err)
         f[i] = t->score;
         f[n + i] = t->spread;
         f[2 * n + i] = t->seconds;
-        text[i] = states[t->state];
+        text[i] = mli_trial_states[t->state];
         text[n + i] = t->message;
     }
     if (st == ML_OK) st = mli_builder_i64(b, "trial", number, err);
@@ -69,6 +94,9 @@ ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *erro
     pthread_mutex_lock(&s->lock);
     ml_status st = mli_builder_new(s->ctx, s->count, &b, error);
     if (st == ML_OK) st = fixed_columns(s, b, error);
+    for (int64_t i = 1; i < s->n_goals && st == ML_OK; i++)
+        st = goal_column(s, b, i, error);
+    if (s->n_objectives > 1 && st == ML_OK) st = front_column(s, b, error);
     for (int64_t i = 0; i < s->space.n && st == ML_OK; i++)
         st = result_column(s, b, s->space.dimensions[i].param, error);
     pthread_mutex_unlock(&s->lock);

@@ -25,6 +25,7 @@ typedef struct job {
     double from, to; /* part of the progress; used when trials run one at a time */
     int alone;
     ml_status status;
+    int lost; /* its end could not be stored */
     ml_error *error;
 } job;
 
@@ -45,59 +46,155 @@ static const mli_design *fold_train(const ml_study *s, int64_t k)
     return s->fold_train[k] ? s->fold_train[k] : s->whole;
 }
 
-static ml_status score_fold(job *j, int64_t k, mli_run *part, double *score,
+/* Bytes of all tensors of a model. */
+static double bytes_of(const ml_model *m)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < m->count; i++) {
+        const ml_tensor *t = m->tensors[i].tensor;
+        double size = (double)mli_dtype_size(ml_tensor_dtype(t));
+        for (int32_t k = 0; k < ml_tensor_ndim(t); k++)
+            size *= (double)ml_tensor_shape(t)[k];
+        sum += size;
+    }
+    return sum;
+}
+
+/* Watches the rounds of the first fold for the pruner. */
+typedef struct watch {
+    job *j;
+    mli_run *part;
+    ml_cancel *token;
+    ml_progress_fn progress; /* the caller's, nullable */
+    void *user;
+    int64_t seen; /* the last round reported */
+    ml_status status;
+    int pruned;
+} watch;
+
+static int32_t on_round(const ml_progress *p, void *user)
+{
+    watch *w = user;
+    ml_study *s = w->j->study;
+    double score = w->part->best_score;
+    if (p->step > w->seen && !isnan(score) && !w->pruned && w->status == ML_OK) {
+        w->seen = p->step;
+        w->status =
+            mli_study_note(s, w->j->trial, p->step, w->part->maximize ? -score : score,
+                           &w->pruned, w->j->error);
+        if (w->pruned || w->status < 0) ml_cancel_request(w->token, ML_STOP_KEEP);
+    }
+    return w->progress ? w->progress(p, w->user) : ML_CONTINUE;
+}
+
+/* Fits on fold k; the score and the other goals go to values[n_goals]. */
+static ml_status score_fold(job *j, int64_t k, mli_run *part, double *values,
                             int64_t *rounds)
 {
     ml_study *s = j->study;
     ml_model *m = NULL;
+    double start = mli_now();
     ml_status st = mli_fit_design(s->ctx, s->algorithm, j->params, fold_train(s, k),
                                   s->fold_test[k], part, &m, j->error);
-    if (st < 0) return st;
-    st = mli_metric_model(s->metric, m, s->fold_test[k], NULL, score, j->error);
-    if (st == ML_OK && isnan(*score))
-        st = mli_fail(j->error, ML_E_NUMERIC, "the score is not a number");
-    *rounds = rounds_of(s, m);
+    double seconds = mli_now() - start;
+    for (int64_t i = 0; i < s->n_goals && st == ML_OK; i++) {
+        const mli_goal *g = &s->goals[i];
+        if (g->measure)
+            values[i] = g->measure == MLI_MEASURE_SECONDS ? seconds : bytes_of(m);
+        else
+            st = mli_metric_model(g->metric, m, s->fold_test[k], NULL, &values[i],
+                                  j->error);
+        if (st == ML_OK && isnan(values[i]))
+            st = mli_fail(j->error, ML_E_NUMERIC, "the score is not a number");
+    }
+    if (st == ML_OK) *rounds = rounds_of(s, m);
     ml_model_free(m);
+    return st;
+}
+
+/* The first fold of a trial whose rounds the pruner judges. */
+static ml_status watched_fold(job *j, mli_run *part, double *values, int64_t *rounds,
+                              int *pruned)
+{
+    watch w = {.j = j, .part = part, .progress = part->progress, .user = part->user};
+    ml_status st = ml_cancel_new(&w.token, j->error);
+    if (st < 0) return st;
+    part->cancel = w.token; /* that of the study is seen through the parent */
+    part->progress = on_round;
+    part->user = &w;
+    st = score_fold(j, 0, part, values, rounds);
+    ml_cancel_free(w.token);
+    *pruned = w.pruned;
+    return w.status < 0 ? w.status : st;
+}
+
+/* Sums over the folds of a trial. */
+typedef struct tally {
+    double sums[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS], squares;
+    int64_t rounds, done;
+    int pruned;
+} tally;
+
+static int judged_by_rounds(const ml_study *s)
+{
+    return mli_study_flagged(s, MLI_FLAG_ROUNDS) != NULL;
+}
+
+/* One fold more; then the pruner may judge by the mean so far. */
+static ml_status run_fold(job *j, int64_t k, tally *t)
+{
+    ml_study *s = j->study;
+    mli_run part;
+    double width = (j->to - j->from) / (double)s->n_folds;
+    double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
+    int64_t rounds = 0;
+    int prunes = strcmp(mli_get_str(s->options, "pruner"), "none") != 0;
+    int by_rounds = judged_by_rounds(s);
+    mli_run_part(&part, j->run, j->from + width * (double)k,
+                 j->from + width * (double)(k + 1), j->alone);
+    part.trial = (int32_t)j->trial;
+    ml_status st = prunes && by_rounds && k == 0
+                       ? watched_fold(j, &part, values, &rounds, &t->pruned)
+                       : score_fold(j, k, &part, values, &rounds);
+    if (st < 0) return st;
+    for (int64_t i = 0; i < s->n_goals; i++) t->sums[i] += values[i];
+    t->squares += values[0] * values[0];
+    t->rounds += rounds;
+    t->done++;
+    if (prunes && !by_rounds && k + 1 < s->n_folds)
+        st = mli_study_note(s, j->trial, t->done, t->sums[0] / (double)t->done,
+                            &t->pruned, j->error);
     return st;
 }
 
 static void run_trial(job *j)
 {
     ml_study *s = j->study;
-    double start = mli_now(), sum = 0, squares = 0;
-    int64_t rounds = 0, done = 0;
-    for (int64_t k = 0; k < s->n_folds && j->status == ML_OK; k++) {
-        mli_run part;
-        double width = (j->to - j->from) / (double)s->n_folds, score = NAN;
-        int64_t r = 0;
-        mli_run_part(&part, j->run, j->from + width * (double)k,
-                     j->from + width * (double)(k + 1), j->alone);
-        part.trial = (int32_t)j->trial;
-        j->status = score_fold(j, k, &part, &score, &r);
-        if (j->status < 0) break;
-        sum += score;
-        squares += score * score;
-        rounds += r;
-        done++;
+    double start = mli_now();
+    tally t = {0};
+    for (int64_t k = 0; k < s->n_folds && j->status == ML_OK && !t.pruned; k++) {
+        j->status = run_fold(j, k, &t);
         if (mli_run_state(j->run) != ML_CONTINUE) break;
     }
-    double n = (double)done, mean = done ? sum / n : NAN;
-    double spread =
-        done > 1 ? sqrt(fmax(0, squares / n - mean * mean) * n / (n - 1)) : NAN;
-    int32_t state = j->status < 0       ? MLI_TRIAL_FAILED
-                    : done < s->n_folds ? MLI_TRIAL_STOPPED
-                                        : MLI_TRIAL_DONE;
-    /* A mean over fewer folds does not compare, unless there is nothing else. */
-    if (state == MLI_TRIAL_FAILED || (state == MLI_TRIAL_STOPPED && j->trial > 0))
-        mean = NAN;
-    mli_outcome o = {.state = state,
-                     .values = &mean,
-                     .spread = spread,
+    double n = (double)t.done;
+    mli_outcome o = {.state = j->status < 0         ? MLI_TRIAL_FAILED
+                              : t.pruned            ? MLI_TRIAL_PRUNED
+                              : t.done < s->n_folds ? MLI_TRIAL_STOPPED
+                                                    : MLI_TRIAL_DONE,
+                     .values = t.sums,
+                     .spread = NAN,
                      .seconds = mli_now() - start,
-                     .rounds = done ? rounds / done : 0,
+                     .rounds = t.done ? t.rounds / t.done : 0,
                      .message = j->status < 0 ? ml_error_message(j->error) : NULL};
-    ml_status stored = mli_study_store(s, j->trial, &o, NULL);
-    if (j->status == ML_OK) j->status = stored;
+    /* A mean over fewer folds does not compare, unless there is nothing else. */
+    int useless = o.state == MLI_TRIAL_FAILED || t.done == 0 ||
+                  (o.state == MLI_TRIAL_STOPPED && j->trial > 0);
+    for (int64_t i = 0; i < s->n_goals; i++) t.sums[i] = useless ? NAN : t.sums[i] / n;
+    if (t.done > 1 && !useless)
+        o.spread = sqrt(fmax(0, t.squares / n - t.sums[0] * t.sums[0]) * n / (n - 1));
+    ml_status stored = mli_study_store(s, j->trial, &o, j->status < 0 ? NULL : j->error);
+    if (j->status == ML_OK && stored < 0) j->status = stored;
+    j->lost = stored < 0;
 }
 
 static void trial_task(void *arg, int64_t task, int32_t slot)
@@ -110,8 +207,26 @@ static int64_t trials_at_once(const ml_study *s)
 {
     int64_t wanted = mli_get_i64(s->options, "parallel");
     if (wanted > 0) return wanted;
+    if (s->sampler->flags & MLI_SAMPLER_LEARNS) return 1;
     int64_t cells = s->whole->rows * (s->whole->n_features + 1);
     return cells < SMALL_CELLS ? mli_slots(s->ctx) : 1;
+}
+
+/* Trials since the best score last rose by the share that counts. */
+static int64_t without_gain(const ml_study *s)
+{
+    double share = mli_get_f64(s->options, "plateau"), best = NAN;
+    int64_t since = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        const mli_trial *t = &s->trials[i];
+        since++;
+        if (t->state != MLI_TRIAL_DONE || !isfinite(t->score)) continue;
+        double gain = s->maximize ? t->score - best : best - t->score;
+        if (!isnan(best) && !(gain > share * fabs(best))) continue;
+        best = t->score;
+        since = 0;
+    }
+    return since;
 }
 
 /* A finished study: limits that depend on the trials. */
@@ -120,8 +235,9 @@ static int finished(const ml_study *s, int64_t ran, int64_t limit)
     if (ran >= limit) return 1;
     if (s->best < 0) return 0;
     int64_t patience = mli_get_i64(s->options, "patience");
-    if (patience > 0 && s->count - 1 - s->best >= patience) return 1;
+    if (patience > 0 && without_gain(s) >= patience) return 1;
     if (!mli_params_find(s->options, "target_score")) return 0;
+    if (mli_study_violation(s, &s->trials[s->best]) > 0) return 0;
     double target = mli_get_f64(s->options, "target_score");
     double best = s->trials[s->best].score;
     return s->maximize ? best >= target : best <= target;
@@ -140,6 +256,7 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
                            ml_error *err)
 {
     *asked = 0;
+    s->settled = s->count;
     for (int64_t i = 0; i < n; i++) {
         job *j = &jobs[i];
         *j = (job){.study = s, .run = run, .alone = n == 1};
@@ -164,7 +281,8 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
         mli_parallel(s->ctx, *asked, trial_task, jobs);
     ml_status st = ML_OK;
     for (int64_t i = 0; i < *asked; i++) {
-        if (jobs[i].status == ML_E_MEMORY || jobs[i].status == ML_E_CANCELLED)
+        if (jobs[i].status == ML_E_MEMORY || jobs[i].status == ML_E_CANCELLED ||
+            jobs[i].lost)
             st = mli_error_copy(err, jobs[i].error, jobs[i].status);
         else if (jobs[i].status < 0)
             mli_error_copy(failure, jobs[i].error, jobs[i].status);
@@ -173,12 +291,24 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
     return st;
 }
 
+/* The most steps that the pruner can hear of: rounds of a fold, or folds. */
+static int64_t steps_of(const ml_study *s)
+{
+    const mli_param *p = mli_study_flagged(s, MLI_FLAG_ROUNDS);
+    if (!p) return s->n_folds;
+    for (int64_t i = 0; i < s->space.n; i++)
+        if (s->space.dimensions[i].param == p) return s->space.dimensions[i].range.ihigh;
+    return mli_get_i64(s->base, p->name);
+}
+
 static ml_status run_rounds(ml_study *s, mli_run *run, ml_error *failure, ml_error *err)
 {
     int64_t limit = mli_get_i64(s->options, "n_trials");
     int64_t points = mli_study_limit(s);
     if (points < limit) limit = points;
-    int64_t at_once = trials_at_once(s), ran = 0, asked = 1;
+    int64_t at_once = trials_at_once(s), ran = s->resumed, asked = 1;
+    s->resumed = 0;
+    s->most_steps = steps_of(s);
     if (at_once > limit) at_once = limit;
     job *jobs = mli_calloc(s->ctx, (size_t)at_once, sizeof *jobs);
     if (!jobs) return mli_nomem(err);
@@ -224,6 +354,7 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
     if (!failure) return mli_nomem(error);
     mli_run_init(&run, study->ctx, study->cancel, progress, user);
     run.maximize = study->maximize;
+    study->report_maximize = judged_by_rounds(study) ? 0 : study->maximize;
     ml_status st = ml_cancel_new(&clock, error);
     if (st == ML_OK) {
         double seconds = mli_get_f64(study->options, "time");
@@ -233,6 +364,7 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
         timed.maximize = study->maximize;
         st = run_rounds(study, &timed, failure, error);
     }
+    study->settled = INT64_MAX;
     if (st == ML_OK) st = check_outcome(study, failure, error);
     ml_cancel_free(clock);
     ml_error_free(failure);

@@ -258,6 +258,140 @@ START_TEST(validation_rows_are_used)
 }
 END_TEST
 
+/* Trials that report a curve: 0.1 * quality + 1 / step. Bad ones are given up early, good
+ * ones are not. */
+START_TEST(pruners_give_up_bad_trials)
+{
+    static const char *const pruners[] = {"median", "percentile", "asha",
+                                          "successive_halving", "hyperband"};
+    ml_context *ctx = test_context(1);
+    for (int k = 0; k < 5; k++) {
+        char yaml[256];
+        snprintf(yaml, sizeof yaml,
+                 "{space: 'x: [0.0, 1.0]', pruner: %s, sampler: sobol}", pruners[k]);
+        ml_study *s = study(ctx, NULL, yaml);
+        double pruned = 0, kept = 0, best = 9;
+        int n_pruned = 0, n_kept = 0;
+        for (int i = 0; i < 60; i++) {
+            int64_t trial, advice = 0;
+            ml_params *p = NULL;
+            double x;
+            OK(ml_study_ask(s, &trial, &p, ERR));
+            OK(ml_params_get_f64(p, "x", &x, ERR));
+            ml_params_free(p);
+            for (int step = 1; step <= 81 && !advice; step++)
+                OK(ml_study_tell_value(s, trial, NULL, step, x + 1.0 / step, &advice,
+                                       ERR));
+            OK(ml_study_tell(s, trial, x, ERR));
+            n_pruned += advice != 0;
+            n_kept += advice == 0;
+            pruned += advice ? x : 0;
+            kept += advice ? 0 : x;
+            best = !advice && x < best ? x : best;
+        }
+        ck_assert_msg(n_pruned >= 10 && n_kept >= 5, "%s: %d", pruners[k], n_pruned);
+        ck_assert_double_lt(kept / n_kept + 0.1, pruned / n_pruned);
+        ck_assert_double_lt(best, 0.05);
+        ml_params *p = NULL;
+        double score;
+        OK(ml_study_best_params(s, &score, &p, ERR));
+        ck_assert_double_eq(score, best); /* one that was given up is never the best */
+        ml_params_free(p);
+        FAILS(ML_E_STATE, ml_study_tell_value(s, 3, NULL, 1, 1, NULL, ERR));
+        FAILS(ML_E_RANGE, ml_study_tell_value(s, 99, NULL, 1, 1, NULL, ERR));
+        ml_study_free(s);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The same trials are pruned for any number of threads, by the rounds of gbdt. */
+START_TEST(pruning_of_fits)
+{
+    char *first = NULL;
+    for (int i = 0; i < 3; i++) {
+        ml_context *ctx = test_context(i == 0 ? 1 : 3);
+        ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2});
+        ml_study *s = study(ctx, t,
+                            i == 2 ? "{n_trials: 30, folds: 2, parallel: 5, seed: 4, "
+                                     "pruner: hyperband, metric: log_loss}"
+                                   : "{n_trials: 30, folds: 2, parallel: 5, seed: 4, "
+                                     "pruner: median, metric: log_loss}");
+        OK(ml_study_run(s, NULL, NULL, ERR));
+        char *text = results_text(s);
+        ck_assert_ptr_nonnull(strstr(text, ",pruned,"));
+        ck_assert_ptr_nonnull(strstr(text, ",done,"));
+        if (i == 1) ck_assert_str_eq(text, first);
+        if (i == 0)
+            first = text;
+        else
+            free(text);
+        ml_study_free(s);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    free(first);
+}
+END_TEST
+
+START_TEST(objectives_and_constraints)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = study(ctx, NULL,
+                        "{space: 'x: [0.0, 1.0]', sampler: sobol, "
+                        "objectives: [maximize gain], constraints: ['cost <= 2']}");
+    for (int i = 0; i < 16; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        double x;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        OK(ml_params_get_f64(p, "x", &x, ERR));
+        ml_params_free(p);
+        FAILS(ML_E_NAME, ml_study_tell_value(s, trial, "price", 0, 1, NULL, ERR));
+        if (i != 3)
+            OK(ml_study_tell_value(s, trial, "gain", 0, x > 0.5 ? 1 : x, NULL, ERR));
+        OK(ml_study_tell_value(s, trial, "cost", 0, x > 0.9 ? 5 : 1, NULL, ERR));
+        OK(ml_study_tell(s, trial, x, ERR)); /* minimised */
+    }
+    ml_table *r = NULL;
+    OK(ml_study_results(s, &r, ERR));
+    int64_t gain = ml_table_find(r, "gain"), front = ml_table_find(r, "front");
+    int64_t x = ml_table_find(r, "x"), on = 0;
+    for (int64_t i = 0; i < 16; i++) {
+        double v = ml_table_get_f64(r, i, x), f = ml_table_get_f64(r, i, front);
+        on += f == 1;
+        if (v > 0.9) ck_assert_double_eq(f, 0);
+        if (i == 3) ck_assert(isnan(ml_table_get_f64(r, i, gain)) && f == 0);
+        if (i != 3 && v < 0.5) ck_assert_double_eq(f, 1);
+    }
+    ck_assert_int_ge(on, 7);
+    ml_table_free(r);
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(measured_objectives)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 200, .classes = 2}), *r = NULL;
+    ml_study *s = study(ctx, t,
+                        "{n_trials: 6, folds: 2, objectives: [bytes, log_loss], "
+                        "sampler: tpe, constraints: ['seconds <= 100'], "
+                        "space: 'max_leaves: log [2, 30]'}");
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_results(s, &r, ERR));
+    for (int64_t i = 0; i < 6; i++) {
+        ck_assert(ml_table_get_f64(r, i, ml_table_find(r, "bytes")) > 100);
+        ck_assert(ml_table_get_f64(r, i, ml_table_find(r, "log_loss")) > 0);
+    }
+    ml_table_free(r);
+    ml_study_free(s);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static void refuse(ml_context *ctx, const ml_table *t, const char *yaml, ml_status status,
                    const char *word)
 {
@@ -285,6 +419,11 @@ START_TEST(bad_input)
     refuse(ctx, t, "{tune: [objective]}", ML_E_NAME, "tuning range");
     refuse(ctx, t, "{method: group}", ML_E_ARGUMENT, "group");
     refuse(ctx, few, "{folds: 20}", ML_E_DATA, "fold");
+    refuse(ctx, t, "{space: 'learning_rat: [0.1, 1]'}", ML_E_NAME, "learning_rat");
+    refuse(ctx, t, "{space: 'learning_rate: [0.1, 2]'}", ML_E_RANGE, "legal range");
+    refuse(ctx, t, "{objectives: [acuracy]}", ML_E_NAME, "acuracy");
+    refuse(ctx, t, "{objectives: [rmse], sampler: tpe}", ML_E_UNSUPPORTED, "rmse");
+    refuse(ctx, t, "{constraints: ['seconds < 5']}", ML_E_PARSE, "seconds");
     ml_table_free(few);
     ml_table_free(t);
     ml_context_free(ctx);
@@ -332,4 +471,6 @@ END_TEST
 
 TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_once,
           threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
-          validation_rows_are_used, bad_input, out_of_memory_anywhere)
+          validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
+          objectives_and_constraints, measured_objectives, bad_input,
+          out_of_memory_anywhere)

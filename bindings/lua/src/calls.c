@@ -1022,6 +1022,23 @@ static int study_tell(lua_State *L)
     return 1;
 }
 
+static int study_tell_value(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 5);
+    ml_study *study = lml_check(L, 1, LML_STUDY);
+    int64_t trial = lml_index(L, 2);
+    const char *name = lml_opt_text(L, 3);
+    int64_t step = lml_integer(L, 4);
+    double value = luaL_checknumber(L, 5);
+    int64_t advice = 0;
+    ml_status status = ml_study_tell_value(study, trial, name, step, value, &advice,
+                                           state->error);
+    if (status < 0) return lml_fail(L, state->error);
+    lml_push_integer(L, advice);
+    return 1;
+}
+
 static int study_results(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1257,6 +1274,7 @@ const luaL_Reg lml_calls[] = {
     {"study_run", study_run},
     {"study_set_cancel", study_set_cancel},
     {"study_tell", study_tell},
+    {"study_tell_value", study_tell_value},
     {"table_column_name", table_column_name},
     {"table_column_type", table_column_type},
     {"table_columns", table_columns},

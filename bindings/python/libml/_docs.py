@@ -260,6 +260,8 @@ FUNCTIONS = {
         'Asks for a trial to be scored by the host.',
     'ml_study_tell':
         'Tells the score of a trial that was asked for.',
+    'ml_study_tell_value':
+        'Tells a value of a running trial: its score so far, after a number of steps such as rounds or epochs, which the pruner judges; or the value of a further objective or of a constraint, by its name. Tell the score afterwards, also of a trial that was given up.',
     'ml_study_results':
         'All trials: a table with trial, state, score, seconds, and a column per parameter.',
     'ml_study_best_params':

@@ -385,6 +385,8 @@ FUNCTIONS = (
      POINTER(POINTER(ml_params)), POINTER(ml_error),)),
     ("ml_study_tell", c_int32, (POINTER(ml_study), c_int64, c_double,
      POINTER(ml_error),)),
+    ("ml_study_tell_value", c_int32, (POINTER(ml_study), c_int64, c_char_p, c_int64,
+     c_double, POINTER(c_int64), POINTER(ml_error),)),
     ("ml_study_results", c_int32, (POINTER(ml_study), POINTER(POINTER(ml_table)),
      POINTER(ml_error),)),
     ("ml_study_best_params", c_int32, (POINTER(ml_study), POINTER(c_double),

@@ -4,8 +4,8 @@
 import ctypes
 
 from libml import _params
-from libml._core import OWNER, Handle, byref, call, documented, error_object, expect, lib, \
-    make, raise_error
+from libml._core import OWNER, Handle, byref, call, documented, encode, error_object, \
+    expect, lib, make, raise_error
 from libml._estimator import NO_TOKEN, Estimator
 from libml._model import Model
 from libml._run import Run
@@ -79,6 +79,14 @@ class Study(Handle):
     @documented("ml_study_tell")
     def tell(self, trial, score):
         call(lib.ml_study_tell, self._p, trial, float("nan") if score is None else score)
+
+    @documented("ml_study_tell_value")
+    def tell_value(self, trial, value, step=0, name=None):
+        """Returns True when the trial is not worth going on with."""
+        advice = ctypes.c_int64()
+        call(lib.ml_study_tell_value, self._p, trial,
+             None if name is None else encode(name, "name"), step, value, byref(advice))
+        return advice.value != 0
 
     @property
     def results(self):

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tuning/journal.h: an append-only file of records. A record is one line
+ *
+ *     J1 <16 hexadecimal digits> <bytes> <JSON>
+ *
+ * where the digits are the first of the SHA-256 of the JSON. A record that is damaged, or
+ * was only written in part, is skipped; all whole ones are found, wherever they are.
+ */
+#ifndef MLI_TUNING_JOURNAL_H
+#define MLI_TUNING_JOURNAL_H
+
+#include "core/context.h"
+
+typedef struct mli_journal mli_journal;
+
+/* Opens for appending, creates the file when it is not there. */
+ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
+                           ml_error *err);
+void mli_journal_close(mli_journal *j); /* NULL is fine */
+/* Appends a record in one write, and waits for the disk when `sync` is set. */
+ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
+                             ml_error *err);
+
+typedef ml_status (*mli_journal_fn)(void *arg, const char *json, size_t size,
+                                    ml_error *err);
+/* Calls `fn` with each whole record. *records receives their number. A file that is not
+ * there (when `missing_is_empty`) or has no bytes gives 0; one that is no journal
+ * ML_E_FORMAT. */
+ml_status mli_journal_read(ml_context *ctx, const char *path, int missing_is_empty,
+                           mli_journal_fn fn, void *arg, int64_t *records, ml_error *err);
+
+#endif
