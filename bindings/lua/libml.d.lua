@@ -610,6 +610,16 @@ function study:run(progress) end
 ---@return libml.study?, libml.error?
 function study:tell(trial, score) end
 
+---Tells a value of a running trial: its score so far, after a number of steps such as
+---rounds or epochs, which the pruner judges; or the value of a further objective or of a
+---constraint, by its name. Tell the score afterwards, also of a trial that was given up.
+---@param trial integer
+---@param name? string
+---@param step integer
+---@param value number
+---@return number?, libml.error?
+function study:tell_value(trial, name, step, value) end
+
 ---All trials: a table with trial, state, score, seconds, and a column per parameter.
 ---@return libml.table?, libml.error?
 function study:results() end

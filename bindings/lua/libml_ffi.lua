@@ -260,6 +260,8 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user, ml_
 ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params, ml_error
     *error);
 ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *error);
+ml_status ml_study_tell_value(ml_study *study, int64_t trial, const char *name, int64_t
+    step, double value, int64_t *advice, ml_error *error);
 ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error);
 ml_status ml_study_best_params(const ml_study *study, double *score, ml_params **out,
     ml_error *error);
@@ -1773,6 +1775,19 @@ function raw.study_tell(study, trial, score)
     local status = C.ml_study_tell(study_c, trial_c, score, err)
     if status < 0 then return fail() end
     return study
+end
+
+function raw.study_tell_value(study, trial, name, step, value)
+    local study_c = check(study, "study", 1, "tell_value")
+    local trial_c = index(trial, 2, "tell_value")
+    opt_text(name, 3, "tell_value")
+    integer(step, 4, "tell_value")
+    number(value, 5, "tell_value")
+    local advice_out = new("int64_t[1]")
+    local status = C.ml_study_tell_value(study_c, trial_c, name, step, value, advice_out,
+        err)
+    if status < 0 then return fail() end
+    return tonumber(advice_out[0])
 end
 
 function raw.study_results(study)
