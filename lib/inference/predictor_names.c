@@ -13,19 +13,31 @@ static void add_label(const mli_inputs *in, int64_t k, mli_str *s)
     if (label) mli_str_add_n(s, label, size);
 }
 
-/* Contributions: one per feature and the bias, for each class when there are many. */
+static void add_term(const mli_inputs *in, int64_t j, mli_str *s)
+{
+    mli_str_add(s, j == in->n_features ? "bias" : in->features[j].name);
+}
+
+/* Contributions: one per feature and the bias, for each class when there are many.
+ * Interactions: one per pair of these. */
 static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
 {
     const mli_inputs *in = p->inputs;
-    int64_t width = in->n_features + 1;
-    if (strcmp(p->kind, "contributions") != 0 || p->n_outputs % width) return 0;
-    if (p->n_outputs != width && p->n_outputs / width != in->classes.n) return 0;
-    if (p->n_outputs != width) {
-        add_label(in, k / width, s);
+    int64_t width = in->n_features + 1, terms = width;
+    int pairs = strcmp(p->kind, "interactions") == 0;
+    if (pairs) terms *= width;
+    if ((!pairs && strcmp(p->kind, "contributions") != 0) || p->n_outputs % terms)
+        return 0;
+    if (p->n_outputs != terms && p->n_outputs / terms != in->classes.n) return 0;
+    if (p->n_outputs != terms) {
+        add_label(in, k / terms, s);
         mli_str_add(s, ": ");
     }
-    int64_t j = k % width;
-    mli_str_add(s, j == in->n_features ? "bias" : in->features[j].name);
+    if (pairs) {
+        add_term(in, k % terms / width, s);
+        mli_str_add(s, " x ");
+    }
+    add_term(in, k % width, s);
     return 1;
 }
 

@@ -68,31 +68,48 @@ static void choose_sizes(mli_engine *g)
     g->scratch = codes + scores;
 }
 
-ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
-                         ml_error *err)
+static ml_status make(mli_engine *g, int codes, ml_error *err)
 {
     int fits = 0;
-    mli_engine *g = mli_calloc(ctx, 1, sizeof *g);
-    if (!g) return mli_nomem(err);
-    g->ctx = g->arena.ctx = ctx;
-    g->e = *e;
-    g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
     ml_status s = ML_OK;
-    if (e->n_nodes <= MANY_NODES) s = mli_engine_cuts(g, &fits, err);
-    if (s == ML_OK && fits) s = mli_engine_trees(g, err);
-    if (s == ML_OK && !fits) s = mli_engine_wide(g, err);
-    if (s != ML_OK) {
-        mli_engine_free(g);
-        return s;
-    }
+    if (codes) s = mli_engine_cuts(g, &fits, err);
+    if (s == ML_OK) s = fits ? mli_engine_trees(g, err) : mli_engine_wide(g, err);
+    if (s != ML_OK) return s;
     g->wide = !fits;
     if (g->wide)
         g->scratch =
             ((size_t)g->n_wide_columns * WIDE_ROWS * sizeof(double) + 63) & ~(size_t)63;
     else
         choose_sizes(g);
-    *out = g;
     return ML_OK;
+}
+
+static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes,
+                            mli_engine **out, ml_error *err)
+{
+    mli_engine *g = mli_calloc(ctx, 1, sizeof *g);
+    if (!g) return mli_nomem(err);
+    g->ctx = g->arena.ctx = ctx;
+    g->e = *e;
+    g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
+    ml_status s = make(g, codes, err);
+    if (s != ML_OK)
+        mli_engine_free(g);
+    else
+        *out = g;
+    return s;
+}
+
+ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
+                         ml_error *err)
+{
+    return new_engine(ctx, e, e->n_nodes <= MANY_NODES, out, err);
+}
+
+ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
+                              ml_error *err)
+{
+    return new_engine(ctx, e, 0, out, err);
 }
 
 void mli_engine_free(mli_engine *g)

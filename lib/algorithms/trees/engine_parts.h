@@ -141,6 +141,12 @@ void mli_engine_tile(const mli_engine *g, const mli_code_tree *t, const int8_t *
 /* Adds the leaves of the part's trees to the scores of the first row of a tile. */
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
                     double *score);
+/* The wide form whatever the shape. */
+ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
+                              ml_error *err);
+/* A row as columns: x[column * step]. */
+void mli_engine_wide_spread(const mli_engine *g, const double *row, double *x,
+                            int64_t step);
 /* Adds the leaves of all trees: out[i * n_scores + k]. */
 void mli_engine_wide_rows(const mli_engine *g, const double *rows, int64_t n,
                           int64_t stride, double *out, double *x);

@@ -125,6 +125,23 @@ static inline double bin_of(const mli_wide_source *s, double x)
 SPREAD(spread, double)
 SPREAD(spread_f32, float)
 
+void mli_engine_wide_spread(const mli_engine *g, const double *row, double *x,
+                            int64_t step)
+{
+    x[0] = 0;
+    for (int32_t j = 0; j < g->n_wide_sources; j++) {
+        const mli_wide_source *s = &g->wide_source[j];
+        double v = row[s->feature];
+        if (s->category) {
+            x[s->low * step] = bin_of(s, v);
+            continue;
+        }
+        if (s->zero_missing && fabs(v) <= (double)MLI_ZERO_MISSING) v = NAN;
+        if (s->low >= 0) x[s->low * step] = v != v ? -INFINITY : v;
+        if (s->high >= 0) x[s->high * step] = v;
+    }
+}
+
 static inline uint32_t goes_right(const mli_engine *g, const mli_wide_step *s,
                                   const double *x)
 {

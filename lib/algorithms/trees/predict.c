@@ -5,6 +5,7 @@
 #include "algorithms/trees/engine.h"
 #include "algorithms/trees/gbdt.h"
 #include "algorithms/trees/predict.h"
+#include "algorithms/trees/shapley.h"
 #include <math.h>
 
 typedef struct gbdt_plan {
@@ -124,6 +125,12 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
     p->plan.ctx = model->ctx;
     p->plan.free = plan_free;
     ml_status s = mli_ensemble_read(model, &p->e, err);
+    if (s == ML_OK &&
+        (strcmp(kind, "contributions") == 0 || strcmp(kind, "interactions") == 0)) {
+        s = mli_shapley_plan(model->ctx, &p->e, kind, out, err);
+        plan_free(&p->plan);
+        return s;
+    }
     int leaf = strcmp(kind, "leaf") == 0;
     if (s == ML_OK && !leaf) s = prepare(p, err);
     if (s != ML_OK) {
