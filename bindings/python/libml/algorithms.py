@@ -537,6 +537,12 @@ class GBDT(Estimator):
     score (rows, scores): The sum of the trees before it is turned into a value or
         a probability: one per row, or one per class with more than two classes,
         or one per quantile.
+    contributions (rows, features + 1): What each feature adds to the score (exact
+        path-dependent Shapley values), and last the expected score; together they
+        are the score. One set per score.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per score.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
