@@ -324,7 +324,11 @@ def metrics(schemas):
 # Roles that have a meaning beside fit(X, y, sample_weight).
 SK_ROLES = ("categorical", "unseen")
 SK_TASKS = {"classification": ("Classifier", "LibmlClassifier"),
-            "regression": ("Regressor", "LibmlRegressor")}
+            "regression": ("Regressor", "LibmlRegressor"),
+            "transform": ("", "LibmlTransformer")}
+SK_BOTH = ("classification", "regression")
+SK_FIT = {"classification": "_fit_classifier", "regression": "_fit_regressor",
+          "transform": "_fit_transformer"}
 SK_OWN = {
     "categorical": ("None", "list of str or int, or a mask, default None\n"
                     "Columns whose values are names although they look like numbers. Text "
@@ -351,7 +355,7 @@ SK_XFAIL = {
 def sk_name(s, task):
     """GBDT does both tasks: GBDTClassifier. LogisticRegression does one and says so."""
     name, suffix = NAMES.class_name(s["name"]), SK_TASKS[task][0]
-    both = all(t in s["tasks"] for t in SK_TASKS)
+    both = all(t in s["tasks"] for t in SK_BOTH)
     says = ("Regression", "Regressor", "Classifier", "Classification")
     return name if not both and name.endswith(says) else name + suffix
 
@@ -380,7 +384,7 @@ def sk_arguments(s, task):
 
 def sk_doc(s, task, arguments):
     title = s["title"][:1].upper() + s["title"][1:]
-    out = [f"{title} for {task}.", ""]
+    out = [f"{title}." if task == "transform" else f"{title} for {task}.", ""]
     out += textwrap.wrap(markup(s["doc"]), 82, initial_indent="    ",
                          subsequent_indent="    ")
     out += ["", "    Parameters", "    ----------"]
@@ -441,12 +445,14 @@ def sk_class(s, task):
     arguments = sk_arguments(s, task)
     weights = "weights" in s.get("caps", [])
     stops = "early_stopping" in s.get("caps", [])
-    both = all(t in s["tasks"] for t in SK_TASKS)
-    fit = "_fit_classifier" if task == "classification" else "_fit_regressor"
+    both = all(t in s["tasks"] for t in SK_BOTH)
+    fit = SK_FIT[task]
     out = [f"\nclass {name}({base}):", f'    """{sk_doc(s, task, arguments)}\n    """\n',
            f"    _algorithm = {json.dumps(s['name'])}", f"    _task = {json.dumps(task)}", f"    _both = {both}",
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
+    if task == "transform":
+        out.append(f"    _takes_target = {any(r['name'] == 'target' for r in s['roles'])}")
     for check, reason in SK_XFAIL.get((s["name"], task), {}).items():
         text = textwrap.wrap(reason, 70)
         out += [f'    _xfail = {{"{check}":']
@@ -459,7 +465,8 @@ def sk_class(s, task):
         (", eval_set=None" if stops else "") + ", progress=None, cancel=None"
     doc = ['        """Fits the model.\n', "        Parameters", "        ----------",
            "        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)",
-           "        y : array of shape (n_samples,)"]
+           "        y : array of shape (n_samples,)" +
+           (", optional" if task == "transform" else "")]
     if weights:
         doc.append("        sample_weight : array of shape (n_samples,), optional")
     if stops:
@@ -468,7 +475,8 @@ def sk_class(s, task):
     doc += ["        progress : callable, True or a bar of tqdm, optional",
             "        cancel : libml.CancelToken, optional\n", "        Returns",
             "        -------", "        self", '        """']
-    out += ["", f"    def fit(self, X, y{extra}):", *doc,
+    optional = "=None" if task == "transform" else ""
+    out += ["", f"    def fit(self, X, y{optional}{extra}):", *doc,
             f"        return self.{fit}(X, y, {'sample_weight' if weights else 'None'}, "
             f"{'eval_set' if stops else 'None'},", " " * (21 + len(fit)) +
             "progress=progress, cancel=cancel)"]
@@ -521,27 +529,33 @@ class LibmlClassifier(LibmlBase):
 class LibmlRegressor(LibmlBase):
     def predict(self, X: Any) -> NDArray[Any]: ...
     def score(self, X: Any, y: Any, sample_weight: Any = ...) -> float: ...
+
+class LibmlTransformer(LibmlBase):
+    def transform(self, X: Any) -> Any: ...
+    def fit_transform(self, X: Any, y: Any = ..., **fit_params: Any) -> Any: ...
+    def get_feature_names_out(self, input_features: Any = ...) -> NDArray[Any]: ...
+    def set_output(self, *, transform: Any = ...) -> Self: ...
 """
 
 
-def sk_pairs(schemas):
-    """Algorithms that predict, with each of their tasks."""
-    return [(s, task) for s in algorithms_of(schemas) for task in SK_TASKS
-            if task in s["tasks"] and "transform" not in s["tasks"]]
-
-
 def sk_stubs(schemas):
-    made = [sk_stub(s, task) for s, task in sk_pairs(schemas)]
+    made = [sk_stub(s, task) for s, task in sk_listed(schemas)]
     out = [HEAD, "from typing import Any, Literal, Optional, Sequence\n",
            "from numpy.typing import NDArray", "from typing_extensions import Self\n",
            "from libml import Model", SK_STUB_BASES.rstrip()]
     return "\n".join(out + made)
 
 
+def sk_listed(schemas):
+    """(schema, task) of each class; scikit-learn has compositions of its own."""
+    return [(s, task) for s in algorithms_of(schemas) if s["family"] != "compose"
+            for task in SK_TASKS if task in s["tasks"]]
+
+
 def sk_module(schemas):
-    made = [sk_class(s, task) for s, task in sk_pairs(schemas)]
+    made = [sk_class(s, task) for s, task in sk_listed(schemas)]
     names = sorted(name for name, _ in made)
-    bases = sorted({base for _, base in SK_TASKS.values()})
+    bases = sorted({SK_TASKS[task][1] for _, task in sk_listed(schemas)})
     out = [HEAD, '"""Estimators for scikit-learn, one per algorithm and task."""\n',
            f"from libml._sklearn_base import {', '.join(bases)}\n",
            "__all__ = [" + ",\n           ".join(json.dumps(n) for n in names) + "]\n"]

@@ -5,10 +5,11 @@ import inspect
 
 import numpy as np
 import sklearn
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, \
+    _num_samples, check_is_fitted
 
 from libml import _arrow, _build, _columns
 from libml._context import Context, context_pointer, default_context
@@ -129,13 +130,15 @@ class LibmlBase(BaseEstimator):
 
     def _fit(self, X, target, sample_weight, task, eval_set=None, **run):
         """Fits on X, a checked array or table, and the values of the target."""
-        X, target, sample_weight = _repeated(X, target, sample_weight)
-        target = _columns.from_array(_TARGET, target)
+        extra, params = [], self._params()
+        if target is not None:
+            X, target, sample_weight = _repeated(X, target, sample_weight)
+            extra.append(_columns.from_array(_TARGET, target))
+            params["target"] = _TARGET
         table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
         names = table.columns
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
-        extra = [target]
-        params = {**self._params(), "target": _TARGET, "features": names}
+        params["features"] = names
         if task is not None:
             params["task"] = task
         if sample_weight is not None:
@@ -449,3 +452,78 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
         array of shape (n_samples,)
         """
         return self._predict(X, "value").reshape(-1)
+
+
+class LibmlTransformer(TransformerMixin, LibmlBase):
+    """Common part of the transformers. Not for direct use."""
+
+    _takes_target = False
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self._takes_target
+        return tags
+
+    def _more_tags(self):
+        return {**super()._more_tags(), "requires_y": self._takes_target}
+
+    def _fit_transformer(self, X, y, sample_weight, eval_set, **run):
+        X = self._table(X, reset=True)
+        if self._takes_target:
+            _check_y(y, X)
+            y = column_or_1d(y, warn=True)
+        self._fit(X, y if self._takes_target else None, _weights(sample_weight, X), None,
+                  **run)
+        self._outputs = self.model_._cached("transform").outputs
+        first = X.head(1) if isinstance(X, Table) else Table(X[:1])
+        types = self.model_._cached("transform").run_table(first).types.values()
+        self._text = any(t in ("text", "category") for t in types)
+        return self
+
+    def transform(self, X):
+        """The transformed columns.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_outputs); of objects if there are categories
+        """
+        if not self.__dict__.get("_text", False):
+            out = self._predict(X, "transform")
+            return out.reshape(len(out), -1)
+        check_is_fitted(self, "model_")
+        data = self._table(X, reset=False)
+        table = data if isinstance(data, Table) else self._positional(Table(data))
+        made = self.model_._cached("transform").run_table(table)
+        out = np.empty(made.shape, object)
+        for i, column in enumerate(made.to_dict().values()):
+            out[:, i] = [np.nan if v is None else v for v in column]
+        return out
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the outputs.
+
+        Parameters
+        ----------
+        input_features : array of str, optional
+            Names of the features, where fit saw none.
+
+        Returns
+        -------
+        array of str
+        """
+        check_is_fitted(self, "model_")
+        given = [str(n) for n in _check_feature_names_in(self, input_features)]
+        names = self._names()
+        return np.asarray([_renamed(out, names, given) for out in self._outputs], object)
+
+
+def _renamed(output, names, given):
+    """An output's name with the feature's name that it starts with replaced."""
+    for name, other in sorted(zip(names, given), key=lambda pair: -len(pair[0])):
+        if output.startswith(name) and not output[len(name):][:1].isdigit():
+            return other + output[len(name):]
+    return output
