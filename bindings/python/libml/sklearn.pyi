@@ -57,88 +57,6 @@ class BaselineRegressor(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class DecisionTreeClassifier(LibmlClassifier):
-    def __init__(
-        self,
-        *,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        max_features: Optional[str] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        class_weight: Optional[Literal["none", "balanced"]] = ...,
-        random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class DecisionTreeRegressor(LibmlRegressor):
-    def __init__(
-        self,
-        *,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        max_features: Optional[str] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class ExtraTreesClassifier(LibmlClassifier):
-    def __init__(
-        self,
-        *,
-        n_trees: Optional[int] = ...,
-        max_features: Optional[str] = ...,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        bootstrap: Optional[bool] = ...,
-        max_samples: Optional[float] = ...,
-        oob_score: Optional[bool] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        class_weight: Optional[Literal["none", "balanced"]] = ...,
-        random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class ExtraTreesRegressor(LibmlRegressor):
-    def __init__(
-        self,
-        *,
-        n_trees: Optional[int] = ...,
-        max_features: Optional[str] = ...,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        bootstrap: Optional[bool] = ...,
-        max_samples: Optional[float] = ...,
-        oob_score: Optional[bool] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
 class GBDTClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -256,6 +174,20 @@ class GBDTRegressor(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class Imputer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
+        fill_value: Optional[float] = ...,
+        fill_text: Optional[str] = ...,
+        indicators: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class LinearRegression(LibmlRegressor):
     def __init__(
         self,
@@ -292,47 +224,50 @@ class LogisticRegression(LibmlClassifier):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class RandomForestClassifier(LibmlClassifier):
+class MaxAbsScaler(LibmlTransformer):
     def __init__(
         self,
         *,
-        n_trees: Optional[int] = ...,
-        max_features: Optional[str] = ...,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        bootstrap: Optional[bool] = ...,
-        max_samples: Optional[float] = ...,
-        oob_score: Optional[bool] = ...,
+        columns: Optional[Sequence[str]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
-        class_weight: Optional[Literal["none", "balanced"]] = ...,
-        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
-class RandomForestRegressor(LibmlRegressor):
+class MinMaxScaler(LibmlTransformer):
     def __init__(
         self,
         *,
-        n_trees: Optional[int] = ...,
-        max_features: Optional[str] = ...,
-        criterion: Optional[Literal["gini", "entropy"]] = ...,
-        max_depth: Optional[int] = ...,
-        min_data_in_leaf: Optional[int] = ...,
-        min_data_in_split: Optional[int] = ...,
-        max_leaves: Optional[int] = ...,
-        min_impurity_decrease: Optional[float] = ...,
-        ccp_alpha: Optional[float] = ...,
-        bootstrap: Optional[bool] = ...,
-        max_samples: Optional[float] = ...,
-        oob_score: Optional[bool] = ...,
+        columns: Optional[Sequence[str]] = ...,
+        range: Optional[Sequence[float]] = ...,
+        clip: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
-        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class RobustScaler(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        with_centering: Optional[bool] = ...,
+        with_scaling: Optional[bool] = ...,
+        quantile_range: Optional[Sequence[float]] = ...,
+        unit_variance: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class StandardScaler(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        with_mean: Optional[bool] = ...,
+        with_std: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
