@@ -7,6 +7,10 @@ from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransforme
 
 __all__ = ["BaselineClassifier",
            "BaselineRegressor",
+           "DecisionTreeClassifier",
+           "DecisionTreeRegressor",
+           "ExtraTreesClassifier",
+           "ExtraTreesRegressor",
            "GBDTClassifier",
            "GBDTRegressor",
            "Imputer",
@@ -14,6 +18,8 @@ __all__ = ["BaselineClassifier",
            "LogisticRegression",
            "MaxAbsScaler",
            "MinMaxScaler",
+           "RandomForestClassifier",
+           "RandomForestRegressor",
            "RobustScaler",
            "StandardScaler"]
 
@@ -164,6 +170,520 @@ class BaselineRegressor(LibmlRegressor):
         """
         return self._fit_regressor(X, y, sample_weight, None,
                                    progress=progress, cancel=cancel)
+
+
+class DecisionTreeClassifier(LibmlClassifier):
+    """Decision tree for classification.
+
+    One tree of splits on single features, for numbers or classes. Takes
+    categories and missing values as they are. Easy to read, seldom the most
+    accurate.
+
+    Parameters
+    ----------
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "decision_tree"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        max_features='auto',
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.max_features = max_features
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, None,
+                                    progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
+
+
+class DecisionTreeRegressor(LibmlRegressor):
+    """Decision tree for regression.
+
+    One tree of splits on single features, for numbers or classes. Takes
+    categories and missing values as they are. Easy to read, seldom the most
+    accurate.
+
+    Parameters
+    ----------
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "decision_tree"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        max_features='auto',
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.max_features = max_features
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, None,
+                                   progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
+
+
+class ExtraTreesClassifier(LibmlClassifier):
+    """Extremely randomised trees for classification.
+
+    As random forest, but with one random cut per feature instead of the best one,
+    and by default with all rows for each tree: faster to fit, smoother.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default false
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "extra_trees"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        n_trees=100,
+        max_features='auto',
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        bootstrap=False,
+        max_samples=1.0,
+        oob_score=False,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_trees = n_trees
+        self.max_features = max_features
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.bootstrap = bootstrap
+        self.max_samples = max_samples
+        self.oob_score = oob_score
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, None,
+                                    progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
+
+
+class ExtraTreesRegressor(LibmlRegressor):
+    """Extremely randomised trees for regression.
+
+    As random forest, but with one random cut per feature instead of the best one,
+    and by default with all rows for each tree: faster to fit, smoother.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default false
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "extra_trees"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        n_trees=100,
+        max_features='auto',
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        bootstrap=False,
+        max_samples=1.0,
+        oob_score=False,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_trees = n_trees
+        self.max_features = max_features
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.bootstrap = bootstrap
+        self.max_samples = max_samples
+        self.oob_score = oob_score
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, None,
+                                   progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
 
 
 class GBDTClassifier(LibmlClassifier):
@@ -1352,6 +1872,284 @@ class MinMaxScaler(LibmlTransformer):
         """
         return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
+
+
+class RandomForestClassifier(LibmlClassifier):
+    """Random forest for classification.
+
+    The mean of many deep trees, each grown on rows drawn with replacement, with
+    few features drawn for each split. Needs hardly any tuning; the rows that a
+    tree did not draw tell how good it is.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default true
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "random_forest"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        n_trees=100,
+        max_features='auto',
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        bootstrap=True,
+        max_samples=1.0,
+        oob_score=False,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_trees = n_trees
+        self.max_features = max_features
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.bootstrap = bootstrap
+        self.max_samples = max_samples
+        self.oob_score = oob_score
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, None,
+                                    progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
+
+
+class RandomForestRegressor(LibmlRegressor):
+    """Random forest for regression.
+
+    The mean of many deep trees, each grown on rows drawn with replacement, with
+    few features drawn for each split. Needs hardly any tuning; the rows that a
+    tree did not draw tell how good it is.
+
+    Parameters
+    ----------
+    n_trees : int, default 100
+        The number of trees. More are never worse, only slower. Range: [1,
+        100000]. Also: n_estimators, num_trees, ntree, trees.
+    max_features : string, default "auto"
+        How many features, drawn at random, each split looks at: sqrt, log2,
+        third, all, a share below 1, or a number. auto: for forests sqrt for
+        classes and third for numbers; for a single tree all. Also: mtry,
+        feature_fraction_bynode, colsample_bynode.
+    criterion : "gini", "entropy", default "gini"
+        The impurity of classes that splits lower most. For numbers it is the
+        squared error in any case.
+    max_depth : int, default 0
+        The most splits on the way to a leaf; 0 or -1: no limit. Range: [-1,
+        100000]. Also: depth.
+    min_data_in_leaf : int, default 1
+        The fewest rows of a leaf. Range: [1, 1000000000]. Also: min_samples_leaf,
+        min_node_size, nodesize.
+    min_data_in_split : int, default 2
+        The fewest rows of a node that is split. Range: [2, 1000000000]. Also:
+        min_samples_split.
+    max_leaves : int, default 0
+        The most leaves of a tree; the split that helps most comes first. 0: no
+        limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_impurity_decrease : float, default 0.0
+        A split must lower the impurity, weighted by the node's share of the rows,
+        by at least this. Range: [0, inf).
+    ccp_alpha : float, default 0.0
+        Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no
+        pruning. Range: [0, inf). Also: cost_complexity.
+    bootstrap : bool, default true
+        Whether each tree gets rows drawn with replacement, or all rows.
+    max_samples : float, default 1.0
+        How many rows are drawn, as a share of the rows there are. Range: (0, 1].
+        Used when bootstrap == true. Also: sample_fraction.
+    oob_score : bool, default false
+        Whether each row is predicted by the trees that did not draw it: the
+        attributes oob_score and oob_prediction. Used when bootstrap == true.
+        Also: oob.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "random_forest"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        n_trees=100,
+        max_features='auto',
+        criterion='gini',
+        max_depth=0,
+        min_data_in_leaf=1,
+        min_data_in_split=2,
+        max_leaves=0,
+        min_impurity_decrease=0.0,
+        ccp_alpha=0.0,
+        bootstrap=True,
+        max_samples=1.0,
+        oob_score=False,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_trees = n_trees
+        self.max_features = max_features
+        self.criterion = criterion
+        self.max_depth = max_depth
+        self.min_data_in_leaf = min_data_in_leaf
+        self.min_data_in_split = min_data_in_split
+        self.max_leaves = max_leaves
+        self.min_impurity_decrease = min_impurity_decrease
+        self.ccp_alpha = ccp_alpha
+        self.bootstrap = bootstrap
+        self.max_samples = max_samples
+        self.oob_score = oob_score
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, None,
+                                   progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
 
 
 class RobustScaler(LibmlTransformer):

@@ -57,6 +57,88 @@ class BaselineRegressor(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class DecisionTreeClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        max_features: Optional[str] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class DecisionTreeRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        max_features: Optional[str] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class ExtraTreesClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class ExtraTreesRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class GBDTClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -243,6 +325,51 @@ class MinMaxScaler(LibmlTransformer):
         clip: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class RandomForestClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Optional[Literal["none", "balanced"]] = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class RandomForestRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        n_trees: Optional[int] = ...,
+        max_features: Optional[str] = ...,
+        criterion: Optional[Literal["gini", "entropy"]] = ...,
+        max_depth: Optional[int] = ...,
+        min_data_in_leaf: Optional[int] = ...,
+        min_data_in_split: Optional[int] = ...,
+        max_leaves: Optional[int] = ...,
+        min_impurity_decrease: Optional[float] = ...,
+        ccp_alpha: Optional[float] = ...,
+        bootstrap: Optional[bool] = ...,
+        max_samples: Optional[float] = ...,
+        oob_score: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
