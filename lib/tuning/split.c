@@ -324,6 +324,22 @@ static ml_status deal_time(const ml_table *t, const mli_split *s, int32_t *fold,
     return ML_OK;
 }
 
+/* A holdout of the same share of every stratum: of the rows ordered by stratum every
+ * 1/fraction-th is taken. deal_strata gives the places when there are more folds than
+ * rows. */
+static ml_status deal_strata_holdout(const ml_table *t, const mli_split *s, int32_t *fold,
+                                     ml_error *err)
+{
+    ml_status st = deal_strata(t, s, fold, INT32_MAX, err);
+    for (int64_t i = 0; st == ML_OK && i < t->rows; i++) {
+        double place = fold[i];
+        int taken =
+            floor((place + 1) * s->fraction + 0.5) > floor(place * s->fraction + 0.5);
+        fold[i] = taken ? 0 : -1;
+    }
+    return st;
+}
+
 /* A holdout from folds: of 1000 dealt parts, the first fraction become the test. */
 static ml_status deal_holdout(const ml_table *t, const mli_split *s, int32_t *fold,
                               ml_error *err)
@@ -337,10 +353,8 @@ static ml_status deal_holdout(const ml_table *t, const mli_split *s, int32_t *fo
         return st;
     }
     if (s->time && s->time[0]) return deal_time(t, s, fold, 1, err);
-    if (s->stratify && s->stratify[0])
-        st = deal_strata(t, s, fold, parts, err);
-    else
-        st = deal_rows(t, s, fold, parts, err);
+    if (s->stratify && s->stratify[0]) return deal_strata_holdout(t, s, fold, err);
+    st = deal_rows(t, s, fold, parts, err);
     double cut = s->fraction * (double)parts;
     for (int64_t i = 0; i < t->rows; i++) fold[i] = (double)fold[i] + 0.5 < cut ? 0 : -1;
     return st;

@@ -166,6 +166,36 @@ START_TEST(holdout_has_its_size)
 }
 END_TEST
 
+/* Of each class the same share is held out, in small tables and in large ones. */
+START_TEST(holdout_keeps_shares)
+{
+    ml_context *ctx = test_context(1);
+    for (int64_t rows = 100; rows <= 4000; rows += 1300) {
+        double *label = malloc((size_t)rows * sizeof *label);
+        ml_tensor *values = NULL;
+        ml_table *t = NULL, *train = NULL, *test = NULL;
+        ml_params *o = NULL;
+        int64_t rare = 0;
+        for (int64_t i = 0; i < rows; i++) label[i] = i >= rows * 7 / 10; /* by class */
+        OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &rows, NULL, label, &values, ERR));
+        OK(ml_table_with_tensor(NULL, "label", values, &t, ERR));
+        OK(ml_params_new(ctx, &o, ERR));
+        OK(ml_params_set_str(o, "stratify", "label", ERR));
+        OK(ml_table_split(t, o, &train, &test, ERR));
+        ck_assert_int_eq(ml_table_rows(test), rows / 5);
+        for (int64_t i = 0; i < rows / 5; i++) rare += ml_table_get_f64(test, i, 0) > 0;
+        ck_assert_int_eq(rare, rows * 3 / 50);
+        ml_params_free(o);
+        ml_table_free(train);
+        ml_table_free(test);
+        ml_table_free(t);
+        ml_tensor_free(values);
+        free(label);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(bad_input)
 {
     ml_context *ctx = test_context(1);
@@ -194,4 +224,5 @@ START_TEST(bad_input)
 END_TEST
 
 TEST_MAIN("tuning/split", kfold_covers_every_row, strata_keep_their_shares,
-          groups_stay_together, time_runs_forward, holdout_has_its_size, bad_input)
+          groups_stay_together, time_runs_forward, holdout_has_its_size,
+          holdout_keeps_shares, bad_input)
