@@ -65,6 +65,20 @@ typedef struct renewing {
     double *value; /* [leaves] */
 } renewing;
 
+/* From the median the step of Friedman (2001): the mean of the residuals, those beyond
+ * delta cut. */
+static double huber_step(const double *v, const double *w, int64_t n, double middle,
+                         double delta)
+{
+    double sum = 0, weights = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double weight = w ? w[i] : 1;
+        sum += weight * clamp(v[i] - middle, -delta, delta);
+        weights += weight;
+    }
+    return weights > 0 ? sum / weights : 0;
+}
+
 static void renew_task(void *arg, int64_t task, int32_t slot)
 {
     renewing *r = arg;
@@ -80,6 +94,8 @@ static void renew_task(void *arg, int64_t task, int32_t slot)
         if (w) w[i] = b->weight[row[i]];
     }
     double value = mli_weighted_quantile(v, w, n, r->q);
+    if (b->options.objective.kind == MLI_HUBER)
+        value += huber_step(v, w, n, value, b->options.objective.huber_delta);
     r->value[task] = clamp(value, node->sums.lower, node->sums.upper) * b->rate;
 }
 

@@ -5,7 +5,7 @@
  * With s the score and y the target:
  *   squared   (s - y)^2 / 2            g = s - y, h = 1
  *   absolute  |s - y|                  g = sign(s - y), h = 1; leaves by the median
- *   huber     squared within delta, absolute beyond
+ *   huber     squared within delta, absolute beyond; leaves by the median and a step
  *   quantile  pinball loss             leaves by the quantile
  *   poisson   e^s - y s                mean e^s
  *   gamma     s + y e^-s               mean e^s
@@ -159,9 +159,8 @@ int mli_objective_unit_hessian(const mli_objective *o)
 
 double mli_objective_renews(const mli_objective *o, int32_t k)
 {
-    return o->kind == MLI_ABSOLUTE   ? 0.5
-           : o->kind == MLI_QUANTILE ? quantile_of(o, k)
-                                     : 0;
+    if (o->kind == MLI_ABSOLUTE || o->kind == MLI_HUBER) return 0.5;
+    return o->kind == MLI_QUANTILE ? quantile_of(o, k) : 0;
 }
 
 /* Losses. */

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What "gbdt" promises beyond the conformance tests: constraints hold, samples and shapes
+ * of trees do not depend on threads, functions of the caller are asked, training goes on
+ * from a model, offsets and groups are used.
+ */
+#include "../failing.h"
+#include "testing_data.h"
+
+#define ROWS 2000
+
+/* y = 3 a + sin(6 b) + a c + noise; k is a category, w a weight, o an offset. */
+static ml_table *sample(ml_context *ctx, int64_t n, uint64_t seed)
+{
+    double *v = calloc((size_t)n * 6, sizeof *v);
+    const char **k = calloc((size_t)n, sizeof *k);
+    static const char *const names[] = {"red", "green", "blue", "grey", "pink", "teal"};
+    uint64_t s = seed;
+    for (int64_t i = 0; i < n; i++) {
+        for (int j = 0; j < 6; j++) {
+            s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            v[j * n + i] = (double)(s >> 11) * 0x1p-53;
+        }
+        double a = v[i], b = v[n + i], c = v[2 * n + i];
+        k[i] = names[i * 7 % 6];
+        v[3 * n + i] = 3 * a + sin(6 * b) + a * c + (i * 7 % 6 == 2) + 0.2 * v[3 * n + i];
+    }
+    ml_table *t = add_f64(ctx, NULL, "a", n, v);
+    t = add_f64(ctx, t, "b", n, v + n);
+    t = add_f64(ctx, t, "c", n, v + 2 * n);
+    t = add_f64(ctx, t, "y", n, v + 3 * n);
+    t = add_f64(ctx, t, "w", n, v + 4 * n);
+    t = add_text(ctx, t, "k", n, k);
+    free(v);
+    free(k);
+    return t;
+}
+
+static ml_estimator *make(ml_context *ctx, const char *settings)
+{
+    ml_estimator *e = NULL;
+    char text[512], *save = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "ignore", "w", ERR));
+    OK(ml_estimator_set_str(e, "n_trees", "20", ERR));
+    snprintf(text, sizeof text, "%s", settings);
+    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
+        char *equal = strchr(at, '=');
+        *equal = 0;
+        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
+    }
+    return e;
+}
+
+static ml_model *fit(ml_context *ctx, const char *settings, const ml_table *t)
+{
+    ml_estimator *e = make(ctx, settings);
+    ml_model *m = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    return m;
+}
+
+static ml_tensor *predict(const ml_model *m, const char *kind, const ml_table *t)
+{
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    return out;
+}
+
+static double error_of(const ml_model *m, const ml_table *t)
+{
+    ml_tensor *p = predict(m, "value", t);
+    double sum = 0;
+    int64_t n = ml_table_rows(t), y = ml_table_find(t, "y");
+    for (int64_t i = 0; i < n; i++) {
+        double d = ml_tensor_get_f64(p, i, 0) - ml_table_get_f64(t, i, y);
+        sum += d * d;
+    }
+    ml_tensor_free(p);
+    return sum / (double)n;
+}
+
+static const char *const variants[] = {
+    "growth=symmetric;max_depth=5",
+    "growth=symmetric;colsample_bylevel=0.7;subsample=0.6",
+    "growth=depthwise;colsample_bynode=0.5",
+    "sampling=goss;learning_rate=0.3",
+    "boosting=dart;drop_rate=0.2;skip_drop=0.5;n_trees=40",
+    "objective=quantile;quantiles=0.2,0.5,0.8",
+    "increasing=a;growth=symmetric",
+    "interaction_constraints=a & b, c & k",
+    "objective=huber;huber_delta=0.4",
+    "objective=absolute;boosting=dart;n_trees=40",
+};
+#define VARIANTS (sizeof variants / sizeof variants[0])
+
+/* All variants learn, and give the same model with one and with three threads. */
+START_TEST(variants_learn_and_repeat)
+{
+    for (size_t i = 0; i < VARIANTS; i++) {
+        ml_tensor *first = NULL;
+        for (int threads = 1; threads <= 3; threads += 2) {
+            ml_context *ctx = test_context(threads);
+            ml_table *t = sample(ctx, ROWS, 3);
+            ml_model *m = fit(ctx, variants[i], t);
+            ck_assert_msg(error_of(m, t) < 0.45, "%s: %f", variants[i], error_of(m, t));
+            ml_tensor *p = predict(m, "score", t);
+            if (first) {
+                size_t bytes = (size_t)(ROWS * ml_tensor_shape(p)[1]) * sizeof(double);
+                ck_assert_mem_eq(ml_tensor_data(first), ml_tensor_data(p), bytes);
+                ml_tensor_free(p);
+            } else {
+                first = p;
+            }
+            ml_model_free(m);
+            ml_table_free(t);
+            if (threads == 3) ml_tensor_free(first);
+            ml_context_free(ctx);
+        }
+    }
+}
+END_TEST
+
+static double value_at(ml_predictor *p, double a, double b, double c, double k)
+{
+    double row[4] = {a, b, c, k}, out[8];
+    OK(ml_predictor_rows(p, row, ML_DTYPE_F64, 1, 4, out, ERR));
+    return out[0];
+}
+
+START_TEST(monotone_everywhere)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 4);
+    const char *const growths[] = {"leafwise", "depthwise", "symmetric"};
+    for (int g = 0; g < 3; g++) {
+        char text[100];
+        snprintf(text, sizeof text, "increasing=a;decreasing=b;growth=%s", growths[g]);
+        ml_model *m = fit(ctx, text, t);
+        ml_predictor *p = NULL;
+        OK(ml_predictor_new(m, "value", NULL, &p, ERR));
+        for (int i = 0; i < 50; i++) {
+            double before = -INFINITY, after = INFINITY;
+            for (double x = 0; x <= 1; x += 0.01) {
+                double up = value_at(p, x, i / 50.0, i * 17 % 50 / 50.0, i % 6);
+                double down = value_at(p, i / 50.0, x, i * 17 % 50 / 50.0, i % 6);
+                ck_assert_double_ge(up, before);
+                ck_assert_double_le(down, after);
+                before = up;
+                after = down;
+            }
+        }
+        ml_predictor_free(p);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Without a group in common the effects of two features add up: the second difference is
+ * nothing. */
+START_TEST(interactions_only_within_groups)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 5);
+    const char *const growths[] = {"leafwise", "symmetric"};
+    for (int g = 0; g < 2; g++) {
+        char text[120];
+        snprintf(text, sizeof text, "interaction_constraints=a & c;growth=%s",
+                 growths[g]);
+        ml_model *m = fit(ctx, text, t);
+        ml_predictor *p = NULL;
+        OK(ml_predictor_new(m, "value", NULL, &p, ERR));
+        double most = 0;
+        for (int i = 0; i < 50; i++) {
+            double x = i * 7 % 50 / 50.0, y = i * 11 % 50 / 50.0, z = i / 50.0;
+            double with_b = value_at(p, x, 0.1, z, 1) - value_at(p, x, 0.8, z, 1) -
+                            value_at(p, y, 0.1, z, 1) + value_at(p, y, 0.8, z, 1);
+            double with_c = value_at(p, x, z, 0.1, 1) - value_at(p, x, z, 0.8, 1) -
+                            value_at(p, y, z, 0.1, 1) + value_at(p, y, z, 0.8, 1);
+            ck_assert_double_eq_tol(with_b, 0, 1e-9);
+            most = fmax(most, fabs(with_c));
+        }
+        ck_assert_double_gt(most, 1e-3); /* a and c may meet */
+        ml_predictor_free(p);
+        ml_model_free(m);
+    }
+    ml_estimator *e = make(ctx, "interaction_constraints=a & nobody");
+    ml_model *m = NULL;
+    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("nobody");
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- functions of the caller ---- */
+
+static int32_t squared(int64_t rows, int64_t outputs, const double *labels,
+                       const double *weights, const double *scores, double *gradients,
+                       double *hessians, void *user)
+{
+    (void)weights;
+    ++*(int *)user;
+    for (int64_t i = 0; i < rows * outputs; i++) {
+        gradients[i] = scores[i] - labels[i / outputs];
+        hessians[i] = 1;
+    }
+    return *(int *)user == 7;
+}
+
+static int32_t worst(int64_t rows, int64_t outputs, const double *labels,
+                     const double *weights, const double *scores, double *value,
+                     void *user)
+{
+    (void)weights;
+    (void)user;
+    *value = 0;
+    for (int64_t i = 0; i < rows * outputs; i++)
+        *value = fmax(*value, fabs(scores[i] - labels[i]));
+    return 0;
+}
+
+START_TEST(objective_of_the_caller)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = sample(ctx, ROWS, 6), *valid = sample(ctx, 500, 60);
+    ml_estimator *e = make(ctx, "n_trees=5");
+    ml_model *m = NULL, *plain = fit(ctx, "n_trees=5", t);
+    int calls = 0;
+    OK(ml_estimator_set_objective(e, squared, &calls, ERR));
+    OK(ml_estimator_set_metric(e, worst, NULL, 0, ERR));
+    OK(ml_estimator_fit(e, t, valid, &m, ERR));
+    ck_assert_int_eq(calls, 5);
+    /* The same loss, from 0 instead of the mean. */
+    ck_assert_double_lt(error_of(m, t), 3 * error_of(plain, t) + 2);
+    ml_tensor *history = NULL;
+    OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+    ck_assert_double_lt(ml_tensor_get_f64(history, 4, 0),
+                        ml_tensor_get_f64(history, 0, 0));
+    ml_tensor_free(history);
+    ml_model_free(m);
+    m = NULL;
+    FAILS(ML_E_CALLBACK, ml_estimator_fit(e, t, valid, &m, ERR)); /* at the seventh */
+    ck_assert_ptr_null(m);
+    OK(ml_estimator_set_objective(e, NULL, NULL, ERR));
+    OK(ml_estimator_set_metric(e, NULL, NULL, 0, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert_double_eq(error_of(m, t), error_of(plain, t));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    e = make(ctx, "objective=custom");
+    m = NULL;
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("ml_estimator_set_objective");
+    ml_estimator_free(e);
+    OK(ml_estimator_new(ctx, "baseline", &e, ERR));
+    FAILS(ML_E_UNSUPPORTED, ml_estimator_set_objective(e, squared, NULL, ERR));
+    FAILS(ML_E_UNSUPPORTED, ml_estimator_set_model(e, plain, ERR));
+    ml_estimator_free(e);
+    ml_model_free(plain);
+    ml_table_free(t);
+    ml_table_free(valid);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- going on ---- */
+
+static double trees_of(const ml_model *m)
+{
+    ml_tensor *n = NULL;
+    OK(ml_model_get_tensor(m, "n_trees", &n, ERR));
+    double v = ml_tensor_get_f64(n, 0, 0);
+    ml_tensor_free(n);
+    return v;
+}
+
+START_TEST(training_goes_on)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 7);
+    ml_model *whole = fit(ctx, "n_trees=30", t), *half = fit(ctx, "n_trees=15", t);
+    ml_estimator *e = make(ctx, "n_trees=15");
+    ml_model *m = NULL;
+    OK(ml_estimator_set_model(e, half, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert_double_eq(trees_of(m), 30);
+    ck_assert_double_lt(error_of(m, t), error_of(half, t));
+    ml_tensor *a = predict(m, "value", t), *b = predict(whole, "value", t);
+    for (int64_t i = 0; i < ROWS; i++)
+        ck_assert_double_eq_tol(ml_tensor_get_f64(a, i, 0), ml_tensor_get_f64(b, i, 0),
+                                1e-9);
+    ml_tensor_free(a);
+    ml_tensor_free(b);
+    ml_model_free(m);
+    m = NULL;
+    OK(ml_estimator_set_str(e, "objective", "quantile", ERR));
+    OK(ml_estimator_set_str(e, "quantiles", "0.1,0.9", ERR));
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    ml_model_free(half);
+    ml_model_free(whole);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- offsets, groups, survival ---- */
+
+START_TEST(offsets_are_added_in_training_only)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 8);
+    double *y = calloc(ROWS, sizeof *y), *o = calloc(ROWS, sizeof *o);
+    for (int64_t i = 0; i < ROWS; i++) {
+        o[i] = 5 * sin((double)i);
+        y[i] = ml_table_get_f64(t, i, ml_table_find(t, "y")) + o[i];
+    }
+    t = add_f64(ctx, t, "shifted", ROWS, y);
+    t = add_f64(ctx, t, "o", ROWS, o);
+    ml_estimator *e = make(ctx, "target=shifted;offset=o;ignore=w,y");
+    ml_model *m = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert_double_lt(error_of(m, t), 0.3); /* of y, without the offset */
+    ml_model_free(m);
+    ml_estimator_free(e);
+    free(y);
+    free(o);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(rankings_and_their_groups)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = sample(ctx, ROWS, 9);
+    double *q = calloc(ROWS, sizeof *q), *y = calloc(ROWS, sizeof *y);
+    for (int64_t i = 0; i < ROWS; i++) {
+        q[i] = (double)(i / 10);
+        y[i] = floor(fmin(4, fmax(0, ml_table_get_f64(t, i, ml_table_find(t, "y")))));
+    }
+    t = add_f64(ctx, t, "q", ROWS, q);
+    t = add_f64(ctx, t, "relevance", ROWS, y);
+    const char *const objectives[] = {"lambdarank", "rank_map", "rank_pairwise"};
+    for (int k = 0; k < 3; k++) {
+        char text[200];
+        snprintf(text, sizeof text,
+                 "target=relevance;ignore=w,y;group=q;validation_fraction=0.2;"
+                 "eval_metric=ndcg;objective=%s",
+                 objectives[k]);
+        ml_estimator *e = make(ctx, text);
+        ml_model *m = NULL;
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        ml_tensor *history = NULL;
+        OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+        int64_t last = ml_tensor_shape(history)[0] - 1;
+        ck_assert_double_gt(ml_tensor_get_f64(history, last, 0), 0.9);
+        ck_assert_ptr_nonnull(strstr(ml_model_json(m), "\"task\": \"ranking\""));
+        ml_tensor_free(history);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_estimator *e = make(ctx, "target=relevance;ignore=w,y;objective=lambdarank");
+    ml_model *m = NULL;
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("group");
+    ml_estimator_free(e);
+    free(q);
+    free(y);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(survival_orders_the_risks)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 10);
+    double *time = calloc(ROWS, sizeof *time), *event = calloc(ROWS, sizeof *event);
+    for (int64_t i = 0; i < ROWS; i++) {
+        double y = ml_table_get_f64(t, i, ml_table_find(t, "y"));
+        time[i] = exp(-y / 2 + 0.2 * sin((double)(i * i % 101)));
+        event[i] = i % 4 != 0;
+        if (event[i] == 0) time[i] *= 0.7;
+    }
+    t = add_f64(ctx, t, "time", ROWS, time);
+    t = add_f64(ctx, t, "event", ROWS, event);
+    const char *const objectives[] = {"cox", "aft"};
+    for (int k = 0; k < 2; k++) {
+        char text[200];
+        snprintf(text, sizeof text,
+                 "target=time;event=event;ignore=w,y;validation_fraction=0.3;"
+                 "eval_metric=concordance;objective=%s",
+                 objectives[k]);
+        ml_estimator *e = make(ctx, text);
+        ml_model *m = NULL;
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        ml_tensor *history = NULL;
+        OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+        int64_t last = ml_tensor_shape(history)[0] - 1;
+        ck_assert_double_gt(ml_tensor_get_f64(history, last, 0), 0.85);
+        ml_tensor_free(history);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    free(time);
+    free(event);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(any_metric_can_stop)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 11);
+    const char *const metrics[] = {"r2", "rmse", "mae", "median_ae"};
+    for (int k = 0; k < 4; k++) {
+        char text[100];
+        snprintf(text, sizeof text, "validation_fraction=0.2;eval_metric=%s", metrics[k]);
+        ml_estimator *e = make(ctx, text);
+        ml_model *m = NULL;
+        ml_status st = ml_estimator_fit(e, t, NULL, &m, ERR);
+        if (k < 3) ck_assert_msg(st == ML_OK, "%s: %s", text, ml_error_message(ERR));
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_estimator *e = make(ctx, "eval_metric=ndcg");
+    ml_model *m = NULL;
+    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_estimator_set_str(e, "eval_metric", "rsme", ERR));
+    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- out of memory ---- */
+
+static ml_status short_life(failing_alloc *f, const char *settings)
+{
+    ml_context *ctx = NULL, *plain = test_context(1);
+    ml_host host = failing_host(f);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_table *t = sample(plain, 100, 12);
+    ml_status st = ml_context_new(&host, &ctx, NULL);
+    if (st == ML_OK) st = ml_estimator_new(ctx, "gbdt", &e, NULL);
+    if (st == ML_OK) st = ml_estimator_set_str(e, "target", "y", NULL);
+    if (st == ML_OK) st = ml_estimator_set_str(e, "n_trees", "3", NULL);
+    char text[200], *save = NULL;
+    snprintf(text, sizeof text, "%s", settings);
+    for (char *at = strtok_r(text, ";", &save); at && st == ML_OK;
+         at = strtok_r(NULL, ";", &save)) {
+        char *equal = strchr(at, '=');
+        *equal = 0;
+        st = ml_estimator_set_str(e, at, equal + 1, NULL);
+    }
+    if (st == ML_OK) st = ml_estimator_fit(e, t, NULL, &m, NULL);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+    ml_context_free(plain);
+    return st;
+}
+
+START_TEST(out_of_memory_in_variants)
+{
+    failing_alloc f = {0};
+    const char *const some[] = {"growth=symmetric;max_depth=3;sampling=goss",
+                                "boosting=dart;skip_drop=0;drop_rate=1;increasing=a;"
+                                "interaction_constraints=a & b",
+                                "target=w;objective=cox;validation_fraction=0.2;eval_metric="
+                                "concordance"};
+    for (int k = 0; k < 3; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
+}
+END_TEST
+
+TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
+          interactions_only_within_groups, objective_of_the_caller, training_goes_on,
+          offsets_are_added_in_training_only, rankings_and_their_groups,
+          survival_orders_the_risks, any_metric_can_stop, out_of_memory_in_variants)
