@@ -975,6 +975,7 @@ function ml.extra_trees(params) end
 ---@field decreasing? string[] Numeric features with which the prediction must not rise.
 ---@field monotone_constraints? integer[] The same by position: 1, -1 or 0 for each feature.
 ---@field interaction_constraints? string[] Groups of features, each a text of names joined by "&", such as "age & income". Features may meet on the way to a leaf when one group has them all; a feature of no group meets none. At most 64 groups.
+---@field categories? "auto" | "grouped" | "ordered" How categories are split. grouped: levels in the order of their gradients, any group of them. ordered: by the mean target of the rows of the level that come before in a random order. auto: grouped, and ordered for more than 100 levels. With more than two classes always grouped. (default auto)
 ---@field one_hot_max_size? integer Categories with at most so many levels are split one against the rest. (default 4)
 ---@field max_cat_threshold? integer The most levels on the smaller side of a split of a category. (default 32)
 ---@field cat_smooth? number Added to the hessian of a level when levels are ordered; levels with fewer rows are left out of the order. (default 10)

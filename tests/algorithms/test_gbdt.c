@@ -94,6 +94,8 @@ static const char *const variants[] = {
     "objective=quantile;quantiles=0.2,0.5,0.8",
     "increasing=a;growth=symmetric",
     "interaction_constraints=a & b, c & k",
+    "categories=ordered",
+    "categories=ordered;growth=symmetric",
     "objective=huber;huber_delta=0.4",
     "objective=absolute;boosting=dart;n_trees=40",
 };
@@ -445,6 +447,52 @@ START_TEST(any_metric_can_stop)
 }
 END_TEST
 
+/* Names that tell nothing must not look as if they did: a row does not see its own
+ * target. Those that tell something do, however many there are. */
+START_TEST(ordered_statistics_do_not_leak)
+{
+    ml_context *ctx = test_context(1);
+    int64_t n = 4000, levels = 1000;
+    char(*text)[16] = calloc((size_t)n, sizeof *text);
+    const char **name = calloc((size_t)n, sizeof *name);
+    double *noise = calloc((size_t)n, sizeof *noise),
+           *told = calloc((size_t)n, sizeof *told);
+    uint64_t s = 1;
+    for (int64_t i = 0; i < n; i++) {
+        s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        int64_t level = (int64_t)(s >> 33) % levels;
+        snprintf(text[i], sizeof *text, "n%d", (int)level);
+        name[i] = text[i];
+        s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        noise[i] = (double)(s >> 11) * 0x1p-53;
+        told[i] = (double)(level * 37 % levels) / (double)levels + 0.1 * noise[i];
+    }
+    ml_table *t = add_text(ctx, NULL, "name", n, name);
+    ml_table *a = add_f64(ctx, ml_table_ref(t), "y", n, noise);
+    ml_table *b = add_f64(ctx, t, "y", n, told);
+    const char *settings = "ignore=;features=name;n_trees=50;min_data_in_leaf=1;l2=0";
+    ml_model *m = fit(ctx, settings, a);
+    ml_tensor *first = NULL;
+    OK(ml_model_get_tensor(m, "importance", &first, ERR));
+    double useless = ml_tensor_get_f64(first, 0, 0);
+    ml_tensor_free(first);
+    ml_model_free(m);
+    m = fit(ctx, settings, b);
+    ck_assert_double_lt(error_of(m, b), 0.5 / 12);
+    OK(ml_model_get_tensor(m, "importance", &first, ERR));
+    ck_assert_double_gt(ml_tensor_get_f64(first, 0, 0), 4 * useless);
+    ml_tensor_free(first);
+    ml_model_free(m);
+    ml_table_free(a);
+    ml_table_free(b);
+    free(text);
+    free(name);
+    free(noise);
+    free(told);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -478,16 +526,18 @@ static ml_status short_life(failing_alloc *f, const char *settings)
 START_TEST(out_of_memory_in_variants)
 {
     failing_alloc f = {0};
-    const char *const some[] = {"growth=symmetric;max_depth=3;sampling=goss",
-                                "boosting=dart;skip_drop=0;drop_rate=1;increasing=a;"
-                                "interaction_constraints=a & b",
-                                "target=w;objective=cox;validation_fraction=0.2;eval_metric="
-                                "concordance"};
-    for (int k = 0; k < 3; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
+    const char *const some[] = {
+        "categories=ordered", "growth=symmetric;max_depth=3;sampling=goss",
+        "boosting=dart;skip_drop=0;drop_rate=1;increasing=a;"
+        "interaction_constraints=a & b",
+        "target=w;objective=cox;validation_fraction=0.2;eval_metric="
+        "concordance"};
+    for (int k = 0; k < 4; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
 }
 END_TEST
 
 TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           interactions_only_within_groups, objective_of_the_caller, training_goes_on,
           offsets_are_added_in_training_only, rankings_and_their_groups,
-          survival_orders_the_risks, any_metric_can_stop, out_of_memory_in_variants)
+          survival_orders_the_risks, ordered_statistics_do_not_leak, any_metric_can_stop,
+          out_of_memory_in_variants)

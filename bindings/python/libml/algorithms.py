@@ -462,6 +462,12 @@ class GBDT(Estimator):
         income". Features may meet on the way to a leaf when one group has them
         all; a feature of no group meets none. At most 64 groups. Also:
         interactions, interaction_cst.
+    categories : "auto", "grouped", "ordered", default "auto"
+        How categories are split. grouped: levels in the order of their gradients,
+        any group of them. ordered: by the mean target of the rows of the level
+        that come before in a random order. auto: grouped, and ordered for more
+        than 100 levels. With more than two classes always grouped. Also:
+        categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.

@@ -133,6 +133,7 @@ class GBDT(Estimator):
         decreasing: Optional[Sequence[str]] = ...,
         monotone_constraints: Optional[Sequence[int]] = ...,
         interaction_constraints: Optional[Sequence[str]] = ...,
+        categories: Optional[Literal["auto", "grouped", "ordered"]] = ...,
         one_hot_max_size: Optional[int] = ...,
         max_cat_threshold: Optional[int] = ...,
         cat_smooth: Optional[float] = ...,

@@ -844,6 +844,12 @@ class GBDTClassifier(LibmlClassifier):
         income". Features may meet on the way to a leaf when one group has them
         all; a feature of no group meets none. At most 64 groups. Also:
         interactions, interaction_cst.
+    categories : "auto", "grouped", "ordered", default "auto"
+        How categories are split. grouped: levels in the order of their gradients,
+        any group of them. ordered: by the mean target of the rows of the level
+        that come before in a random order. auto: grouped, and ordered for more
+        than 100 levels. With more than two classes always grouped. Also:
+        categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -937,6 +943,7 @@ class GBDTClassifier(LibmlClassifier):
         decreasing=None,
         monotone_constraints=None,
         interaction_constraints=None,
+        categories='auto',
         one_hot_max_size=4,
         max_cat_threshold=32,
         cat_smooth=10.0,
@@ -991,6 +998,7 @@ class GBDTClassifier(LibmlClassifier):
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints
         self.interaction_constraints = interaction_constraints
+        self.categories = categories
         self.one_hot_max_size = one_hot_max_size
         self.max_cat_threshold = max_cat_threshold
         self.cat_smooth = cat_smooth
@@ -1192,6 +1200,12 @@ class GBDTRegressor(LibmlRegressor):
         income". Features may meet on the way to a leaf when one group has them
         all; a feature of no group meets none. At most 64 groups. Also:
         interactions, interaction_cst.
+    categories : "auto", "grouped", "ordered", default "auto"
+        How categories are split. grouped: levels in the order of their gradients,
+        any group of them. ordered: by the mean target of the rows of the level
+        that come before in a random order. auto: grouped, and ordered for more
+        than 100 levels. With more than two classes always grouped. Also:
+        categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -1278,6 +1292,7 @@ class GBDTRegressor(LibmlRegressor):
         decreasing=None,
         monotone_constraints=None,
         interaction_constraints=None,
+        categories='auto',
         one_hot_max_size=4,
         max_cat_threshold=32,
         cat_smooth=10.0,
@@ -1331,6 +1346,7 @@ class GBDTRegressor(LibmlRegressor):
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints
         self.interaction_constraints = interaction_constraints
+        self.categories = categories
         self.one_hot_max_size = one_hot_max_size
         self.max_cat_threshold = max_cat_threshold
         self.cat_smooth = cat_smooth

@@ -480,6 +480,27 @@ static inline ML_CHECK ml_status ml_gbdt_set_interaction_constraints(
     return ml_estimator_set_str(estimator, "interaction_constraints", value, error);
 }
 
+typedef enum ml_gbdt_categories {
+    ML_GBDT_CATEGORIES_AUTO,
+    ML_GBDT_CATEGORIES_GROUPED,
+    ML_GBDT_CATEGORIES_ORDERED
+} ml_gbdt_categories;
+
+/**
+ * How categories are split. grouped: levels in the order of their gradients, any
+ * group of them. ordered: by the mean target of the rows of the level that come
+ * before in a random order. auto: grouped, and ordered for more than 100 levels. With
+ * more than two classes always grouped. Default auto.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_categories(
+    ml_estimator *estimator, ml_gbdt_categories value, ml_error *error)
+{
+    static const char *const names[] = {
+        "auto", "grouped", "ordered"};
+    const char *text = (unsigned)value < 3u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "categories", text, error);
+}
+
 /**
  * Categories with at most so many levels are split one against the rest. Default 4;
  * range [0, 255].

@@ -5,7 +5,7 @@
  * Cuts come from at most 200,000 rows, in runs spread evenly over the table. Cost: a
  * radix sort of the sample per feature, then one table look-up per value.
  */
-#include "algorithms/trees/bins.h"
+#include "algorithms/trees/bins_parts.h"
 #include "algorithms/trees/radix.h"
 #include "core/parallel.h"
 #include <math.h>
@@ -21,6 +21,7 @@ typedef struct cutting {
     int32_t max_bin, min_data;
     int64_t sample;               /* most values looked at per feature */
     const mli_bin_levels *levels; /* given, or NULL */
+    const mli_bin_order *order;   /* given, or NULL */
     mli_run *run;
     atomic_int failed; /* a task ran out of memory */
 } cutting;
@@ -143,6 +144,16 @@ static ml_status cut_levels(cutting *c, int64_t feature, double *values)
     return ML_OK;
 }
 
+static ml_status cut_categories(cutting *c, int64_t feature, double *values)
+{
+    int64_t levels = c->design->inputs->features[feature].levels.n;
+    if (c->levels) return take_levels(c, feature);
+    if (c->order && levels > c->order->most)
+        return mli_bin_order_cut(c->order, feature, c->max_bin, c->min_data,
+                                 &c->binner->features[feature]);
+    return cut_levels(c, feature, values);
+}
+
 static void cut_task(void *arg, int64_t task, int32_t slot)
 {
     cutting *c = arg;
@@ -151,7 +162,7 @@ static void cut_task(void *arg, int64_t task, int32_t slot)
     double *values = mli_alloc_vec(c->binner->ctx, 2 * c->sample, sizeof *values);
     ml_status status = ML_E_MEMORY;
     if (values && c->binner->features[task].kind == MLI_CATEGORICAL)
-        status = c->levels ? take_levels(c, task) : cut_levels(c, task, values);
+        status = cut_categories(c, task, values);
     else if (values)
         status = cut_numeric(c, task, values);
     if (status != ML_OK) atomic_store(&c->failed, 1);
@@ -229,17 +240,19 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err)
 {
-    return mli_binner_make_from(design, max_bin, min_data, NULL, run, out, err);
+    return mli_binner_make_from(design, max_bin, min_data, NULL, NULL, run, out, err);
 }
 
 ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
                                int32_t min_data, const mli_bin_levels *levels,
-                               mli_run *run, mli_binner **out, ml_error *err)
+                               const mli_bin_order *order, mli_run *run, mli_binner **out,
+                               ml_error *err)
 {
     ml_context *ctx = design->ctx;
     mli_binner *b = mli_calloc(ctx, 1, sizeof *b);
     if (!b) return mli_nomem(err);
     b->ctx = ctx;
+    b->design = design;
     b->n_features = design->n_features;
     b->features = mli_calloc(ctx, (size_t)b->n_features + 1, sizeof *b->features);
     int64_t most = design->rows < SAMPLE_ROWS ? design->rows : SAMPLE_ROWS;
@@ -250,6 +263,7 @@ ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
                  .min_data = min_data,
                  .sample = most,
                  .levels = levels,
+                 .order = order,
                  .run = run};
     ml_status status = b->features ? cut_all(b, &c, err) : mli_nomem(err);
     if (status == ML_OK)
@@ -265,6 +279,7 @@ void mli_binner_free(mli_binner *b)
     for (int64_t j = 0; b->features && j < b->n_features; j++) {
         mli_cuts_free(b->ctx, &b->features[j].cuts);
         mli_free(b->ctx, b->features[j].level_bin);
+        mli_free(b->ctx, b->features[j].row_bin);
     }
     mli_free(b->ctx, b->features);
     mli_free(b->ctx, b->feature);
@@ -308,6 +323,11 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
     uint8_t *out = a->out + begin * b->n_columns;
     for (int32_t c = 0; c < b->n_used; c++) {
         const mli_bin_feature *f = &b->features[b->feature[c]];
+        if (f->row_bin && a->design == b->design) {
+            for (int64_t i = begin; i < end; i++)
+                out[(i - begin) * b->n_columns + c] = f->row_bin[i];
+            continue;
+        }
         mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
         if (f->kind == MLI_CATEGORICAL)
             write_levels(f, x, end - begin, out + c, b->n_columns);

@@ -30,6 +30,8 @@ typedef struct mli_bin_feature {
     mli_cuts cuts;       /* numeric: n_bins - 1 cuts */
     int64_t n_levels;    /* categorical */
     uint8_t *level_bin;  /* [n_levels] */
+    int32_t ordered;     /* categorical: bins ascend with the level's statistic; `cuts` */
+    uint8_t *row_bin;    /* ordered: [rows] bins of the training rows */
 } mli_bin_feature;
 
 typedef struct mli_bin_chunk {
@@ -40,6 +42,7 @@ typedef struct mli_bin_chunk {
 
 typedef struct mli_binner {
     ml_context *ctx;
+    const mli_design *design; /* of the training rows; to tell them only */
     int64_t n_features;
     mli_bin_feature *features;
     int32_t n_used;    /* columns of features */
@@ -57,12 +60,26 @@ typedef struct mli_bin_levels {
     const uint8_t *level_bin, *level_other;
 } mli_bin_levels;
 
+/* How categories become numbers: see bins_ordered.c. */
+typedef struct mli_bin_order {
+    const mli_design *design;
+    const double *y; /* or */
+    const int32_t *label;
+    int64_t *row; /* [rows] the random order */
+    double mean, prior;
+    int64_t most; /* features with more levels are cut so */
+} mli_bin_order;
+ml_status mli_bin_order_make(mli_bin_order *o, const mli_design *d, const double *y,
+                             const int32_t *label, uint64_t seed, ml_error *err);
+void mli_bin_order_free(ml_context *ctx, mli_bin_order *o);
+
 /* Cuts every feature of a training design. max_bin: 2 to 255. */
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err);
-/* The same, with the bins of categories given (NULL: found). */
+/* The same, with the bins of categories given, or found by order (NULL: neither). */
 ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
                                int32_t min_data, const mli_bin_levels *levels,
+                               const mli_bin_order *order,
                                mli_run *run, mli_binner **out, ml_error *err);
 void mli_binner_free(mli_binner *b);
 

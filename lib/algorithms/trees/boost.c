@@ -91,6 +91,7 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     mli_boost_options *o = &b->options;
     const mli_design *d = b->train;
     mli_bin_levels from = {0};
+    mli_bin_order order = {0};
     b->targets = mli_boost_targets(d, b->weight);
     b->n_scores = o->objective.n_scores;
     b->base = mli_calloc(b->ctx, (size_t)b->n_scores, sizeof *b->base);
@@ -100,10 +101,14 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     if (s == ML_OK && !o->objective.hooks->start)
         s = mli_objective_base(b->ctx, &o->objective, &b->targets, b->base, err);
     if (s == ML_OK && o->objective.hooks->start) s = mli_boost_start(b, &from, err);
+    if (s == ML_OK && o->ordered_levels >= 0 && o->objective.n_classes <= 2)
+        s = mli_bin_order_make(&order, d, d->y, d->label, o->grow.seed, err);
+    order.most = o->ordered_levels;
     if (s == ML_OK)
         s = mli_binner_make_from(d, (int32_t)o->max_bin, (int32_t)o->min_data_in_bin,
-                                 from.level_start ? &from : NULL, b->run, &b->binner,
-                                 err);
+                                 from.level_start ? &from : NULL,
+                                 order.row ? &order : NULL, b->run, &b->binner, err);
+    mli_bin_order_free(b->ctx, &order);
     if (s == ML_OK) s = set_monotone(b, err);
     if (s == ML_OK) s = set_groups(b, err);
     if (s == ML_OK) s = mli_binner_apply(b->binner, d, b->run, &b->bins, err);

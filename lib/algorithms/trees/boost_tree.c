@@ -36,6 +36,18 @@ static double value_of(const mli_booster *b, const mli_grow_node *node)
     return clamp(v, node->sums.lower, node->sums.upper) * b->rate;
 }
 
+/* The bins that go left, of ordered categories those up to the cut. */
+static void bins_left(const mli_bin_feature *f, const mli_split *split, uint32_t bits[8])
+{
+    memcpy(bits, split->bits, sizeof split->bits);
+    if (!f->ordered) return;
+    memset(bits, 0, sizeof split->bits);
+    for (int32_t k = 0; k <= f->n_bins; k++) {
+        int left = k == f->n_bins ? split->missing_left : k <= split->bin;
+        bits[k >> 5] |= (uint32_t)left << (k & 31);
+    }
+}
+
 static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
                            const int32_t *place, mli_ensemble_node *out, ml_error *err)
 {
@@ -49,11 +61,14 @@ static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
     out->left = place[node->left];
     out->gain = split->gain;
     if (split->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;
-    if (split->categorical) {
+    const mli_bin_feature *f = &b->binner->features[out->feature];
+    if (split->categorical || f->ordered) {
+        uint32_t bits[8];
+        bins_left(f, split, bits);
         out->flags |= MLI_NODE_CATEGORICAL;
-        return mli_ensemble_builder_set(&b->trees, split->bits, &out->set, err);
+        return mli_ensemble_builder_set(&b->trees, bits, &out->set, err);
     }
-    out->threshold = mli_binner_threshold(&b->binner->features[out->feature], split->bin);
+    out->threshold = mli_binner_threshold(f, split->bin);
     return ML_OK;
 }
 

@@ -212,7 +212,7 @@ static void find_task(void *arg, int64_t task, int32_t slot)
     if (l->mask && !l->mask[column]) return;
     cuts c;
     memset(&c, 0, sizeof c);
-    int categorical = f->kind == MLI_CATEGORICAL;
+    int categorical = f->kind == MLI_CATEGORICAL && !f->ordered;
     c.n = f->n_bins;
     for (int32_t k = 0; k < c.n; k++) c.order[k] = k;
     if (categorical) order_levels(l, column, f->n_bins + 1, &c);

@@ -202,7 +202,7 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
         if (job->small) subtract(cells, job->small + b->cell[c], feature->n_bins + 1);
         if (job->mask && !job->mask[c]) continue;
         const uint32_t *counts = job->rows ? job->rows + b->cell[c] : NULL;
-        if (feature->kind == MLI_CATEGORICAL)
+        if (feature->kind == MLI_CATEGORICAL && !feature->ordered)
             mli_split_categories(rule, b, c, cells, counts, leaf, out);
         else
             split_numeric(&f, c, cells, counts, out);
