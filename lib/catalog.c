@@ -11,6 +11,7 @@
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_baseline)                                                                      \
     A(mli_decision_tree)                                                                 \
+    A(mli_ensemble)                                                                      \
     A(mli_extra_trees)                                                                   \
     A(mli_gbdt)                                                                          \
     A(mli_imputer)                                                                       \

@@ -33,6 +33,8 @@ int mli_is_transformer(const mli_descriptor *d);
 /* The part i of a whole's model, from its parameters and tensors. */
 ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
                         mli_inputs *inputs, ml_error *err);
+/* Checks the tensors of a part of a model from a file. */
+ml_status mli_part_check(ml_model *part, ml_error *err);
 /* What the next part gets of a model: its outputs, with the roles of the whole. */
 ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
                            mli_inputs **out, ml_error *err);
@@ -51,5 +53,11 @@ ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
  * failure. */
 ml_status mli_chain_plan(ml_context *ctx, mli_plan **plans, int64_t n, mli_parts *models,
                          mli_plan **out, ml_error *err);
+
+/* For models whose tensors are those of members, listed by the parameter `list`, and
+ * "weights" [members]: the plan of the weighted mean, and the check of the tensors. */
+ml_status mli_ensemble_plan(const ml_model *m, const mli_param *list, const char *kind,
+                            mli_plan **out, ml_error *err);
+ml_status mli_ensemble_check(const ml_model *m, const mli_param *list, ml_error *err);
 
 #endif

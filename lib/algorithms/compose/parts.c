@@ -70,6 +70,12 @@ ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
     return status;
 }
 
+ml_status mli_part_check(ml_model *part, ml_error *err)
+{
+    atomic_store(&part->unchecked, 1);
+    return mli_model_check(part, err);
+}
+
 ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
                            mli_inputs **out, ml_error *err)
 {

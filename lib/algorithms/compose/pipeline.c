@@ -92,12 +92,6 @@ static ml_status fit(mli_fit *job, ml_error *err)
 
 /* ---- the model ---- */
 
-static ml_status check_part(ml_model *m, ml_error *err)
-{
-    atomic_store(&m->unchecked, 1);
-    return mli_model_check(m, err);
-}
-
 /* All steps as models; `check`: those of a file, for the first time. */
 static ml_status load_steps(const ml_model *m, int checking, mli_parts *p, ml_error *err)
 {
@@ -105,7 +99,7 @@ static ml_status load_steps(const ml_model *m, int checking, mli_parts *p, ml_er
     ml_status status = list_steps(m->ctx, m->params, p, err);
     for (int64_t i = 0; !status && i < p->n; i++) {
         status = mli_part_load(m, p, i, in, err);
-        if (!status && checking) status = check_part(p->model[i], err);
+        if (!status && checking) status = mli_part_check(p->model[i], err);
         if (status || i == p->n - 1) break;
         status = mli_part_outputs(p->model[i], m->inputs, &next, err);
         if (status) break;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * automl_blend.c: which candidates to average, and how much each counts.
+ *
+ * Greedy selection with replacement (Caruana, Niculescu-Mizil, Crew, Ksikes, Ensemble
+ * Selection from Libraries of Models, ICML 2004): again and again the candidate joins
+ * that makes the mean of those chosen so far best; the best of all steps is kept. What a
+ * candidate counts is how often it was chosen.
+ * Cost: PICKS * CONSIDERED scores of the judged rows.
+ */
+#include "tuning/automl.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PICKS      25
+#define CONSIDERED 12 /* the best candidates by themselves */
+
+typedef struct {
+    const mli_automl *a;
+    int64_t size; /* judged rows * outputs */
+    double *sum, *try, *room;
+    int64_t n; /* considered */
+    int64_t index[CONSIDERED];
+    int64_t picked[CONSIDERED], kept[CONSIDERED];
+    int64_t n_picked, distinct, most;
+} blending;
+
+/* The best candidates first, by insertion. */
+static void consider(blending *b)
+{
+    const mli_automl *a = b->a;
+    for (int64_t i = 0; i < a->count; i++) {
+        if (isnan(a->candidates[i].score)) continue;
+        int64_t at = b->n < CONSIDERED ? b->n++ : CONSIDERED;
+        for (; at > 0; at--) {
+            double other = a->candidates[b->index[at - 1]].score;
+            if (!mli_automl_better(a, a->candidates[i].score, other)) break;
+            if (at < CONSIDERED) b->index[at] = b->index[at - 1];
+        }
+        if (at < CONSIDERED) b->index[at] = i;
+    }
+}
+
+/* The score of the mean with candidate k joined. */
+static ml_status joined(const blending *b, int64_t k, double *score, ml_error *err)
+{
+    const double *one = b->a->candidates[b->index[k]].predictions;
+    double share = 1 / (double)(b->n_picked + 1);
+    for (int64_t i = 0; i < b->size; i++) b->try[i] = (b->sum[i] + one[i]) * share;
+    return mli_automl_score(b->a, b->try, b->room, score, err);
+}
+
+static ml_status pick(blending *b, double *best, ml_error *err)
+{
+    int64_t choice = -1;
+    *best = NAN;
+    for (int64_t k = 0; k < b->n; k++) {
+        double score;
+        if (!b->picked[k] && b->distinct == b->most) continue;
+        ml_status status = joined(b, k, &score, err);
+        if (status) return status;
+        if (isnan(score) || !mli_automl_better(b->a, score, *best)) continue;
+        *best = score;
+        choice = k;
+    }
+    if (choice < 0) return ML_OK;
+    const double *one = b->a->candidates[b->index[choice]].predictions;
+    for (int64_t i = 0; i < b->size; i++) b->sum[i] += one[i];
+    b->distinct += b->picked[choice] == 0;
+    b->picked[choice]++;
+    b->n_picked++;
+    return ML_OK;
+}
+
+static ml_status select_greedily(blending *b, double *score, int64_t *total,
+                                 ml_error *err)
+{
+    ml_status status = ML_OK;
+    *score = NAN;
+    for (int step = 0; step < PICKS && !status; step++) {
+        double now;
+        status = pick(b, &now, err);
+        if (status || isnan(now)) break;
+        if (!mli_automl_better(b->a, now, *score)) continue;
+        *score = now;
+        *total = b->n_picked;
+        memcpy(b->kept, b->picked, sizeof b->kept);
+    }
+    return status;
+}
+
+ml_status mli_automl_blend(mli_automl *a, int64_t most, double *score, ml_error *err)
+{
+    blending b = {.a = a, .size = a->judged->rows * a->n_outputs, .most = most};
+    int64_t total = 0;
+    b.sum = mli_calloc(a->ctx, (size_t)(2 * b.size + a->judged->rows), sizeof *b.sum);
+    if (!b.sum) return mli_nomem(err);
+    b.try = b.sum + b.size;
+    b.room = b.try + b.size;
+    consider(&b);
+    ml_status status = select_greedily(&b, score, &total, err);
+    mli_free(a->ctx, b.sum);
+    for (int64_t k = 0; k < b.n && !status && total; k++)
+        a->candidates[b.index[k]].weight = (double)b.kept[k] / (double)total;
+    return status;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * automl_judge.c: candidates are judged by predictions for rows that they were not fitted
+ * to. Algorithms that stop early watch the rows left out of each fold; the mean number of
+ * rounds is what they are given when they are fitted to all rows.
+ */
+#include "tuning/automl.h"
+#include "tuning/split.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MANY_ROWS   100000 /* from here on one part held out is enough */
+#define MOST_ROUNDS "2000"
+
+int mli_automl_better(const mli_automl *a, double x, double y)
+{
+    if (isnan(x) || isnan(y)) return isnan(y) && !isnan(x);
+    return a->metric->maximize ? x > y : x < y;
+}
+
+int64_t mli_automl_best(const mli_automl *a)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < a->count; i++) {
+        if (isnan(a->candidates[i].score)) continue;
+        if (best < 0 ||
+            mli_automl_better(a, a->candidates[i].score, a->candidates[best].score))
+            best = i;
+    }
+    return best;
+}
+
+/* ---- folds ---- */
+
+void mli_automl_free(mli_automl *a)
+{
+    const mli_fit *job = a->job;
+    for (int64_t k = 0; k < a->n_folds; k++) {
+        if (a->train && a->train[k] != job->train) mli_design_free(a->train[k]);
+        if (a->test && a->test[k] != job->valid) mli_design_free(a->test[k]);
+    }
+    if (a->judged != job->valid) mli_design_free(a->judged);
+    mli_free(a->ctx, a->train);
+    mli_free(a->ctx, a->test);
+    for (int64_t i = 0; i < a->count; i++) {
+        ml_params_free(a->candidates[i].given);
+        mli_free(a->ctx, a->candidates[i].predictions);
+    }
+    mli_free(a->ctx, a->candidates);
+    ml_cancel_free(a->clock);
+    ml_error_free(a->failure);
+}
+
+static ml_status make_room(mli_automl *a, int64_t n, ml_error *err)
+{
+    a->train = mli_calloc(a->ctx, (size_t)n, sizeof(mli_design *));
+    a->test = mli_calloc(a->ctx, (size_t)n, sizeof(mli_design *));
+    a->n_folds = a->train && a->test ? n : 0;
+    return a->n_folds ? ML_OK : mli_nomem(err);
+}
+
+static ml_status take_valid(mli_automl *a, ml_error *err)
+{
+    ml_status status = make_room(a, 1, err);
+    if (status) return status;
+    a->train[0] = (mli_design *)(uintptr_t)a->job->train;
+    a->test[0] = a->judged = (mli_design *)(uintptr_t)a->job->valid;
+    return ML_OK;
+}
+
+/* Columns that a splitter needs may have been left behind by steps of a pipeline. */
+static const char *column_there(const ml_table *t, const char *name)
+{
+    return name && ml_table_find(t, name) >= 0 ? name : "";
+}
+
+static mli_split choose_split(const mli_automl *a)
+{
+    const mli_design *d = a->job->train;
+    const mli_inputs *in = d->inputs;
+    int classes = in->task == MLI_TASK_CLASSIFICATION;
+    int64_t folds = mli_get_i64(a->job->params, "folds");
+    mli_split s = {.fraction = 0.2,
+                   .folds = folds ? folds : 5,
+                   .shuffle = 1,
+                   .seed = a->seed,
+                   .stratify = classes ? column_there(d->table, in->target) : "",
+                   .group = column_there(d->table, in->group),
+                   .time = column_there(d->table, in->time)};
+    if (!folds && d->rows >= MANY_ROWS)
+        s.method = "holdout";
+    else if (s.group[0])
+        s.method = "group";
+    else if (s.time[0])
+        s.method = "time";
+    else
+        s.method = s.stratify[0] ? "stratified" : "kfold";
+    return s;
+}
+
+static ml_status take_folds(mli_automl *a, const mli_folds *f, ml_error *err)
+{
+    int64_t n = 0, at = 0;
+    ml_status status = make_room(a, f->n_folds, err);
+    for (int64_t k = 0; k < f->n_folds && !status; k++) {
+        n += f->n_test[k];
+        status =
+            mli_design_take(a->job->train, f->train[k], f->n_train[k], &a->train[k], err);
+        if (!status)
+            status = mli_design_take(a->job->train, f->test[k], f->n_test[k], &a->test[k],
+                                     err);
+    }
+    if (status) return status;
+    int64_t *rows = mli_alloc_vec(a->ctx, n, sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    for (int64_t k = 0; k < f->n_folds; at += f->n_test[k++])
+        memcpy(rows + at, f->test[k], (size_t)f->n_test[k] * sizeof *rows);
+    status = mli_design_take(a->job->train, rows, n, &a->judged, err);
+    mli_free(a->ctx, rows);
+    return status;
+}
+
+ml_status mli_automl_folds(mli_automl *a, ml_error *err)
+{
+    mli_folds *f = NULL;
+    ml_status status = ML_OK;
+    if (a->job->valid) {
+        status = take_valid(a, err);
+    } else {
+        mli_split split = choose_split(a);
+        status = mli_folds_new(a->job->train->table, &split, &f, err);
+        if (!status) status = take_folds(a, f, err);
+        mli_folds_free(f);
+    }
+    if (!status) a->truth = mli_truth_of(a->judged);
+    return status;
+}
+
+/* ---- one candidate ---- */
+
+const mli_param *mli_automl_flagged(const mli_algorithm *algorithm, int32_t flag)
+{
+    for (const mli_param *p = algorithm->head.params; p && p->name; p++)
+        if (p->flags & flag) return p;
+    return NULL;
+}
+
+ml_status mli_automl_params(const mli_automl *a, const mli_algorithm *algorithm,
+                            const ml_params *given, ml_params **out, ml_error *err)
+{
+    mli_descriptor head = algorithm->head;
+    head.roles = NULL;
+    return mli_params_resolve(a->ctx, &head, given, out, err);
+}
+
+/* Watching rows that are left out, the number of rounds finds itself. */
+static ml_status with_rounds(const mli_automl *a, const mli_algorithm *algorithm,
+                             const ml_params *given, ml_params **out, ml_error *err)
+{
+    ml_params *p = NULL;
+    const mli_param *rounds = mli_automl_flagged(algorithm, MLI_FLAG_ROUNDS);
+    const mli_param *stopping = mli_automl_flagged(algorithm, MLI_FLAG_STOPPING);
+    ml_status status = ml_params_clone(given, &p, err);
+    const mli_value *set =
+        rounds && !status ? mli_params_find(given, rounds->name) : NULL;
+    if (!status && rounds && stopping && !(set && set->given))
+        status = ml_params_set_str(p, rounds->name, MOST_ROUNDS, err);
+    if (!status) status = mli_automl_params(a, algorithm, p, out, err);
+    ml_params_free(p);
+    return status;
+}
+
+static int64_t rounds_of(const mli_algorithm *algorithm, const ml_model *m)
+{
+    ml_tensor *t = NULL;
+    if (!mli_automl_flagged(algorithm, MLI_FLAG_ROUNDS) ||
+        ml_model_get_tensor(m, "n_rounds", &t, NULL) < 0)
+        return 0;
+    int64_t n = (int64_t)ml_tensor_get_f64(t, 0, 0);
+    ml_tensor_free(t);
+    return n;
+}
+
+static ml_status predict_fold(const mli_automl *a, const ml_model *m, int64_t k,
+                              double *out, ml_error *err)
+{
+    mli_plan *plan = NULL;
+    ml_status status = mli_plan_new(m, a->kind, NULL, &plan, err);
+    if (status) return status;
+    if (plan->n_outputs == a->n_outputs)
+        status = mli_plan_run_design(plan, a->test[k], NULL, out, err);
+    else
+        status = mli_fail(err, ML_E_UNSUPPORTED, "it predicts several values at once");
+    mli_plan_free(plan);
+    return status;
+}
+
+static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *params,
+                            int64_t k, double *out, ml_error *err)
+{
+    ml_model *m = NULL;
+    mli_run run;
+    mli_run_part(&run, a->job->run, 0, 0, 0);
+    run.cancel = a->clock;
+    ml_status status = mli_fit_part(a->ctx, c->algorithm, c->algorithm->head.name, params,
+                                    a->train[k], a->test[k], &run, &m, err);
+    if (!status) status = predict_fold(a, m, k, out, err);
+    if (!status) c->rounds += rounds_of(c->algorithm, m);
+    /* Cut short by the clock, it would be judged for what it is not. */
+    if (!status && mli_run_state(&run) != ML_CONTINUE)
+        status = mli_fail(err, ML_E_CANCELLED, "out of time");
+    ml_model_free(m);
+    return status;
+}
+
+ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
+                           double *score, ml_error *err)
+{
+    static const mli_metric_options options = {.quantile = 0.5};
+    int64_t k = a->n_outputs;
+    if (a->metric->needs != MLI_NEEDS_CLASS)
+        return a->metric->score(a->ctx, &a->truth, predictions, &options, score, err);
+    for (int64_t i = 0; i < a->judged->rows; i++) {
+        int64_t best = 0;
+        for (int64_t c = 1; c < k; c++)
+            if (predictions[i * k + c] > predictions[i * k + best]) best = c;
+        room[i] = (double)best;
+    }
+    return a->metric->score(a->ctx, &a->truth, room, &options, score, err);
+}
+
+static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
+{
+    int64_t rows = a->judged->rows, at = 0;
+    ml_params *params = NULL;
+    ml_status status = with_rounds(a, c->algorithm, c->given, &params, err);
+    if (status) return status;
+    c->predictions =
+        mli_alloc_vec(a->ctx, rows * (a->n_outputs + 1), sizeof *c->predictions);
+    if (!c->predictions) status = mli_nomem(err);
+    for (int64_t k = 0; k < a->n_folds && !status; at += a->test[k++]->rows)
+        status = judge_fold(a, c, params, k, c->predictions + at * a->n_outputs, err);
+    ml_params_free(params);
+    c->rounds = (c->rounds + a->n_folds / 2) / a->n_folds;
+    if (status) return status;
+    return mli_automl_score(a, c->predictions, c->predictions + rows * a->n_outputs,
+                            &c->score, err);
+}
+
+/* Room for one more; 1 on success. */
+static int grow(mli_automl *a)
+{
+    if (a->count < a->capacity) return 1;
+    int64_t capacity = a->capacity ? 2 * a->capacity : 16;
+    mli_candidate *c = mli_realloc(a->ctx, a->candidates, (size_t)capacity * sizeof *c);
+    if (!c) return 0;
+    a->candidates = c;
+    a->capacity = capacity;
+    return 1;
+}
+
+ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
+                           ml_params *given, ml_error *err)
+{
+    if (!grow(a)) {
+        ml_params_free(given);
+        return mli_nomem(err);
+    }
+    mli_candidate *c = &a->candidates[a->count++];
+    *c = (mli_candidate){.algorithm = algorithm, .given = given, .score = NAN};
+    double start = mli_now();
+    ml_status status = judge(a, c, a->failure);
+    c->seconds = mli_now() - start;
+    if (status) {
+        mli_free(a->ctx, c->predictions);
+        c->predictions = NULL;
+        c->score = NAN;
+        a->failed = status;
+    }
+    if (status == ML_E_MEMORY) return mli_nomem(err);
+    return mli_run_check(a->job->run, err);
+}
