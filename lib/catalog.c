@@ -9,6 +9,7 @@
 
 /* A: an mli_algorithm. M: an mli_metric. O: a plain mli_descriptor. */
 #define ENTRIES(A, M, O)                                                                 \
+    A(mli_automl_algorithm)                                                              \
     A(mli_baseline)                                                                      \
     A(mli_decision_tree)                                                                 \
     A(mli_ensemble)                                                                      \

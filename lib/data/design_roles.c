@@ -61,7 +61,7 @@
         "task", NULL, ML_PARAM_STR, 0, "auto", "{auto, regression, classification}",     \
             NULL, NULL,                                                                  \
             "What is predicted. auto: classes when the target is text, a category, a "   \
-            "boolean or holds only 0 and 1; a number otherwise.",                        \
+            "boolean or holds just two whole numbers; a number otherwise.",              \
             "0.1"                                                                        \
     }
 #define ANY_TASK                                                                         \

@@ -111,20 +111,23 @@ static uint32_t task_named(const char *name)
     return MLI_TASK_REGRESSION;
 }
 
-/* Are all values 0 or 1, and both there? */
-static int is_zero_one(const mli_column *c)
+/* Are there two values, both whole numbers? */
+static int is_two_valued(const mli_column *c)
 {
-    double block[256];
+    double block[256], value[2] = {0, 0};
     int seen = 0;
     for (int64_t begin = 0; begin < c->rows; begin += 256) {
         int64_t n = c->rows - begin < 256 ? c->rows - begin : 256;
         mli_column_f64(c, begin, begin + n, block, 1);
         for (int64_t i = 0; i < n; i++) {
-            if (block[i] != 0 && block[i] != 1) return 0;
-            seen |= block[i] == 0 ? 1 : 2;
+            int known = 0;
+            for (int k = 0; k < seen; k++) known |= value[k] == block[i];
+            if (known) continue;
+            if (seen == 2 || block[i] != floor(block[i])) return 0;
+            value[seen++] = block[i];
         }
     }
-    return seen == 3;
+    return seen == 2;
 }
 
 static ml_status choose_task(const mli_descriptor *desc, const ml_params *params,
@@ -142,7 +145,7 @@ static ml_status choose_task(const mli_descriptor *desc, const ml_params *params
     if (automatic) {
         task = desc->tasks & both;
         if (task == both) {
-            int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_zero_one(c);
+            int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_two_valued(c);
             task = classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
         }
         if (!task) task = desc->tasks & ~(desc->tasks - 1); /* the lowest bit */

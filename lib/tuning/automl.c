@@ -82,8 +82,8 @@ static ml_status nothing_worked(const mli_automl *a, ml_error *err)
 /* ---- the model ---- */
 
 /* "m0=gbdt, m1=..." and the parameters of each, as the model keeps them. */
-static ml_status add_member(const mli_automl *a, const mli_candidate *c, int64_t k,
-                            mli_str *list, ml_params *out, ml_error *err)
+static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
+                            ml_params *out, ml_error *err)
 {
     char path[128];
     ml_status status = ML_OK;
@@ -106,7 +106,6 @@ static ml_status add_member(const mli_automl *a, const mli_candidate *c, int64_t
         snprintf(path, sizeof path, "m%lld.%s", (long long)k, stopping->name);
         status = ml_params_set_i64(out, path, 0, err);
     }
-    (void)a;
     return status;
 }
 
@@ -119,7 +118,7 @@ static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *e
     ml_status status = ml_params_clone(a->job->params, &given, err);
     for (int64_t i = 0; i < a->count && !status; i++)
         if (a->candidates[i].weight > 0)
-            status = add_member(a, &a->candidates[i], k++, &list, given, err);
+            status = add_member(&a->candidates[i], k++, &list, given, err);
     if (!status && list.failed) status = mli_nomem(err);
     if (!status) status = ml_params_set_str(given, "members", list.data, err);
     mli_str_free(&list);
@@ -129,7 +128,7 @@ static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *e
     return status;
 }
 
-static void describe_candidate(const mli_automl *a, const mli_candidate *c, mli_str *s)
+static void describe_candidate(const mli_candidate *c, mli_str *s)
 {
     mli_str_printf(s, "%s,", c->algorithm->head.name);
     if (!isnan(c->score)) mli_str_f64(s, c->score);
@@ -143,7 +142,26 @@ static void describe_candidate(const mli_automl *a, const mli_candidate *c, mli_
         mli_str_printf(s, "%s%s=%s", n++ ? " " : "", v->name, v->text);
     }
     mli_str_add(s, "\"\n");
-    (void)a;
+}
+
+/* The best first. */
+static ml_status describe_all(const mli_automl *a, mli_str *s, ml_error *err)
+{
+    int64_t *order = mli_alloc_vec(a->ctx, a->count, sizeof *order);
+    if (!order) return mli_nomem(err);
+    for (int64_t i = 0; i < a->count; i++) {
+        int64_t at = i;
+        for (; at > 0; at--) {
+            const mli_candidate *other = &a->candidates[order[at - 1]];
+            if (!mli_automl_better(a, a->candidates[i].score, other->score)) break;
+            order[at] = order[at - 1];
+        }
+        order[at] = i;
+    }
+    for (int64_t i = 0; i < a->count; i++)
+        describe_candidate(&a->candidates[order[i]], s);
+    mli_free(a->ctx, order);
+    return ML_OK;
 }
 
 static ml_status add_text(ml_model *m, const char *name, const mli_str *s, ml_error *err)
@@ -163,8 +181,8 @@ static ml_status add_leaderboard(const mli_automl *a, double score, ml_error *er
     mli_str s;
     mli_str_init(&s, a->ctx);
     mli_str_add(&s, "algorithm,score,weight,rounds,parameters\n");
-    for (int64_t i = 0; i < a->count; i++) describe_candidate(a, &a->candidates[i], &s);
-    ml_status status = add_text(m, "leaderboard", &s, err);
+    ml_status status = describe_all(a, &s, err);
+    if (!status) status = add_text(m, "leaderboard", &s, err);
     mli_str_free(&s);
     if (!status)
         status =

@@ -36,7 +36,8 @@ typedef struct mli_automl {
     mli_truth truth;            /* of the judged rows */
 
     double start, limit; /* seconds; limit 0: none */
-    ml_cancel *clock;    /* its deadline is the end of the search */
+    double slice;        /* seconds that the next candidate may take; 0: no limit */
+    ml_cancel *clock;    /* of the fold or member that is being fitted */
 
     int64_t count, capacity;
     mli_candidate *candidates;

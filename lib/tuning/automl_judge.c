@@ -203,13 +203,17 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
     mli_run run;
     mli_run_part(&run, a->job->run, 0, 0, 0);
     run.cancel = a->clock;
+    ml_cancel_request(a->clock, ML_CONTINUE);
+    if (a->slice > 0)
+        ml_cancel_set_deadline(a->clock, a->slice / (double)a->n_folds, ML_STOP_KEEP);
     ml_status status = mli_fit_part(a->ctx, c->algorithm, c->algorithm->head.name, params,
                                     a->train[k], a->test[k], &run, &m, err);
     if (!status) status = predict_fold(a, m, k, out, err);
     if (!status) c->rounds += rounds_of(c->algorithm, m);
-    /* Cut short by the clock, it would be judged for what it is not. */
-    if (!status && mli_run_state(&run) != ML_CONTINUE)
-        status = mli_fail(err, ML_E_CANCELLED, "out of time");
+    /* Cut short by its own clock it is judged with the rounds it got, which are those that
+     * it will be given; but not when the host has ended the search. */
+    if (!status && mli_run_state(a->job->run) != ML_CONTINUE)
+        status = mli_fail(err, ML_E_CANCELLED, "the search was ended");
     ml_model_free(m);
     return status;
 }
@@ -277,6 +281,8 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
         c->predictions = NULL;
         c->score = NAN;
         a->failed = status;
+        mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
+                ml_error_message(a->failure));
     }
     if (status == ML_E_MEMORY) return mli_nomem(err);
     return mli_run_check(a->job->run, err);

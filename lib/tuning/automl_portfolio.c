@@ -71,6 +71,8 @@ static const mli_algorithm *algorithm_named(const mli_automl *a, const char *nam
 
 /* ---- limits ---- */
 
+#define SLICE 0.3 /* of the time that is left: the most for one candidate */
+
 static double elapsed(const mli_automl *a)
 {
     return mli_now() - a->start;
@@ -103,10 +105,11 @@ static int may_try(mli_automl *a, const mli_algorithm *algorithm)
     int64_t trials = mli_get_i64(a->job->params, "trials");
     if (trials && a->count >= trials) return 0;
     if (mli_run_state(a->job->run) != ML_CONTINUE) return 0;
-    if (!(a->limit > 0)) return 1;
+    /* However little time there is, there is a model. */
+    if (!(a->limit > 0) || a->count == 0) return 1;
     double left = a->limit * 0.97 - elapsed(a) - refit_seconds(a);
-    ml_cancel_set_deadline(a->clock, left > 0 ? left : 0, ML_STOP_KEEP);
-    return left > 0.6 * seconds_like(a, algorithm);
+    a->slice = SLICE * left;
+    return left > 0.02 * a->limit && a->slice > 0.5 * seconds_like(a, algorithm);
 }
 
 static ml_status report(mli_automl *a, ml_error *err)
@@ -172,7 +175,7 @@ static ml_status try_portfolio(mli_automl *a, ml_error *err)
 /* ---- the search ---- */
 
 #define SEARCHED 3 /* algorithms that are searched */
-static const int turns[] = {0, 1, 0, 2, 0, 1};
+static const int turns[] = {0, 0, 1, 0, 0, 2};
 
 typedef struct {
     const mli_algorithm *algorithm;
@@ -232,7 +235,8 @@ static ml_status try_next(mli_automl *a, searched *s, ml_error *err)
     ml_status status = s->study ? ML_OK : open_study(a, s, err);
     if (!status) status = ml_study_ask(s->study, &trial, &params, err);
     if (status) return status;
-    mli_params_drop(params, &s->algorithm->head, MLI_FLAG_ROLE);
+    for (const mli_param *r = s->algorithm->head.roles; r && r->name; r++)
+        (void)!mli_params_remove(params, r->name);
     status = try_one(a, s->algorithm, params, err);
     if (status) return status;
     return ml_study_tell(s->study, trial, a->candidates[a->count - 1].score, err);

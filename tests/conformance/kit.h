@@ -163,6 +163,13 @@ static inline ml_status kit_set_up(ml_context *ctx, ml_estimator *e, const subje
     st = ml_estimator_set_str(e, s->has_target ? "target" : "ignore", "y", ERR);
     if (st == ML_OK && has_param(ctx, s->algorithm, "n_trees"))
         st = ml_estimator_set_i64(e, "n_trees", trees, ERR);
+    if (st == ML_OK && has_param(ctx, s->algorithm, "max_members")) {
+        st = ml_estimator_set_i64(e, "trials", 3, ERR);
+        if (st == ML_OK) st = ml_estimator_set_i64(e, "folds", 2, ERR);
+        return st;
+    }
+    if (st == ML_OK && has_param(ctx, s->algorithm, "members"))
+        return ml_estimator_set_str(e, "members", "baseline, gbdt", ERR);
     if (st != ML_OK || !has_param(ctx, s->algorithm, "steps")) return st;
     st = ml_estimator_set_str(e, "steps", "imputer, standard_scaler, model=gbdt", ERR);
     return st ? st : ml_estimator_set_i64(e, "model.n_trees", trees, ERR);

@@ -108,6 +108,13 @@ void print_json_string(FILE *to, const char *text);
 void print_wrapped(FILE *to, const char *text, int indent, int width);
 void print_params_json(FILE *to, const ml_params *p);
 
+/* commands_automl.c: limits of automl where the command line has some; its candidates as
+ * a table, best first, NULL for models of other algorithms. */
+ml_status set_limits(app *a, ml_estimator *e);
+ml_status read_leaderboard(app *a, const ml_model *model, ml_table **out);
+void print_leaderboard(const ml_table *table);
+
+int cmd_automl(app *a);
 int cmd_train(app *a);
 int cmd_run(app *a);
 int cmd_tune(app *a);

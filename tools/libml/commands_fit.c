@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * commands_fit.c: train and tune.
+ * commands_fit.c: train (automl too) and tune.
  */
 #include "app.h"
 
@@ -68,7 +68,7 @@ static int check_usage(app *a)
 }
 
 static ml_status write_report(app *a, const inputs *in, const ml_model *model,
-                              const ml_study *study)
+                              const ml_study *study, const ml_table *leaderboard)
 {
     ml_report *r = NULL;
     char title[256];
@@ -78,6 +78,8 @@ static ml_status write_report(app *a, const inputs *in, const ml_model *model,
     ml_status st = ml_report_new(a->ctx, title, &r, a->err);
     if (st == ML_OK) st = ml_report_add_model(r, "Model", model, in->test, a->err);
     if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
+    if (st == ML_OK && leaderboard)
+        st = ml_report_add_table(r, "Leaderboard", leaderboard, a->err);
     if (st == ML_OK) st = ml_report_add_profile(r, "Training data", in->train, a->err);
     if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
     ml_report_free(r);
@@ -90,7 +92,7 @@ static long long file_size(const char *path)
     return stat(path, &s) == 0 ? (long long)s.st_size : 0;
 }
 
-/* What both commands print at the end. `results`: of a study, or NULL. */
+/* What the commands print at the end. `results`: of a study or of automl, or NULL. */
 static void print_outcome(app *a, const inputs *in, const ml_model *model,
                           const ml_table *scores, const ml_table *results, double seconds)
 {
@@ -121,6 +123,7 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
     }
     printf("%s: %lld rows, %lld features, %.2f s\n", ml_model_algorithm(model), rows,
            features, seconds);
+    if (results && strcmp(a->command->name, "automl") == 0) print_leaderboard(results);
     if (scores) {
         printf("\nscores on %lld test rows:\n", (long long)ml_table_rows(in->test));
         print_table(stdout, scores);
@@ -138,9 +141,11 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
     if (in->test)
         st = ml_model_evaluate(model, in->test, a->value[OPT_METRICS], &scores, a->err);
     if (st == ML_OK && study) st = ml_study_results(study, &results, a->err);
+    if (st == ML_OK && !study) st = read_leaderboard(a, model, &results);
     if (st == ML_OK && flag(a, OPT_OUTPUT))
         st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
-    if (st == ML_OK && flag(a, OPT_REPORT)) st = write_report(a, in, model, study);
+    if (st == ML_OK && flag(a, OPT_REPORT))
+        st = write_report(a, in, model, study, study ? NULL : results);
     if (st == ML_OK) print_outcome(a, in, model, scores, results, seconds);
     ml_table_free(scores);
     ml_table_free(results);
@@ -155,6 +160,7 @@ int cmd_train(app *a)
     int code = check_usage(a);
     if (code) return code;
     ml_status st = make_estimator(a, &e);
+    if (st == ML_OK) st = set_limits(a, e);
     if (st == ML_OK) st = read_inputs(a, &in);
     double start = seconds_now();
     if (st == ML_OK) st = ml_estimator_fit(e, in.train, in.valid, &m, a->err);

@@ -27,8 +27,9 @@ const option all_options[] = {
     {OPT_REPORT, 0, "report", "FILE", "write an HTML report"},
     {OPT_METRICS, 'm', "metrics", "LIST", "metrics, separated by commas"},
     {OPT_KIND, 'k', "kind", "KIND", "what to predict: value, class, proba, score, ..."},
-    {OPT_TRIALS, 'n', "trials", "N", "number of trials (default 50)"},
-    {OPT_TIME, 0, "time", "SECONDS", "stop tuning after this time"},
+    {OPT_TRIALS, 'n', "trials", "N",
+     "number of trials (tune: default 50; automl: 25, or what the time allows)"},
+    {OPT_TIME, 0, "time", "SECONDS", "finish within this time"},
     {OPT_STUDY, 0, "study", "KEY=VALUE", "set an option of the study; may be repeated"},
     {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
     {OPT_ID, 0, "id", "COL", "copy this column of the data into the result"},
@@ -47,6 +48,9 @@ static const int run_options[] = {OPT_TARGET,  OPT_SET,    OPT_TEST,
 static const int tune_options[] = {
     OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TRIALS, OPT_TIME,   OPT_STUDY, OPT_TEST,
     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT, OPT_REPORT, COMMON};
+static const int automl_options[] = {OPT_TARGET, OPT_TIME,    OPT_TRIALS, OPT_SET,
+                                     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,  OPT_METRICS,
+                                     OPT_OUTPUT, OPT_REPORT,  COMMON};
 static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
 static const int inspect_options[] = {OPT_VERIFY, OPT_JSON, OPT_QUIET, OPT_HELP, -1};
@@ -75,6 +79,12 @@ const command commands[] = {
      "holdout, and fits the best to all rows. Ctrl-C ends the search and keeps the best "
      "so far; a second one gives up.",
      tune_options, 1, 1, cmd_tune},
+    {"automl", "DATA", "find the best model by itself",
+     "Judges algorithms and parameters on held-out rows, averages the best, and fits "
+     "them "
+     "to all rows, within --time seconds or --trials candidates. Ctrl-C ends the search "
+     "and keeps the best so far.",
+     automl_options, 1, 1, cmd_automl},
     {"predict", "MODEL DATA", "predict the rows of a CSV file",
      "Writes a CSV file with the predictions, one row for each row of DATA, to --output "
      "or to the terminal.",

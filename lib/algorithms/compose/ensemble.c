@@ -211,10 +211,11 @@ static ml_status check(const ml_model *m, ml_error *err)
 static void describe(const ml_params *p, mli_descriptor *out)
 {
     const char *const *items;
-    mli_part part;
+    mli_param_part part;
     int64_t n = mli_get_strs(p, "members", &items);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
+        if (mli_is_transformer(part.d)) continue; /* fit says so */
         out->tasks &= part.d->tasks;
         if (!(part.d->caps & MLI_CAN_WEIGHTS)) out->caps &= ~(uint32_t)MLI_CAN_WEIGHTS;
     }
