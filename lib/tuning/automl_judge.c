@@ -200,6 +200,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
                             int64_t k, double *out, ml_error *err)
 {
     ml_model *m = NULL;
+    mli_hooks hooks = {0};
     mli_run run;
     mli_run_part(&run, a->job->run, 0, 0, 0);
     run.cancel = a->clock;
@@ -207,11 +208,11 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
     if (a->slice > 0)
         ml_cancel_set_deadline(a->clock, a->slice / (double)a->n_folds, ML_STOP_KEEP);
     ml_status status = mli_fit_part(a->ctx, c->algorithm, c->algorithm->head.name, params,
-                                    a->train[k], a->test[k], &run, &m, err);
+                                    a->train[k], a->test[k], &hooks, &run, &m, err);
     if (!status) status = predict_fold(a, m, k, out, err);
     if (!status) c->rounds += rounds_of(c->algorithm, m);
-    /* Cut short by its own clock it is judged with the rounds it got, which are those that
-     * it will be given; but not when the host has ended the search. */
+    /* Cut short by its own clock it is judged with the rounds it got, which are those
+     * that it will be given; but not when the host has ended the search. */
     if (!status && mli_run_state(a->job->run) != ML_CONTINUE)
         status = mli_fail(err, ML_E_CANCELLED, "the search was ended");
     ml_model_free(m);
