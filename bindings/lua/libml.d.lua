@@ -841,6 +841,34 @@ function ml.info() end
 
 ---@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "f1" | "log_loss" | "mae" | "mape" | "mcc" | "mse" | "pinball" | "pr_auc" | "precision" | "r2" | "recall" | "rmse" | "roc_auc"
 
+---Judges algorithms and parameters on held-out rows, within a number of trials or a time
+---limit, and fits a weighted mean of the best.
+---@class libml.automl.params
+---@field time_limit? number Seconds for everything, the last fit included; 0 is no limit. (default 0)
+---@field trials? integer The most candidates to judge; 0 is no limit but the time. (default 25)
+---@field metric? string What to optimise. By default roc_auc for two classes, log_loss for more, rmse for regression.
+---@field algorithms? string[] The algorithms to choose from. By default all that suit the task.
+---@field folds? integer Folds that candidates are judged by when there are no validation rows. 0: 5, and from 100,000 rows one part held out. (default 0)
+---@field max_members? integer The most models in the ensemble; 1 keeps the best one alone, which is fastest. (default 5)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field members? string[] Set by the fit: the models of the ensemble, with their parameters.
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Judges algorithms and parameters on held-out rows, within a number of trials or a time
+---limit, and fits a weighted mean of the best.
+---@param params? libml.automl.params
+---@return libml.estimator?, libml.error?
+function ml.automl(params) end
+
 ---Predicts the same for every row: the mean, median or a quantile of the target, or the
 ---shares of the classes. What any model has to beat.
 ---@class libml.baseline.params
@@ -851,7 +879,7 @@ function ml.info() end
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
----@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -881,7 +909,7 @@ function ml.baseline(params) end
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
----@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -892,6 +920,28 @@ function ml.baseline(params) end
 ---@param params? libml.decision_tree.params
 ---@return libml.estimator?, libml.error?
 function ml.decision_tree(params) end
+
+---Several models side by side, whose predictions are averaged by weight: one estimator,
+---one model file, one predictor.
+---@class libml.ensemble.params
+---@field members? string[] The models: names of algorithms, or name=algorithm. The parameters of a member are set as "name.parameter".
+---@field weights? number[] What each member counts, in their order. Equal when not given.
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Several models side by side, whose predictions are averaged by weight: one estimator,
+---one model file, one predictor.
+---@param params? libml.ensemble.params
+---@return libml.estimator?, libml.error?
+function ml.ensemble(params) end
 
 ---As random forest, but with one random cut per feature instead of the best one, and by
 ---default with all rows for each tree: faster to fit, smoother.
@@ -915,7 +965,7 @@ function ml.decision_tree(params) end
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
----@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1169,7 +1219,7 @@ function ml.pipeline(params) end
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
----@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds only 0 and 1; a number otherwise. (default auto)
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.

@@ -5,7 +5,94 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Baseline", "DecisionTree", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
+__all__ = ["Automl", "Baseline", "DecisionTree", "Ensemble", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
+
+
+class Automl(Estimator):
+    """The best model, found by itself.
+
+    Judges algorithms and parameters on held-out rows, within a number of trials
+    or a time limit, and fits a weighted mean of the best.
+
+    Parameters
+    ----------
+    time_limit : float, default 0.0
+        Seconds for everything, the last fit included; 0 is no limit. Range: [0,
+        inf). Also: time, time_budget, timeout, max_runtime_secs.
+    trials : int, default 25
+        The most candidates to judge; 0 is no limit but the time. Range: [0,
+        1000000]. Also: n_trials, max_models.
+    metric : string
+        What to optimise. By default roc_auc for two classes, log_loss for more,
+        rmse for regression. Also: eval_metric, scoring.
+    algorithms : string list
+        The algorithms to choose from. By default all that suit the task. Also:
+        estimator_list, included_model_types.
+    folds : int, default 0
+        Folds that candidates are judged by when there are no validation rows. 0:
+        5, and from 100,000 rows one part held out. Range: [0, 100]. Also:
+        n_splits, num_bag_folds, cv.
+    max_members : int, default 5
+        The most models in the ensemble; 1 keeps the best one alone, which is
+        fastest. Range: [1, 12]. Also: ensemble_size.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+    members : string list
+        Set by the fit: the models of the ensemble, with their parameters.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds just two whole numbers; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The weighted mean of the members' values.
+    proba (rows, classes): The weighted mean of the members' probabilities.
+    class (rows): The most probable class.
+
+    Attributes of the model
+    -----------------------
+    weights f64 [members]: What each member counts; they sum to 1.
+    held_out_score f64 [1]: The blend's score on rows held out, by the metric.
+    trial_scores f64 [trials]: The score of each candidate; NaN: it failed.
+    leaderboard u8 [bytes]: All candidates as CSV text: algorithm, score, weight,
+        rounds, parameters.
+    """
+
+    algorithm = "automl"
 
 
 class Baseline(Estimator):
@@ -41,7 +128,7 @@ class Baseline(Estimator):
         the same. Also: sample_weight, weight_column.
     task : "auto", "regression", "classification", default "auto"
         What is predicted. auto: classes when the target is text, a category, a
-        boolean or holds only 0 and 1; a number otherwise.
+        boolean or holds just two whole numbers; a number otherwise.
     positive : string
         Of two classes the one that counts as positive. Not set: the second in
         sorted order. Also: pos_label, positive_class.
@@ -133,7 +220,7 @@ class DecisionTree(Estimator):
         the same. Also: sample_weight, weight_column.
     task : "auto", "regression", "classification", default "auto"
         What is predicted. auto: classes when the target is text, a category, a
-        boolean or holds only 0 and 1; a number otherwise.
+        boolean or holds just two whole numbers; a number otherwise.
     positive : string
         Of two classes the one that counts as positive. Not set: the second in
         sorted order. Also: pos_label, positive_class.
@@ -176,6 +263,70 @@ class DecisionTree(Estimator):
     """
 
     algorithm = "decision_tree"
+
+
+class Ensemble(Estimator):
+    """Weighted mean of models.
+
+    Several models side by side, whose predictions are averaged by weight: one
+    estimator, one model file, one predictor.
+
+    Parameters
+    ----------
+    members : string list
+        The models: names of algorithms, or name=algorithm. The parameters of a
+        member are set as "name.parameter". Also: estimators.
+    weights : float list
+        What each member counts, in their order. Equal when not given. Range: [0,
+        inf).
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds just two whole numbers; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): The weighted mean of the members' values.
+    proba (rows, classes): The weighted mean of the members' probabilities.
+    class (rows): The most probable class.
+
+    Attributes of the model
+    -----------------------
+    weights f64 [members]: What each member counts; they sum to 1.
+    """
+
+    algorithm = "ensemble"
 
 
 class ExtraTrees(Estimator):
@@ -252,7 +403,7 @@ class ExtraTrees(Estimator):
         the same. Also: sample_weight, weight_column.
     task : "auto", "regression", "classification", default "auto"
         What is predicted. auto: classes when the target is text, a category, a
-        boolean or holds only 0 and 1; a number otherwise.
+        boolean or holds just two whole numbers; a number otherwise.
     positive : string
         Of two classes the one that counts as positive. Not set: the second in
         sorted order. Also: pos_label, positive_class.
@@ -1079,7 +1230,7 @@ class RandomForest(Estimator):
         the same. Also: sample_weight, weight_column.
     task : "auto", "regression", "classification", default "auto"
         What is predicted. auto: classes when the target is text, a category, a
-        boolean or holds only 0 and 1; a number otherwise.
+        boolean or holds just two whole numbers; a number otherwise.
     positive : string
         Of two classes the one that counts as positive. Not set: the second in
         sorted order. Also: pos_label, positive_class.

@@ -5,8 +5,33 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Baseline", "DecisionTree", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
+__all__ = ["Automl", "Baseline", "DecisionTree", "Ensemble", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
 
+
+class Automl(Estimator):
+    def __init__(
+        self,
+        *,
+        time_limit: Optional[float] = ...,
+        trials: Optional[int] = ...,
+        metric: Optional[str] = ...,
+        algorithms: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        max_members: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        members: Optional[Sequence[str]] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
 
 class Baseline(Estimator):
     def __init__(
@@ -41,6 +66,25 @@ class DecisionTree(Estimator):
         max_features: Optional[str] = ...,
         class_weight: Optional[Literal["none", "balanced"]] = ...,
         seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Ensemble(Estimator):
+    def __init__(
+        self,
+        *,
+        members: Optional[Sequence[str]] = ...,
+        weights: Optional[Sequence[float]] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,

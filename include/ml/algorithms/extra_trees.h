@@ -221,7 +221,7 @@ typedef enum ml_extra_trees_task {
 
 /**
  * What is predicted. auto: classes when the target is text, a category, a boolean or
- * holds only 0 and 1; a number otherwise. Default auto.
+ * holds just two whole numbers; a number otherwise. Default auto.
  */
 static inline ML_CHECK ml_status ml_extra_trees_set_task(
     ml_estimator *estimator, ml_extra_trees_task value, ml_error *error)
