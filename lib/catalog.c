@@ -11,10 +11,14 @@
 #define ENTRIES(A, M, O)                                                                 \
     A(mli_automl_algorithm)                                                              \
     A(mli_baseline)                                                                      \
+    A(mli_binary_encoder)                                                                \
+    A(mli_columns_algorithm)                                                             \
     A(mli_decision_tree)                                                                 \
     A(mli_ensemble)                                                                      \
     A(mli_extra_trees)                                                                   \
+    A(mli_frequency_encoder)                                                             \
     A(mli_gbdt)                                                                          \
+    A(mli_hashing_encoder)                                                               \
     A(mli_imputer)                                                                       \
     A(mli_linear_regression)                                                             \
     A(mli_logistic_regression)                                                           \
@@ -36,6 +40,7 @@
     M(mli_metric_rmse)                                                                   \
     M(mli_metric_roc_auc)                                                                \
     A(mli_min_max_scaler)                                                                \
+    A(mli_one_hot_encoder)                                                               \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
     O(mli_options_export)                                                                \
@@ -45,10 +50,12 @@
     O(mli_options_save)                                                                  \
     O(mli_options_split)                                                                 \
     O(mli_options_study)                                                                 \
+    A(mli_ordinal_encoder)                                                               \
     A(mli_pipeline)                                                                      \
     A(mli_random_forest)                                                                 \
     A(mli_robust_scaler)                                                                 \
-    A(mli_standard_scaler)
+    A(mli_standard_scaler)                                                               \
+    A(mli_target_encoder)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;
 #define DECLARE_M(symbol) extern const mli_metric symbol;

@@ -891,6 +891,46 @@ function ml.automl(params) end
 ---@return libml.estimator?, libml.error?
 function ml.baseline(params) end
 
+---Writes the number of each level in binary digits, a column for each: few columns for
+---many levels. Missing values are all zeros.
+---@class libml.binary_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Writes the number of each level in binary digits, a column for each: few columns for
+---many levels. Missing values are all zeros.
+---@param params? libml.binary_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.binary_encoder(params) end
+
+---Takes columns through different steps: each branch is a pipeline with columns of its
+---own, and what they make stands beside each other.
+---@class libml.columns.params
+---@field branches? any Names of the branches. Each is a pipeline: set "name.columns" and "name.steps".
+---@field rest? "keep" | "drop" What becomes of the columns that no branch takes. (default keep)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Takes columns through different steps: each branch is a pipeline with columns of its
+---own, and what they make stands beside each other.
+---@param params? libml.columns.params
+---@return libml.estimator?, libml.error?
+function ml.columns(params) end
+
 ---One tree of splits on single features, for numbers or classes. Takes categories and
 ---missing values as they are. Easy to read, seldom the most accurate.
 ---@class libml.decision_tree.params
@@ -977,6 +1017,25 @@ function ml.ensemble(params) end
 ---@return libml.estimator?, libml.error?
 function ml.extra_trees(params) end
 
+---Replaces each level of a category by how often it occurred in training. Missing values
+---count as a level.
+---@class libml.frequency_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field measure? "share" | "count" The share of the rows, or their number. (default share)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Replaces each level of a category by how often it occurred in training. Missing values
+---count as a level.
+---@param params? libml.frequency_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.frequency_encoder(params) end
+
 ---A sum of decision trees, each fitted to what the ones before leave over. Takes numbers
 ---and categories as they are, missing values included. The usual first choice for
 ---tables.
@@ -1052,6 +1111,26 @@ function ml.extra_trees(params) end
 ---@param params? libml.gbdt.params
 ---@return libml.estimator?, libml.error?
 function ml.gbdt(params) end
+
+---Gives each level of a category one of a fixed number of columns, by a hash of its
+---text. Missing values are all zeros.
+---@class libml.hashing_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_columns? integer Columns for each category. (default 8)
+---@field signed? boolean Levels that share a column may have opposite signs, so that they cancel out on average. (default true)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Gives each level of a category one of a fixed number of columns, by a hash of its
+---text. Missing values are all zeros.
+---@param params? libml.hashing_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.hashing_encoder(params) end
 
 ---Fills missing values with the mean, median or most frequent value of their column in
 ---training, or with a constant.
@@ -1174,11 +1253,50 @@ function ml.max_abs_scaler(params) end
 ---@return libml.estimator?, libml.error?
 function ml.min_max_scaler(params) end
 
+---Makes a column of 0 and 1 for each level of a category. Rare levels can share one.
+---Levels that training did not have count as missing.
+---@class libml.one_hot_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field drop? "none" | "first" | "if_binary" Leave the column of the first level out: never, always, or when there are two. (default none)
+---@field min_frequency? number Levels with fewer rows share a column. Below 1: a share of the rows. (default 0)
+---@field max_levels? integer At most so many columns for a category: its rarest levels share one. 0: no limit. (default 0)
+---@field indicators? boolean A column for missing values, where training had some. (default true)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes a column of 0 and 1 for each level of a category. Rare levels can share one.
+---Levels that training did not have count as missing.
+---@param params? libml.one_hot_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.one_hot_encoder(params) end
+
+---Replaces each level of a category by its number in sorted order, from 0.
+---@class libml.ordinal_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field missing_value? number The number of missing values and of levels that training did not have. (default nan)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Replaces each level of a category by its number in sorted order, from 0.
+---@param params? libml.ordinal_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.ordinal_encoder(params) end
+
 ---Transformers one after another, and mostly a predicting algorithm at the end: one
 ---estimator, one model file, one predictor. It predicts what its last step does.
 ---@class libml.pipeline.params
 ---@field steps? string[] The steps in order: names of algorithms, or name=algorithm. The parameters of a step are set as "name.parameter".
----@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field columns? string[] The columns that it works on, for branches of `columns`: names, patterns with *, or kinds: number, category, text, date. The others are left out. Not set: all.
 ---@field target? string The column to predict, where a part needs one.
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
@@ -1273,5 +1391,31 @@ function ml.robust_scaler(params) end
 ---@param params? libml.standard_scaler.params
 ---@return libml.estimator?, libml.error?
 function ml.standard_scaler(params) end
+
+---Replaces each level of a category by the mean of the target among its rows (of classes
+---their shares), drawn towards the mean of all rows. In a pipeline the rows of training
+---are cross-fitted.
+---@class libml.target_encoder.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field smooth? string How far a level's mean is drawn towards the mean of all rows: a number of rows, or auto: as far as its own variance asks for. (default auto)
+---@field folds? integer In a pipeline, rows of training get numbers learned from other folds. 1: from all rows, which lets the next step see the target. (default 5)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Replaces each level of a category by the mean of the target among its rows (of classes
+---their shares), drawn towards the mean of all rows. In a pipeline the rows of training
+---are cross-fitted.
+---@param params? libml.target_encoder.params
+---@return libml.estimator?, libml.error?
+function ml.target_encoder(params) end
 
 return ml

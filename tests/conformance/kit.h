@@ -170,6 +170,14 @@ static inline ml_status kit_set_up(ml_context *ctx, ml_estimator *e, const subje
     }
     if (st == ML_OK && has_param(ctx, s->algorithm, "members"))
         return ml_estimator_set_str(e, "members", "baseline, gbdt", ERR);
+    if (st == ML_OK && has_param(ctx, s->algorithm, "branches")) {
+        st = ml_estimator_set_str(e, "branches", "left, right", ERR);
+        if (!st) st = ml_estimator_set_str(e, "left.columns", "a, b", ERR);
+        if (!st) st = ml_estimator_set_str(e, "left.steps", "standard_scaler", ERR);
+        if (!st) st = ml_estimator_set_str(e, "right.columns", "category", ERR);
+        if (!st) st = ml_estimator_set_str(e, "right.steps", "one_hot_encoder", ERR);
+        return st;
+    }
     if (st != ML_OK || !has_param(ctx, s->algorithm, "steps")) return st;
     st = ml_estimator_set_str(e, "steps", "imputer, standard_scaler, model=gbdt", ERR);
     return st ? st : ml_estimator_set_i64(e, "model.n_trees", trees, ERR);

@@ -54,6 +54,28 @@ case("titanic", "imputer", TRIP,
      lambda x, y: impute.SimpleImputer(strategy="constant", fill_value=-1,
                                        add_indicator=True).fit_transform(x)[:, [0, 2, 1, 3]],
      "strategy=constant;fill_value=-1;indicators=true")
+KINDS = ["embarked", "sex"]
+MANY = ["embarked", "home.dest"]
+case("titanic", "ordinal_encoder", KINDS, fitted(pp.OrdinalEncoder()))
+case("titanic", "one_hot_encoder", KINDS, dense(pp.OneHotEncoder()))
+case("titanic", "one_hot_encoder", KINDS, dense(pp.OneHotEncoder(drop="if_binary")),
+     "drop=if_binary")
+case("titanic", "one_hot_encoder", ["sex"], dense(pp.OneHotEncoder(drop="first")), "drop=first")
+
+
+case("titanic", "one_hot_encoder", ["pclass", "sex"],
+     dense(pp.OneHotEncoder(min_frequency=400)), "min_frequency=400;categorical=pclass")
+case("titanic", "frequency_encoder", ["embarked", "home.dest"],
+     lambda x, y: np.stack([x[c].map(x[c].value_counts(normalize=False)).fillna(
+         x[c].isna().sum()) / len(x) for c in x], axis=1))
+case("titanic", "target_encoder", MANY,
+     fitted(pp.TargetEncoder(target_type="binary", smooth=10.0)), "smooth=10", "survived")
+case("titanic", "target_encoder", MANY,
+     fitted(pp.TargetEncoder(target_type="binary")), "", "survived")
+case("titanic", "target_encoder", MANY,
+     fitted(pp.TargetEncoder(target_type="multiclass", smooth=3.0)),
+     "smooth=3;task=classification", "pclass")
+case("titanic", "target_encoder", MANY, fitted(pp.TargetEncoder()), "task=regression", "fare")
 # (more cases are added above this line)
 
 
@@ -70,7 +92,8 @@ def main():
         x = frame[features]
         if y is not None:
             x, y = x[y.notna()], y[y.notna()]
-        if all(x.dtypes != object):
+            frame = frame.loc[y.index]
+        if all(pd.api.types.is_numeric_dtype(t) for t in x.dtypes):
             x = x.to_numpy(float)
         out = np.asarray(transform(x, y), float)
         lines.append(f"case {FILES[data]} {algorithm} {params or '-'} "

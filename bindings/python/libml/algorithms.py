@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Automl", "Baseline", "DecisionTree", "Ensemble", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "Columns", "DecisionTree", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder"]
 
 
 class Automl(Estimator):
@@ -155,6 +155,112 @@ class Baseline(Estimator):
     """
 
     algorithm = "baseline"
+
+
+class BinaryEncoder(Estimator):
+    """Categories as binary digits.
+
+    Writes the number of each level in binary digits, a column for each: few
+    columns for many levels. Missing values are all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    values f64 [entries]: For each encoded column a row of numbers per level, and
+        one for missing values.
+    start i64 [features + 1]: Where the rows of each column begin.
+    """
+
+    algorithm = "binary_encoder"
+
+
+class Columns(Estimator):
+    """Branches for different columns.
+
+    Takes columns through different steps: each branch is a pipeline with columns
+    of its own, and what they make stands beside each other.
+
+    Parameters
+    ----------
+    branches : "pipeline"
+        Names of the branches. Each is a pipeline: set "name.columns" and
+        "name.steps". Also: transformers.
+    rest : "keep", "drop", default "keep"
+        What becomes of the columns that no branch takes. Also: remainder.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "columns"
 
 
 class DecisionTree(Estimator):
@@ -452,6 +558,61 @@ class ExtraTrees(Estimator):
     algorithm = "extra_trees"
 
 
+class FrequencyEncoder(Estimator):
+    """Categories as frequencies.
+
+    Replaces each level of a category by how often it occurred in training.
+    Missing values count as a level.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    measure : "share", "count", default "share"
+        The share of the rows, or their number.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    values f64 [entries]: For each encoded column a row of numbers per level, and
+        one for missing values.
+    start i64 [features + 1]: Where the rows of each column begin.
+    """
+
+    algorithm = "frequency_encoder"
+
+
 class GBDT(Estimator):
     """Gradient-boosted trees.
 
@@ -724,6 +885,65 @@ class GBDT(Estimator):
     """
 
     algorithm = "gbdt"
+
+
+class HashingEncoder(Estimator):
+    """Categories hashed into columns.
+
+    Gives each level of a category one of a fixed number of columns, by a hash of
+    its text. Missing values are all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_columns : int, default 8
+        Columns for each category. Range: [1, 65536]. Also: n_components,
+        n_features.
+    signed : bool, default true
+        Levels that share a column may have opposite signs, so that they cancel
+        out on average. Also: alternate_sign.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    values f64 [entries]: For each encoded column a row of numbers per level, and
+        one for missing values.
+    start i64 [features + 1]: Where the rows of each column begin.
+    """
+
+    algorithm = "hashing_encoder"
 
 
 class Imputer(Estimator):
@@ -1097,6 +1317,125 @@ class MinMaxScaler(Estimator):
     algorithm = "min_max_scaler"
 
 
+class OneHotEncoder(Estimator):
+    """A column per level.
+
+    Makes a column of 0 and 1 for each level of a category. Rare levels can share
+    one. Levels that training did not have count as missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    drop : "none", "first", "if_binary", default "none"
+        Leave the column of the first level out: never, always, or when there are
+        two.
+    min_frequency : float, default 0.0
+        Levels with fewer rows share a column. Below 1: a share of the rows.
+        Range: [0, inf).
+    max_levels : int, default 0
+        At most so many columns for a category: its rarest levels share one. 0: no
+        limit. Range: [0, 1000000]. Also: max_categories.
+    indicators : bool, default true
+        A column for missing values, where training had some.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    slot i64 [levels]: The column of each level of each category, or -1.
+    wide i64 [features + 1]: Where the columns of each feature begin.
+    missing f64 [features]: The column of missing values, or -1.
+    """
+
+    algorithm = "one_hot_encoder"
+
+
+class OrdinalEncoder(Estimator):
+    """Categories as whole numbers.
+
+    Replaces each level of a category by its number in sorted order, from 0.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    missing_value : float, default NaN
+        The number of missing values and of levels that training did not have.
+        Also: encoded_missing_value, unknown_value.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    values f64 [entries]: For each encoded column a row of numbers per level, and
+        one for missing values.
+    start i64 [features + 1]: Where the rows of each column begin.
+    """
+
+    algorithm = "ordinal_encoder"
+
+
 class Pipeline(Estimator):
     """Steps one after another.
 
@@ -1110,9 +1449,9 @@ class Pipeline(Estimator):
         The steps in order: names of algorithms, or name=algorithm. The parameters
         of a step are set as "name.parameter". Also: stages.
     columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
+        The columns that it works on, for branches of `columns`: names, patterns
+        with *, or kinds: number, category, text, date. The others are left out.
+        Not set: all. Also: select.
 
     Columns and their use
     ---------------------
@@ -1398,6 +1737,76 @@ class StandardScaler(Estimator):
     """
 
     algorithm = "standard_scaler"
+
+
+class TargetEncoder(Estimator):
+    """Categories as means of the target.
+
+    Replaces each level of a category by the mean of the target among its rows (of
+    classes their shares), drawn towards the mean of all rows. In a pipeline the
+    rows of training are cross-fitted.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    smooth : string, default "auto"
+        How far a level's mean is drawn towards the mean of all rows: a number of
+        rows, or auto: as far as its own variance asks for. Also: smoothing.
+    folds : int, default 5
+        In a pipeline, rows of training get numbers learned from other folds. 1:
+        from all rows, which lets the next step see the target. Range: [1, 100].
+        Also: cv, n_folds.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    values f64 [entries]: For each encoded column a row of numbers per level, and
+        one for missing values.
+    start i64 [features + 1]: Where the rows of each column begin.
+    """
+
+    algorithm = "target_encoder"
 
 
 def __getattr__(name):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Automl", "Baseline", "DecisionTree", "Ensemble", "ExtraTrees", "GBDT", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "Columns", "DecisionTree", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder"]
 
 
 class Automl(Estimator):
@@ -39,6 +39,40 @@ class Baseline(Estimator):
         *,
         strategy: Optional[Literal["mean", "median", "quantile"]] = ...,
         quantile: Optional[float] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class BinaryEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Columns(Estimator):
+    def __init__(
+        self,
+        *,
+        branches: Optional[Literal["pipeline"]] = ...,
+        rest: Optional[Literal["keep", "drop"]] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
@@ -129,6 +163,22 @@ class ExtraTrees(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class FrequencyEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        measure: Optional[Literal["share", "count"]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class GBDT(Estimator):
     def __init__(
         self,
@@ -197,6 +247,23 @@ class GBDT(Estimator):
         offset: Optional[str] = ...,
         event: Optional[str] = ...,
         upper: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class HashingEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_columns: Optional[int] = ...,
+        signed: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
         context: Optional[Context] = ...,
     ) -> None: ...
 
@@ -300,6 +367,41 @@ class MinMaxScaler(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class OneHotEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        drop: Optional[Literal["none", "first", "if_binary"]] = ...,
+        min_frequency: Optional[float] = ...,
+        max_levels: Optional[int] = ...,
+        indicators: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class OrdinalEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        missing_value: Optional[float] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class Pipeline(Estimator):
     def __init__(
         self,
@@ -380,6 +482,27 @@ class StandardScaler(Estimator):
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,
         weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class TargetEncoder(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        smooth: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,

@@ -7,21 +7,32 @@ from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransforme
 
 __all__ = ["BaselineClassifier",
            "BaselineRegressor",
+           "BinaryEncoder",
+           "Columns",
+           "ColumnsClassifier",
+           "ColumnsRegressor",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
            "ExtraTreesClassifier",
            "ExtraTreesRegressor",
+           "FrequencyEncoder",
            "GBDTClassifier",
            "GBDTRegressor",
+           "HashingEncoder",
            "Imputer",
            "LinearRegression",
            "LogisticRegression",
            "MaxAbsScaler",
            "MinMaxScaler",
+           "OneHotEncoder",
+           "OrdinalEncoder",
            "RandomForestClassifier",
            "RandomForestRegressor",
            "RobustScaler",
-           "StandardScaler"]
+           "StandardScaler",
+           "TargetEncoder",
+           "TargetEncoderClassifier",
+           "TargetEncoderRegressor"]
 
 
 class BaselineClassifier(LibmlClassifier):
@@ -170,6 +181,294 @@ class BaselineRegressor(LibmlRegressor):
         """
         return self._fit_regressor(X, y, sample_weight, None,
                                    progress=progress, cancel=cancel)
+
+
+class BinaryEncoder(LibmlTransformer):
+    """Categories as binary digits.
+
+    Writes the number of each level in binary digits, a column for each: few
+    columns for many levels. Missing values are all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "binary_encoder"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class ColumnsClassifier(LibmlClassifier):
+    """Branches for different columns for classification.
+
+    Takes columns through different steps: each branch is a pipeline with columns
+    of its own, and what they make stands beside each other.
+
+    Parameters
+    ----------
+    branches : "pipeline"
+        Names of the branches. Each is a pipeline: set "name.columns" and
+        "name.steps". Also: transformers.
+    rest : "keep", "drop", default "keep"
+        What becomes of the columns that no branch takes. Also: remainder.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "columns"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        branches=None,
+        rest='keep',
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        n_jobs=None,
+    ):
+        self.branches = branches
+        self.rest = rest
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, None,
+                                    progress=progress, cancel=cancel)
+
+
+class ColumnsRegressor(LibmlRegressor):
+    """Branches for different columns for regression.
+
+    Takes columns through different steps: each branch is a pipeline with columns
+    of its own, and what they make stands beside each other.
+
+    Parameters
+    ----------
+    branches : "pipeline"
+        Names of the branches. Each is a pipeline: set "name.columns" and
+        "name.steps". Also: transformers.
+    rest : "keep", "drop", default "keep"
+        What becomes of the columns that no branch takes. Also: remainder.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "columns"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        branches=None,
+        rest='keep',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.branches = branches
+        self.rest = rest
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, None,
+                                   progress=progress, cancel=cancel)
+
+
+class Columns(LibmlTransformer):
+    """Branches for different columns.
+
+    Takes columns through different steps: each branch is a pipeline with columns
+    of its own, and what they make stands beside each other.
+
+    Parameters
+    ----------
+    branches : "pipeline"
+        Names of the branches. Each is a pipeline: set "name.columns" and
+        "name.steps". Also: transformers.
+    rest : "keep", "drop", default "keep"
+        What becomes of the columns that no branch takes. Also: remainder.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "columns"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        branches=None,
+        rest='keep',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.branches = branches
+        self.rest = rest
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
 
 
 class DecisionTreeClassifier(LibmlClassifier):
@@ -684,6 +983,78 @@ class ExtraTreesRegressor(LibmlRegressor):
         values = self._per_feature("importance")
         total = values.sum()
         return values / total if total else values
+
+
+class FrequencyEncoder(LibmlTransformer):
+    """Categories as frequencies.
+
+    Replaces each level of a category by how often it occurred in training.
+    Missing values count as a level.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    measure : "share", "count", default "share"
+        The share of the rows, or their number.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "frequency_encoder"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        measure='share',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.measure = measure
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
 
 
 class GBDTClassifier(LibmlClassifier):
@@ -1385,6 +1756,84 @@ class GBDTRegressor(LibmlRegressor):
         return values / total if total else values
 
 
+class HashingEncoder(LibmlTransformer):
+    """Categories hashed into columns.
+
+    Gives each level of a category one of a fixed number of columns, by a hash of
+    its text. Missing values are all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_columns : int, default 8
+        Columns for each category. Range: [1, 65536]. Also: n_components,
+        n_features.
+    signed : bool, default true
+        Levels that share a column may have opposite signs, so that they cancel
+        out on average. Also: alternate_sign.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "hashing_encoder"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_columns=8,
+        signed=True,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_columns = n_columns
+        self.signed = signed
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class Imputer(LibmlTransformer):
     """Missing values filled.
 
@@ -1890,6 +2339,165 @@ class MinMaxScaler(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class OneHotEncoder(LibmlTransformer):
+    """A column per level.
+
+    Makes a column of 0 and 1 for each level of a category. Rare levels can share
+    one. Levels that training did not have count as missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    drop : "none", "first", "if_binary", default "none"
+        Leave the column of the first level out: never, always, or when there are
+        two.
+    min_frequency : float, default 0.0
+        Levels with fewer rows share a column. Below 1: a share of the rows.
+        Range: [0, inf).
+    max_levels : int, default 0
+        At most so many columns for a category: its rarest levels share one. 0: no
+        limit. Range: [0, 1000000]. Also: max_categories.
+    indicators : bool, default true
+        A column for missing values, where training had some.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "one_hot_encoder"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        drop='none',
+        min_frequency=0.0,
+        max_levels=0,
+        indicators=True,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.drop = drop
+        self.min_frequency = min_frequency
+        self.max_levels = max_levels
+        self.indicators = indicators
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class OrdinalEncoder(LibmlTransformer):
+    """Categories as whole numbers.
+
+    Replaces each level of a category by its number in sorted order, from 0.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    missing_value : float, default NaN
+        The number of missing values and of levels that training did not have.
+        Also: encoded_missing_value, unknown_value.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "ordinal_encoder"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        missing_value=nan,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.missing_value = missing_value
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class RandomForestClassifier(LibmlClassifier):
     """Random forest for classification.
 
@@ -2329,4 +2937,256 @@ class StandardScaler(LibmlTransformer):
         self
         """
         return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
+class TargetEncoderClassifier(LibmlClassifier):
+    """Categories as means of the target for classification.
+
+    Replaces each level of a category by the mean of the target among its rows (of
+    classes their shares), drawn towards the mean of all rows. In a pipeline the
+    rows of training are cross-fitted.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    smooth : string, default "auto"
+        How far a level's mean is drawn towards the mean of all rows: a number of
+        rows, or auto: as far as its own variance asks for. Also: smoothing.
+    folds : int, default 5
+        In a pipeline, rows of training get numbers learned from other folds. 1:
+        from all rows, which lets the next step see the target. Range: [1, 100].
+        Also: cv, n_folds.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "target_encoder"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        smooth='auto',
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.smooth = smooth
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, None, None,
+                                    progress=progress, cancel=cancel)
+
+
+class TargetEncoderRegressor(LibmlRegressor):
+    """Categories as means of the target for regression.
+
+    Replaces each level of a category by the mean of the target among its rows (of
+    classes their shares), drawn towards the mean of all rows. In a pipeline the
+    rows of training are cross-fitted.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    smooth : string, default "auto"
+        How far a level's mean is drawn towards the mean of all rows: a number of
+        rows, or auto: as far as its own variance asks for. Also: smoothing.
+    folds : int, default 5
+        In a pipeline, rows of training get numbers learned from other folds. 1:
+        from all rows, which lets the next step see the target. Range: [1, 100].
+        Also: cv, n_folds.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "target_encoder"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        smooth='auto',
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.smooth = smooth
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, None, None,
+                                   progress=progress, cancel=cancel)
+
+
+class TargetEncoder(LibmlTransformer):
+    """Categories as means of the target.
+
+    Replaces each level of a category by the mean of the target among its rows (of
+    classes their shares), drawn towards the mean of all rows. In a pipeline the
+    rows of training are cross-fitted.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    smooth : string, default "auto"
+        How far a level's mean is drawn towards the mean of all rows: a number of
+        rows, or auto: as far as its own variance asks for. Also: smoothing.
+    folds : int, default 5
+        In a pipeline, rows of training get numbers learned from other folds. 1:
+        from all rows, which lets the next step see the target. Range: [1, 100].
+        Also: cv, n_folds.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "target_encoder"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        smooth='auto',
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.smooth = smooth
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)

@@ -57,6 +57,50 @@ class BaselineRegressor(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class BinaryEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class ColumnsClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        branches: Optional[Literal["pipeline"]] = ...,
+        rest: Optional[Literal["keep", "drop"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class ColumnsRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        branches: Optional[Literal["pipeline"]] = ...,
+        rest: Optional[Literal["keep", "drop"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class Columns(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        branches: Optional[Literal["pipeline"]] = ...,
+        rest: Optional[Literal["keep", "drop"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class DecisionTreeClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -136,6 +180,17 @@ class ExtraTreesRegressor(LibmlRegressor):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class FrequencyEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        measure: Optional[Literal["share", "count"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -258,6 +313,18 @@ class GBDTRegressor(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class HashingEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_columns: Optional[int] = ...,
+        signed: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class Imputer(LibmlTransformer):
     def __init__(
         self,
@@ -325,6 +392,31 @@ class MinMaxScaler(LibmlTransformer):
         columns: Optional[Sequence[str]] = ...,
         range: Optional[Sequence[float]] = ...,
         clip: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class OneHotEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        drop: Optional[Literal["none", "first", "if_binary"]] = ...,
+        min_frequency: Optional[float] = ...,
+        max_levels: Optional[int] = ...,
+        indicators: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class OrdinalEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        missing_value: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -398,5 +490,44 @@ class StandardScaler(LibmlTransformer):
         with_std: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class TargetEncoderClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        smooth: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class TargetEncoderRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        smooth: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class TargetEncoder(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        smooth: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...

@@ -33,9 +33,9 @@ static inline ML_CHECK ml_status ml_pipeline_set_steps(
 }
 
 /**
- * The columns to work on: names, patterns with *, or kinds: number, category, text,
- * date. The others pass unchanged. Not set: all that it can work on. Several with
- * commas, "a, b", or as ["a", "b"].
+ * The columns that it works on, for branches of `columns`: names, patterns with *, or
+ * kinds: number, category, text, date. The others are left out. Not set: all. Several
+ * with commas, "a, b", or as ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_pipeline_set_columns(
     ml_estimator *estimator, const char *value, ml_error *error)

@@ -49,6 +49,15 @@ ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
                              const mli_design *design, int fitted, mli_design **out,
                              ml_error *err);
 
+/* A plan that hands those features on that are chosen[j]. */
+ml_status mli_gather_plan(ml_context *ctx, int64_t n_features, const uint8_t *chosen,
+                          mli_plan **out, ml_error *err);
+/* The features that the parameter `columns` of a pipeline names: chosen[n_features], and
+ * *all when it names none. */
+ml_status mli_pipeline_columns(const mli_inputs *in, const ml_params *params,
+                               uint8_t *chosen, int *all, ml_error *err);
+extern const mli_algorithm mli_pipeline;
+
 /* A plan that runs plans one after another; takes them and the models over, also on
  * failure. */
 ml_status mli_chain_plan(ml_context *ctx, mli_plan **plans, int64_t n, mli_parts *models,

@@ -178,6 +178,14 @@ ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
 {
     mli_inputs *outputs = NULL;
     ml_table *table = NULL;
+    if (fitted && model->algorithm->resample) {
+        mli_fit job = {.ctx = whole->ctx,
+                       .params = model->params,
+                       .train = design,
+                       .run = whole->run,
+                       .model = (ml_model *)(uintptr_t)model};
+        return model->algorithm->resample(&job, out, err);
+    }
     ml_status status = mli_part_outputs(model, design->inputs, &outputs, err);
     if (status) return status;
     if (fitted && model->algorithm->train_rows)

@@ -17,7 +17,11 @@ static const mli_param params[] = {
      "The steps in order: names of algorithms, or name=algorithm. The parameters of a "
      "step are set as \"name.parameter\".",
      "0.1"},
-    MLI_PARAM_COLUMNS,
+    {"columns", "select", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
+     "The columns that it works on, for branches of `columns`: names, patterns with *, "
+     "or "
+     "kinds: number, category, text, date. The others are left out. Not set: all.",
+     "0.1"},
     MLI_PARAM_END};
 
 static ml_status no_steps(ml_error *err)
@@ -47,36 +51,106 @@ static ml_status list_steps(ml_context *ctx, const ml_params *p, mli_parts *out,
     return status;
 }
 
+ml_status mli_pipeline_columns(const mli_inputs *in, const ml_params *p, uint8_t *chosen,
+                               int *all, ml_error *err)
+{
+    const char *const *items;
+    int64_t n = 0;
+    *all = mli_get_strs(p, "columns", &items) == 0;
+    memset(chosen, 1, (size_t)in->n_features);
+    if (*all) return ML_OK;
+    ml_status status = mli_prepare_pick(in, p, MLI_TAKES_ALL, chosen, err);
+    for (int64_t j = 0; j < in->n_features && !status; j++) n += chosen[j];
+    if (status || n) return status;
+    mli_fail(err, ML_E_DATA, "no column is of the kind that it works on");
+    return mli_error_at(err, ML_E_DATA, "params.columns");
+}
+
+/* What the first step gets; *chosen is NULL when it is everything. */
+static ml_status first_inputs(const mli_inputs *in, const ml_params *p, mli_inputs **out,
+                              uint8_t **chosen, ml_error *err)
+{
+    int all;
+    *chosen = mli_calloc(in->ctx, (size_t)in->n_features, 1);
+    if (!*chosen) return mli_nomem(err);
+    ml_status status = mli_pipeline_columns(in, p, *chosen, &all, err);
+    if (!status && all) {
+        *out = mli_inputs_ref((mli_inputs *)(uintptr_t)in);
+    } else if (!status) {
+        status = mli_inputs_select(in, *chosen, out, err);
+    }
+    if (!status && !all) return ML_OK;
+    mli_free(in->ctx, *chosen);
+    *chosen = NULL;
+    return status;
+}
+
 /* ---- fitting ---- */
 
-/* Moves a design on through a fitted step. The one before is freed, but for the first. */
-static ml_status advance(mli_fit *job, const ml_model *m, int fitted,
-                         const mli_design *first, const mli_design **at, ml_error *err)
+/* The designs that a fit goes through: `own` ones are freed. */
+typedef struct {
+    mli_design *train, *valid;
+    int own;
+} stage;
+
+static void stage_free(stage *s)
 {
-    mli_design *next = NULL;
-    if (!*at) return ML_OK;
-    ml_status status = mli_part_transform(job, m, *at, fitted, &next, err);
-    if (status) return status;
-    if (*at != first) mli_design_free((mli_design *)(uintptr_t)*at);
-    *at = next;
+    if (!s->own) return;
+    mli_design_free(s->train);
+    mli_design_free(s->valid);
+}
+
+/* The columns of the job that the first step gets. */
+static ml_status first_stage(mli_fit *job, stage *s, ml_error *err)
+{
+    mli_inputs *in = NULL;
+    uint8_t *chosen = NULL;
+    *s = (stage){(mli_design *)(uintptr_t)job->train, (mli_design *)(uintptr_t)job->valid,
+                 0};
+    ml_status status = first_inputs(job->train->inputs, job->params, &in, &chosen, err);
+    if (status || !chosen) {
+        mli_inputs_free(in);
+        return status;
+    }
+    *s = (stage){.own = 1};
+    status = mli_design_replace(job->train, in, job->train->table, &s->train, err);
+    if (!status && job->valid)
+        status = mli_design_replace(job->valid, in, job->valid->table, &s->valid, err);
+    mli_free(job->ctx, chosen);
+    mli_inputs_free(in);
+    if (status) stage_free(s);
+    return status;
+}
+
+/* Moves the designs on through a fitted step. */
+static ml_status advance(mli_fit *job, const ml_model *m, stage *s, ml_error *err)
+{
+    stage next = {.own = 1};
+    ml_status status = mli_part_transform(job, m, s->train, 1, &next.train, err);
+    if (!status && s->valid)
+        status = mli_part_transform(job, m, s->valid, 0, &next.valid, err);
+    if (status) {
+        stage_free(&next);
+        return status;
+    }
+    stage_free(s);
+    *s = next;
     return ML_OK;
 }
 
 static ml_status fit_steps(mli_fit *job, mli_parts *p, ml_error *err)
 {
-    const mli_design *train = job->train, *valid = job->valid;
-    ml_status status = ML_OK;
+    stage s;
+    ml_status status = first_stage(job, &s, err);
+    if (status) return status;
     for (int64_t i = 0; i < p->n && !status; i++) {
         int last = i == p->n - 1;
         double from = 0.2 * (double)i / (double)p->n;
         double to = last ? 1 : 0.2 * (double)(i + 1) / (double)p->n;
-        status = mli_part_fit(job, p, i, train, valid, from, to, err);
-        if (last || status) break;
-        status = advance(job, p->model[i], 1, job->train, &train, err);
-        if (!status) status = advance(job, p->model[i], 0, job->valid, &valid, err);
+        status = mli_part_fit(job, p, i, s.train, s.valid, from, to, err);
+        if (!status && !last) status = advance(job, p->model[i], &s, err);
     }
-    if (train != job->train) mli_design_free((mli_design *)(uintptr_t)train);
-    if (valid != job->valid) mli_design_free((mli_design *)(uintptr_t)valid);
+    stage_free(&s);
     return status;
 }
 
@@ -92,11 +166,16 @@ static ml_status fit(mli_fit *job, ml_error *err)
 
 /* ---- the model ---- */
 
-/* All steps as models; `check`: those of a file, for the first time. */
-static ml_status load_steps(const ml_model *m, int checking, mli_parts *p, ml_error *err)
+/* All steps as models; `checking`: those of a file, for the first time. *chosen
+ * (nullable) as of first_inputs. */
+static ml_status load_steps(const ml_model *m, int checking, mli_parts *p,
+                            uint8_t **chosen, ml_error *err)
 {
-    mli_inputs *in = mli_inputs_ref(m->inputs), *next;
+    mli_inputs *in = NULL, *next;
+    uint8_t *picked = NULL;
     ml_status status = list_steps(m->ctx, m->params, p, err);
+    if (status) return status;
+    status = first_inputs(m->inputs, m->params, &in, &picked, err);
     for (int64_t i = 0; !status && i < p->n; i++) {
         status = mli_part_load(m, p, i, in, err);
         if (!status && checking) status = mli_part_check(p->model[i], err);
@@ -108,23 +187,53 @@ static ml_status load_steps(const ml_model *m, int checking, mli_parts *p, ml_er
     }
     mli_inputs_free(in);
     if (status) mli_parts_free(p);
+    if (!status && chosen)
+        *chosen = picked;
+    else
+        mli_free(m->ctx, picked);
+    return status;
+}
+
+static ml_status make_plans(const ml_model *m, const char *kind, const mli_parts *p,
+                            const uint8_t *chosen, mli_plan **plans, int64_t *n,
+                            ml_error *err)
+{
+    ml_status status = ML_OK;
+    *n = 0;
+    if (chosen)
+        status =
+            mli_gather_plan(m->ctx, m->inputs->n_features, chosen, &plans[(*n)++], err);
+    for (int64_t i = 0; i < p->n && !status; i++) {
+        const char *step = i == p->n - 1 ? kind : "transform";
+        if (mli_part_algorithm(&p->part[i])->fit_only) continue;
+        status = mli_plan_new(p->model[i], step, NULL, &plans[*n], err);
+        if (!status) ++*n;
+    }
     return status;
 }
 
 static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
 {
     mli_parts p = {0};
+    uint8_t *chosen = NULL;
     int64_t n = 0;
-    ml_status status = load_steps(m, 0, &p, err);
+    ml_status status = load_steps(m, 0, &p, &chosen, err);
     if (status) return status;
-    mli_plan **plans = mli_calloc(m->ctx, (size_t)p.n, sizeof(mli_plan *));
+    mli_plan **plans = mli_calloc(m->ctx, (size_t)p.n + 2, sizeof(mli_plan *));
     if (!plans) status = mli_nomem(err);
-    for (; n < p.n && !status; n++) {
-        const char *step = n == p.n - 1 ? kind : "transform";
-        status = mli_plan_new(p.model[n], step, NULL, &plans[n], err);
+    if (!status) status = make_plans(m, kind, &p, chosen, plans, &n, err);
+    if (!status && n == 0) { /* nothing that a prediction does */
+        uint8_t *all = mli_calloc(m->ctx, (size_t)m->inputs->n_features, 1);
+        if (!all) status = mli_nomem(err);
+        if (all) memset(all, 1, (size_t)m->inputs->n_features);
+        if (all)
+            status =
+                mli_gather_plan(m->ctx, m->inputs->n_features, all, &plans[n++], err);
+        mli_free(m->ctx, all);
     }
+    mli_free(m->ctx, chosen);
     if (!status) return mli_chain_plan(m->ctx, plans, n, &p, out, err);
-    for (int64_t i = 0; plans && i < p.n; i++) mli_plan_free(plans[i]);
+    for (int64_t i = 0; plans && i < n; i++) mli_plan_free(plans[i]);
     mli_free(m->ctx, plans);
     mli_parts_free(&p);
     return status;
@@ -133,7 +242,7 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
 static ml_status outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
     mli_parts p = {0};
-    ml_status status = load_steps(m, 0, &p, err);
+    ml_status status = load_steps(m, 0, &p, NULL, err);
     if (status) return status;
     status = mli_model_outputs(p.model[p.n - 1], out, err);
     mli_parts_free(&p);
@@ -143,8 +252,34 @@ static ml_status outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 static ml_status check(const ml_model *m, ml_error *err)
 {
     mli_parts p = {0};
-    ml_status status = load_steps(m, 1, &p, err);
+    ml_status status = load_steps(m, 1, &p, NULL, err);
     if (!status) mli_parts_free(&p);
+    return status;
+}
+
+/* As a step of another pipeline: what its steps give for training. */
+static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
+{
+    mli_parts p = {0};
+    stage s;
+    ml_status status = load_steps(job->model, 0, &p, NULL, err);
+    if (status) return status;
+    mli_fit own = *job;
+    own.valid = NULL;
+    status = first_stage(&own, &s, err);
+    if (status) {
+        mli_parts_free(&p);
+        return status;
+    }
+    for (int64_t i = 0; i < p.n && !status; i++)
+        status = advance(&own, p.model[i], &s, err);
+    if (!status && s.train->rows != job->train->rows)
+        status = mli_fail(err, ML_E_UNSUPPORTED,
+                          "steps that change the rows of training cannot stand in a "
+                          "branch or an inner pipeline");
+    if (!status) mli_design_rows(s.train, 0, s.train->rows, out, s.train->n_features);
+    stage_free(&s);
+    mli_parts_free(&p);
     return status;
 }
 
@@ -193,7 +328,6 @@ static const mli_kind kinds[] = {
     {"transform", "rows, columns", "The columns of the last step, where it makes some."},
     {NULL, NULL, NULL}};
 
-extern const mli_algorithm mli_pipeline;
 const mli_algorithm mli_pipeline = {
     .head = {.name = "pipeline",
              .title = "steps one after another",
@@ -217,5 +351,6 @@ const mli_algorithm mli_pipeline = {
     .check = check,
     .outputs = outputs,
     .offers = offers,
+    .train_rows = train_rows,
     .describe = describe,
 };

@@ -141,6 +141,11 @@ void mli_prepare_counts(const mli_design *d, int64_t feature, double *counts);
 #define MLI_PREPARE_HEAD                                                                 \
     .family = "prepare", .since = "0.1", .sort = MLI_SORT_ALGORITHM,                     \
     .tasks = MLI_TASK_TRANSFORM, .kinds = mli_transform_kinds
+/* The same for those that look at a target. */
+#define MLI_LEARN_HEAD                                                                   \
+    .family = "prepare", .since = "0.1", .sort = MLI_SORT_ALGORITHM,                     \
+    .tasks = MLI_TASK_TRANSFORM | MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION,         \
+    .kinds = mli_transform_kinds
 #define MLI_CAN_PREPARE (MLI_CAN_MISSING | MLI_CAN_CATEGORIES)
 
 #endif
