@@ -573,6 +573,25 @@ local function put(params, name, value)
     return C.ml_params_set_str(params, name, value, err)
 end
 
+-- Values by name; {gbdt = {n_trees = 9}} is the parameter gbdt.n_trees of a pipeline.
+local function put_all(params, values, prefix, depth)
+    if depth > 8 then
+        error(('option "%s": tables in tables, too deep'):format(prefix), 0)
+    end
+    for key, item in pairs(values) do
+        if type(key) ~= "string" then
+            error(("options are named: {name = value}, got the key of type %s")
+                  :format(type(key)), 0)
+        end
+        local name = prefix and prefix .. "." .. key or key
+        if type(item) == "table" and #item == 0 and next(item) ~= nil then
+            put_all(params, item, name, depth + 1)
+        elseif put(params, name, item) < 0 then
+            error(to_text(C.ml_error_message(err)), 0)
+        end
+    end
+end
+
 local default -- the default context, made when first needed
 
 local function default_context()
@@ -605,13 +624,7 @@ local function options(value, n, name)
         error(to_text(C.ml_error_message(err)), 3)
     end
     local handle = made("params", out[0])
-    for key, item in pairs(value) do
-        if type(key) ~= "string" then
-            error(("options are named: {name = value}, got the key of type %s")
-                  :format(type(key)), 3)
-        end
-        if put(handle._ptr, key, item) < 0 then error(to_text(C.ml_error_message(err)), 3) end
-    end
+    put_all(handle._ptr, value, nil, 0)
     return handle._ptr, handle
 end
 

@@ -364,15 +364,36 @@ ml_status lml_put(lua_State *L, ml_params *params, const char *name, ml_error *e
     }
 }
 
-static ml_status put_all(lua_State *L, int from, ml_params *params, ml_error *error)
+/* Is the value at the top a table of values by name? */
+static int is_nested(lua_State *L)
+{
+    if (!lua_istable(L, -1) || lml_rawlen(L, -1) > 0) return 0;
+    lua_pushnil(L);
+    if (!lua_next(L, -2)) return 0;
+    lua_pop(L, 2);
+    return 1;
+}
+
+/* Values by name; {gbdt = {n_trees = 9}} is the parameter gbdt.n_trees of a pipeline. */
+static ml_status put_all(lua_State *L, int from, const char *prefix, int depth,
+                         ml_params *params, ml_error *error)
 {
     ml_status status = ML_OK;
+    luaL_checkstack(L, LUA_MINSTACK, "options");
+    if (depth > 8) luaL_error(L, "option \"%s\": tables in tables, too deep", prefix);
     for (lua_pushnil(L); status == ML_OK && lua_next(L, from);) {
         if (lua_type(L, -2) != LUA_TSTRING)
             luaL_error(L, "options are named: {name = value}, got the key of type %s",
                        luaL_typename(L, -2));
-        status = lml_put(L, params, lua_tostring(L, -2), error);
-        lua_pop(L, 1);
+        const char *name = lua_tostring(L, -2);
+        if (prefix)
+            name = lua_pushfstring(L, "%s.%s", prefix, name);
+        else
+            lua_pushvalue(L, -2);
+        lua_insert(L, -2); /* the name stays alive below the value */
+        status = is_nested(L) ? put_all(L, lua_gettop(L), name, depth + 1, params, error)
+                              : lml_put(L, params, name, error);
+        lua_pop(L, 2);
     }
     return status;
 }
@@ -389,7 +410,7 @@ ml_params *lml_options(lua_State *L, int arg)
     ml_status status = lml_default(state, &context);
     if (status == ML_OK) status = ml_params_new(context, &params, state->error);
     if (status == ML_OK) lml_made(L, handle, LML_PARAMS, params);
-    if (status == ML_OK) status = put_all(L, arg, params, state->error);
+    if (status == ML_OK) status = put_all(L, arg, NULL, 0, params, state->error);
     if (status < 0) luaL_error(L, "%s", ml_error_message(state->error));
     lua_settop(L, top);
     handle->temp = 1;

@@ -258,6 +258,20 @@ function tests.parameters()
     fails("ML_E_PARSE", ".", set:read_yaml("a: ["))
 end
 
+function tests.pipelines()
+    local e = ml.assert(ml.pipeline({ target = "y", features = { "x" },
+                                      steps = { "imputer", "model=gbdt" },
+                                      model = { n_trees = 3, min_data_in_leaf = 1 } }))
+    equal(e:params()["model.n_trees"], 3)
+    local m = ml.assert(e:fit(small_table()))
+    check(m:predictor():row({ x = 8 })[1] > m:predictor():row({ x = 1 })[1])
+    fails("ML_E_NAME", "n_tres", e:set({ model = { n_tres = 3 } }))
+    local loop = {}
+    loop.again = loop
+    raises("too deep", e.set, e, loop)
+    raises("options are named", e.set, e, { model = { [true] = 1 } })
+end
+
 function tests.schemas()
     local s = ml.schema("gbdt")
     local found
