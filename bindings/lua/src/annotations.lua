@@ -296,6 +296,30 @@ function estimator:set(name, value) end
 ---@return libml.model?, libml.error?
 function estimator:fit(train, valid, progress) end
 
+---What a function of gradients gets after each round; it fills gradients and hessians.
+---@class libml.round
+---@field rows integer
+---@field outputs integer
+---@field labels libml.vector
+---@field weights? libml.vector
+---@field scores libml.vector rows by outputs, row by row
+---@field gradients libml.vector
+---@field hessians libml.vector
+
+---What later fits minimise.
+---@param f? fun(round: libml.round)
+---@return libml.estimator?, libml.error?
+function estimator:set_objective(f) end
+
+---What early stopping of later fits watches.
+---@param f? fun(round: libml.round): number
+---@param maximize? boolean
+---@return libml.estimator?, libml.error?
+function estimator:set_metric(f, maximize) end
+
+---@return libml.estimator?, libml.error?
+function estimator:clone() end
+
 ---@param path string
 ---@param options? libml.options
 ---@return libml.model?, libml.error?

@@ -47,7 +47,8 @@ static int callback_error(lml_call *call)
     lua_State *L = call->L;
     const char *text = lua_tostring(L, call->problem);
     ml_error *error = call->error;
-    if (!text && luaL_callmeta(L, call->problem, "__tostring")) text = lua_tostring(L, -1);
+    if (!text && luaL_callmeta(L, call->problem, "__tostring"))
+        text = lua_tostring(L, -1);
     lua_pushfstring(L, "the callback raised an error: %s",
                     text ? text : luaL_typename(L, call->problem));
     ml_error_set(error, ML_E_CALLBACK, lua_tostring(L, -1));
@@ -110,8 +111,9 @@ static int32_t answer(lua_State *L)
     if (text && !strcmp(text, "continue")) return ML_CONTINUE;
     if (text && !strcmp(text, "stop")) return ML_STOP_KEEP;
     if (text && !strcmp(text, "cancel")) return ML_CANCEL;
-    return luaL_error(L, "a progress function answers \"continue\", \"stop\" or "
-                         "\"cancel\", not %s",
+    return luaL_error(L,
+                      "a progress function answers \"continue\", \"stop\" or "
+                      "\"cancel\", not %s",
                       text ? text : luaL_typename(L, -1));
 }
 
@@ -150,6 +152,122 @@ lml_call *lml_progress_begin(lua_State *L, int arg)
 {
     if (!lua_isnoneornil(L, arg)) luaL_checktype(L, arg, LUA_TFUNCTION);
     return lml_call_begin(L, lua_isnoneornil(L, arg) ? 0 : arg, progress_trampoline);
+}
+
+/* ---- rounds of a fit ---- */
+
+static void vector_field(lua_State *L, const char *name, const double *values,
+                         int64_t count)
+{
+    lml_vector *vector = lml_new_vector(L, count);
+    if (values) memcpy(vector->values, values, (size_t)count * sizeof *values);
+    lua_setfield(L, -2, name);
+}
+
+/* The table that the functions get. */
+static void push_round(lua_State *L, const lml_round *r)
+{
+    int64_t n = r->rows * r->outputs;
+    lua_createtable(L, 0, 7);
+    integer_field(L, "rows", r->rows);
+    integer_field(L, "outputs", r->outputs);
+    vector_field(L, "labels", r->labels, r->rows);
+    if (r->weights) vector_field(L, "weights", r->weights, r->rows);
+    vector_field(L, "scores", r->scores, n);
+    if (!r->gradients) return;
+    vector_field(L, "gradients", NULL, n);
+    vector_field(L, "hessians", NULL, n);
+}
+
+/* What the function left in a field of the table at 1: the vector, or another one. */
+static void take_field(lua_State *L, const char *name, double *out, int64_t count)
+{
+    lua_getfield(L, 1, name);
+    const lml_vector *vector = lml_test(L, -1, LML_VECTOR);
+    if (!vector || vector->count != count)
+        luaL_error(L, "%s is no vector of %d numbers", name, (int)count);
+    memcpy(out, vector->values, (size_t)count * sizeof *out);
+    lua_pop(L, 1);
+}
+
+/* Arguments: the call, the function. */
+static int objective_trampoline(lua_State *L)
+{
+    const lml_call *call = lua_touserdata(L, 1);
+    const lml_round *r = call->data;
+    push_round(L, r);
+    lua_pushvalue(L, -1);
+    lua_insert(L, 1);
+    lua_call(L, 1, 0);
+    take_field(L, "gradients", r->gradients, r->rows * r->outputs);
+    take_field(L, "hessians", r->hessians, r->rows * r->outputs);
+    lua_pushnil(L);
+    return 1;
+}
+
+static int metric_trampoline(lua_State *L)
+{
+    const lml_call *call = lua_touserdata(L, 1);
+    const lml_round *r = call->data;
+    push_round(L, r);
+    lua_call(L, 1, 1);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+        luaL_error(L, "a metric gives a number, not a %s", luaL_typename(L, -1));
+    *r->value = lua_tonumber(L, -1);
+    return 1;
+}
+
+void lml_round_begin(lml_call *call, lml_round *round, int function, int metric)
+{
+    lua_State *L = call->L;
+    luaL_checkstack(L, 2 * LUA_MINSTACK, "a callback");
+    for (int i = 1; i <= LML_TYPES + 1; i++) lua_pushvalue(L, lua_upvalueindex(i));
+    lua_pushcclosure(L, metric ? metric_trampoline : objective_trampoline, LML_TYPES + 1);
+    *round = (lml_round){.call = call, .function = function, .trampoline = lua_gettop(L)};
+}
+
+/* Calls the function of the round instead of the progress function. */
+static int32_t call_round(lml_round *round)
+{
+    lml_call *call = round->call;
+    int function = call->function, trampoline = call->trampoline;
+    call->data = round;
+    call->function = round->function;
+    call->trampoline = round->trampoline;
+    int done = lml_call_back(call);
+    if (done) lua_pop(call->L, 1);
+    call->function = function;
+    call->trampoline = trampoline;
+    return done ? 0 : -1;
+}
+
+int32_t lml_on_objective(int64_t rows, int64_t outputs, const double *labels,
+                         const double *weights, const double *scores, double *gradients,
+                         double *hessians, void *user)
+{
+    lml_round *round = user;
+    round->rows = rows;
+    round->outputs = outputs;
+    round->labels = labels;
+    round->weights = weights;
+    round->scores = scores;
+    round->gradients = gradients;
+    round->hessians = hessians;
+    return call_round(round);
+}
+
+int32_t lml_on_metric(int64_t rows, int64_t outputs, const double *labels,
+                      const double *weights, const double *scores, double *value,
+                      void *user)
+{
+    lml_round *round = user;
+    round->rows = rows;
+    round->outputs = outputs;
+    round->labels = labels;
+    round->weights = weights;
+    round->scores = scores;
+    round->value = value;
+    return call_round(round);
 }
 
 /* ---- streams ---- */

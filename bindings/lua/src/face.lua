@@ -21,7 +21,7 @@ for kind, names in pairs({
                 "table_read_csv", "table_read_csv_io", "table_read_arrow",
                 "table_read_tensor", "tensor_read_dlpack" },
     params = { "put", "yaml", "values", "type", "name", "count" },
-    estimator = { "put", "values" },
+    estimator = { "put", "values", "custom" },
     model = { "values", "get_tensor", "save_file" },
     report = { "save_file" },
     predictor = { "sizes" },
@@ -401,6 +401,44 @@ function on_estimator.params(e) return plain_values(raw.estimator_values(e)) end
 function on_estimator.set(e, name, value)
     if type(name) == "string" then name = { [name] = value } end
     return raw.estimator_put(e, name)
+end
+
+-- Functions of gradients and metrics, by estimator. Copies share them.
+local custom = setmetatable({}, { __mode = "k" })
+
+local function set_custom(e, name, f, maximize)
+    if f ~= nil and type(f) ~= "function" then
+        misuse(3, "a function is expected, not a %s", type(f))
+    end
+    local done, err = raw.estimator_custom(e, name, f ~= nil, maximize or false)
+    if not done then return nil, err end
+    local have = custom[e] or {}
+    custom[e] = { objective = have.objective, metric = have.metric, maximize = have.maximize }
+    custom[e][name] = f
+    if name == "metric" then custom[e].maximize = maximize end
+    return e
+end
+
+-- f gets {rows, outputs, labels, weights, scores, gradients, hessians} after each round and
+-- fills the last two.
+function on_estimator.set_objective(e, f) return set_custom(e, "objective", f) end
+
+-- f gets the same without them, of the validation rows, and gives a number.
+function on_estimator.set_metric(e, f, maximize)
+    return set_custom(e, "metric", f, maximize)
+end
+
+function on_estimator.fit(e, train, valid, progress)
+    local have = raw.type(e) == "estimator" and custom[e] or {}
+    return raw.estimator_fit(e, train, valid, progress, have.objective, have.metric,
+                             have.maximize)
+end
+
+function on_estimator.clone(e)
+    local copy, err = raw.estimator_clone(e)
+    if not copy then return nil, err end
+    custom[copy] = custom[e]
+    return copy
 end
 
 function methods.params.get(p, name) return plain_values(raw.params_values(p))[name] end

@@ -174,14 +174,106 @@ function raw.estimator_put(estimator, given)
     return estimator
 end
 
-function raw.estimator_fit(estimator, train, valid, progress)
+-- ---- functions of gradients and metrics ----
+
+local function vector_of(numbers, count)
+    local vector = new_vector(count)
+    if numbers ~= nil then copy(vector._values, numbers, count * 8) end
+    return vector
+end
+
+local function round_of(rows, outputs, labels, weights, scores)
+    rows, outputs = tonumber(rows), tonumber(outputs)
+    return {
+        rows = rows, outputs = outputs, labels = vector_of(labels, rows),
+        weights = weights ~= nil and vector_of(weights, rows) or nil,
+        scores = vector_of(scores, rows * outputs),
+    }
+end
+
+-- Calls another function of the running call than that of its progress.
+local function call_instead(f, round)
+    local call = running[#running]
+    local progress, accept = call.f, call.accept
+    call.f, call.accept = f, nil
+    local done, answer = call_back(call, round)
+    call.f, call.accept = progress, accept
+    return done, answer
+end
+
+local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, weights, scores,
+                                                      gradients, hessians)
+    local round = round_of(rows, outputs, labels, weights, scores)
+    local count = round.rows * round.outputs
+    round.gradients, round.hessians = new_vector(count), new_vector(count)
+    local objective = running[#running].objective
+    local done = call_instead(function()
+        objective(round)
+        for _, name in ipairs({ "gradients", "hessians" }) do
+            if not istype(vector_t, round[name]) or round[name]._count ~= count then
+                error(("%s is no vector of %d numbers"):format(name, count), 0)
+            end
+        end
+    end)
+    if not done then return -1 end
+    copy(gradients, round.gradients._values, count * 8)
+    copy(hessians, round.hessians._values, count * 8)
+    return 0
+end)
+
+local on_metric = cast("ml_metric_fn", function(rows, outputs, labels, weights, scores, value)
+    local metric = running[#running].metric
+    local done, answer = call_instead(function(round)
+        local got = metric(round)
+        if type(got) ~= "number" then
+            error("a metric gives a number, not a " .. type(got), 0)
+        end
+        return got
+    end, round_of(rows, outputs, labels, weights, scores))
+    if not done then return -1 end
+    value[0] = answer
+    return 0
+end)
+
+-- Outside of a fit an estimator has these: the functions of Lua belong to the fit.
+local no_objective = cast("ml_objective_fn", function() return -1 end)
+local no_metric = cast("ml_metric_fn", function() return -1 end)
+
+function raw.estimator_custom(estimator, name, on, maximize)
+    local e = check(estimator, "estimator", 1, "set_" .. name)
+    local status
+    if name == "metric" then
+        status = C.ml_estimator_set_metric(e, on and no_metric or nil, nil, maximize and 1 or 0,
+                                           err)
+    else
+        status = C.ml_estimator_set_objective(e, on and no_objective or nil, nil, err)
+    end
+    if status < 0 then return fail() end
+    return estimator
+end
+
+function raw.estimator_fit(estimator, train, valid, progress, objective, metric, maximize)
     local e = check(estimator, "estimator", 1, "fit")
     local rows, others = check(train, "table", 2, "fit"), opt(valid, "table", 3, "fit")
     local call = begin_progress(progress, 4, "fit", estimator, train, valid)
-    local out = new("ml_model *[1]")
-    C.ml_estimator_set_progress(e, call and on_progress or nil, nil)
-    local status = C.ml_estimator_fit(e, rows, others, out, err)
+    if not call and (objective or metric) then
+        call = begin(function() end, 4, "fit", nil, estimator, train, valid)
+    end
+    local out, status = new("ml_model *[1]"), 0
+    maximize = maximize and 1 or 0
+    if objective then
+        call.objective = objective
+        status = C.ml_estimator_set_objective(e, on_objective, nil, err)
+    end
+    if metric and status == 0 then
+        call.metric = metric
+        status = C.ml_estimator_set_metric(e, on_metric, nil, maximize, err)
+    end
+    C.ml_estimator_set_progress(e, progress and on_progress or nil, nil)
+    if status == 0 then status = C.ml_estimator_fit(e, rows, others, out, err) end
     C.ml_estimator_set_progress(e, nil, nil)
+    if objective then C.ml_estimator_set_objective(e, no_objective, nil, nil) end
+    if metric then C.ml_estimator_set_metric(e, no_metric, nil, maximize, nil) end
     local model = out[0] ~= nil and made("model", out[0]) or nil
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end

@@ -17,8 +17,8 @@
 #define MODEL_BYTES ((size_t)256 << 10)
 
 const char *const lml_type_names[LML_TYPES] = {
-    "context", "cancel", "schema", "params", "tensor", "table", "estimator",
-    "model",   "predictor", "study", "report", "vector", "call", "state"};
+    "context", "cancel",    "schema", "params", "tensor", "table", "estimator",
+    "model",   "predictor", "study",  "report", "vector", "call",  "state"};
 
 /* ---- the state ---- */
 
@@ -73,11 +73,18 @@ void lml_made(lua_State *L, lml_handle *handle, int type, void *object)
     lml_state *state = lua_touserdata(L, lua_upvalueindex(1));
     handle->ptr = object;
     switch (type) {
-    case LML_TABLE: state->unpaid += table_bytes(object); break;
-    case LML_TENSOR: state->unpaid += tensor_bytes(object); break;
+    case LML_TABLE:
+        state->unpaid += table_bytes(object);
+        break;
+    case LML_TENSOR:
+        state->unpaid += tensor_bytes(object);
+        break;
     case LML_MODEL:
-    case LML_STUDY: state->unpaid += MODEL_BYTES; break;
-    default: state->unpaid += 4096;
+    case LML_STUDY:
+        state->unpaid += MODEL_BYTES;
+        break;
+    default:
+        state->unpaid += 4096;
     }
     if (state->unpaid > COLLECT_AT) {
         state->unpaid = 0;
@@ -91,14 +98,30 @@ void lml_release(lml_handle *handle, int type)
     handle->ptr = NULL;
     if (handle->borrowed) return;
     switch (type) {
-    case LML_CONTEXT: ml_context_free(object); break;
-    case LML_CANCEL: ml_cancel_free(object); break;
-    case LML_SCHEMA: ml_schema_free(object); break;
-    case LML_PARAMS: ml_params_free(object); break;
-    case LML_TENSOR: ml_tensor_free(object); break;
-    case LML_TABLE: ml_table_free(object); break;
-    case LML_ESTIMATOR: ml_estimator_free(object); break;
-    case LML_MODEL: ml_model_free(object); break;
+    case LML_CONTEXT:
+        ml_context_free(object);
+        break;
+    case LML_CANCEL:
+        ml_cancel_free(object);
+        break;
+    case LML_SCHEMA:
+        ml_schema_free(object);
+        break;
+    case LML_PARAMS:
+        ml_params_free(object);
+        break;
+    case LML_TENSOR:
+        ml_tensor_free(object);
+        break;
+    case LML_TABLE:
+        ml_table_free(object);
+        break;
+    case LML_ESTIMATOR:
+        ml_estimator_free(object);
+        break;
+    case LML_MODEL:
+        ml_model_free(object);
+        break;
     case LML_PREDICTOR:
         ml_predictor_free(object);
         ml_model_free(handle->model);
@@ -106,9 +129,14 @@ void lml_release(lml_handle *handle, int type)
         handle->kinds = NULL;
         handle->model = NULL;
         break;
-    case LML_STUDY: ml_study_free(object); break;
-    case LML_REPORT: ml_report_free(object); break;
-    default: break;
+    case LML_STUDY:
+        ml_study_free(object);
+        break;
+    case LML_REPORT:
+        ml_report_free(object);
+        break;
+    default:
+        break;
     }
 }
 
@@ -321,7 +349,8 @@ static void list_text(lua_State *L, const char *name)
             add_quoted(&b, item);
         } else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN) {
             if (type == LUA_TBOOLEAN) {
-                snprintf(text, sizeof text, "%s", lua_toboolean(L, -1) ? "true" : "false");
+                snprintf(text, sizeof text, "%s",
+                         lua_toboolean(L, -1) ? "true" : "false");
             } else if (lml_whole(L, -1, &value)) {
                 snprintf(text, sizeof text, "%lld", (long long)value);
             } else {
@@ -349,7 +378,8 @@ ml_status lml_put(lua_State *L, ml_params *params, const char *name, ml_error *e
         return ml_params_set_str(params, name, lua_toboolean(L, -1) ? "true" : "false",
                                  error);
     case LUA_TNUMBER:
-        if (lml_whole(L, -1, &integer)) return ml_params_set_i64(params, name, integer, error);
+        if (lml_whole(L, -1, &integer))
+            return ml_params_set_i64(params, name, integer, error);
         return ml_params_set_f64(params, name, lua_tonumber(L, -1), error);
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, -1, &size);

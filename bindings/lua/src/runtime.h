@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * runtime.h: what the generated functions of the Lua module (calls.c) and the written ones
- * (special.c, vector.c) share: handles, errors, arguments, callbacks.
+ * runtime.h: what the generated functions of the Lua module (calls.c) and the written
+ * ones (special.c, vector.c) share: handles, errors, arguments, callbacks.
  *
  * Errors. Misuse (a wrong type, a freed handle) raises a Lua error, as the standard
  * library does. What can fail in good use returns nil and an error object. A Lua error
@@ -37,8 +37,8 @@ enum {
 
 /* A handle as Lua holds it: a full userdata. */
 typedef struct lml_handle {
-    void *ptr; /* NULL once freed */
-    int temp;  /* made of a table for one call: freed right after it */
+    void *ptr;    /* NULL once freed */
+    int temp;     /* made of a table for one call: freed right after it */
     int borrowed; /* the object belongs to the state */
     int busy;     /* calls with callbacks that run with it: it must not be freed */
     /* Predictors: their model, the number of inputs and outputs, a letter per input for
@@ -52,7 +52,7 @@ typedef struct lml_handle {
 
 /* What one Lua state has of its own: the first upvalue of every function. */
 typedef struct lml_state {
-    lua_State *L; /* the coroutine that called last; valid within a call */
+    lua_State *L;        /* the coroutine that called last; valid within a call */
     ml_context *context; /* the default context, made when first needed */
     ml_error *error;
     size_t unpaid; /* bytes of objects made since the last full collection */
@@ -64,7 +64,8 @@ typedef struct lml_vector {
     double values[]; /* [count] */
 } lml_vector;
 
-/* A running call that may call back: a userdata, with what lies beside it on the stack. */
+/* A running call that may call back: a userdata, with what lies beside it on the stack.
+ */
 typedef struct lml_call {
     lua_State *L;
     lml_state *state;
@@ -74,11 +75,20 @@ typedef struct lml_call {
     int trampoline;  /* index of the C function that calls it in protected mode */
     int problem;     /* index of the slot for the error that it raised */
     int failed;
-    int arguments;   /* indices up to this one may be handles: busy */
+    int arguments;    /* indices up to this one may be handles: busy */
     const void *data; /* what the trampoline needs: the progress, the bytes */
     void *buffer;
     size_t size;
 } lml_call;
+
+/* A function of a fit that gets the scores of every round, and what it got last. */
+typedef struct lml_round {
+    lml_call *call;
+    int function, trampoline;
+    int64_t rows, outputs;
+    const double *labels, *weights, *scores;
+    double *gradients, *hessians, *value;
+} lml_round;
 
 extern const char *const lml_type_names[LML_TYPES];
 
@@ -135,6 +145,15 @@ int lml_call_end(lml_call *call, ml_status status);
 /* Calls the trampoline with the call and the function; 0 when one of them raised. */
 int lml_call_back(lml_call *call);
 lml_call *lml_progress_begin(lua_State *L, int arg);
+/* Lets the call call the function at an index with the rounds of a fit too: an objective
+ * or a metric. Pushes. */
+void lml_round_begin(lml_call *call, lml_round *round, int function, int metric);
+int32_t lml_on_objective(int64_t rows, int64_t outputs, const double *labels,
+                         const double *weights, const double *scores, double *gradients,
+                         double *hessians, void *round);
+int32_t lml_on_metric(int64_t rows, int64_t outputs, const double *labels,
+                      const double *weights, const double *scores, double *value,
+                      void *round);
 int32_t lml_on_progress(const ml_progress *progress, void *user); /* user: the call */
 int64_t lml_on_write(const void *buffer, size_t size, void *user);
 int64_t lml_on_read(void *buffer, size_t size, void *user);

@@ -56,7 +56,8 @@ static void push_value(lua_State *L, const ml_params *params, const char *name)
         if (ml_params_get_f64(params, name, &real, NULL) < 0) real = (double)NAN;
         lua_pushnumber(L, real);
         break;
-    default: lml_push_text(L, ml_params_get_str(params, name));
+    default:
+        lml_push_text(L, ml_params_get_str(params, name));
     }
 }
 
@@ -159,16 +160,26 @@ static double element(const ml_tensor *tensor, int64_t at)
 {
     const void *data = ml_tensor_data(tensor);
     switch (ml_tensor_dtype(tensor)) {
-    case ML_DTYPE_F64: return ((const double *)data)[at];
-    case ML_DTYPE_F32: return ((const float *)data)[at];
-    case ML_DTYPE_I64: return (double)((const int64_t *)data)[at];
-    case ML_DTYPE_I32: return ((const int32_t *)data)[at];
-    case ML_DTYPE_I16: return ((const int16_t *)data)[at];
-    case ML_DTYPE_I8: return ((const int8_t *)data)[at];
-    case ML_DTYPE_U64: return (double)((const uint64_t *)data)[at];
-    case ML_DTYPE_U32: return ((const uint32_t *)data)[at];
-    case ML_DTYPE_U16: return ((const uint16_t *)data)[at];
-    default: return ((const uint8_t *)data)[at];
+    case ML_DTYPE_F64:
+        return ((const double *)data)[at];
+    case ML_DTYPE_F32:
+        return ((const float *)data)[at];
+    case ML_DTYPE_I64:
+        return (double)((const int64_t *)data)[at];
+    case ML_DTYPE_I32:
+        return ((const int32_t *)data)[at];
+    case ML_DTYPE_I16:
+        return ((const int16_t *)data)[at];
+    case ML_DTYPE_I8:
+        return ((const int8_t *)data)[at];
+    case ML_DTYPE_U64:
+        return (double)((const uint64_t *)data)[at];
+    case ML_DTYPE_U32:
+        return ((const uint32_t *)data)[at];
+    case ML_DTYPE_U16:
+        return ((const uint16_t *)data)[at];
+    default:
+        return ((const uint8_t *)data)[at];
     }
 }
 
@@ -255,7 +266,8 @@ static int table_with_numbers(lua_State *L)
     return 1;
 }
 
-/* table_with_texts(context, table or nil, name, array, count): nil and false are missing */
+/* table_with_texts(context, table or nil, name, array, count): nil and false are missing
+ */
 static int table_with_texts(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -274,8 +286,8 @@ static int table_with_texts(lua_State *L)
     }
     lml_handle *result = lml_new(L, LML_TABLE);
     ml_table *out = NULL;
-    ml_status status = ml_table_with_strs(context, table, name, texts, count, &out,
-                                          state->error);
+    ml_status status =
+        ml_table_with_strs(context, table, name, texts, count, &out, state->error);
     if (status < 0) return lml_fail(L, state->error);
     lml_made(L, result, LML_TABLE, out);
     return 1;
@@ -297,21 +309,74 @@ static int estimator_put(lua_State *L)
     return 1;
 }
 
-/* estimator_fit(estimator, train, valid or nil, progress or nil) */
+/* Outside of a fit an estimator has these: the functions of Lua belong to the fit. */
+static int32_t no_objective(int64_t rows, int64_t outputs, const double *labels,
+                            const double *weights, const double *scores,
+                            double *gradients, double *hessians, void *user)
+{
+    (void)rows, (void)outputs, (void)labels, (void)weights, (void)scores, (void)gradients;
+    (void)hessians, (void)user;
+    return -1;
+}
+
+static int32_t no_metric(int64_t rows, int64_t outputs, const double *labels,
+                         const double *weights, const double *scores, double *value,
+                         void *user)
+{
+    (void)rows, (void)outputs, (void)labels, (void)weights, (void)scores, (void)value;
+    (void)user;
+    return -1;
+}
+
+/* estimator_custom(estimator, name, on, maximize): says that fits will have a function */
+static int estimator_custom(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    ml_estimator *estimator = lml_check(L, 1, LML_ESTIMATOR);
+    int metric = strcmp(lml_text(L, 2), "metric") == 0, on = lua_toboolean(L, 3);
+    ml_status status =
+        metric ? ml_estimator_set_metric(estimator, on ? no_metric : NULL, NULL,
+                                         lua_toboolean(L, 4), state->error)
+               : ml_estimator_set_objective(estimator, on ? no_objective : NULL, NULL,
+                                            state->error);
+    if (status < 0) return lml_fail(L, state->error);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* estimator_fit(estimator, train, valid or nil, progress or nil, objective or nil, metric
+ * or nil, maximize) */
 static int estimator_fit(lua_State *L)
 {
     lml_enter(L);
-    lua_settop(L, 4);
+    lua_settop(L, 7);
     ml_estimator *estimator = lml_check(L, 1, LML_ESTIMATOR);
     const ml_table *train = lml_check(L, 2, LML_TABLE);
     const ml_table *valid = lml_opt(L, 3, LML_TABLE);
+    int loss = lua_isfunction(L, 5), metric = lua_isfunction(L, 6);
+    int32_t maximize = lua_toboolean(L, 7);
+    lml_round rounds[2];
     lml_handle *result = lml_new(L, LML_MODEL);
     int top = lua_gettop(L);
     lml_call *call = lml_progress_begin(L, 4);
     ml_model *out = NULL;
+    ml_status status = ML_OK;
+    if (loss) lml_round_begin(call, &rounds[0], 5, 0);
+    if (metric) lml_round_begin(call, &rounds[1], 6, 1);
     ml_estimator_set_progress(estimator, call->function ? lml_on_progress : NULL, call);
-    ml_status status = ml_estimator_fit(estimator, train, valid, &out, call->error);
+    if (loss)
+        status = ml_estimator_set_objective(estimator, lml_on_objective, &rounds[0],
+                                            call->error);
+    if (metric && status == ML_OK)
+        status = ml_estimator_set_metric(estimator, lml_on_metric, &rounds[1], maximize,
+                                         call->error);
+    if (status == ML_OK)
+        status = ml_estimator_fit(estimator, train, valid, &out, call->error);
     ml_estimator_set_progress(estimator, NULL, NULL);
+    if (loss && ml_estimator_set_objective(estimator, no_objective, NULL, NULL) < 0)
+        loss = 0; /* refused before, too */
+    if (metric && ml_estimator_set_metric(estimator, no_metric, NULL, maximize, NULL) < 0)
+        metric = 0;
     result->ptr = out; /* before anything that can raise */
     int failed = lml_call_end(call, status);
     if (failed) return failed;
@@ -459,8 +524,10 @@ static double input_number(lua_State *L, const lml_handle *handle, int64_t input
         if (!is_number) return category(L, handle, input, lua_tostring(L, -1));
         break;
     case LUA_TNIL:
-    case LUA_TLIGHTUSERDATA: return (double)NAN; /* missing */
-    default: break;
+    case LUA_TLIGHTUSERDATA:
+        return (double)NAN; /* missing */
+    default:
+        break;
     }
     luaL_error(L, "input \"%s\": a %s is no %s",
                ml_model_input_name(handle->model, input), luaL_typename(L, -1),
@@ -546,25 +613,25 @@ static int predictor_input(lua_State *L)
     return 0;
 }
 
-const luaL_Reg lml_special_calls[] = {
-    {"context_load_bytes", context_load_bytes},
-    {"context_new", context_new},
-    {"estimator_fit", estimator_fit},
-    {"estimator_put", estimator_put},
-    {"estimator_values", estimator_values},
-    {"model_predictor", model_predictor},
-    {"model_values", model_values},
-    {"params_put", params_put},
-    {"params_values", params_values},
-    {"params_yaml", params_yaml},
-    {"predictor_input", predictor_input},
-    {"predictor_row", predictor_row},
-    {"predictor_rows", predictor_rows},
-    {"predictor_sizes", predictor_sizes},
-    {"table_text", table_text},
-    {"table_with_numbers", table_with_numbers},
-    {"table_with_texts", table_with_texts},
-    {"tensor_new", tensor_new},
-    {"tensor_shape", tensor_shape},
-    {"tensor_vector", tensor_vector},
-    {NULL, NULL}};
+const luaL_Reg lml_special_calls[] = {{"context_load_bytes", context_load_bytes},
+                                      {"context_new", context_new},
+                                      {"estimator_custom", estimator_custom},
+                                      {"estimator_fit", estimator_fit},
+                                      {"estimator_put", estimator_put},
+                                      {"estimator_values", estimator_values},
+                                      {"model_predictor", model_predictor},
+                                      {"model_values", model_values},
+                                      {"params_put", params_put},
+                                      {"params_values", params_values},
+                                      {"params_yaml", params_yaml},
+                                      {"predictor_input", predictor_input},
+                                      {"predictor_row", predictor_row},
+                                      {"predictor_rows", predictor_rows},
+                                      {"predictor_sizes", predictor_sizes},
+                                      {"table_text", table_text},
+                                      {"table_with_numbers", table_with_numbers},
+                                      {"table_with_texts", table_with_texts},
+                                      {"tensor_new", tensor_new},
+                                      {"tensor_shape", tensor_shape},
+                                      {"tensor_vector", tensor_vector},
+                                      {NULL, NULL}};

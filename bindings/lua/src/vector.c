@@ -33,7 +33,8 @@ static double number(lua_State *L, int64_t i)
     if (missing(L, -1)) return (double)NAN;
     if (lua_isboolean(L, -1)) return lua_toboolean(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER)
-        luaL_error(L, "item %d is a %s, not a number", (int)(i + 1), luaL_typename(L, -1));
+        luaL_error(L, "item %d is a %s, not a number", (int)(i + 1),
+                   luaL_typename(L, -1));
     return lua_tonumber(L, -1);
 }
 
@@ -47,8 +48,9 @@ static int vector_new(lua_State *L)
     }
     lml_vector *from = lml_test(L, 1, LML_VECTOR);
     if (!from) luaL_checktype(L, 1, LUA_TTABLE);
-    int64_t n = from ? from->count
-                     : lua_isnoneornil(L, 2) ? lml_rawlen(L, 1) : lml_integer(L, 2);
+    int64_t n = from                    ? from->count
+                : lua_isnoneornil(L, 2) ? lml_rawlen(L, 1)
+                                        : lml_integer(L, 2);
     lml_vector *vector = lml_new_vector(L, n);
     if (from) memcpy(vector->values, from->values, (size_t)n * sizeof(double));
     for (int64_t i = 0; !from && i < n; i++) {
@@ -97,7 +99,8 @@ static int vector_table(lua_State *L)
     return 1;
 }
 
-/* ---- the metatable; the upvalue after the metatables of all types holds the methods ---- */
+/* ---- the metatable; the upvalue after the metatables of all types holds the methods
+ * ---- */
 
 static int vector_index(lua_State *L)
 {

@@ -474,6 +474,51 @@ function tests.progress()
     check(e:fit(small_table()), "the estimator is as it was")
 end
 
+local function squared(round)
+    local scores, labels = round.scores, round.labels
+    for i = 1, #scores do
+        round.gradients[i] = scores[i] - labels[i]
+        round.hessians[i] = 1
+    end
+end
+
+function tests.objectives()
+    local e = ml.gbdt({ target = "y", n_trees = 30, min_data_in_leaf = 1, learning_rate = 0.5 })
+    local rounds, progress = 0, 0
+    equal(e:set_objective(function(round)
+        rounds = rounds + 1
+        equal(round.rows, 8)
+        equal(#round.scores, 8 * round.outputs)
+        squared(round)
+    end), e)
+    equal(e:params().objective, "custom")
+    local m = ml.assert(e:fit(small_table(), nil, function() progress = progress + 1 end))
+    check(rounds >= 30 and progress > 0)
+    near(m:predict(small_table()):get(8, 1), 16.5, 0.1)
+    check(e:clone():fit(small_table()):bytes() == m:bytes(), "a copy has the function")
+    local watched = 0
+    ml.assert(e:set_metric(function(round)
+        watched = watched + 1
+        equal(round.gradients, nil)
+        return watched
+    end, false))
+    ml.assert(e:set({ early_stopping_rounds = 3 }))
+    local stopped = ml.assert(e:fit(small_table(), small_table()))
+    equal(stopped:attribute("n_rounds"), 1)
+    ml.assert(e:set_metric(function() return "much" end))
+    fails("ML_E_CALLBACK", "gives a number", e:fit(small_table(), small_table()))
+    ml.assert(e:set_objective(function() error("no gradient") end))
+    local err = fails("ML_E_CALLBACK", "no gradient", e:fit(small_table()))
+    check(tostring(err.cause):find("no gradient"))
+    ml.assert(e:set_objective(function(round) round.gradients[999] = 1 end))
+    fails("ML_E_CALLBACK", "outside", e:fit(small_table()))
+    ml.assert(e:set_objective(function(round) round.hessians = ml.vector(2) end))
+    fails("ML_E_CALLBACK", "hessians is no vector of 8", e:fit(small_table()))
+    raises("a function is expected", e.set_objective, e, 5)
+    fails("ML_E_UNSUPPORTED", ".", ml.linear_regression({ target = "y" })
+          :set_objective(squared))
+end
+
 function tests.callbacks_that_interfere()
     local e = ml.gbdt({ target = "y", n_trees = 4, min_data_in_leaf = 1 })
     local t = small_table()
