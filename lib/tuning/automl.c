@@ -18,7 +18,7 @@
 #include <string.h>
 
 static const mli_param params[] = {
-    {"time_limit", "time,time_budget,timeout,max_runtime_secs", ML_PARAM_F64, 0, "0",
+    {"time_limit", "time_budget,timeout,max_runtime_secs", ML_PARAM_F64, 0, "0",
      "[0, inf)", NULL, NULL,
      "Seconds for everything, the last fit included; 0 is no limit.", "0.1"},
     {"trials", "n_trials,max_models", ML_PARAM_I64, 0, "25", "[0, 1000000]", NULL, NULL,
