@@ -18,7 +18,7 @@ class Automl(Estimator):
     ----------
     time_limit : float, default 0.0
         Seconds for everything, the last fit included; 0 is no limit. Range: [0,
-        inf). Also: time, time_budget, timeout, max_runtime_secs.
+        inf). Also: time_budget, timeout, max_runtime_secs.
     trials : int, default 25
         The most candidates to judge; 0 is no limit but the time. Range: [0,
         1000000]. Also: n_trials, max_models.
