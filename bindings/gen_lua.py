@@ -34,9 +34,9 @@ HAND = {
     "ml_tensor_new", "ml_tensor_shape", "ml_table_get_str", "ml_table_with_tensor",
     "ml_table_with_strs", "ml_estimator_set_str", "ml_estimator_set_i64",
     "ml_estimator_set_f64", "ml_estimator_set_params", "ml_estimator_params",
-    "ml_estimator_set_progress",
-    "ml_estimator_set_objective", "ml_estimator_set_metric", "ml_estimator_fit", "ml_model_load_memory",
-    "ml_model_params", "ml_predictor_new", "ml_predictor_rows"}
+    "ml_estimator_set_progress", "ml_estimator_set_objective", "ml_estimator_set_metric",
+    "ml_estimator_fit", "ml_model_load_memory", "ml_model_params", "ml_predictor_new",
+    "ml_predictor_rows"}
 # What a Lua program has no use for.
 LEFT_OUT = {
     "ml_error_*": "errors become tables",
@@ -44,8 +44,7 @@ LEFT_OUT = {
     "ml_*_ref": "the collector counts",
     "ml_tensor_wrap": "Lua has no memory that stays unchanged; tensors copy",
     "ml_tensor_strides": "see ml_tensor_shape",
-    "ml_tensor_data": "a tensor becomes a vector",
-}
+    "ml_tensor_data": "a tensor becomes a vector"}
 
 
 def left_out(name):
