@@ -5,8 +5,8 @@ from _thread import allocate_lock
 
 from libml import _native, _params
 from libml._context import context_pointer
-from libml._core import OWNER, Handle, byref, call, decode, encode, error_object, \
-    lib, make, raise_error
+from libml._core import OWNER, Handle, byref, call, decode, documented, encode, \
+    error_object, expect, lib, make, raise_error
 from libml._errors import StateError
 from libml._model import Model
 from libml._names import c_name, class_name, python_name
@@ -16,6 +16,7 @@ from libml._table import Table, as_table
 __all__ = ["Estimator", "algorithms", "estimator"]
 
 NO_TOKEN = OWNER["ml_cancel"]()
+NO_MODEL = OWNER["ml_model"]()
 
 
 class Estimator(Handle):
@@ -30,7 +31,7 @@ class Estimator(Handle):
     array([2.5])
     """
 
-    __slots__ = ("_busy", "_given", "interrupted_model")
+    __slots__ = ("_busy", "_calls", "_given", "interrupted_model")
     _kind = "ml_estimator"
     algorithm = ""
 
@@ -41,6 +42,7 @@ class Estimator(Handle):
         self._p = make("ml_estimator", lib.ml_estimator_new, context_pointer(context),
                        encode(self.algorithm))
         self._busy = allocate_lock()
+        self._calls = {}
         self._given = {}
         self.interrupted_model = None
         self.set(**params)
@@ -81,11 +83,46 @@ class Estimator(Handle):
         """A copy with the same algorithm and parameters."""
         other = type(self)._from(make("ml_estimator", lib.ml_estimator_clone, self._p))
         other._busy = allocate_lock()
+        other._calls = {}
         other._given = dict(self._given)
         other.interrupted_model = None
         return other
 
     __copy__ = clone
+
+    def set_objective(self, objective):
+        """A loss of one's own: `objective(labels, scores)` returns its gradients and hessians,
+        arrays like the scores. The arrays that it gets must not be kept. None takes it away.
+
+        >>> import libml
+        >>> def squared(labels, scores):
+        ...     return scores - labels, 1 + 0 * labels
+        >>> est = libml.GBDT(target="y", n_trees=3).set_objective(squared)
+        """
+        return self._set_call("objective", objective, lib.ml_estimator_set_objective)
+
+    def set_metric(self, metric, maximize=False):
+        """A metric of one's own for early stopping: `metric(labels, scores, weights)` returns
+        a number; `weights` is None when there are none."""
+        return self._set_call("metric", metric, lib.ml_estimator_set_metric, int(maximize))
+
+    def _set_call(self, name, function, setter, *more):
+        from libml import _objective
+        if function is None:
+            call(setter, self._p, _objective.NONE[name], None, *more)
+            self._calls.pop(name, None)
+            return self
+        made = _objective.KINDS[name](function)
+        call(setter, self._p, made.pointer, None, *more)
+        self._calls[name] = made
+        return self
+
+    @documented("ml_estimator_set_model")
+    def set_model(self, model):
+        """None takes it away. Returns the estimator."""
+        call(lib.ml_estimator_set_model, self._p,
+             NO_MODEL if model is None else expect(model, Model, "model"))
+        return self
 
     # ---- fitting ----
 
@@ -141,6 +178,8 @@ class Estimator(Handle):
         lib.ml_estimator_set_cancel(pointer, NO_TOKEN)
         model = Model._from(out) if status == 0 else None
         run.finish()
+        for made in self._calls.values():
+            made.finish()
         if run.interrupted:
             if keep_best and model is not None:
                 return model
