@@ -399,6 +399,36 @@ START_TEST(weights)
 }
 END_TEST
 
+/* No leaf weighs less than the share asked for, whatever the kind of the scan. */
+START_TEST(light_leaves)
+{
+    ml_context *ctx = test_context(1);
+    make_small();
+    const char *const algorithms[] = {"decision_tree", "extra_trees", "decision_tree"};
+    for (int i = 0; i < 3; i++) {
+        ml_table *t = small_table(ctx, i == 2 ? d.y : NULL, d.three);
+        ml_model *m = fit(ctx, algorithms[i], t, "weight=w min_weight_fraction_leaf=0.1");
+        ml_tensor *cover = NULL, *left = NULL;
+        OK(ml_model_get_tensor(m, "node_cover", &cover, ERR));
+        OK(ml_model_get_tensor(m, "node_left", &left, ERR));
+        int64_t nodes = ml_tensor_shape(cover)[0], leaves = 0;
+        double root = ml_tensor_get_f64(cover, 0, 0);
+        for (int64_t n = 0; n < nodes; n++) {
+            leaves += ml_tensor_get_f64(left, n, 0) == 0;
+            if (i != 1) /* a forest has many roots */
+                ck_assert_double_ge(ml_tensor_get_f64(cover, n, 0), 0.1 * root);
+        }
+        ck_assert_int_gt(leaves, 2);
+        if (i != 1) ck_assert_int_le(leaves, 10);
+        ml_tensor_free(cover);
+        ml_tensor_free(left);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* More distinct values than codes; enough rows for every way to sort. */
 START_TEST(many_values)
 {
@@ -489,4 +519,4 @@ END_TEST
 
 TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes,
           as_good_as_the_reference, missing_values, categories, out_of_bag,
-          feature_counts, weights, many_values, threads, out_of_memory)
+          feature_counts, weights, light_leaves, many_values, threads, out_of_memory)

@@ -287,6 +287,9 @@ class DecisionTree(Estimator):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -466,6 +469,9 @@ class ExtraTrees(Estimator):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -1526,6 +1532,9 @@ class RandomForest(Estimator):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).

@@ -74,8 +74,10 @@ class BaselineClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = True
-    _xfail = {"check_classifiers_classes":
-              "a constant predicts one class only"}
+    _xfail = {
+        "check_classifiers_classes":
+            "a constant predicts one class only",
+    }
 
     def __init__(
         self,
@@ -495,6 +497,9 @@ class DecisionTreeClassifier(LibmlClassifier):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -544,6 +549,7 @@ class DecisionTreeClassifier(LibmlClassifier):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         max_features='auto',
@@ -558,6 +564,7 @@ class DecisionTreeClassifier(LibmlClassifier):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.max_features = max_features
@@ -617,6 +624,9 @@ class DecisionTreeRegressor(LibmlRegressor):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -662,6 +672,7 @@ class DecisionTreeRegressor(LibmlRegressor):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         max_features='auto',
@@ -675,6 +686,7 @@ class DecisionTreeRegressor(LibmlRegressor):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.max_features = max_features
@@ -740,6 +752,9 @@ class ExtraTreesClassifier(LibmlClassifier):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -795,6 +810,7 @@ class ExtraTreesClassifier(LibmlClassifier):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         bootstrap=False,
@@ -813,6 +829,7 @@ class ExtraTreesClassifier(LibmlClassifier):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.bootstrap = bootstrap
@@ -881,6 +898,9 @@ class ExtraTreesRegressor(LibmlRegressor):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -932,6 +952,7 @@ class ExtraTreesRegressor(LibmlRegressor):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         bootstrap=False,
@@ -949,6 +970,7 @@ class ExtraTreesRegressor(LibmlRegressor):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.bootstrap = bootstrap
@@ -1264,9 +1286,11 @@ class GBDTClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _xfail = {"check_classifiers_classes":
-              "its 20 rows cannot be split into two leaves of 20, the default of "
-              "min_data_in_leaf"}
+    _xfail = {
+        "check_classifiers_classes":
+            "its 20 rows cannot be split into two leaves of 20, the default of "
+            "min_data_in_leaf",
+    }
 
     def __init__(
         self,
@@ -2530,6 +2554,9 @@ class RandomForestClassifier(LibmlClassifier):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -2574,6 +2601,17 @@ class RandomForestClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+    }
 
     def __init__(
         self,
@@ -2585,6 +2623,7 @@ class RandomForestClassifier(LibmlClassifier):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         bootstrap=True,
@@ -2603,6 +2642,7 @@ class RandomForestClassifier(LibmlClassifier):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.bootstrap = bootstrap
@@ -2672,6 +2712,9 @@ class RandomForestRegressor(LibmlRegressor):
     max_leaves : int, default 0
         The most leaves of a tree; the split that helps most comes first. 0: no
         limit. Range: [0, 1000000000]. Also: max_leaf_nodes, num_leaves.
+    min_weight_fraction_leaf : float, default 0.0
+        The smallest weight of a leaf, as a share of the weight of all rows.
+        Range: [0, 0.5].
     min_impurity_decrease : float, default 0.0
         A split must lower the impurity, weighted by the node's share of the rows,
         by at least this. Range: [0, inf).
@@ -2712,6 +2755,17 @@ class RandomForestRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are drawn by their place, so rows in another order are other "
+            "draws",
+    }
 
     def __init__(
         self,
@@ -2723,6 +2777,7 @@ class RandomForestRegressor(LibmlRegressor):
         min_data_in_leaf=1,
         min_data_in_split=2,
         max_leaves=0,
+        min_weight_fraction_leaf=0.0,
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         bootstrap=True,
@@ -2740,6 +2795,7 @@ class RandomForestRegressor(LibmlRegressor):
         self.min_data_in_leaf = min_data_in_leaf
         self.min_data_in_split = min_data_in_split
         self.max_leaves = max_leaves
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.bootstrap = bootstrap

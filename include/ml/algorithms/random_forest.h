@@ -97,6 +97,16 @@ static inline ML_CHECK ml_status ml_random_forest_set_max_leaves(
 }
 
 /**
+ * The smallest weight of a leaf, as a share of the weight of all rows. Default 0;
+ * range [0, 0.5].
+ */
+static inline ML_CHECK ml_status ml_random_forest_set_min_weight_fraction_leaf(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "min_weight_fraction_leaf", value, error);
+}
+
+/**
  * A split must lower the impurity, weighted by the node's share of the rows, by at
  * least this. Default 0; range [0, inf).
  */

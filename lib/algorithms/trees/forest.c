@@ -48,6 +48,8 @@
         I64("max_leaves", "max_leaf_nodes,num_leaves", "0", "[0, 1000000000]", NULL,     \
             "The most leaves of a tree; the split that helps most comes first. 0: no "   \
             "limit."),                                                                   \
+        F64("min_weight_fraction_leaf", NULL, "0", "[0, 0.5]", NULL,                     \
+            "The smallest weight of a leaf, as a share of the weight of all rows."),     \
         F64("min_impurity_decrease", NULL, "0", "[0, inf)", NULL,                        \
             "A split must lower the impurity, weighted by the node's share of the "      \
             "rows, by at least this.")

@@ -58,7 +58,8 @@ typedef struct mli_forest_options {
     int64_t min_split, min_leaf;
     int64_t max_leaves; /* 0: no limit */
     double min_decrease, ccp_alpha;
-    int64_t draws; /* rows of a bootstrap sample; 0: all rows, each once */
+    double min_weight; /* of a leaf, as a share of the tree's weight */
+    int64_t draws;     /* rows of a bootstrap sample; 0: all rows, each once */
     uint64_t seed;
 } mli_forest_options;
 
@@ -129,6 +130,7 @@ typedef struct mli_forest_search {
     const int32_t *label;    /* [n] not counted, classes */
     int64_t n;
     double weight, sum, squares; /* of the node; squares: sum of w y^2 */
+    double min_weight;           /* of either side of a split */
     const double *classes;       /* [classes] weights; not scalar */
     uint64_t *element, *spare;   /* [n] */
     double *left;                /* [6 * classes + 6 * 257] scratch */

@@ -77,6 +77,7 @@ static ml_status read_options(forest *f, ml_error *err)
     o->min_split = mli_get_i64(p, "min_data_in_split");
     o->min_leaf = mli_get_i64(p, "min_data_in_leaf");
     o->max_leaves = mli_get_i64(p, "max_leaves");
+    o->min_weight = mli_get_f64(p, "min_weight_fraction_leaf");
     o->min_decrease = mli_get_f64(p, "min_impurity_decrease");
     o->ccp_alpha = mli_get_f64(p, "ccp_alpha");
     o->seed = (uint64_t)mli_get_i64(p, "seed");

@@ -318,6 +318,7 @@ static int consider(mli_forest_scratch *s, int64_t id)
     const mli_forest_options *o = s->options;
     mli_forest_search a;
     look_at(s, id, &a);
+    a.min_weight = o->min_weight * s->tree->node[0].weight;
     node->left = 0;
     if (node->n < o->min_split || node->n < 2 * o->min_leaf) return 1;
     if (o->max_depth > 0 && node->depth >= o->max_depth) return 1;

@@ -135,6 +135,12 @@ static inline pair sum_pairs(const mli_forest_search *a, const uint64_t *e, int6
     return p;
 }
 
+/* Does a side weigh less than a leaf must? wl: the left side. */
+static inline int too_light(const mli_forest_search *a, double wl)
+{
+    return wl < a->min_weight || a->weight - wl < a->min_weight;
+}
+
 /* e: n sorted rows and m missing ones, which go left when `base` has their sums. */
 static inline __attribute__((always_inline)) void
 scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64_t n,
@@ -153,6 +159,7 @@ scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64
         d *= d;
         if (!(d * den > num * wide)) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least || !(wide > 0)) continue;
+        if (too_light(a, wl)) continue;
         num = d;
         den = wide;
         found = i;
@@ -176,7 +183,7 @@ static void scan_bins(const mli_forest_search *a, int32_t feature, const double 
         wl += w[i];
         sl += s[i];
         nl += (int64_t)rows[i];
-        if (nl < least || a->n - nl < least) continue;
+        if (nl < least || a->n - nl < least || too_light(a, wl)) continue;
         double d = sl * W - S * wl, wide = wl * (W - wl);
         if (!(wide > 0) || !(d * d * best->den > best->num * wide)) continue;
         int64_t next = i + 1;
@@ -251,7 +258,7 @@ scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e, int
         if (i + 1 < n && e[i] >> 48 == e[i + 1] >> 48) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least) continue;
         double wr = a->weight - v.wl, num = v.left * wr + v.right * v.wl, den = v.wl * wr;
-        if (!(den > 0)) continue;
+        if (!(den > 0) || too_light(a, v.wl)) continue;
         if (entropy) rate(a, v.l, v.wl, &num, &den);
         offer(best, num, den, feature, (uint32_t)(e[i] >> 48),
               i + 1 < n ? (uint32_t)(e[i + 1] >> 48) : MLI_CODE_MISSING, missing_left);
@@ -332,6 +339,7 @@ static void rate_split(const mli_forest_search *a, const mli_forest_split *s,
     double wl, num, den;
     int64_t nl = sum_left(a, s, a->n, &wl, a->left), least = a->options->min_leaf;
     if (nl < least || a->n - nl < least || !(wl > 0 && wl < a->weight)) return;
+    if (too_light(a, wl)) return;
     if (a->scalar) {
         double d = a->left[0] * a->weight - a->sum * wl;
         num = d * d;
@@ -427,6 +435,7 @@ static void cut_levels(const mli_forest_search *a, int32_t feature, const level 
         for (int64_t k = 0; !a->scalar && k < k_n; k++)
             a->left[k] += a->bins[l[i].code * k_n + k];
         if (rows < least || a->n - rows < least || !(wl > 0 && wl < a->weight)) continue;
+        if (too_light(a, wl)) continue;
         if (a->scalar) {
             double d = sl * a->weight - a->sum * wl;
             num = d * d;
