@@ -9,6 +9,7 @@ Usage: gen_python.py [--check]
 
 import importlib.util
 import json
+import math
 import re
 import sys
 import textwrap
@@ -375,6 +376,8 @@ def sk_arguments(s, task):
             continue
         default = default_of(p)
         code = "None" if isinstance(default, list) else repr(default)
+        if isinstance(default, float) and not math.isfinite(default):
+            code = f'float("{default}")'
         out.append((NAMES.python_name(p["name"]), code, param_doc(p)))
     if "categories" in s.get("caps", []):
         out.append(("categorical", *SK_OWN["categorical"]))
@@ -557,9 +560,15 @@ def sk_stubs(schemas):
 
 
 def sk_listed(schemas):
-    """(schema, task) of each class; scikit-learn has compositions of its own."""
-    return [(s, task) for s in algorithms_of(schemas) if s["family"] != "compose"
-            for task in SK_TASKS if task in s["tasks"]]
+    """(schema, task) of each class. Compositions have no class: scikit-learn has its own.
+    Tasks of a transformer are those of the target that it may use."""
+    out = []
+    for s in algorithms_of(schemas):
+        if s["family"] == "compose" or s["name"] == "columns":
+            continue
+        tasks = ["transform"] if "transform" in s["tasks"] else s["tasks"]
+        out += [(s, task) for task in SK_TASKS if task in tasks]
+    return out
 
 
 def sk_module(schemas):

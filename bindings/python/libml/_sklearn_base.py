@@ -470,8 +470,11 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
     def _fit_transformer(self, X, y, sample_weight, eval_set, **run):
         X = self._table(X, reset=True)
         if self._takes_target:
-            _check_y(y, X)
+            if y is None:
+                raise ValueError("This transformer requires y to be passed, but the target y "
+                                 "is None.")
             y = column_or_1d(y, warn=True)
+            _check_y(y, X)
         self._fit(X, y if self._takes_target else None, _weights(sample_weight, X), None,
                   **run)
         self._outputs = self.model_._cached("transform").outputs

@@ -67,40 +67,6 @@ class BinaryEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class ColumnsClassifier(LibmlClassifier):
-    def __init__(
-        self,
-        *,
-        branches: Optional[Literal["pipeline"]] = ...,
-        rest: Optional[Literal["keep", "drop"]] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        class_weight: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class ColumnsRegressor(LibmlRegressor):
-    def __init__(
-        self,
-        *,
-        branches: Optional[Literal["pipeline"]] = ...,
-        rest: Optional[Literal["keep", "drop"]] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class Columns(LibmlTransformer):
-    def __init__(
-        self,
-        *,
-        branches: Optional[Literal["pipeline"]] = ...,
-        rest: Optional[Literal["keep", "drop"]] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
 class DecisionTreeClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -496,32 +462,6 @@ class StandardScaler(LibmlTransformer):
         with_std: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class TargetEncoderClassifier(LibmlClassifier):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        smooth: Optional[str] = ...,
-        folds: Optional[int] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class TargetEncoderRegressor(LibmlRegressor):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        smooth: Optional[str] = ...,
-        folds: Optional[int] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 

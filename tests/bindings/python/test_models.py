@@ -125,7 +125,7 @@ class Models(Case):
         self.refused(libml.LibmlError, "", est.fit, {"y": [1.0, 2.0]})
         self.refused(TypeError, "None", est.fit, None)
         self.refused(libml.LibmlError, "inf", libml.GBDT(target="y", n_trees=1).fit,
-                     {"x": [1.0, 2.0], "y": [math.inf, 1.0]})
+                     {"x": [1.0, 2.0, 3.0], "y": [math.inf, 1.0, 2.5]})
         self.refused(libml.UnknownNameError, "nope",
                      libml.GBDT(target="y", features=["nope"]).fit, {"x": [1.0], "y": [1.0]})
 
