@@ -12,8 +12,10 @@
     A(mli_automl_algorithm)                                                              \
     A(mli_baseline)                                                                      \
     A(mli_binary_encoder)                                                                \
+    A(mli_clipper)                                                                       \
     A(mli_columns_algorithm)                                                             \
     A(mli_decision_tree)                                                                 \
+    A(mli_discretizer)                                                                   \
     A(mli_ensemble)                                                                      \
     A(mli_extra_trees)                                                                   \
     A(mli_frequency_encoder)                                                             \
@@ -21,6 +23,7 @@
     A(mli_hashing_encoder)                                                               \
     A(mli_imputer)                                                                       \
     A(mli_linear_regression)                                                             \
+    A(mli_log_transformer)                                                               \
     A(mli_logistic_regression)                                                           \
     A(mli_max_abs_scaler)                                                                \
     M(mli_metric_accuracy)                                                               \
@@ -40,6 +43,7 @@
     M(mli_metric_rmse)                                                                   \
     M(mli_metric_roc_auc)                                                                \
     A(mli_min_max_scaler)                                                                \
+    A(mli_normalizer)                                                                    \
     A(mli_one_hot_encoder)                                                               \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
@@ -52,10 +56,14 @@
     O(mli_options_study)                                                                 \
     A(mli_ordinal_encoder)                                                               \
     A(mli_pipeline)                                                                      \
+    A(mli_polynomial_features)                                                           \
+    A(mli_power_transformer)                                                             \
+    A(mli_quantile_transformer)                                                          \
     A(mli_random_forest)                                                                 \
     A(mli_robust_scaler)                                                                 \
     A(mli_standard_scaler)                                                               \
-    A(mli_target_encoder)
+    A(mli_target_encoder)                                                                \
+    A(mli_winsorizer)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;
 #define DECLARE_M(symbol) extern const mli_metric symbol;

@@ -929,6 +929,24 @@ function ml.baseline(params) end
 ---@return libml.estimator?, libml.error?
 function ml.binary_encoder(params) end
 
+---Cuts values to given bounds. Missing values stay missing.
+---@class libml.clipper.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field low? number Values below it become it. (default -inf)
+---@field high? number Values above it become it. (default inf)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Cuts values to given bounds. Missing values stay missing.
+---@param params? libml.clipper.params
+---@return libml.estimator?, libml.error?
+function ml.clipper(params) end
+
 ---Takes columns through different steps: each branch is a pipeline with columns of its
 ---own, and what they make stands beside each other.
 ---@class libml.columns.params
@@ -981,6 +999,27 @@ function ml.columns(params) end
 ---@param params? libml.decision_tree.params
 ---@return libml.estimator?, libml.error?
 function ml.decision_tree(params) end
+
+---Cuts each column into bins and gives their numbers. Missing values stay missing, or
+---get all zeros.
+---@class libml.discretizer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field bins? integer Bins per column; fewer where several would hold the same value. (default 5)
+---@field strategy? "quantile" | "uniform" quantile: bins with equally many training values. uniform: of equal width. (default quantile)
+---@field encode? "ordinal" | "one_hot" The number of the bin, or a column of 0 and 1 per bin. (default ordinal)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Cuts each column into bins and gives their numbers. Missing values stay missing, or
+---get all zeros.
+---@param params? libml.discretizer.params
+---@return libml.estimator?, libml.error?
+function ml.discretizer(params) end
 
 ---Several models side by side, whose predictions are averaged by weight: one estimator,
 ---one model file, one predictor.
@@ -1206,6 +1245,23 @@ function ml.imputer(params) end
 ---@return libml.estimator?, libml.error?
 function ml.linear_regression(params) end
 
+---Applies a function, by default log(1 + x), to each value.
+---@class libml.log_transformer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field function? "log1p" | "log" | "log10" | "log2" | "sqrt" | "square" | "exp" | "abs" | "reciprocal" | "signed_log1p" log1p is log(1 + x); signed_log1p works on both sides of 0. Where a function has no value the result is missing. (default log1p)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Applies a function, by default log(1 + x), to each value.
+---@param params? libml.log_transformer.params
+---@return libml.estimator?, libml.error?
+function ml.log_transformer(params) end
+
 ---Predicts the probabilities of two or more classes from weighted sums of the inputs,
 ---with squared or absolute penalties or none. Categories count as columns of 0 and 1.
 ---The first model to try after the baseline: fast, and its coefficients can be read.
@@ -1275,6 +1331,23 @@ function ml.max_abs_scaler(params) end
 ---@return libml.estimator?, libml.error?
 function ml.min_max_scaler(params) end
 
+---Divides each row by its length.
+---@class libml.normalizer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field norm? "l1" | "l2" | "max" What the length is: the sum of absolute values, the root of the sum of squares, or the largest absolute value. (default l2)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Divides each row by its length.
+---@param params? libml.normalizer.params
+---@return libml.estimator?, libml.error?
+function ml.normalizer(params) end
+
 ---Makes a column of 0 and 1 for each level of a category. Rare levels can share one.
 ---Levels that training did not have count as missing.
 ---@class libml.one_hot_encoder.params
@@ -1335,6 +1408,66 @@ function ml.ordinal_encoder(params) end
 ---@param params? libml.pipeline.params
 ---@return libml.estimator?, libml.error?
 function ml.pipeline(params) end
+
+---Adds products of columns up to a degree, such as "a * b", behind the columns.
+---@class libml.polynomial_features.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field degree? integer Factors of the longest products. (default 2)
+---@field interaction_only? boolean Only products of different columns. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Adds products of columns up to a degree, such as "a * b", behind the columns.
+---@param params? libml.polynomial_features.params
+---@return libml.estimator?, libml.error?
+function ml.polynomial_features(params) end
+
+---Raises each column to a power that makes it as normally distributed as can be, and
+---standardises it. Missing values stay missing.
+---@class libml.power_transformer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field method? "yeo_johnson" | "box_cox" box_cox takes positive values only; others become missing in prediction. (default yeo_johnson)
+---@field standardize? boolean Then subtract the mean and divide by the standard deviation. (default true)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Raises each column to a power that makes it as normally distributed as can be, and
+---standardises it. Missing values stay missing.
+---@param params? libml.power_transformer.params
+---@return libml.estimator?, libml.error?
+function ml.power_transformer(params) end
+
+---Replaces each value by the share of training values below it, or by the quantile of
+---the normal distribution at that share. Outliers lose their distance. Missing values
+---stay missing.
+---@class libml.quantile_transformer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_quantiles? integer Quantiles of training that are kept; values between them lie on a line. (default 1000)
+---@field distribution? "uniform" | "normal" What the columns are spread over. (default uniform)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Replaces each value by the share of training values below it, or by the quantile of
+---the normal distribution at that share. Outliers lose their distance. Missing values
+---stay missing.
+---@param params? libml.quantile_transformer.params
+---@return libml.estimator?, libml.error?
+function ml.quantile_transformer(params) end
 
 ---The mean of many deep trees, each grown on rows drawn with replacement, with few
 ---features drawn for each split. Needs hardly any tuning; the rows that a tree did not
@@ -1440,5 +1573,25 @@ function ml.standard_scaler(params) end
 ---@param params? libml.target_encoder.params
 ---@return libml.estimator?, libml.error?
 function ml.target_encoder(params) end
+
+---Cuts values to two quantiles of their column in training: outliers stay in place and
+---lose their weight. Missing values stay missing.
+---@class libml.winsorizer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field low? number The share of training values below the lower bound. (default 0.01)
+---@field high? number The share of training values below the upper bound. (default 0.99)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Cuts values to two quantiles of their column in training: outliers stay in place and
+---lose their weight. Missing values stay missing.
+---@param params? libml.winsorizer.params
+---@return libml.estimator?, libml.error?
+function ml.winsorizer(params) end
 
 return ml

@@ -26,8 +26,10 @@ static void set_params(ml_estimator *e, char *text)
 
 static void near(const char *what, int64_t row, int64_t column, double got, double want)
 {
+    /* scikit-learn stops looking for a power at 1e-8. */
+    double tolerance = strncmp(what, "power", 5) == 0 ? 1e-6 : 1e-9;
     if (isnan(want) && isnan(got)) return;
-    ck_assert_msg(fabs(got - want) <= 1e-9 * fmax(1, fabs(want)),
+    ck_assert_msg(fabs(got - want) <= tolerance * fmax(1, fabs(want)),
                   "%s row %d column %d: %.15g instead of %.15g", what, (int)row,
                   (int)column, got, want);
 }

@@ -76,6 +76,32 @@ case("titanic", "target_encoder", MANY,
      fitted(pp.TargetEncoder(target_type="multiclass", smooth=3.0)),
      "smooth=3;task=classification", "pclass")
 case("titanic", "target_encoder", MANY, fitted(pp.TargetEncoder()), "task=regression", "fare")
+case("housing", "quantile_transformer", HOUSE,
+     fitted(pp.QuantileTransformer(subsample=None)))
+case("housing", "quantile_transformer", HOUSE,
+     fitted(pp.QuantileTransformer(n_quantiles=50, output_distribution="normal", subsample=None)),
+     "n_quantiles=50;distribution=normal")
+case("housing", "power_transformer", FULL + ["housing_median_age"], fitted(pp.PowerTransformer()))
+case("housing", "power_transformer", FULL,
+     fitted(pp.PowerTransformer("box-cox", standardize=False)),
+     "method=box_cox;standardize=false")
+for norm in ("l1", "l2", "max"):
+    case("housing", "normalizer", FULL, fitted(pp.Normalizer(norm)), f"norm={norm}")
+case("housing", "log_transformer", HOUSE, lambda x, y: np.log1p(x))
+case("housing", "clipper", HOUSE, lambda x, y: np.clip(x, 5, 1000), "low=5;high=1000")
+case("housing", "winsorizer", HOUSE,
+     lambda x, y: np.clip(x, np.nanquantile(x, 0.02, axis=0), np.nanquantile(x, 0.9, axis=0)),
+     "low=0.02;high=0.9")
+for strategy in ("quantile", "uniform"):
+    bins = pp.KBinsDiscretizer(7, encode="ordinal", strategy=strategy,
+                               quantile_method="linear", subsample=None)
+    case("housing", "discretizer", FULL + ["housing_median_age"], fitted(bins),
+         f"bins=7;strategy={strategy}")
+case("housing", "polynomial_features", FULL,
+     fitted(pp.PolynomialFeatures(3, include_bias=False)), "degree=3")
+case("housing", "polynomial_features", FULL + ["longitude"],
+     fitted(pp.PolynomialFeatures(2, interaction_only=True, include_bias=False)),
+     "interaction_only=true")
 # (more cases are added above this line)
 
 

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "Columns", "DecisionTree", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "Clipper", "Columns", "DecisionTree", "Discretizer", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -210,6 +210,61 @@ class BinaryEncoder(Estimator):
     algorithm = "binary_encoder"
 
 
+class Clipper(Estimator):
+    """Values cut to bounds.
+
+    Cuts values to given bounds. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    low : float, default -Infinity
+        Values below it become it. Also: min.
+    high : float, default Infinity
+        Values above it become it. Also: max.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    low f64 [features]: The lower bound of each column.
+    high f64 [features]: The upper bound of each column.
+    """
+
+    algorithm = "clipper"
+
+
 class Columns(Estimator):
     """Branches for different columns.
 
@@ -372,6 +427,65 @@ class DecisionTree(Estimator):
     """
 
     algorithm = "decision_tree"
+
+
+class Discretizer(Estimator):
+    """Numbers into bins.
+
+    Cuts each column into bins and gives their numbers. Missing values stay
+    missing, or get all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    bins : int, default 5
+        Bins per column; fewer where several would hold the same value. Range: [2,
+        10000]. Also: n_bins.
+    strategy : "quantile", "uniform", default "quantile"
+        quantile: bins with equally many training values. uniform: of equal width.
+    encode : "ordinal", "one_hot", default "ordinal"
+        The number of the bin, or a column of 0 and 1 per bin.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    edges f64 [edges]: The inner edges of the bins.
+    start i64 [features + 1]: Where the edges of each column begin.
+    """
+
+    algorithm = "discretizer"
 
 
 class Ensemble(Estimator):
@@ -1110,6 +1224,56 @@ class LinearRegression(Estimator):
     algorithm = "linear_regression"
 
 
+class LogTransformer(Estimator):
+    """Logarithms and other functions.
+
+    Applies a function, by default log(1 + x), to each value.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    function : "log1p", "log", "log10", "log2", "sqrt", "square", "exp", "abs",
+      "reciprocal", "signed_log1p", default "log1p"
+        log1p is log(1 + x); signed_log1p works on both sides of 0. Where a
+        function has no value the result is missing. Also: func.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "log_transformer"
+
+
 class LogisticRegression(Estimator):
     """Logistic regression.
 
@@ -1323,6 +1487,55 @@ class MinMaxScaler(Estimator):
     algorithm = "min_max_scaler"
 
 
+class Normalizer(Estimator):
+    """Rows of length 1.
+
+    Divides each row by its length.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    norm : "l1", "l2", "max", default "l2"
+        What the length is: the sum of absolute values, the root of the sum of
+        squares, or the largest absolute value.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "normalizer"
+
+
 class OneHotEncoder(Estimator):
     """A column per level.
 
@@ -1498,6 +1711,170 @@ class Pipeline(Estimator):
     """
 
     algorithm = "pipeline"
+
+
+class PolynomialFeatures(Estimator):
+    """Products of columns.
+
+    Adds products of columns up to a degree, such as "a * b", behind the columns.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    degree : int, default 2
+        Factors of the longest products. Range: [2, 8].
+    interaction_only : bool, default false
+        Only products of different columns. Also: interactions.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "polynomial_features"
+
+
+class PowerTransformer(Estimator):
+    """Powers that make columns normal.
+
+    Raises each column to a power that makes it as normally distributed as can be,
+    and standardises it. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "yeo_johnson", "box_cox", default "yeo_johnson"
+        box_cox takes positive values only; others become missing in prediction.
+    standardize : bool, default true
+        Then subtract the mean and divide by the standard deviation.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    lambda f64 [features]: The power of each column.
+    center f64 [features]: What is subtracted then.
+    scale f64 [features]: What is divided by then.
+    """
+
+    algorithm = "power_transformer"
+
+
+class QuantileTransformer(Estimator):
+    """Columns spread evenly.
+
+    Replaces each value by the share of training values below it, or by the
+    quantile of the normal distribution at that share. Outliers lose their
+    distance. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_quantiles : int, default 1000
+        Quantiles of training that are kept; values between them lie on a line.
+        Range: [2, 100000].
+    distribution : "uniform", "normal", default "uniform"
+        What the columns are spread over. Also: output_distribution.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    references f64 [features, quantiles]: The quantiles of each column.
+    """
+
+    algorithm = "quantile_transformer"
 
 
 class RandomForest(Estimator):
@@ -1816,6 +2193,62 @@ class TargetEncoder(Estimator):
     """
 
     algorithm = "target_encoder"
+
+
+class Winsorizer(Estimator):
+    """Values cut to quantiles.
+
+    Cuts values to two quantiles of their column in training: outliers stay in
+    place and lose their weight. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    low : float, default 0.01
+        The share of training values below the lower bound. Range: [0, 1].
+    high : float, default 0.99
+        The share of training values below the upper bound. Range: [0, 1].
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    low f64 [features]: The lower bound of each column.
+    high f64 [features]: The upper bound of each column.
+    """
+
+    algorithm = "winsorizer"
 
 
 def __getattr__(name):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "Columns", "DecisionTree", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "Clipper", "Columns", "DecisionTree", "Discretizer", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -67,6 +67,23 @@ class BinaryEncoder(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class Clipper(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        low: Optional[float] = ...,
+        high: Optional[float] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class Columns(Estimator):
     def __init__(
         self,
@@ -108,6 +125,24 @@ class DecisionTree(Estimator):
         weight: Optional[str] = ...,
         task: Optional[Literal["auto", "regression", "classification"]] = ...,
         positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Discretizer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        bins: Optional[int] = ...,
+        strategy: Optional[Literal["quantile", "uniform"]] = ...,
+        encode: Optional[Literal["ordinal", "one_hot"]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,
@@ -311,6 +346,22 @@ class LinearRegression(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class LogTransformer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        function: Optional[Literal["log1p", "log", "log10", "log2", "sqrt", "square", "exp", "abs", "reciprocal", "signed_log1p"]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class LogisticRegression(Estimator):
     def __init__(
         self,
@@ -369,6 +420,22 @@ class MinMaxScaler(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class Normalizer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        norm: Optional[Literal["l1", "l2", "max"]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class OneHotEncoder(Estimator):
     def __init__(
         self,
@@ -417,6 +484,57 @@ class Pipeline(Estimator):
         weight: Optional[str] = ...,
         task: Optional[Literal["auto", "regression", "classification"]] = ...,
         positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class PolynomialFeatures(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        degree: Optional[int] = ...,
+        interaction_only: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class PowerTransformer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["yeo_johnson", "box_cox"]] = ...,
+        standardize: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class QuantileTransformer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_quantiles: Optional[int] = ...,
+        distribution: Optional[Literal["uniform", "normal"]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,
@@ -506,6 +624,23 @@ class TargetEncoder(Estimator):
         weight: Optional[str] = ...,
         task: Optional[Literal["auto", "regression", "classification"]] = ...,
         positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Winsorizer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        low: Optional[float] = ...,
+        high: Optional[float] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,

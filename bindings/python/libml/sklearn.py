@@ -8,8 +8,10 @@ from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransforme
 __all__ = ["BaselineClassifier",
            "BaselineRegressor",
            "BinaryEncoder",
+           "Clipper",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
+           "Discretizer",
            "ExtraTreesClassifier",
            "ExtraTreesRegressor",
            "FrequencyEncoder",
@@ -18,16 +20,22 @@ __all__ = ["BaselineClassifier",
            "HashingEncoder",
            "Imputer",
            "LinearRegression",
+           "LogTransformer",
            "LogisticRegression",
            "MaxAbsScaler",
            "MinMaxScaler",
+           "Normalizer",
            "OneHotEncoder",
            "OrdinalEncoder",
+           "PolynomialFeatures",
+           "PowerTransformer",
+           "QuantileTransformer",
            "RandomForestClassifier",
            "RandomForestRegressor",
            "RobustScaler",
            "StandardScaler",
-           "TargetEncoder"]
+           "TargetEncoder",
+           "Winsorizer"]
 
 
 class BaselineClassifier(LibmlClassifier):
@@ -226,6 +234,81 @@ class BinaryEncoder(LibmlTransformer):
         n_jobs=None,
     ):
         self.columns = columns
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class Clipper(LibmlTransformer):
+    """Values cut to bounds.
+
+    Cuts values to given bounds. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    low : float, default -Infinity
+        Values below it become it. Also: min.
+    high : float, default Infinity
+        Values above it become it. Also: max.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "clipper"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        low=float("-inf"),
+        high=float("inf"),
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.low = low
+        self.high = high
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
@@ -494,6 +577,87 @@ class DecisionTreeRegressor(LibmlRegressor):
         values = self._per_feature("importance")
         total = values.sum()
         return values / total if total else values
+
+
+class Discretizer(LibmlTransformer):
+    """Numbers into bins.
+
+    Cuts each column into bins and gives their numbers. Missing values stay
+    missing, or get all zeros.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    bins : int, default 5
+        Bins per column; fewer where several would hold the same value. Range: [2,
+        10000]. Also: n_bins.
+    strategy : "quantile", "uniform", default "quantile"
+        quantile: bins with equally many training values. uniform: of equal width.
+    encode : "ordinal", "one_hot", default "ordinal"
+        The number of the bin, or a column of 0 and 1 per bin.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "discretizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        bins=5,
+        strategy='quantile',
+        encode='ordinal',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.bins = bins
+        self.strategy = strategy
+        self.encode = encode
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
 
 
 class ExtraTreesClassifier(LibmlClassifier):
@@ -1850,6 +2014,79 @@ class LinearRegression(LibmlRegressor):
         return self._iterations()
 
 
+class LogTransformer(LibmlTransformer):
+    """Logarithms and other functions.
+
+    Applies a function, by default log(1 + x), to each value.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    function : "log1p", "log", "log10", "log2", "sqrt", "square", "exp", "abs",
+      "reciprocal", "signed_log1p", default "log1p"
+        log1p is log(1 + x); signed_log1p works on both sides of 0. Where a
+        function has no value the result is missing. Also: func.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "log_transformer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        function='log1p',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.function = function
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class LogisticRegression(LibmlClassifier):
     """Logistic regression for classification.
 
@@ -2138,6 +2375,78 @@ class MinMaxScaler(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class Normalizer(LibmlTransformer):
+    """Rows of length 1.
+
+    Divides each row by its length.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    norm : "l1", "l2", "max", default "l2"
+        What the length is: the sum of absolute values, the root of the sum of
+        squares, or the largest absolute value.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "normalizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        norm='l2',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.norm = norm
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class OneHotEncoder(LibmlTransformer):
     """A column per level.
 
@@ -2275,6 +2584,235 @@ class OrdinalEncoder(LibmlTransformer):
     ):
         self.columns = columns
         self.missing_value = missing_value
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class PolynomialFeatures(LibmlTransformer):
+    """Products of columns.
+
+    Adds products of columns up to a degree, such as "a * b", behind the columns.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    degree : int, default 2
+        Factors of the longest products. Range: [2, 8].
+    interaction_only : bool, default false
+        Only products of different columns. Also: interactions.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "polynomial_features"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        degree=2,
+        interaction_only=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.degree = degree
+        self.interaction_only = interaction_only
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class PowerTransformer(LibmlTransformer):
+    """Powers that make columns normal.
+
+    Raises each column to a power that makes it as normally distributed as can be,
+    and standardises it. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "yeo_johnson", "box_cox", default "yeo_johnson"
+        box_cox takes positive values only; others become missing in prediction.
+    standardize : bool, default true
+        Then subtract the mean and divide by the standard deviation.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "power_transformer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        method='yeo_johnson',
+        standardize=True,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.method = method
+        self.standardize = standardize
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class QuantileTransformer(LibmlTransformer):
+    """Columns spread evenly.
+
+    Replaces each value by the share of training values below it, or by the
+    quantile of the normal distribution at that share. Outliers lose their
+    distance. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_quantiles : int, default 1000
+        Quantiles of training that are kept; values between them lie on a line.
+        Range: [2, 100000].
+    distribution : "uniform", "normal", default "uniform"
+        What the columns are spread over. Also: output_distribution.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "quantile_transformer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_quantiles=1000,
+        distribution='uniform',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_quantiles = n_quantiles
+        self.distribution = distribution
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
@@ -2835,6 +3373,82 @@ class TargetEncoder(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class Winsorizer(LibmlTransformer):
+    """Values cut to quantiles.
+
+    Cuts values to two quantiles of their column in training: outliers stay in
+    place and lose their weight. Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    low : float, default 0.01
+        The share of training values below the lower bound. Range: [0, 1].
+    high : float, default 0.99
+        The share of training values below the upper bound. Range: [0, 1].
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "winsorizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        low=0.01,
+        high=0.99,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.low = low
+        self.high = high
+        self.categorical = categorical
+        self.unseen = unseen
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None, *, progress=None, cancel=None):

@@ -67,6 +67,18 @@ class BinaryEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class Clipper(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        low: Optional[float] = ...,
+        high: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class DecisionTreeClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -103,6 +115,19 @@ class DecisionTreeRegressor(LibmlRegressor):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class Discretizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        bins: Optional[int] = ...,
+        strategy: Optional[Literal["quantile", "uniform"]] = ...,
+        encode: Optional[Literal["ordinal", "one_hot"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -326,6 +351,17 @@ class LinearRegression(LibmlRegressor):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class LogTransformer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        function: Optional[Literal["log1p", "log", "log10", "log2", "sqrt", "square", "exp", "abs", "reciprocal", "signed_log1p"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class LogisticRegression(LibmlClassifier):
     def __init__(
         self,
@@ -367,6 +403,17 @@ class MinMaxScaler(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class Normalizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        norm: Optional[Literal["l1", "l2", "max"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class OneHotEncoder(LibmlTransformer):
     def __init__(
         self,
@@ -387,6 +434,42 @@ class OrdinalEncoder(LibmlTransformer):
         *,
         columns: Optional[Sequence[str]] = ...,
         missing_value: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PolynomialFeatures(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        degree: Optional[int] = ...,
+        interaction_only: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PowerTransformer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["yeo_johnson", "box_cox"]] = ...,
+        standardize: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class QuantileTransformer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_quantiles: Optional[int] = ...,
+        distribution: Optional[Literal["uniform", "normal"]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -475,5 +558,17 @@ class TargetEncoder(LibmlTransformer):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class Winsorizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        low: Optional[float] = ...,
+        high: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...

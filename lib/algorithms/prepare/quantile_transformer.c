@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/quantile_transformer.c: the share of training values below a value, so that a
+ * column is spread evenly over [0, 1], or over a normal distribution.
+ *
+ * Tensors: references f64 [features, n]: quantiles of training. Cost: a sort of each
+ * column; two searches by halves for each value.
+ */
+#include "algorithms/prepare/prepare.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define EDGE 1e-7 /* shares nearer to 0 or 1 are cut for the normal distribution */
+
+#define QUANTILES f64[0]
+#define COUNT     size[0]
+#define NORMAL    option[0]
+#define LOW       number[0]
+#define HIGH      number[1]
+
+typedef struct {
+    double *to;
+    int64_t n;
+} filling;
+
+static void fill(void *arg, int64_t j, double *sorted, int64_t rows)
+{
+    const filling *f = arg;
+    double *q = f->to + j * f->n;
+    for (int64_t k = 0; k < f->n; k++) {
+        double at = f->n > 1 ? (double)k / (double)(f->n - 1) : 0;
+        q[k] = rows ? mli_quantile(sorted, rows, at) : 0;
+        if (k && q[k] < q[k - 1]) q[k] = q[k - 1];
+    }
+}
+
+static ml_status fit(mli_fit *job, ml_error *err)
+{
+    uint8_t *picked = NULL;
+    mli_moments *moments = NULL;
+    int64_t n = mli_get_i64(job->params, "n_quantiles");
+    if (n > job->train->rows) n = job->train->rows;
+    int64_t shape[2] = {job->train->n_features, n};
+    filling f = {.n = n};
+    ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
+    if (status) return status;
+    status = mli_prepare_moments(job->train, picked, 0, job->run, &moments, err);
+    if (!status)
+        status =
+            mli_model_add(job->model, "references", ML_DTYPE_F64, 2, shape, &f.to, err);
+    if (!status) status = mli_prepare_sorted(job->train, picked, job->run, fill, &f, err);
+    mli_free(job->ctx, moments);
+    mli_free(job->ctx, picked);
+    return status;
+}
+
+static ml_status load(mli_prepared *t, ml_error *err)
+{
+    int64_t shape[2] = {t->in->n_features, -1};
+    ml_status status = mli_model_want(t->model, "references", ML_DTYPE_F64, 2, shape,
+                                      &t->QUANTILES, err);
+    if (!status && shape[1] < 1)
+        return mli_fail(err, ML_E_FORMAT, "the model has no quantiles");
+    t->COUNT = shape[1];
+    t->NORMAL = strcmp(mli_get_str(t->model->params, "distribution"), "normal") == 0;
+    t->LOW = mli_normal_quantile(EDGE - DBL_EPSILON);
+    t->HIGH = -t->LOW;
+    return status;
+}
+
+/* The first index at which q[k] >= x (above: > x). */
+static int64_t search(const double *q, int64_t n, double x, int above)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (above ? q[middle] <= x : q[middle] < x)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Between two quantiles on a line; in the middle of those that are equal. */
+static double share(const double *q, int64_t n, double x)
+{
+    double last = (double)(n - 1);
+    if (n < 2 || x <= q[0]) return 0;
+    if (x >= q[n - 1]) return 1;
+    int64_t right = search(q, n, x, 1), left = search(q, n, x, 0);
+    /* left..right - 1 are equal to x; or x lies between left - 1 and left. */
+    if (left < right) return ((double)left + (double)(right - 1)) / 2 / last;
+    double part = (x - q[left - 1]) / (q[left] - q[left - 1]);
+    return ((double)(left - 1) + part) / last;
+}
+
+static double to_normal(const mli_prepared *t, double u, double x, const double *q)
+{
+    if (x - EDGE < q[0]) u = 0;
+    if (x + EDGE > q[t->COUNT - 1]) u = 1;
+    if (x - EDGE < q[0]) u = 0;
+    if (u <= EDGE) return t->LOW;
+    if (u >= 1 - EDGE) return t->HIGH;
+    return mli_normal_quantile(u);
+}
+
+static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
+                int64_t n, double *out, int64_t out_stride)
+{
+    const double *q = t->QUANTILES + j * t->COUNT;
+    for (int64_t i = 0; i < n; i++) {
+        double x = in[i * stride], u = isnan(x) ? NAN : share(q, t->COUNT, x);
+        out[i * out_stride] = isnan(x) || !t->NORMAL ? u : to_normal(t, u, x, q);
+    }
+}
+
+static const mli_transformer kind = {
+    .takes = MLI_TAKES_NUMBERS, .load = load, .map = map};
+MLI_PREPARE_FUNCTIONS(kind)
+
+static const mli_param params[] = {
+    MLI_PARAM_COLUMNS,
+    {"n_quantiles", NULL, ML_PARAM_I64, 0, "1000", "[2, 100000]", NULL, NULL,
+     "Quantiles of training that are kept; values between them lie on a line.", "0.1"},
+    {"distribution", "output_distribution", ML_PARAM_STR, 0, "uniform",
+     "{uniform, normal}", "{uniform, normal}", NULL, "What the columns are spread over.",
+     "0.1"},
+    MLI_PARAM_END};
+
+static const mli_attribute attributes[] = {
+    {"references", "f64", "[features, quantiles]", "The quantiles of each column."},
+    {NULL, NULL, NULL, NULL}};
+
+extern const mli_algorithm mli_quantile_transformer;
+const mli_algorithm mli_quantile_transformer = {
+    .head = {MLI_PREPARE_HEAD, .name = "quantile_transformer",
+             .aliases = "quantile,rank_gauss", .title = "columns spread evenly",
+             .doc =
+                 "Replaces each value by the share of training values below it, or by "
+                 "the quantile of the normal distribution at that share. Outliers lose "
+                 "their distance. Missing values stay missing.",
+             .caps = MLI_CAN_PREPARE, .params = params, .roles = mli_roles_unsupervised,
+             .attributes = attributes},
+    .fit = fit,
+    .plan = plan,
+    .outputs = outputs,
+};
