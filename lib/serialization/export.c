@@ -62,7 +62,7 @@ ml_status mli_export_open(mli_export *x, const char *format)
     return ML_OK;
 }
 
-static ml_status write_format(mli_export *x, int format, const char *path)
+static ml_status write_format(mli_export *x, int format)
 {
     ml_status s = mli_model_check(x->model, x->err);
     if (s) return s;
@@ -73,12 +73,11 @@ static ml_status write_format(mli_export *x, int format, const char *path)
     static const char *const names[] = {"C", "XGBoost", "ONNX", "LightGBM"};
     s = mli_export_open(x, names[format]);
     if (s) return s;
-    size_t n = path ? strlen(path) : 0;
     switch (format) {
     case MLI_EXPORT_C:
         return mli_export_c(x);
     case MLI_EXPORT_XGBOOST:
-        return mli_export_xgboost(x, n > 4 && strcmp(path + n - 4, ".ubj") == 0);
+        return mli_export_xgboost(x);
     case MLI_EXPORT_ONNX:
         return mli_export_onnx(x);
     default:
@@ -101,7 +100,7 @@ static ml_status find_format(const ml_params *p, const char *path, int *out,
     *out = given - 1;
     if (given > 0) return ML_OK;
     if (ends_with(path, ".c")) *out = MLI_EXPORT_C;
-    if (ends_with(path, ".json") || ends_with(path, ".ubj")) *out = MLI_EXPORT_XGBOOST;
+    if (ends_with(path, ".json")) *out = MLI_EXPORT_XGBOOST;
     if (ends_with(path, ".onnx")) *out = MLI_EXPORT_ONNX;
     if (ends_with(path, ".txt")) *out = MLI_EXPORT_LIGHTGBM;
     if (*out >= 0) return ML_OK;
@@ -151,7 +150,7 @@ static ml_status export_to(const ml_model *m, const char *path, const ml_io *io,
     x.name = mli_get_str(p, "name");
     status = find_format(p, path, &format, err);
     if (!status) status = check_name(x.name, err);
-    if (!status) status = write_format(&x, format, path);
+    if (!status) status = write_format(&x, format);
     if (!status && s.failed) status = mli_nomem(err);
     if (!status) status = send(m->ctx, &s, path, io, err);
     mli_str_free(&s);

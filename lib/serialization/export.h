@@ -32,7 +32,7 @@ ml_status mli_export_refuse(const mli_export *x, const char *format, const char 
 
 ml_status mli_export_c(mli_export *x);
 ml_status mli_export_c_linear(mli_export *x);
-ml_status mli_export_xgboost(mli_export *x, int ubjson);
+ml_status mli_export_xgboost(mli_export *x);
 ml_status mli_export_onnx(mli_export *x);
 ml_status mli_export_lightgbm(mli_export *x);
 

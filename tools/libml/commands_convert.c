@@ -14,7 +14,7 @@ static int ends_with(const char *text, const char *end)
 
 static int is_own(const app *a, const char *path)
 {
-    static const char *const ends[] = {".c", ".json", ".ubj", ".onnx", ".txt"};
+    static const char *const ends[] = {".c", ".json", ".onnx", ".txt"};
     if (a->value[OPT_TO]) return strcmp(a->value[OPT_TO], "libml") == 0;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends_with(path, ends[i])) return 0;

@@ -98,7 +98,7 @@ const command commands[] = {
     {"convert", "MODEL FILE", "turn a model into that of another system",
      "Reads a model of libml, XGBoost, LightGBM, CatBoost or ONNX, and writes it as a "
      "libml model, C source, or a model of another system. Without --to the end of FILE "
-     "says the format: .c, .json or .ubj (XGBoost), .onnx, .txt (LightGBM); any other is "
+     "says the format: .c, .json (XGBoost), .onnx, .txt (LightGBM); any other is "
      "libml's own. --target names the target of a model that comes from elsewhere.",
      convert_options, 2, 2, cmd_convert},
     {"profile", "DATA", "describe the columns of a CSV file",
