@@ -266,12 +266,13 @@ static void put_leaf(const writer *w, int64_t id, double value)
     mli_str *s = w->x->s;
     mli_str_printf(s, "%s{\"id\": %lld, ", id ? ",\n" : "\n", (long long)id);
     put_param(w, 1);
-    mli_str_add(s, ", \"left_children\": [-1], \"right_children\": [-1], "
-                   "\"parents\": [2147483647], \"split_indices\": [0], "
-                   "\"default_left\": [0], \"split_type\": [0], \"sum_hessian\": [0.0], "
-                   "\"loss_changes\": [0.0], \"categories\": [], \"categories_nodes\": [], "
-                   "\"categories_segments\": [], \"categories_sizes\": [], "
-                   "\"split_conditions\": [");
+    mli_str_add(s,
+                ", \"left_children\": [-1], \"right_children\": [-1], "
+                "\"parents\": [2147483647], \"split_indices\": [0], "
+                "\"default_left\": [0], \"split_type\": [0], \"sum_hessian\": [0.0], "
+                "\"loss_changes\": [0.0], \"categories\": [], \"categories_nodes\": [], "
+                "\"categories_segments\": [], \"categories_sizes\": [], "
+                "\"split_conditions\": [");
     put_number(s, float_of(value * w->x->scale));
     mli_str_add(s, "], \"base_weights\": [");
     put_number(s, float_of(value * w->x->scale));
