@@ -41,25 +41,94 @@ ml_status mli_export_refuse(const mli_export *x, const char *format, const char 
 static int32_t link_of(const ml_model *m)
 {
     const char *objective = mli_get_str(m->params, "objective");
-    if (mli_in_list(objective, "poisson,gamma,tweedie")) return MLI_LINK_EXP;
+    if (mli_in_list(objective, "poisson,gamma,tweedie,cox,aft")) return MLI_LINK_EXP;
+    if (strcmp(objective, "cross_entropy") == 0) return MLI_LINK_SIGMOID;
     if (m->inputs->classes.n == 0) return MLI_LINK_IDENTITY;
     if (strcmp(objective, "softmax") == 0) return MLI_LINK_SOFTMAX;
     if (strcmp(objective, "logistic") == 0) return MLI_LINK_SIGMOID;
     return m->inputs->classes.n == 2 ? MLI_LINK_SIGMOID : MLI_LINK_SOFTMAX;
 }
 
+static void *take(char **at, int64_t n, size_t size)
+{
+    void *block = *at;
+    *at += ((size_t)n * size + 15) & ~(size_t)15;
+    return block;
+}
+
+/* Tree t of class k at place t * classes + k, its leaves with the shares of the class. */
+static ml_status expand_forest(mli_export *x)
+{
+    const mli_ensemble from = x->e;
+    int64_t k_n = x->inputs->classes.n, shape[2] = {-1, k_n};
+    int64_t nodes = from.n_nodes * k_n, trees = from.n_trees * k_n;
+    const double *share;
+    ml_status s =
+        mli_model_want(x->model, "leaf_proba", ML_DTYPE_F64, 2, shape, &share, x->err);
+    if (s) return s;
+    size_t node = 3 * sizeof(int32_t) + 4 * sizeof(double) + 1;
+    if ((uint64_t)nodes > SIZE_MAX / (2 * node)) return mli_nomem(x->err);
+    char *at = x->memory =
+        mli_calloc(x->s->ctx, (size_t)nodes * node + (size_t)(trees + k_n) * 16 + 256, 1);
+    if (!at) return mli_nomem(x->err);
+    int64_t *start = take(&at, trees + 1, sizeof *start), n = 0;
+    double *base = take(&at, k_n, sizeof *base), *value = take(&at, nodes, sizeof *value);
+    double *threshold = take(&at, nodes, sizeof *threshold);
+    double *cover = take(&at, nodes, sizeof *cover),
+           *gain = take(&at, nodes, sizeof *gain);
+    int32_t *feature = take(&at, nodes, sizeof *feature);
+    int32_t *left = take(&at, nodes, sizeof *left), *set = take(&at, nodes, sizeof *set);
+    uint8_t *flags = take(&at, nodes, 1);
+    for (int64_t t = 0; t < trees; t++) {
+        start[t] = n;
+        for (int64_t i = from.start[t / k_n]; i < from.start[t / k_n + 1]; i++, n++) {
+            value[n] = from.left[i] ? 0
+                                    : share[(int64_t)from.value[i] * k_n + t % k_n] /
+                                          (double)from.n_trees;
+            threshold[n] = from.threshold[i];
+            cover[n] = from.cover[i];
+            gain[n] = from.gain[i];
+            feature[n] = from.feature[i];
+            left[n] = from.left[i];
+            set[n] = from.set ? from.set[i] : -1;
+            flags[n] = from.flags[i];
+        }
+    }
+    start[trees] = n;
+    x->e = from;
+    x->e.n_trees = trees;
+    x->e.n_nodes = nodes;
+    x->e.n_scores = k_n;
+    x->e.start = start;
+    x->e.base = base;
+    x->e.value = value;
+    x->e.threshold = threshold;
+    x->e.cover = cover;
+    x->e.gain = gain;
+    x->e.feature = feature;
+    x->e.left = left;
+    x->e.set = set;
+    x->e.flags = flags;
+    return ML_OK;
+}
+
 ml_status mli_export_open(mli_export *x, const char *format)
 {
     const ml_model *m = x->model;
     const char *name = m->algorithm->head.name;
-    if (strcmp(name, "gbdt") != 0)
+    int64_t classes = m->inputs->classes.n;
+    int forest = mli_in_list(name, "decision_tree,extra_trees,random_forest");
+    if (!forest && strcmp(name, "gbdt") != 0)
         return mli_fail(x->err, ML_E_UNSUPPORTED,
                         "a model of %s cannot be exported to %s", name, format);
     ml_status s = mli_ensemble_read(m, &x->e, x->err);
     if (s) return s;
-    x->link = x->e.link ? x->e.link : link_of(m);
+    if (classes == 1) return mli_export_refuse(x, format, "a model of one class");
+    if (classes == 0 && x->e.n_scores > 1)
+        return mli_export_refuse(x, format, "several quantiles in one model");
+    x->link = x->e.link ? x->e.link : forest ? MLI_LINK_IDENTITY : link_of(m);
     x->scale = x->e.link ? x->e.link_scale : 1;
-    return ML_OK;
+    return forest && classes > 2 ? expand_forest(x) : ML_OK;
 }
 
 static ml_status write_format(mli_export *x, int format)
@@ -153,6 +222,7 @@ static ml_status export_to(const ml_model *m, const char *path, const ml_io *io,
     if (!status) status = write_format(&x, format);
     if (!status && s.failed) status = mli_nomem(err);
     if (!status) status = send(m->ctx, &s, path, io, err);
+    mli_free(m->ctx, x.memory);
     mli_str_free(&s);
     ml_params_free(p);
     return status;

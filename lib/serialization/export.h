@@ -24,9 +24,12 @@ typedef struct mli_export {
     const char *name;
     mli_str *s;
     ml_error *err;
+    void *memory; /* of an ensemble made for the export */
 } mli_export;
 
-/* Reads the ensemble of a model made of trees; ML_E_UNSUPPORTED for others. */
+/* Reads the ensemble of a model made of trees; ML_E_UNSUPPORTED for others. A forest of
+ * several classes, whose leaves hold a row of shares, becomes a tree for each class.
+ * `memory` is to be freed. */
 ml_status mli_export_open(mli_export *x, const char *format);
 ml_status mli_export_refuse(const mli_export *x, const char *format, const char *what);
 

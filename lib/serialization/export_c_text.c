@@ -201,7 +201,8 @@ void mli_c_link(mli_export *x, int64_t n_scores, int64_t n_outputs)
                        n_scores);
         mli_str_printf(x->s, "%s;\n    }\n", one[x->link]);
         if (n_scores == 1 && n_outputs == 2)
-            mli_str_add(x->s, "    out[1] = out[0];\n    out[0] = 1 - out[1];\n");
+            mli_str_add(x->s, "    out[1] = out[0] < 0 ? 0 : out[0] > 1 ? 1 : out[0];\n"
+                                "    out[0] = 1 - out[1];\n");
     }
     mli_str_add(x->s, "}\n");
 }

@@ -57,7 +57,7 @@ def data(categories, classes, n=1500):
 
 def rows_of(model, table):
     """Plain rows with codes."""
-    p = model.predictor("score")
+    p = model.predictor()
     columns = []
     for i, name in enumerate(model.inputs):
         column = table[name]
@@ -74,6 +74,10 @@ def models():
             t = data(categories, classes)
             m = libml.GBDT(**keep).fit(t)
             yield f"own {classes} classes, {categories} categories", m, rows_of(m, t)
+    for classes in (0, 2, 3):
+        t = data(1, classes)
+        m = libml.RandomForest(n_trees=5, target="y").fit(t)
+        yield f"a forest of {classes} classes", m, rows_of(m, t)
     for objective in ("poisson", "gamma", "tweedie"):
         t = data(0, 0)
         m = libml.GBDT(objective=objective, **keep).fit(t)

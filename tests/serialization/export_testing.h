@@ -58,6 +58,8 @@ static inline ml_model *sample_fit(ml_context *ctx, const char *algorithm,
         OK(ml_estimator_set_str(e, "cat_smooth", "1", ERR));
         OK(ml_estimator_set_str(e, "min_data_in_leaf", "5", ERR));
     }
+    if (strstr(algorithm, "forest") || strcmp(algorithm, "extra_trees") == 0)
+        OK(ml_estimator_set_str(e, "n_trees", "7", ERR));
     if (objective) OK(ml_estimator_set_str(e, "objective", objective, ERR));
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     ml_estimator_free(e);

@@ -139,4 +139,12 @@ static inline void assert_close(const char *what, matrix got, matrix want, doubl
     }
 }
 
+static inline void check_rows(const char *what, const ml_model *m, const char *kind,
+                              matrix rows, matrix want, double tol)
+{
+    matrix got = predict_rows(m, kind, rows);
+    assert_close(what, got, want, tol);
+    free(got.at);
+}
+
 #endif

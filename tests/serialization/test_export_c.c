@@ -89,6 +89,24 @@ START_TEST(own_trees)
 }
 END_TEST
 
+START_TEST(forests)
+{
+    static const char *const names[] = {"random_forest", "extra_trees", "decision_tree"};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 3; i++) {
+        int classes = i == 0 ? 3 : i == 1 ? 2 : 0;
+        ml_table *t = sample_table(ctx, 1, classes);
+        ml_model *m = sample_fit(ctx, names[i], t, NULL);
+        void *handle = compile(m);
+        compare(m, handle, names[i], "model_predict", classes ? "proba" : "value", 1e-14);
+        dlclose(handle);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(linear)
 {
     ml_context *ctx = test_context(1);
@@ -191,5 +209,5 @@ START_TEST(options)
 }
 END_TEST
 
-TEST_MAIN("serialization/export_c", own_trees, linear, foreign_trees, names_and_codes,
-          options)
+TEST_MAIN("serialization/export_c", own_trees, forests, linear, foreign_trees,
+          names_and_codes, options)

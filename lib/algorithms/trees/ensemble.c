@@ -358,6 +358,7 @@ void mli_ensemble_link(const mli_ensemble *e, const double *score, int64_t n_out
     }
     for (int64_t k = 0; k < e->n_scores; k++) out[k] = link_one(e, score[k]);
     if (n_outputs != 2 || e->n_scores != 1) return;
-    out[1] = out[0];
-    out[0] = 1 - out[0];
+    /* A sum of shares may miss 1 by a rounding. */
+    out[1] = out[0] < 0 ? 0 : out[0] > 1 ? 1 : out[0];
+    out[0] = 1 - out[1];
 }
