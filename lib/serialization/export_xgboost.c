@@ -207,6 +207,8 @@ static void put_categories(const writer *w, int64_t t)
             if (mli_ensemble_goes_left(e, i, (double)code)) continue;
             mli_str_printf(s, total++ ? ",%lld" : "%lld", (long long)code);
         }
+        /* XGBoost refuses empty lists: a code that does not occur. */
+        if (total == begin) mli_str_printf(s, total++ ? ",%lld" : "%lld", (long long)n);
         const char *comma = nodes.size ? "," : "";
         mli_str_printf(&nodes, "%s%lld", comma, (long long)(i - e->start[t]));
         mli_str_printf(&begins, "%s%lld", comma, (long long)begin);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Exports models and runs them in the systems that they are for: XGBoost, onnxruntime,
 LightGBM. What is not installed is left out with a message.
+ML_PEERS_PYTHON names the Python that has them, if it is not the one that runs this.
 Usage: check_peers.py LIBRARY (libml.so)"""
 
 import os
@@ -14,6 +15,9 @@ FOREIGN = ROOT / "tests" / "data" / "foreign"
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
 os.environ.setdefault("LIBML_LIBRARY", sys.argv[1])
 
+OTHER = os.environ.pop("ML_PEERS_PYTHON", None)
+if OTHER:
+    os.execv(OTHER, [OTHER, *sys.argv])
 try:
     import numpy as np
 except ImportError:
