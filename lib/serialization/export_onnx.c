@@ -16,6 +16,7 @@
 #include "serialization/export.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- protocol buffers ---- */
@@ -289,15 +290,12 @@ static void put_weights(const writer *w, mli_str *node, const char *what, int ho
         }
     }
     for (int k = 0; k < 3; k++) {
-        strcpy(name, what);
-        strcat(name, "_");
-        strcat(name, ends[k]);
+        snprintf(name, sizeof name, "%s_%s", what, ends[k]);
         begin_attribute(&a, w, name, 7);
         put_message(&a, 8, &list[k]);
         put_message(node, 5, &a);
     }
-    strcpy(name, what);
-    strcat(name, "_weights_as_tensor");
+    snprintf(name, sizeof name, "%s_weights_as_tensor", what);
     put_doubles(w, node, name, &weights);
     if (how == SECOND_OF_TWO) return;
     mli_str_init(&weights, w->ctx);
