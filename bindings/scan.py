@@ -21,7 +21,7 @@ ORDER = ["base", "error", "context", "schema", "params", "tensor", "table", "est
          "model", "predictor", "study", "report"]
 VERBS = {"new", "free", "ref", "clone", "get", "set", "read", "write", "load", "save", "run",
          "fit", "add", "find", "select", "slice", "take", "split", "wrap", "with", "ask",
-         "tell", "export", "evaluate", "profile", "request", "rows", "register"}
+         "tell", "export", "evaluate", "explain", "profile", "request", "rows", "register"}
 NOUN_GETTERS = {"version", "build", "status", "threads", "info", "state", "total", "name",
                 "count", "json", "type", "dtype", "ndim", "shape", "strides", "data",
                 "columns", "column", "algorithm", "params", "inputs", "input", "classes",

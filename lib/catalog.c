@@ -47,6 +47,7 @@
     A(mli_one_hot_encoder)                                                               \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
+    O(mli_options_explain)                                                               \
     O(mli_options_export)                                                                \
     O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \

@@ -598,6 +598,14 @@ function model:class_label(index) end
 ---@return string?
 function model:attribute_name(index) end
 
+---Explains a model: importance of its columns, partial dependence, the nodes of its
+---trees. What each column adds to one prediction is a kind of prediction:
+---"contributions".
+---@param table? libml.table
+---@param options? libml.options
+---@return libml.table?, libml.error?
+function model:explain(table, options) end
+
 ---The name of an output, such as a class label.
 ---@param index integer
 ---@return string?

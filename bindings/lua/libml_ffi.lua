@@ -239,6 +239,8 @@ ml_status ml_model_get_tensor(const ml_model *model, const char *name, ml_tensor
     ml_error *error);
 ml_status ml_model_evaluate(const ml_model *model, const ml_table *table, const char
     *metrics, ml_table **out, ml_error *error);
+ml_status ml_model_explain(const ml_model *model, const ml_table *table, const ml_params
+    *options, ml_table **out, ml_error *error);
 ml_status ml_predictor_new(const ml_model *model, const char *kind, const ml_params
     *options, ml_predictor **out, ml_error *error);
 void ml_predictor_free(ml_predictor *predictor);
@@ -1795,6 +1797,17 @@ function raw.model_evaluate(model, table, metrics)
     opt_text(metrics, 3, "evaluate")
     local out_out = new("ml_table *[1]")
     local status = C.ml_model_evaluate(model_c, table_c, metrics, out_out, err)
+    if status < 0 then return fail() end
+    return made("table", out_out[0])
+end
+
+function raw.model_explain(model, table, options_)
+    local model_c = check(model, "model", 1, "explain")
+    local table_c = opt(table, "table", 2, "explain")
+    local options__c, options__temporary = options(options_, 3, "explain")
+    local out_out = new("ml_table *[1]")
+    local status = C.ml_model_explain(model_c, table_c, options__c, out_out, err)
+    end_options(options__temporary)
     if status < 0 then return fail() end
     return made("table", out_out[0])
 end

@@ -819,6 +819,11 @@ ml::table predict(const ml::table &rows, text kind = nullptr,
     ml::tensor get_tensor(text name) const;
     /** Scores a model on a table that has the target column. */
     ml::table evaluate(const ml::table &table, text metrics = nullptr) const;
+    /** Explains a model: importance of its columns, partial dependence, the nodes
+     * of its trees. What each column adds to one prediction is a kind of
+     * prediction: "contributions". */
+    ml::table explain(const ml::table *table = nullptr,
+                      const ml::options &options = {}) const;
     /** Makes a predictor. */
     ml::predictor predictor(text kind = nullptr, const ml::options &options = {}) const;
 };
@@ -1336,6 +1341,15 @@ inline table model::evaluate(const ml::table &table, text metrics) const
     ml_table *out = nullptr;
     detail::check(ml_model_evaluate(get(), table.get(), metrics.chars, &out,
                                     detail::last()));
+    return ml::table(out);
+}
+
+inline table model::explain(const ml::table *table, const ml::options &options) const
+{
+    detail::set_of options_set(options);
+    ml_table *out = nullptr;
+    detail::check(ml_model_explain(get(), table ? table->get() : nullptr,
+                                   options_set.get(), &out, detail::last()));
     return ml::table(out);
 }
 

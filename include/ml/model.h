@@ -235,5 +235,24 @@ ML_API ML_CHECK ml_status ml_model_evaluate(const ml_model *model, const ml_tabl
                                             const char *metrics, ml_table **out,
                                             ml_error *error);
 
+/**
+ * Explains a model: importance of its columns, partial dependence, the nodes of its trees.
+ * What each column adds to one prediction is a kind of prediction: "contributions".
+ *
+ * @param model    the model
+ * @param table    [null] the rows, with the target for permutation; NULL for the methods
+ *                 importance and trees, which look at the model alone
+ * @param options  [null] values of "options.explain", such as method
+ * @param out      [out] [own] a table that depends on the method
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME, ML_E_ARGUMENT without rows where the method needs them,
+ *          ML_E_UNSUPPORTED when the model has nothing to tell, ML_E_DATA, ML_E_TYPE,
+ *          ML_E_RANGE or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_model_explain(const ml_model *model, const ml_table *table,
+                                           const ml_params *options, ml_table **out,
+                                           ml_error *error);
+
 ML_END
 #endif

@@ -48,6 +48,9 @@ enum {
     OPT_VERIFY,
     OPT_TO,
     OPT_NAME,
+    OPT_METHOD,
+    OPT_TREE,
+    OPT_SVG,
     OPT_COUNT
 };
 #define LIST_MAX 256 /* values of an option that may be given many times */
@@ -101,6 +104,9 @@ double seconds_now(void);
 /* After a run: was it cut short by Ctrl-C? Says so once. */
 void tell_interrupted(app *a);
 
+/* commands_explain.c: the tree that --tree names, as text or into the file of --svg */
+ml_status draw_tree(app *a, const ml_model *m);
+
 /* output.c */
 void print_table(FILE *to, const ml_table *t);
 void print_table_json(FILE *to, const ml_table *t); /* an array of objects */
@@ -120,6 +126,7 @@ int cmd_run(app *a);
 int cmd_tune(app *a);
 int cmd_predict(app *a);
 int cmd_evaluate(app *a);
+int cmd_explain(app *a);
 int cmd_inspect(app *a);
 int cmd_convert(app *a);
 int cmd_profile(app *a);

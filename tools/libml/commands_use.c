@@ -203,6 +203,11 @@ int cmd_inspect(app *a)
 {
     ml_model *m = NULL;
     if (load_model(a, &m) < 0) return app_fail(a);
+    if (flag(a, OPT_TREE) || flag(a, OPT_SVG)) {
+        ml_status st = draw_tree(a, m);
+        ml_model_free(m);
+        return st < 0 ? app_fail(a) : 0;
+    }
     if (flag(a, OPT_JSON))
         puts(ml_model_json(m));
     else if (!flag(a, OPT_QUIET))

@@ -36,6 +36,10 @@ const option all_options[] = {
     {OPT_VERIFY, 0, "verify", NULL, "check the checksum of the model file"},
     {OPT_TO, 0, "to", "FORMAT", "libml, c, xgboost, onnx or lightgbm"},
     {OPT_NAME, 0, "name", "NAME", "what names in C source begin with (default model)"},
+    {OPT_METHOD, 0, "method", "METHOD",
+     "importance, permutation, partial_dependence, ice or trees"},
+    {OPT_TREE, 0, "tree", "N", "draw the tree of this number, from 0"},
+    {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
 
 #define COMMON OPT_CSV, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
@@ -53,7 +57,10 @@ static const int automl_options[] = {OPT_TARGET, OPT_TIME,    OPT_TRIALS, OPT_SE
                                      OPT_OUTPUT, OPT_REPORT,  COMMON};
 static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
-static const int inspect_options[] = {OPT_VERIFY, OPT_JSON, OPT_QUIET, OPT_HELP, -1};
+static const int explain_options[] = {OPT_METHOD, OPT_SET,    OPT_KIND, OPT_METRICS,
+                                      OPT_OUTPUT, OPT_VERIFY, COMMON};
+static const int inspect_options[] = {OPT_TREE,  OPT_SVG,  OPT_VERIFY, OPT_JSON,
+                                      OPT_QUIET, OPT_HELP, -1};
 static const int convert_options[] = {OPT_TO,    OPT_NAME, OPT_TARGET, OPT_VERIFY,
                                       OPT_QUIET, OPT_HELP, -1};
 static const int profile_options[] = {OPT_REPORT, OPT_OUTPUT, COMMON};
@@ -92,8 +99,15 @@ const command commands[] = {
     {"evaluate", "MODEL DATA", "score a model on rows with the target",
      "Prints metrics with 95 % bootstrap intervals.", evaluate_options, 2, 2,
      cmd_evaluate},
+    {"explain", "MODEL [DATA]", "tell what a model makes of its columns",
+     "Without DATA the importance that the model states. With DATA by default how much "
+     "worse it gets when a column is shuffled. `libml algorithms options.explain` lists "
+     "what --set sets. What each column adds to a prediction: libml predict --kind "
+     "contributions.",
+     explain_options, 1, 2, cmd_explain},
     {"inspect", "MODEL", "show what a model file holds",
-     "Prints the algorithm, parameters, inputs, classes and stored tensors.",
+     "Prints the algorithm, parameters, inputs, classes and stored tensors, or draws a "
+     "tree.",
      inspect_options, 1, 1, cmd_inspect},
     {"convert", "MODEL FILE", "turn a model into that of another system",
      "Reads a model of libml, XGBoost, LightGBM, CatBoost or ONNX, and writes it as a "

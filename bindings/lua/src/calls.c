@@ -882,6 +882,25 @@ static int model_evaluate(lua_State *L)
     return 1;
 }
 
+static int model_explain(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 3);
+    ml_model *model = lml_check(L, 1, LML_MODEL);
+    ml_table *table = lml_opt(L, 2, LML_TABLE);
+    const ml_params *options = lml_options(L, 3);
+    lml_handle *out_handle = lml_new(L, LML_TABLE);
+    int out_at = lua_gettop(L);
+    ml_table *out = NULL;
+    ml_status status = ml_model_explain(model, table, options, &out, state->error);
+    out_handle->ptr = out;
+    lml_end_options(L, 3);
+    if (status < 0) return lml_fail(L, state->error);
+    lml_made(L, out_handle, LML_TABLE, out);
+    lua_pushvalue(L, out_at);
+    return 1;
+}
+
 static int predictor_outputs(lua_State *L)
 {
     lml_enter(L);
@@ -1236,6 +1255,7 @@ const luaL_Reg lml_calls[] = {
     {"model_class_label", model_class_label},
     {"model_classes", model_classes},
     {"model_evaluate", model_evaluate},
+    {"model_explain", model_explain},
     {"model_export_file", model_export_file},
     {"model_export_io", model_export_io},
     {"model_get_tensor", model_get_tensor},

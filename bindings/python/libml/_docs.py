@@ -232,6 +232,8 @@ FUNCTIONS = {
         'An attribute as a tensor. Stored ones are not copied and keep the model alive.',
     'ml_model_evaluate':
         'Scores a model on a table that has the target column.',
+    'ml_model_explain':
+        'Explains a model: importance of its columns, partial dependence, the nodes of its trees. What each column adds to one prediction is a kind of prediction: "contributions".',
     'ml_predictor_new':
         'Makes a predictor.',
     'ml_predictor_free':

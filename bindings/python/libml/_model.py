@@ -140,6 +140,13 @@ class Model(Handle):
         """One metric as a number."""
         return float(self.evaluate(data, metric).to_dict()["value"][0])
 
+    @documented("ml_model_explain")
+    def explain(self, data=None, **options):
+        """Options: libml.describe("options.explain")."""
+        chosen = _params.options(options, None)
+        rows = None if data is None else as_table(data)._p
+        return Table._from(make("ml_table", lib.ml_model_explain, self._p, rows, chosen))
+
     # ---- saving ----
 
     @documented("ml_model_save_file")

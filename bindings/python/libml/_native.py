@@ -362,6 +362,8 @@ FUNCTIONS = (
      POINTER(POINTER(ml_tensor)), POINTER(ml_error),)),
     ("ml_model_evaluate", c_int32, (POINTER(ml_model), POINTER(ml_table), c_char_p,
      POINTER(POINTER(ml_table)), POINTER(ml_error),)),
+    ("ml_model_explain", c_int32, (POINTER(ml_model), POINTER(ml_table),
+     POINTER(ml_params), POINTER(POINTER(ml_table)), POINTER(ml_error),)),
     ("ml_predictor_new", c_int32, (POINTER(ml_model), c_char_p, POINTER(ml_params),
      POINTER(POINTER(ml_predictor)), POINTER(ml_error),)),
     ("ml_predictor_free", None, (POINTER(ml_predictor),)),
