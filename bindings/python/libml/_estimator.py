@@ -52,7 +52,7 @@ class Estimator(Handle):
     def set(self, **params):
         """Sets parameters; either all are taken or none. Returns the estimator. None means
         not given."""
-        params = {name: value for name, value in params.items() if value is not None}
+        params = _flattened({n: value for n, value in params.items() if value is not None})
         if params:
             made = _params.Params(params)
             call(lib.ml_estimator_set_params, self._p, made._p)
@@ -220,8 +220,10 @@ class Estimator(Handle):
         if self.closed:
             return f"<{type(self).__name__}, closed>"
         given = sorted(self._given.items(), key=lambda item: item[0] != "target")
+        parts = {n: v for n, v in given if "." in n}
+        shown = [f"{python_name(n)}={v!r}" for n, v in given if n not in parts]
         return f"{type(self).__name__}(" + ", ".join(
-            f"{python_name(n)}={v!r}" for n, v in given) + ")"
+            shown + ([f"**{parts!r}"] if parts else [])) + ")"
 
     def _repr_html_(self):
         from html import escape
@@ -230,6 +232,42 @@ class Estimator(Handle):
             for n, v in self.params.items() if v is not None)
         return f"<details><summary>{escape(repr(self))}</summary><table>{rows}" \
                "</table></details>"
+
+
+def _named_parts(value):
+    """(name or None, estimator) of each part, when a value is made of estimators."""
+    if hasattr(value, "items"):
+        items = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        items = [v if isinstance(v, tuple) and len(v) == 2 else (None, v) for v in value]
+    else:
+        return None
+    return items if any(isinstance(part, Estimator) for _, part in items) else None
+
+
+def _flattened(params):
+    """Parameters in which estimators, such as the steps of a pipeline, have become names and
+    parameters called "name.parameter"."""
+    out = {}
+    for key, value in params.items():
+        parts = _named_parts(value)
+        if parts is None:
+            out[key] = value
+            continue
+        listed, used = [], set()
+        for name, part in parts:
+            if not isinstance(part, Estimator):
+                listed.append(part if name is None else f"{name}={part}")
+                continue
+            name = name or part.algorithm
+            while name in used:
+                name += "_2"
+            used.add(name)
+            plain = name == part.algorithm or key in ("branches", "transformers")
+            listed.append(name if plain else f"{name}={part.algorithm}")
+            out.update({f"{name}.{n}": v for n, v in part._given.items()})
+        out[key] = listed
+    return out
 
 
 def _flat(values):

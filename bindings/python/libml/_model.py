@@ -121,6 +121,10 @@ class Model(Handle):
             return _labels(self, self._cached(kind).run(table))
         return self._cached(kind).run(table)
 
+    def transform(self, data):
+        """The columns that a transformer, or a pipeline of them, makes: a Table."""
+        return self._cached("transform").run_table(data)
+
     def _cached(self, kind):
         """This thread's predictor of a kind."""
         cache = self._local.__dict__

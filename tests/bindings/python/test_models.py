@@ -284,6 +284,46 @@ class Estimators(Case):
         self.assertEqual((len(p), "n_trees" in p, 3 in p), (2, True, False))
 
 
+class Pipelines(Case):
+    """Estimators made of estimators."""
+
+    def test_steps(self):
+        data = toy()
+        given = libml.Pipeline(target="y", steps=["imputer", "gbdt"], ignore=["price"],
+                               **{"imputer.strategy": "median", "gbdt.n_trees": 7})
+        for steps in ([libml.Imputer(strategy="median"), libml.GBDT(n_trees=7)],
+                      [("imputer", libml.Imputer(strategy="median")),
+                       ("gbdt", libml.GBDT(n_trees=7))],
+                      {"imputer": libml.Imputer(strategy="median"),
+                       "gbdt": libml.GBDT(n_trees=7)}):
+            made = libml.Pipeline(target="y", ignore=["price"], steps=steps)
+            self.assertEqual(made.params, given.params)
+            self.assertEqual(made.fit(data).to_bytes(), given.fit(data).to_bytes())
+        self.assertEqual(repr(pickle.loads(pickle.dumps(given))), repr(given))
+        self.assertEqual(eval(repr(given), vars(libml)).params, given.params)
+
+    def test_repeated_and_named(self):
+        est = libml.Pipeline(steps=[("first", libml.Imputer()), libml.StandardScaler(),
+                                    libml.StandardScaler(), "gbdt"])
+        self.assertEqual(est["steps"], ["first=imputer", "standard_scaler",
+                                        "standard_scaler_2=standard_scaler", "gbdt"])
+
+    def test_branches(self):
+        data = toy()
+        numbers = libml.Pipeline(columns=["number"], steps=[libml.StandardScaler()])
+        names = libml.Pipeline(columns=["color"], steps=[libml.OneHotEncoder()])
+        est = libml.Pipeline(target="y", ignore=["price"], steps=[
+            libml.Columns(branches={"numbers": numbers, "names": names}),
+            libml.LogisticRegression()])
+        self.assertGreater(est.fit(data).score(data, "accuracy"), 0.8)
+
+    def test_transform(self):
+        table = libml.StandardScaler().fit({"x": [1.0, 2, 3], "c": ["a", "b", None]}).transform(
+            {"x": [2.0], "c": ["a"]})
+        self.assertEqual(table.to_dict(), {"x": [0.0], "c": ["a"]})
+        self.refused(libml.LibmlError, "transform", classifier()[0].transform, toy())
+
+
 @needs("numpy")
 class OwnFunctions(Case):
     """Losses, metrics and starts of the user's own."""

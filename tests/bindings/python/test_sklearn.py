@@ -222,6 +222,25 @@ class Tools(Case):
             function(*args)
         self.assertIn(word, str(caught.exception))
 
+    @needs("pandas")
+    def test_transformers_of_frames(self):
+        import pandas as pd
+        from sklearn.pipeline import make_pipeline
+        x, y, _ = rows()
+        frame = pd.DataFrame({"a": x[:, 0], "color": np.where(x[:, 1] > 0.5, "red", "green")})
+        frame.loc[3] = [np.nan, None]
+        filled = ls.Imputer().fit(frame).transform(frame)
+        self.assertEqual(filled.shape, (300, 2))
+        self.assertFalse(pd.isna(filled).any())
+        self.assertEqual(set(filled[:, 1]), {"red", "green"})
+        encoder = ls.OneHotEncoder().set_output(transform="pandas").fit(frame)
+        out = encoder.transform(frame)
+        self.assertEqual(list(out.columns), list(encoder.get_feature_names_out()))
+        pipe = make_pipeline(ls.Imputer(), ls.OneHotEncoder(), ls.LogisticRegression())
+        self.assertGreater(pipe.fit(frame, y).score(frame, y), 0.6)
+        target = ls.TargetEncoder().fit(frame, y)
+        self.assertEqual(target.transform(frame).shape, (300, 2))
+
     def test_set_output(self):
         made = [getattr(ls, n) for n in ls.__all__ if getattr(ls, n)._task == "transform"]
         for cls in made:
