@@ -1130,6 +1130,7 @@ function ml.frequency_encoder(params) end
 ---@field colsample_bylevel? number The share of these that is drawn for each depth. (default 1)
 ---@field colsample_bynode? number The share of these that is drawn for each split. (default 1)
 ---@field max_bin? integer Numeric features are cut into at most so many bins; categories beyond so many are treated as one. (default 255)
+---@field bundle? boolean Sparse features of which at most one is away from its usual value in a row, such as one-hot columns, are summed together. (default true)
 ---@field min_data_in_bin? integer The fewest sampled rows of a bin. (default 3)
 ---@field early_stopping_rounds? integer Training stops when the validation metric has not improved for so many rounds, and the best round is kept; 0: all rounds. It acts when there are validation rows. (default 50)
 ---@field validation_fraction? number The share of the training rows held out for early stopping when no validation table is given. (default 0)

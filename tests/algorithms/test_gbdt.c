@@ -493,6 +493,50 @@ START_TEST(ordered_statistics_do_not_leak)
 }
 END_TEST
 
+/* One-hot columns share a column of bins, and nothing changes by that. */
+START_TEST(bundles_change_nothing)
+{
+    ml_context *ctx = test_context(2);
+    enum { GROUPS = 6, LEVELS = 8, MANY = 3000 };
+    double *v = calloc((size_t)MANY, sizeof *v), *y = calloc((size_t)MANY, sizeof *y);
+    ml_table *t = NULL;
+    for (int64_t g = 0; g < GROUPS; g++) {
+        for (int64_t l = 0; l < LEVELS; l++) {
+            char name[16];
+            for (int64_t i = 0; i < MANY; i++) {
+                int64_t mixed = i * 2654435761 + g * 40503;
+                int here = (mixed >> 7) % LEVELS == l;
+                v[i] = here ? (g % 2 ? 1 : (double)(i % 5) - 2.5) : 0;
+                y[i] += here * ((double)((l * 5 + g) % LEVELS) + v[i]);
+            }
+            snprintf(name, sizeof name, "g%dl%d", (int)g, (int)l);
+            t = add_f64(ctx, t, name, MANY, v);
+        }
+    }
+    t = add_f64(ctx, t, "y", MANY, y);
+    const char *const growths[] = {"leafwise", "symmetric"};
+    for (int k = 0; k < 2; k++) {
+        ml_tensor *out[2];
+        for (int bundle = 0; bundle < 2; bundle++) {
+            char text[100];
+            snprintf(text, sizeof text, "ignore=;growth=%s;bundle=%s;min_data_in_leaf=5",
+                     growths[k], bundle ? "true" : "false");
+            ml_model *m = fit(ctx, text, t);
+            out[bundle] = predict(m, "value", t);
+            ml_model_free(m);
+        }
+        ck_assert_mem_eq(ml_tensor_data(out[0]), ml_tensor_data(out[1]),
+                         MANY * sizeof(double));
+        ml_tensor_free(out[0]);
+        ml_tensor_free(out[1]);
+    }
+    free(v);
+    free(y);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -539,5 +583,5 @@ END_TEST
 TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           interactions_only_within_groups, objective_of_the_caller, training_goes_on,
           offsets_are_added_in_training_only, rankings_and_their_groups,
-          survival_orders_the_risks, ordered_statistics_do_not_leak, any_metric_can_stop,
-          out_of_memory_in_variants)
+          survival_orders_the_risks, ordered_statistics_do_not_leak,
+          bundles_change_nothing, any_metric_can_stop, out_of_memory_in_variants)

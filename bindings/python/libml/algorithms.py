@@ -820,6 +820,9 @@ class GBDT(Estimator):
     max_bin : int, default 255
         Numeric features are cut into at most so many bins; categories beyond so
         many are treated as one. Range: [2, 255]. Also: max_bins, border_count.
+    bundle : bool, default true
+        Sparse features of which at most one is away from its usual value in a
+        row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
     early_stopping_rounds : int, default 50

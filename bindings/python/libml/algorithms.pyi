@@ -241,6 +241,7 @@ class GBDT(Estimator):
         colsample_bylevel: Optional[float] = ...,
         colsample_bynode: Optional[float] = ...,
         max_bin: Optional[int] = ...,
+        bundle: Optional[bool] = ...,
         min_data_in_bin: Optional[int] = ...,
         early_stopping_rounds: Optional[int] = ...,
         validation_fraction: Optional[float] = ...,

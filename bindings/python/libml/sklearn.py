@@ -1105,6 +1105,9 @@ class GBDTClassifier(LibmlClassifier):
     max_bin : int, default 255
         Numeric features are cut into at most so many bins; categories beyond so
         many are treated as one. Range: [2, 255]. Also: max_bins, border_count.
+    bundle : bool, default true
+        Sparse features of which at most one is away from its usual value in a
+        row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
     early_stopping_rounds : int, default 50
@@ -1255,6 +1258,7 @@ class GBDTClassifier(LibmlClassifier):
         colsample_bylevel=1.0,
         colsample_bynode=1.0,
         max_bin=255,
+        bundle=True,
         min_data_in_bin=3,
         early_stopping_rounds=50,
         validation_fraction=0.0,
@@ -1310,6 +1314,7 @@ class GBDTClassifier(LibmlClassifier):
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode
         self.max_bin = max_bin
+        self.bundle = bundle
         self.min_data_in_bin = min_data_in_bin
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction
@@ -1463,6 +1468,9 @@ class GBDTRegressor(LibmlRegressor):
     max_bin : int, default 255
         Numeric features are cut into at most so many bins; categories beyond so
         many are treated as one. Range: [2, 255]. Also: max_bins, border_count.
+    bundle : bool, default true
+        Sparse features of which at most one is away from its usual value in a
+        row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
     early_stopping_rounds : int, default 50
@@ -1604,6 +1612,7 @@ class GBDTRegressor(LibmlRegressor):
         colsample_bylevel=1.0,
         colsample_bynode=1.0,
         max_bin=255,
+        bundle=True,
         min_data_in_bin=3,
         early_stopping_rounds=50,
         validation_fraction=0.0,
@@ -1658,6 +1667,7 @@ class GBDTRegressor(LibmlRegressor):
         self.colsample_bylevel = colsample_bylevel
         self.colsample_bynode = colsample_bynode
         self.max_bin = max_bin
+        self.bundle = bundle
         self.min_data_in_bin = min_data_in_bin
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction

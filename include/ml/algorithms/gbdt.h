@@ -248,6 +248,17 @@ static inline ML_CHECK ml_status ml_gbdt_set_max_bin(
     return ml_estimator_set_i64(estimator, "max_bin", value, error);
 }
 
+/**
+ * Sparse features of which at most one is away from its usual value in a row, such as
+ * one-hot columns, are summed together. Default true.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_bundle(
+    ml_estimator *estimator, int32_t value, ml_error *error)
+{
+    const char *text = value ? "true" : "false";
+    return ml_estimator_set_str(estimator, "bundle", text, error);
+}
+
 /** The fewest sampled rows of a bin. Default 3; range [1, 1000000000]. */
 static inline ML_CHECK ml_status ml_gbdt_set_min_data_in_bin(
     ml_estimator *estimator, int64_t value, ml_error *error)

@@ -22,6 +22,8 @@ typedef struct cutting {
     int64_t sample;               /* most values looked at per feature */
     const mli_bin_levels *levels; /* given, or NULL */
     const mli_bin_order *order;   /* given, or NULL */
+    int bundle;
+    const uint8_t *apart;
     mli_run *run;
     atomic_int failed; /* a task ran out of memory */
 } cutting;
@@ -176,7 +178,7 @@ static int64_t order_columns(mli_binner *b, int32_t *order)
     for (int32_t bins = 255; bins >= 1; bins--) {
         for (int64_t j = 0; j < b->n_features; j++) {
             const mli_bin_feature *f = &b->features[j];
-            if (f->n_bins != bins || bins + f->has_missing < 2) continue;
+            if (f->column_bins != bins || bins + f->has_missing < 2) continue;
             order[used++] = (int32_t)j;
         }
     }
@@ -195,7 +197,7 @@ static void place_column(mli_binner *b, int32_t column, int32_t feature)
     mli_bin_chunk *chunk = &b->chunks[column / MLI_CHUNK];
     if (column % MLI_CHUNK == 0) {
         chunk->first = column;
-        chunk->log2 = log2_cells(b->features[feature].n_bins);
+        chunk->log2 = log2_cells(b->features[feature].column_bins);
         chunk->width = MLI_CHUNK;
         if (column + MLI_CHUNK > b->n_columns) chunk->width = b->n_columns - column;
         chunk->cell = b->n_cells;
@@ -203,7 +205,9 @@ static void place_column(mli_binner *b, int32_t column, int32_t feature)
     }
     b->feature[column] = feature;
     b->cell[column] = chunk->cell + ((int64_t)(column % MLI_CHUNK) << chunk->log2);
-    if (feature >= 0) b->features[feature].column = column;
+    b->bins[column] = feature >= 0 ? b->features[feature].column_bins : 0;
+    for (int32_t j = feature; j >= 0; j = b->features[j].next)
+        b->features[j].column = column;
 }
 
 static ml_status lay_out(mli_binner *b, ml_error *err)
@@ -211,42 +215,48 @@ static ml_status lay_out(mli_binner *b, ml_error *err)
     ml_context *ctx = b->ctx;
     int32_t *order = mli_calloc(ctx, (size_t)b->n_features + 1, sizeof *order);
     if (!order) return mli_nomem(err);
+    for (int64_t j = 0; j < b->n_features; j++) {
+        mli_bin_feature *f = &b->features[j];
+        if (!f->bundled) f->column_bins = f->n_bins;
+        if (f->follows) f->column_bins = 0; /* the first has the column */
+    }
     b->n_used = (int32_t)order_columns(b, order);
     b->n_columns = (b->n_used + 3) / 4 * 4;
     b->n_chunks = (b->n_columns + MLI_CHUNK - 1) / MLI_CHUNK;
     b->feature = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->feature);
+    b->bins = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->bins);
     b->cell = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->cell);
     b->chunks = mli_calloc(ctx, (size_t)b->n_chunks + 1, sizeof *b->chunks);
-    if (b->feature && b->cell && b->chunks)
+    if (b->feature && b->bins && b->cell && b->chunks)
         for (int32_t c = 0; c < b->n_columns; c++)
             place_column(b, c, c < b->n_used ? order[c] : -1);
     mli_free(ctx, order);
-    return b->feature && b->cell && b->chunks ? ML_OK : mli_nomem(err);
+    return b->feature && b->bins && b->cell && b->chunks ? ML_OK : mli_nomem(err);
 }
 
 static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
 {
     for (int64_t j = 0; j < b->n_features; j++) {
         b->features[j].kind = c->design->inputs->features[j].kind;
-        b->features[j].column = -1;
+        b->features[j].column = b->features[j].next = -1;
     }
     mli_parallel(b->ctx, b->n_features, cut_task, c);
     ml_status status = mli_run_check(c->run, err);
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);
-    return lay_out(b, err);
+    if (c->bundle) status = mli_bin_bundle(b, c->design, c->apart, err);
+    return status == ML_OK ? lay_out(b, err) : status;
 }
 
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err)
 {
-    return mli_binner_make_from(design, max_bin, min_data, NULL, NULL, run, out, err);
+    mli_bin_options o = {.max_bin = max_bin, .min_data = min_data};
+    return mli_binner_make_from(design, &o, run, out, err);
 }
 
-ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
-                               int32_t min_data, const mli_bin_levels *levels,
-                               const mli_bin_order *order, mli_run *run, mli_binner **out,
-                               ml_error *err)
+ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *options,
+                               mli_run *run, mli_binner **out, ml_error *err)
 {
     ml_context *ctx = design->ctx;
     mli_binner *b = mli_calloc(ctx, 1, sizeof *b);
@@ -259,11 +269,13 @@ ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
     if (most < BLOCK_ROWS) most = BLOCK_ROWS;
     cutting c = {.design = design,
                  .binner = b,
-                 .max_bin = max_bin,
-                 .min_data = min_data,
+                 .max_bin = options->max_bin,
+                 .min_data = options->min_data,
                  .sample = most,
-                 .levels = levels,
-                 .order = order,
+                 .levels = options->levels,
+                 .order = options->order,
+                 .bundle = options->bundle,
+                 .apart = options->apart,
                  .run = run};
     ml_status status = b->features ? cut_all(b, &c, err) : mli_nomem(err);
     if (status == ML_OK)
@@ -283,6 +295,7 @@ void mli_binner_free(mli_binner *b)
     }
     mli_free(b->ctx, b->features);
     mli_free(b->ctx, b->feature);
+    mli_free(b->ctx, b->bins);
     mli_free(b->ctx, b->cell);
     mli_free(b->ctx, b->chunks);
     mli_free(b->ctx, b);
@@ -312,6 +325,26 @@ static void write_levels(const mli_bin_feature *f, const double *x, int64_t n,
     }
 }
 
+/* All features of a bundle: where none is away from its usual bin, the column is 0. */
+static void write_bundle(const applying *a, int32_t column, int64_t begin, int64_t end,
+                         double *x, uint8_t *out)
+{
+    const mli_binner *b = a->binner;
+    uint8_t bins[BLOCK_ROWS];
+    for (int64_t i = 0; i < end - begin; i++) out[i * b->n_columns] = 0;
+    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
+        const mli_bin_feature *f = &b->features[j];
+        uint8_t usual = (uint8_t)f->usual;
+        mli_design_f64(a->design, j, begin, end, x, 1);
+        mli_cuts_bytes(&f->cuts, x, end - begin, usual, bins, 1);
+        for (int64_t i = 0; i < end - begin; i++) {
+            if (bins[i] == usual) continue;
+            int32_t k = bins[i] < usual ? bins[i] : bins[i] - 1;
+            out[i * b->n_columns] = (uint8_t)(f->offset + k);
+        }
+    }
+}
+
 static void apply_task(void *arg, int64_t task, int32_t slot)
 {
     applying *a = arg;
@@ -323,6 +356,10 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
     uint8_t *out = a->out + begin * b->n_columns;
     for (int32_t c = 0; c < b->n_used; c++) {
         const mli_bin_feature *f = &b->features[b->feature[c]];
+        if (f->bundled) {
+            write_bundle(a, c, begin, end, x, out + c);
+            continue;
+        }
         if (f->row_bin && a->design == b->design) {
             for (int64_t i = begin; i < end; i++)
                 out[(i - begin) * b->n_columns + c] = f->row_bin[i];

@@ -27,11 +27,16 @@ typedef struct mli_bin_feature {
     int32_t n_bins;      /* without the bin of missing values, whose index it is */
     int32_t has_missing; /* some training row is in that bin */
     int32_t column;      /* in the matrix, -1: none */
-    mli_cuts cuts;       /* numeric: n_bins - 1 cuts */
-    int64_t n_levels;    /* categorical */
-    uint8_t *level_bin;  /* [n_levels] */
-    int32_t ordered;     /* categorical: bins ascend with the level's statistic; `cuts` */
-    uint8_t *row_bin;    /* ordered: [rows] bins of the training rows */
+    /* Several features in one column: see bins_bundle.c. */
+    int32_t bundled, follows; /* in a bundle; not as its first */
+    int32_t next;             /* feature of the bundle, -1: none */
+    int32_t usual, offset; /* the bin that shares bin 0 of the column; first other bin */
+    int32_t column_bins;   /* of the first: bins of the column */
+    mli_cuts cuts;         /* numeric: n_bins - 1 cuts */
+    int64_t n_levels;      /* categorical */
+    uint8_t *level_bin;    /* [n_levels] */
+    int32_t ordered;  /* categorical: bins ascend with the level's statistic; `cuts` */
+    uint8_t *row_bin; /* ordered: [rows] bins of the training rows */
 } mli_bin_feature;
 
 typedef struct mli_bin_chunk {
@@ -47,7 +52,8 @@ typedef struct mli_binner {
     mli_bin_feature *features;
     int32_t n_used;    /* columns of features */
     int32_t n_columns; /* with padding */
-    int32_t *feature;  /* [n_columns] feature of a column, -1: padding */
+    int32_t *feature;  /* [n_columns] (first) feature of a column, -1: padding */
+    int32_t *bins;     /* [n_columns] bins of a column, but for missing values */
     int64_t *cell;     /* [n_columns] first cell of a column in a histogram */
     int32_t n_chunks;
     mli_bin_chunk *chunks;
@@ -76,10 +82,15 @@ void mli_bin_order_free(ml_context *ctx, mli_bin_order *o);
 /* Cuts every feature of a training design. max_bin: 2 to 255. */
 ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
                           mli_run *run, mli_binner **out, ml_error *err);
-/* The same, with the bins of categories given, or found by order (NULL: neither). */
-ml_status mli_binner_make_from(const mli_design *design, int32_t max_bin,
-                               int32_t min_data, const mli_bin_levels *levels,
-                               const mli_bin_order *order,
+/* The same with more to say. */
+typedef struct mli_bin_options {
+    int32_t max_bin, min_data;
+    const mli_bin_levels *levels; /* the bins of categories; NULL: found */
+    const mli_bin_order *order;   /* or found by order; NULL */
+    int bundle;                   /* exclusive features share columns, */
+    const uint8_t *apart;         /* [n_features] but for these; or NULL */
+} mli_bin_options;
+ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *options,
                                mli_run *run, mli_binner **out, ml_error *err);
 void mli_binner_free(mli_binner *b);
 
@@ -89,6 +100,27 @@ ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_ru
 
 /* The value below which (inclusive) a numeric row goes left when split after `bin`. */
 double mli_binner_threshold(const mli_bin_feature *f, int32_t bin);
+
+/* The bin of a feature that a bin of its column means. */
+static inline int32_t mli_bin_member(const mli_bin_feature *f, int32_t bin)
+{
+    if (!f->bundled) return bin;
+    int32_t k = bin - f->offset;
+    if (k < 0 || k >= f->n_bins - 1) return f->usual;
+    return k < f->usual ? k : k + 1;
+}
+/* Cells (or counts) of a bundled feature from those of its column: out[n_bins + 1]. */
+#define MLI_UNBUNDLE(f, column, total, out)                                              \
+    do {                                                                                 \
+        int32_t at_ = (f)->offset;                                                       \
+        (out)[(f)->usual] = (total);                                                     \
+        (out)[(f)->n_bins] = 0;                                                          \
+        for (int32_t k_ = 0; k_ < (f)->n_bins; k_++) {                                   \
+            if (k_ == (f)->usual) continue;                                              \
+            (out)[k_] = (column)[at_++];                                                 \
+            (out)[(f)->usual] -= (out)[k_];                                              \
+        }                                                                                \
+    } while (0)
 
 /* Cuts for sorted distinct values v[n] with counts: at most max_bin bins of about equal
  * weight. Returns the number of cuts written to `cut` (max_bin - 1 at most). */

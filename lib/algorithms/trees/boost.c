@@ -86,6 +86,19 @@ static ml_status set_monotone(mli_booster *b, ml_error *err)
     return ML_OK;
 }
 
+/* Constraints are kept per column: features that have one do not share it. */
+static ml_status make_binner(mli_booster *b, const mli_bin_levels *from,
+                             const mli_bin_order *order, ml_error *err)
+{
+    const mli_boost_options *o = &b->options;
+    mli_bin_options how = {.max_bin = (int32_t)o->max_bin,
+                           .min_data = (int32_t)o->min_data_in_bin,
+                           .levels = from,
+                           .order = order,
+                           .bundle = o->bundle && !o->groups && !o->monotone};
+    return mli_binner_make_from(b->train, &how, b->run, &b->binner, err);
+}
+
 static ml_status prepare(mli_booster *b, ml_error *err)
 {
     mli_boost_options *o = &b->options;
@@ -105,9 +118,8 @@ static ml_status prepare(mli_booster *b, ml_error *err)
         s = mli_bin_order_make(&order, d, d->y, d->label, o->grow.seed, err);
     order.most = o->ordered_levels;
     if (s == ML_OK)
-        s = mli_binner_make_from(d, (int32_t)o->max_bin, (int32_t)o->min_data_in_bin,
-                                 from.level_start ? &from : NULL,
-                                 order.row ? &order : NULL, b->run, &b->binner, err);
+        s = make_binner(b, from.level_start ? &from : NULL, order.row ? &order : NULL,
+                        err);
     mli_bin_order_free(b->ctx, &order);
     if (s == ML_OK) s = set_monotone(b, err);
     if (s == ML_OK) s = set_groups(b, err);

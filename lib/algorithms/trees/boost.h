@@ -36,8 +36,9 @@ typedef struct mli_boost_options {
     double learning_rate, subsample;
     int64_t subsample_every;
     int64_t max_bin, min_data_in_bin;
+    int bundle;             /* exclusive features share columns */
     int64_t ordered_levels; /* categories with more levels get ordered statistics; -1 */
-    int32_t metric;            /* MLI_EVAL_ */
+    int32_t metric;         /* MLI_EVAL_ */
     const mli_metric *catalog; /* of MLI_EVAL_CATALOG */
     int64_t metric_at;         /* positions of ndcg and map, 0: all */
     int32_t sampling;          /* MLI_SAMPLE_ */

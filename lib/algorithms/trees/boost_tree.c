@@ -57,7 +57,7 @@ static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
     out->value = value_of(b, node);
     out->cover = (double)node->sums.h / b->grower.rule->h_scale;
     if (!node->kept) return ML_OK;
-    out->feature = b->binner->feature[split->column];
+    out->feature = split->feature;
     out->left = place[node->left];
     out->gain = split->gain;
     if (split->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;

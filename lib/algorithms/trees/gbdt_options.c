@@ -363,6 +363,7 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     out->learning_rate = mli_get_f64(p, "learning_rate");
     out->max_bin = mli_get_i64(p, "max_bin");
     out->min_data_in_bin = mli_get_i64(p, "min_data_in_bin");
+    out->bundle = mli_get_bool(p, "bundle");
     int method = mli_get_enum(p, "categories", "auto,grouped,ordered");
     out->ordered_levels = method == 1 ? -1 : method == 2 ? 0 : 100;
     ml_status status = check_objective(job, &out->objective, err);

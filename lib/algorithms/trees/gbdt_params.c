@@ -105,6 +105,11 @@ const mli_param mli_gbdt_params[] = {
     I64("max_bin", "max_bins,border_count", "255", "[2, 255]", NULL,
         "Numeric features are cut into at most so many bins; categories beyond so many "
         "are treated as one."),
+    {"bundle", "enable_bundle", ML_PARAM_BOOL, MLI_FLAG_EXPERT, "true", NULL, NULL, NULL,
+     "Sparse features of which at most one is away from its usual value in a row, such "
+     "as "
+     "one-hot columns, are summed together.",
+     "0.1"},
     EXPERT_I64("min_data_in_bin", NULL, "3", "[1, 1000000000]",
                "The fewest sampled rows of a bin."),
     FLAGGED(
@@ -171,11 +176,12 @@ const mli_param mli_gbdt_params[] = {
          "\"age & income\". Features may meet on the way to a leaf when one group has "
          "them "
          "all; a feature of no group meets none. At most 64 groups."),
-    CHOICE("categories", "categorical_method", "auto", "{auto, grouped, ordered}",
-           "How categories are split. grouped: levels in the order of their gradients, any "
-           "group of them. ordered: by the mean target of the rows of the level that come "
-           "before in a random order. auto: grouped, and ordered for more than 100 levels. "
-           "With more than two classes always grouped."),
+    CHOICE(
+        "categories", "categorical_method", "auto", "{auto, grouped, ordered}",
+        "How categories are split. grouped: levels in the order of their gradients, any "
+        "group of them. ordered: by the mean target of the rows of the level that come "
+        "before in a random order. auto: grouped, and ordered for more than 100 levels. "
+        "With more than two classes always grouped."),
     EXPERT_I64("one_hot_max_size", "max_cat_to_onehot", "4", "[0, 255]",
                "Categories with at most so many levels are split one against the rest."),
     EXPERT_I64("max_cat_threshold", NULL, "32", "[1, 255]",

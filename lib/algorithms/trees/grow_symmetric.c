@@ -39,11 +39,19 @@ typedef struct level_order {
     int32_t cell;
 } level_order;
 
-static uint64_t *leaf_cells(const level *l, int32_t i, int32_t column)
+/* The cells of one feature in a leaf, NULL when it has none; own[257] is for those of
+ * bundled ones. */
+static const uint64_t *leaf_cells(const level *l, int32_t i, const mli_bin_feature *f,
+                                  uint64_t *own)
 {
     const mli_grow_node *node = &l->g->nodes[l->ids[i]];
     if (node->hist < 0) return NULL;
-    return mli_grow_pool(l->g, node->hist) + l->g->binner->cell[column];
+    const uint64_t *cells =
+        mli_grow_pool(l->g, node->hist) + l->g->binner->cell[f->column];
+    if (!f->bundled) return cells;
+    uint64_t total = mli_gh_pack((int32_t)node->sums.g, (int32_t)node->sums.h);
+    MLI_UNBUNDLE(f, cells, total, own);
+    return own;
 }
 
 static void sort_levels(level_order *v, int32_t n)
@@ -57,9 +65,10 @@ static void sort_levels(level_order *v, int32_t n)
 }
 
 /* The levels of a category that take part, in order. */
-static void order_levels(const level *l, int32_t column, int32_t n_cells, cuts *c)
+static void order_levels(const level *l, const mli_bin_feature *f, cuts *c)
 {
     level_order v[257];
+    int32_t n_cells = f->n_bins + 1;
     double rows = 0, h_all = 0;
     int32_t used = 0;
     for (int32_t i = 0; i < l->n; i++) {
@@ -69,7 +78,7 @@ static void order_levels(const level *l, int32_t column, int32_t n_cells, cuts *
     for (int32_t k = 0; k < n_cells; k++) {
         double g = 0, h = 0;
         for (int32_t i = 0; i < l->n; i++) {
-            const uint64_t *cells = leaf_cells(l, i, column);
+            const uint64_t *cells = leaf_cells(l, i, f, NULL);
             if (!cells) continue;
             g += mli_gh_g(cells[k]);
             h += mli_gh_h(cells[k]);
@@ -134,12 +143,14 @@ static void add_bounded(const level *l, const mli_split_leaf *leaf, const uint64
     }
 }
 
-static void add_leaf(const level *l, int32_t i, int32_t column, int32_t n_bins,
-                     int categorical, cuts *c)
+static void add_leaf(const level *l, int32_t i, const mli_bin_feature *f, int categorical,
+                     cuts *c)
 {
+    uint64_t own[257];
+    int32_t n_bins = f->n_bins;
     const mli_split_rule *rule = l->g->rule;
     const mli_split_leaf *leaf = &l->g->nodes[l->ids[i]].sums;
-    const uint64_t *cells = leaf_cells(l, i, column);
+    const uint64_t *cells = leaf_cells(l, i, f, own);
     if (!cells) return;
     uint64_t missing = categorical ? 0 : cells[n_bins], sum = 0;
     int bounded = rule->monotone || rule->max_delta > 0;
@@ -154,7 +165,7 @@ static void add_leaf(const level *l, int32_t i, int32_t column, int32_t n_bins,
         double *gain = side ? c->left : c->right;
         uint64_t before = side ? missing : 0;
         if (bounded)
-            add_bounded(l, leaf, cells, c, before, column, more, gain);
+            add_bounded(l, leaf, cells, c, before, f->column, more, gain);
         else
             add_gains(l, leaf, cells, c, before, rule->l2 + more, gain);
     }
@@ -173,8 +184,8 @@ static void take_cut(const cuts *c, int32_t k, int categorical, int missing_left
     out->missing_left = (int)(out->bits[n_bins >> 5] >> (n_bins & 31)) & 1;
 }
 
-static void best_cut(const level *l, int32_t column, const cuts *c, int categorical,
-                     int32_t n_bins, mli_split *out)
+static void best_cut(const level *l, const cuts *c, int categorical, int32_t n_bins,
+                     mli_split *out)
 {
     /* What rounding alone could give is no gain. */
     double best = 0;
@@ -197,27 +208,36 @@ static void best_cut(const level *l, int32_t column, const cuts *c, int categori
             out->gain = best * l->g->rule->gain_unit;
         }
     }
-    out->column = column;
+}
+
+static void find_feature(const level *l, int32_t feature, mli_split *out)
+{
+    const mli_bin_feature *f = &l->g->binner->features[feature];
+    int categorical = f->kind == MLI_CATEGORICAL && !f->ordered;
+    mli_split found;
+    cuts c;
+    memset(&found, 0, sizeof found);
+    memset(&c, 0, sizeof c);
+    c.n = f->n_bins;
+    for (int32_t k = 0; k < c.n; k++) c.order[k] = k;
+    if (categorical) order_levels(l, f, &c);
+    for (int32_t i = 0; i < l->n; i++) add_leaf(l, i, f, categorical, &c);
+    best_cut(l, &c, categorical, f->n_bins, &found);
+    found.column = f->column;
+    found.feature = feature;
+    if (found.gain > out->gain) *out = found;
 }
 
 static void find_task(void *arg, int64_t task, int32_t slot)
 {
     level *l = arg;
     const mli_binner *b = l->g->binner;
-    int32_t column = (int32_t)task;
-    mli_split *out = &l->g->found[column];
-    const mli_bin_feature *f = &b->features[b->feature[column]];
+    mli_split *out = &l->g->found[task];
     (void)slot;
     memset(out, 0, sizeof *out);
-    if (l->mask && !l->mask[column]) return;
-    cuts c;
-    memset(&c, 0, sizeof c);
-    int categorical = f->kind == MLI_CATEGORICAL && !f->ordered;
-    c.n = f->n_bins;
-    for (int32_t k = 0; k < c.n; k++) c.order[k] = k;
-    if (categorical) order_levels(l, column, f->n_bins + 1, &c);
-    for (int32_t i = 0; i < l->n; i++) add_leaf(l, i, column, f->n_bins, categorical, &c);
-    best_cut(l, column, &c, categorical, f->n_bins, out);
+    if (l->mask && !l->mask[task]) return;
+    for (int32_t j = b->feature[task]; j >= 0; j = b->features[j].next)
+        find_feature(l, j, out);
 }
 
 static int find_best(level *l)
@@ -237,10 +257,11 @@ static int find_best(level *l)
 static void adopt(const level *l, int32_t i)
 {
     mli_grower *g = l->g;
-    const mli_binner *b = g->binner;
+    const mli_bin_feature *f = &g->binner->features[l->best.feature];
     mli_grow_node *node = &g->nodes[l->ids[i]];
-    const uint64_t *cells = leaf_cells(l, i, l->best.column);
-    int32_t n_bins = b->features[b->feature[l->best.column]].n_bins;
+    uint64_t own[257];
+    const uint64_t *cells = leaf_cells(l, i, f, own);
+    int32_t n_bins = f->n_bins;
     node->split = l->best;
     node->split.gain = 0;
     node->split.g_left = node->split.h_left = 0;

@@ -14,16 +14,16 @@
 void mli_division_set(mli_division *d, const mli_binner *b, const uint8_t *bins,
                       const mli_split *split)
 {
-    int32_t missing = b->features[b->feature[split->column]].n_bins;
+    const mli_bin_feature *f = &b->features[split->feature];
     d->bins = bins;
     d->stride = b->n_columns;
     d->column = split->column;
     for (int32_t i = 0; i < 256; i++) {
-        int left = i <= split->bin;
+        int left = mli_bin_member(f, i) <= split->bin;
         if (split->categorical) left = (int)(split->bits[i >> 5] >> (i & 31)) & 1;
         d->left[i] = (uint8_t)left;
     }
-    d->left[missing] = (uint8_t)split->missing_left;
+    if (!f->bundled) d->left[f->n_bins] = (uint8_t)split->missing_left;
 }
 
 /* One block; `more` rows follow it. */

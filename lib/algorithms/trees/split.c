@@ -119,13 +119,14 @@ static void scan(const finding *f, int32_t column, const uint64_t *prefix,
         mli_scan_scalar(prefix, first, last, s);
 }
 
-static void keep(const finding *f, int32_t column, const uint64_t *prefix,
+static void keep(const finding *f, int32_t feature, const uint64_t *prefix,
                  const mli_scan *s, int missing_left, mli_split *best)
 {
     double gain = (s->gain - f->leaf->base) * f->rule->gain_unit;
     if (s->bin < 0 || !(gain > best->gain)) return;
     best->gain = gain;
-    best->column = column;
+    best->column = f->binner->features[feature].column;
+    best->feature = feature;
     best->bin = s->bin;
     best->categorical = 0;
     best->g_left = mli_gh_g(prefix[s->bin]);
@@ -133,11 +134,11 @@ static void keep(const finding *f, int32_t column, const uint64_t *prefix,
     best->missing_left = missing_left;
 }
 
-static void split_numeric(const finding *f, int32_t column, const uint64_t *cells,
+static void split_numeric(const finding *f, int32_t feature, const uint64_t *cells,
                           const uint32_t *rows, mli_split *best)
 {
-    const mli_bin_feature *feature = &f->binner->features[f->binner->feature[column]];
-    int32_t n = feature->n_bins;
+    int32_t n = f->binner->features[feature].n_bins;
+    int32_t column = f->binner->features[feature].column;
     uint64_t prefix[256 + 4], sum = 0, missing = cells[n];
     for (int32_t i = 0; i < n; i++) prefix[i] = sum += cells[i];
     for (int32_t i = n; i < n + 4; i++) prefix[i] = sum;
@@ -152,11 +153,11 @@ static void split_numeric(const finding *f, int32_t column, const uint64_t *cell
     int any_missing = missing != 0 || rows_missing != 0;
     scan(f, column, prefix, rows, 0, any_missing ? n - 1 : n - 2, &s);
     int heavy_left = s.bin >= 0 && 2.0 * mli_gh_h(prefix[s.bin]) > s.h;
-    keep(f, column, prefix, &s, heavy_left && !any_missing, best);
+    keep(f, feature, prefix, &s, heavy_left && !any_missing, best);
     if (!any_missing) return;
     for (int32_t i = 0; i < n + 4; i++) prefix[i] += missing;
     scan(f, column, prefix, rows, rows_missing, n - 2, &s);
-    keep(f, column, prefix, &s, 1, best);
+    keep(f, feature, prefix, &s, 1, best);
 }
 
 static void subtract(uint64_t *cells, const uint64_t *small, int32_t n)
@@ -183,6 +184,21 @@ double mli_split_least(const mli_split_rule *rule, const mli_split_leaf *leaf)
     return share > least ? share : least;
 }
 
+/* The features of a bundle, each from its part of the column's cells. */
+static void split_bundle(const finding *f, int32_t column, const uint64_t *cells,
+                         const uint32_t *rows, mli_split *best)
+{
+    const mli_binner *b = f->binner;
+    uint64_t own[257], total = mli_gh_pack((int32_t)f->leaf->g, (int32_t)f->leaf->h);
+    uint32_t counts[257];
+    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
+        const mli_bin_feature *feature = &b->features[j];
+        MLI_UNBUNDLE(feature, cells, total, own);
+        if (rows) MLI_UNBUNDLE(feature, rows, (uint32_t)f->leaf->rows, counts);
+        split_numeric(f, j, own, rows ? counts : NULL, best);
+    }
+}
+
 void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
                     const mli_split_job *job, int32_t first, int32_t last, mli_split *out)
 {
@@ -199,13 +215,15 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
         const mli_bin_feature *feature = &b->features[b->feature[c]];
         uint64_t *cells = job->hist + b->cell[c];
         if (job->summed && !job->summed[c]) continue;
-        if (job->small) subtract(cells, job->small + b->cell[c], feature->n_bins + 1);
+        if (job->small) subtract(cells, job->small + b->cell[c], b->bins[c] + 1);
         if (job->mask && !job->mask[c]) continue;
         const uint32_t *counts = job->rows ? job->rows + b->cell[c] : NULL;
         if (feature->kind == MLI_CATEGORICAL && !feature->ordered)
             mli_split_categories(rule, b, c, cells, counts, leaf, out);
+        else if (feature->bundled)
+            split_bundle(&f, c, cells, counts, out);
         else
-            split_numeric(&f, c, cells, counts, out);
+            split_numeric(&f, b->feature[c], cells, counts, out);
     }
     if (out->column < 0) out->gain = 0;
 }

@@ -30,7 +30,7 @@ typedef struct mli_split_rule {
 
 typedef struct mli_split {
     double gain; /* real, above the unsplit leaf; 0: no split */
-    int32_t column, bin;
+    int32_t column, feature, bin;
     int32_t missing_left, categorical;
     int64_t g_left, h_left;
     uint32_t bits[8]; /* categorical: bins that go left */

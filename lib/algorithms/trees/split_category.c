@@ -21,7 +21,7 @@ typedef struct level {
 typedef struct levels {
     const mli_split_rule *rule;
     const mli_split_leaf *leaf;
-    int32_t column, n_cells, used;
+    int32_t column, feature, n_cells, used;
     level item[256];
 } levels;
 
@@ -38,6 +38,7 @@ static void keep(const levels *l, double gain, int32_t begin, int32_t n, mli_spl
     memset(best->bits, 0, sizeof best->bits);
     best->gain = gain;
     best->column = l->column;
+    best->feature = l->feature;
     best->categorical = 1;
     best->bin = 0;
     best->g_left = best->h_left = 0;
@@ -102,6 +103,7 @@ void mli_split_categories(const mli_split_rule *rule, const mli_binner *b, int32
                           const mli_split_leaf *leaf, mli_split *best)
 {
     levels l = {.rule = rule, .leaf = leaf, .column = column};
+    l.feature = b->feature[column];
     l.n_cells = b->features[b->feature[column]].n_bins + 1;
     int few = l.n_cells - 1 <= rule->one_hot;
     double before = best->gain;

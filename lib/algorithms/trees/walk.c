@@ -12,14 +12,22 @@ static uint8_t bin_of(const mli_bin_feature *f, double threshold)
     return (uint8_t)b;
 }
 
-static void fill(mli_walk *w, const mli_binner *b, const mli_ensemble_node *from,
-                 int64_t n)
+/* A cut of a bundled feature as a set of bins of its column. */
+static const uint32_t *set_of(const mli_bin_feature *f, int32_t bin, uint32_t *bits)
+{
+    for (int32_t i = 0; i < 256; i++)
+        if (mli_bin_member(f, i) <= bin) bits[i >> 5] |= UINT32_C(1) << (i & 31);
+    return bits;
+}
+
+static void fill(mli_walk *w, const mli_binner *b, const mli_ensemble_builder *trees,
+                 const mli_ensemble_node *from, int64_t n)
 {
     int32_t leaves = 0;
     for (int64_t i = 0; i < n; i++) {
         mli_walk_node *to = &w->node[i];
         to->left = from[i].left;
-        to->set = from[i].set;
+        if (from[i].set >= 0) to->set = trees->sets[from[i].set];
         if (from[i].left == 0) {
             w->value[leaves] = from[i].value;
             to->column = leaves++;
@@ -29,7 +37,9 @@ static void fill(mli_walk *w, const mli_binner *b, const mli_ensemble_node *from
         to->column = f->column;
         to->missing = (uint8_t)f->n_bins;
         to->missing_left = from[i].flags & MLI_NODE_MISSING_LEFT;
-        if (to->set < 0) to->bin = bin_of(f, from[i].threshold);
+        if (to->set) continue;
+        to->bin = bin_of(f, from[i].threshold);
+        if (f->bundled) to->set = set_of(f, to->bin, w->own[i]);
     }
 }
 
@@ -40,11 +50,11 @@ ml_status mli_walk_make(mli_walk *w, ml_context *ctx, const mli_binner *binner,
     memset(w, 0, sizeof *w);
     w->ctx = ctx;
     w->stride = binner->n_columns;
-    w->sets = (const uint32_t(*)[8])trees->sets;
     w->node = mli_calloc(ctx, (size_t)n, sizeof *w->node);
     w->value = mli_calloc(ctx, (size_t)n, sizeof *w->value);
-    if (!w->node || !w->value) return mli_nomem(err);
-    fill(w, binner, trees->node + first, n);
+    w->own = mli_calloc(ctx, (size_t)n, sizeof *w->own);
+    if (!w->node || !w->value || !w->own) return mli_nomem(err);
+    fill(w, binner, trees, trees->node + first, n);
     return ML_OK;
 }
 
@@ -53,6 +63,7 @@ void mli_walk_free(mli_walk *w)
     if (!w->ctx) return;
     mli_free(w->ctx, w->node);
     mli_free(w->ctx, w->value);
+    mli_free(w->ctx, w->own);
     memset(w, 0, sizeof *w);
 }
 
@@ -62,8 +73,8 @@ static inline int32_t walk(const mli_walk *w, const uint8_t *row)
     while (node->left) {
         uint8_t bin = row[node->column];
         int left = bin <= node->bin;
-        if (node->set >= 0)
-            left = (int)(w->sets[node->set][bin >> 5] >> (bin & 31)) & 1;
+        if (node->set)
+            left = (int)(node->set[bin >> 5] >> (bin & 31)) & 1;
         else if (bin == node->missing)
             left = node->missing_left;
         node = w->node + node->left + !left;

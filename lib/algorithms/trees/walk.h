@@ -11,16 +11,16 @@
 typedef struct mli_walk_node {
     int32_t left;   /* 0: leaf */
     int32_t column; /* of the matrix; in a leaf its number among the leaves */
-    int32_t set;    /* categorical: index of the bins that go left, else -1 */
     uint8_t bin, missing, missing_left;
+    const uint32_t *set; /* [8] bins of the column that go left, or NULL: by `bin` */
 } mli_walk_node;
 
 typedef struct mli_walk {
     ml_context *ctx;
     int64_t stride;
     mli_walk_node *node;
-    double *value;             /* [leaves] */
-    const uint32_t (*sets)[8]; /* of the builder */
+    double *value;      /* [leaves] */
+    uint32_t (*own)[8]; /* [nodes] sets of bundled features */
 } mli_walk;
 
 ml_status mli_walk_make(mli_walk *w, ml_context *ctx, const mli_binner *binner,
