@@ -5,6 +5,7 @@
  * reading its input), quality, and peak memory.
  *
  *   bench make ROWS SEED FILE              synthetic HIGGS-like rows (docs/benchmarks.md)
+ *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), rank
  *   bench csv-of FILE OUT.csv              the same as CSV
  *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
  *   bench predict THREADS MODEL DATA KIND
@@ -114,6 +115,76 @@ static int make(char **argv)
     return fclose(f);
 }
 
+/* 10 categories of 20 to 1000 levels, whose effects are random, and 10 numbers. */
+static void category_row(const float *effect, float *out, float *label)
+{
+    double f = 0;
+    for (int j = 0; j < 10; j++) {
+        int levels = 20 << (j * 6 / 10);
+        int level = (int)(uniform() * uniform() * levels);
+        out[j] = (float)level;
+        f += effect[j * 1000 + level];
+    }
+    for (int j = 10; j < 20; j++) out[j] = (float)normal();
+    f += out[10] * out[11] + (out[12] > 0 ? effect[(int)out[0]] * out[13] : 0);
+    *label = uniform() < 1 / (1 + exp(-f));
+}
+
+/* 40 choices of 20 each as 800 columns of 0 and 1, and 8 numbers. */
+static void wide_row(const float *effect, float *out, float *label)
+{
+    double f = 0;
+    memset(out, 0, 808 * sizeof *out);
+    for (int j = 0; j < 40; j++) {
+        int level = (int)(uniform() * 20);
+        out[j * 20 + level] = 1;
+        if (j % 2) f += 0.5 * effect[j * 20 + level];
+    }
+    for (int j = 800; j < 808; j++) out[j] = (float)normal();
+    f += out[800] * out[801] + (out[20] > 0 ? out[802] : 0);
+    *label = uniform() < 1 / (1 + exp(-f));
+}
+
+/* Queries of 40 rows: 30 numbers, some the same in the whole query, relevance 0 to 4; the
+ * last column is the query. */
+static void rank_row(int64_t row, float *shared, float *out, float *label)
+{
+    for (int j = 0; j < 6 && row % 40 == 0; j++) shared[j] = (float)normal();
+    for (int j = 0; j < 30; j++) out[j] = j < 6 ? shared[j] : (float)normal();
+    double f = out[6] + out[7] * out[8] + out[0] * out[9] + 0.5 * fabs(out[10]) +
+               (out[1] > 0 ? out[11] : -out[12]) + normal();
+    out[30] = (float)(row / 40);
+    *label = f < 0.5 ? 0 : f < 1.5 ? 1 : f < 2.5 ? 2 : f < 3.5 ? 3 : 4;
+}
+
+static int make_kind(char **argv)
+{
+    int64_t rows = atoll(argv[3]);
+    char kind = argv[2][0];
+    int64_t columns = kind == 'c' ? 20 : kind == 'w' ? 808 : 31;
+    FILE *f = fopen(argv[5], "wb");
+    float *y = malloc((size_t)rows * sizeof *y), row[808], effect[10000], shared[6];
+    if (!f || !y) die("cannot write the data");
+    state = 77;
+    for (int i = 0; i < 10000; i++) effect[i] = (float)normal();
+    state = (uint64_t)atoll(argv[4]);
+    has_cached = 0;
+    fwrite(&rows, 8, 1, f);
+    fwrite(&columns, 8, 1, f);
+    for (int64_t i = 0; i < rows; i++) {
+        if (kind == 'c')
+            category_row(effect, row, &y[i]);
+        else if (kind == 'w')
+            wide_row(effect, row, &y[i]);
+        else
+            rank_row(i, shared, row, &y[i]);
+        fwrite(row, sizeof *row, (size_t)columns, f);
+    }
+    fwrite(y, sizeof *y, (size_t)rows, f);
+    free(y);
+    return fclose(f);
+}
+
 static dataset read_data(const char *path)
 {
     dataset d = {0};
@@ -192,6 +263,45 @@ static double score(const ml_model *m, const ml_table *t, const char *metric)
     return v;
 }
 
+static double dcg(const float *gain, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n && i < 10; i++)
+        sum += (exp2((double)gain[i]) - 1) / log2((double)i + 2);
+    return sum;
+}
+
+/* NDCG at 10 of queries of 40 rows, which is what `make-kind rank` makes. */
+static double ndcg(ml_context *ctx, const ml_model *m, const ml_table *t, const float *y)
+{
+    enum { SIZE = 40 };
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    double sum = 0;
+    int64_t queries = ml_table_rows(t) / SIZE;
+    (void)ctx;
+    MUST(ml_predictor_new(m, "score", NULL, &p, err));
+    MUST(ml_predictor_run(p, t, &out, err));
+    for (int64_t q = 0; q < queries; q++) {
+        float order[SIZE], best[SIZE];
+        double key[SIZE];
+        for (int i = 0; i < SIZE; i++) {
+            double s = ml_tensor_get_f64(out, q * SIZE + i, 0);
+            float v = y[q * SIZE + i];
+            int j = i, k = i;
+            for (; j > 0 && key[j - 1] < s; j--)
+                key[j] = key[j - 1], order[j] = order[j - 1];
+            for (; k > 0 && best[k - 1] < v; k--) best[k] = best[k - 1];
+            key[j] = s;
+            order[j] = v;
+            best[k] = v;
+        }
+        double most = dcg(best, SIZE);
+        sum += most > 0 ? dcg(order, SIZE) / most : 1;
+    }
+    return sum / (double)queries;
+}
+
 static int fit(int argc, char **argv)
 {
     ml_context *ctx = context(argv[2]);
@@ -216,7 +326,8 @@ static int fit(int argc, char **argv)
     MUST(ml_estimator_fit(e, a, NULL, &m, err));
     double seconds = now() - start;
     long after = peak_kib();
-    double quality = score(m, b, metric);
+    double quality =
+        strcmp(metric, "ndcg") == 0 ? ndcg(ctx, m, b, test.y) : score(m, b, metric);
     if (strcmp(argv[5], "-") != 0) MUST(ml_model_save_file(m, argv[5], NULL, err));
     printf("{\"seconds\": %.6f, \"quality\": %.6f, \"extra_kib\": %ld}\n", seconds,
            quality, after - before);
@@ -285,7 +396,8 @@ static int single(char **argv)
     return 0;
 }
 
-/* As benchmarks/bindings.lua: the same rows of double, the same stretches, the same sum. */
+/* As benchmarks/bindings.lua: the same rows of double, the same stretches, the same sum.
+ */
 static int rows_again(char **argv)
 {
     enum { STRETCHES = 200, CALLS = 1000, ROWS = 1000 };
@@ -293,7 +405,8 @@ static int rows_again(char **argv)
     ml_model *m = load(ctx, argv[2]);
     ml_predictor *p = NULL;
     int64_t n = ml_model_inputs(m), row = 0;
-    double *x = malloc((size_t)(n * ROWS) * sizeof *x), times[STRETCHES], out[64], sum = 0;
+    double *x = malloc((size_t)(n * ROWS) * sizeof *x), times[STRETCHES], out[64],
+           sum = 0;
     uint64_t seed = 1;
     MUST(ml_predictor_new(m, argv[3], NULL, &p, err));
     if (ml_predictor_outputs(p) > 64 || !x) die("too many outputs");
@@ -347,6 +460,7 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "make") == 0 && argc == 5) return make(argv);
+    if (strcmp(what, "make-kind") == 0 && argc == 6) return make_kind(argv);
     if (strcmp(what, "csv-of") == 0 && argc == 4) return csv_of(argv);
     if (strcmp(what, "fit") == 0 && argc >= 7) return fit(argc, argv);
     if (strcmp(what, "predict") == 0 && argc == 6) return predict(argv);

@@ -110,6 +110,84 @@ def gbdt(peer, threads, a):
     return seconds, auc(yt, p), {"extra_kib": extra}
 
 
+def plain_params(peer, threads):
+    """100 rounds of 31 leaves, as benchmarks/compare gives libml."""
+    if peer == "lightgbm":
+        return {"objective": "binary", "num_leaves": 31, "learning_rate": 0.1,
+                "num_threads": threads, "verbose": -1}
+    return {"objective": "binary:logistic", "max_leaves": 31, "max_depth": 0,
+            "grow_policy": "lossguide", "eta": 0.1, "max_bin": 256, "tree_method": "hist",
+            "nthread": threads}
+
+
+def fit_plain(peer, threads, x, y, xt, more=None, categories=(), group=None):
+    params, before = {**plain_params(peer, threads), **(more or {})}, peak()
+    if peer == "lightgbm":
+        import lightgbm as lgb
+        start = time.perf_counter()
+        data = lgb.Dataset(x, y, group=group, categorical_feature=list(categories))
+        model = lgb.train(params, data, 100)
+        seconds = time.perf_counter() - start
+        return seconds, model.predict(xt), {"extra_kib": peak() - before}
+    import xgboost as xgb
+    options = {}
+    if categories:
+        options = {"enable_categorical": True,
+                   "feature_types": ["c" if j in categories else "q"
+                                     for j in range(x.shape[1])]}
+    start = time.perf_counter()
+    data = xgb.QuantileDMatrix(x, y, max_bin=256, nthread=threads, group=group, **options)
+    model = xgb.train(params, data, 100)
+    seconds = time.perf_counter() - start
+    extra = peak() - before
+    return seconds, model.predict(xgb.DMatrix(xt, **options)), {"extra_kib": extra}
+
+
+def gbdt_plain(peer, threads, a):
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    seconds, p, extra = fit_plain(peer, threads, x, y, xt)
+    return seconds, auc(yt, p), extra
+
+
+def gbdt_categories(peer, threads, a):
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    if peer != "catboost":
+        seconds, p, extra = fit_plain(peer, threads, x, y, xt, categories=range(10))
+        return seconds, auc(yt, p), extra
+    import catboost as cb
+    import pandas as pd
+    x, xt = (pd.DataFrame(v).astype({j: int for j in range(10)}) for v in (x, xt))
+    before = peak()
+    start = time.perf_counter()
+    model = cb.CatBoostClassifier(iterations=100, depth=6, learning_rate=0.1, verbose=False,
+                                  thread_count=threads, cat_features=list(range(10)),
+                                  allow_writing_files=False).fit(x, y)
+    seconds = time.perf_counter() - start
+    return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {"extra_kib": peak() - before}
+
+
+def ndcg(y, p):
+    """At 10, of queries of 40 rows."""
+    import numpy as np
+    y, p = y.reshape(-1, 40), p.reshape(-1, 40)
+    discount = 1 / np.log2(np.arange(10) + 2)
+    best, got = (((2.0 ** np.take_along_axis(y, np.argsort(-by, 1, kind="stable"), 1)[:, :10] - 1)
+                  * discount).sum(1) for by in (y, p))
+    return float(np.where(best > 0, got / np.maximum(best, 1e-30), 1).mean())
+
+
+def gbdt_rank(peer, threads, a):
+    import numpy as np
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    more = {"objective": "lambdarank" if peer == "lightgbm" else "rank:ndcg"}
+    seconds, p, extra = fit_plain(peer, threads, x[:, :30], y, xt[:, :30], more,
+                                  group=np.full(len(y) // 40, 40))
+    return seconds, ndcg(yt, p), extra
+
+
 def booster(peer, path, threads):
     """(model, function of a float32 matrix) for a saved model."""
     if peer == "lightgbm":
@@ -257,7 +335,8 @@ def csv(peer, threads, a):
     return seconds, float(connection.execute("SELECT sum(f1) FROM t").fetchone()[0]), {}
 
 
-WORKLOADS = {"logistic": logistic, "forest": forest, "gbdt": gbdt,
+WORKLOADS = {"logistic": logistic, "forest": forest, "gbdt": gbdt, "gbdt_plain": gbdt_plain, "gbdt_wide": gbdt_plain,
+             "gbdt_categories": gbdt_categories, "gbdt_rank": gbdt_rank,
              "predict-batch": predict_batch, "predict-single": predict_single,
              "bindings": bindings, "load": load, "csv": csv}
 

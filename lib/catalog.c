@@ -29,12 +29,15 @@
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \
+    M(mli_metric_concordance)                                                            \
     M(mli_metric_f1)                                                                     \
     M(mli_metric_log_loss)                                                               \
     M(mli_metric_mae)                                                                    \
+    M(mli_metric_map)                                                                    \
     M(mli_metric_mape)                                                                   \
     M(mli_metric_mcc)                                                                    \
     M(mli_metric_mse)                                                                    \
+    M(mli_metric_ndcg)                                                                   \
     M(mli_metric_pinball)                                                                \
     M(mli_metric_pr_auc)                                                                 \
     M(mli_metric_precision)                                                              \

@@ -867,7 +867,7 @@ function ml.threads() end
 ---@return string
 function ml.info() end
 
----@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "f1" | "log_loss" | "mae" | "mape" | "mcc" | "mse" | "pinball" | "pr_auc" | "precision" | "r2" | "recall" | "rmse" | "roc_auc"
+---@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "concordance" | "f1" | "log_loss" | "mae" | "map" | "mape" | "mcc" | "mse" | "ndcg" | "pinball" | "pr_auc" | "precision" | "r2" | "recall" | "rmse" | "roc_auc"
 
 ---Judges algorithms and parameters on held-out rows, within a number of trials or a time
 ---limit, and fits a weighted mean of the best.

@@ -11,6 +11,8 @@
 #define MLI_NEEDS_VALUE 1 /* predicted values */
 #define MLI_NEEDS_CLASS 2 /* predicted class indices */
 #define MLI_NEEDS_PROBA 3 /* probabilities, rows x classes */
+#define MLI_NEEDS_RISK  4 /* predicted values, larger where the event is sooner */
+#define MLI_NEEDS_COUNT 5
 
 /* What was true, for n rows. A bootstrap sample is a set of weights: how often each row
  * was drawn. */
@@ -20,6 +22,9 @@ typedef struct mli_truth {
     const int32_t *label; /* class indices; NULL for values */
     const double *weight; /* NULL for all 1 */
     int64_t n_classes;
+    int64_t n_groups;     /* of rankings */
+    const int64_t *group; /* [n_groups + 1] first rows; NULL: all rows are one group */
+    const double *event;  /* of survival: 0 where the row is censored; NULL */
     /* [n_classes][n] rows by falling probability of each class, NULL where not known:
      * saves sorting anew for each sample. */
     int64_t *const *order;

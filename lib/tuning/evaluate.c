@@ -44,9 +44,15 @@ static void bootstrap_task(void *arg, int64_t task, int32_t slot)
     }
     mli_rng rng;
     mli_rng_init(&rng, 0, (uint64_t)task, 0x626f6f74 /* "boot" */);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t r = mli_rng_below(&rng, n);
-        weight[r] += mli_truth_weight(b->truth, r);
+    const mli_truth *t = b->truth;
+    int64_t units = t->group ? t->n_groups : n; /* groups are drawn whole */
+    for (int64_t i = 0; i < units; i++) {
+        int64_t r = mli_rng_below(&rng, units), begin = r, end = r + 1;
+        if (t->group) {
+            begin = t->group[r];
+            end = t->group[r + 1];
+        }
+        for (r = begin; r < end; r++) weight[r] += mli_truth_weight(t, r);
     }
     mli_truth sample = *b->truth;
     sample.weight = weight;
@@ -103,7 +109,7 @@ typedef struct evaluation {
     ml_context *ctx;
     const ml_model *model;
     const mli_design *design;
-    double *predictions[4]; /* by MLI_NEEDS_ */
+    double *predictions[MLI_NEEDS_COUNT]; /* by MLI_NEEDS_ */
     int64_t count;
     const char *names[MAX_METRICS];
     double value[MAX_METRICS], low[MAX_METRICS], high[MAX_METRICS];
@@ -112,7 +118,7 @@ typedef struct evaluation {
 
 static void evaluation_free(evaluation *e)
 {
-    for (int i = 0; i < 4; i++) mli_free(e->ctx, e->predictions[i]);
+    for (int i = 0; i < MLI_NEEDS_COUNT; i++) mli_free(e->ctx, e->predictions[i]);
     for (int64_t k = 0; e->order && k < e->design->inputs->classes.n; k++)
         mli_free(e->ctx, e->order[k]);
     mli_free(e->ctx, e->order);

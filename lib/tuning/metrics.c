@@ -59,12 +59,16 @@ ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *er
 
 const char *mli_metric_default(const mli_inputs *inputs)
 {
+    if (inputs->task == MLI_TASK_RANKING) return "ndcg";
+    if (inputs->task == MLI_TASK_SURVIVAL) return "concordance";
     if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse";
     return inputs->classes.n == 2 ? "roc_auc" : "log_loss";
 }
 
 const char *mli_metric_usual(const mli_inputs *inputs)
 {
+    if (inputs->task == MLI_TASK_RANKING) return "ndcg,map";
+    if (inputs->task == MLI_TASK_SURVIVAL) return "concordance";
     if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse,mae,r2";
     if (inputs->classes.n == 2)
         return "roc_auc,pr_auc,log_loss,brier,accuracy,balanced_accuracy,f1,mcc";
@@ -75,8 +79,10 @@ ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
                           ml_error *err)
 {
     if (metric->head.tasks & (uint32_t)inputs->task) return ML_OK;
-    const char *task =
-        inputs->task == MLI_TASK_CLASSIFICATION ? "classification" : "regression";
+    const char *task = inputs->task == MLI_TASK_CLASSIFICATION ? "classification"
+                       : inputs->task == MLI_TASK_RANKING      ? "ranking"
+                       : inputs->task == MLI_TASK_SURVIVAL     ? "survival"
+                                                               : "regression";
     mli_fail(err, ML_E_UNSUPPORTED, "metric %s does not suit %s",
              metric->head.name + PREFIX, task);
     return mli_error_hint(err, ML_E_UNSUPPORTED, "use one of %s",
@@ -89,14 +95,17 @@ mli_truth mli_truth_of(const mli_design *design)
                        .y = design->y,
                        .label = design->label,
                        .weight = design->weight,
-                       .n_classes = design->inputs->classes.n};
+                       .n_classes = design->inputs->classes.n,
+                       .n_groups = design->n_groups,
+                       .group = design->group,
+                       .event = design->event};
 }
 
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
                              const mli_design *design, mli_run *run, double **out,
                              ml_error *err)
 {
-    static const char *const kinds[] = {"", "value", "class", "proba"};
+    static const char *const kinds[] = {"", "value", "class", "proba", "value"};
     mli_plan *plan = NULL;
     ml_status st = mli_metric_fits(metric, model->inputs, err);
     if (st < 0) return st;
@@ -109,6 +118,10 @@ ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
         mli_free(model->ctx, p);
         return st;
     }
+    /* Of predicted times the shorter are the higher risks. */
+    int times = strcmp(mli_get_str(model->params, "objective"), "aft") == 0;
+    for (int64_t i = 0; metric->needs == MLI_NEEDS_RISK && times && i < design->rows; i++)
+        p[i] = -p[i];
     *out = p;
     return ML_OK;
 }
@@ -304,7 +317,7 @@ ml_status ml_metric_score(ml_context *context, const char *metric, const ml_tens
     scoring s = {.ctx = context, .n = truth->shape[0]};
     if ((st = scoring_numbers(&s, truth, weight, error)) < 0) goto out;
     if ((st = scoring_prediction(&s, prediction, error)) < 0) goto out;
-    if (m->needs != MLI_NEEDS_VALUE)
+    if (m->needs != MLI_NEEDS_VALUE && m->needs != MLI_NEEDS_RISK)
         if ((st = scoring_classes(&s, m, columns, error)) < 0) goto out;
     mli_truth t = {.n = s.n,
                    .y = s.truth,

@@ -341,6 +341,19 @@ START_TEST(offsets_are_added_in_training_only)
 }
 END_TEST
 
+/* The first of the usual metrics: its name, an interval around it; its value. */
+static double evaluated(const ml_model *m, const ml_table *t, const char *metric)
+{
+    ml_table *scores = NULL;
+    OK(ml_model_evaluate(m, t, NULL, &scores, ERR));
+    ck_assert_str_eq(cell(scores, 0, "metric"), metric);
+    double v = ml_table_get_f64(scores, 0, 1);
+    ck_assert_double_lt(ml_table_get_f64(scores, 0, 2), v);
+    ck_assert_double_gt(ml_table_get_f64(scores, 0, 3), v);
+    ml_table_free(scores);
+    return v;
+}
+
 START_TEST(rankings_and_their_groups)
 {
     ml_context *ctx = test_context(2);
@@ -367,6 +380,7 @@ START_TEST(rankings_and_their_groups)
         int64_t last = ml_tensor_shape(history)[0] - 1;
         ck_assert_double_gt(ml_tensor_get_f64(history, last, 0), 0.9);
         ck_assert_ptr_nonnull(strstr(ml_model_json(m), "\"task\": \"ranking\""));
+        ck_assert_double_gt(evaluated(m, t, "ndcg"), 0.8);
         ml_tensor_free(history);
         ml_model_free(m);
         ml_estimator_free(e);
@@ -410,6 +424,7 @@ START_TEST(survival_orders_the_risks)
         OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
         int64_t last = ml_tensor_shape(history)[0] - 1;
         ck_assert_double_gt(ml_tensor_get_f64(history, last, 0), 0.85);
+        ck_assert_double_gt(evaluated(m, t, "concordance"), 0.85);
         ml_tensor_free(history);
         ml_model_free(m);
         ml_estimator_free(e);

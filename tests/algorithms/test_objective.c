@@ -254,8 +254,9 @@ START_TEST(concordance_counts_pairs)
     for (int64_t i = 0; i < ROWS; i++) {
         for (int64_t j = 0; r.event[i] != 0 && j < ROWS; j++) {
             if (!(r.y[j] > r.y[i] || (r.y[j] == r.y[i] && r.event[j] == 0))) continue;
-            pairs++;
-            good += risk[i] > risk[j] ? 1 : risk[i] == risk[j] ? 0.5 : 0;
+            double w = r.weight[i] * r.weight[j];
+            pairs += w;
+            good += w * (risk[i] > risk[j] ? 1 : risk[i] == risk[j] ? 0.5 : 0);
         }
     }
     ck_assert_double_eq_tol(mli_concordance(ctx, &t, risk), good / pairs, 1e-12);

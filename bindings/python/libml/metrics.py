@@ -9,12 +9,15 @@ __all__ = ["score",
            "accuracy",
            "balanced_accuracy",
            "brier",
+           "concordance",
            "f1",
            "log_loss",
            "mae",
+           "map",
            "mape",
            "mcc",
            "mse",
+           "ndcg",
            "pinball",
            "pr_auc",
            "precision",
@@ -49,6 +52,15 @@ def brier(truth: object, prediction: object, weight: object = None, **options: o
     return score("brier", truth, prediction, weight, **options)
 
 
+def concordance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Concordance of predicted values; the largest is best.
+
+    Share of the pairs of rows whose order in time is known in which the row of
+    the higher predicted risk fails first (Harrell); ties count half.
+    """
+    return score("concordance", truth, prediction, weight, **options)
+
+
 def f1(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """F1 of predicted classes; the largest is best.
 
@@ -74,6 +86,15 @@ def mae(truth: object, prediction: object, weight: object = None, **options: obj
     return score("mae", truth, prediction, weight, **options)
 
 
+def map(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Mean average precision of predicted values; the largest is best.
+
+    Mean over the groups of the average precision; relevant is what is above 0.
+    Groups without a relevant row count 1.
+    """
+    return score("map", truth, prediction, weight, **options)
+
+
 def mape(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Mean absolute percentage error of predicted values; the smallest is best.
 
@@ -96,6 +117,15 @@ def mse(truth: object, prediction: object, weight: object = None, **options: obj
     Mean of (y - p) squared.
     """
     return score("mse", truth, prediction, weight, **options)
+
+
+def ndcg(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Normalised discounted cumulative gain of predicted values; the largest is best.
+
+    Mean over the groups of the gain 2^y - 1 of the first 10 rows, discounted by 1
+    / log2(1 + position), over that of the best order.
+    """
+    return score("ndcg", truth, prediction, weight, **options)
 
 
 def pinball(truth: object, prediction: object, weight: object = None, **options: object) -> float:

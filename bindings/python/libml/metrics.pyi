@@ -9,12 +9,15 @@ __all__ = ["score",
            "accuracy",
            "balanced_accuracy",
            "brier",
+           "concordance",
            "f1",
            "log_loss",
            "mae",
+           "map",
            "mape",
            "mcc",
            "mse",
+           "ndcg",
            "pinball",
            "pr_auc",
            "precision",
@@ -32,6 +35,9 @@ def balanced_accuracy(
 def brier(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def concordance(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def f1(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
@@ -41,6 +47,9 @@ def log_loss(
 def mae(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def map(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def mape(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
@@ -48,6 +57,9 @@ def mcc(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def mse(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def ndcg(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def pinball(

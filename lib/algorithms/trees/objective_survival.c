@@ -286,15 +286,15 @@ double mli_aft_row_loss(const mli_objective *o, const mli_targets *t, int64_t ro
 
 /* ---- concordance ---- */
 
-static void count_up(int64_t *tree, int64_t n, int64_t i)
+static void count_up(double *tree, int64_t n, int64_t i, double w)
 {
-    for (i++; i <= n; i += i & -i) tree[i]++;
+    for (i++; i <= n; i += i & -i) tree[i] += w;
 }
 
-/* How many of the ranks 0..i-1 have been counted. */
-static int64_t counted(const int64_t *tree, int64_t i)
+/* The weight of the ranks 0..i-1 that have been counted. */
+static double counted(const double *tree, int64_t i)
 {
-    int64_t sum = 0;
+    double sum = 0;
     for (; i > 0; i -= i & -i) sum += tree[i];
     return sum;
 }
@@ -318,35 +318,44 @@ static int64_t rank_risks(const double *risk, int64_t n, timed *scratch, int64_t
     return ranks + 1;
 }
 
-/* Rows that last longer are in the tree of counts before those that fail ask it. */
-static double concordant(const mli_targets *t, const int64_t *rank, int64_t ranks,
-                         int64_t *tree)
+typedef struct counting {
+    const mli_targets *t;
+    const int64_t *rank;
+    int64_t ranks;
+    double *tree, in; /* weights by rank, and of all */
+    double good, pairs;
+} counting;
+
+static void enter(counting *c, int64_t begin, int64_t end, int events)
 {
-    double good = 0, pairs = 0;
-    int64_t in = 0;
-    for (int64_t begin = 0; begin < t->rows;) {
-        int64_t end = end_of_time(t, begin);
-        /* Censored at this time outlast its events. */
-        for (int64_t i = begin; i < end; i++) {
-            if (!t->event || t->event[t->order[i]] != 0) continue;
-            count_up(tree, ranks, rank[t->order[i]]);
-            in++;
-        }
+    const mli_targets *t = c->t;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t row = t->order[i];
+        if ((!t->event || t->event[row] != 0) != events) continue;
+        count_up(c->tree, c->ranks, c->rank[row], weight_of(t, row));
+        c->in += weight_of(t, row);
+    }
+}
+
+/* Rows that last longer are in the tree of counts before those that fail ask it; the
+ * censored ones of a time outlast its events. */
+static double concordant(counting *c)
+{
+    const mli_targets *t = c->t;
+    for (int64_t begin = 0, end; begin < t->rows; begin = end) {
+        end = end_of_time(t, begin);
+        enter(c, begin, end, 0);
         for (int64_t i = begin; i < end; i++) {
             int64_t row = t->order[i];
             if (t->event && t->event[row] == 0) continue;
-            int64_t below = counted(tree, rank[row]), upto = counted(tree, rank[row] + 1);
-            good += (double)below + (double)(upto - below) / 2;
-            pairs += (double)in;
+            double below = counted(c->tree, c->rank[row]), w = weight_of(t, row);
+            double upto = counted(c->tree, c->rank[row] + 1);
+            c->good += w * (below + (upto - below) / 2);
+            c->pairs += w * c->in;
         }
-        for (int64_t i = begin; i < end; i++) {
-            if (t->event && t->event[t->order[i]] == 0) continue;
-            count_up(tree, ranks, rank[t->order[i]]);
-            in++;
-        }
-        begin = end;
+        enter(c, begin, end, 1);
     }
-    return pairs > 0 ? good / pairs : NAN;
+    return c->pairs > 0 ? c->good / c->pairs : NAN;
 }
 
 double mli_concordance(ml_context *ctx, const mli_targets *t, const double *risk)
@@ -355,12 +364,14 @@ double mli_concordance(ml_context *ctx, const mli_targets *t, const double *risk
     int64_t *own = t->order ? NULL : mli_survival_order(ctx, t);
     if (own) with.order = own;
     timed *scratch = mli_calloc(ctx, (size_t)t->rows + 1, sizeof *scratch);
-    int64_t *rank = mli_calloc(ctx, 2 * (size_t)t->rows + 4, sizeof *rank);
-    double value = NAN;
-    if (with.order && scratch && rank && t->rows > 0) {
-        int64_t ranks = rank_risks(risk, t->rows, scratch, rank);
-        value = concordant(&with, rank, ranks, rank + t->rows + 1);
+    int64_t *rank = mli_calloc(ctx, (size_t)t->rows + 1, sizeof *rank);
+    double *tree = mli_calloc(ctx, (size_t)t->rows + 2, sizeof *tree), value = NAN;
+    if (with.order && scratch && rank && tree && t->rows > 0) {
+        counting c = {.t = &with, .rank = rank, .tree = tree};
+        c.ranks = rank_risks(risk, t->rows, scratch, rank);
+        value = concordant(&c);
     }
+    mli_free(ctx, tree);
     mli_free(ctx, own);
     mli_free(ctx, scratch);
     mli_free(ctx, rank);
