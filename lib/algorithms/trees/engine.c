@@ -63,7 +63,7 @@ static void choose_sizes(mli_engine *g)
     g->tiles = tile ? (int64_t)(CODE_BYTES / tile) : MLI_TILES;
     if (g->tiles > MLI_TILES) g->tiles = MLI_TILES;
     if (g->tiles < 1) g->tiles = 1;
-    size_t codes = (tile * (size_t)g->tiles + 63) & ~(size_t)63;
+    size_t codes = (tile * (size_t)g->tiles + 64 + 63) & ~(size_t)63;
     size_t scores = (size_t)(g->tiles * MLI_TILE * g->e.n_scores) * sizeof(double);
     g->scratch = codes + scores;
 }
@@ -180,13 +180,13 @@ static void write_scores(const double *score, int64_t scores, int64_t stride, in
         for (int64_t i = 0; i < n; i++) out[i * scores + k] = score[k * stride + i];
 }
 
-#define RUN(name, type, code, row_name, run_wide)                                        \
+#define RUN(name, type, code, code_row, row_name, run_wide)                              \
     static void row_name(const mli_engine *g, const type *row, double *out, void *codes) \
     {                                                                                    \
         memcpy(out, g->e.base, (size_t)g->e.n_scores * sizeof *out);                     \
         for (int64_t i = 0; i < g->n_parts; i++) {                                       \
-            code(g, &g->part[i], row, 1, 0, codes);                                      \
-            mli_engine_row(g, &g->part[i], codes, out);                                  \
+            int missing = code_row(g, &g->part[i], row, codes);                          \
+            mli_engine_row(g, &g->part[i], codes, missing, out);                         \
         }                                                                                \
     }                                                                                    \
                                                                                          \
@@ -213,6 +213,7 @@ static void write_scores(const double *score, int64_t scores, int64_t stride, in
         }                                                                                \
         for (; n > 0; n--, rows += stride, out += scores) row_name(g, rows, out, codes); \
     }
-RUN(mli_engine_scores, double, mli_engine_code, row_scores, mli_engine_wide_rows)
-RUN(mli_engine_scores_f32, float, mli_engine_code_f32, row_scores_f32,
-    mli_engine_wide_rows_f32)
+RUN(mli_engine_scores, double, mli_engine_code, mli_engine_code_row, row_scores,
+    mli_engine_wide_rows)
+RUN(mli_engine_scores_f32, float, mli_engine_code_f32, mli_engine_code_row_f32,
+    row_scores_f32, mli_engine_wide_rows_f32)

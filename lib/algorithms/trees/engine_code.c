@@ -120,6 +120,75 @@ WIDE(code_f32_avx2, float, __m256, _mm256_set1_ps, count_f32, cut32, pivot32, co
 #define code_f32_avx2 code_f32
 #endif
 
+/* One row. */
+static inline void put_row(const mli_source *s, int32_t j, int32_t code, int missing,
+                           int8_t *codes)
+{
+    if (j < 32) codes[j] = MLI_CODE(code);
+    if (s->low >= 0) codes[32 + s->low] = MLI_CODE(code);
+    if (s->high >= 0) codes[32 + s->high] = MLI_CODE(missing ? 255 : code);
+}
+
+#define ROW(name, type, below)                                                           \
+    static int name(const mli_part *p, const type *row, int8_t *codes)                   \
+    {                                                                                    \
+        int any = 0;                                                                     \
+        for (int32_t j = 0; j < p->n_sources; j++) {                                     \
+            const mli_source *s = &p->source[j];                                         \
+            type x = row[s->feature];                                                    \
+            int missing = none(s, (double)x);                                            \
+            int32_t code = s->n_cuts < 0 ? bin_of(s, (double)x)                          \
+                           : missing     ? 0                                             \
+                                         : below(s, x);                                      \
+            any |= missing;                                                              \
+            put_row(s, j, code, missing, codes);                                         \
+        }                                                                                \
+        return any;                                                                      \
+    }
+ROW(row_f64, double, below_f64)
+ROW(row_f32, float, below_f32)
+
+#ifdef MLI_X86
+#define WIDE_ROW(name, type, vector, set, count, cuts, pivots)                           \
+    static MLI_AVX2 int name(const mli_part *p, const type *row, int8_t *codes)          \
+    {                                                                                    \
+        int any = 0;                                                                     \
+        for (int32_t j = 0; j < p->n_sources; j++) {                                     \
+            const mli_source *s = &p->source[j];                                         \
+            type x = row[s->feature];                                                    \
+            int32_t code;                                                                \
+            if (s->n_cuts < 0) {                                                         \
+                code = bin_of(s, (double)x);                                             \
+            } else {                                                                     \
+                if (s->zero_missing && none(s, (double)x)) x = (type)NAN;                \
+                vector v = set(x);                                                       \
+                int32_t block = s->n_cuts <= 16 ? 0 : count(s->pivots, v);               \
+                code = (block * 16 + count(s->cuts + block * 8, v)) >> 1;                \
+            }                                                                            \
+            any |= x != x;                                                               \
+            put_row(s, j, code, x != x, codes);                                          \
+        }                                                                                \
+        return any;                                                                      \
+    }
+WIDE_ROW(row_f64_avx2, double, __m256d, _mm256_set1_pd, count_f64, cut, pivot)
+WIDE_ROW(row_f32_avx2, float, __m256, _mm256_set1_ps, count_f32, cut32, pivot32)
+#else
+#define row_f64_avx2 row_f64
+#define row_f32_avx2 row_f32
+#endif
+
+int mli_engine_code_row(const mli_engine *g, const mli_part *p, const double *row,
+                        int8_t *codes)
+{
+    return g->avx2 ? row_f64_avx2(p, row, codes) : row_f64(p, row, codes);
+}
+
+int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float *row,
+                            int8_t *codes)
+{
+    return g->avx2 ? row_f32_avx2(p, row, codes) : row_f32(p, row, codes);
+}
+
 /* Rows that the last tile lacks. */
 static void pad(const mli_part *p, int64_t n, int8_t *codes)
 {

@@ -64,13 +64,14 @@ typedef struct mli_code_tree {
     const uint8_t
         *sets; /* trees with categories, per node: bit b set: code b goes left */
     const int32_t *set_top; /* [2^levels - 1] node whose set decides, -1: a dummy */
-    const uint8_t *column;  /* numbers only, no walks, 32 columns: [2^levels], from 1 */
+    const uint8_t *source;  /* numbers only, at most 32 sources: [2^levels], from 1 */
     const int8_t *cut;      /* likewise */
 } mli_code_tree;
 
 typedef struct mli_part {
     int64_t first, n_trees;
     int32_t n_columns, n_sources;
+    int32_t in_registers; /* all trees have `source` */
     mli_source *source;
 } mli_part;
 
@@ -138,9 +139,15 @@ void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *ro
 /* Which `value` of the tree each of 32 rows gets. */
 void mli_engine_tile(const mli_engine *g, const mli_code_tree *t, const int8_t *codes,
                      uint16_t *slot);
-/* Adds the leaves of the part's trees to the scores of the first row of a tile. */
+/* One row: the codes of its columns at codes + 32. Those of its sources, 32 at most, go
+ * to codes. Returns whether a number is missing: else the columns of a source agree. */
+int mli_engine_code_row(const mli_engine *g, const mli_part *p, const double *row,
+                        int8_t *codes);
+int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float *row,
+                            int8_t *codes);
+/* Adds the leaves of the part's trees to the scores of one row. */
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
-                    double *score);
+                    int missing, double *score);
 /* The wide form whatever the shape. */
 ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                               ml_error *err);

@@ -12,6 +12,7 @@ typedef struct making {
     mli_engine *g;
     const mli_part *part;
     const int32_t *source; /* [features] of the part */
+    uint8_t *of_column;    /* [columns] source of a column, of parts with 32 at most */
     int32_t *depth;        /* of the nodes of the tree at hand */
 } making;
 
@@ -91,11 +92,12 @@ static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, int32
     for (int32_t i = 0; i <= n; i++) exit[i] = at[n + i];
 }
 
-/* For engine_row.c: columns and cuts of the upper levels, numbered from 1. */
-static void fill_bytes(const mli_code_tree *t, uint8_t *column, int8_t *cut)
+/* For engine_row.c: sources and cuts of the upper levels, numbered from 1. */
+static void fill_bytes(const making *m, const mli_code_tree *t, uint8_t *source,
+                       int8_t *cut)
 {
     for (int32_t i = 1; i < 1 << t->levels; i++) {
-        column[i] = (uint8_t)(t->top[i - 1].offset / MLI_TILE);
+        source[i] = m->of_column[t->top[i - 1].offset / MLI_TILE];
         cut[i] = (int8_t)((t->top[i - 1].above & 255) - 1);
     }
 }
@@ -135,11 +137,11 @@ static int make_tree(const making *m, int64_t tree, mli_code_tree *t)
     t->top = top;
     t->exit = exit;
     t->set_top = set_top;
-    if (!category && m->part->n_columns <= 32) {
+    if (!category && m->part->n_sources <= 32) {
         uint8_t *bytes = mli_arena_take(arena, 2, 64);
         if (!bytes) return 0;
-        fill_bytes(t, bytes, (int8_t *)bytes + 64);
-        t->column = bytes;
+        fill_bytes(m, t, bytes, (int8_t *)bytes + 64);
+        t->source = bytes;
         t->cut = (const int8_t *)bytes + 64;
     }
     return make_values(m, tree, t);
@@ -156,11 +158,21 @@ ml_status mli_engine_trees(mli_engine *g, ml_error *err)
     g->tree = mli_arena_take(&g->arena, e->n_trees, sizeof *g->tree);
     int ok = source && depth && g->tree;
     for (int64_t i = 0; ok && i < g->n_parts; i++) {
-        const mli_part *p = &g->part[i];
-        making m = {g, p, source, depth};
-        for (int32_t j = 0; j < p->n_sources; j++) source[p->source[j].feature] = j;
-        for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++)
+        mli_part *p = &g->part[i];
+        uint8_t of_column[64] = {0};
+        making m = {g, p, source, of_column, depth};
+        for (int32_t j = 0; j < p->n_sources; j++) {
+            const mli_source *from = &p->source[j];
+            source[from->feature] = j;
+            if (p->n_sources > 32) continue;
+            if (from->low >= 0) of_column[from->low] = (uint8_t)j;
+            if (from->high >= 0) of_column[from->high] = (uint8_t)j;
+        }
+        p->in_registers = 1;
+        for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++) {
             ok = make_tree(&m, t, &g->tree[t]);
+            p->in_registers &= g->tree[t].source != NULL;
+        }
     }
     mli_free(g->ctx, source);
     mli_free(g->ctx, depth);
