@@ -66,6 +66,8 @@ def gbdt(peer, threads, a):
                   "max_bin": 255, "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 100,
                   "num_threads": threads, "verbose": -1, "force_row_wise": True,
                   "use_quantized_grad": peer == "lightgbm-quantized"}
+        if a.get("depth"):
+            params |= {"max_depth": int(a["depth"]), "min_sum_hessian_in_leaf": 1}
         start = clock()
         model = lgb.train(params, lgb.Dataset(x, y), num_boost_round=trees)
         seconds = clock() - start
@@ -79,6 +81,9 @@ def gbdt(peer, threads, a):
                   "grow_policy": "lossguide", "eta": rate, "max_bin": 256,
                   "min_child_weight": 100, "lambda": 0, "tree_method": "hist",
                   "nthread": threads}
+        if a.get("depth"):
+            params |= {"max_depth": int(a["depth"]), "grow_policy": "depthwise",
+                       "max_leaves": 0, "min_child_weight": 1}
         start = clock()
         model = xgb.train(params, xgb.QuantileDMatrix(x, y, max_bin=256, nthread=threads), trees)
         seconds = clock() - start
@@ -211,6 +216,35 @@ def predict_batch(peer, threads, a):
     return best, float(p.mean()), {}
 
 
+def shapley(peer, threads, a):
+    """Contributions of all features, the peer's own implementation."""
+    x, _ = read(a["data"])
+    model, _ = booster("lightgbm" if peer == "shap" else peer, a["model"], threads)
+    if peer == "xgboost":
+        import xgboost as xgb
+        rows = xgb.DMatrix(x, nthread=threads)
+        run = lambda: model.predict(rows, pred_contribs=True)
+    elif peer == "lightgbm":
+        run = lambda: model.predict(x, pred_contrib=True, num_threads=threads)
+    else:
+        import numpy as np
+        import shap
+        explainer = shap.TreeExplainer(model)
+        explainer.model.model_type = "internal"  # else it asks the model's own library
+
+        def run():
+            values = explainer.shap_values(x, check_additivity=False)
+            values = values[-1] if isinstance(values, list) else values
+            bias = np.full((len(x), 1), np.ravel(explainer.expected_value)[-1])
+            return np.hstack([values, bias])
+    best, out = float("inf"), None
+    for _ in range(1 if peer == "shap" else 2):
+        start = time.perf_counter()
+        out = run()
+        best = min(best, time.perf_counter() - start)
+    return best, float(out[:, -1].mean()), {}
+
+
 def predict_single(peer, threads, a):
     """One row per call through the C library, without Python's share of the time."""
     import ctypes
@@ -337,7 +371,8 @@ def csv(peer, threads, a):
 
 WORKLOADS = {"logistic": logistic, "forest": forest, "gbdt": gbdt, "gbdt_plain": gbdt_plain, "gbdt_wide": gbdt_plain,
              "gbdt_categories": gbdt_categories, "gbdt_rank": gbdt_rank,
-             "predict-batch": predict_batch, "predict-single": predict_single,
+             "tree-predict-batch": predict_batch, "tree-predict-single": predict_single,
+             "shap": shapley,
              "bindings": bindings, "load": load, "csv": csv}
 
 

@@ -457,8 +457,11 @@ static ml_status read_splits(lgb *l, int64_t leaves, int64_t n_cat)
     if (!s && n_cat > 0) s = read_sets(l, splits, categorical, n_cat);
     mli_free(l->im->ctx, categorical);
     if (!s) s = read_facts(l, "split_gain", 0, splits, offsetof(mli_import_node, gain));
+    /* LightGBM explains its models by counts of rows. */
     if (!s)
         s = read_facts(l, "internal_weight", 0, splits, offsetof(mli_import_node, cover));
+    if (!s)
+        s = read_facts(l, "internal_count", 0, splits, offsetof(mli_import_node, cover));
     return s;
 }
 
@@ -492,6 +495,9 @@ static ml_status read_tree(lgb *l)
         l->nodes[leaves - 1 + i].value = l->number[i];
     if (!s && leaves > 1)
         s = read_facts(l, "leaf_weight", leaves - 1, leaves,
+                       offsetof(mli_import_node, cover));
+    if (!s && leaves > 1)
+        s = read_facts(l, "leaf_count", leaves - 1, leaves,
                        offsetof(mli_import_node, cover));
     if (!s && n_cat > 0 && !find(l, "cat_boundaries"))
         s = fail(l, ML_E_FORMAT, "cat_boundaries", "is missing");
