@@ -89,6 +89,24 @@ static ml_status named_features(mli_import *im, const mli_onnx *g,
     return s;
 }
 
+/* As libml writes them; a list that does not fit is ignored. */
+static ml_status metadata_names(mli_import *im, const mli_onnx *g)
+{
+    mli_doc doc;
+    if (!g->names.at) return ML_OK;
+    ml_status s = mli_doc_json(im->ctx, g->names.at, g->names.size, &doc, im->err);
+    if (s == ML_E_MEMORY) return s;
+    if (s) return ML_OK;
+    int fits = doc.root.type == MLI_V_ARRAY && doc.root.n == im->n_features;
+    for (int64_t j = 0; fits && j < doc.root.n; j++)
+        fits = doc.root.as.items[j].type == MLI_V_TEXT;
+    for (int64_t j = 0; !s && fits && j < doc.root.n; j++)
+        s = mli_import_name(im, j, doc.root.as.items[j].as.text,
+                            (size_t)doc.root.as.items[j].n);
+    mli_doc_free(&doc);
+    return s;
+}
+
 static ml_status read_features(mli_import *im, const mli_onnx *g,
                                const mli_onnx_node *node, int64_t least)
 {
@@ -102,7 +120,8 @@ static ml_status read_features(mli_import *im, const mli_onnx *g,
     if (in->columns >= 0 && in->columns < least)
         return mli_fail(g->err, ML_E_FORMAT, "the model uses feature %lld of %lld",
                         (long long)least, (long long)in->columns);
-    return mli_import_features(im, in->columns > 0 ? in->columns : least);
+    s = mli_import_features(im, in->columns > 0 ? in->columns : least);
+    return s ? s : metadata_names(im, g);
 }
 
 /* The functions of a linear model. */

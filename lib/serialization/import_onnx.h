@@ -41,6 +41,7 @@ typedef struct mli_onnx {
     mli_doc arena;
     ml_error *err;
     mli_onnx_text producer, producer_version;
+    mli_onnx_text names; /* metadata "feature_names": a JSON list, or empty */
     int64_t n_nodes, n_inputs;
     mli_onnx_node *nodes;
     mli_onnx_input *inputs; /* of the graph, without those that have a value */

@@ -297,6 +297,18 @@ static ml_status read_graph(mli_onnx *g, const void *data, size_t size)
     return s;
 }
 
+/* StringStringEntryProto: key 1, value 2. */
+static ml_status read_metadata(mli_onnx *g, const mli_pb *from)
+{
+    static const char wanted[] = "feature_names";
+    mli_pb key, value;
+    if (from->wire != MLI_PB_BYTES || !inner(from, 1, &key) || !inner(from, 2, &value))
+        return ML_OK;
+    if (key.size != sizeof wanted - 1 || memcmp(key.bytes, wanted, key.size) != 0)
+        return ML_OK;
+    return text_of(g, &value, &g->names);
+}
+
 ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx *out,
                         ml_error *err)
 {
@@ -310,6 +322,7 @@ ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx
     while (!s && (more = mli_pb_next(&p)) > 0) {
         if (p.field == 2) s = text_of(out, &p, &out->producer);
         if (p.field == 3) s = text_of(out, &p, &out->producer_version);
+        if (p.field == 14) s = read_metadata(out, &p);
         if (p.field == 7 && p.wire == MLI_PB_BYTES) graph = p;
     }
     if (!s && more < 0) {

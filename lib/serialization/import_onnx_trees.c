@@ -11,7 +11,8 @@
  * LOGISTIC it is a probability; without a transform it is one when no weight is negative.
  *
  * BRANCH_EQ and BRANCH_NEQ become splits on a category: of a number that is not whole the
- * whole part counts.
+ * whole part counts. A chain of BRANCH_EQ is one split on a set (export_onnx.c writes
+ * them).
  */
 #include "core/hashmap.h"
 #include "serialization/import_onnx.h"
@@ -218,23 +219,63 @@ static ml_status hang_weights(forest *f, const double *tree, const double *node)
 
 /* ---- nodes ---- */
 
-static ml_status equal_split(forest *f, int64_t i, mli_import_node *p, int64_t yes,
-                             int64_t no, int equal)
+/* Does the chain of BRANCH_EQ go on at the "false" child of a node? */
+static int chain_goes_on(const forest *f, int64_t i)
+{
+    int64_t next = f->child[1][i];
+    return mli_onnx_is(f->modes[next], "BRANCH_EQ") &&
+           f->feature[next] == f->feature[i] && f->child[0][next] == f->child[0][i];
+}
+
+/* The nodes of a chain, which ask for one code each and share their "true" child, are one
+ * split on the set of these codes. `next` is what lies behind the chain. */
+static ml_status add_chain(forest *f, int64_t i, int32_t feature, int64_t *next)
+{
+    int64_t n = 1, at = i, room = f->start[f->tree_of[i] + 1] - f->start[f->tree_of[i]];
+    while (n <= room && chain_goes_on(f, at)) at = f->child[1][at], n++;
+    if (n > room) return bad(f, "its nodes go round in circles");
+    *next = f->local[f->child[1][at]];
+    if (f->set[i] >= 0) return ML_OK;
+    int32_t *codes = mli_alloc(f->im->ctx, (size_t)n * sizeof *codes);
+    if (!codes) return mli_nomem(f->g->err);
+    ml_status s = ML_OK;
+    int tracks = 0;
+    at = i;
+    for (int64_t k = 0; !s && k < n; k++, at = f->child[1][at]) {
+        double v = f->value[at];
+        if (!(v >= 0 && v < 16777216) || floor(v) != v)
+            s = refuse(f, "BRANCH_EQ of a number that is not whole");
+        else
+            codes[k] = (int32_t)v;
+        tracks |= f->tracks && f->tracks[at] != 0;
+    }
+    if (!s) s = mli_import_add_set(f->im, feature, 1, tracks, codes, n, &f->set[i]);
+    mli_free(f->im->ctx, codes);
+    return s;
+}
+
+static ml_status equal_split(forest *f, int64_t i, mli_import_node *p, int64_t yes)
+{
+    p->left = yes;
+    ml_status s = add_chain(f, i, p->feature, &p->right);
+    p->set = f->set[i];
+    return s;
+}
+
+static ml_status unequal_split(forest *f, int64_t i, mli_import_node *p, int64_t yes,
+                               int64_t no)
 {
     double v = f->value[i];
-    int tracks = f->tracks && f->tracks[i] != 0;
     if (!(v >= 0 && v < 16777216) || floor(v) != v)
-        return refuse(f, "BRANCH_EQ of a number that is not whole");
-    p->left = equal ? yes : no;
-    p->right = equal ? no : yes;
-    if (f->set[i] < 0) {
-        int32_t code = (int32_t)v;
-        ml_status s = mli_import_add_set(f->im, p->feature, 1, equal ? tracks : 0, &code,
-                                         1, &f->set[i]);
-        if (s) return s;
-    }
+        return refuse(f, "BRANCH_NEQ of a number that is not whole");
+    int32_t code = (int32_t)v;
+    ml_status s = ML_OK;
+    if (f->set[i] < 0)
+        s = mli_import_add_set(f->im, p->feature, 1, 0, &code, 1, &f->set[i]);
+    p->left = no;
+    p->right = yes;
     p->set = f->set[i];
-    return ML_OK;
+    return s;
 }
 
 static ml_status split(forest *f, int64_t i, mli_import_node *p)
@@ -264,8 +305,8 @@ static ml_status split(forest *f, int64_t i, mli_import_node *p)
         p->missing_left = tracks == modes[m].yes_left;
         return ML_OK;
     }
-    if (mli_onnx_is(f->modes[i], "BRANCH_EQ")) return equal_split(f, i, p, yes, no, 1);
-    if (mli_onnx_is(f->modes[i], "BRANCH_NEQ")) return equal_split(f, i, p, yes, no, 0);
+    if (mli_onnx_is(f->modes[i], "BRANCH_EQ")) return equal_split(f, i, p, yes);
+    if (mli_onnx_is(f->modes[i], "BRANCH_NEQ")) return unequal_split(f, i, p, yes, no);
     return refuse(f, f->modes[i].at && f->modes[i].size < 32 ? f->modes[i].at
                                                              : "a node mode");
 }

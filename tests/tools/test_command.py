@@ -102,6 +102,24 @@ class Command(unittest.TestCase):
         self.refused(call("predict", model, self.data, "-k", "probabilty"), "proba")
         self.refused(call("predict", model, self.data, "--id", "colour"), "colour")
 
+    def test_convert(self):
+        model, out = self.folder / "m.ml", self.folder / "m.txt"
+        self.assertEqual(call("train", self.data, "--target", "price", "-s", "n_trees=5",
+                              "-o", model).returncode, 0)
+        for end, start in (("c", b"/* Made by libml"), ("json", b'{"version"'),
+                           ("txt", b"tree\n"), ("onnx", b"\x08")):
+            done = call("convert", model, self.folder / f"m.{end}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue((self.folder / f"m.{end}").read_bytes().startswith(start))
+        again = self.folder / "again"
+        self.assertEqual(call("convert", out, again, "--target", "price").returncode, 0)
+        for a, b in ((model, again), (model, out)):
+            self.assertEqual(call("predict", a, self.data).stdout,
+                             call("predict", b, self.data).stdout)
+        self.assertEqual(call("evaluate", again, self.data).returncode, 0)
+        self.refused(call("convert", model, out, "--to", "pmml"), "pmml", "onnx")
+        self.refused(call("convert", self.data, out), "data.csv")
+
     def test_tune(self):
         for name in algorithms():
             schema = json.loads(call("algorithms", name, "--json").stdout)
