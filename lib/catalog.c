@@ -12,12 +12,16 @@
     A(mli_automl_algorithm)                                                              \
     A(mli_baseline)                                                                      \
     A(mli_binary_encoder)                                                                \
+    A(mli_class_balancer)                                                                \
     A(mli_clipper)                                                                       \
     A(mli_columns_algorithm)                                                             \
+    A(mli_date_parts)                                                                    \
     A(mli_decision_tree)                                                                 \
+    A(mli_derive)                                                                        \
     A(mli_discretizer)                                                                   \
     A(mli_ensemble)                                                                      \
     A(mli_extra_trees)                                                                   \
+    A(mli_feature_selector)                                                              \
     A(mli_frequency_encoder)                                                             \
     A(mli_gbdt)                                                                          \
     A(mli_hashing_encoder)                                                               \
@@ -59,12 +63,15 @@
     O(mli_options_split)                                                                 \
     O(mli_options_study)                                                                 \
     A(mli_ordinal_encoder)                                                               \
+    A(mli_outlier_filter)                                                                \
     A(mli_pipeline)                                                                      \
     A(mli_polynomial_features)                                                           \
     A(mli_power_transformer)                                                             \
     A(mli_quantile_transformer)                                                          \
     A(mli_random_forest)                                                                 \
     A(mli_robust_scaler)                                                                 \
+    A(mli_row_filter)                                                                    \
+    A(mli_select_columns)                                                                \
     A(mli_standard_scaler)                                                               \
     A(mli_target_encoder)                                                                \
     A(mli_winsorizer)

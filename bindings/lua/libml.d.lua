@@ -937,6 +937,29 @@ function ml.baseline(params) end
 ---@return libml.estimator?, libml.error?
 function ml.binary_encoder(params) end
 
+---In a pipeline, repeats rows of rare classes or leaves rows of frequent ones out, for
+---training only. Probabilities of the next step are those of the balanced classes.
+---@class libml.class_balancer.params
+---@field method? "over" | "under" over: repeat rows of the rarer classes. under: leave rows of the others out. (default over)
+---@field ratio? number Rows of a rare class for one of the most frequent. (default 1)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---In a pipeline, repeats rows of rare classes or leaves rows of frequent ones out, for
+---training only. Probabilities of the next step are those of the balanced classes.
+---@param params? libml.class_balancer.params
+---@return libml.estimator?, libml.error?
+function ml.class_balancer(params) end
+
 ---Cuts values to given bounds. Missing values stay missing.
 ---@class libml.clipper.params
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
@@ -977,6 +1000,26 @@ function ml.clipper(params) end
 ---@return libml.estimator?, libml.error?
 function ml.columns(params) end
 
+---Makes numbers of dates and times: year, month, weekday and more, also as points on a
+---circle.
+---@class libml.date_parts.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field parts? any What to make of each date or time. weekday: Monday is 0. week: of ISO 8601. epoch: days since 1970. (default year, month, day, weekday)
+---@field cyclic? boolean Two columns, sine and cosine, for parts that come round again: December lies beside January. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes numbers of dates and times: year, month, weekday and more, also as points on a
+---circle.
+---@param params? libml.date_parts.params
+---@return libml.estimator?, libml.error?
+function ml.date_parts(params) end
+
 ---One tree of splits on single features, for numbers or classes. Takes categories and
 ---missing values as they are. Easy to read, seldom the most accurate.
 ---@class libml.decision_tree.params
@@ -1007,6 +1050,24 @@ function ml.columns(params) end
 ---@param params? libml.decision_tree.params
 ---@return libml.estimator?, libml.error?
 function ml.decision_tree(params) end
+
+---Adds columns that expressions make of the others, as SQL writes them: arithmetic,
+---comparisons, and, or, not, in, between, if, coalesce and functions.
+---@class libml.derive.params
+---@field expressions? string[] The new columns, as "name = expression", such as "rooms = total_rooms / households".
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Adds columns that expressions make of the others, as SQL writes them: arithmetic,
+---comparisons, and, or, not, in, between, if, coalesce and functions.
+---@param params? libml.derive.params
+---@return libml.estimator?, libml.error?
+function ml.derive(params) end
 
 ---Cuts each column into bins and gives their numbers. Missing values stay missing, or
 ---get all zeros.
@@ -1085,6 +1146,30 @@ function ml.ensemble(params) end
 ---@param params? libml.extra_trees.params
 ---@return libml.estimator?, libml.error?
 function ml.extra_trees(params) end
+
+---Leaves columns out that tell little: by their variance, by their correlation with
+---others, or by what each alone says about the target.
+---@class libml.feature_selector.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field method? "variance" | "correlation" | "f_test" | "mutual_info" variance: of the column. correlation: with a column before it. f_test: how well a line, or the means of the classes, tell the target. mutual_info: what the column in bins tells of the target. (default variance)
+---@field threshold? number Columns are kept whose score is at least this (the variance: above it; the correlation: not above it, such as 0.95). (default 0)
+---@field k? integer Keep the k best columns. 0: all that reach the threshold. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Leaves columns out that tell little: by their variance, by their correlation with
+---others, or by what each alone says about the target.
+---@param params? libml.feature_selector.params
+---@return libml.estimator?, libml.error?
+function ml.feature_selector(params) end
 
 ---Replaces each level of a category by how often it occurred in training. Missing values
 ---count as a level.
@@ -1396,6 +1481,26 @@ function ml.one_hot_encoder(params) end
 ---@return libml.estimator?, libml.error?
 function ml.ordinal_encoder(params) end
 
+---In a pipeline, leaves rows out of training that have a value far from the others of
+---its column. Predictions are made for all rows.
+---@class libml.outlier_filter.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field method? "quartiles" | "deviation" How far is far: from the quartiles, in their distance; or from the mean, in standard deviations. (default quartiles)
+---@field factor? number How many of these. (default 3)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---In a pipeline, leaves rows out of training that have a value far from the others of
+---its column. Predictions are made for all rows.
+---@param params? libml.outlier_filter.params
+---@return libml.estimator?, libml.error?
+function ml.outlier_filter(params) end
+
 ---Transformers one after another, and mostly a predicting algorithm at the end: one
 ---estimator, one model file, one predictor. It predicts what its last step does.
 ---@class libml.pipeline.params
@@ -1536,6 +1641,41 @@ function ml.random_forest(params) end
 ---@param params? libml.robust_scaler.params
 ---@return libml.estimator?, libml.error?
 function ml.robust_scaler(params) end
+
+---In a pipeline, trains the next steps from rows that fulfil a condition. Predictions
+---are made for all rows.
+---@class libml.row_filter.params
+---@field condition? string Rows are kept for which it is true, such as "age >= 18 and country = 'NL'". Not set: all.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---In a pipeline, trains the next steps from rows that fulfil a condition. Predictions
+---are made for all rows.
+---@param params? libml.row_filter.params
+---@return libml.estimator?, libml.error?
+function ml.row_filter(params) end
+
+---Keeps the columns that are named, or leaves them out.
+---@class libml.select_columns.params
+---@field columns? string[] The columns to keep: names, patterns with *, or kinds: number, category, text, date. Not set: all.
+---@field drop? boolean Leave these columns out, and keep the others. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Keeps the columns that are named, or leaves them out.
+---@param params? libml.select_columns.params
+---@return libml.estimator?, libml.error?
+function ml.select_columns(params) end
 
 ---Subtracts from each column its mean in training and divides by the standard deviation.
 ---Missing values stay missing.

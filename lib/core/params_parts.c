@@ -166,8 +166,11 @@ ml_status mli_path_find(const ml_params *p, const mli_descriptor *d, const char 
     const mli_param *q = mli_param_find(d, rest);
     /* Parts have no roles: those of the whole count. */
     if (q && *prefix && (q->flags & MLI_FLAG_ROLE)) q = NULL;
-    if (!q || !join(out->name, prefix, q->name))
-        return mli_param_unknown(d, rest, path, err);
+    if (!q || !join(out->name, prefix, q->name)) {
+        mli_descriptor known = *d;
+        if (*prefix) known.roles = NULL;
+        return mli_param_unknown(&known, rest, path, err);
+    }
     out->d = d;
     out->copy = *q;
     out->copy.name = out->name;

@@ -257,6 +257,71 @@ START_TEST(refuses_what_cannot_be)
 }
 END_TEST
 
+/* Steps that change rows of training: predictions are made for all rows. */
+START_TEST(rows_of_training_change)
+{
+    ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "x,y\n1,a\n2,a\n3,a\n2,a\n1,a\n3,b\n2,b\n1000,b\n");
+    static const struct {
+        const char *yaml;
+        double share; /* of the first class */
+    } cases[] = {{"target: y\nsteps: [class_balancer, baseline]\n", 0.5},
+                 {"target: y\nsteps: [outlier_filter, baseline]\n", 5.0 / 7},
+                 {"target: y\nsteps:\n  - row_filter: {condition: x > 1 and x < 4}\n"
+                  "  - derive: {expressions: [z = x * 2]}\n  - baseline\n",
+                  0.6},
+                 {"target: y\nsteps: [outlier_filter, standard_scaler, class_balancer, "
+                  "baseline]\nclass_balancer: {method: under}\n",
+                  0.5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_estimator *e = estimator(cases[i].yaml);
+        ml_model *m = NULL;
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        ml_tensor *p = predict(m, t);
+        ck_assert_int_eq(ml_tensor_shape(p)[0], 8);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(p, 7, 0), cases[i].share, 1e-12);
+        ml_tensor_free(p);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Branches: columns beside each other, cross-fitted rows, the names of the outputs. */
+START_TEST(branches_stand_side_by_side)
+{
+    ctx = test_context(2);
+    ml_table *t = csv_text(ctx, "a,k,b,y\n1,u,5,1\n2,v,,2\n3,u,7,3\n,w,8,2\n5,v,9,4\n");
+    ml_estimator *e =
+        estimator("target: y\nsteps:\n"
+                  "  - columns:\n"
+                  "      rest: keep\n"
+                  "      branches:\n"
+                  "        - numbers: {columns: [a], steps: [imputer, standard_scaler]}\n"
+                  "        - words: {columns: category, steps: [one_hot_encoder]}\n");
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_table *out = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    const char *const names[] = {"a", "k = u", "k = v", "k = w", "b"};
+    ck_assert_int_eq(ml_table_columns(out), 5);
+    for (int j = 0; j < 5; j++) ck_assert_str_eq(ml_table_column_name(out, j), names[j]);
+    ck_assert_double_eq_tol(ml_table_get_f64(out, 3, 0), 0, 1e-12);
+    ck_assert(ml_table_get_f64(out, 3, 3) == 1);
+    ck_assert(isnan(ml_table_get_f64(out, 1, 4)));
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
           yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
-          refuses_what_cannot_be)
+          refuses_what_cannot_be, rows_of_training_change, branches_stand_side_by_side)

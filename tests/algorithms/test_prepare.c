@@ -146,4 +146,30 @@ START_TEST(makes_tables)
 }
 END_TEST
 
-TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables)
+START_TEST(takes_dates_apart)
+{
+    static const double want[4][6] = {{2024, 12, 1, 0, 365, 4},
+                                      {2021, 1, 53, 6, 3, 1},
+                                      {1969, 7, 29, 6, 201, 3},
+                                      {2000, 2, 9, 1, 60, 1}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "d,x\n2024-12-30,1\n2021-01-03,2\n1969-07-20,3\n"
+                                "2000-02-29,4\n");
+    char params[] = "parts=year,month,week,weekday,yearday,quarter";
+    ml_tensor *out = transform(ctx, "date_parts", params, "d", "-", t);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 6; j++)
+            near("date_parts", i, j, ml_tensor_get_f64(out, i, j), want[i][j]);
+    ml_tensor_free(out);
+    char round[] = "parts=month;cyclic=true";
+    out = transform(ctx, "date_parts", round, "d, x", "-", t);
+    ck_assert_int_eq(ml_tensor_shape(out)[1], 3);
+    near("sine of February", 3, 0, ml_tensor_get_f64(out, 3, 0), 0.5);
+    near("x", 3, 2, ml_tensor_get_f64(out, 3, 2), 4);
+    ml_tensor_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, takes_dates_apart)

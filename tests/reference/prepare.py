@@ -102,6 +102,14 @@ case("housing", "polynomial_features", FULL,
 case("housing", "polynomial_features", FULL + ["longitude"],
      fitted(pp.PolynomialFeatures(2, interaction_only=True, include_bias=False)),
      "interaction_only=true")
+ALL = FULL + ["households", "housing_median_age", "latitude"]
+case("housing", "feature_selector", ALL, fitted(fs.VarianceThreshold(1000)), "threshold=1000")
+case("housing", "feature_selector", ALL, fitted(fs.SelectKBest(fs.f_regression, k=3)),
+     "method=f_test;k=3", "median_house_value")
+case("housing", "feature_selector", ALL, fitted(fs.SelectKBest(fs.f_classif, k=2)),
+     "method=f_test;k=2", "ocean_proximity")
+case("housing", "feature_selector", ALL, lambda x, y: x[:, [0, 2, 4, 5]],
+     "method=correlation;threshold=0.8")
 # (more cases are added above this line)
 
 

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "Clipper", "Columns", "DecisionTree", "Discretizer", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder", "Winsorizer"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -210,6 +210,65 @@ class BinaryEncoder(Estimator):
     algorithm = "binary_encoder"
 
 
+class ClassBalancer(Estimator):
+    """Classes of equal size.
+
+    In a pipeline, repeats rows of rare classes or leaves rows of frequent ones
+    out, for training only. Probabilities of the next step are those of the
+    balanced classes.
+
+    Parameters
+    ----------
+    method : "over", "under", default "over"
+        over: repeat rows of the rarer classes. under: leave rows of the others
+        out.
+    ratio : float, default 1.0
+        Rows of a rare class for one of the most frequent. Range: (0, 1]. Also:
+        sampling_strategy.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "class_balancer"
+
+
 class Clipper(Estimator):
     """Values cut to bounds.
 
@@ -316,6 +375,61 @@ class Columns(Estimator):
     """
 
     algorithm = "columns"
+
+
+class DateParts(Estimator):
+    """Year, month, weekday of dates.
+
+    Makes numbers of dates and times: year, month, weekday and more, also as
+    points on a circle.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    parts : "year", "quarter", "month", "week", "day", "weekday", "yearday",
+      "hour", "minute", "second", "weekend", "epoch", default ["year", "month",
+      "day", "weekday"]
+        What to make of each date or time. weekday: Monday is 0. week: of ISO
+        8601. epoch: days since 1970.
+    cyclic : bool, default false
+        Two columns, sine and cosine, for parts that come round again: December
+        lies beside January. Also: cyclical.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "date_parts"
 
 
 class DecisionTree(Estimator):
@@ -427,6 +541,53 @@ class DecisionTree(Estimator):
     """
 
     algorithm = "decision_tree"
+
+
+class Derive(Estimator):
+    """Columns from expressions.
+
+    Adds columns that expressions make of the others, as SQL writes them:
+    arithmetic, comparisons, and, or, not, in, between, if, coalesce and
+    functions.
+
+    Parameters
+    ----------
+    expressions : string list
+        The new columns, as "name = expression", such as "rooms = total_rooms /
+        households".
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "derive"
 
 
 class Discretizer(Estimator):
@@ -676,6 +837,74 @@ class ExtraTrees(Estimator):
     """
 
     algorithm = "extra_trees"
+
+
+class FeatureSelector(Estimator):
+    """Columns that tell something.
+
+    Leaves columns out that tell little: by their variance, by their correlation
+    with others, or by what each alone says about the target.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "variance", "correlation", "f_test", "mutual_info", default
+      "variance"
+        variance: of the column. correlation: with a column before it. f_test: how
+        well a line, or the means of the classes, tell the target. mutual_info:
+        what the column in bins tells of the target.
+    threshold : float, default 0.0
+        Columns are kept whose score is at least this (the variance: above it; the
+        correlation: not above it, such as 0.95). Range: [0, inf).
+    k : int, default 0
+        Keep the k best columns. 0: all that reach the threshold. Range: [0,
+        1000000]. Used when method != correlation. Also: n_features_to_select.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    score f64 [features]: The score of each column; NaN: not looked at.
+    kept f64 [features]: 1 for the columns that are kept.
+    """
+
+    algorithm = "feature_selector"
 
 
 class FrequencyEncoder(Estimator):
@@ -1658,6 +1887,63 @@ class OrdinalEncoder(Estimator):
     algorithm = "ordinal_encoder"
 
 
+class OutlierFilter(Estimator):
+    """Rows without outliers.
+
+    In a pipeline, leaves rows out of training that have a value far from the
+    others of its column. Predictions are made for all rows.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "quartiles", "deviation", default "quartiles"
+        How far is far: from the quartiles, in their distance; or from the mean,
+        in standard deviations.
+    factor : float, default 3.0
+        How many of these. Range: (0, inf). Also: threshold.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    low f64 [features]: The least value that a kept row has.
+    high f64 [features]: The largest value that a kept row has.
+    """
+
+    algorithm = "outlier_filter"
+
+
 class Pipeline(Estimator):
     """Steps one after another.
 
@@ -2068,6 +2354,99 @@ class RobustScaler(Estimator):
     """
 
     algorithm = "robust_scaler"
+
+
+class RowFilter(Estimator):
+    """Rows that fulfil a condition.
+
+    In a pipeline, trains the next steps from rows that fulfil a condition.
+    Predictions are made for all rows.
+
+    Parameters
+    ----------
+    condition : string
+        Rows are kept for which it is true, such as "age >= 18 and country =
+        'NL'". Not set: all. Also: where.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "row_filter"
+
+
+class SelectColumns(Estimator):
+    """Some of the columns.
+
+    Keeps the columns that are named, or leaves them out.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to keep: names, patterns with *, or kinds: number, category,
+        text, date. Not set: all. Also: select.
+    drop : bool, default false
+        Leave these columns out, and keep the others.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes. Text columns are categories in any case. Also:
+        categorical_feature, cat_features, categorical_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "select_columns"
 
 
 class StandardScaler(Estimator):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "Clipper", "Columns", "DecisionTree", "Discretizer", "Ensemble", "ExtraTrees", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "StandardScaler", "TargetEncoder", "Winsorizer"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -67,6 +67,26 @@ class BinaryEncoder(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class ClassBalancer(Estimator):
+    def __init__(
+        self,
+        *,
+        method: Optional[Literal["over", "under"]] = ...,
+        ratio: Optional[float] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class Clipper(Estimator):
     def __init__(
         self,
@@ -103,6 +123,23 @@ class Columns(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class DateParts(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        parts: Optional[Literal["year", "quarter", "month", "week", "day", "weekday", "yearday", "hour", "minute", "second", "weekend", "epoch"]] = ...,
+        cyclic: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class DecisionTree(Estimator):
     def __init__(
         self,
@@ -125,6 +162,21 @@ class DecisionTree(Estimator):
         weight: Optional[str] = ...,
         task: Optional[Literal["auto", "regression", "classification"]] = ...,
         positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Derive(Estimator):
+    def __init__(
+        self,
+        *,
+        expressions: Optional[Sequence[str]] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,
@@ -187,6 +239,27 @@ class ExtraTrees(Estimator):
         oob_score: Optional[bool] = ...,
         class_weight: Optional[Literal["none", "balanced"]] = ...,
         seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class FeatureSelector(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["variance", "correlation", "f_test", "mutual_info"]] = ...,
+        threshold: Optional[float] = ...,
+        k: Optional[int] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
@@ -472,6 +545,23 @@ class OrdinalEncoder(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class OutlierFilter(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["quartiles", "deviation"]] = ...,
+        factor: Optional[float] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class Pipeline(Estimator):
     def __init__(
         self,
@@ -583,6 +673,37 @@ class RobustScaler(Estimator):
         with_scaling: Optional[bool] = ...,
         quantile_range: Optional[Sequence[float]] = ...,
         unit_variance: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class RowFilter(Estimator):
+    def __init__(
+        self,
+        *,
+        condition: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class SelectColumns(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        drop: Optional[bool] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,

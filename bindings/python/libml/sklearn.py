@@ -8,12 +8,16 @@ from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransforme
 __all__ = ["BaselineClassifier",
            "BaselineRegressor",
            "BinaryEncoder",
+           "ClassBalancer",
            "Clipper",
+           "DateParts",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
+           "Derive",
            "Discretizer",
            "ExtraTreesClassifier",
            "ExtraTreesRegressor",
+           "FeatureSelector",
            "FrequencyEncoder",
            "GBDTClassifier",
            "GBDTRegressor",
@@ -27,12 +31,15 @@ __all__ = ["BaselineClassifier",
            "Normalizer",
            "OneHotEncoder",
            "OrdinalEncoder",
+           "OutlierFilter",
            "PolynomialFeatures",
            "PowerTransformer",
            "QuantileTransformer",
            "RandomForestClassifier",
            "RandomForestRegressor",
            "RobustScaler",
+           "RowFilter",
+           "SelectColumns",
            "StandardScaler",
            "TargetEncoder",
            "Winsorizer"]
@@ -256,6 +263,84 @@ class BinaryEncoder(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class ClassBalancer(LibmlTransformer):
+    """Classes of equal size.
+
+    In a pipeline, repeats rows of rare classes or leaves rows of frequent ones
+    out, for training only. Probabilities of the next step are those of the
+    balanced classes.
+
+    Parameters
+    ----------
+    method : "over", "under", default "over"
+        over: repeat rows of the rarer classes. under: leave rows of the others
+        out.
+    ratio : float, default 1.0
+        Rows of a rare class for one of the most frequent. Range: (0, 1]. Also:
+        sampling_strategy.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "class_balancer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        method='over',
+        ratio=1.0,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.method = method
+        self.ratio = ratio
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
 class Clipper(LibmlTransformer):
     """Values cut to bounds.
 
@@ -309,6 +394,86 @@ class Clipper(LibmlTransformer):
         self.columns = columns
         self.low = low
         self.high = high
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class DateParts(LibmlTransformer):
+    """Year, month, weekday of dates.
+
+    Makes numbers of dates and times: year, month, weekday and more, also as
+    points on a circle.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    parts : "year", "quarter", "month", "week", "day", "weekday", "yearday",
+      "hour", "minute", "second", "weekend", "epoch", default ["year", "month",
+      "day", "weekday"]
+        What to make of each date or time. weekday: Monday is 0. week: of ISO
+        8601. epoch: days since 1970.
+    cyclic : bool, default false
+        Two columns, sine and cosine, for parts that come round again: December
+        lies beside January. Also: cyclical.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "date_parts"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        parts=None,
+        cyclic=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.parts = parts
+        self.cyclic = cyclic
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
@@ -577,6 +742,74 @@ class DecisionTreeRegressor(LibmlRegressor):
         values = self._per_feature("importance")
         total = values.sum()
         return values / total if total else values
+
+
+class Derive(LibmlTransformer):
+    """Columns from expressions.
+
+    Adds columns that expressions make of the others, as SQL writes them:
+    arithmetic, comparisons, and, or, not, in, between, if, coalesce and
+    functions.
+
+    Parameters
+    ----------
+    expressions : string list
+        The new columns, as "name = expression", such as "rooms = total_rooms /
+        households".
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "derive"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        expressions=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.expressions = expressions
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
 
 
 class Discretizer(LibmlTransformer):
@@ -944,6 +1177,91 @@ class ExtraTreesRegressor(LibmlRegressor):
         values = self._per_feature("importance")
         total = values.sum()
         return values / total if total else values
+
+
+class FeatureSelector(LibmlTransformer):
+    """Columns that tell something.
+
+    Leaves columns out that tell little: by their variance, by their correlation
+    with others, or by what each alone says about the target.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "variance", "correlation", "f_test", "mutual_info", default
+      "variance"
+        variance: of the column. correlation: with a column before it. f_test: how
+        well a line, or the means of the classes, tell the target. mutual_info:
+        what the column in bins tells of the target.
+    threshold : float, default 0.0
+        Columns are kept whose score is at least this (the variance: above it; the
+        correlation: not above it, such as 0.95). Range: [0, inf).
+    k : int, default 0
+        Keep the k best columns. 0: all that reach the threshold. Range: [0,
+        1000000]. Used when method != correlation. Also: n_features_to_select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "feature_selector"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        method='variance',
+        threshold=0.0,
+        k=0,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.method = method
+        self.threshold = threshold
+        self.k = k
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
 
 
 class FrequencyEncoder(LibmlTransformer):
@@ -2616,6 +2934,83 @@ class OrdinalEncoder(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class OutlierFilter(LibmlTransformer):
+    """Rows without outliers.
+
+    In a pipeline, leaves rows out of training that have a value far from the
+    others of its column. Predictions are made for all rows.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    method : "quartiles", "deviation", default "quartiles"
+        How far is far: from the quartiles, in their distance; or from the mean,
+        in standard deviations.
+    factor : float, default 3.0
+        How many of these. Range: (0, inf). Also: threshold.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "outlier_filter"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        method='quartiles',
+        factor=3.0,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.method = method
+        self.factor = factor
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class PolynomialFeatures(LibmlTransformer):
     """Products of columns.
 
@@ -3220,6 +3615,144 @@ class RobustScaler(LibmlTransformer):
         self.with_scaling = with_scaling
         self.quantile_range = quantile_range
         self.unit_variance = unit_variance
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class RowFilter(LibmlTransformer):
+    """Rows that fulfil a condition.
+
+    In a pipeline, trains the next steps from rows that fulfil a condition.
+    Predictions are made for all rows.
+
+    Parameters
+    ----------
+    condition : string
+        Rows are kept for which it is true, such as "age >= 18 and country =
+        'NL'". Not set: all. Also: where.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "row_filter"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        condition=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.condition = condition
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
+class SelectColumns(LibmlTransformer):
+    """Some of the columns.
+
+    Keeps the columns that are named, or leaves them out.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to keep: names, patterns with *, or kinds: number, category,
+        text, date. Not set: all. Also: select.
+    drop : bool, default false
+        Leave these columns out, and keep the others.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "select_columns"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        drop=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.drop = drop
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs

@@ -67,6 +67,18 @@ class BinaryEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class ClassBalancer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        method: Optional[Literal["over", "under"]] = ...,
+        ratio: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class Clipper(LibmlTransformer):
     def __init__(
         self,
@@ -74,6 +86,18 @@ class Clipper(LibmlTransformer):
         columns: Optional[Sequence[str]] = ...,
         low: Optional[float] = ...,
         high: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class DateParts(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        parts: Optional[Literal["year", "quarter", "month", "week", "day", "weekday", "yearday", "hour", "minute", "second", "weekend", "epoch"]] = ...,
+        cyclic: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -115,6 +139,16 @@ class DecisionTreeRegressor(LibmlRegressor):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class Derive(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        expressions: Optional[Sequence[str]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -175,6 +209,19 @@ class ExtraTreesRegressor(LibmlRegressor):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class FeatureSelector(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["variance", "correlation", "f_test", "mutual_info"]] = ...,
+        threshold: Optional[float] = ...,
+        k: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -441,6 +488,18 @@ class OrdinalEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class OutlierFilter(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["quartiles", "deviation"]] = ...,
+        factor: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class PolynomialFeatures(LibmlTransformer):
     def __init__(
         self,
@@ -533,6 +592,27 @@ class RobustScaler(LibmlTransformer):
         with_scaling: Optional[bool] = ...,
         quantile_range: Optional[Sequence[float]] = ...,
         unit_variance: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class RowFilter(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        condition: Optional[str] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class SelectColumns(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        drop: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,

@@ -69,6 +69,7 @@ static void run_rows(const mli_plan *plan, const double *rows, int64_t n, int64_
 static void prepared_free(mli_plan *plan)
 {
     mli_prepared *t = (mli_prepared *)plan;
+    if (t->kind->release) t->kind->release(t);
     for (size_t i = 0; i < sizeof t->own / sizeof *t->own; i++)
         mli_free(plan->ctx, t->own[i]);
     mli_free(plan->ctx, t->picked);

@@ -58,6 +58,8 @@ typedef struct mli_transformer {
     /* Instead of map: whole rows at once. NULL: map. */
     void (*rows)(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
                  double *out);
+    void (*release)(
+        mli_prepared *t); /* frees what load has made beyond `own`; nullable */
 } mli_transformer;
 
 /* A transformer ready to run. */

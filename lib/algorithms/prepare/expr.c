@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/expr.c: compiling by recursive descent, lowest precedence first:
+ *
+ *     or := and { "or" and }            and := not { "and" not }
+ *     not := "not" not | test           test := sum [ comparison ]
+ *     sum := product { + - product }    product := power { * / % power }
+ *     power := unary [ ^ power ]        unary := - unary | primary
+ *
+ * Columns of categories and texts are held back until a comparison takes them.
+ */
+#include "algorithms/prepare/expr.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STACK   64
+#define DEEPEST 100 /* nested parentheses */
+#define MOST    100000
+
+enum {
+    PUSH,
+    LOAD,
+    LEVEL,
+    ADD,
+    SUB,
+    MUL,
+    DIV,
+    MOD,
+    POW,
+    NEG,
+    EQ,
+    NE,
+    LT,
+    LE,
+    GT,
+    GE,
+    AND,
+    OR,
+    NOT,
+    MISSING,
+    IF,
+    COALESCE,
+    MIN,
+    MAX,
+    ABS,
+    SQRT,
+    EXP,
+    LOG,
+    LOG1P,
+    LOG2,
+    LOG10,
+    FLOOR,
+    CEIL,
+    ROUND,
+    SIGN
+};
+
+typedef struct {
+    int32_t code, arg;
+    double value;
+} op;
+
+struct mli_expr {
+    ml_context *ctx;
+    int64_t n, capacity;
+    op *ops;
+};
+
+/* ---- running ---- */
+
+static double both(double a, double b)
+{
+    if (a == 0 || b == 0) return 0;
+    return isnan(a) || isnan(b) ? NAN : 1;
+}
+
+static double either(double a, double b)
+{
+    if ((a != 0 && !isnan(a)) || (b != 0 && !isnan(b))) return 1;
+    return isnan(a) || isnan(b) ? NAN : 0;
+}
+
+static double of_two(int32_t code, double a, double b)
+{
+    if (code == AND) return both(a, b);
+    if (code == OR) return either(a, b);
+    if (code == COALESCE) return isnan(a) ? b : a;
+    if (isnan(a) || isnan(b)) return NAN;
+    switch (code) {
+    case ADD:
+        return a + b;
+    case SUB:
+        return a - b;
+    case MUL:
+        return a * b;
+    case DIV:
+        return b == 0 ? NAN : a / b;
+    case MOD:
+        return b == 0 ? NAN : a - b * floor(a / b);
+    case POW:
+        return pow(a, b);
+    case EQ:
+        return a == b;
+    case NE:
+        return a != b;
+    case LT:
+        return a < b;
+    case LE:
+        return a <= b;
+    case GT:
+        return a > b;
+    case GE:
+        return a >= b;
+    case MIN:
+        return a < b ? a : b;
+    default:
+        return a > b ? a : b;
+    }
+}
+
+static double of_one(int32_t code, double a)
+{
+    switch (code) {
+    case MISSING:
+        return isnan(a);
+    case NOT:
+        return isnan(a) ? NAN : a == 0;
+    case NEG:
+        return -a;
+    case ABS:
+        return fabs(a);
+    case SQRT:
+        return a < 0 ? NAN : sqrt(a);
+    case EXP:
+        return exp(a);
+    case LOG:
+        return a > 0 ? log(a) : NAN;
+    case LOG1P:
+        return a > -1 ? log1p(a) : NAN;
+    case LOG2:
+        return a > 0 ? log2(a) : NAN;
+    case LOG10:
+        return a > 0 ? log10(a) : NAN;
+    case FLOOR:
+        return floor(a);
+    case CEIL:
+        return ceil(a);
+    case ROUND:
+        return nearbyint(a);
+    default:
+        return isnan(a) ? a : (a > 0) - (a < 0);
+    }
+}
+
+static int takes_two(int32_t code)
+{
+    return (code >= ADD && code <= POW) || (code >= EQ && code <= OR) ||
+           (code >= COALESCE && code <= MAX);
+}
+
+double mli_expr_run(const mli_expr *e, const double *row)
+{
+    double s[STACK + 1];
+    int64_t top = 0;
+    for (int64_t i = 0; i < e->n; i++) {
+        const op *o = &e->ops[i];
+        if (o->code == PUSH) {
+            s[top++] = o->value;
+        } else if (o->code == LOAD) {
+            s[top++] = row[o->arg];
+        } else if (o->code == LEVEL) { /* a code that is no level is missing */
+            double x = row[o->arg];
+            s[top++] = x >= 0 && x < o->value ? floor(x) : NAN;
+        } else if (o->code == IF) {
+            top -= 2;
+            double c = s[top - 1];
+            s[top - 1] = isnan(c) ? NAN : c != 0 ? s[top] : s[top + 1];
+        } else if (takes_two(o->code)) {
+            top--;
+            s[top - 1] = of_two(o->code, s[top - 1], s[top]);
+        } else {
+            s[top - 1] = of_one(o->code, s[top - 1]);
+        }
+    }
+    return s[0];
+}
+
+/* ---- compiling ---- */
+
+/* What a piece of the text is: a number on the stack, or held back. */
+typedef struct {
+    enum { NUMBER, CATEGORY, TEXT } kind;
+    int64_t feature;
+    const char *text;
+    size_t size;
+} piece;
+
+typedef struct {
+    const mli_inputs *in;
+    mli_expr *e;
+    const char *text, *at;
+    int depth, stack;
+    ml_status status;
+    ml_error *err;
+} parser;
+
+static piece parse_or(parser *p);
+
+static void fail(parser *p, const char *at, const char *format, const char *what)
+{
+    if (p->status) return;
+    p->status = mli_fail(p->err, ML_E_PARSE, format, what);
+    mli_error_at(p->err, ML_E_PARSE, "\"%s\", character %d", p->text,
+                 (int)(at - p->text) + 1);
+}
+
+static void emit(parser *p, int32_t code, int64_t arg, double value)
+{
+    mli_expr *e = p->e;
+    if (p->status) return;
+    p->stack += code <= LEVEL ? 1 : code == IF ? -2 : takes_two(code) ? -1 : 0;
+    if (p->stack > STACK || e->n == MOST) {
+        fail(p, p->at, "the expression is too large%s", "");
+        return;
+    }
+    if (e->n == e->capacity) {
+        int64_t capacity = e->capacity ? 2 * e->capacity : 16;
+        op *grown = e->ops ? mli_realloc(e->ctx, e->ops, (size_t)capacity * sizeof *grown)
+                           : mli_alloc(e->ctx, (size_t)capacity * sizeof *grown);
+        if (!grown) {
+            p->status = mli_nomem(p->err);
+            return;
+        }
+        e->ops = grown;
+        e->capacity = capacity;
+    }
+    e->ops[e->n++] = (op){code, (int32_t)arg, value};
+}
+
+static void skip(parser *p)
+{
+    while (*p->at == ' ' || *p->at == '\t' || *p->at == '\n') p->at++;
+}
+
+static int is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c & 0x80;
+}
+
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static size_t word_size(const char *at)
+{
+    size_t n = 0;
+    if (!is_letter(*at)) return 0;
+    while (is_letter(at[n]) || is_digit(at[n])) n++;
+    return n;
+}
+
+/* Takes a sign if it comes next. */
+static int take(parser *p, const char *sign)
+{
+    skip(p);
+    size_t n = strlen(sign);
+    if (strncmp(p->at, sign, n) != 0) return 0;
+    p->at += n;
+    return 1;
+}
+
+/* Takes a word, in either case. */
+static int take_word(parser *p, const char *word)
+{
+    char own[16];
+    skip(p);
+    size_t n = word_size(p->at);
+    if (n == 0 || n >= sizeof own) return 0;
+    memcpy(own, p->at, n);
+    own[n] = 0;
+    if (!mli_same_word(own, word)) return 0;
+    p->at += n;
+    return 1;
+}
+
+static void need(parser *p, const char *sign)
+{
+    if (!take(p, sign)) fail(p, p->at, "\"%s\" is missing here", sign);
+}
+
+/* Only numbers can be calculated with. */
+static void number(parser *p, const piece *x, const char *at)
+{
+    if (x->kind == CATEGORY)
+        fail(p, at, "%s is a category: compare it with a text",
+             p->in->features[x->feature].name);
+    else if (x->kind == TEXT)
+        fail(p, at, "a text can only be compared with a category%s", "");
+}
+
+static void load(parser *p, int64_t feature)
+{
+    emit(p, LOAD, feature, 0);
+}
+
+static piece column(parser *p, const char *name, size_t size, const char *at)
+{
+    const char *near = NULL;
+    char own[256];
+    snprintf(own, sizeof own, "%.*s", (int)size, name);
+    for (int64_t j = 0; j < p->in->n_features; j++) {
+        const mli_feature *f = &p->in->features[j];
+        if (strcmp(f->name, own) == 0) {
+            if (f->kind != MLI_NUMERIC) return (piece){CATEGORY, j, NULL, 0};
+            load(p, j);
+            return (piece){NUMBER, j, NULL, 0};
+        }
+        const char *pair[2] = {f->name, near};
+        near = mli_nearest(own, pair, near ? 2 : 1);
+    }
+    if (!p->status) {
+        fail(p, at, "there is no column \"%s\"", own);
+        if (near) mli_error_hint(p->err, p->status, "did you mean \"%s\"?", near);
+    }
+    return (piece){NUMBER, 0, NULL, 0};
+}
+
+static const struct {
+    const char *name;
+    int32_t code, arguments; /* -1: two or more */
+} functions[] = {{"if", IF, 3},       {"coalesce", COALESCE, -1},
+                 {"min", MIN, -1},    {"max", MAX, -1},
+                 {"pow", POW, 2},     {"abs", ABS, 1},
+                 {"sqrt", SQRT, 1},   {"exp", EXP, 1},
+                 {"log", LOG, 1},     {"ln", LOG, 1},
+                 {"log1p", LOG1P, 1}, {"log2", LOG2, 1},
+                 {"log10", LOG10, 1}, {"floor", FLOOR, 1},
+                 {"ceil", CEIL, 1},   {"round", ROUND, 1},
+                 {"sign", SIGN, 1},   {"is_missing", MISSING, 1}};
+
+static void call(parser *p, const char *name, size_t size)
+{
+    const char *at = p->at - size;
+    int found = -1, n = 0;
+    char own[32];
+    snprintf(own, sizeof own, "%.*s", (int)size, name);
+    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
+        if (mli_same_word(functions[k].name, own)) found = (int)k;
+    if (found < 0) {
+        fail(p, at, "there is no function \"%s\"", own);
+        return;
+    }
+    int32_t code = functions[found].code, want = functions[found].arguments;
+    need(p, "(");
+    do {
+        skip(p);
+        const char *begin = p->at;
+        piece x = parse_or(p);
+        if (code == MISSING && x.kind == CATEGORY) {
+            emit(p, LEVEL, x.feature, (double)p->in->features[x.feature].levels.n);
+            x.kind = NUMBER;
+        }
+        number(p, &x, begin);
+        if (++n > 1 && want < 0) emit(p, code, 0, 0);
+    } while (!p->status && take(p, ","));
+    need(p, ")");
+    if (want < 0 ? n < 2 : n != want)
+        fail(p, at, "%s has another number of arguments", functions[found].name);
+    if (want >= 0) emit(p, code, 0, 0);
+}
+
+static piece quoted(parser *p, char quote)
+{
+    const char *begin = p->at + 1, *end = strchr(begin, quote);
+    if (!end) {
+        fail(p, p->at, "a quote is not closed%s", "");
+        return (piece){NUMBER, 0, NULL, 0};
+    }
+    const char *at = p->at;
+    p->at = end + 1;
+    if (quote == '\'') return (piece){TEXT, 0, begin, (size_t)(end - begin)};
+    return column(p, begin, (size_t)(end - begin), at);
+}
+
+static piece parse_number(parser *p)
+{
+    const char *end = p->at;
+    double v = 0;
+    while (is_digit(*end) || *end == '.') end++;
+    if ((*end == 'e' || *end == 'E') &&
+        (is_digit(end[1]) || ((end[1] == '-' || end[1] == '+') && is_digit(end[2]))))
+        for (end += 2; is_digit(*end);) end++;
+    if (!mli_parse_f64(p->at, end, &v)) fail(p, p->at, "this is no number%s", "");
+    p->at = end;
+    emit(p, PUSH, 0, v);
+    return (piece){NUMBER, 0, NULL, 0};
+}
+
+static piece primary(parser *p)
+{
+    piece x = {NUMBER, 0, NULL, 0};
+    skip(p);
+    const char *at = p->at;
+    size_t n = word_size(at);
+    if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
+    if (p->status) {
+    } else if (take(p, "(")) {
+        x = parse_or(p);
+        need(p, ")");
+    } else if (*at == '\'' || *at == '"' || *at == '`') {
+        x = quoted(p, *at);
+    } else if (is_digit(*at) || (*at == '.' && is_digit(at[1]))) {
+        x = parse_number(p);
+    } else if (take_word(p, "true") || take_word(p, "false")) {
+        emit(p, PUSH, 0, (*at | 32) == 't');
+    } else if (take_word(p, "missing") || take_word(p, "null")) {
+        emit(p, PUSH, 0, NAN);
+    } else if (n > 0) {
+        p->at += n;
+        skip(p);
+        if (*p->at == '(') {
+            p->at = at + n;
+            call(p, at, n);
+        } else {
+            x = column(p, at, n, at);
+        }
+    } else {
+        fail(p, at, *at ? "\"%.8s\" is not expected here" : "the expression ends early%s",
+             *at ? at : "");
+    }
+    p->depth--;
+    return x;
+}
+
+static piece unary(parser *p)
+{
+    skip(p);
+    const char *at = p->at;
+    if (!take(p, "-")) return primary(p);
+    if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
+    piece x = p->status ? (piece){NUMBER, 0, NULL, 0} : unary(p);
+    p->depth--;
+    number(p, &x, at + 1);
+    emit(p, NEG, 0, 0);
+    return x;
+}
+
+static piece power(parser *p)
+{
+    const char *at = p->at;
+    piece x = unary(p);
+    if (p->status || !take(p, "^")) return x;
+    number(p, &x, at);
+    at = p->at;
+    if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
+    piece y = p->status ? x : power(p);
+    p->depth--;
+    number(p, &y, at);
+    emit(p, POW, 0, 0);
+    return x;
+}
+
+/* Left to right: operators of one precedence. */
+static piece chain(parser *p, piece (*below)(parser *), const char *const *signs,
+                   const int32_t *codes, int n)
+{
+    skip(p);
+    const char *at = p->at;
+    piece x = below(p);
+    while (!p->status) {
+        int k = 0;
+        while (k < n && !take(p, signs[k])) k++;
+        if (k == n) break;
+        number(p, &x, at);
+        at = p->at;
+        piece y = below(p);
+        number(p, &y, at);
+        emit(p, codes[k], 0, 0);
+    }
+    return x;
+}
+
+static piece product(parser *p)
+{
+    return chain(p, power, (const char *const[]){"*", "/", "%"},
+                 (const int32_t[]){MUL, DIV, MOD}, 3);
+}
+
+static piece sum(parser *p)
+{
+    return chain(p, product, (const char *const[]){"+", "-"}, (const int32_t[]){ADD, SUB},
+                 2);
+}
+
+/* A category beside a text: its code beside the text's; a text that is no level is equal
+ * to none. */
+static void compare_text(parser *p, const piece *category, const piece *text)
+{
+    const mli_feature *f = &p->in->features[category->feature];
+    emit(p, LEVEL, category->feature, (double)f->levels.n);
+    emit(p, PUSH, 0, (double)mli_dictionary_find(&f->levels, text->text, text->size));
+}
+
+static void compare(parser *p, const piece *x, const piece *y, int32_t code,
+                    const char *at)
+{
+    int texts = (x->kind == CATEGORY && y->kind == TEXT) ||
+                (x->kind == TEXT && y->kind == CATEGORY);
+    if (texts && (code == EQ || code == NE)) {
+        compare_text(p, x->kind == CATEGORY ? x : y, x->kind == TEXT ? x : y);
+    } else if (texts) {
+        fail(p, at, "a category is compared by = and != only%s", "");
+    } else {
+        number(p, x, at);
+        number(p, y, at);
+    }
+    emit(p, code, 0, 0);
+}
+
+/* x again: held-back ones are emitted by the comparison; a number is computed twice. */
+static void again(parser *p, const piece *x, int64_t begin, int64_t end)
+{
+    if (x->kind != NUMBER) return;
+    for (int64_t i = begin; i < end && !p->status; i++) {
+        op o = p->e->ops[i];
+        emit(p, o.code, o.arg, o.value);
+    }
+}
+
+static void parse_in(parser *p, const piece *x, int64_t begin, int64_t end,
+                     const char *at)
+{
+    int n = 0;
+    need(p, "(");
+    do {
+        if (n) again(p, x, begin, end);
+        piece y = sum(p);
+        compare(p, x, &y, EQ, at);
+        if (n++) emit(p, OR, 0, 0);
+    } while (!p->status && take(p, ","));
+    need(p, ")");
+}
+
+static void parse_is(parser *p, const piece *x)
+{
+    int negative = take_word(p, "not");
+    if (!take_word(p, "missing") && !take_word(p, "null"))
+        fail(p, p->at, "\"missing\" should follow \"is\"%s", "");
+    if (x->kind == CATEGORY)
+        emit(p, LEVEL, x->feature, (double)p->in->features[x->feature].levels.n);
+    emit(p, MISSING, 0, 0);
+    if (negative) emit(p, NOT, 0, 0);
+}
+
+static piece test(parser *p)
+{
+    static const char *const signs[] = {"==", "!=", "<>", "<=", ">=", "=", "<", ">"};
+    static const int32_t codes[] = {EQ, NE, NE, LE, GE, EQ, LT, GT};
+    skip(p);
+    const char *at = p->at;
+    int64_t begin = p->e->n;
+    piece x = sum(p), made = {NUMBER, 0, NULL, 0};
+    int64_t end = p->e->n;
+    for (int k = 0; k < 8 && !p->status; k++) {
+        if (!take(p, signs[k])) continue;
+        piece y = sum(p);
+        compare(p, &x, &y, codes[k], at);
+        return made;
+    }
+    if (p->status) return made;
+    if (take_word(p, "is")) {
+        parse_is(p, &x);
+        return made;
+    }
+    int negative = take_word(p, "not");
+    if (take_word(p, "in")) {
+        parse_in(p, &x, begin, end, at);
+    } else if (take_word(p, "between")) {
+        piece low = sum(p);
+        compare(p, &x, &low, GE, at);
+        if (!take_word(p, "and")) fail(p, p->at, "\"%s\" is missing here", "and");
+        again(p, &x, begin, end);
+        piece high = sum(p);
+        compare(p, &x, &high, LE, at);
+        emit(p, AND, 0, 0);
+    } else {
+        if (negative) fail(p, p->at, "\"in\" or \"between\" should follow \"not\"%s", "");
+        return x;
+    }
+    if (negative) emit(p, NOT, 0, 0);
+    return made;
+}
+
+static piece parse_not(parser *p)
+{
+    skip(p);
+    const char *at = p->at;
+    if (!take_word(p, "not")) return test(p);
+    if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
+    piece x = p->status ? (piece){NUMBER, 0, NULL, 0} : parse_not(p);
+    p->depth--;
+    number(p, &x, at);
+    emit(p, NOT, 0, 0);
+    return x;
+}
+
+static piece logic(parser *p, piece (*below)(parser *), const char *word, int32_t code)
+{
+    skip(p);
+    const char *at = p->at;
+    piece x = below(p);
+    while (!p->status && take_word(p, word)) {
+        number(p, &x, at);
+        at = p->at;
+        piece y = below(p);
+        number(p, &y, at);
+        emit(p, code, 0, 0);
+    }
+    return x;
+}
+
+static piece parse_and(parser *p)
+{
+    return logic(p, parse_not, "and", AND);
+}
+
+static piece parse_or(parser *p)
+{
+    return logic(p, parse_and, "or", OR);
+}
+
+ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
+                       ml_error *err)
+{
+    mli_expr *e = mli_calloc(in->ctx, 1, sizeof *e);
+    if (!e) return mli_nomem(err);
+    e->ctx = in->ctx;
+    parser p = {.in = in, .e = e, .text = text, .at = text, .err = err};
+    piece x = parse_or(&p);
+    number(&p, &x, text);
+    skip(&p);
+    if (*p.at) fail(&p, p.at, "\"%.8s\" is not expected here", p.at);
+    if (p.status) {
+        mli_expr_free(e);
+        return p.status;
+    }
+    *out = e;
+    return ML_OK;
+}
+
+void mli_expr_free(mli_expr *e)
+{
+    if (!e) return;
+    mli_free(e->ctx, e->ops);
+    mli_free(e->ctx, e);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Expressions over columns: values, missing values, errors with their place.
+ */
+#include "failing.h"
+#include "testing_data.h"
+
+#include "algorithms/prepare/expr.h"
+
+static ml_context *ctx;
+
+/* Columns a = 6, b = 4, m missing, k = level 1 of {u, v}, "odd name" = 2. */
+static mli_inputs *inputs(void)
+{
+    static const char *const names[] = {"a", "b", "m", "k", "odd name"};
+    mli_inputs *in = NULL;
+    char *bytes;
+    int64_t *offsets;
+    OK(mli_inputs_new(ctx, 5, &in, ERR));
+    for (int j = 0; j < 5; j++) {
+        in->features[j].name = mli_strdup(ctx, names[j]);
+        in->features[j].kind = j == 3 ? MLI_CATEGORICAL : MLI_NUMERIC;
+    }
+    OK(mli_dictionary_new(ctx, 2, 2, &in->features[3].levels, &bytes, &offsets, ERR));
+    memcpy(bytes, "uv", 2);
+    offsets[1] = 1;
+    offsets[2] = 2;
+    return in;
+}
+
+static const double row[] = {6, 4, NAN, 1, 2};
+
+START_TEST(gives_values)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } cases[] = {{"1 + 2 * 3", 7},
+                 {"(1 + 2) * 3", 9},
+                 {"2 ^ 3 ^ 2", 512},
+                 {"-2 ^ 2", 4}, /* the sign binds first, as in SQL */
+                 {"7 % 4 - 10 / 4", 0.5},
+                 {"-7 % 4", 1},
+                 {"a / b", 1.5},
+                 {"a / 0", NAN},
+                 {"a * \"odd name\" + `odd name`", 14},
+                 {"a > b and b >= 4", 1},
+                 {"a <> b or m", 1},
+                 {"m and a = 6", NAN},
+                 {"m and a = 7", 0},
+                 {"not (a = 6)", 0},
+                 {"NOT a = 7", 1},
+                 {"m + 1", NAN},
+                 {"m = m", NAN},
+                 {"m is missing", 1},
+                 {"a is not null", 1},
+                 {"is_missing(k)", 0},
+                 {"k = 'v'", 1},
+                 {"'u' = k", 0},
+                 {"k != 'unheard'", 1},
+                 {"k in ('u', 'v')", 1},
+                 {"k not in ('u', 'w')", 1},
+                 {"a in (1, 2, 6)", 1},
+                 {"a between 5 and 6 and b = 4", 1},
+                 {"a not between 5 and 6", 0},
+                 {"if(a > b, a, b)", 6},
+                 {"if(m, 1, 2)", NAN},
+                 {"coalesce(m, m, b)", 4},
+                 {"max(a, b, 9) + min(a, b)", 13},
+                 {"sqrt(b) + abs(-a) + round(2.5) + floor(-0.5) + sign(-3)", 8},
+                 {"log(0)", NAN},
+                 {"1e3 + .5 + 2.5E-1", 1000.75},
+                 {"true + false", 1},
+                 {"null", NAN}};
+    ctx = test_context(1);
+    mli_inputs *in = inputs();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mli_expr *e = NULL;
+        OK(mli_expr_new(in, cases[i].text, &e, ERR));
+        double v = mli_expr_run(e, row);
+        ck_assert_msg(v == cases[i].value || (isnan(v) && isnan(cases[i].value)),
+                      "%s is %g", cases[i].text, v);
+        mli_expr_free(e);
+    }
+    mli_inputs_free(in);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(refuses_with_place)
+{
+    static const struct {
+        const char *text, *says;
+        int at;
+    } cases[] = {{"a + ", "ends early", 5},
+                 {"a + * b", "not expected", 5},
+                 {"(a", "is missing here", 3},
+                 {"a b", "not expected", 3},
+                 {"aa + 1", "no column \"aa\"", 1},
+                 {"k + 1", "is a category", 1},
+                 {"a = 'u'", "can only be compared", 1},
+                 {"k < 'u'", "by = and != only", 1},
+                 {"sin(a)", "no function", 1},
+                 {"if(a, b)", "number of arguments", 1},
+                 {"'open", "not closed", 1},
+                 {"a is b", "should follow", 6},
+                 {"a not 5", "should follow", 7},
+                 {"", "ends early", 1},
+                 {"k", "is a category", 1}};
+    ctx = test_context(1);
+    mli_inputs *in = inputs();
+    char place[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mli_expr *e = NULL;
+        ck_assert_int_lt(mli_expr_new(in, cases[i].text, &e, ERR), 0);
+        snprintf(place, sizeof place, "character %d", cases[i].at);
+        ck_assert_msg(strstr(ml_error_message(ERR), cases[i].says) &&
+                          strstr(ml_error_location(ERR), place),
+                      "%s: %s", cases[i].text, ml_error_message(ERR));
+    }
+    /* Deep and long texts end in an error, not at the end of the stack. */
+    char *deep = malloc(100001);
+    mli_expr *e = NULL;
+    deep[100000] = 0;
+    memset(deep, '(', 100000);
+    ck_assert_int_lt(mli_expr_new(in, deep, &e, ERR), 0);
+    memset(deep, '-', 100000);
+    ck_assert_int_lt(mli_expr_new(in, deep, &e, ERR), 0);
+    for (int i = 0; i < 100000; i += 2) memcpy(deep + i, "1^", 2);
+    ck_assert_int_lt(mli_expr_new(in, deep, &e, ERR), 0);
+    free(deep);
+    mli_inputs_free(in);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/expr", gives_values, refuses_with_place)
