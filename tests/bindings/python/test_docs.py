@@ -120,7 +120,8 @@ class Stubs(Case):
                                  f"{node.name}.{one.name}")
             public = {n for n, v in vars(cls).items() if not n.startswith("_") and
                       (inspect.isfunction(v) or isinstance(v, property))}
-            self.assertEqual(public - {n.name for n in listed} - {"closed", "close"}, set(), node.name)
+            self.assertEqual(public - {n.name for n in listed} - {"closed", "close"}, set(),
+                             f"{node.name}: add them to __init__.pyi")
 
     def test_every_exported_name(self):
         named = {n.name for n in self.tree.body if hasattr(n, "name")}
