@@ -10,16 +10,18 @@
 #include <string.h>
 
 extern const mli_sampler mli_sampler_random, mli_sampler_grid, mli_sampler_sobol,
-    mli_sampler_tpe, mli_sampler_gp;
+    mli_sampler_tpe, mli_sampler_gp, mli_sampler_cma, mli_sampler_evolution;
 
-static const mli_sampler *const samplers[] = {&mli_sampler_random, &mli_sampler_grid,
-                                              &mli_sampler_sobol, &mli_sampler_tpe,
-                                              &mli_sampler_gp};
+static const mli_sampler *const samplers[] = {
+    &mli_sampler_random, &mli_sampler_grid, &mli_sampler_sobol,    &mli_sampler_tpe,
+    &mli_sampler_gp,     &mli_sampler_cma,  &mli_sampler_evolution};
 
 const mli_sampler *mli_sampler_find(const char *name)
 {
     for (size_t i = 0; i < sizeof samplers / sizeof *samplers; i++)
         if (strcmp(samplers[i]->name, name) == 0) return samplers[i];
+    if (strcmp(name, "bayesian") == 0) return &mli_sampler_gp;
+    if (strcmp(name, "nsga2") == 0) return &mli_sampler_evolution;
     return NULL;
 }
 

@@ -5,16 +5,20 @@
 #include "tuning/study.h"
 
 static const mli_param study_params[] = {
-    {"sampler", "strategy,search", ML_PARAM_STR, 0, "random",
-     "{random, grid, sobol, tpe, gp}", NULL, NULL,
-     "How parameters are proposed. random: uniform within the tuning ranges (their "
-     "logarithm where a range says so). grid: all combinations. sobol: a scrambled Sobol "
-     "sequence, more even than random. tpe: tree-structured Parzen estimator, which "
-     "learns "
-     "from the trials so far.",
+    {"sampler", "strategy,search", ML_PARAM_STR, 0, "gp",
+     "{gp, tpe, cmaes, evolution, nsga2, random, sobol, grid, bayesian}", NULL, NULL,
+     "How parameters are proposed. gp (or bayesian): expected improvement under a "
+     "Gaussian "
+     "process; the best with few trials. tpe: tree-structured Parzen estimator. cmaes: "
+     "covariance matrix adaptation, for numbers and many trials. evolution (or nsga2): a "
+     "genetic algorithm. random: uniform within the tuning ranges (their logarithm where "
+     "a "
+     "range says so). sobol: a scrambled Sobol sequence, more even than random. grid: "
+     "all "
+     "combinations. gp, tpe, evolution take several objectives.",
      "0.1"},
     {"startup", "n_startup_trials,n_initial_points", ML_PARAM_I64, 0, "0", "[0, 1000000]",
-     NULL, "sampler not in {random, grid, sobol}",
+     NULL, "sampler in {gp, bayesian, tpe, evolution, nsga2}",
      "Trials of a Sobol sequence before a sampler that learns begins to; 0 leaves the "
      "number to the sampler.",
      "0.1"},
@@ -104,8 +108,9 @@ static const mli_param study_params[] = {
      "Points per numeric parameter of a grid.", "0.1"},
     {"parallel", "n_jobs,max_parallel_training_jobs", ML_PARAM_I64, MLI_FLAG_NO_EFFECT,
      "0", "[0, 4096]", NULL, NULL,
-     "Trials at once; 0 decides by the size of the table. Results do not depend on it, "
-     "unless time cuts the study.",
+     "Trials at once; 0: one with samplers that learn, else by the size of the table. "
+     "Results of random, sobol and grid do not depend on it, unless time cuts the study; "
+     "samplers that learn know less of trials that run side by side.",
      "0.1"},
     {"patience",
      "early_stop,n_iter_no_change,"

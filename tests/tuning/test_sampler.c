@@ -10,7 +10,7 @@
 #include "tuning/pareto.h"
 #include "tuning/space.h"
 
-static const char *const learning[] = {"tpe", "gp"};
+static const char *const learning[] = {"tpe", "gp", "cmaes", "evolution"};
 #define N_LEARNING (sizeof learning / sizeof *learning)
 
 static ml_study *host_study(ml_context *ctx, const char *space, const char *sampler,
@@ -94,7 +94,7 @@ END_TEST
 
 START_TEST(same_seed_same_points)
 {
-    static const char *const all[] = {"random", "sobol", "tpe", "gp"};
+    static const char *const all[] = {"random", "sobol", "tpe", "gp", "cmaes", "evolution"};
     char *a = malloc(65536), *b = malloc(65536);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         ml_context *one = test_context(1), *many = test_context(3);

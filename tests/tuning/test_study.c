@@ -134,7 +134,8 @@ START_TEST(threads_do_not_change_the_outcome)
         char yaml[128];
         ml_context *ctx = test_context(threads[i]);
         ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2});
-        snprintf(yaml, sizeof yaml, "{n_trials: 8, folds: 3, parallel: %s, seed: 4}",
+        snprintf(yaml, sizeof yaml,
+                 "{n_trials: 8, folds: 3, parallel: %s, seed: 4, sampler: random}",
                  parallel[i]);
         ml_study *s = study(ctx, t, yaml);
         ml_model *m = NULL;
