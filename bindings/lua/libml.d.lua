@@ -652,6 +652,11 @@ function study:tell_value(trial, name, step, value) end
 ---@return libml.table?, libml.error?
 function study:results() end
 
+---What else is known of a study, as a table.
+---@param name string
+---@return libml.table?, libml.error?
+function study:get_table(name) end
+
 ---The model of the best trial, refitted on all training rows unless the options say
 ---otherwise.
 ---@return libml.model?, libml.error?

@@ -265,6 +265,8 @@ ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *
 ml_status ml_study_tell_value(ml_study *study, int64_t trial, const char *name, int64_t
     step, double value, int64_t *advice, ml_error *error);
 ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error);
+ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table **out,
+    ml_error *error);
 ml_status ml_study_best_params(const ml_study *study, double *score, ml_params **out,
     ml_error *error);
 ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error);
@@ -1912,6 +1914,15 @@ function raw.study_results(study)
     local study_c = check(study, "study", 1, "results")
     local out_out = new("ml_table *[1]")
     local status = C.ml_study_results(study_c, out_out, err)
+    if status < 0 then return fail() end
+    return made("table", out_out[0])
+end
+
+function raw.study_get_table(study, name)
+    local study_c = check(study, "study", 1, "get_table")
+    text(name, 2, "get_table")
+    local out_out = new("ml_table *[1]")
+    local status = C.ml_study_get_table(study_c, name, out_out, err)
     if status < 0 then return fail() end
     return made("table", out_out[0])
 end

@@ -885,6 +885,8 @@ public:
     /** All trials: a table with trial, state, score, seconds, and a column per
      * parameter. */
     ml::table results() const;
+    /** What else is known of a study, as a table. */
+    ml::table get_table(text name) const;
     /** The parameters of the best trial. */
     std::tuple<double, ml::params> best_params() const;
     /** The model of the best trial, refitted on all training rows unless the
@@ -1440,6 +1442,13 @@ inline table study::results() const
 {
     ml_table *out = nullptr;
     detail::check(ml_study_results(get(), &out, detail::last()));
+    return ml::table(out);
+}
+
+inline table study::get_table(text name) const
+{
+    ml_table *out = nullptr;
+    detail::check(ml_study_get_table(get(), name.chars, &out, detail::last()));
     return ml::table(out);
 }
 

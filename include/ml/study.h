@@ -125,6 +125,21 @@ ML_API ML_CHECK ml_status ml_study_results(const ml_study *study, ml_table **out
                                            ml_error *error);
 
 /**
+ * What else is known of a study, as a table.
+ *
+ * @param study  the study
+ * @param name   "importance": the share of the score's variance that each parameter
+ *               explains; "reports": the scores that trials told on their way; "front":
+ *               the trials that no other dominates, one objective: the best
+ * @param out    [out] [own] the table
+ * @param error  [null] details of a failure
+ * @returns ML_OK, ML_E_NAME or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_study_get_table(const ml_study *study, const char *name,
+                                             ml_table **out, ml_error *error);
+
+/**
  * The parameters of the best trial.
  *
  * @param study  the study

@@ -41,7 +41,11 @@ static const char style[] =
     "fill-opacity:.55}.area{fill:var(--fill)}"
     ".bars td{border:0;padding:2px 8px}.bar{background:var(--a);height:11px;"
     "border-radius:2px;min-width:1px}.bars td:nth-child(2){width:420px}"
-    ".cell{text-align:center}";
+    ".cell{text-align:center}"
+    ".pl{stroke:var(--soft);stroke-opacity:.22;stroke-width:1;fill:none}"
+    ".best{stroke:var(--a);stroke-opacity:.85;stroke-width:1.6}.cl{fill:var(--a);"
+    "shape-rendering:crispEdges}"
+    "svg .name{fill:var(--fg);font-weight:600}";
 
 void mli_html_text_n(mli_str *s, const char *text, size_t size)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * report_study.c: a study: its history, the best trials, and the score against each
- * tuned parameter.
+ * report_study.c: a study: its history, the importance of its parameters, parallel
+ * coordinates, the score against each parameter and over two, and the best trials.
  */
 #include "report/report.h"
+#include "report/report_study.h"
 #include "report/svg.h"
 #include "tuning/study.h"
 
@@ -62,28 +63,35 @@ static void history(mli_str *s, const double *score, int64_t n, int maximize, do
     mli_plot_end(&p);
 }
 
-/* Scores against one parameter; texts are numbered in order of appearance. */
-static void slice(mli_str *s, const ml_study *study, const mli_dimension *d,
-                  const double *score, int64_t n, double *x)
+/* Scores against one parameter; levels of a set stand side by side, in its order. */
+static void slice(mli_str *s, const ml_study *study, int64_t dim, const double *score,
+                  int64_t n, double *x)
 {
-    double y0, y1;
+    const mli_dimension *d = &study->space.dimensions[dim];
     const mli_range *r = &d->range;
-    if (r->is_set || !range_of(score, n, &y0, &y1)) return;
+    mli_plot p = {.x0 = r->low, .x1 = r->high, .log_x = r->log, .height = 200};
+    if (!range_of(score, n, &p.y0, &p.y1)) return;
+    if (r->is_set) {
+        p.x0 = 0.5;
+        p.x1 = (double)r->count + 0.5;
+    }
     for (int64_t i = 0; i < n; i++) {
         const mli_value *v = mli_params_find(study->trials[i].params, d->param->name);
-        x[i] = v && mli_param_active(d->param, study->trials[i].params) ? v->f64 : NAN;
+        double u = study->trials[i].unit[dim];
+        x[i] = isnan(u) || !v ? NAN : r->is_set ? u * (double)r->count + 0.5 : v->f64;
         if (r->log && !(x[i] > 0)) x[i] = NAN;
-    }
-    double low = r->low, high = r->high;
-    for (int64_t i = 0; i < n; i++) {
         if (!isfinite(x[i])) continue;
-        low = x[i] < low ? x[i] : low;
-        high = x[i] > high ? x[i] : high;
+        p.x0 = x[i] < p.x0 ? x[i] : p.x0;
+        p.x1 = x[i] > p.x1 ? x[i] : p.x1;
     }
-    if (!(high > low)) return;
-    mli_plot p = {
-        .x0 = low, .x1 = high, .y0 = y0, .y1 = y1, .log_x = r->log, .height = 200};
-    mli_plot_begin(&p, s, d->param->name, r->log ? "log scale" : "", "score");
+    char label[96] = "";
+    for (int64_t k = 0, at = 0; r->is_set && k < r->count && at < 60; k++) {
+        mli_range_item(r, k, label + at, 24);
+        at += (int64_t)strlen(label + at);
+        if (k + 1 < r->count) memcpy(label + at, ", ", 3);
+        at += 2;
+    }
+    mli_plot_begin(&p, s, d->param->name, r->log ? "log scale" : label, "score");
     mli_plot_points(&p, x, score, n, 3, "pa");
     mli_plot_end(&p);
 }
@@ -140,10 +148,12 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
                   mli_params_find(study->options, "seed")->text);
     mli_str_add(s, "<div class=\"plots\">\n");
     history(s, score, n, study->maximize, x, best);
-    for (int64_t i = 0; i < study->space.n; i++)
-        slice(s, study, &study->space.dimensions[i], score, n, x);
+    for (int64_t i = 0; i < study->space.n; i++) slice(s, study, i, score, n, x);
+    st = mli_report_contour(s, study, error);
     mli_str_add(s, "</div>\n");
-    st = best_trials(s, study, results, score, error);
+    if (st == ML_OK) mli_report_parallel(s, study);
+    if (st == ML_OK) st = mli_report_importance(s, study, error);
+    if (st == ML_OK) st = best_trials(s, study, results, score, error);
     mli_free(report->ctx, work);
     ml_table_free(results);
     return mli_report_end_section(report, st, error);

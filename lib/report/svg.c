@@ -41,6 +41,9 @@ static double to_x(const mli_plot *p, double x)
 
 static double to_y(const mli_plot *p, double y)
 {
+    if (p->log_y)
+        return p->top +
+               p->h * (1 - clamp01((log(y) - log(p->y0)) / (log(p->y1) - log(p->y0))));
     return p->top + p->h * (1 - clamp01((y - p->y0) / (p->y1 - p->y0)));
 }
 
@@ -72,7 +75,7 @@ static void text_at(mli_str *s, double x, double y, const char *anchor)
 
 static void x_tick(mli_plot *p, double v)
 {
-    line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
+    if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
     text_at(p->s, to_x(p, v), p->top + p->h + 15, "middle");
     mli_str_short(p->s, v, 4);
     mli_str_add(p->s, "</text>");
@@ -82,7 +85,7 @@ static void x_ticks(mli_plot *p)
 {
     double ticks[8];
     if (p->log_x) {
-        double decades = log10(p->x1 / p->x0), every = decades > 6 ? 2 : 1;
+        double decades = log10(p->x1 / p->x0), every = decades * 50 > p->w ? 2 : 1;
         for (double e = ceil(log10(p->x0) - 1e-9); e <= log10(p->x1) + 1e-9; e += every)
             x_tick(p, pow(10, e));
         return;
@@ -94,9 +97,15 @@ static void x_ticks(mli_plot *p)
 static void y_ticks(mli_plot *p)
 {
     double ticks[8];
-    int n = mli_ticks(p->y0, p->y1, ticks);
+    int n = 0;
+    for (double e = ceil(log10(p->y0) - 1e-9);
+         p->log_y && e <= log10(p->y1) + 1e-9 && n < 8; e++)
+        ticks[n++] = pow(10, e);
+    if (!p->log_y) n = mli_ticks(p->y0, p->y1, ticks);
     for (int i = 0; i < n; i++) {
-        line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]), "grid");
+        if (!p->under)
+            line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]),
+                 "grid");
         text_at(p->s, p->left - 6, to_y(p, ticks[i]) + 4, "end");
         mli_str_short(p->s, ticks[i], 4);
         mli_str_add(p->s, "</text>");

@@ -11,7 +11,8 @@
 typedef struct mli_plot {
     mli_str *s;
     double x0, x1, y0, y1;
-    int log_x;
+    int log_x, log_y;
+    int under; /* no grid lines: something is drawn over the whole frame */
     int width, height;
     double left, top, w, h; /* of the inner rectangle, in pixels */
 } mli_plot;

@@ -74,6 +74,17 @@ double mli_log_feasible(double mean, double sd, double *d_mean, double *d_sd)
     return log(r * INV_SQRT_2PI) - 0.5 * z * z;
 }
 
+/* log of the share of the improvement that another look at a place can bring when scores
+ * are noisy (Huang, Allen, Notz, Zeng, "Global optimization of stochastic black-box
+ * systems", 2006): near 0 where the variance is far below the noise. */
+static double log_news(const mli_gp *g, double variance, double *d_variance)
+{
+    double noise = exp(g->theta[g->embedding->space->n + 1]), all = variance + noise;
+    double share = variance / (all + sqrt(noise * all)); /* 1 - sqrt(noise / all) */
+    *d_variance = 0.5 * sqrt(noise / all) / (all * share);
+    return log(share);
+}
+
 /* E max(0, min(top, value) - ...): the expected length of [value, top] below `top`. */
 static double below(double top, double mean, double sd)
 {
@@ -197,6 +208,9 @@ static double descend(void *arg, const double *x, double *gradient)
         double sd = sqrt(variance);
         value -= k ? mli_log_feasible(mean, sd, &da, &db)
                    : mli_log_ei(mean, sd, a->best, &da, &db);
+        double dv = 0;
+        if (!k) value -= log_news(&a->models[0], variance, &dv);
+        db += 2 * sd * dv;
         for (int64_t i = 0; i < t->n_moving; i++) {
             int64_t f = a->embedding->begin[t->moving[i]];
             gradient[i] -= da * t->d_mean[f] + db * t->d_variance[f] / (2 * sd);

@@ -2,7 +2,7 @@
  *
  * study_results.c: the trials of a study as a table.
  */
-#include "tuning/study.h"
+#include "tuning/importance.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,13 +85,10 @@ static ml_status fixed_columns(ml_study *s, mli_builder *b, ml_error *err)
     return st;
 }
 
-ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error)
+/* With the lock held. */
+static ml_status all_trials(ml_study *s, ml_table **out, ml_error *error)
 {
-    if (!study) return mli_null(error, "study");
-    if (!out) return mli_null(error, "out");
-    ml_study *s = (ml_study *)study;
     mli_builder *b = NULL;
-    pthread_mutex_lock(&s->lock);
     ml_status st = mli_builder_new(s->ctx, s->count, &b, error);
     if (st == ML_OK) st = fixed_columns(s, b, error);
     for (int64_t i = 1; i < s->n_goals && st == ML_OK; i++)
@@ -99,10 +96,100 @@ ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *erro
     if (s->n_objectives > 1 && st == ML_OK) st = front_column(s, b, error);
     for (int64_t i = 0; i < s->space.n && st == ML_OK; i++)
         st = result_column(s, b, s->space.dimensions[i].param, error);
-    pthread_mutex_unlock(&s->lock);
     if (st < 0) {
         mli_builder_free(b);
         return st;
     }
     return mli_builder_finish(b, out, error);
+}
+
+ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error)
+{
+    if (!study) return mli_null(error, "study");
+    if (!out) return mli_null(error, "out");
+    ml_study *s = (ml_study *)study;
+    pthread_mutex_lock(&s->lock);
+    ml_status st = all_trials(s, out, error);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
+static ml_status importance_table(ml_study *s, ml_table **out, ml_error *err)
+{
+    int64_t n = s->space.n;
+    double *share = mli_alloc_vec(s->ctx, n + 1, sizeof *share);
+    const char **names = mli_calloc(s->ctx, (size_t)n + 1, sizeof *names);
+    mli_builder *b = NULL;
+    ml_status st = share && names ? mli_study_importance(s, share, err) : mli_nomem(err);
+    for (int64_t k = 0; k < n && st == ML_OK; k++)
+        names[k] = s->space.dimensions[k].param->name;
+    if (st == ML_OK) st = mli_builder_new(s->ctx, n, &b, err);
+    if (st == ML_OK) st = mli_builder_text(b, "parameter", names, err);
+    if (st == ML_OK) st = mli_builder_f64(b, "importance", share, err);
+    mli_free(s->ctx, share);
+    mli_free(s->ctx, names);
+    if (st == ML_OK) return mli_builder_finish(b, out, err);
+    mli_builder_free(b);
+    return st;
+}
+
+static ml_status reports_table(ml_study *s, ml_table **out, ml_error *err)
+{
+    int64_t n = 0, at = 0;
+    for (int64_t i = 0; i < s->count; i++) n += s->trials[i].n_reports;
+    int64_t *trial = mli_alloc_vec(s->ctx, 2 * n + 1, sizeof *trial);
+    double *value = mli_alloc_vec(s->ctx, n + 1, sizeof *value);
+    mli_builder *b = NULL;
+    ml_status st = trial && value ? mli_builder_new(s->ctx, n, &b, err) : mli_nomem(err);
+    for (int64_t i = 0; i < s->count && st == ML_OK; i++)
+        for (int64_t k = 0; k < s->trials[i].n_reports; k++, at++) {
+            trial[at] = i;
+            trial[n + at] = s->trials[i].reports[k].step;
+            value[at] = s->trials[i].reports[k].value;
+        }
+    if (st == ML_OK) st = mli_builder_i64(b, "trial", trial, err);
+    if (st == ML_OK) st = mli_builder_i64(b, "step", trial + n, err);
+    if (st == ML_OK) st = mli_builder_f64(b, "value", value, err);
+    mli_free(s->ctx, trial);
+    mli_free(s->ctx, value);
+    if (st == ML_OK) return mli_builder_finish(b, out, err);
+    mli_builder_free(b);
+    return st;
+}
+
+static ml_status front_table(ml_study *s, ml_table **out, ml_error *err)
+{
+    ml_table *all = NULL;
+    int64_t *rows = mli_alloc_vec(s->ctx, s->count + 1, sizeof *rows), n = 0;
+    ml_status st = rows ? all_trials(s, &all, err) : mli_nomem(err);
+    for (int64_t i = 0; i < s->count && st == ML_OK; i++)
+        if (mli_study_on_front(s, i)) rows[n++] = i;
+    if (st == ML_OK) st = ml_table_take(all, rows, n, out, err);
+    ml_table_free(all);
+    mli_free(s->ctx, rows);
+    return st;
+}
+
+ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table **out,
+                             ml_error *error)
+{
+    static const char *const names[] = {"importance", "reports", "front"};
+    if (!study) return mli_null(error, "study");
+    if (!name) return mli_null(error, "name");
+    if (!out) return mli_null(error, "out");
+    ml_study *s = (ml_study *)study;
+    pthread_mutex_lock(&s->lock);
+    ml_status st = ML_E_NAME;
+    if (strcmp(name, names[0]) == 0)
+        st = importance_table(s, out, error);
+    else if (strcmp(name, names[1]) == 0)
+        st = reports_table(s, out, error);
+    else if (strcmp(name, names[2]) == 0)
+        st = front_table(s, out, error);
+    else
+        mli_fail(error, ML_E_NAME, "a study has no table \"%s\"", name);
+    pthread_mutex_unlock(&s->lock);
+    if (st == ML_E_NAME)
+        return mli_error_hint(error, ML_E_NAME, "there are importance, reports, front");
+    return st;
 }

@@ -94,7 +94,8 @@ END_TEST
 
 START_TEST(same_seed_same_points)
 {
-    static const char *const all[] = {"random", "sobol", "tpe", "gp", "cmaes", "evolution"};
+    static const char *const all[] = {"random", "sobol", "tpe",
+                                      "gp",     "cmaes", "evolution"};
     char *a = malloc(65536), *b = malloc(65536);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         ml_context *one = test_context(1), *many = test_context(3);
@@ -358,6 +359,84 @@ START_TEST(gaussian_process)
 }
 END_TEST
 
+/* The score depends on x most, on c a little, on z not at all. */
+START_TEST(importance_of_parameters)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = host_study(ctx, "z: [0.0, 1.0]\nx: [0.0, 1.0]\nc: {a, b}", "sobol", 1,
+                             "{objectives: [cost]}");
+    ml_table *t = NULL;
+    for (int i = 0; i < 64; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        if (i == 4) { /* too few to say */
+            OK(ml_study_get_table(s, "importance", &t, ERR));
+            ck_assert(isnan(ml_table_get_f64(t, 0, 1)));
+            ml_table_free(t);
+        }
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        double x = real(p, "x"), c = *ml_params_get_str(p, "c") == 'b';
+        OK(ml_study_tell_value(s, trial, NULL, 2, x, NULL, ERR));
+        OK(ml_study_tell_value(s, trial, "cost", 0, -x, NULL, ERR));
+        OK(ml_study_tell(s, trial, 4 * x * x + 0.5 * c, ERR));
+        ml_params_free(p);
+    }
+    OK(ml_study_get_table(s, "importance", &t, ERR));
+    double z = ml_table_get_f64(t, 0, 1), x = ml_table_get_f64(t, 1, 1),
+           c = ml_table_get_f64(t, 2, 1);
+    ck_assert_double_eq_tol(z + x + c, 1, 1e-12);
+    ck_assert_msg(z < 0.03 && x > 0.85 && c > 0.01 && c < 0.15, "%g %g %g", z, x, c);
+    ml_table_free(t);
+    OK(ml_study_get_table(s, "reports", &t, ERR));
+    ck_assert_int_eq(ml_table_rows(t), 64);
+    ml_table_free(t);
+    OK(ml_study_get_table(s, "front", &t, ERR));
+    ck_assert_int_gt(ml_table_rows(t), 10); /* x trades against -x */
+    ml_table_free(t);
+    FAILS(ML_E_NAME, ml_study_get_table(s, "back", &t, ERR));
+    ml_report *r = NULL;
+    OK(ml_report_new(ctx, "r", &r, ERR));
+    OK(ml_report_add_study(r, "Study", s, ERR));
+    ml_report_free(r);
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Two objectives on a curve: the front found covers it better than chance does. */
+START_TEST(volume_of_the_front)
+{
+    static const char *const all[] = {"random", "gp", "tpe", "evolution"};
+    double volume[4] = {0};
+    ml_context *ctx = test_context(1);
+    for (int k = 0; k < 4; k++)
+        for (int seed = 0; seed < 3; seed++) {
+            ml_study *s = host_study(ctx, "a: [0.0, 1.0]\nb: [0.0, 1.0]\nc: [0.0, 1.0]",
+                                     all[k], seed, "{objectives: [other]}");
+            double points[100], reference[] = {2, 2};
+            for (int i = 0; i < 50; i++) {
+                int64_t trial;
+                ml_params *p = NULL;
+                OK(ml_study_ask(s, &trial, &p, ERR));
+                double a = real(p, "a"), g = 1 + 3 * (real(p, "b") + real(p, "c"));
+                ml_params_free(p);
+                points[2 * i] = a;
+                points[2 * i + 1] = g * (1 - sqrt(a / g)); /* ZDT1 */
+                OK(ml_study_tell_value(s, trial, "other", 0, points[2 * i + 1], NULL,
+                                       ERR));
+                OK(ml_study_tell(s, trial, points[2 * i], ERR));
+            }
+            volume[k] += mli_hypervolume(points, 50, 2, reference) / 3;
+            ml_study_free(s);
+        }
+    for (int k = 1; k < 4; k++)
+        ck_assert_msg(volume[k] > volume[0] + 0.1, "%s: %g, chance %g", all[k], volume[k],
+                      volume[0]);
+    ck_assert_double_gt(volume[1], 3.5); /* of 3.66 */
+    ml_context_free(ctx);
+}
+END_TEST
+
 static ml_status ask_some(failing_alloc *f, const char *sampler)
 {
     ml_context *ctx = NULL;
@@ -397,4 +476,5 @@ END_TEST
 TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batches_spread,
           small_spaces_are_used_up_without_repeating, coordinates_there_and_back,
           bad_spaces, sobol_points_are_even, fronts_and_volumes, log_of_improvement,
-          gaussian_process, out_of_memory_anywhere)
+          gaussian_process, importance_of_parameters, volume_of_the_front,
+          out_of_memory_anywhere)

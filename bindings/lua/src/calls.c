@@ -1074,6 +1074,23 @@ static int study_results(lua_State *L)
     return 1;
 }
 
+static int study_get_table(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 2);
+    ml_study *study = lml_check(L, 1, LML_STUDY);
+    const char *name = lml_text(L, 2);
+    lml_handle *out_handle = lml_new(L, LML_TABLE);
+    int out_at = lua_gettop(L);
+    ml_table *out = NULL;
+    ml_status status = ml_study_get_table(study, name, &out, state->error);
+    out_handle->ptr = out;
+    if (status < 0) return lml_fail(L, state->error);
+    lml_made(L, out_handle, LML_TABLE, out);
+    lua_pushvalue(L, out_at);
+    return 1;
+}
+
 static int study_best_params(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1289,6 +1306,7 @@ const luaL_Reg lml_calls[] = {
     {"study_ask", study_ask},
     {"study_best_model", study_best_model},
     {"study_best_params", study_best_params},
+    {"study_get_table", study_get_table},
     {"study_new", study_new},
     {"study_results", study_results},
     {"study_run", study_run},

@@ -266,6 +266,8 @@ FUNCTIONS = {
         'Tells a value of a running trial: its score so far, after a number of steps such as rounds or epochs, which the pruner judges; or the value of a further objective or of a constraint, by its name. Tell the score afterwards, also of a trial that was given up.',
     'ml_study_results':
         'All trials: a table with trial, state, score, seconds, and a column per parameter.',
+    'ml_study_get_table':
+        'What else is known of a study, as a table.',
     'ml_study_best_params':
         'The parameters of the best trial.',
     'ml_study_best_model':

@@ -391,6 +391,8 @@ FUNCTIONS = (
      c_double, POINTER(c_int64), POINTER(ml_error),)),
     ("ml_study_results", c_int32, (POINTER(ml_study), POINTER(POINTER(ml_table)),
      POINTER(ml_error),)),
+    ("ml_study_get_table", c_int32, (POINTER(ml_study), c_char_p,
+     POINTER(POINTER(ml_table)), POINTER(ml_error),)),
     ("ml_study_best_params", c_int32, (POINTER(ml_study), POINTER(c_double),
      POINTER(POINTER(ml_params)), POINTER(ml_error),)),
     ("ml_study_best_model", c_int32, (POINTER(ml_study), POINTER(POINTER(ml_model)),

@@ -94,6 +94,11 @@ class Study(Handle):
         parameter."""
         return Table._from(make("ml_table", lib.ml_study_results, self._p))
 
+    @documented("ml_study_get_table")
+    def get_table(self, name):
+        return Table._from(make("ml_table", lib.ml_study_get_table, self._p,
+                                encode(name, "name")))
+
     def _best(self):
         score = ctypes.c_double()
         params = make("ml_params", lambda p, out, error: lib.ml_study_best_params(
