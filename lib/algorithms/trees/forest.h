@@ -23,7 +23,8 @@
 
 /* ---- codes ---- */
 
-#define MLI_CODE_MISSING 65535 /* of numbers; of categories it is n_codes */
+#define MLI_FOREST_NARROW 256
+#define MLI_CODE_MISSING  65535 /* of numbers; of categories it is n_codes */
 
 typedef struct mli_forest_feature {
     int32_t kind;
@@ -38,7 +39,8 @@ typedef struct mli_forest_codes {
     ml_context *ctx;
     int64_t rows, n_features;
     mli_forest_feature *feature;
-    uint16_t *code; /* feature by feature: [n_features * rows] */
+    uint16_t *code;   /* feature by feature: [n_features * rows] */
+    uint16_t *by_row; /* the same row by row, for up to MLI_FOREST_NARROW features */
 } mli_forest_codes;
 
 ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
@@ -122,6 +124,8 @@ int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
  * label << 32 | weight, else their number within the node, which finds w and s. */
 typedef struct mli_forest_search {
     const mli_forest_codes *codes;
+    const uint16_t *code; /* feature by feature, `ld` apart */
+    int64_t ld;
     const mli_forest_options *options;
     int counted, scalar; /* scalar: two sums, w and s, tell everything */
     const uint32_t *row;
@@ -142,6 +146,10 @@ typedef struct mli_forest_search {
  */
 int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
                    const uint32_t bits[8], mli_forest_split *best);
+/* The same for a large node, two classes of whole weights, and no missing values, whose
+ * elements are made and have codes low .. high. */
+void mli_forest_bound(const mli_forest_search *a, int32_t feature, uint32_t low,
+                      uint32_t high, mli_forest_split *best);
 /* Does a code go left? */
 static inline int mli_forest_left(const mli_forest_split *s, uint32_t code)
 {
@@ -155,7 +163,7 @@ double mli_forest_impurity(int criterion, const double *classes, int64_t n,
 /* Sorts elements by their upper 16 bits, which lie in low .. high; returns where they
  * are: element or spare. The order of equal ones is kept. */
 uint64_t *mli_forest_sort(uint64_t *element, uint64_t *spare, int64_t n, uint32_t low,
-                          uint32_t high);
+                          uint32_t high, int32_t cpu_level);
 
 /* ---- algorithms ---- */
 

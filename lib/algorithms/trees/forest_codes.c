@@ -129,6 +129,17 @@ static void code_task(void *arg, int64_t task, int32_t slot)
     if (!ok) atomic_store(&c->failed, 1);
 }
 
+static void turn_task(void *arg, int64_t task, int32_t slot)
+{
+    const coding *job = arg;
+    const mli_forest_codes *c = job->codes;
+    int64_t end = (task + 1) * BLOCK < c->rows ? (task + 1) * BLOCK : c->rows;
+    (void)slot;
+    for (int64_t i = task * BLOCK; i < end; i++)
+        for (int64_t j = 0; j < c->n_features; j++)
+            c->by_row[i * c->n_features + j] = c->code[j * c->rows + i];
+}
+
 ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
                                 mli_forest_codes **out, ml_error *err)
 {
@@ -144,7 +155,9 @@ ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
     c->feature = mli_calloc(ctx, (size_t)c->n_features + 1, sizeof *c->feature);
     if (!__builtin_mul_overflow(c->rows, c->n_features, &cells))
         c->code = mli_alloc_vec(ctx, cells + 1, sizeof *c->code);
-    if (!c->feature || !c->code) {
+    int narrow = c->code && c->n_features <= MLI_FOREST_NARROW;
+    if (narrow) c->by_row = mli_alloc_vec(ctx, cells + 1, sizeof *c->by_row);
+    if (!c->feature || !c->code || (narrow && !c->by_row)) {
         status = mli_nomem(err);
     } else {
         for (int64_t j = 0; j < c->n_features; j++)
@@ -152,6 +165,8 @@ ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
         mli_parallel(ctx, c->n_features, code_task, &job);
         status = mli_run_check(run, err);
         if (status == ML_OK && atomic_load(&job.failed)) status = mli_nomem(err);
+        if (status == ML_OK && narrow)
+            mli_parallel(ctx, mli_task_count(c->rows, BLOCK), turn_task, &job);
     }
     if (status == ML_OK)
         *out = c;
@@ -169,5 +184,6 @@ void mli_forest_codes_free(mli_forest_codes *c)
     }
     mli_free(c->ctx, c->feature);
     mli_free(c->ctx, c->code);
+    mli_free(c->ctx, c->by_row);
     mli_free(c->ctx, c);
 }

@@ -17,6 +17,11 @@
 #include <string.h>
 
 #define STREAM 0x666f7265
+#define PAGE_LD(s)                                                                       \
+    ((s)->page + 32)         /* columns of a page start in different cache sets          \
+                              */
+#define AHEAD      8         /* rows that are fetched early */
+#define PAGE_CODES (1 << 16) /* of a page, which should stay in the cache */
 
 struct mli_forest_scratch {
     const mli_forest_data *data;
@@ -25,8 +30,15 @@ struct mli_forest_scratch {
     int counted, scalar;
     uint32_t *row, *spare_row, *count; /* [rows] count: draws */
     uint64_t *element, *spare, *payload;
-    double *w, *s;  /* [rows] not counted */
-    int32_t *label; /* [rows] not counted, classes */
+    uint64_t *drawn; /* [rows] counted: the payload of each row */
+    double *w, *s;   /* [rows] not counted */
+    int32_t *label;  /* [rows] not counted, classes */
+    /* Once a node is small its rows are copied, and counted from 0 in all below it. */
+    int64_t page; /* most rows of it; 0: never */
+    uint16_t *page_code;
+    uint64_t *page_drawn;
+    uint32_t *page_row;
+    int paged;
     double *left, *bins, *classes;
     int32_t *order; /* [features] */
     int32_t *waiting;
@@ -48,6 +60,17 @@ static int needs_doubles(const mli_forest_data *d, const mli_forest_options *o)
     return 0;
 }
 
+/* Copying is worth it when the levels below read more than all features. */
+static int64_t page_rows(const mli_forest_data *d, const mli_forest_options *o)
+{
+    int64_t f = d->codes->n_features, page = 4096, log2 = 12;
+    while (page > 64 && page * f > PAGE_CODES) {
+        page /= 2;
+        log2--;
+    }
+    return o->max_leaves == 0 && f <= 2 * o->max_features * log2 ? page : 0;
+}
+
 mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
                                            const mli_forest_options *o)
 {
@@ -67,6 +90,11 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->spare = mli_alloc_vec(ctx, n + 1, sizeof *s->spare);
     s->payload = mli_alloc_vec(ctx, n + 1, sizeof *s->payload);
     int64_t plain = s->counted ? 1 : n + 1;
+    s->page = page_rows(data, o);
+    s->drawn = mli_alloc_vec(ctx, s->counted ? n + 1 : 1, sizeof *s->drawn);
+    s->page_code = mli_alloc_vec(ctx, f * PAGE_LD(s) + 1, sizeof *s->page_code);
+    s->page_drawn = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_drawn);
+    s->page_row = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_row);
     s->w = mli_alloc_vec(ctx, plain, sizeof *s->w);
     s->s = mli_alloc_vec(ctx, plain, sizeof *s->s);
     s->label = mli_alloc_vec(ctx, plain, sizeof *s->label);
@@ -75,7 +103,8 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->bins = mli_alloc_vec(ctx, s->scalar ? 1 : 257 * k, sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
-        s->w && s->s && s->label && s->left && s->classes && s->bins && s->order)
+        s->drawn && s->page_code && s->page_drawn && s->page_row && s->w && s->s &&
+        s->label && s->left && s->classes && s->bins && s->order)
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -84,9 +113,10 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
 void mli_forest_scratch_free(mli_forest_scratch *s)
 {
     if (!s) return;
-    void *const blocks[] = {s->row,     s->spare_row, s->count, s->element, s->spare,
-                            s->payload, s->w,         s->s,     s->label,   s->left,
-                            s->bins,    s->classes,   s->order, s->waiting};
+    void *const blocks[] = {
+        s->drawn, s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
+        s->count, s->element,   s->spare,      s->payload,  s->w,     s->s,
+        s->label, s->left,      s->bins,       s->classes,  s->order, s->waiting};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
@@ -149,6 +179,9 @@ static int64_t draw_rows(mli_forest_scratch *s)
     }
     for (int64_t i = 0; i < rows; i++)
         if (s->count[i] && (!weight || weight[i] > 0)) s->row[n++] = (uint32_t)i;
+    for (int64_t i = 0; s->counted && i < rows; i++)
+        s->drawn[i] = (uint64_t)(uint32_t)s->data->label[i] << 32 |
+                      (s->count[i] * (uint32_t)(weight ? weight[i] : 1));
     return n;
 }
 
@@ -172,19 +205,62 @@ static int keep_sample(const mli_forest_scratch *s, mli_forest_tree *t)
 
 /* ---- a node ---- */
 
-/* Payloads of the rows of a node, and its sums; its value into the tree. */
+/* Payloads and sums of the rows of a node. */
+static void sum_counted(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    const uint64_t *drawn = s->paged ? s->page_drawn : s->drawn;
+    uint64_t sum = 0, second = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+        uint64_t e = s->payload[i] = drawn[a->row[i]];
+        sum += (uint32_t)e;
+        if (s->scalar)
+            second += (uint32_t)e & (0 - (uint32_t)(e >> 32 & 1));
+        else
+            s->classes[e >> 32] += (double)(uint32_t)e;
+    }
+    a->weight = (double)sum;
+    if (!s->scalar) return;
+    a->sum = (double)second;
+    s->classes[0] = (double)(sum - second);
+    s->classes[1] = (double)second;
+}
+
+static void sum_doubles(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    const mli_forest_data *d = s->data;
+    for (int64_t i = 0; i < a->n; i++) {
+        uint32_t row = s->paged ? s->page_row[a->row[i]] : a->row[i];
+        double w = draw_weight(s, row), y;
+        if (d->label) {
+            s->label[i] = d->label[row];
+            s->classes[d->label[row]] += w;
+            y = s->scalar ? (double)d->label[row] : 0;
+        } else {
+            y = d->y[row] - s->center;
+        }
+        a->weight += w;
+        a->sum += w * y;
+        a->squares += w * y * y;
+        s->payload[i] = (uint64_t)i;
+        s->w[i] = w;
+        s->s[i] = w * y;
+    }
+}
+
+/* Prepares the search in a node; its value goes into the tree. */
 static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *a)
 {
     mli_forest_node *node = &s->tree->node[id];
     const mli_forest_data *d = s->data;
-    const uint32_t *row = s->row + node->begin;
     int64_t k_n = s->options->classes;
     double *value = s->tree->value + id * s->tree->n_values;
     *a = (mli_forest_search){.codes = d->codes,
+                             .code = s->paged ? s->page_code : d->codes->code,
+                             .ld = s->paged ? PAGE_LD(s) : d->codes->rows,
                              .options = s->options,
                              .counted = s->counted,
                              .scalar = s->scalar,
-                             .row = row,
+                             .row = s->row + node->begin,
                              .payload = s->payload,
                              .w = s->w,
                              .s = s->s,
@@ -196,25 +272,10 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
                              .left = s->left,
                              .bins = s->bins};
     if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
-    for (int64_t i = 0; i < node->n; i++) {
-        double w = draw_weight(s, row[i]), y = 0;
-        if (d->label) {
-            int32_t k = d->label[row[i]];
-            s->classes[k] += w;
-            s->payload[i] = (uint64_t)(uint32_t)k << 32 | (uint32_t)w;
-            y = s->scalar ? (double)k : 0;
-        } else {
-            y = d->y[row[i]] - s->center;
-        }
-        a->weight += w;
-        a->sum += w * y;
-        a->squares += w * y * y;
-        if (s->counted) continue;
-        s->payload[i] = (uint64_t)i;
-        s->w[i] = w;
-        s->s[i] = w * y;
-        if (d->label) s->label[i] = d->label[row[i]];
-    }
+    if (s->counted)
+        sum_counted(s, a);
+    else
+        sum_doubles(s, a);
     node->weight = a->weight;
     if (d->label) {
         node->impurity =
@@ -236,22 +297,9 @@ static double between(double a, double b)
 }
 
 /* Values that training did not see in the node follow its heavier child. */
-static void place_absent(const mli_forest_search *a, mli_forest_split *s)
+static void place_absent(const mli_forest_feature *f, mli_forest_split *s,
+                         const uint32_t seen[8], int missing, int heavy)
 {
-    const mli_forest_feature *f = &a->codes->feature[s->feature];
-    const uint16_t *code = a->codes->code + s->feature * a->codes->rows;
-    uint32_t seen[8] = {0};
-    int missing = 0;
-    int64_t left = 0;
-    for (int64_t i = 0; i < a->n; i++) {
-        uint32_t c = code[a->row[i]];
-        left += mli_forest_left(s, c);
-        if (s->categorical)
-            seen[c >> 5] |= UINT32_C(1) << (c & 31);
-        else
-            missing |= c == MLI_CODE_MISSING;
-    }
-    int heavy = 2 * left > a->n;
     if (!s->categorical) {
         if (!missing) s->missing_left = heavy;
         return;
@@ -265,10 +313,19 @@ static void place_absent(const mli_forest_search *a, mli_forest_split *s)
     s->missing_left = (int)(s->bits[f->n_codes >> 5] >> (f->n_codes & 31)) & 1;
 }
 
+static void set_threshold(const mli_forest_feature *f, mli_forest_split *s, uint32_t next)
+{
+    if (s->categorical || !isnan(s->threshold)) return;
+    if (next == MLI_CODE_MISSING)
+        s->threshold = INFINITY;
+    else
+        s->threshold =
+            f->exact ? between(f->value[s->last], f->value[next]) : f->value[s->last];
+}
+
 static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
                      double impurity, mli_forest_split *best)
 {
-    const mli_forest_feature *f = &a->codes->feature[best->feature];
     double ratio = best->num / best->den;
     if (a->scalar)
         best->gain = ratio / a->weight * (s->data->label ? 2 : 1);
@@ -277,14 +334,6 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
     else
         best->gain = ratio - (a->weight - impurity);
     best->gain = fmax(best->gain, 0);
-    place_absent(a, best);
-    if (best->categorical || !isnan(best->threshold)) return;
-    if (best->next == MLI_CODE_MISSING)
-        best->threshold = INFINITY;
-    else if (f->exact)
-        best->threshold = between(f->value[best->last], f->value[best->next]);
-    else
-        best->threshold = f->value[best->last];
 }
 
 /* Draws features until enough are seen, and one that is not constant. */
@@ -340,19 +389,28 @@ static int divide(mli_forest_scratch *s, int64_t id)
     mli_forest_tree *t = s->tree;
     if (!reserve(t)) return 0;
     mli_forest_node *node = &t->node[id], *child = &t->node[t->n_nodes];
-    const mli_forest_split *split = &node->split;
-    const uint16_t *code = s->data->codes->code + split->feature * s->data->codes->rows;
-    uint32_t *row = s->row + node->begin;
+    mli_forest_split *split = &node->split;
+    const mli_forest_codes *codes = s->data->codes;
+    const uint16_t *code = s->paged ? s->page_code + split->feature * PAGE_LD(s)
+                                    : codes->code + split->feature * codes->rows;
+    const mli_forest_feature *feature = &codes->feature[split->feature];
+    uint32_t *row = s->row + node->begin, seen[8] = {0}, missing = 0;
+    uint32_t next = MLI_CODE_MISSING;
     int64_t left = 0, right = 0;
     for (int64_t i = 0; i < node->n; i++) {
-        uint32_t r = row[i];
-        int goes = mli_forest_left(split, code[r]);
+        uint32_t r = row[i], c = code[r];
+        int goes = mli_forest_left(split, c);
+        if (split->categorical) seen[c >> 5] |= UINT32_C(1) << (c & 31);
+        missing |= c == MLI_CODE_MISSING;
+        next = !goes && c < next ? c : next;
         row[left] = r;
         s->spare_row[right] = r;
         left += goes;
         right += !goes;
     }
     memcpy(row + left, s->spare_row, (size_t)right * sizeof *row);
+    set_threshold(feature, split, next);
+    place_absent(feature, split, seen, missing != 0, left > right);
     memset(child, 0, 2 * sizeof *child);
     child[0].begin = node->begin;
     child[0].n = left;
@@ -362,6 +420,31 @@ static int divide(mli_forest_scratch *s, int64_t id)
     node->left = (int32_t)t->n_nodes;
     t->n_nodes += 2;
     return 1;
+}
+
+/* Copies the rows of a node. */
+static void turn_page(mli_forest_scratch *s, const mli_forest_node *node)
+{
+    const mli_forest_codes *c = s->data->codes;
+    uint32_t *row = s->row + node->begin;
+    int64_t f = c->n_features;
+    for (int64_t i = 0; c->by_row && i < node->n; i++) {
+        const uint16_t *from = c->by_row + (int64_t)row[i] * f;
+        if (i + AHEAD < node->n)
+            __builtin_prefetch(c->by_row + (int64_t)row[i + AHEAD] * f + f / 2);
+        for (int64_t j = 0; j < f; j++) s->page_code[j * PAGE_LD(s) + i] = from[j];
+    }
+    for (int64_t j = 0; !c->by_row && j < f; j++) {
+        const uint16_t *from = c->code + j * c->rows;
+        uint16_t *to = s->page_code + j * PAGE_LD(s);
+        for (int64_t i = 0; i < node->n; i++) to[i] = from[row[i]];
+    }
+    for (int64_t i = 0; i < node->n; i++) {
+        if (s->counted) s->page_drawn[i] = s->drawn[row[i]];
+        s->page_row[i] = row[i];
+        row[i] = (uint32_t)i;
+    }
+    s->paged = 1;
 }
 
 /* Takes the next node to be split out of those that wait. */
@@ -394,20 +477,30 @@ static void prune(mli_forest_tree *t, double alpha, double *cost)
     }
 }
 
-static ml_status grow(mli_forest_scratch *s, const mli_run *run)
+/* Splits a node and all below it. */
+static ml_status grow(mli_forest_scratch *s, int64_t root, const mli_run *run)
 {
     mli_forest_tree *t = s->tree;
-    int64_t most = s->options->max_leaves, leaves = 1, steps = 0;
-    if (!consider(s, 0)) return ML_E_MEMORY;
-    while (s->n_waiting > 0 && (most == 0 || leaves < most)) {
+    int64_t most = s->options->max_leaves, leaves = 1, before = s->n_waiting;
+    int turned = !s->paged && t->node[root].n <= s->page;
+    if (turned) turn_page(s, &t->node[root]);
+    if (!consider(s, root)) return ML_E_MEMORY;
+    while (s->n_waiting > before && (most == 0 || leaves < most)) {
         int64_t id = next_node(s);
-        if ((++steps & 63) == 0 || t->node[id].n > 5000)
-            if (run && mli_run_state(run) == ML_CANCEL) return ML_E_CANCELLED;
+        if (run && t->node[id].n > 500 && mli_run_state(run) == ML_CANCEL)
+            return ML_E_CANCELLED;
         if (t->n_nodes > INT32_MAX - 2 || !divide(s, id)) return ML_E_MEMORY;
         int64_t left = t->node[id].left;
         leaves++;
-        if (!consider(s, left) || !consider(s, left + 1)) return ML_E_MEMORY;
+        for (int64_t child = left; child < left + 2; child++) {
+            int apart = !s->paged && t->node[child].n <= s->page;
+            ml_status status = apart                ? grow(s, child, run)
+                               : consider(s, child) ? ML_OK
+                                                    : ML_E_MEMORY;
+            if (status != ML_OK) return status;
+        }
     }
+    if (turned) s->paged = 0;
     return ML_OK;
 }
 
@@ -421,6 +514,7 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
     out->n_values = s->options->classes ? s->options->classes : 1;
     s->tree = out;
     s->n_waiting = 0;
+    s->paged = 0;
     mli_rng_init(&s->rng, s->options->seed, STREAM, (uint64_t)index);
     for (int64_t j = 0; j < d->codes->n_features; j++) s->order[j] = (int32_t)j;
     if (!reserve(out)) return ML_E_MEMORY;
@@ -437,7 +531,7 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
     }
     s->center = weight > 0 ? sum / weight : 0;
     if (!keep_sample(s, out)) status = ML_E_MEMORY;
-    if (status == ML_OK) status = grow(s, run);
+    if (status == ML_OK) status = grow(s, 0, run);
     if (status == ML_OK && s->options->ccp_alpha > 0) {
         double *cost = mli_alloc_vec(s->ctx, out->n_nodes, sizeof *cost);
         if (cost) prune(out, s->options->ccp_alpha, cost);

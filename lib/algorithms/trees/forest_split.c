@@ -19,19 +19,19 @@
 #include <string.h>
 #include <stdlib.h>
 
-#define MOST_ORDERS 10 /* classes by which categories are ordered */
+#define MANY        256 /* rows from which on bounds are worth their while */
+#define MOST_ORDERS 10  /* classes by which categories are ordered */
 
 /* ---- candidates ---- */
 
 static inline void offer(mli_forest_split *best, double num, double den, int32_t feature,
-                         uint32_t last, uint32_t next, int missing_left)
+                         uint32_t last, int missing_left)
 {
     if (!(num * best->den > best->num * den)) return;
     best->num = num;
     best->den = den;
     best->feature = feature;
     best->last = (uint16_t)last;
-    best->next = (uint16_t)next;
     best->missing_left = missing_left;
     best->categorical = 0;
     best->threshold = NAN;
@@ -98,7 +98,7 @@ static inline int64_t class_of(const mli_forest_search *a, uint64_t e, int count
 static int64_t gather(const mli_forest_search *a, int32_t feature, uint32_t *low,
                       uint32_t *high)
 {
-    const uint16_t *code = a->codes->code + feature * a->codes->rows;
+    const uint16_t *code = a->code + feature * a->ld;
     int64_t kept = 0, missing = 0;
     uint32_t least = MLI_CODE_MISSING, most = 0;
     for (int64_t i = 0; i < a->n; i++) {
@@ -165,9 +165,8 @@ scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64
         found = i;
     }
     if (found < 0) return;
-    uint32_t next = found + 1 < n ? (uint32_t)(e[found + 1] >> 48) : MLI_CODE_MISSING;
     best->num = -INFINITY;
-    offer(best, num, den, feature, (uint32_t)(e[found] >> 48), next, missing_left);
+    offer(best, num, den, feature, (uint32_t)(e[found] >> 48), missing_left);
 }
 
 /* The same from sums per code: w[range], s[range], rows[range]. */
@@ -186,10 +185,7 @@ static void scan_bins(const mli_forest_search *a, int32_t feature, const double 
         if (nl < least || a->n - nl < least || too_light(a, wl)) continue;
         double d = sl * W - S * wl, wide = wl * (W - wl);
         if (!(wide > 0) || !(d * d * best->den > best->num * wide)) continue;
-        int64_t next = i + 1;
-        while (next < range && !rows[next]) next++;
-        offer(best, d * d, wide, feature, low + (uint32_t)i,
-              next < range ? low + (uint32_t)next : MLI_CODE_MISSING, missing_left);
+        offer(best, d * d, wide, feature, low + (uint32_t)i, missing_left);
     }
 }
 
@@ -260,8 +256,7 @@ scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e, int
         double wr = a->weight - v.wl, num = v.left * wr + v.right * v.wl, den = v.wl * wr;
         if (!(den > 0) || too_light(a, v.wl)) continue;
         if (entropy) rate(a, v.l, v.wl, &num, &den);
-        offer(best, num, den, feature, (uint32_t)(e[i] >> 48),
-              i + 1 < n ? (uint32_t)(e[i + 1] >> 48) : MLI_CODE_MISSING, missing_left);
+        offer(best, num, den, feature, (uint32_t)(e[i] >> 48), missing_left);
     }
 }
 
@@ -269,7 +264,8 @@ static void sorted_codes(const mli_forest_search *a, int32_t feature, int64_t n,
                          uint32_t low, uint32_t high, mli_forest_split *best)
 {
     int64_t m = a->n - n;
-    uint64_t *e = mli_forest_sort(a->element, a->spare, n, low, high);
+    uint64_t *e =
+        mli_forest_sort(a->element, a->spare, n, low, high, a->codes->ctx->cpu_level);
     if (m && e != a->element) memcpy(e + n, a->element + n, (size_t)m * sizeof *e);
     if (!a->scalar) {
         for (int left = 0; left <= (m > 0); left++)
@@ -360,12 +356,10 @@ static void random_number(const mli_forest_search *a, int32_t feature, int64_t n
     mli_forest_split s = {.feature = feature};
     s.threshold = NAN;
     s.last = (uint16_t)high;
-    s.next = MLI_CODE_MISSING;
     if (low < high) {
         uint32_t last =
             random_code(&a->codes->feature[feature], low, high, uniform, &s.threshold);
         s.last = (uint16_t)last;
-        s.next = (uint16_t)(last + 1);
     }
     rate_split(a, &s, best);
     if (n == a->n || low == high) return;
@@ -414,7 +408,7 @@ static int32_t sum_levels(const mli_forest_search *a, int32_t codes, level *l)
 static void keep_levels(const level *l, int32_t n, int32_t feature, double num,
                         double den, mli_forest_split *best)
 {
-    offer(best, num, den, feature, 0, 0, 0);
+    offer(best, num, den, feature, 0, 0);
     best->categorical = 1;
     memset(best->bits, 0, sizeof best->bits);
     for (int32_t i = 0; i < n; i++)
@@ -466,7 +460,7 @@ static void order_levels(const mli_forest_search *a, int32_t feature, level *l,
 static int try_category(const mli_forest_search *a, int32_t feature,
                         const uint32_t bits[8], mli_forest_split *best)
 {
-    const uint16_t *code = a->codes->code + feature * a->codes->rows;
+    const uint16_t *code = a->code + feature * a->ld;
     int32_t codes = a->codes->feature[feature].n_codes + 1;
     level l[256];
     for (int64_t i = 0; i < a->n; i++)
@@ -496,6 +490,8 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
         random_number(a, feature, n, low, high, uniform, best);
     else if (a->scalar && a->n >= 3 * ((int64_t)(high - low) + 1))
         few_codes(a, feature, n, low, high, best);
+    else if (a->scalar && a->counted && a->n == n && n >= MANY && a->weight < 2e9)
+        mli_forest_bound(a, feature, low, high, best);
     else
         sorted_codes(a, feature, n, low, high, best);
     return 1;
