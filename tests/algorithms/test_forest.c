@@ -451,6 +451,93 @@ START_TEST(many_values)
 }
 END_TEST
 
+/* One row of weight 1 / 2 is as good as one of weight 1, but goes another way: weights
+ * that are not whole are never searched by bounds. */
+START_TEST(bounds_change_nothing)
+{
+    enum { n = 6000 };
+    ml_context *ctx = test_context(1);
+    static double x[3][n], w[n];
+    static int64_t label[n];
+    uint64_t state = 5;
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < 3; j++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            x[j][i] = (double)(state >> 40) / (j == 2 ? 1 << 14 : 1);
+            if (j == 2) x[j][i] = floor(x[j][i]);
+        }
+        label[i] = (x[0][i] + 0.6 * x[1][i] + (double)(state >> 13 & 0xffffff) > 2.2e7);
+        w[i] = 0.5;
+    }
+    ml_table *t = add_f64(ctx, NULL, "w", n, w);
+    for (int j = 0; j < 3; j++) t = add_f64(ctx, t, names[j], n, x[j]);
+    t = add_i64(ctx, t, "y", n, label);
+    const char *const params[] = {"max_depth=6", "max_leaves=40 min_data_in_leaf=50"};
+    for (int i = 0; i < 2; i++) {
+        char a[128], b[160];
+        snprintf(a, sizeof a, "features=[a,b,c] %s", params[i]);
+        snprintf(b, sizeof b, "%s weight=w", a);
+        ml_model *m = fit(ctx, "decision_tree", t, a);
+        ml_model *k = fit(ctx, "decision_tree", t, b);
+        ml_tensor *p = tensor(m, "node_threshold"), *q = tensor(k, "node_threshold");
+        int64_t nodes = ml_tensor_shape(p)[0];
+        ck_assert_int_gt(nodes, 50);
+        ck_assert_int_eq(ml_tensor_shape(q)[0], nodes);
+        for (int64_t j = 0; j < nodes; j++)
+            ck_assert(ml_tensor_get_f64(p, j, 0) == ml_tensor_get_f64(q, j, 0));
+        ml_tensor_free(p);
+        ml_tensor_free(q);
+        ml_model_free(m);
+        ml_model_free(k);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Quantiles of a stump are those of its rows; of a forest they cover what they say. */
+START_TEST(quantiles)
+{
+    enum { n = 3000 };
+    ml_context *ctx = test_context(2);
+    static double x[n], y[n];
+    uint64_t state = 9;
+    for (int i = 0; i < n; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        x[i] = i % 100;
+        y[i] = x[i] + (1 + x[i] / 20) * (double)(state >> 40) / (1 << 24);
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
+    ml_model *m = fit(ctx, "random_forest", t,
+                      "quantiles=[0.1,0.5,0.9] min_data_in_leaf=5 n_trees=50");
+    ml_tensor *p = predict(m, t, "quantiles");
+    int64_t below[3] = {0};
+    ck_assert_int_eq(ml_tensor_shape(p)[1], 3);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < 3; k++) below[k] += y[i] <= ml_tensor_get_f64(p, i, k);
+    for (int64_t k = 0; k < 3; k++)
+        ck_assert_double_eq_tol((double)below[k] / n, 0.1 + 0.4 * (double)k, 0.05);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    double few[] = {4, 1, 3, 2}, same[] = {0, 0, 0, 0};
+    t = add_f64(ctx, add_f64(ctx, NULL, "x", 4, same), "y", 4, few);
+    m = fit(ctx, "decision_tree", t, "task=regression quantiles=[0.25,0.26,0.99]");
+    p = predict(m, t, "quantiles");
+    ck_assert(ml_tensor_get_f64(p, 0, 0) == 1);
+    ck_assert(ml_tensor_get_f64(p, 0, 1) == 2);
+    ck_assert(ml_tensor_get_f64(p, 0, 2) == 4);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    m = fit(ctx, "decision_tree", t, "task=regression");
+    ml_predictor *none = NULL;
+    FAILS(ML_E_STATE, ml_predictor_new(m, "quantiles", NULL, &none, ERR));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(threads)
 {
     const char *const algorithms[] = {"random_forest", "extra_trees"};
@@ -496,7 +583,8 @@ static ml_status starved(failing_alloc *f, const char *name, const char *value)
     if (!s) s = ml_estimator_new(ctx, "random_forest", &e, NULL);
     if (!s) s = ml_estimator_set_str(e, "target", "f2", NULL);
     if (!s) s = ml_estimator_set_i64(e, "n_trees", 3, NULL);
-    if (!s) s = ml_estimator_set_str(e, "task", "classification", NULL);
+    const char *task = strcmp(name, "quantiles") == 0 ? "regression" : "classification";
+    if (!s) s = ml_estimator_set_str(e, "task", task, NULL);
     if (!s) s = ml_estimator_set_str(e, name, value, NULL);
     if (!s) s = ml_estimator_fit(e, t, NULL, &m, NULL);
     ml_model_free(m);
@@ -514,9 +602,11 @@ START_TEST(out_of_memory)
     OUT_OF_MEMORY_LOOP(f, starved(&f, "class_weight", "balanced"));
     OUT_OF_MEMORY_LOOP(f, starved(&f, "ccp_alpha", "0.01"));
     OUT_OF_MEMORY_LOOP(f, starved(&f, "task", "regression"));
+    OUT_OF_MEMORY_LOOP(f, starved(&f, "quantiles", "0.5"));
 }
 END_TEST
 
 TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes,
           as_good_as_the_reference, missing_values, categories, out_of_bag,
-          feature_counts, weights, light_leaves, many_values, threads, out_of_memory)
+          feature_counts, weights, light_leaves, many_values, bounds_change_nothing,
+          quantiles, threads, out_of_memory)

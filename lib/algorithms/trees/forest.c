@@ -57,6 +57,15 @@
     F64("ccp_alpha", "cost_complexity", "0", "[0, inf)", NULL,                           \
         "Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no "     \
         "pruning.")
+#define QUANTILES                                                                        \
+    {                                                                                    \
+        "quantiles", NULL, ML_PARAM_F64S, MLI_FLAG_NULLABLE | MLI_FLAG_EXPERT, "", NULL, \
+            NULL, NULL,                                                                  \
+            "Quantiles of a numeric target that the kind quantiles predicts: the "       \
+            "leaves "                                                                    \
+            "then keep the targets of their rows.",                                      \
+            "0.1"                                                                        \
+    }
 #define CLASS_WEIGHT                                                                     \
     {                                                                                    \
         "class_weight", "auto_class_weights", ML_PARAM_STR, 0, "none",                   \
@@ -93,6 +102,7 @@ static const mli_param forest_params[] = {
     CCP,
     BOOTSTRAP("true"),
     CLASS_WEIGHT,
+    QUANTILES,
     MLI_PARAM_SEED,
     MLI_PARAM_END};
 static const mli_param extra_params[] = {
@@ -102,12 +112,15 @@ static const mli_param extra_params[] = {
     CCP,
     BOOTSTRAP("false"),
     CLASS_WEIGHT,
+    QUANTILES,
     MLI_PARAM_SEED,
     MLI_PARAM_END};
 
 static const mli_kind kinds[] = {
     {"value", "rows", "The predicted number."},
     {"proba", "rows, classes", "The probability of each class."},
+    {"quantiles", "rows, quantiles",
+     "The quantiles of the target that the parameter quantiles names."},
     {"leaf", "rows, trees", "The number of the leaf that a row reaches in each tree."},
     {NULL, NULL, NULL}};
 

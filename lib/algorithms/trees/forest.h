@@ -62,6 +62,7 @@ typedef struct mli_forest_options {
     double min_decrease, ccp_alpha;
     double min_weight; /* of a leaf, as a share of the tree's weight */
     int64_t draws;     /* rows of a bootstrap sample; 0: all rows, each once */
+    int keep_samples;
     uint64_t seed;
 } mli_forest_options;
 
@@ -94,12 +95,20 @@ typedef struct mli_forest_node {
     mli_forest_split split;
 } mli_forest_node;
 
+typedef struct mli_forest_sample {
+    int32_t node; /* a leaf */
+    uint32_t row;
+    double weight;
+} mli_forest_sample;
+
 typedef struct mli_forest_tree {
     ml_context *ctx;
     int64_t n_nodes, capacity, n_values; /* values per node: classes, or 1 */
     mli_forest_node *node;
-    double *value;   /* [n_nodes * n_values] mean, or share of each class */
-    uint64_t *inbag; /* bits of the rows drawn; NULL without a bootstrap */
+    double *value;             /* [n_nodes * n_values] mean, or share of each class */
+    uint64_t *inbag;           /* bits of the rows drawn; NULL without a bootstrap */
+    mli_forest_sample *sample; /* rows of the leaves, when they are kept */
+    int64_t n_samples;
 } mli_forest_tree;
 
 /* Scratch memory of a slot. */
@@ -165,7 +174,20 @@ double mli_forest_impurity(int criterion, const double *classes, int64_t n,
 uint64_t *mli_forest_sort(uint64_t *element, uint64_t *spare, int64_t n, uint32_t low,
                           uint32_t high, int32_t cpu_level);
 
+/* ---- quantiles (forest_quantiles.c) ---- */
+
+/* Tensors of the rows of all leaves. Node i of tree t is node place[t][i] of those that
+ * begin with first[t]; first[n_trees]: all nodes. */
+ml_status mli_forest_write_samples(const mli_forest_tree *tree, int64_t n_trees,
+                                   int32_t *const *place, const int64_t *first,
+                                   const mli_design *design, ml_model *model,
+                                   ml_error *err);
+ml_status mli_forest_quantiles_plan(const ml_model *model, mli_plan **out, ml_error *err);
+
 /* ---- algorithms ---- */
+
+/* The leaf of a plain row, among the nodes of all trees. */
+int64_t mli_forest_find(const mli_ensemble *e, int64_t tree, const double *row);
 
 ml_status mli_forest_fit(mli_fit *job, ml_error *err);
 ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **out,

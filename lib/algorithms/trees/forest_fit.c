@@ -34,6 +34,22 @@ static int is_number(const char *text, double *value)
     return mli_read_f64(text, value) && isfinite(*value);
 }
 
+static ml_status check_quantiles(forest *f, ml_error *err)
+{
+    const double *q;
+    int64_t n = mli_get_f64s(f->job->params, "quantiles", &q);
+    for (int64_t k = 0; k < n; k++) {
+        if (q[k] > 0 && q[k] < 1) continue;
+        mli_fail(err, ML_E_RANGE, "the quantile %s is not between 0 and 1",
+                 MLI_NUM(q[k]));
+        return mli_error_at(err, ML_E_RANGE, "params.quantiles");
+    }
+    f->options.keep_samples = n > 0;
+    if (n == 0 || !f->design->label) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "quantiles are of numbers, but the target has classes");
+    return mli_error_at(err, ML_E_ARGUMENT, "params.quantiles");
+}
+
 /* How many features a split looks at. */
 static ml_status count_features(const forest *f, int64_t *out, ml_error *err)
 {
@@ -86,7 +102,8 @@ static ml_status read_options(forest *f, ml_error *err)
         double draws = mli_get_f64(p, "max_samples") * (double)f->design->rows;
         o->draws = draws < 1 ? 1 : (int64_t)(draws + 0.5);
     }
-    return count_features(f, &o->max_features, err);
+    ml_status s = check_quantiles(f, err);
+    return s == ML_OK ? count_features(f, &o->max_features, err) : s;
 }
 
 /* Weights that make the classes count the same, times those of the rows. */
@@ -316,6 +333,27 @@ static ml_status write_levels(const forest *f, ml_error *err)
     return s;
 }
 
+/* The rows of the leaves, for quantiles. */
+static ml_status write_samples(const forest *f, const mli_ensemble_builder *b,
+                               ml_error *err)
+{
+    ml_context *ctx = f->ctx;
+    int32_t **place = mli_calloc(ctx, (size_t)f->done, sizeof *place);
+    ml_status s = place ? ML_OK : mli_nomem(err);
+    for (int64_t t = 0; s == ML_OK && t < f->done; t++) {
+        int64_t n = f->tree[t].n_nodes;
+        place[t] = mli_calloc(ctx, 2 * (size_t)n, sizeof **place);
+        if (!place[t]) s = mli_nomem(err);
+        if (s == ML_OK) number_nodes(&f->tree[t], place[t] + n, place[t]);
+    }
+    if (s == ML_OK)
+        s = mli_forest_write_samples(f->tree, f->done, place, b->start, f->design,
+                                     f->job->model, err);
+    for (int64_t t = 0; place && t < f->done; t++) mli_free(ctx, place[t]);
+    mli_free(ctx, place);
+    return s;
+}
+
 static ml_status write_model(const forest *f, ml_error *err)
 {
     ml_model *m = f->job->model;
@@ -335,6 +373,7 @@ static ml_status write_model(const forest *f, ml_error *err)
         s = mli_model_add(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
         if (s == ML_OK) *link = MLI_LINK_IDENTITY;
     }
+    if (s == ML_OK && f->options.keep_samples) s = write_samples(f, &b, err);
     mli_model_note_i64(m, "trees", f->done);
     mli_model_note_i64(m, "nodes", b.n_nodes);
     mli_ensemble_builder_free(&b);

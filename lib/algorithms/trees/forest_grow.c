@@ -128,6 +128,7 @@ void mli_forest_tree_free(mli_forest_tree *t)
     mli_free(t->ctx, t->node);
     mli_free(t->ctx, t->value);
     mli_free(t->ctx, t->inbag);
+    mli_free(t->ctx, t->sample);
     memset(t, 0, sizeof *t);
 }
 
@@ -504,6 +505,23 @@ static ml_status grow(mli_forest_scratch *s, int64_t root, const mli_run *run)
     return ML_OK;
 }
 
+/* The rows of the leaves. */
+static ml_status keep_leaves(const mli_forest_scratch *s, mli_forest_tree *t)
+{
+    const mli_forest_codes *c = s->data->codes;
+    t->sample = mli_calloc(s->ctx, (size_t)t->node[0].n, sizeof *t->sample);
+    if (!t->sample) return ML_E_MEMORY;
+    for (int64_t i = 0; i < c->rows; i++) {
+        double w = draw_weight(s, (uint32_t)i);
+        if (!(w > 0)) continue;
+        mli_forest_sample *to = &t->sample[t->n_samples++];
+        to->node = (int32_t)mli_forest_leaf(t, c, i);
+        to->row = (uint32_t)i;
+        to->weight = w;
+    }
+    return ML_OK;
+}
+
 ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *run,
                           mli_forest_tree *out)
 {
@@ -538,6 +556,7 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
         if (!cost) status = ML_E_MEMORY;
         mli_free(s->ctx, cost);
     }
+    if (status == ML_OK && s->options->keep_samples) status = keep_leaves(s, out);
     return status;
 }
 

@@ -47,7 +47,7 @@ ml_status mli_forest_check(const ml_model *model, ml_error *err)
     return read_forest(model, &e, &proba, err);
 }
 
-static int64_t find_leaf(const mli_ensemble *e, int64_t tree, const double *row)
+int64_t mli_forest_find(const mli_ensemble *e, int64_t tree, const double *row)
 {
     int64_t first = e->start[tree], i = first;
     while (e->left[i])
@@ -65,7 +65,7 @@ static void run_proba(const mli_plan *plan, const double *rows, int64_t n, int64
     for (int64_t i = 0; i < n; i++, out += k_n) {
         for (int64_t k = 0; k < k_n; k++) out[k] = 0;
         for (int64_t t = 0; t < p->e.n_trees; t++) {
-            int64_t leaf = find_leaf(&p->e, t, rows + i * stride);
+            int64_t leaf = mli_forest_find(&p->e, t, rows + i * stride);
             const double *v = p->proba + (int64_t)p->e.value[leaf] * k_n;
             for (int64_t k = 0; k < k_n; k++) out[k] += v[k];
         }
@@ -115,7 +115,7 @@ static void run_leaves(const mli_plan *plan, const double *rows, int64_t n,
     for (int64_t i = 0; i < n; i++)
         for (int64_t t = 0; t < p->e.n_trees; t++)
             out[i * plan->n_outputs + t] =
-                (double)(find_leaf(&p->e, t, rows + i * stride) - p->e.start[t]);
+                (double)(mli_forest_find(&p->e, t, rows + i * stride) - p->e.start[t]);
 }
 
 static void plan_free(mli_plan *plan)
@@ -139,6 +139,7 @@ ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **ou
                           ml_error *err)
 {
     int64_t classes = model->inputs->classes.n;
+    if (strcmp(kind, "quantiles") == 0) return mli_forest_quantiles_plan(model, out, err);
     forest_plan *p = mli_calloc(model->ctx, 1, sizeof *p);
     if (!p) return mli_nomem(err);
     p->plan.ctx = model->ctx;
