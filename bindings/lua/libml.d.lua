@@ -1038,6 +1038,7 @@ function ml.date_parts(params) end
 ---@field ccp_alpha? number Cost-complexity pruning: the price of a leaf, in units of impurity. 0: no pruning. (default 0)
 ---@field max_features? string How many features, drawn at random, each split looks at: sqrt, log2, third, all, a share below 1, or a number. auto: for forests sqrt for classes and third for numbers; for a single tree all. (default auto)
 ---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
@@ -1134,6 +1135,7 @@ function ml.ensemble(params) end
 ---@field max_samples? number How many rows are drawn, as a share of the rows there are. (default 1)
 ---@field oob_score? boolean Whether each row is predicted by the trees that did not draw it: the attributes oob_score and oob_prediction. (default false)
 ---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
@@ -1606,6 +1608,7 @@ function ml.quantile_transformer(params) end
 ---@field max_samples? number How many rows are drawn, as a share of the rows there are. (default 1)
 ---@field oob_score? boolean Whether each row is predicted by the trees that did not draw it: the attributes oob_score and oob_prediction. (default false)
 ---@field class_weight? "none" | "balanced" balanced: every class gets the same total weight. (default none)
+---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.

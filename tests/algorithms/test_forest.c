@@ -472,8 +472,9 @@ START_TEST(bounds_change_nothing)
     ml_table *t = add_f64(ctx, NULL, "w", n, w);
     for (int j = 0; j < 3; j++) t = add_f64(ctx, t, names[j], n, x[j]);
     t = add_i64(ctx, t, "y", n, label);
-    const char *const params[] = {"max_depth=6", "max_leaves=40 min_data_in_leaf=50"};
-    for (int i = 0; i < 2; i++) {
+    const char *const params[] = {"max_depth=6", "max_leaves=40 min_data_in_leaf=50",
+                                  "max_depth=7 min_weight_fraction_leaf=0.01"};
+    for (int i = 0; i < 3; i++) {
         char a[128], b[160];
         snprintf(a, sizeof a, "features=[a,b,c] %s", params[i]);
         snprintf(b, sizeof b, "%s weight=w", a);

@@ -473,6 +473,9 @@ class DecisionTree(Estimator):
     class_weight : "none", "balanced", default "none"
         balanced: every class gets the same total weight. Also:
         auto_class_weights.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     seed : int, default 0
         Seed of all random choices. The same seed, data and parameters give the
         same model whatever the number of threads. Range: [0,
@@ -517,6 +520,8 @@ class DecisionTree(Estimator):
     ----------------
     value (rows): The predicted number.
     proba (rows, classes): The probability of each class.
+    quantiles (rows, quantiles): The quantiles of the target that the parameter
+        quantiles names.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -765,6 +770,9 @@ class ExtraTrees(Estimator):
     class_weight : "none", "balanced", default "none"
         balanced: every class gets the same total weight. Also:
         auto_class_weights.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     seed : int, default 0
         Seed of all random choices. The same seed, data and parameters give the
         same model whatever the number of threads. Range: [0,
@@ -809,6 +817,8 @@ class ExtraTrees(Estimator):
     ----------------
     value (rows): The predicted number.
     proba (rows, classes): The probability of each class.
+    quantiles (rows, quantiles): The quantiles of the target that the parameter
+        quantiles names.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -2219,6 +2229,9 @@ class RandomForest(Estimator):
     class_weight : "none", "balanced", default "none"
         balanced: every class gets the same total weight. Also:
         auto_class_weights.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     seed : int, default 0
         Seed of all random choices. The same seed, data and parameters give the
         same model whatever the number of threads. Range: [0,
@@ -2263,6 +2276,8 @@ class RandomForest(Estimator):
     ----------------
     value (rows): The predicted number.
     proba (rows, classes): The probability of each class.
+    quantiles (rows, quantiles): The quantiles of the target that the parameter
+        quantiles names.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model

@@ -534,6 +534,9 @@ class DecisionTreeClassifier(LibmlClassifier):
         third, all, a share below 1, or a number. auto: for forests sqrt for
         classes and third for numbers; for a single tree all. Also: mtry,
         feature_fraction_bynode, colsample_bynode.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -576,6 +579,7 @@ class DecisionTreeClassifier(LibmlClassifier):
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         max_features='auto',
+        quantiles=None,
         categorical=None,
         unseen='missing',
         class_weight=None,
@@ -591,6 +595,7 @@ class DecisionTreeClassifier(LibmlClassifier):
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.max_features = max_features
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.class_weight = class_weight
@@ -661,6 +666,9 @@ class DecisionTreeRegressor(LibmlRegressor):
         third, all, a share below 1, or a number. auto: for forests sqrt for
         classes and third for numbers; for a single tree all. Also: mtry,
         feature_fraction_bynode, colsample_bynode.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -699,6 +707,7 @@ class DecisionTreeRegressor(LibmlRegressor):
         min_impurity_decrease=0.0,
         ccp_alpha=0.0,
         max_features='auto',
+        quantiles=None,
         categorical=None,
         unseen='missing',
         random_state=None,
@@ -713,6 +722,7 @@ class DecisionTreeRegressor(LibmlRegressor):
         self.min_impurity_decrease = min_impurity_decrease
         self.ccp_alpha = ccp_alpha
         self.max_features = max_features
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
@@ -942,6 +952,9 @@ class ExtraTreesClassifier(LibmlClassifier):
         Whether each row is predicted by the trees that did not draw it: the
         attributes oob_score and oob_prediction. Used when bootstrap == true.
         Also: oob.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -988,6 +1001,7 @@ class ExtraTreesClassifier(LibmlClassifier):
         bootstrap=False,
         max_samples=1.0,
         oob_score=False,
+        quantiles=None,
         categorical=None,
         unseen='missing',
         class_weight=None,
@@ -1007,6 +1021,7 @@ class ExtraTreesClassifier(LibmlClassifier):
         self.bootstrap = bootstrap
         self.max_samples = max_samples
         self.oob_score = oob_score
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.class_weight = class_weight
@@ -1088,6 +1103,9 @@ class ExtraTreesRegressor(LibmlRegressor):
         Whether each row is predicted by the trees that did not draw it: the
         attributes oob_score and oob_prediction. Used when bootstrap == true.
         Also: oob.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -1130,6 +1148,7 @@ class ExtraTreesRegressor(LibmlRegressor):
         bootstrap=False,
         max_samples=1.0,
         oob_score=False,
+        quantiles=None,
         categorical=None,
         unseen='missing',
         random_state=None,
@@ -1148,6 +1167,7 @@ class ExtraTreesRegressor(LibmlRegressor):
         self.bootstrap = bootstrap
         self.max_samples = max_samples
         self.oob_score = oob_score
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
@@ -3290,6 +3310,9 @@ class RandomForestClassifier(LibmlClassifier):
         Whether each row is predicted by the trees that did not draw it: the
         attributes oob_score and oob_prediction. Used when bootstrap == true.
         Also: oob.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -3347,6 +3370,7 @@ class RandomForestClassifier(LibmlClassifier):
         bootstrap=True,
         max_samples=1.0,
         oob_score=False,
+        quantiles=None,
         categorical=None,
         unseen='missing',
         class_weight=None,
@@ -3366,6 +3390,7 @@ class RandomForestClassifier(LibmlClassifier):
         self.bootstrap = bootstrap
         self.max_samples = max_samples
         self.oob_score = oob_score
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.class_weight = class_weight
@@ -3448,6 +3473,9 @@ class RandomForestRegressor(LibmlRegressor):
         Whether each row is predicted by the trees that did not draw it: the
         attributes oob_score and oob_prediction. Used when bootstrap == true.
         Also: oob.
+    quantiles : float list
+        Quantiles of a numeric target that the kind quantiles predicts: the leaves
+        then keep the targets of their rows.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -3501,6 +3529,7 @@ class RandomForestRegressor(LibmlRegressor):
         bootstrap=True,
         max_samples=1.0,
         oob_score=False,
+        quantiles=None,
         categorical=None,
         unseen='missing',
         random_state=None,
@@ -3519,6 +3548,7 @@ class RandomForestRegressor(LibmlRegressor):
         self.bootstrap = bootstrap
         self.max_samples = max_samples
         self.oob_score = oob_score
+        self.quantiles = quantiles
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state

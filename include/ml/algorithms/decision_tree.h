@@ -131,6 +131,16 @@ static inline ML_CHECK ml_status ml_decision_tree_set_class_weight(
 }
 
 /**
+ * Quantiles of a numeric target that the kind quantiles predicts: the leaves then
+ * keep the targets of their rows. Several with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_decision_tree_set_quantiles(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "quantiles", value, error);
+}
+
+/**
  * Seed of all random choices. The same seed, data and parameters give the same model
  * whatever the number of threads. Default 0; range [0, 9223372036854775807].
  */

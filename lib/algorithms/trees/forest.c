@@ -93,8 +93,9 @@
     }
 
 static const mli_param tree_params[] = {
-    SHAPE("log [1, 100]"), CCP,          MAX_FEATURES("auto", NULL), CLASS_WEIGHT,
-    MLI_PARAM_SEED,        MLI_PARAM_END};
+    SHAPE("log [1, 100]"), CCP,       MAX_FEATURES("auto", NULL),
+    CLASS_WEIGHT,          QUANTILES, MLI_PARAM_SEED,
+    MLI_PARAM_END};
 static const mli_param forest_params[] = {
     N_TREES,
     MAX_FEATURES("auto", "{sqrt, log2, third, 0.5, all}"),

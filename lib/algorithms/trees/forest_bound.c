@@ -63,10 +63,10 @@ static int64_t open_buckets(buckets *b, const mli_forest_split *best)
 {
     const mli_forest_search *a = b->a;
     double edge[MOST + 1], least = best->num > 0 ? best->num / best->den : 0;
+    int plain = a->options->min_leaf == 1 && !(a->min_weight > 0);
     int64_t rows = 0;
     for (int64_t k = 0; k <= b->n; k++) edge[k] = quality(a, b->w[k], b->s[k]);
-    for (int64_t k = 1; a->options->min_leaf == 1 && k < b->n; k++)
-        least = edge[k] > least ? edge[k] : least;
+    for (int64_t k = 1; plain && k < b->n; k++) least = edge[k] > least ? edge[k] : least;
     least *= 1 - 1e-9;
     for (int64_t k = 0; k < b->n; k++) {
         double w = b->w[k + 1] - b->w[k], s = b->s[k + 1] - b->s[k];
@@ -121,6 +121,7 @@ static void scan(const buckets *b, int32_t feature, const uint64_t *e, int64_t n
         double d = s * W - S * w, den = w * (W - w);
         if (!(d * d * best->den > best->num * den) || !(den > 0)) continue;
         if (rows < least || a->n - rows < least) continue;
+        if (w < a->min_weight || W - w < a->min_weight) continue;
         best->num = d * d;
         best->den = den;
         best->feature = feature;
