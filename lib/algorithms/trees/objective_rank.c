@@ -81,9 +81,10 @@ typedef struct ranking {
     const mli_targets *t;
     const double *score;
     float *gh;
-    int64_t most;    /* rows of the largest group */
-    place *places;   /* [slots * most] */
-    double *scratch; /* [slots * 4 * most] */
+    int64_t most;     /* rows of the largest group */
+    place *places;    /* [slots * most] */
+    double *scratch;  /* [slots * 5 * most] */
+    double *discount; /* [most] by position */
 } ranking;
 
 /* One group in the order of its scores. */
@@ -93,13 +94,9 @@ typedef struct group {
     place *at;      /* [n] */
     double *lambda; /* [2 * n] gradient and hessian by position */
     double *hits;   /* [n] average precision: sums of 1 / position over relevant rows */
+    double *gain;   /* [n] by position; of the plain relevance where that decides */
     double ideal;   /* DCG, or number of relevant rows */
 } group;
-
-static double relevance(const group *g, int64_t position)
-{
-    return g->r->t->y[g->at[position].row];
-}
 
 /* Change of the average precision, times the number of relevant rows, when positions i <
  * j change places. count[k]: relevant rows up to k. */
@@ -107,7 +104,7 @@ static double precision_change(const group *g, const double *count, int64_t i, i
 {
     double between = g->hits[j - 1] - g->hits[i];
     double pi = (double)i + 1, pj = (double)j + 1;
-    if (relevance(g, i) > 0) return count[i] / pi + between - count[j] / pj;
+    if (g->gain[i] > 0) return count[i] / pi + between - count[j] / pj;
     return (count[i] + 1) / pi + between - count[j] / pj;
 }
 
@@ -116,17 +113,16 @@ static double change(const group *g, const double *count, int64_t i, int64_t j)
     if (g->r->o->kind == MLI_RANK_PAIRWISE) return 1;
     if (g->r->o->kind == MLI_RANK_MAP)
         return fabs(precision_change(g, count, i, j)) / g->ideal;
-    double gains = gain_of(relevance(g, i)) - gain_of(relevance(g, j));
-    return fabs(gains * (discount(i) - discount(j))) / g->ideal;
+    const double *d = g->r->discount;
+    return fabs((g->gain[i] - g->gain[j]) * (d[i] - d[j])) / g->ideal;
 }
 
 /* Adds a pair; returns the size of its gradient. */
 static double add_pair(const group *g, const double *count, int64_t i, int64_t j,
                        double spread)
 {
-    int map = g->r->o->kind == MLI_RANK_MAP;
-    double yi = relevance(g, i), yj = relevance(g, j);
-    if (map ? (yi > 0) == (yj > 0) : yi == yj) return 0;
+    double yi = g->gain[i], yj = g->gain[j];
+    if (yi == yj) return 0;
     int64_t high = yi > yj ? i : j, low = yi > yj ? j : i;
     double difference = g->at[high].score - g->at[low].score;
     double weight = change(g, count, i, j);
@@ -140,18 +136,29 @@ static double add_pair(const group *g, const double *count, int64_t i, int64_t j
     return 2 * weight * p;
 }
 
+/* DCG of the best order, by counting: relevances are small whole numbers. */
+static double ideal_of(const group *g)
+{
+    const double *y = g->r->t->y + g->first;
+    int64_t count[MOST_RELEVANCE + 1] = {0}, at = 0;
+    double sum = 0;
+    for (int64_t i = 0; i < g->n; i++) count[(int32_t)y[i]]++;
+    for (int32_t k = MOST_RELEVANCE; k > 0; k--)
+        for (int64_t c = count[k]; c > 0 && at < g->r->o->truncate; c--)
+            sum += ((double)(UINT32_C(1) << k) - 1) * g->r->discount[at++];
+    return sum;
+}
+
 /* Sums for average precision, and `ideal`. */
-static void prepare(group *g, double *scratch, double *count)
+static void prepare(group *g, double *count)
 {
     const mli_objective *o = g->r->o;
-    const mli_targets *t = g->r->t;
     g->ideal = 1;
-    if (o->kind == MLI_RANK_NDCG)
-        g->ideal = ideal_dcg(t->y + g->first, g->n, o->truncate, scratch);
+    if (o->kind == MLI_RANK_NDCG) g->ideal = ideal_of(g);
     if (o->kind != MLI_RANK_MAP) return;
     double relevant = 0, sum = 0;
     for (int64_t i = 0; i < g->n; i++) {
-        if (relevance(g, i) > 0) {
+        if (g->gain[i] > 0) {
             relevant++;
             sum += 1 / ((double)i + 1);
         }
@@ -178,9 +185,14 @@ static void rank_group(const ranking *r, int64_t k, place *at, double *scratch)
     g.n = r->t->group[k + 1] - g.first;
     g.hits = scratch + 2 * r->most;
     double *count = scratch + 3 * r->most;
+    g.gain = scratch + 4 * r->most;
     for (int64_t i = 0; i < g.n; i++) at[i] = (place){r->score[g.first + i], g.first + i};
     qsort(at, (size_t)g.n, sizeof *at, by_score);
-    prepare(&g, scratch, count);
+    for (int64_t i = 0; i < g.n; i++) {
+        double y = r->t->y[at[i].row];
+        g.gain[i] = r->o->kind == MLI_RANK_MAP ? y > 0 : gain_of(y);
+    }
+    prepare(&g, count);
     memset(g.lambda, 0, 2 * (size_t)g.n * sizeof *g.lambda);
     double spread = at[0].score - at[g.n - 1].score, sum = 0;
     int64_t most = r->o->truncate < g.n - 1 ? r->o->truncate : g.n - 1;
@@ -199,7 +211,7 @@ static void rank_task(void *arg, int64_t task, int32_t slot)
     if (end > r->t->n_groups) end = r->t->n_groups;
     for (int64_t k = task * GROUPS_PER_TASK; k < end; k++)
         rank_group(r, k, r->places + (int64_t)slot * r->most,
-                   r->scratch + (int64_t)slot * 4 * r->most);
+                   r->scratch + (int64_t)slot * 5 * r->most);
 }
 
 ml_status mli_rank_gradients(ml_context *ctx, const mli_objective *o,
@@ -211,13 +223,16 @@ ml_status mli_rank_gradients(ml_context *ctx, const mli_objective *o,
         if (t->group[k + 1] - t->group[k] > r.most)
             r.most = t->group[k + 1] - t->group[k];
     r.places = mli_alloc_vec(ctx, mli_slots(ctx) * r.most, sizeof *r.places);
-    r.scratch = mli_alloc_vec(ctx, mli_slots(ctx) * 4 * r.most, sizeof *r.scratch);
-    if (r.places && r.scratch)
+    r.scratch = mli_alloc_vec(ctx, mli_slots(ctx) * 5 * r.most, sizeof *r.scratch);
+    r.discount = mli_alloc_vec(ctx, r.most, sizeof *r.discount);
+    for (int64_t i = 0; r.discount && i < r.most; i++) r.discount[i] = discount(i);
+    int ok = r.places && r.scratch && r.discount;
+    if (ok)
         mli_parallel(ctx, mli_task_count(t->n_groups, GROUPS_PER_TASK), rank_task, &r);
-    ml_status status = r.places && r.scratch ? ML_OK : mli_nomem(err);
     mli_free(ctx, r.places);
     mli_free(ctx, r.scratch);
-    return status;
+    mli_free(ctx, r.discount);
+    return ok ? ML_OK : mli_nomem(err);
 }
 
 /* ---- metrics ---- */
