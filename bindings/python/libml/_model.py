@@ -279,7 +279,7 @@ class Predictor(Handle):
     array([2., 2.])
     """
 
-    __slots__ = ("_lock", "_single", "_row", "_out", "_inputs", "_outputs", "_shape",
+    __slots__ = ("_lock", "_single", "_fast", "_inputs", "_outputs",
                  "_error", "_names", "kind")
     _kind = "ml_predictor"
 
@@ -300,7 +300,6 @@ class Predictor(Handle):
         """The buffers and the frozen call of `row`."""
         n, m = self._inputs, self._outputs
         np = numpy()
-        self._shape = (n,)
         memory = (ctypes.c_double * max(n, 1))()
         out = (ctypes.c_double * max(m, 1))()
         self._error = lib.ml_error_new()
@@ -311,10 +310,9 @@ class Predictor(Handle):
             ctypes.c_int32(_native.ML_DTYPE_F64), ctypes.c_int64(1), ctypes.c_int64(n), out,
             self._error)
         if np is not None:
-            self._row = np.frombuffer(memory, np.float64)[:n]
-            self._out = out if m == 1 else np.frombuffer(out, np.float64)[:m]
-        else:
-            self._row, self._out = memory, out
+            memory = np.frombuffer(memory, np.float64)[:n]
+            out = out if m == 1 else np.frombuffer(out, np.float64)[:m]
+        self._fast = _row_function(self._lock, n, memory, self._single, self._error, out, m)
 
     @property
     def outputs(self):
@@ -406,20 +404,7 @@ class Predictor(Handle):
 
         NaN is a missing value; a category is given by its code (see `code`).
         """
-        buffer = self._row
-        with self._lock:
-            try:
-                if row.shape != self._shape:
-                    raise _wrong_row(row.shape, self._inputs)
-            except AttributeError:
-                if len(row) != len(buffer):
-                    raise _wrong_row((len(row),), self._inputs) from None
-            buffer[:] = row
-            if self._single():
-                raise_error(self._error)
-            if self._outputs == 1:
-                return self._out[0]
-            return self._out.copy() if hasattr(self._out, "copy") else list(self._out)
+        return self._fast(row)
 
     def code(self, name, text):
         """The number that stands for a category in plain rows; NaN for a missing or unseen
@@ -432,7 +417,7 @@ class Predictor(Handle):
 
     def close(self):
         """Lets go of the memory. The model stays valid."""
-        self._single = _closed
+        self._single = self._fast = _closed
         super().close()
 
     def __repr__(self):
@@ -442,7 +427,31 @@ class Predictor(Handle):
                f"{self._outputs} outputs>"
 
 
-def _closed():
+def _row_function(lock, inputs, buffer, single, error, out, outputs):
+    """What `row` does, without a look at any attribute: these cost more than the row."""
+    shape = (inputs,)
+    result = getattr(out, "copy", None) or (lambda: list(out))
+    if outputs == 1:
+        def result():
+            return out[0]
+
+    def predict(row):
+        with lock:
+            try:
+                if row.shape != shape:
+                    raise _wrong_row(row.shape, inputs)
+            except AttributeError:
+                if len(row) != inputs:
+                    raise _wrong_row((len(row),), inputs) from None
+            buffer[:] = row
+            if single():
+                raise_error(error)
+            return result()
+
+    return predict
+
+
+def _closed(*args):
     raise ClosedError("this Predictor is closed")
 
 
