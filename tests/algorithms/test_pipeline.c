@@ -171,7 +171,10 @@ START_TEST(equals_its_steps)
 {
     ctx = test_context(2);
     ml_table *t = housing();
-    if (!t) SKIP("the shared data are not there");
+    if (!t) {
+        ml_context_free(ctx);
+        SKIP("the shared data are not there");
+    }
     ml_estimator *e = estimator(spec), *step = NULL;
     ml_model *m = NULL;
     ml_table *at = t;

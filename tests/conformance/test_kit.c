@@ -400,16 +400,29 @@ static ml_status life_cycle(failing_alloc *f, const subject *s)
     return st;
 }
 
-START_TEST(out_of_memory_anywhere)
+/* `transformers`: these, or the others. */
+static void run_out_of_memory(int transformers)
 {
     ml_context *ctx = test_context(1);
     failing_alloc f = {0};
     EACH_SUBJECT(ctx, s)
     {
+        if (s->transformer != transformers) continue;
         if (s->classes == 3) continue; /* the same paths as two classes, for time */
         OUT_OF_MEMORY_LOOP(f, life_cycle(&f, s));
     }
     ml_context_free(ctx);
+}
+
+START_TEST(out_of_memory_anywhere)
+{
+    run_out_of_memory(0);
+}
+END_TEST
+
+START_TEST(out_of_memory_in_transformers)
+{
+    run_out_of_memory(1);
 }
 END_TEST
 
@@ -417,4 +430,5 @@ TEST_MAIN("conformance/kit", schemas_are_sane, tuning_ranges_are_legal,
           predictions_have_their_shapes, single_rows_equal_the_batch,
           saving_keeps_everything, threads_do_not_change_the_model, extreme_tables,
           prediction_checks_the_table, progress_never_falls_and_can_stop,
-          cancelled_before_it_began, out_of_memory_anywhere)
+          cancelled_before_it_began, out_of_memory_anywhere,
+          out_of_memory_in_transformers)

@@ -31,7 +31,9 @@ def call(*args, stdin=None, env=None):
 
 
 def algorithms():
-    return [a["name"] for a in json.loads(call("algorithms", "--json").stdout)]
+    """Those that predict by themselves: no transformers, nothing made of parts."""
+    schemas = json.loads(call("schema").stdout)["schemas"]
+    return [s["name"] for s in schemas if s.get("tasks") and "transform" not in s["tasks"]]
 
 
 class Command(unittest.TestCase):
@@ -274,6 +276,32 @@ class Command(unittest.TestCase):
             done = subprocess.run(f"'{LIBML}' schema > /dev/full", shell=True, text=True,
                                   stderr=subprocess.PIPE)
             self.assertEqual(done.returncode, 1)
+
+    def test_run_a_pipeline(self):
+        spec = self.file("spec.yaml", "run:\n  data: data.csv\n  holdout: 0.3\n"
+                                      "  output: p.ml\ntarget: y\nignore: [price]\nsteps:\n"
+                                      "  - one_hot_encoder\n  - scale: standard_scaler\n"
+                                      "  - model:\n      algorithm: gbdt\n"
+                                      "      n_trees: 10\n      min_data_in_leaf: 5\n")
+        done = call("run", spec)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("roc_auc", done.stdout)
+        done = call("predict", self.folder / "p.ml", self.data, "-k", "class")
+        self.assertEqual(len(done.stdout.splitlines()), 301, done.stderr)
+        spec.write_text(spec.read_text().replace("n_trees", "n_treees"))
+        self.refused(call("run", spec), "line 12, column 17", "n_trees")
+        spec.write_text(spec.read_text().replace("holdout", "hold"))
+        self.refused(call("run", spec), "run.hold", "holdout")
+
+    def test_json_schema(self):
+        schema = json.loads(call("schema", "--json-schema").stdout)
+        names = schema["definitions"]["name"]["enum"]
+        self.assertTrue({"gbdt", "imputer", "pipeline"} <= set(names))
+        rate = schema["definitions"]["gbdt"]["properties"]["learning_rate"]
+        self.assertEqual((rate["type"], rate["exclusiveMinimum"], rate["maximum"]),
+                         ("number", 0, 1))
+        self.assertEqual(schema["definitions"]["imputer"]["properties"]["strategy"]["enum"],
+                         ["mean", "median", "mode", "constant"])
 
     def test_interrupt_keeps_the_best(self):
         if "gbdt" not in algorithms():

@@ -46,6 +46,7 @@ enum {
     OPT_CSV,
     OPT_ID,
     OPT_VERIFY,
+    OPT_JSON_SCHEMA,
     OPT_TO,
     OPT_NAME,
     OPT_METHOD,
@@ -135,5 +136,6 @@ int cmd_version(app *a);
 int cmd_completion(app *a);
 int cmd_manual(app *a);
 int cmd_schema(app *a);
+int cmd_json_schema(app *a);
 
 #endif

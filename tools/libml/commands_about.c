@@ -112,6 +112,7 @@ int cmd_manual(app *a)
 
 int cmd_schema(app *a)
 {
+    if (flag(a, OPT_JSON_SCHEMA)) return cmd_json_schema(a);
     printf("{\"version\": \"%s\", \"schemas\": [\n", ml_version());
     for (int64_t i = 0; i < ml_schema_total(a->ctx); i++) {
         ml_schema *s = NULL;

@@ -33,6 +33,8 @@ const option all_options[] = {
     {OPT_STUDY, 0, "study", "KEY=VALUE", "set an option of the study; may be repeated"},
     {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
     {OPT_ID, 0, "id", "COL", "copy this column of the data into the result"},
+    {OPT_JSON_SCHEMA, 0, "json-schema", NULL,
+     "print a JSON Schema of the files of `libml run`, for editors"},
     {OPT_VERIFY, 0, "verify", NULL, "check the checksum of the model file"},
     {OPT_TO, 0, "to", "FORMAT", "libml, c, xgboost, onnx or lightgbm"},
     {OPT_NAME, 0, "name", "NAME", "what names in C source begin with (default model)"},
@@ -66,6 +68,7 @@ static const int convert_options[] = {OPT_TO,    OPT_NAME, OPT_TARGET, OPT_VERIF
 static const int profile_options[] = {OPT_REPORT, OPT_OUTPUT, COMMON};
 static const int plain_options[] = {OPT_JSON, OPT_HELP, -1};
 static const int help_option[] = {OPT_HELP, -1};
+static const int schema_options[] = {OPT_JSON_SCHEMA, OPT_HELP, -1};
 
 const command commands[] = {
     {"train", "DATA", "fit a model to a CSV file",
@@ -131,7 +134,7 @@ const command commands[] = {
      help_option, 0, 0, cmd_manual},
     {"schema", "", "print all schemas as JSON",
      "The schemas of all algorithms, option sets and metrics: the input of generators.",
-     help_option, 0, 0, cmd_schema},
+     schema_options, 0, 0, cmd_schema},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL}};
 
 const command *command_find(const char *name)
