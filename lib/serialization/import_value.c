@@ -76,8 +76,8 @@ static int all_numbers(const mli_item *items, int64_t n)
 
 int mli_doc_close(mli_doc *d, int64_t first, mli_item *out)
 {
-    const mli_item *from = d->stack + first;
     int64_t n = d->n_stack - first;
+    const mli_item *from = n > 0 ? d->stack + first : NULL;
     out->n = n;
     d->n_stack = first;
     if (out->type == MLI_V_ARRAY && all_numbers(from, n)) {

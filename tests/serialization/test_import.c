@@ -239,8 +239,7 @@ START_TEST(shared_onnx)
                       1065.0};
     double want = 0.014516592025756836;
     matrix rows = {1, 13, row}, expected = {1, 1, &want};
-    assert_close("xgboost_regressor_tree", predict_rows(m, "value", rows), expected,
-                 1e-6);
+    check_rows("xgboost_regressor_tree", m, "value", rows, expected, 1e-6);
     ml_model_free(m);
     static const char *const linear[][2] = {{"linear_regressor", "value"},
                                             {"linear_classifier", "proba"}};
