@@ -282,8 +282,8 @@ static ml_status read_head(lgb *l)
              version && version->value_size < 16 ? (int)version->value_size : 0,
              version ? version->value : "");
     ml_status s = whole(l, "max_feature_idx", -1, 0, 16777215, &last);
-    if (!s) s = whole(l, "num_class", -1, 1, 1000000, &classes);
-    if (!s) s = whole(l, "num_tree_per_iteration", classes, 1, 1000000, &per_round);
+    if (!s) s = whole(l, "num_class", -1, 1, 65536, &classes);
+    if (!s) s = whole(l, "num_tree_per_iteration", classes, 1, 65536, &per_round);
     if (!s && per_round != classes)
         s = fail(l, ML_E_UNSUPPORTED, "num_tree_per_iteration", "is not num_class");
     if (!s) s = read_objective(l, classes);

@@ -117,7 +117,7 @@ static ml_status read_objective(xgb *x)
                           im->err);
     if (!s)
         s = mli_item_whole(params, "learner.learner_model_param", "num_class", 0, 0,
-                           1000000, &classes, im->err);
+                           65536, &classes, im->err);
     if (!s)
         s = mli_item_whole(params, "learner.learner_model_param", "num_target", 1, 0,
                            1000000, &targets, im->err);
