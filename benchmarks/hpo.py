@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Regret of samplers on functions whose optimum is known, libml beside Optuna.
+
+A row is the median over seeds of best score so far minus the optimum, after 25, 50 and all
+trials, and the time of the last ask (median) and of all (mean). Optuna runs where it is
+installed, its "gp" where torch is.
+Usage: benchmarks/hpo.py [--samplers libml:gp,libml:tpe,optuna:tpe] [--functions branin,...]
+                         [--seeds 21] [--trials 100]
+"""
+
+import argparse
+import math
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bindings" / "python"))
+
+
+def branin(p):
+    x, y = p["x"], p["y"]
+    return ((y - 5.1 / (4 * math.pi ** 2) * x * x + 5 / math.pi * x - 6) ** 2
+            + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
+
+
+A = [[10, 3, 17, 3.5, 1.7, 8], [.05, 10, 17, .1, 8, 14], [3, 3.5, 1.7, 10, 17, 8],
+     [17, 8, .05, 10, .1, 14]]
+P = [[1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
+     [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381]]
+
+
+def hartmann6(p):
+    return -sum(a * math.exp(-sum(A[i][j] * (p[f"x{j}"] - P[i][j] * 1e-4) ** 2
+                                  for j in range(6)))
+                for i, a in enumerate([1, 1.2, 3, 3.2]))
+
+
+def ackley(p):
+    x = [p[f"x{j}"] for j in range(5)]
+    return (-20 * math.exp(-.2 * math.sqrt(sum(v * v for v in x) / 5))
+            - math.exp(sum(math.cos(2 * math.pi * v) for v in x) / 5) + 20 + math.e)
+
+
+def rosenbrock(p):
+    x = [p[f"x{j}"] for j in range(4)]
+    return math.log1p(sum(100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
+                          for i in range(3)))
+
+
+def mixed(p):
+    """Categories, integers, a logarithm."""
+    kind = {"a": 0., "b": .3, "c": .8, "d": 1.2}[p["kind"]]
+    r = math.log10(p["rate"])
+    return (kind + (r + 2.3) ** 2 * (1 + .5 * (p["kind"] == "b")) + .02 * (p["k"] - 7) ** 2
+            + (0.3 if p["flag"] == "on" else 0) * (1 + r / 4) + (p["z"] - .3) ** 2)
+
+
+def conditional(p):
+    """A tree of choices; its best branch looks bad at first."""
+    if p["model"] == "svm":
+        c = math.log10(p["c"])
+        if p["kernel"] == "rbf":
+            return .1 + .05 * (c - 1) ** 2 + .08 * (math.log10(p["gamma"]) + 2) ** 2
+        return .35 + .04 * (c + .5) ** 2
+    if p["model"] == "forest":
+        return .16 + .0004 * (p["depth"] - 12) ** 2 + .15 * (p["features"] - .35) ** 2
+    return .3 + .02 * abs(p["neighbors"] - 9) ** .8
+
+
+# name, low, high, "log", condition; or name, levels, condition
+FUNCTIONS = {
+    "branin": ([("x", -5., 10.), ("y", 0., 15.)], branin, 0.39788735772973816),
+    "hartmann6": ([(f"x{j}", 0., 1.) for j in range(6)], hartmann6, -3.32236801141551),
+    "ackley5": ([(f"x{j}", -32.768, 35.868) for j in range(5)], ackley, 0.),
+    "rosenbrock4": ([(f"x{j}", -2., 2.) for j in range(4)], rosenbrock, 0.),
+    "mixed": ([("kind", ["a", "b", "c", "d"]), ("k", 1, 20), ("rate", 1e-5, 1., "log"),
+               ("flag", ["off", "on"]), ("z", 0., 1.)], mixed, 0.),
+    "conditional": ([("model", ["svm", "forest", "knn"]),
+                     ("c", 1e-3, 1e3, "log", "model == svm"),
+                     ("kernel", ["linear", "rbf"], "model == svm"),
+                     ("gamma", 1e-5, 10., "log", "kernel == rbf"),
+                     ("depth", 1, 40, "", "model == forest"),
+                     ("features", .05, 1., "", "model == forest"),
+                     ("neighbors", 1, 60, "", "model == knn")], conditional, 0.1),
+}
+
+
+def condition_of(entry):
+    at = 2 if isinstance(entry[1], list) else 4
+    return entry[at] if len(entry) > at else ""
+
+
+def is_log(entry):
+    return not isinstance(entry[1], list) and len(entry) > 3 and entry[3] == "log"
+
+
+def space_text(space):
+    lines = []
+    for e in space:
+        values = "{%s}" % ", ".join(e[1]) if isinstance(e[1], list) else f"[{e[1]}, {e[2]}]"
+        condition = condition_of(e)
+        lines.append(f"{e[0]}: {'log ' if is_log(e) else ''}{values}"
+                     + (f" if {condition}" if condition else ""))
+    return "\n".join(lines)
+
+
+class Libml:
+    def __init__(self, sampler, space, seed):
+        import libml
+        self.study = libml.Study(libml.Baseline(), space=space_text(space), sampler=sampler,
+                                 seed=seed)
+
+    def ask(self):
+        return self.study.ask()
+
+    def tell(self, trial, score):
+        self.study.tell(trial, score)
+
+
+class Optuna:
+    def __init__(self, sampler, space, seed):
+        import optuna
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        made = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler,
+                "random": optuna.samplers.RandomSampler}[sampler](seed=seed)
+        self.study, self.space = optuna.create_study(sampler=made), space
+
+    def ask(self):
+        trial, p = self.study.ask(), {}
+        for e in self.space:
+            if condition_of(e):
+                name, value = condition_of(e).split(" == ")
+                if p.get(name) != value:
+                    continue
+            if isinstance(e[1], list):
+                p[e[0]] = trial.suggest_categorical(e[0], e[1])
+            elif isinstance(e[1], int):
+                p[e[0]] = trial.suggest_int(e[0], e[1], e[2])
+            else:
+                p[e[0]] = trial.suggest_float(e[0], e[1], e[2], log=is_log(e))
+        return trial, p
+
+    def tell(self, trial, score):
+        self.study.tell(trial, score)
+
+
+def run(system, sampler, name, seed, trials, times):
+    space, function, optimum = FUNCTIONS[name]
+    study = {"libml": Libml, "optuna": Optuna}[system](sampler, space, seed)
+    best, regret = math.inf, []
+    for _ in range(trials):
+        start = time.perf_counter()
+        trial, params = study.ask()
+        times.append(time.perf_counter() - start)
+        score = function(params)
+        study.tell(trial, score)
+        best = min(best, score)
+        regret.append(best - optimum)
+    return regret
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--samplers", default="libml:gp,libml:tpe,optuna:tpe")
+    parser.add_argument("--functions", default=",".join(FUNCTIONS))
+    parser.add_argument("--seeds", type=int, default=21)
+    parser.add_argument("--trials", type=int, default=100)
+    a = parser.parse_args()
+    print(f"| function | sampler | @25 | @50 | @{a.trials} | last ask | mean ask |\n"
+          "|---|---|---|---|---|---|---|")
+    for name in a.functions.split(","):
+        for which in a.samplers.split(","):
+            times = []
+            runs = [run(*which.split(":"), name, seed, a.trials, times)
+                    for seed in range(a.seeds)]
+            at = [statistics.median(r[min(n, a.trials) - 1] for r in runs)
+                  for n in (25, 50, a.trials)]
+            print(f"| {name} | {which} | {at[0]:.4g} | {at[1]:.4g} | {at[2]:.4g} | "
+                  f"{1e3 * statistics.median(times[a.trials - 1::a.trials]):.2f} ms | "
+                  f"{1e3 * statistics.mean(times):.2f} ms |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
