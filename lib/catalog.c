@@ -55,7 +55,6 @@
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
     O(mli_options_explain)                                                               \
-    O(mli_options_export)                                                                \
     O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \
     O(mli_options_predict)                                                               \

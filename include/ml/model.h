@@ -76,35 +76,6 @@ ML_API ML_CHECK ml_status ml_model_save_io(const ml_model *model, const ml_io *i
                                            const ml_params *options, ml_error *error);
 
 /**
- * Writes a model for another system: C source without dependencies, XGBoost, ONNX,
- * LightGBM. What the format cannot say is an error.
- *
- * @param model    the model
- * @param path     the file; without the option format its end says the format
- * @param options  [null] values of "options.export", such as format
- * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_UNSUPPORTED, ML_E_ARGUMENT for an unknown format, ML_E_IO,
- *          ML_E_NAME or ML_E_MEMORY
- * @since 0.1
- */
-ML_API ML_CHECK ml_status ml_model_export_file(const ml_model *model, const char *path,
-                                               const ml_params *options,
-                                               ml_error *error);
-
-/**
- * Writes a model for another system to a stream of the host.
- *
- * @param model    the model
- * @param io       the stream, with `write` set
- * @param options  [null] values of "options.export", of which format is needed
- * @param error    [null] details of a failure
- * @returns as ml_model_export_file, with ML_E_CALLBACK instead of ML_E_IO
- * @since 0.1
- */
-ML_API ML_CHECK ml_status ml_model_export_io(const ml_model *model, const ml_io *io,
-                                             const ml_params *options, ml_error *error);
-
-/**
  * Takes one more reference.
  *
  * @param model  [null] the model

@@ -1,38 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * export.c: which format, and writing the file.
+ * export.c: which format, and its text.
  */
 #include "serialization/export.h"
-#include "core/file.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const mli_param export_params[] = {
-    {"format", "to", ML_PARAM_STR, 0, "auto", "{auto, c, xgboost, onnx, lightgbm}", NULL,
-     NULL,
-     "What to write: C source, a model of XGBoost (JSON), an ONNX graph, or a model of "
-     "LightGBM (text). auto: by the end of the file's name: .c, .json, .onnx, .txt.",
-     "0.1"},
-    {"name", "prefix", ML_PARAM_STR, 0, "model", NULL, NULL, "format in {auto, c, onnx}",
-     "What the names of functions begin with in C source, and the name of an ONNX graph: "
-     "letters, digits and underscores.",
-     "0.1"},
-    MLI_PARAM_END};
-
-const mli_descriptor mli_options_export = {
-    .name = "options.export",
-    .title = "Exporting a model",
-    .doc =
-        "How ml_model_export_file and ml_model_export_io write a model for another "
-        "system. What a format cannot say is an error: a file that is written predicts "
-        "the same.",
-    .since = "0.1",
-    .sort = MLI_SORT_OPTIONS,
-    .params = export_params,
-};
-
-ml_status mli_export_refuse(const mli_export *x, const char *format, const char *what)
+ml_status mli_export_refuse(const mli_export_job *x, const char *format, const char *what)
 {
     return mli_fail(x->err, ML_E_UNSUPPORTED, "%s cannot express %s", format, what);
 }
@@ -57,7 +32,7 @@ static void *take(char **at, int64_t n, size_t size)
 }
 
 /* Tree t of class k at place t * classes + k, its leaves with the shares of the class. */
-static ml_status expand_forest(mli_export *x)
+static ml_status expand_forest(mli_export_job *x)
 {
     const mli_ensemble from = x->e;
     int64_t k_n = x->inputs->classes.n, shape[2] = {-1, k_n};
@@ -112,7 +87,7 @@ static ml_status expand_forest(mli_export *x)
     return ML_OK;
 }
 
-ml_status mli_export_open(mli_export *x, const char *format)
+ml_status mli_export_open(mli_export_job *x, const char *format)
 {
     const ml_model *m = x->model;
     const char *name = m->algorithm->head.name;
@@ -131,7 +106,7 @@ ml_status mli_export_open(mli_export *x, const char *format)
     return forest && classes > 2 ? expand_forest(x) : ML_OK;
 }
 
-static ml_status write_format(mli_export *x, int format)
+static ml_status write_format(mli_export_job *x, int format)
 {
     ml_status s = mli_model_check(x->model, x->err);
     if (s) return s;
@@ -162,21 +137,15 @@ static int ends_with(const char *path, const char *end)
     return n >= m && mli_same_word(path + n - m, end);
 }
 
-static ml_status find_format(const ml_params *p, const char *path, int *out,
-                             ml_error *err)
+int mli_export_format(const ml_params *options, const char *path)
 {
-    int given = mli_get_enum(p, "format", "auto," MLI_EXPORT_FORMATS);
-    *out = given - 1;
-    if (given > 0) return ML_OK;
-    if (ends_with(path, ".c")) *out = MLI_EXPORT_C;
-    if (ends_with(path, ".json")) *out = MLI_EXPORT_XGBOOST;
-    if (ends_with(path, ".onnx")) *out = MLI_EXPORT_ONNX;
-    if (ends_with(path, ".txt")) *out = MLI_EXPORT_LIGHTGBM;
-    if (*out >= 0) return ML_OK;
-    mli_fail(err, ML_E_ARGUMENT, "the format to export to is not known");
-    mli_error_at(err, ML_E_ARGUMENT, "params.format");
-    return mli_error_hint(err, ML_E_ARGUMENT,
-                          "set format, or let the name end in .c, .json, .onnx or .txt");
+    int given = mli_get_enum(options, "format", "auto,libml," MLI_EXPORT_FORMATS);
+    if (given > 0) return given - 2;
+    if (ends_with(path, ".c")) return MLI_EXPORT_C;
+    if (ends_with(path, ".json")) return MLI_EXPORT_XGBOOST;
+    if (ends_with(path, ".onnx")) return MLI_EXPORT_ONNX;
+    if (ends_with(path, ".txt")) return MLI_EXPORT_LIGHTGBM;
+    return MLI_EXPORT_OWN;
 }
 
 static ml_status check_name(const char *name, ml_error *err)
@@ -191,55 +160,14 @@ static ml_status check_name(const char *name, ml_error *err)
     return mli_error_at(err, ML_E_RANGE, "params.name");
 }
 
-/* ---- writing ---- */
-
-static ml_status send(ml_context *ctx, const mli_str *s, const char *path,
-                      const ml_io *io, ml_error *err)
+ml_status mli_export(const ml_model *m, int format, const char *name, mli_str *out,
+                     ml_error *err)
 {
-    mli_sink *sink = NULL;
-    ml_status status = path ? mli_sink_open(ctx, path, 0, &sink, err)
-                            : mli_sink_open_io(ctx, io, &sink, err);
-    if (status) return status;
-    status = mli_sink_write(sink, s->data, s->size, err);
-    if (!status) return mli_sink_commit(sink, err);
-    mli_sink_abort(sink);
-    return status;
-}
-
-static ml_status export_to(const ml_model *m, const char *path, const ml_io *io,
-                           const ml_params *options, ml_error *err)
-{
-    ml_params *p = NULL;
-    mli_str s;
-    int format = 0;
-    ml_status status = mli_params_resolve(m->ctx, &mli_options_export, options, &p, err);
-    if (status) return status;
-    mli_str_init(&s, m->ctx);
-    mli_export x = {.model = m, .inputs = m->inputs, .s = &s, .err = err};
-    x.name = mli_get_str(p, "name");
-    status = find_format(p, path, &format, err);
-    if (!status) status = check_name(x.name, err);
+    mli_export_job x = {
+        .model = m, .inputs = m->inputs, .s = out, .name = name, .err = err};
+    ml_status status = check_name(name, err);
     if (!status) status = write_format(&x, format);
-    if (!status && s.failed) status = mli_nomem(err);
-    if (!status) status = send(m->ctx, &s, path, io, err);
+    if (!status && out->failed) status = mli_nomem(err);
     mli_free(m->ctx, x.memory);
-    mli_str_free(&s);
-    ml_params_free(p);
     return status;
-}
-
-ml_status ml_model_export_file(const ml_model *model, const char *path,
-                               const ml_params *options, ml_error *error)
-{
-    if (!model) return mli_null(error, "model");
-    if (!path) return mli_null(error, "path");
-    return export_to(model, path, NULL, options, error);
-}
-
-ml_status ml_model_export_io(const ml_model *model, const ml_io *io,
-                             const ml_params *options, ml_error *error)
-{
-    if (!model) return mli_null(error, "model");
-    if (!io) return mli_null(error, "io");
-    return export_to(model, NULL, io, options, error);
 }

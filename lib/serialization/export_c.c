@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-static void write_ints(mli_export *x, const char *type, const char *field, int64_t n,
+static void write_ints(mli_export_job *x, const char *type, const char *field, int64_t n,
                        int64_t (*get)(const mli_ensemble *e, int64_t i))
 {
     mli_str_printf(x->s, "static const %s %s_%s[] = {", type, x->name, field);
@@ -47,7 +47,7 @@ static int64_t get_zero(const mli_ensemble *e, int64_t j)
 }
 
 /* Threshold or leaf value, first child in the array, feature, set, flags. */
-static void write_nodes(mli_export *x)
+static void write_nodes(mli_export_job *x)
 {
     const mli_ensemble *e = &x->e;
     mli_str *s = x->s;
@@ -75,7 +75,7 @@ static void write_nodes(mli_export *x)
     mli_str_add(s, "};\n");
 }
 
-static void write_sets(mli_export *x)
+static void write_sets(mli_export_job *x)
 {
     const mli_ensemble *e = &x->e;
     const char *name = x->name;
@@ -102,7 +102,7 @@ static void write_sets(mli_export *x)
         name, name, name, name, name, name, name, name, (long long)e->set_words);
 }
 
-static void write_walk(mli_export *x)
+static void write_walk(mli_export_job *x)
 {
     const char *name = x->name;
     mli_str *s = x->s;
@@ -135,7 +135,7 @@ static void write_walk(mli_export *x)
         name, name, (long long)x->e.n_scores, name);
 }
 
-ml_status mli_export_c(mli_export *x)
+ml_status mli_export_c(mli_export_job *x)
 {
     int64_t outputs = x->inputs->classes.n ? x->inputs->classes.n : 1;
     if (x->e.n_nodes > 2147483647) return mli_export_refuse(x, "C", "so many nodes");

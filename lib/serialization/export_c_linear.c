@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static void write_tables(mli_export *x, const mli_terms *t)
+static void write_tables(mli_export_job *x, const mli_terms *t)
 {
     int64_t entries = 0;
     for (int64_t i = 0; i < t->n_tables; i++)
@@ -29,7 +29,7 @@ static void write_tables(mli_export *x, const mli_terms *t)
     mli_str_add(x->s, "};\n");
 }
 
-static void write_score(mli_export *x, const mli_terms *t)
+static void write_score(mli_export_job *x, const mli_terms *t)
 {
     const char *name = x->name;
     long long k = (long long)t->functions, n = (long long)t->n_features;
@@ -59,7 +59,7 @@ static void write_score(mli_export *x, const mli_terms *t)
     mli_str_add(x->s, "}\n\n");
 }
 
-ml_status mli_export_c_linear(mli_export *x)
+ml_status mli_export_c_linear(mli_export_job *x)
 {
     int64_t classes = x->inputs->classes.n, functions = classes > 2 ? classes : 1;
     mli_terms *t = NULL;

@@ -45,7 +45,7 @@ void mli_c_text(mli_str *s, const char *text, size_t size)
     mli_str_char(s, '"');
 }
 
-void mli_c_doubles(mli_export *x, const char *field, const double *v, int64_t n)
+void mli_c_doubles(mli_export_job *x, const char *field, const double *v, int64_t n)
 {
     mli_str_printf(x->s, "static const double %s_%s[] = {", x->name, field);
     for (int64_t i = 0; i < n; i++) {
@@ -62,7 +62,7 @@ static void text_of(mli_str *s, const mli_dictionary *d, int64_t k)
 }
 
 /* Levels of all categorical inputs, one behind the other, and where each begins. */
-static void write_levels(mli_export *x)
+static void write_levels(mli_export_job *x)
 {
     const mli_inputs *in = x->inputs;
     mli_str *s = x->s;
@@ -104,7 +104,7 @@ static void write_levels(mli_export *x)
         x->name, x->name, x->name, x->name, x->name);
 }
 
-void mli_c_begin(mli_export *x, int64_t n_scores, int64_t n_outputs)
+void mli_c_begin(mli_export_job *x, int64_t n_scores, int64_t n_outputs)
 {
     const mli_inputs *in = x->inputs;
     mli_str *s = x->s;
@@ -161,7 +161,7 @@ static const char softmax[] = "    double top = -INFINITY, sum = 0;\n"
                               "    for (int k = 0; k < N; k++) out[k] /= sum;\n";
 
 /* In the templates N stands for the number of scores, SCALE for the factor. */
-static void write_template(mli_export *x, const char *t, int64_t n)
+static void write_template(mli_export_job *x, const char *t, int64_t n)
 {
     while (*t) {
         if (t[0] == 'N' && t[1] == ';') {
@@ -178,7 +178,7 @@ static void write_template(mli_export *x, const char *t, int64_t n)
     }
 }
 
-void mli_c_link(mli_export *x, int64_t n_scores, int64_t n_outputs)
+void mli_c_link(mli_export_job *x, int64_t n_scores, int64_t n_outputs)
 {
     static const char *const one[MLI_LINK_COUNT] = {
         [MLI_LINK_IDENTITY] = "s",
@@ -202,7 +202,7 @@ void mli_c_link(mli_export *x, int64_t n_scores, int64_t n_outputs)
         mli_str_printf(x->s, "%s;\n    }\n", one[x->link]);
         if (n_scores == 1 && n_outputs == 2)
             mli_str_add(x->s, "    out[1] = out[0] < 0 ? 0 : out[0] > 1 ? 1 : out[0];\n"
-                                "    out[0] = 1 - out[1];\n");
+                              "    out[0] = 1 - out[1];\n");
     }
     mli_str_add(x->s, "}\n");
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct writer {
-    mli_export *x;
+    mli_export_job *x;
     int32_t *number; /* [nodes of the largest tree] among its splits, or its leaves */
     const char *objective;
     double scale; /* of leaf values */
@@ -22,7 +22,7 @@ typedef struct writer {
 
 static ml_status choose_objective(writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     const char *own = mli_get_str(x->model->params, "objective");
     int64_t classes = x->inputs->classes.n;
     int one = x->e.n_scores == 1;
@@ -61,7 +61,7 @@ static int is_set(const mli_ensemble *e, int64_t i)
 }
 
 /* Missing categories must go where unknown ones go. */
-static ml_status check(const mli_export *x)
+static ml_status check(const mli_export_job *x)
 {
     for (int64_t i = 0; i < x->e.n_nodes; i++) {
         if (!is_set(&x->e, i)) continue;
@@ -243,7 +243,7 @@ static void put_tree(const writer *w, int64_t t)
 
 /* ---- head and tail ---- */
 
-static int has_sets(const mli_export *x, int64_t j)
+static int has_sets(const mli_export_job *x, int64_t j)
 {
     return x->inputs->features[j].kind == MLI_CATEGORICAL ||
            (x->e.n_sets && x->e.level_start[j + 1] > x->e.level_start[j]);
@@ -258,7 +258,7 @@ static void put_name(mli_str *s, const char *name)
 
 static void put_head(const writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     mli_str *s = x->s;
     int64_t n = x->e.n_features, k = x->e.n_scores;
     mli_str_printf(s,
@@ -304,7 +304,7 @@ static void put_levels(mli_str *s, const mli_dictionary *d)
  */
 static void put_tail(const writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     mli_str *s = x->s;
     int named = 0, plain = 0, any = 0;
     mli_str_add(s, "end of trees\n\nparameters:\n[categorical_feature: ");
@@ -331,7 +331,7 @@ static void put_tail(const writer *w)
     mli_str_add(s, "]\n");
 }
 
-ml_status mli_export_lightgbm(mli_export *x)
+ml_status mli_export_lightgbm(mli_export_job *x)
 {
     writer w = {.x = x};
     int64_t most = 1;

@@ -75,7 +75,7 @@ typedef struct row {
 } row;
 
 typedef struct writer {
-    mli_export *x;
+    mli_export_job *x;
     ml_context *ctx;
     row *rows;
     int64_t n, capacity;
@@ -266,7 +266,7 @@ enum { PLAIN, SECOND_OF_TWO };
 
 static void put_weights(const writer *w, mli_str *node, const char *what, int how)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     const mli_ensemble *e = &x->e;
     mli_str list[3], weights, a;
     static const char *const ends[] = {"treeids", "nodeids", "ids"};
@@ -386,7 +386,7 @@ static void put_regressor(const writer *w, mli_str *graph, const char *link)
 
 static ml_status put_model(const writer *w, mli_str *graph)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     int64_t classes = x->inputs->classes.n;
     int one = x->e.n_scores == 1;
     const char *links[MLI_LINK_COUNT] = {[MLI_LINK_EXP] = "Exp",
@@ -441,7 +441,7 @@ static void put_opset(const writer *w, mli_str *model, const char *domain, int v
     put_message(model, 8, &opset);
 }
 
-ml_status mli_export_onnx(mli_export *x)
+ml_status mli_export_onnx(mli_export_job *x)
 {
     writer w = {.x = x, .ctx = x->s->ctx};
     mli_str graph;

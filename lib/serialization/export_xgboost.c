@@ -16,7 +16,7 @@
 #include <string.h>
 
 typedef struct writer {
-    mli_export *x;
+    mli_export_job *x;
     int64_t *parent; /* [nodes of the largest tree] */
     const char *objective, *param, *base;
     int64_t classes; /* num_class */
@@ -26,7 +26,7 @@ typedef struct writer {
 
 static ml_status choose_objective(writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     const char *own = mli_get_str(x->model->params, "objective");
     int64_t classes = x->inputs->classes.n;
     int one = x->e.n_scores == 1;
@@ -72,7 +72,7 @@ static ml_status choose_objective(writer *w)
 
 static ml_status check(const writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     for (int64_t j = 0; x->e.zero_missing && j < x->e.n_features; j++)
         if (x->e.zero_missing[j])
             return mli_export_refuse(x, "XGBoost", "zeros that count as missing");
@@ -151,7 +151,7 @@ static void put_feature(const writer *w, int64_t first, int64_t i)
 }
 static void put_condition(const writer *w, int64_t first, int64_t i)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     (void)first;
     if (!x->e.left[i])
         put_number(x->s, float_of(x->e.value[i] * x->scale));
@@ -304,7 +304,7 @@ static void put_trees(const writer *w)
 
 /* ---- features ---- */
 
-static int has_sets(const mli_export *x, int64_t feature)
+static int has_sets(const mli_export_job *x, int64_t feature)
 {
     return x->inputs->features[feature].kind == MLI_CATEGORICAL ||
            (x->e.n_sets && x->e.level_start[feature + 1] > x->e.level_start[feature]);
@@ -325,7 +325,7 @@ static void put_name(mli_str *s, const char *name)
 
 static void put_features(const writer *w)
 {
-    const mli_export *x = w->x;
+    const mli_export_job *x = w->x;
     mli_str_add(x->s, "\"feature_names\": [");
     for (int64_t j = 0; j < x->e.n_features; j++) {
         if (j) mli_str_add(x->s, ", ");
@@ -345,7 +345,7 @@ static int64_t largest_tree(const mli_ensemble *e)
     return n;
 }
 
-ml_status mli_export_xgboost(mli_export *x)
+ml_status mli_export_xgboost(mli_export_job *x)
 {
     writer w = {.x = x};
     mli_str *s = x->s;

@@ -5,20 +5,34 @@
  */
 #include "core/json.h"
 #include "core/sha256.h"
+#include "serialization/export.h"
 #include "serialization/inputs_json.h"
 #include "serialization/modelfile.h"
 
 #include <string.h>
 
+static const mli_param save_params[] = {
+    {"format", "to", ML_PARAM_STR, 0, "auto", "{auto, libml, c, xgboost, onnx, lightgbm}",
+     NULL, NULL,
+     "What to write: a libml model, C source without dependencies, a model of XGBoost "
+     "(JSON), an ONNX graph, or a model of LightGBM (text). auto: by the end of the "
+     "file's name, .c, .json, .onnx or .txt; any other is libml's own.",
+     "0.1"},
+    {"name", "prefix", ML_PARAM_STR, 0, "model", NULL, NULL, "format in {auto, c, onnx}",
+     "What the names of functions begin with in C source, and the name of an ONNX graph: "
+     "letters, digits and underscores.",
+     "0.1"},
+    MLI_PARAM_END};
+
 const mli_descriptor mli_options_save = {
     .name = "options.save",
     .title = "Saving a model",
-    .doc =
-        "How ml_model_save_file and ml_model_save_io write a model. There is nothing to "
-        "choose yet.",
+    .doc = "How ml_model_save_file and ml_model_save_io write a model, for libml or for "
+           "another system. What a format cannot say is an error: a file that is written "
+           "predicts the same.",
     .since = "0.1",
     .sort = MLI_SORT_OPTIONS,
-    .params = (const mli_param[]){MLI_PARAM_END},
+    .params = save_params,
 };
 
 /* A file to be: its tensors in their places, and its header. */
@@ -220,12 +234,42 @@ static ml_status write_all(const layout *l, mli_sink *sink, ml_error *err)
     return status;
 }
 
-static ml_status check_options(ml_context *ctx, const ml_params *options, ml_error *err)
+static ml_status open_sink(ml_context *ctx, const char *path, const ml_io *io,
+                           mli_sink **out, ml_error *err)
 {
-    ml_params *checked = NULL;
-    if (!options) return ML_OK;
-    ml_status status = mli_params_resolve(ctx, &mli_options_save, options, &checked, err);
-    if (!status) ml_params_free(checked);
+    return path ? mli_sink_open(ctx, path, 0, out, err)
+                : mli_sink_open_io(ctx, io, out, err);
+}
+
+static ml_status finish(mli_sink *sink, ml_status status, ml_error *err)
+{
+    if (!status) return mli_sink_commit(sink, err);
+    mli_sink_abort(sink);
+    return status;
+}
+
+static ml_status save_own(const ml_model *m, const char *path, const ml_io *io,
+                          ml_error *err)
+{
+    mli_sink *sink = NULL;
+    layout l;
+    ml_status status = make_layout(m, &l, err);
+    if (!status) status = open_sink(m->ctx, path, io, &sink, err);
+    if (!status) status = finish(sink, write_all(&l, sink, err), err);
+    free_layout(&l);
+    return status;
+}
+
+static ml_status save_other(const ml_model *m, int format, const char *name,
+                            const char *path, const ml_io *io, ml_error *err)
+{
+    mli_sink *sink = NULL;
+    mli_str s;
+    mli_str_init(&s, m->ctx);
+    ml_status status = mli_export(m, format, name, &s, err);
+    if (!status) status = open_sink(m->ctx, path, io, &sink, err);
+    if (!status) status = finish(sink, mli_sink_write(sink, s.data, s.size, err), err);
+    mli_str_free(&s);
     return status;
 }
 
@@ -233,23 +277,14 @@ static ml_status check_options(ml_context *ctx, const ml_params *options, ml_err
 static ml_status save(const ml_model *m, const char *path, const ml_io *io,
                       const ml_params *options, ml_error *err)
 {
-    mli_sink *sink = NULL;
-    layout l;
-    ml_status status = check_options(m->ctx, options, err);
+    ml_params *p = NULL;
+    ml_status status = mli_params_resolve(m->ctx, &mli_options_save, options, &p, err);
     if (status) return status;
-    status = make_layout(m, &l, err);
-    if (status) goto out;
-    status = path ? mli_sink_open(m->ctx, path, 0, &sink, err)
-                  : mli_sink_open_io(m->ctx, io, &sink, err);
-    if (status) goto out;
-    status = write_all(&l, sink, err);
-    if (status) {
-        mli_sink_abort(sink);
-        goto out;
-    }
-    status = mli_sink_commit(sink, err);
-out:
-    free_layout(&l);
+    int format = mli_export_format(p, path);
+    status = format == MLI_EXPORT_OWN
+                 ? save_own(m, path, io, err)
+                 : save_other(m, format, mli_get_str(p, "name"), path, io, err);
+    ml_params_free(p);
     return status;
 }
 

@@ -47,7 +47,7 @@ static void export_all(ml_context *ctx, const ml_model *m)
         ml_params *p = NULL;
         if (ml_params_new(ctx, &p, NULL) != ML_OK) abort();
         if (ml_params_set_str(p, "format", formats[i], NULL) != ML_OK) abort();
-        if (ml_model_export_io(m, &io, p, NULL) == ML_E_CALLBACK) abort();
+        if (ml_model_save_io(m, &io, p, NULL) == ML_E_CALLBACK) abort();
         ml_params_free(p);
     }
 }

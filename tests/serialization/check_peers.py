@@ -110,7 +110,7 @@ def expected(m, rows):
 
 def try_export(m, path, refused):
     try:
-        m.export(path)
+        m.save(path)
     except libml.LibmlError as problem:
         refused.append(str(problem).split(": ")[-1])
         return False

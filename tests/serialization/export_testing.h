@@ -93,7 +93,7 @@ static inline void export_as(const ml_model *m, const char *path, const char *fo
     ml_context *ctx = test_context(1);
     OK(ml_params_new(ctx, &p, ERR));
     if (format) OK(ml_params_set_str(p, "format", format, ERR));
-    OK(ml_model_export_file(m, path, p, ERR));
+    OK(ml_model_save_file(m, path, p, ERR));
     ml_params_free(p);
     ml_context_free(ctx);
 }

@@ -163,19 +163,6 @@ class Model(Handle):
         else:
             call(lib.ml_model_save_file, self._p, path_bytes(path), chosen)
 
-    @documented("ml_model_export_file")
-    def export(self, path, format=None, **options):
-        """`path` may be a file opened for writing bytes; then `format` is needed. Options:
-        libml.describe("options.export")."""
-        if format is not None:
-            options["format"] = format
-        chosen = _params.options(options, None)
-        if hasattr(path, "write"):
-            with Writer(path) as stream:
-                stream.call(lib.ml_model_export_io, self._p, stream.pointer, chosen)
-        else:
-            call(lib.ml_model_export_file, self._p, path_bytes(path), chosen)
-
     def to_bytes(self):
         """The bytes of the model file."""
         from io import BytesIO
