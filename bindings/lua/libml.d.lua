@@ -560,19 +560,6 @@ function estimator:set_model(start) end
 ---@return libml.model?, libml.error?
 function model:save_io(io, options) end
 
----Writes a model for another system: C source without dependencies, XGBoost, ONNX,
----LightGBM. What the format cannot say is an error.
----@param path string
----@param options? libml.options
----@return libml.model?, libml.error?
-function model:export_file(path, options) end
-
----Writes a model for another system to a stream of the host.
----@param io fun(part: string): boolean?
----@param options? libml.options
----@return libml.model?, libml.error?
-function model:export_io(io, options) end
-
 ---The name of the algorithm that made it.
 ---@return string
 function model:algorithm() end

@@ -220,10 +220,6 @@ ml_status ml_model_save_file(const ml_model *model, const char *path, const ml_p
     *options, ml_error *error);
 ml_status ml_model_save_io(const ml_model *model, const ml_io *io, const ml_params
     *options, ml_error *error);
-ml_status ml_model_export_file(const ml_model *model, const char *path, const ml_params
-    *options, ml_error *error);
-ml_status ml_model_export_io(const ml_model *model, const ml_io *io, const ml_params
-    *options, ml_error *error);
 ml_model *ml_model_ref(ml_model *model);
 void ml_model_free(ml_model *model);
 const char *ml_model_algorithm(const ml_model *model);
@@ -1718,28 +1714,6 @@ function raw.model_save_io(model, io, options_)
     return model
 end
 jit.off(raw.model_save_io)
-
-function raw.model_export_file(model, path, options_)
-    local model_c = check(model, "model", 1, "export_file")
-    text(path, 2, "export_file")
-    local options__c, options__temporary = options(options_, 3, "export_file")
-    local status = C.ml_model_export_file(model_c, path, options__c, err)
-    end_options(options__temporary)
-    if status < 0 then return fail() end
-    return model
-end
-
-function raw.model_export_io(model, io, options_)
-    local model_c = check(model, "model", 1, "export_io")
-    local options__c, options__temporary = options(options_, 3, "export_io")
-    local call = begin(io, 2, "export_io", accept_written, model, options_)
-    local status = C.ml_model_export_io(model_c, io_callbacks, options__c, err)
-    end_options(options__temporary)
-    local failed, none, problem = finish(call, status)
-    if failed then return none, problem end
-    return model
-end
-jit.off(raw.model_export_io)
 
 function raw.model_algorithm(model)
     local model_c = check(model, "model", 1, "algorithm")

@@ -790,11 +790,6 @@ ml::table predict(const ml::table &rows, text kind = nullptr,
     void save(text path, const ml::options &options = {}) const;
     /** Saves a model to a stream of the host. */
     void save_io(const writer &io, const ml::options &options = {}) const;
-    /** Writes a model for another system: C source without dependencies, XGBoost,
-     * ONNX, LightGBM. What the format cannot say is an error. */
-    void export_file(text path, const ml::options &options = {}) const;
-    /** Writes a model for another system to a stream of the host. */
-    void export_io(const writer &io, const ml::options &options = {}) const;
     /** The name of the algorithm that made it. */
     std::string_view algorithm() const;
     /** The model described as a JSON object: algorithm, task, parameters, inputs,
@@ -1274,21 +1269,6 @@ inline void model::save_io(const writer &io, const ml::options &options) const
     ml_io stream = detail::io_of(state, io);
     detail::set_of options_set(options);
     state.check(ml_model_save_io(get(), &stream, options_set.get(), detail::last()));
-}
-
-inline void model::export_file(text path, const ml::options &options) const
-{
-    detail::set_of options_set(options);
-    detail::check(ml_model_export_file(get(), path.chars, options_set.get(),
-                                       detail::last()));
-}
-
-inline void model::export_io(const writer &io, const ml::options &options) const
-{
-    detail::call state;
-    ml_io stream = detail::io_of(state, io);
-    detail::set_of options_set(options);
-    state.check(ml_model_export_io(get(), &stream, options_set.get(), detail::last()));
 }
 
 inline std::string_view model::algorithm() const

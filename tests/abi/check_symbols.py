@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-MAX_EXPORTED = 150
+MAX_EXPORTED = 140
 MAX_STRIPPED = 2 * 1024 * 1024
 NEEDED = {"libc.so.6", "libm.so.6", "libopenblas.so.0", "liblapacke.so.3", "libyaml-0.so.2",
           "libpthread.so.0", "libdl.so.2", "libblas.so.3", "liblapack.so.3", "ld-linux-x86-64.so.2",

@@ -742,36 +742,6 @@ static int model_save_io(lua_State *L)
     return 1;
 }
 
-static int model_export_file(lua_State *L)
-{
-    lml_state *state = lml_enter(L);
-    lua_settop(L, 3);
-    ml_model *model = lml_check(L, 1, LML_MODEL);
-    const char *path = lml_text(L, 2);
-    const ml_params *options = lml_options(L, 3);
-    ml_status status = ml_model_export_file(model, path, options, state->error);
-    lml_end_options(L, 3);
-    if (status < 0) return lml_fail(L, state->error);
-    lua_pushvalue(L, 1);
-    return 1;
-}
-
-static int model_export_io(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 3);
-    ml_model *model = lml_check(L, 1, LML_MODEL);
-    const ml_params *options = lml_options(L, 3);
-    ml_io stream = ML_IO_INIT;
-    lml_call *call = lml_write_begin(L, 2, &stream);
-    ml_status status = ml_model_export_io(model, &stream, options, call->error);
-    lml_end_options(L, 3);
-    int failed = lml_call_end(call, status);
-    if (failed) return failed;
-    lua_pushvalue(L, 1);
-    return 1;
-}
-
 static int model_algorithm(lua_State *L)
 {
     lml_enter(L);
@@ -1273,8 +1243,6 @@ const luaL_Reg lml_calls[] = {
     {"model_classes", model_classes},
     {"model_evaluate", model_evaluate},
     {"model_explain", model_explain},
-    {"model_export_file", model_export_file},
-    {"model_export_io", model_export_io},
     {"model_get_tensor", model_get_tensor},
     {"model_input_name", model_input_name},
     {"model_inputs", model_inputs},

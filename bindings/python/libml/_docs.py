@@ -202,10 +202,6 @@ FUNCTIONS = {
         'Saves a model. The file appears under its name only when complete and synced.',
     'ml_model_save_io':
         'Saves a model to a stream of the host.',
-    'ml_model_export_file':
-        'Writes a model for another system: C source without dependencies, XGBoost, ONNX, LightGBM. What the format cannot say is an error.',
-    'ml_model_export_io':
-        'Writes a model for another system to a stream of the host.',
     'ml_model_ref':
         'Takes one more reference.',
     'ml_model_free':

@@ -382,14 +382,14 @@ class OwnFunctions(Case):
 
     def test_export(self):
         model, out = libml.GBDT(n_trees=3).fit(self.x, self.y), io.BytesIO()
-        model.export(out, "c")
+        model.save(out, format="c")
         self.assertIn(b"double", out.getvalue())
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "model.c"
-            model.export(path)
+            model.save(path)
             self.assertEqual(path.read_bytes(), out.getvalue())
-            self.refused(libml.LibmlError, "nope", model.export, f"{folder}/nope/model.c")
-        self.refused(libml.LibmlError, "cobol", model.export, out, "cobol")
+            self.refused(libml.LibmlError, "nope", model.save, f"{folder}/nope/model.c")
+        self.refused(libml.LibmlError, "cobol", model.save, out, format="cobol")
 
 
 class Studies(Case):
