@@ -104,7 +104,7 @@ START_TEST(refused)
         ml_model *m = load_foreign(ctx, source_path(path));
         OK(ml_params_new(ctx, &p, ERR));
         OK(ml_params_set_str(p, "format", cases[i].format, ERR));
-        FAILS(ML_E_UNSUPPORTED, ml_model_export_file(m, out, p, ERR));
+        FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, out, p, ERR));
         ck_assert_msg(strstr(ml_error_message(ERR), cases[i].why) != NULL, "%s",
                       ml_error_message(ERR));
         FILE *f = fopen(out, "r");
@@ -143,7 +143,7 @@ START_TEST(out_of_memory)
             if (!s) s = ml_params_new(ctx, &p, ERR);
             if (!s)
                 s = ml_params_set_str(p, "format", f < 0 ? "c" : formats[f].format, ERR);
-            if (!s) s = ml_model_export_io(m, &io, p, ERR);
+            if (!s) s = ml_model_save_io(m, &io, p, ERR);
             ck_assert_msg(s == ML_OK || s == ML_E_MEMORY, "%s", ml_error_message(ERR));
             ml_params_free(p);
             ml_model_free(m);
