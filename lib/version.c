@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <ml/base.h>
+#include "core/context.h"
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
@@ -29,9 +29,9 @@ const char *ml_version(void)
     return VERSION;
 }
 
-const char *ml_build_info(void)
+const char *mli_build_info(void)
 {
-    return "{\"version\": \"" VERSION "\", \"compiler\": \"" COMPILER
+    return "{\"compiler\": \"" COMPILER
            "\", \"target\": \"" TARGET "\", \"kernels\": " KERNELS "}";
 }
 

@@ -125,17 +125,6 @@ typedef struct ml_report ml_report;
 ML_API const char *ml_version(void);
 
 /**
- * How the library was built, as a JSON object: version, compiler, target, kernels.
- *
- * What is known only at run time (BLAS flavour, CPU features in use, threads) is in
- * ml_context_info.
- *
- * @returns [borrow library] JSON text
- * @since 0.1
- */
-ML_API const char *ml_build_info(void);
-
-/**
  * The name of a status code, such as "ML_E_RANGE".
  *
  * @param status  any status

@@ -141,8 +141,8 @@ ML_API ML_CHECK ml_status ml_context_set_threads(ml_context *context, int32_t th
 ML_API int32_t ml_context_threads(const ml_context *context);
 
 /**
- * What the context runs on, as a JSON object: CPU features in use, BLAS flavour and
- * version, thread limit.
+ * What the context runs on, as a JSON object: how the library was built (compiler, target,
+ * kernels), CPU features in use, BLAS flavour and version, thread limit.
  *
  * @param context  the context
  * @returns [borrow context] JSON text

@@ -151,6 +151,8 @@ static ml_status describe(ml_context *ctx, ml_error *err)
     mli_str_add(&s, "{");
     mli_json_key(&s, "version", 1);
     mli_json_str(&s, ml_version());
+    mli_json_key(&s, "build", 0);
+    mli_str_add(&s, mli_build_info());
     describe_cpu(&s, ctx);
     mli_json_key(&s, "thread_limit", 0);
     mli_str_i64(&s, mli_cpu_count());

@@ -29,5 +29,7 @@ void mli_log(const ml_context *ctx, int32_t level, const char *module, const cha
              ...) MLI_PRINTF(4, 5);
 /* Seconds on the monotonic clock. */
 double mli_now(void);
+/* How the library was built, as a JSON object. */
+const char *mli_build_info(void);
 
 #endif

@@ -88,11 +88,9 @@ int cmd_algorithms(app *a)
 int cmd_version(app *a)
 {
     if (flag(a, OPT_JSON))
-        printf("{\"version\": \"%s\", \"build\": %s, \"runtime\": %s}\n", ml_version(),
-               ml_build_info(), ml_context_info(a->ctx));
+        printf("%s\n", ml_context_info(a->ctx));
     else
-        printf("libml %s\nbuild   %s\nruntime %s\n", ml_version(), ml_build_info(),
-               ml_context_info(a->ctx));
+        printf("libml %s\n%s\n", ml_version(), ml_context_info(a->ctx));
     return 0;
 }
 

@@ -108,10 +108,6 @@ function ml.type(value) end
 ---@return string[]
 function ml.methods(kind) end
 
----How the library was built, as JSON.
----@return string
-function ml.build_info() end
-
 -- ---- contexts; the module has these functions too ----
 
 ---An algorithm with parameters.

@@ -628,7 +628,7 @@ function ml.methods(kind)
     return list
 end
 
-ml.type, ml.build_info, ml.default_context = raw.type, raw.build_info, context
+ml.type, ml.default_context = raw.type, context
 
 -- ---- constructors by name of the algorithm: ml.gbdt{ target = "y" } ----
 

@@ -40,8 +40,7 @@ def library_version():
 
 def build_info():
     """How the shared library was built."""
-    import json
-    return json.loads(_lib.ml_build_info())
+    return default_context().info["build"]
 
 
 def list_algorithms():
