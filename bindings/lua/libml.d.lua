@@ -108,10 +108,6 @@ function ml.type(value) end
 ---@return string[]
 function ml.methods(kind) end
 
----How the library was built, as JSON.
----@return string
-function ml.build_info() end
-
 -- ---- contexts; the module has these functions too ----
 
 ---An algorithm with parameters.
@@ -434,8 +430,8 @@ function context:set_threads(threads) end
 ---@return integer
 function context:threads() end
 
----What the context runs on, as a JSON object: CPU features in use, BLAS flavour and
----version, thread limit.
+---What the context runs on, as a JSON object: how the library was built (compiler,
+---target, kernels), CPU features in use, BLAS flavour and version, thread limit.
 ---@return string
 function context:info() end
 
@@ -854,8 +850,8 @@ function ml.set_threads(threads) end
 ---@return integer
 function ml.threads() end
 
----What the context runs on, as a JSON object: CPU features in use, BLAS flavour and
----version, thread limit.
+---What the context runs on, as a JSON object: how the library was built (compiler,
+---target, kernels), CPU features in use, BLAS flavour and version, thread limit.
 ---@return string
 function ml.info() end
 

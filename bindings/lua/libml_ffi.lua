@@ -76,7 +76,6 @@ struct ml_io {
     void *user;
 };
 const char *ml_version(void);
-const char *ml_build_info(void);
 const char *ml_status_name(ml_status status);
 ml_error *ml_error_new(void);
 void ml_error_free(ml_error *error);
@@ -1287,10 +1286,6 @@ end
 
 function raw.version()
     return text_of(C.ml_version())
-end
-
-function raw.build_info()
-    return text_of(C.ml_build_info())
 end
 
 function raw.status_name(status)
@@ -2631,7 +2626,7 @@ local face = (function(...)
         return list
     end
 
-    ml.type, ml.build_info, ml.default_context = raw.type, raw.build_info, context
+    ml.type, ml.default_context = raw.type, context
 
     -- ---- constructors by name of the algorithm: ml.gbdt{ target = "y" } ----
 

@@ -448,8 +448,9 @@ ml::model load_bytes(std::string_view bytes, const ml::options &given = {}) cons
     void set_threads(int32_t threads) const;
     /** The number of threads that parallel calls use, at least 1. */
     int32_t threads() const;
-    /** What the context runs on, as a JSON object: CPU features in use, BLAS
-     * flavour and version, thread limit. */
+    /** What the context runs on, as a JSON object: how the library was built
+     * (compiler, target, kernels), CPU features in use, BLAS flavour and version,
+     * thread limit. */
     std::string_view info() const;
     /** The number of schemas a context knows, algorithms and option sets
      * together. */
@@ -914,20 +915,12 @@ public:
 /** The version of the linked library, such as "0.1.0". */
 std::string_view version();
 
-/** How the library was built, as a JSON object: version, compiler, target, kernels. */
-std::string_view build_info();
-
 /** The name of a status code, such as "ML_E_RANGE". */
 std::string_view status_name(int32_t status);
 
 inline std::string_view version()
 {
     return ml_version();
-}
-
-inline std::string_view build_info()
-{
-    return ml_build_info();
 }
 
 inline std::string_view status_name(int32_t status)

@@ -12,14 +12,6 @@ static int version(lua_State *L)
     return 1;
 }
 
-static int build_info(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 0);
-    lml_push_text(L, ml_build_info());
-    return 1;
-}
-
 static int status_name(lua_State *L)
 {
     lml_enter(L);
@@ -1211,7 +1203,6 @@ static int report_save_io(lua_State *L)
 }
 
 const luaL_Reg lml_calls[] = {
-    {"build_info", build_info},
     {"cancel_new", cancel_new},
     {"cancel_request", cancel_request},
     {"cancel_set_deadline", cancel_set_deadline},

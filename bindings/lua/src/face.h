@@ -630,7 +630,7 @@ static const char *const lml_face[] = {
     "    return list\n",
     "end\n",
     "\n",
-    "ml.type, ml.build_info, ml.default_context = raw.type, raw.build_info, context\n",
+    "ml.type, ml.default_context = raw.type, context\n",
     "\n",
     "\n",
     "\n",

@@ -6,8 +6,6 @@
 FUNCTIONS = {
     'ml_version':
         'The version of the linked library, such as "0.1.0".',
-    'ml_build_info':
-        'How the library was built, as a JSON object: version, compiler, target, kernels.\n\nWhat is known only at run time (BLAS flavour, CPU features in use, threads) is in ml_context_info.',
     'ml_status_name':
         'The name of a status code, such as "ML_E_RANGE".',
     'ml_error_new':
@@ -35,7 +33,7 @@ FUNCTIONS = {
     'ml_context_threads':
         'The number of threads that parallel calls use, at least 1.',
     'ml_context_info':
-        'What the context runs on, as a JSON object: CPU features in use, BLAS flavour and version, thread limit.',
+        'What the context runs on, as a JSON object: how the library was built (compiler, target, kernels), CPU features in use, BLAS flavour and version, thread limit.',
     'ml_cancel_new':
         'A cancel token. It may be triggered from any thread and from a signal handler.',
     'ml_cancel_free':

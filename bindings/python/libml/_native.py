@@ -195,7 +195,6 @@ FREED = {"ml_error": ml_error, "ml_context": ml_context, "ml_cancel": ml_cancel,
 
 FUNCTIONS = (
     ("ml_version", c_char_p, ()),
-    ("ml_build_info", c_char_p, ()),
     ("ml_status_name", c_char_p, (c_int32,)),
     ("ml_error_new", POINTER(ml_error), ()),
     ("ml_error_free", None, (POINTER(ml_error),)),
