@@ -218,7 +218,7 @@ static ml_status open_study(mli_automl *a, searched *s, ml_error *err)
     if (!status && rounds) status = ml_estimator_set_i64(e, rounds->name, 2000, err);
     if (!status) status = ml_params_new(a->ctx, &options, err);
     if (!status) status = ml_params_set_str(options, "metric", metric, err);
-    if (!status) status = ml_params_set_str(options, "sampler", "tpe", err);
+    if (!status) status = ml_params_set_str(options, "sampler", "gp", err);
     if (!status) status = ml_params_set_str(options, "first_default", "false", err);
     if (!status) status = ml_params_set_i64(options, "seed", (int64_t)a->seed, err);
     if (!status) status = ml_study_new(e, NULL, NULL, options, &s->study, err);
