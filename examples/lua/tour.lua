@@ -13,7 +13,7 @@ local study = ml.assert(ml.study(gbdt, train, {
     tune = { "learning_rate", "max_leaves" }, n_trials = 4,
 }))
 ml.assert(study:run(function(p)
-    io.write(("%3d %%\r"):format(100 * p.fraction))
+    io.write(("%3.0f %%\r"):format(100 * p.fraction))
 end))
 local best, score = study:best_params()
 print(("best score %.4f with learning_rate %.3f, max_leaves %d"):format(

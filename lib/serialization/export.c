@@ -37,7 +37,7 @@ static ml_status expand_forest(mli_export_job *x)
     const mli_ensemble from = x->e;
     int64_t k_n = x->inputs->classes.n, shape[2] = {-1, k_n};
     int64_t nodes = from.n_nodes * k_n, trees = from.n_trees * k_n;
-    const double *share;
+    const double *share = NULL;
     ml_status s =
         mli_model_want(x->model, "leaf_proba", ML_DTYPE_F64, 2, shape, &share, x->err);
     if (s) return s;

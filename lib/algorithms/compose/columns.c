@@ -7,6 +7,7 @@
  * Tensors: "<branch>.<step>.<tensor>". Cost: that of the branches.
  */
 #include "algorithms/compose/compose.h"
+#include "core/hashmap.h"
 #include "algorithms/prepare/prepare.h"
 
 #include <string.h>
@@ -206,12 +207,30 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
 
 /* ---- outputs ---- */
 
-static int64_t count_name(const mli_inputs *in, const char *name)
+/* How often each name occurs. */
+typedef struct {
+    mli_map map;
+    int64_t *count; /* [names] */
+} names;
+
+static void names_free(names *u, ml_context *ctx)
 {
-    int64_t n = 0;
-    for (int64_t j = 0; j < in->n_features; j++)
-        n += in->features[j].name && strcmp(in->features[j].name, name) == 0;
-    return n;
+    mli_map_free(&u->map);
+    mli_free(ctx, u->count);
+}
+
+static ml_status count_names(const mli_inputs *in, names *u, ml_error *err)
+{
+    mli_map_init(&u->map, in->ctx);
+    u->count = mli_calloc(in->ctx, (size_t)in->n_features + 1, sizeof *u->count);
+    if (!u->count) return mli_nomem(err);
+    for (int64_t j = 0; j < in->n_features; j++) {
+        const char *name = in->features[j].name;
+        int32_t at = mli_map_add(&u->map, name, strlen(name));
+        if (at < 0) return mli_nomem(err);
+        u->count[at]++;
+    }
+    return ML_OK;
 }
 
 static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
@@ -230,11 +249,14 @@ static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
 }
 
 /* Two branches that make columns of one name: they get the branch's name in front. */
-static ml_status tell_apart(mli_inputs *to, const char *branch, int64_t begin,
+static ml_status tell_apart(mli_inputs *to, names *u, const char *branch, int64_t begin,
                             int64_t end, ml_error *err)
 {
     for (int64_t k = begin; k < end; k++) {
-        if (count_name(to, to->features[k].name) < 2) continue;
+        const char *old = to->features[k].name;
+        int32_t at = mli_map_find(&u->map, old, strlen(old));
+        if (u->count[at] < 2) continue;
+        u->count[at]--;
         mli_str s;
         mli_str_init(&s, to->ctx);
         mli_str_printf(&s, "%s.%s", branch, to->features[k].name);
@@ -259,11 +281,15 @@ static ml_status gather_outputs(const ml_model *m, branches *b, mli_inputs **mad
     for (int64_t i = 0; i < b->parts.n && !status; i++)
         status = copy_features(made[i], NULL, *out, &at, err);
     if (!status) status = copy_features(m->inputs, b->rest, *out, &at, err);
+    if (status) return status;
+    names u = {0};
+    status = count_names(*out, &u, err);
     for (int64_t i = 0; i < b->parts.n && !status; i++) {
-        status = tell_apart(*out, b->parts.part[i].name, begin,
+        status = tell_apart(*out, &u, b->parts.part[i].name, begin,
                             begin + made[i]->n_features, err);
         begin += made[i]->n_features;
     }
+    names_free(&u, m->ctx);
     return status;
 }
 

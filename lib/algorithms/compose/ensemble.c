@@ -153,7 +153,7 @@ static void blend_free(mli_plan *plan)
 
 static ml_status fill_plans(blend *b, const ml_model *m, const char *kind, ml_error *err)
 {
-    const double *weights;
+    const double *weights = NULL;
     size_t scratch = 0;
     ml_status status =
         mli_model_want(m, "weights", ML_DTYPE_F64, 1, &b->models.n, &weights, err);
