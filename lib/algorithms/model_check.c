@@ -5,6 +5,17 @@
  */
 #include "algorithms/model.h"
 
+#include <stdio.h>
+
+/* Whatever is wrong with what a file says, the file is damaged. */
+static ml_status damaged(ml_status status, ml_error *err)
+{
+    char text[512];
+    if (status == ML_E_MEMORY || status == ML_E_FORMAT) return status;
+    snprintf(text, sizeof text, "%s", err ? ml_error_message(err) : "");
+    return mli_fail(err, ML_E_FORMAT, "the model's parts do not fit together: %s", text);
+}
+
 ml_status mli_model_check(const ml_model *m, ml_error *err)
 {
     /* A cache of what the bytes say, not a change of the model. */
@@ -13,5 +24,5 @@ ml_status mli_model_check(const ml_model *m, ml_error *err)
     ml_status status = mli_inputs_check(m->inputs, err);
     if (!status && m->algorithm->check) status = m->algorithm->check(m, err);
     if (!status) atomic_store_explicit(unchecked, 0, memory_order_release);
-    return status;
+    return status ? damaged(status, err) : ML_OK;
 }

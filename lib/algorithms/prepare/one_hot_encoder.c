@@ -141,6 +141,8 @@ static ml_status load(mli_prepared *t, ml_error *err)
     for (int64_t j = 0; j < n && !status; j++) {
         int good =
             t->MISSING[j] >= -1 && t->MISSING[j] < (double)(width(t, j) + !width(t, j));
+        /* One for each level, one for rare ones, one for missing values. */
+        good &= width(t, j) <= (t->picked[j] ? t->in->features[j].levels.n + 2 : 1);
         for (int64_t k = start[j]; k < start[j + 1]; k++)
             good &= t->SLOT[k] >= -1 && t->SLOT[k] < width(t, j);
         if (!good)
@@ -149,30 +151,37 @@ static ml_status load(mli_prepared *t, ml_error *err)
     return status;
 }
 
+static ml_status describe_one(const mli_prepared *t, const mli_feature *f, int missing,
+                              int64_t sharing, int64_t level, mli_feature *out,
+                              ml_error *err)
+{
+    if (missing) return mli_prepare_name(t, out, err, "%s is missing", f->name);
+    if (sharing != 1) return mli_prepare_name(t, out, err, "%s = other", f->name);
+    const int64_t *at = f->levels.offsets + level;
+    return mli_prepare_name(t, out, err, "%s = %.*s", f->name, (int)(at[1] - at[0]),
+                            f->levels.bytes + at[0]);
+}
+
 /* Names: "job = clerk", "job = other", "job is missing". */
 static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
                           ml_error *err)
 {
     const mli_feature *f = &t->in->features[j];
     const int64_t *slot = t->SLOT + ((const int64_t *)t->START)[j];
+    int64_t wide = width(t, j);
+    int64_t *level = mli_calloc(t->plan.ctx, (size_t)(2 * wide) + 1, sizeof *level);
+    int64_t *sharing = level + wide;
     ml_status status = ML_OK;
-    for (int64_t c = 0; c < width(t, j) && !status; c++) {
-        int64_t level = -1, sharing = 0;
-        for (int64_t k = 0; k < f->levels.n; k++) {
-            if (slot[k] != c) continue;
-            level = k;
-            sharing++;
-        }
-        if ((double)c == t->MISSING[j]) {
-            status = mli_prepare_name(t, &out[c], err, "%s is missing", f->name);
-        } else if (sharing != 1) {
-            status = mli_prepare_name(t, &out[c], err, "%s = other", f->name);
-        } else {
-            const int64_t *at = f->levels.offsets + level;
-            status = mli_prepare_name(t, &out[c], err, "%s = %.*s", f->name,
-                                      (int)(at[1] - at[0]), f->levels.bytes + at[0]);
-        }
+    if (!level) return mli_nomem(err);
+    for (int64_t k = 0; k < f->levels.n; k++) {
+        if (slot[k] < 0) continue;
+        level[slot[k]] = k;
+        sharing[slot[k]]++;
     }
+    for (int64_t c = 0; c < wide && !status; c++)
+        status = describe_one(t, f, (double)c == t->MISSING[j], sharing[c], level[c],
+                              &out[c], err);
+    mli_free(t->plan.ctx, level);
     return status;
 }
 
