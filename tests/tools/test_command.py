@@ -33,8 +33,8 @@ def call(*args, stdin=None, env=None):
 def algorithms():
     """Those that predict by themselves: no transformers, nothing made of parts."""
     schemas = json.loads(call("schema").stdout)["schemas"]
-    return [s["name"] for s in schemas if s.get("tasks") and "transform" not in s["tasks"]
-            and s["family"] != "compose"]
+    return [s["name"] for s in schemas if s["sort"] == "algorithm"
+            and "transform" not in s["tasks"] and s["family"] != "compose"]
 
 
 class Command(unittest.TestCase):
