@@ -4,7 +4,8 @@
 
 Variants: plain (gcc, everything), clang (compiles without warnings), asan (address and
 undefined-behaviour sanitizers, everything but what needs its own process set-up), tsan
-(thread sanitizer, the suites about concurrency).
+(thread sanitizer, the suites about concurrency). Hostile model files under the address
+sanitizer are the fuzzers' matter (tests/fuzz/run).
 """
 
 import argparse
@@ -28,11 +29,11 @@ VARIANTS = {
     "asan": {"env": {"CC": "clang"},
              "options": ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                          "-Doptimization=1"],
-             "match": r"(core|tensor|data|algorithms|serialization|inference|tuning|report|"
-                      r"conformance|faults)/"},
+             "match": r"(core|tensor|data|algorithms|serialization(?!/(peers|hostile))|inference|tuning|"
+                      r"report|conformance|faults)/"},
     "tsan": {"env": {"CC": "clang"},
              "options": ["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
-             "match": r"(.*/(pool|threads|.*concurren.*|.*hammer.*)|core/run)$"},
+             "match": r"(.*/(pool|threads|.*concurren.*|.*hammer.*|const)|core/run)$"},
 }
 
 

@@ -239,6 +239,7 @@ static ml_status make_labels(ml_model *m, ml_error *err)
 static void complete_summary(mli_str *s)
 {
     if (s->size == 0) mli_str_char(s, '{');
+    if (s->size == 0) return; /* out of memory: the text says so */
     if (s->size == 1 || s->data[s->size - 1] != '}') mli_str_char(s, '}');
 }
 

@@ -306,8 +306,8 @@ static int seen(const writer *w, const char *prefix, int64_t i, size_t size)
     const char *name = w->p->values[i].name;
     for (int64_t k = 0; k < i; k++) {
         const char *rest = behind(w->p->values[k].name, prefix);
-        if (!rest || !is_path(rest) || rest[size] != '.') continue;
-        if (strncmp(rest, name + strlen(prefix), size) == 0) return 1;
+        if (!rest || !is_path(rest)) continue;
+        if (strncmp(rest, name + strlen(prefix), size) == 0 && rest[size] == '.') return 1;
     }
     return 0;
 }

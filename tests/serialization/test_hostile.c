@@ -180,13 +180,24 @@ START_TEST(a_bit_of_the_header_flipped)
 }
 END_TEST
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ROUNDS 60
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ROUNDS 60
+#endif
+#endif
+#ifndef ROUNDS
+#define ROUNDS 300
+#endif
+
 /* Several bytes anywhere, changed to anything. */
 static void scramble(const subject *s, kit_bytes *b)
 {
     uint64_t state = 13;
     char *copy = malloc(b->size);
     (void)s;
-    for (int round = 0; round < 800; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         memcpy(copy, b->data, b->size);
         int changes = 1 + (int)(kit_random(&state) % 6);
         for (int i = 0; i < changes; i++) {

@@ -184,7 +184,7 @@ static void collect(const passing *a)
     }
     for (int64_t g = 0; g < a->n_regions; g++) {
         region r = region_of(a, g);
-        double *gram = p->gram + g * r.triangle * r.triangle;
+        double *gram = r.triangle ? p->gram + g * r.triangle * r.triangle : NULL;
         for (int64_t i = 0; i < r.triangle; i++)
             for (int64_t j = 0; j <= i; j++)
                 gram[i * r.triangle + j] = element(&r, sum, i, j);
