@@ -103,11 +103,23 @@ static inline ml_host failing_host(failing_alloc *f)
     return host;
 }
 
+/* Sanitizers make everything slow: there a part of the allocations has to do. */
+#define OOM_STEP 1
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#undef OOM_STEP
+#define OOM_STEP 7
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#undef OOM_STEP
+#define OOM_STEP 7
+#endif
+#endif
+
 /* `status` is what `call` returns, an expression of `host` and the like. Each n must give
  * ML_E_MEMORY and leave nothing, until nothing fails any more. */
 #define OUT_OF_MEMORY_LOOP(f, call)                                                      \
     do {                                                                                 \
-        for (int64_t oom_n = 1;; oom_n++) {                                              \
+        for (int64_t oom_n = 1;; oom_n += OOM_STEP) {                                              \
             ck_assert_int_lt(oom_n, 100000);                                             \
             (f) = (failing_alloc){.fail_at = oom_n};                                     \
             ml_status oom_status = (call);                                               \
