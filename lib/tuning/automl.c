@@ -52,6 +52,33 @@ static const mli_param *members_list(void)
 
 /* ---- setting up ---- */
 
+/* The algorithms that are named: known, and able to do the task. */
+static ml_status check_algorithms(const mli_automl *a, ml_error *err)
+{
+    const char *const *names;
+    const mli_descriptor *d;
+    int64_t n = mli_get_strs(a->job->params, "algorithms", &names);
+    for (int64_t i = 0; i < n; i++) {
+        ml_status status =
+            mli_catalog_get(names[i], MLI_SORT_ALGORITHM, "algorithm", &d, err);
+        if (!status && !mli_automl_takes(a, d))
+            status = mli_fail(err, ML_E_UNSUPPORTED,
+                              "%s does not suit the task, or cannot weigh rows", d->name);
+        if (status) return mli_error_at(err, status, "params.algorithms");
+    }
+    return ML_OK;
+}
+
+static ml_status check_members(const mli_automl *a, ml_error *err)
+{
+    const char *const *names;
+    if (mli_get_strs(a->job->params, "members", &names) == 0) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "members are found by the fit");
+    mli_error_at(err, ML_E_ARGUMENT, "params.members");
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          "to fit known members use the algorithm ensemble");
+}
+
 static ml_status set_up(mli_automl *a, ml_error *err)
 {
     const mli_inputs *in = a->job->train->inputs;
@@ -65,6 +92,9 @@ static ml_status set_up(mli_automl *a, ml_error *err)
         mli_metric_find(*metric ? metric : mli_metric_default(in), &a->metric, err);
     if (!status) status = mli_metric_fits(a->metric, in, err);
     if (status) return mli_error_at(err, status, "params.metric");
+    status = check_members(a, err);
+    if (!status) status = check_algorithms(a, err);
+    if (status) return status;
     a->job->run->maximize = a->metric->maximize;
     a->failure = ml_error_new();
     if (!a->failure) return mli_nomem(err);
@@ -229,6 +259,9 @@ static ml_status fit_members(mli_automl *a, ml_error *err)
     for (int64_t i = 0; i < p.n && !status; i++)
         status = mli_part_fit(&whole, &p, i, a->job->train, NULL, (double)i / (double)p.n,
                               (double)(i + 1) / (double)p.n, err);
+    if (!status && mli_run_state(&run) != ML_CONTINUE)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "the last fits were cut short: raise time_limit");
     mli_parts_free(&p);
     return status;
 }

@@ -69,6 +69,9 @@ const mli_param *mli_automl_flagged(const mli_algorithm *algorithm, int32_t flag
 
 /* ---- automl_portfolio.c ---- */
 
+/* Does an algorithm suit the task and the rows? */
+int mli_automl_takes(const mli_automl *a, const mli_descriptor *d);
+
 /* Judges candidates until the trials or the time are used up. */
 ml_status mli_automl_search(mli_automl *a, ml_error *err);
 

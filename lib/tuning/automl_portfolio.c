@@ -47,16 +47,20 @@ static const entry portfolio[] = {
 
 /* ---- what takes part ---- */
 
-/* Asked for by name, or an algorithm that learns by itself and suits the task. */
+int mli_automl_takes(const mli_automl *a, const mli_descriptor *d)
+{
+    const mli_design *train = a->job->train;
+    if (d->sort != MLI_SORT_ALGORITHM || strcmp(d->family, "compose") == 0) return 0;
+    if (!(d->tasks & (uint32_t)train->inputs->task)) return 0;
+    return !train->weight || (d->caps & MLI_CAN_WEIGHTS);
+}
+
+/* Asked for by name; without names all that suit. The baseline is always there. */
 static int takes_part(const mli_automl *a, const mli_descriptor *d)
 {
     const char *const *names;
-    const mli_design *train = a->job->train;
     int64_t n = mli_get_strs(a->job->params, "algorithms", &names);
-    if (d->sort != MLI_SORT_ALGORITHM || !(d->tasks & (uint32_t)train->inputs->task))
-        return 0;
-    if (train->weight && !(d->caps & MLI_CAN_WEIGHTS)) return 0;
-    if (strcmp(d->family, "compose") == 0) return 0;
+    if (!mli_automl_takes(a, d)) return 0;
     for (int64_t i = 0; i < n; i++)
         if (mli_catalog_find(names[i]) == d) return 1;
     return n == 0 || strcmp(d->name, "baseline") == 0;

@@ -118,6 +118,10 @@ START_TEST(wrong_parameters)
     refused(ctx, "automl", "{target: y, metric: rmse}", t, "rmse");
     refused(ctx, "automl", "{target: y, metric: roc_auk}", t, "roc_auc");
     refused(ctx, "automl", "{target: y, trials: -1}", t, "trials");
+    refused(ctx, "automl", "{target: y, algorithms: [gbdx]}", t, "gbdt");
+    refused(ctx, "automl", "{target: y, algorithms: [linear_regression]}", t, "suit");
+    refused(ctx, "automl", "{target: y, algorithms: [imputer]}", t, "suit");
+    refused(ctx, "automl", "{target: y, members: [m0=gbdt]}", t, "ensemble");
     refused(ctx, "automl", "{target: z}", t, "z");
     ml_table_free(t);
     ml_context_free(ctx);
