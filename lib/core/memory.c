@@ -116,6 +116,24 @@ void *mli_realloc(ml_context *ctx, void *block, size_t size)
     return dress(base, total, align);
 }
 
+int mli_reserve(ml_context *ctx, void *block, int64_t *capacity, int64_t need,
+                size_t size)
+{
+    size_t bytes;
+    int64_t n = *capacity > INT64_MAX / 2 ? need : 2 * *capacity;
+    if (need <= *capacity) return 1;
+    if (n < need) n = need;
+    if (n < 16) n = 16;
+    if (__builtin_mul_overflow((uint64_t)n, size, &bytes)) return 0;
+    void *old, *grown;
+    memcpy(&old, block, sizeof old); /* a pointer of any type */
+    grown = mli_realloc(ctx, old, bytes);
+    if (!grown) return 0;
+    memcpy(block, &grown, sizeof grown);
+    *capacity = n;
+    return 1;
+}
+
 void mli_free(ml_context *ctx, void *block)
 {
     if (!block) return;

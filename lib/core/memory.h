@@ -11,11 +11,16 @@
 
 /* 16-byte aligned. Size 0 gives a valid block. NULL when out of memory. */
 void *mli_alloc(ml_context *ctx, size_t size);
-void *mli_calloc(ml_context *ctx, size_t count, size_t size); /* checks overflow, zeroes */
+void *mli_calloc(ml_context *ctx, size_t count,
+                 size_t size); /* checks overflow, zeroes */
 /* 64-byte aligned, for vector kernels; checks overflow; not zeroed. */
 void *mli_alloc_vec(ml_context *ctx, int64_t count, size_t size);
 /* Grows or shrinks a block of mli_alloc/mli_calloc; the old block stays on failure. */
 void *mli_realloc(ml_context *ctx, void *block, size_t size);
+/* Room for `need` elements in a growing array. `block` is the address of its pointer,
+ * NULL at first. At least doubles; 1 on success, else all is as it was. */
+int mli_reserve(ml_context *ctx, void *block, int64_t *capacity, int64_t need,
+                size_t size);
 void mli_free(ml_context *ctx, void *block); /* any of the above; NULL is fine */
 char *mli_strdup(ml_context *ctx, const char *text);
 char *mli_strndup(ml_context *ctx, const char *text, size_t size);
@@ -27,7 +32,10 @@ void mli_host_allocator(ml_host *host);
 typedef struct mli_ref {
     atomic_int_fast32_t count;
 } mli_ref;
-static inline void mli_ref_init(mli_ref *r) { atomic_init(&r->count, 1); }
+static inline void mli_ref_init(mli_ref *r)
+{
+    atomic_init(&r->count, 1);
+}
 static inline void mli_ref_up(mli_ref *r)
 {
     atomic_fetch_add_explicit(&r->count, 1, memory_order_relaxed);

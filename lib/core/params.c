@@ -38,25 +38,13 @@ const mli_value *mli_params_find(const ml_params *p, const char *name)
     return NULL;
 }
 
-/* Room for one more value. 1 on success. */
-static int grow(ml_params *p)
-{
-    if (p->count < p->capacity) return 1;
-    int64_t capacity = p->capacity ? p->capacity * 2 : 8;
-    size_t size = (size_t)capacity * sizeof *p->values;
-    mli_value *values = mli_realloc(p->ctx, p->values, size);
-    if (!values) return 0;
-    p->values = values;
-    p->capacity = capacity;
-    return 1;
-}
-
 ml_status mli_params_store(ml_params *p, const char *name, mli_value *value,
                            ml_error *err)
 {
     value->name = mli_strdup(p->ctx, name);
     mli_value *old = (mli_value *)(uintptr_t)mli_params_find(p, name);
-    if (!value->name || (!old && !grow(p))) {
+    if (!value->name || (!old && !mli_reserve(p->ctx, &p->values, &p->capacity,
+                                              p->count + 1, sizeof *p->values))) {
         mli_value_free(p->ctx, value);
         return mli_nomem(err);
     }

@@ -9,22 +9,6 @@
 
 #define NODES_MAX 2147483646
 
-static int grow(ml_context *ctx, void *block /* T ** */, int64_t *capacity, int64_t need,
-                size_t size)
-{
-    if (need <= *capacity) return 1;
-    int64_t n = *capacity * 2 > need ? *capacity * 2 : need;
-    if (n < 64) n = 64;
-    void *old, *grown;
-    memcpy(&old, block, sizeof old);
-    grown =
-        old ? mli_realloc(ctx, old, (size_t)n * size) : mli_alloc(ctx, (size_t)n * size);
-    if (!grown) return 0;
-    memcpy(block, &grown, sizeof grown);
-    *capacity = n;
-    return 1;
-}
-
 /* ---- names ---- */
 
 ml_status mli_import_features(mli_import *im, int64_t n)
@@ -161,8 +145,8 @@ ml_status mli_import_tree(mli_import *im, const mli_import_node *nodes, int64_t 
     uint8_t *seen = mli_calloc(im->ctx, (size_t)n, 1);
     ml_status status = ML_OK;
     if (!order || !seen ||
-        !grow(im->ctx, &im->score, &im->score_capacity, im->trees.n_trees + 1,
-              sizeof *im->score))
+        !mli_reserve(im->ctx, &im->score, &im->score_capacity, im->trees.n_trees + 1,
+                     sizeof *im->score))
         status = mli_nomem(im->err);
     int64_t count = status ? 0 : order_nodes(nodes, n, order, seen);
     if (!status && count == 0) status = bad_tree(im, "its nodes do not form a tree");
@@ -184,9 +168,10 @@ ml_status mli_import_add_set(mli_import *im, int32_t feature, int in_left,
 {
     if (feature < 0 || feature >= im->n_features)
         return bad_tree(im, "a split on a feature that the model does not have");
-    if (!grow(im->ctx, &im->sets, &im->set_capacity, im->n_sets + 1, sizeof *im->sets) ||
-        !grow(im->ctx, &im->codes, &im->code_capacity, im->n_codes + n,
-              sizeof *im->codes))
+    if (!mli_reserve(im->ctx, &im->sets, &im->set_capacity, im->n_sets + 1,
+                     sizeof *im->sets) ||
+        !mli_reserve(im->ctx, &im->codes, &im->code_capacity, im->n_codes + n,
+                     sizeof *im->codes))
         return mli_nomem(im->err);
     im->sets[im->n_sets] =
         (mli_import_set){feature, in_left, missing_left, im->n_codes, n};

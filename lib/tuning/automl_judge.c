@@ -253,22 +253,11 @@ static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
                             &c->score, err);
 }
 
-/* Room for one more; 1 on success. */
-static int grow(mli_automl *a)
-{
-    if (a->count < a->capacity) return 1;
-    int64_t capacity = a->capacity ? 2 * a->capacity : 16;
-    mli_candidate *c = mli_realloc(a->ctx, a->candidates, (size_t)capacity * sizeof *c);
-    if (!c) return 0;
-    a->candidates = c;
-    a->capacity = capacity;
-    return 1;
-}
-
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err)
 {
-    if (!grow(a)) {
+    if (!mli_reserve(a->ctx, &a->candidates, &a->capacity, a->count + 1,
+                     sizeof *a->candidates)) {
         ml_params_free(given);
         return mli_nomem(err);
     }

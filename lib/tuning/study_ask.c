@@ -64,18 +64,6 @@ static ml_status propose(ml_study *s, double *u, ml_error *err)
     return st;
 }
 
-/* Room for one more trial. */
-static int grow(ml_study *s)
-{
-    if (s->count < s->capacity) return 1;
-    int64_t capacity = s->capacity ? 2 * s->capacity : 16;
-    mli_trial *t = mli_realloc(s->ctx, s->trials, (size_t)capacity * sizeof *t);
-    if (!t) return 0;
-    s->trials = t;
-    s->capacity = capacity;
-    return 1;
-}
-
 /* The first trial is the estimator as it is, where it has parameters. */
 static int use_default(const ml_study *s)
 {
@@ -88,7 +76,8 @@ ml_status mli_study_add(ml_study *s, ml_params *params, ml_error *err)
     mli_trial t = {.params = params, .score = NAN, .spread = NAN, .seconds = NAN};
     t.unit = mli_alloc_vec(s->ctx, s->space.n + 1, sizeof *t.unit);
     t.values = mli_alloc_vec(s->ctx, s->n_goals, sizeof *t.values);
-    if (!t.unit || !t.values || !grow(s)) {
+    if (!t.unit || !t.values ||
+        !mli_reserve(s->ctx, &s->trials, &s->capacity, s->count + 1, sizeof *s->trials)) {
         mli_free(s->ctx, t.unit);
         mli_free(s->ctx, t.values);
         return mli_nomem(err);

@@ -199,6 +199,27 @@ START_TEST(buffer_releases_once)
 }
 END_TEST
 
+START_TEST(growing_arrays)
+{
+    ml_context *ctx = test_context(1);
+    int64_t *v = NULL, capacity = 0;
+    for (int64_t n = 1; n <= 1000; n++) {
+        ck_assert_int_eq(mli_reserve(ctx, &v, &capacity, n, sizeof *v), 1);
+        ck_assert_int_ge(capacity, n);
+        v[n - 1] = n;
+    }
+    for (int64_t n = 1; n <= 1000; n++) ck_assert_int_eq(v[n - 1], n);
+    /* Too much: everything stays. */
+    int64_t before = capacity, *at = v;
+    ck_assert_int_eq(mli_reserve(ctx, &v, &capacity, INT64_MAX, sizeof *v), 0);
+    ck_assert_int_eq(capacity, before);
+    ck_assert_ptr_eq(v, at);
+    mli_free(ctx, v);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("core/memory", without_a_context, with_the_default_allocator,
           with_the_hosts_allocator, refuses_overflow, copies_text,
-          failure_keeps_the_old_block, buffer_is_zeroed_and_aligned, buffer_releases_once)
+          failure_keeps_the_old_block, buffer_is_zeroed_and_aligned, buffer_releases_once,
+          growing_arrays)

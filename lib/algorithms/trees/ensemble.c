@@ -21,27 +21,13 @@ void mli_ensemble_builder_free(mli_ensemble_builder *b)
     memset(b, 0, sizeof *b);
 }
 
-static int grow(ml_context *ctx, void *block /* T ** */, int64_t *capacity, int64_t need,
-                size_t size)
-{
-    if (need <= *capacity) return 1;
-    int64_t n = *capacity * 2 > need ? *capacity * 2 : need;
-    if (n < 64) n = 64;
-    void *old, *grown;
-    memcpy(&old, block, sizeof old);
-    grown =
-        old ? mli_realloc(ctx, old, (size_t)n * size) : mli_alloc(ctx, (size_t)n * size);
-    if (!grown) return 0;
-    memcpy(block, &grown, sizeof grown);
-    *capacity = n;
-    return 1;
-}
-
 ml_status mli_ensemble_builder_tree(mli_ensemble_builder *b, int64_t n,
                                     mli_ensemble_node **nodes, ml_error *err)
 {
-    if (!grow(b->ctx, &b->start, &b->tree_capacity, b->n_trees + 2, sizeof *b->start) ||
-        !grow(b->ctx, &b->node, &b->node_capacity, b->n_nodes + n, sizeof *b->node))
+    if (!mli_reserve(b->ctx, &b->start, &b->tree_capacity, b->n_trees + 2,
+                     sizeof *b->start) ||
+        !mli_reserve(b->ctx, &b->node, &b->node_capacity, b->n_nodes + n,
+                     sizeof *b->node))
         return mli_nomem(err);
     *nodes = b->node + b->n_nodes;
     b->start[b->n_trees++] = b->n_nodes;
@@ -53,7 +39,7 @@ ml_status mli_ensemble_builder_tree(mli_ensemble_builder *b, int64_t n,
 ml_status mli_ensemble_builder_set(mli_ensemble_builder *b, const uint32_t bits[8],
                                    int32_t *index, ml_error *err)
 {
-    if (!grow(b->ctx, &b->sets, &b->set_capacity, b->n_sets + 1, sizeof *b->sets))
+    if (!mli_reserve(b->ctx, &b->sets, &b->set_capacity, b->n_sets + 1, sizeof *b->sets))
         return mli_nomem(err);
     memcpy(b->sets[b->n_sets], bits, sizeof *b->sets);
     *index = (int32_t)b->n_sets++;
