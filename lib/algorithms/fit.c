@@ -59,6 +59,23 @@ const mli_descriptor *mli_algorithm_head(const mli_algorithm *algorithm,
     return copy;
 }
 
+/* A parameter that would be ignored is refused, where it was set to something. */
+static ml_status check_for_classes(const mli_descriptor *d, const ml_params *params,
+                                   const mli_design *train, ml_error *err)
+{
+    if (train->label) return ML_OK;
+    for (const mli_param *p = d->params; p && p->name; p++) {
+        const mli_value *v = mli_params_find(params, p->name);
+        if (!(p->flags & MLI_FLAG_CLASSES) || !v || !v->given) continue;
+        if (p->dflt && v->text && strcmp(v->text, p->dflt) == 0) continue;
+        mli_fail(err, ML_E_ARGUMENT, "it means something for classes only");
+        mli_error_at(err, ML_E_ARGUMENT, "params.%s", p->name);
+        return mli_error_hint(err, ML_E_ARGUMENT,
+                              "leave it out, or set task to \"classification\"");
+    }
+    return ML_OK;
+}
+
 ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,
                        const ml_params *params, const mli_design *train,
                        const mli_design *valid, const mli_hooks *hooks, mli_run *run,
@@ -67,6 +84,7 @@ ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const ch
     ml_model *m = NULL;
     ml_status status = check_valid(train, valid, err);
     if (!status) status = mli_run_check(run, err);
+    if (!status) status = check_for_classes(&algorithm->head, params, train, err);
     if (!status) status = mli_model_new(ctx, algorithm, params, train->inputs, &m, err);
     if (status) return status;
     note_data(m, train, valid);

@@ -21,6 +21,7 @@
 #define MLI_FLAG_ROUNDS 32    /* the number of rounds; models offer the attribute
                                  "n_rounds", fewer when they stopped early */
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
+#define MLI_FLAG_CLASSES 256  /* for targets of classes only: refused for others */
 #define MLI_FLAG_PARTS 128    /* STRS: names other algorithms, whose parameters the set holds
                                  as well: see mli_path */
 

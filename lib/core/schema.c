@@ -28,7 +28,7 @@ static const char *const cap_names[] = {"missing",    "categories",     "weights
                                         "warm_start", "multi_target",   NULL};
 static const char *const flag_names[] = {"required", "expert",    "role",
                                          "nullable", "no_effect", "rounds",
-                                         "stopping", "parts",     NULL};
+                                         "stopping", "parts",     "classes", NULL};
 
 /* The names of set bits, as a comma-separated list; NULL when out of memory. */
 static char *bit_list(ml_context *ctx, uint32_t bits, const char *const *names)

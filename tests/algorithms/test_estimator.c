@@ -233,6 +233,28 @@ START_TEST(survives_out_of_memory)
 }
 END_TEST
 
+/* What would be ignored is refused. */
+START_TEST(parameters_for_classes_only)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = add_f64(ctx, NULL, "x", 6, (double[]){1, 2, 3, 4, 5, 6});
+    t = add_f64(ctx, t, "y", 6, (double[]){1, 2.5, 3, 4, 5, 6});
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "class_weight", "balanced", ERR));
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert_str_eq(ml_error_location(ERR), "params.class_weight");
+    OK(ml_estimator_set_str(e, "class_weight", "none", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/estimator", finds_algorithms, makes_every_algorithm,
           checks_values_at_once, sets_all_or_nothing, clones, fits, obeys_its_token,
-          survives_out_of_memory)
+          survives_out_of_memory, parameters_for_classes_only)

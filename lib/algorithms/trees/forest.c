@@ -32,7 +32,8 @@
     }
 #define CRITERION                                                                        \
     {                                                                                    \
-        "criterion", NULL, ML_PARAM_STR, 0, "gini", "{gini, entropy}", NULL, NULL,       \
+        "criterion", NULL, ML_PARAM_STR, MLI_FLAG_CLASSES, "gini", "{gini, entropy}",    \
+            NULL, NULL,                                                                  \
             "The impurity of classes that splits lower most. For numbers it is the "     \
             "squared error in any case.",                                                \
             "0.1"                                                                        \
@@ -68,7 +69,7 @@
     }
 #define CLASS_WEIGHT                                                                     \
     {                                                                                    \
-        "class_weight", "auto_class_weights", ML_PARAM_STR, 0, "none",                   \
+        "class_weight", "auto_class_weights", ML_PARAM_STR, MLI_FLAG_CLASSES, "none",    \
             "{none, balanced}", NULL, NULL,                                              \
             "balanced: every class gets the same total weight.", "0.1"                   \
     }
