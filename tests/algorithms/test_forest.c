@@ -188,6 +188,82 @@ START_TEST(trees_of_classes)
 }
 END_TEST
 
+/* Contributions of the shap package to the first rows. */
+static void same_contributions(const char *params, int classes, const double *want,
+                               int64_t n)
+{
+    ml_context *ctx = test_context(1);
+    make_small();
+    ml_table *t = small_table(ctx, classes ? NULL : d.y, classes == 2 ? d.two : d.three);
+    ml_model *m = fit(ctx, "decision_tree", t, params);
+    ml_tensor *p = predict(m, t, "contributions");
+    int64_t width = ml_tensor_shape(p)[1];
+    ck_assert_int_eq(width, (COLUMNS + 1) * (classes > 2 ? classes : 1));
+    for (int64_t i = 0; i < n; i++)
+        ck_assert_double_eq_tol(ml_tensor_get_f64(p, i / width, i % width), want[i],
+                                1e-9);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+
+START_TEST(contributions_of_trees)
+{
+    same_contributions("features=[a,b,c,d] task=regression max_depth=3", 0, shap_squared,
+                       SIZE(shap_squared));
+    const char *classes = "features=[a,b,c,d] task=classification max_depth=3 "
+                          "min_samples_leaf=8";
+    same_contributions("features=[a,b,c,d] task=classification max_depth=3 "
+                       "min_samples_leaf=8 weight=w",
+                       2, shap_gini, SIZE(shap_gini));
+    same_contributions(classes, 3, shap_three, SIZE(shap_three));
+}
+END_TEST
+
+/* They add up to the prediction, and interactions to them. */
+static void adds_up(const char *algorithm, const char *task, const char *kind, int two)
+{
+    enum { TERMS = COLUMNS + 1 };
+    ml_context *ctx = test_context(2);
+    make_small();
+    ml_table *t = small_table(ctx, two < 0 ? d.y : NULL, two ? d.two : d.three);
+    char params[128];
+    snprintf(params, sizeof params, "features=[a,b,c,d] n_trees=20 task=%s", task);
+    ml_model *m = fit(ctx, algorithm, t, params);
+    ml_tensor *p = predict(m, t, kind), *c = predict(m, t, "contributions");
+    ml_tensor *x = predict(m, t, "interactions");
+    int64_t outputs = ml_tensor_shape(c)[1] / TERMS;
+    ck_assert_int_eq(ml_tensor_shape(x)[1], outputs * TERMS * TERMS);
+    for (int64_t i = 0; i < ROWS * outputs; i++) {
+        int64_t row = i / outputs, k = i % outputs;
+        double sum = 0;
+        for (int j = 0; j < TERMS; j++) {
+            double v = ml_tensor_get_f64(c, row, k * TERMS + j), of = 0;
+            for (int a = 0; a < TERMS; a++)
+                of += ml_tensor_get_f64(x, row, (k * TERMS + j) * TERMS + a);
+            ck_assert_double_eq_tol(of, v, 1e-10);
+            sum += v;
+        }
+        double want = ml_tensor_get_f64(p, row, two < 0 ? 0 : two ? 1 : k);
+        ck_assert_double_eq_tol(sum, want, 1e-10);
+    }
+    ml_tensor_free(p);
+    ml_tensor_free(c);
+    ml_tensor_free(x);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+
+START_TEST(contributions_of_forests)
+{
+    adds_up("random_forest", "regression", "value", -1);
+    adds_up("random_forest", "classification", "proba", 1);
+    adds_up("extra_trees", "classification", "proba", 0);
+}
+END_TEST
+
 /* ---- as good as the reference ---- */
 
 /* Rows of a file of classic_small whose number modulo 5 is 4, or the others; the last
@@ -607,7 +683,7 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes,
-          as_good_as_the_reference, missing_values, categories, out_of_bag,
-          feature_counts, weights, light_leaves, many_values, bounds_change_nothing,
-          quantiles, threads, out_of_memory)
+TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes, contributions_of_trees,
+          contributions_of_forests, as_good_as_the_reference, missing_values, categories,
+          out_of_bag, feature_counts, weights, light_leaves, many_values,
+          bounds_change_nothing, quantiles, threads, out_of_memory)

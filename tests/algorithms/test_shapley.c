@@ -64,14 +64,12 @@ static double pair_of(const double *game, int n, int i, int j)
     return sum;
 }
 
-static double *run(ml_context *ctx, const mli_ensemble *e, int pairs, const double *x,
-                   int64_t n)
+static void run_into(ml_context *ctx, const mli_ensemble *e,
+                     const mli_shapley_leaves *leaves, int pairs, const double *x,
+                     int64_t n, double *out)
 {
     mli_shapley *s = NULL;
-    OK(mli_shapley_new(ctx, e, pairs, &s, ERR));
-    int64_t width = e->n_features + 1, outputs = e->n_scores * width;
-    if (pairs) outputs *= width;
-    double *out = calloc((size_t)(n * outputs), sizeof *out);
+    OK(mli_shapley_new(ctx, e, leaves, pairs, &s, ERR));
     char *memory = calloc(1, mli_shapley_scratch(s) + 64);
     void *scratch = memory + (64 - (uintptr_t)memory % 64) % 64;
     if (pairs)
@@ -80,6 +78,15 @@ static double *run(ml_context *ctx, const mli_ensemble *e, int pairs, const doub
         mli_shapley_values(s, x, n, e->n_features, out, scratch);
     free(memory);
     mli_shapley_free(s);
+}
+
+static double *run(ml_context *ctx, const mli_ensemble *e, int pairs, const double *x,
+                   int64_t n)
+{
+    int64_t width = e->n_features + 1, outputs = e->n_scores * width;
+    if (pairs) outputs *= width;
+    double *out = calloc((size_t)(n * outputs), sizeof *out);
+    run_into(ctx, e, NULL, pairs, x, n, out);
     return out;
 }
 
@@ -134,6 +141,47 @@ START_TEST(definition)
                                    .wide_trees = 1,
                                    .zeros = 1});
     check_definition((forest_kind){.trees = 2, .leaves = 1, .scores = 1, .features = 2});
+}
+END_TEST
+
+/* Leaves with a row of scores each: as an ensemble per score. */
+START_TEST(rows_of_leaves)
+{
+    enum { ROWS = 7, WIDTH = 3, FEATURES = 5 };
+    ml_context *ctx = test_context(1);
+    forest *f = forest_new((forest_kind){.trees = 5,
+                                         .leaves = 30,
+                                         .scores = 1,
+                                         .features = FEATURES,
+                                         .categories = 1,
+                                         .wide_trees = 1},
+                           21);
+    double *x = forest_rows(f, ROWS, 3), *row = calloc((size_t)f->e.n_nodes, WIDTH * 8);
+    mli_rng rng;
+    mli_rng_init(&rng, 5, 6, 7);
+    for (int64_t i = 0; i < f->e.n_nodes * WIDTH; i++) row[i] = mli_rng_normal(&rng);
+    mli_shapley_leaves leaves = {row, WIDTH, 0.25};
+    for (int pairs = 0; pairs < 2; pairs++) {
+        int64_t width = pairs ? (FEATURES + 1) * (FEATURES + 1) : FEATURES + 1;
+        double *got = calloc((size_t)(ROWS * WIDTH * width), sizeof *got);
+        for (int64_t i = 0; i < f->e.n_nodes; i++) f->value[i] = (double)i;
+        run_into(ctx, &f->e, &leaves, pairs, x, ROWS, got);
+        f->base[0] = 0;
+        for (int64_t k = 0; k < WIDTH; k++) {
+            for (int64_t i = 0; i < f->e.n_nodes; i++)
+                f->value[i] = row[i * WIDTH + k] * 0.25;
+            double *want = run(ctx, &f->e, pairs, x, ROWS);
+            for (int64_t i = 0; i < ROWS * width; i++)
+                ck_assert_double_eq_tol(got[(i / width * WIDTH + k) * width + i % width],
+                                        want[i], 1e-12);
+            free(want);
+        }
+        free(got);
+    }
+    free(row);
+    free(x);
+    forest_free(f);
+    ml_context_free(ctx);
 }
 END_TEST
 
@@ -204,9 +252,9 @@ START_TEST(no_tree)
     forest *f = forest_new(
         (forest_kind){.trees = 1, .leaves = 64, .scores = 1, .features = 2}, 8);
     f->left[1] = f->left[2];
-    FAILS(ML_E_FORMAT, mli_shapley_new(ctx, &f->e, 0, &s, ERR));
+    FAILS(ML_E_FORMAT, mli_shapley_new(ctx, &f->e, NULL, 0, &s, ERR));
     f->cover[0] = 0;
-    FAILS(ML_E_UNSUPPORTED, mli_shapley_new(ctx, &f->e, 0, &s, ERR));
+    FAILS(ML_E_UNSUPPORTED, mli_shapley_new(ctx, &f->e, NULL, 0, &s, ERR));
     forest_free(f);
     ml_context_free(ctx);
 }
@@ -218,7 +266,7 @@ static ml_status make_in(failing_alloc *a, const forest *f)
     ml_context *ctx = NULL;
     mli_shapley *s = NULL;
     ml_status status = ml_context_new(&host, &ctx, NULL);
-    if (status == ML_OK) status = mli_shapley_new(ctx, &f->e, 1, &s, NULL);
+    if (status == ML_OK) status = mli_shapley_new(ctx, &f->e, NULL, 1, &s, NULL);
     mli_shapley_free(s);
     ml_context_free(ctx);
     return status;
@@ -234,4 +282,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("algorithms/shapley", definition, large, empty_nodes, no_tree, out_of_memory)
+TEST_MAIN("algorithms/shapley", definition, rows_of_leaves, large, empty_nodes, no_tree,
+          out_of_memory)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Writes tests/algorithms/forest_expected.h: trees of scikit-learn on small data of whole
-numbers, and the scores of its forests on real data. Run with scikit-learn 1.9.1; needs the
+numbers, and the scores of its forests on real data. Run with scikit-learn 1.9.1 and shap; needs the
 shared data (their folder as the only argument)."""
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import shap
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -76,6 +77,19 @@ def score(make, metric, train, test):
     return [float(np.mean(values)), float(np.std(values))]
 
 
+def explain(model, x, y, w=None):
+    """Contributions to eight rows: [rows][outputs][features + 1], the expectation last."""
+    explainer = shap.TreeExplainer(model.fit(x, y, w))
+    values = explainer.shap_values(x[:8])
+    expected = np.ravel(explainer.expected_value)
+    values = values[:, :, None] if values.ndim == 2 else values
+    values = values.transpose(0, 2, 1)
+    if values.shape[1] == 2:
+        values, expected = values[:, 1:], expected[1:]
+    base = np.broadcast_to(expected[None, :, None], values.shape[:2] + (1,))
+    return np.concatenate([values, base], axis=2)
+
+
 def main():
     folder = Path(sys.argv[1])
     text = "/* SPDX-License-Identifier: MIT\n * Written by tests/reference/forest.py. */\n"
@@ -102,6 +116,11 @@ def main():
                                          random_state=s), x, three, None))
     importance = DecisionTreeRegressor(max_depth=3, random_state=0).fit(x, y)
     text += array("tree_importance", importance.feature_importances_)
+    text += array("shap_squared", explain(DecisionTreeRegressor(max_depth=3), x, y))
+    text += array("shap_gini", explain(
+        DecisionTreeClassifier(max_depth=3, min_samples_leaf=8), x, label, w))
+    text += array("shap_three", explain(
+        DecisionTreeClassifier(max_depth=3, min_samples_leaf=8), x, three))
     text += array("tree_cuts", np.quantile(y, [0.4, 0.5, 0.7]))
     for name in ("breast_cancer.csv", "digits.csv.gz", "wine_data.csv"):
         short = name.split(".")[0].split("_")[0]

@@ -522,6 +522,14 @@ class DecisionTree(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -819,6 +827,14 @@ class ExtraTrees(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -2278,6 +2294,14 @@ class RandomForest(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model

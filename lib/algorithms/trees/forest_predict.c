@@ -7,6 +7,7 @@
  */
 #include "algorithms/trees/engine.h"
 #include "algorithms/trees/forest.h"
+#include "algorithms/trees/shapley.h"
 #include <math.h>
 #include <string.h>
 
@@ -135,11 +136,24 @@ static ml_status prepare(forest_plan *p, ml_error *err)
     return ML_OK;
 }
 
+static ml_status explain(const ml_model *m, const char *kind, mli_plan **out,
+                         ml_error *err)
+{
+    mli_ensemble e;
+    mli_shapley_leaves leaves = {.width = m->inputs->classes.n};
+    ml_status s = read_forest(m, &e, &leaves.rows, err);
+    if (s != ML_OK) return s;
+    leaves.scale = 1 / (double)e.n_trees;
+    return mli_shapley_plan(m->ctx, &e, leaves.rows ? &leaves : NULL, kind, out, err);
+}
+
 ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **out,
                           ml_error *err)
 {
     int64_t classes = model->inputs->classes.n;
     if (strcmp(kind, "quantiles") == 0) return mli_forest_quantiles_plan(model, out, err);
+    if (strcmp(kind, "contributions") == 0 || strcmp(kind, "interactions") == 0)
+        return explain(model, kind, out, err);
     forest_plan *p = mli_calloc(model->ctx, 1, sizeof *p);
     if (!p) return mli_nomem(err);
     p->plan.ctx = model->ctx;

@@ -224,7 +224,8 @@ static const mli_kind kinds[] = {
      "The sum of the trees before it is turned into a value or a probability: one per "
      "row, or one per class with more than two classes, or one per quantile."},
     {"contributions", "rows, features + 1",
-     "What each feature adds to the score (exact path-dependent Shapley values), and last "
+     "What each feature adds to the score (exact path-dependent Shapley values), and "
+     "last "
      "the expected score; together they are the score. One set per score."},
     {"interactions", "rows, features + 1, features + 1",
      "Contributions split into those of pairs of features (half of a pair each way) and "

@@ -127,7 +127,7 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
     ml_status s = mli_ensemble_read(model, &p->e, err);
     if (s == ML_OK &&
         (strcmp(kind, "contributions") == 0 || strcmp(kind, "interactions") == 0)) {
-        s = mli_shapley_plan(model->ctx, &p->e, kind, out, err);
+        s = mli_shapley_plan(model->ctx, &p->e, NULL, kind, out, err);
         plan_free(&p->plan);
         return s;
     }

@@ -125,10 +125,18 @@ static void descend(making *m, const pending *p, mli_edge *edge)
     edge->right = p->right;
 }
 
+/* Adds what a leaf is expected to add to the scores. */
+static void expect(const mli_shapley *s, int64_t tree, double value, double share)
+{
+    if (!s->leaf) s->expected[tree % s->n_scores] += value * share;
+    for (int64_t k = 0; s->leaf && k < s->n_scores; k++)
+        s->expected[k] += s->leaf[(int64_t)value * s->n_scores + k] * share * s->scale;
+}
+
 /* The edges of a tree; their number must be that of its nodes less one, else nodes share
- * children and it is no tree. Adds its mean to *expected. */
+ * children and it is no tree. Adds its mean to what is expected. */
 static ml_status make_edges(making *m, int64_t tree, mli_edge *edge, int64_t *count,
-                            double *expected, ml_error *err)
+                            ml_error *err)
 {
     const mli_ensemble *e = m->e;
     int64_t first = e->start[tree], n = 0;
@@ -136,7 +144,7 @@ static ml_status make_edges(making *m, int64_t tree, mli_edge *edge, int64_t *co
     m->most = m->distinct = m->depth = 0;
     m->product[0] = 1;
     if (!e->left[first]) {
-        *expected += e->value[first];
+        expect(m->s, tree, e->value[first], 1);
         return ML_OK;
     }
     if (!(e->cover[first] > 0)) {
@@ -160,7 +168,7 @@ static ml_status make_edges(making *m, int64_t tree, mli_edge *edge, int64_t *co
         to->leaf = e->left[at] == 0;
         to->value = e->value[at];
         if (to->leaf)
-            *expected += e->value[at] * m->product[p.level];
+            expect(m->s, tree, e->value[at], m->product[p.level]);
         else
             push_children(m, first, p.node, p.level + 1, &n);
     }
@@ -192,8 +200,7 @@ static ml_status make_trees(making *m, int64_t most_nodes, ml_error *err)
         mli_edge *edge = mli_arena_take(&s->arena, nodes, sizeof *edge);
         if (!edge) return mli_nomem(err);
         memset(m->seen, 0, (size_t)most_nodes);
-        status =
-            make_edges(m, t, edge, &s->tree[t].n, &s->expected[t % e->n_scores], err);
+        status = make_edges(m, t, edge, &s->tree[t].n, err);
         s->tree[t].edge = edge;
         int32_t points = (m->most + 1) / 2;
         s->tree[t].points = points < 1                 ? 1
@@ -224,10 +231,11 @@ static ml_status make(mli_shapley *s, const mli_ensemble *e, ml_error *err)
     m.stack = mli_calloc(s->ctx, nodes, sizeof *m.stack);
     m.seen = mli_calloc(s->ctx, nodes, 1);
     s->tree = mli_arena_take(&s->arena, e->n_trees, sizeof *s->tree);
-    s->expected = mli_arena_take(&s->arena, e->n_scores, sizeof *s->expected);
+    s->expected = mli_arena_take(&s->arena, s->n_scores, sizeof *s->expected);
     int ok = m.last && m.before && m.z && m.product && m.stack && m.seen && s->tree &&
              s->expected;
-    if (ok) memcpy(s->expected, e->base, (size_t)e->n_scores * sizeof *s->expected);
+    for (int64_t k = 0; ok && k < s->n_scores; k++)
+        s->expected[k] = s->leaf ? 0 : e->base[k];
     ml_status status = ok ? make_trees(&m, most, err) : mli_nomem(err);
     void *blocks[] = {m.path, m.last, m.before, m.z, m.product, m.stack, m.seen};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
@@ -254,14 +262,18 @@ static void choose_sizes(mli_shapley *s, int pairs)
     s->scratch = s->sums + s->columns + s->stack;
 }
 
-ml_status mli_shapley_new(ml_context *ctx, const mli_ensemble *e, int pairs,
-                          mli_shapley **out, ml_error *err)
+ml_status mli_shapley_new(ml_context *ctx, const mli_ensemble *e,
+                          const mli_shapley_leaves *leaves, int pairs, mli_shapley **out,
+                          ml_error *err)
 {
     mli_shapley *s = mli_calloc(ctx, 1, sizeof *s);
     if (!s) return mli_nomem(err);
     s->ctx = s->arena.ctx = ctx;
     s->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
     s->points = 1;
+    s->leaf = leaves ? leaves->rows : NULL;
+    s->n_scores = leaves ? leaves->width : e->n_scores;
+    s->scale = leaves ? leaves->scale : 1;
     ml_status status = mli_engine_new_wide(ctx, e, &s->wide, err);
     if (status == ML_OK) status = make(s, e, err);
     if (status == ML_OK && !make_rules(s)) status = mli_nomem(err);

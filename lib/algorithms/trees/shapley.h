@@ -25,13 +25,24 @@
 
 typedef struct mli_shapley mli_shapley;
 
-/* The ensemble's memory must outlive it. pairs: for interactions. */
-ml_status mli_shapley_new(ml_context *ctx, const mli_ensemble *e, int pairs,
-                          mli_shapley **out, ml_error *err);
+/* Leaves whose value is the number of a row of several scores, to which every tree adds:
+ * rows[value * width + k] * scale. */
+typedef struct mli_shapley_leaves {
+    const double *rows;
+    int64_t width;
+    double scale;
+} mli_shapley_leaves;
+
+/* The ensemble's memory must outlive it, and that of `leaves`, which is NULL where leaves
+ * hold their value. pairs: for interactions. */
+ml_status mli_shapley_new(ml_context *ctx, const mli_ensemble *e,
+                          const mli_shapley_leaves *leaves, int pairs, mli_shapley **out,
+                          ml_error *err);
 void mli_shapley_free(mli_shapley *s); /* NULL is fine */
 size_t mli_shapley_scratch(const mli_shapley *s);
 int64_t mli_shapley_block(const mli_shapley *s);
-/* With F features: out[(i * n_scores + k) * (F + 1) + j], j = F: the expected score. They
+/* With F features and n_scores scores: those of the ensemble, or the width of the leaves:
+ * out[(i * n_scores + k) * (F + 1) + j], j = F: the expected score. They
  * add up to the score. */
 void mli_shapley_values(const mli_shapley *s, const double *rows, int64_t n,
                         int64_t stride, double *out, void *scratch);
@@ -42,7 +53,8 @@ void mli_shapley_pairs(const mli_shapley *s, const double *rows, int64_t n,
 
 /* A plan for "contributions" or "interactions". The ensemble's tensors must outlive it.
  */
-ml_status mli_shapley_plan(ml_context *ctx, const mli_ensemble *e, const char *kind,
+ml_status mli_shapley_plan(ml_context *ctx, const mli_ensemble *e,
+                           const mli_shapley_leaves *leaves, const char *kind,
                            mli_plan **out, ml_error *err);
 
 #endif

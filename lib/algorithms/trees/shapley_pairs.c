@@ -22,6 +22,7 @@ typedef struct path {
     mli_lane_mask *known;  /* [levels + 1] of all edges of the feature down to there */
     const mli_edge **last; /* the lowest edge of each feature on the path */
     mli_lanes *gain;       /* (o - z) / F */
+    const double *leaf;    /* see mli_edge_value */
 } path;
 
 ALWAYS mli_lanes spread(double x)
@@ -56,8 +57,9 @@ ALWAYS void add_leaf(const mli_shapley *s, const path *p, const mli_edges *tree,
     int64_t width = s->wide->e.n_features;
     mli_lanes *alone = pair + width * width;
     int32_t n = lowest(p, level);
+    double value = mli_edge_value(p->at[level], p->leaf, s->n_scores) * s->scale;
     for (int32_t q = 0; q < tree->points; q++) {
-        mli_lanes all = spread(w[q] * p->at[level]->value);
+        mli_lanes all = spread(w[q] * value);
         for (int32_t i = 0; i < n; i++) {
             double z = p->last[i]->z;
             mli_lane_mask known = p->known[p->last[i]->level];
@@ -141,9 +143,11 @@ static void run_lanes(const mli_shapley *s, const double *rows, int64_t n, int64
     p.at = (const mli_edge **)(p.gain + levels);
     p.last = p.at + levels;
     mli_shapley_columns(s, rows, n, stride, x);
-    for (int64_t k = 0; k < e->n_scores; k++) {
+    for (int64_t k = 0; k < s->n_scores; k++) {
+        p.leaf = s->leaf ? s->leaf + k : NULL;
         memset(pair, 0, (size_t)(e->n_features * width) * sizeof *pair);
-        for (int64_t t = k; t < e->n_trees; t += e->n_scores) {
+        for (int64_t t = mli_shapley_first(s, k); t < e->n_trees;
+             t += mli_shapley_step(s)) {
             if (s->avx2)
                 walk_avx2(s, &p, &s->tree[t], x, pair);
             else
@@ -151,7 +155,7 @@ static void run_lanes(const mli_shapley *s, const double *rows, int64_t n, int64
         }
         for (int64_t i = 0; i < n; i++)
             write_row(s, k, (const double *)pair + i,
-                      out + (i * e->n_scores + k) * width * width);
+                      out + (i * s->n_scores + k) * width * width);
     }
 }
 
@@ -159,7 +163,7 @@ void mli_shapley_pairs(const mli_shapley *s, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch)
 {
     int64_t width = s->wide->e.n_features + 1;
-    int64_t outputs = s->wide->e.n_scores * width * width;
+    int64_t outputs = s->n_scores * width * width;
     for (int64_t i = 0; i < n; i += MLI_SHAP_LANES)
         run_lanes(s, rows + i * stride, n - i < MLI_SHAP_LANES ? n - i : MLI_SHAP_LANES,
                   stride, out + i * outputs, scratch);

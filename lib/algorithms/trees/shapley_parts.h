@@ -9,10 +9,11 @@
 #include "algorithms/trees/engine_parts.h"
 #include "algorithms/trees/shapley.h"
 
-#define MLI_SHAP_LANES  4  /* rows at a time */
-#define MLI_SHAP_POINTS 64 /* of the quadrature, at most; exact for 128 features a path  \
-                            */
-#define MLI_SHAP_BLOCK 64  /* rows that pass a tree one after another */
+#define MLI_SHAP_LANES 4 /* rows at a time */
+#define MLI_SHAP_POINTS                                                                  \
+    64                    /* of the quadrature, at most; exact for 128 features a path   \
+                           */
+#define MLI_SHAP_BLOCK 64 /* rows that pass a tree one after another */
 #define MLI_SHAP_LEAST 1e-60 /* stands for an empty share, which would divide by zero */
 
 /* Vectors are passed to inlined functions only. */
@@ -25,7 +26,7 @@ typedef int64_t mli_lane_mask __attribute__((vector_size(32)));
  * left child and what is below it first. */
 typedef struct mli_edge {
     double z;     /* share of the cover, of all edges of the feature down to here */
-    double value; /* of the leaf below */
+    double value; /* of the leaf below, or the number of its row */
     int64_t node; /* that decides */
     int32_t feature;
     int32_t level; /* from 1 */
@@ -44,6 +45,9 @@ struct mli_shapley {
     mli_engine *wide; /* columns and nodes: how rows decide */
     mli_edges *tree;
     int32_t levels, points; /* at most */
+    const double *leaf;     /* rows of the leaves; NULL: they hold their value */
+    int64_t n_scores;
+    double scale; /* of the rows of leaves, else 1 */
     int64_t block;
     int avx2;
     double *expected; /* [scores] */
@@ -56,6 +60,23 @@ struct mli_shapley {
  * last row. */
 void mli_shapley_columns(const mli_shapley *s, const double *rows, int64_t n,
                          int64_t stride, mli_lanes *x);
+
+/* Trees that add to score k are first, first + step, ... */
+static inline int64_t mli_shapley_first(const mli_shapley *s, int64_t k)
+{
+    return s->leaf ? 0 : k;
+}
+static inline int64_t mli_shapley_step(const mli_shapley *s)
+{
+    return s->leaf ? 1 : s->n_scores;
+}
+
+/* What the leaf below an edge adds to score k, before `scale`; leaf: s->leaf + k. */
+static inline __attribute__((always_inline)) double
+mli_edge_value(const mli_edge *e, const double *leaf, int64_t width)
+{
+    return leaf ? leaf[(int64_t)e->value * width] : e->value;
+}
 
 /* Which lanes go left at a node. */
 static inline __attribute__((always_inline)) mli_lane_mask

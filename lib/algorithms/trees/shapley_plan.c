@@ -31,26 +31,27 @@ static void plan_free(mli_plan *plan)
     mli_free(plan->ctx, plan);
 }
 
-ml_status mli_shapley_plan(ml_context *ctx, const mli_ensemble *e, const char *kind,
+ml_status mli_shapley_plan(ml_context *ctx, const mli_ensemble *e,
+                           const mli_shapley_leaves *leaves, const char *kind,
                            mli_plan **out, ml_error *err)
 {
     int pairs = strcmp(kind, "interactions") == 0;
-    int64_t width = e->n_features + 1;
+    int64_t width = e->n_features + 1, scores = leaves ? leaves->width : e->n_scores;
     if (width > (pairs ? 20000 : 100000000) ||
-        e->n_scores > INT32_MAX / (pairs ? width * width : width))
+        scores > INT32_MAX / (pairs ? width * width : width))
         return mli_fail(err, ML_E_UNSUPPORTED,
                         "%s of %lld features and %lld scores are too many", kind,
-                        (long long)e->n_features, (long long)e->n_scores);
+                        (long long)e->n_features, (long long)scores);
     shapley_plan *p = mli_calloc(ctx, 1, sizeof *p);
     if (!p) return mli_nomem(err);
-    ml_status s = mli_shapley_new(ctx, e, pairs, &p->shapley, err);
+    ml_status s = mli_shapley_new(ctx, e, leaves, pairs, &p->shapley, err);
     if (s != ML_OK) {
         mli_free(ctx, p);
         return s;
     }
     p->plan.ctx = ctx;
     p->plan.n_features = e->n_features;
-    p->plan.n_outputs = e->n_scores * (pairs ? width * width : width);
+    p->plan.n_outputs = scores * (pairs ? width * width : width);
     p->plan.scratch = mli_shapley_scratch(p->shapley);
     p->plan.block = mli_shapley_block(p->shapley);
     p->plan.run = pairs ? run_pairs : run_values;

@@ -14,7 +14,8 @@
 /* What a walk keeps: [levels + 1], or [levels + 1][points]. */
 typedef struct walk {
     const mli_engine *g;
-    const double *t;
+    const double *t, *leaf; /* leaf: see mli_edge_value */
+    int64_t width;
     int32_t points; /* per level in memory */
     mli_lanes *factor, *down, *up;
     mli_lane_mask *left, *known;
@@ -39,8 +40,8 @@ ALWAYS mli_lanes surplus(mli_lane_mask known, double z)
     return choose(known, 1) - spread(z);
 }
 
-/* Adds to the feature of an edge, whose leaves below weigh up[q] (or `value` when there
- * is but one), and to the sums of the node above. */
+/* Adds to the feature of an edge, whose leaves below weigh up[q] (or the leaf's value
+ * when there is but one), and to the sums of the node above. */
 ALWAYS void add_edge(const walk *w, const mli_edge *e, const mli_lanes *up,
                      int32_t points, mli_lanes *phi)
 {
@@ -49,8 +50,9 @@ ALWAYS void add_edge(const walk *w, const mli_edge *e, const mli_lanes *up,
     const mli_lanes *factor = w->factor + e->level * n;
     const mli_lanes *old = w->factor + e->same * n;
     mli_lanes *to = w->up + (e->level - 1) * n, with = {0}, without = {0};
+    mli_lanes own = spread(up ? 0 : mli_edge_value(e, w->leaf, w->width));
     for (int32_t q = 0; q < points; q++) {
-        mli_lanes u = up ? up[q] : spread(e->value);
+        mli_lanes u = up ? up[q] : own;
         if (!e->same) {
             with += down[q] * u;
             to[q] += factor[q] * u;
@@ -147,6 +149,7 @@ static void walk_init(const mli_shapley *s, mli_lanes *stack, walk *w)
     int64_t levels = s->levels + 1, n = s->points;
     w->g = s->wide;
     w->points = s->points;
+    w->width = s->n_scores;
     w->factor = stack;
     w->down = w->factor + levels * n;
     w->up = w->down + levels * n;
@@ -179,10 +182,11 @@ static void write_values(const mli_shapley *s, int64_t k, const double *phi, int
 {
     int64_t features = s->wide->e.n_features, width = features + 1;
     for (int64_t i = 0; i < n; i++) {
-        double *to = out + (i * s->wide->e.n_scores + k) * width;
+        double *to = out + (i * s->n_scores + k) * width;
         const double *from =
             phi + i / MLI_SHAP_LANES * features * MLI_SHAP_LANES + i % MLI_SHAP_LANES;
-        for (int64_t j = 0; j < features; j++) to[j] = from[j * MLI_SHAP_LANES];
+        for (int64_t j = 0; j < features; j++)
+            to[j] = from[j * MLI_SHAP_LANES] * s->scale;
         to[features] = s->expected[k];
     }
 }
@@ -200,9 +204,11 @@ static void run_block(const mli_shapley *s, const double *rows, int64_t n, int64
         mli_shapley_columns(s, rows + begin * stride, n - begin, stride,
                             x + g * s->wide->n_wide_columns);
     }
-    for (int64_t k = 0; k < e->n_scores; k++) {
+    for (int64_t k = 0; k < s->n_scores; k++) {
+        w.leaf = s->leaf ? s->leaf + k : NULL;
         memset(phi, 0, (size_t)(groups * e->n_features) * sizeof *phi);
-        for (int64_t t = k; t < e->n_trees; t += e->n_scores)
+        for (int64_t t = mli_shapley_first(s, k); t < e->n_trees;
+             t += mli_shapley_step(s))
             run_tree(s, &w, t, groups, x, phi);
         write_values(s, k, (const double *)phi, n, out);
     }
@@ -211,7 +217,7 @@ static void run_block(const mli_shapley *s, const double *rows, int64_t n, int64
 void mli_shapley_values(const mli_shapley *s, const double *rows, int64_t n,
                         int64_t stride, double *out, void *scratch)
 {
-    int64_t width = s->wide->e.n_scores * (s->wide->e.n_features + 1);
+    int64_t width = s->n_scores * (s->wide->e.n_features + 1);
     for (int64_t i = 0; i < n; i += s->block)
         run_block(s, rows + i * stride, n - i < s->block ? n - i : s->block, stride,
                   out + i * width, scratch);
