@@ -15,6 +15,7 @@
     A(mli_class_balancer)                                                                \
     A(mli_clipper)                                                                       \
     A(mli_columns_algorithm)                                                             \
+    A(mli_count_vectorizer)                                                              \
     A(mli_date_parts)                                                                    \
     A(mli_decision_tree)                                                                 \
     A(mli_derive)                                                                        \
@@ -25,6 +26,7 @@
     A(mli_frequency_encoder)                                                             \
     A(mli_gbdt)                                                                          \
     A(mli_hashing_encoder)                                                               \
+    A(mli_hashing_vectorizer)                                                            \
     A(mli_imputer)                                                                       \
     A(mli_linear_regression)                                                             \
     A(mli_log_transformer)                                                               \
@@ -73,6 +75,7 @@
     A(mli_select_columns)                                                                \
     A(mli_standard_scaler)                                                               \
     A(mli_target_encoder)                                                                \
+    A(mli_tfidf)                                                                         \
     A(mli_winsorizer)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;

@@ -871,7 +871,8 @@ function ml.info() end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -893,7 +894,8 @@ function ml.automl(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -913,7 +915,8 @@ function ml.baseline(params) end
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -935,6 +938,7 @@ function ml.binary_encoder(params) end
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger.
 ---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
 ---@field positive? string Of two classes the one that counts as positive.
@@ -955,7 +959,8 @@ function ml.class_balancer(params) end
 ---@field high? number Values above it become it. (default inf)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -975,6 +980,7 @@ function ml.clipper(params) end
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger.
 ---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
 ---@field positive? string Of two classes the one that counts as positive.
@@ -988,6 +994,36 @@ function ml.clipper(params) end
 ---@return libml.estimator?, libml.error?
 function ml.columns(params) end
 
+---Makes a column of each frequent word of a text column, or of each run of words or
+---characters: how often it occurs in the row.
+---@class libml.count_vectorizer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field analyzer? "word" | "char" | "char_wb" Terms are words, characters, or characters inside words (char_wb: with a space at both ends of a word). (default word)
+---@field words? "unicode" | "simple" unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are words, and each ideograph is one. simple: runs of letters, digits and underscores. (default unicode)
+---@field ngram_range? integer[] The least and the largest number of words or characters of a term, at most 16: "1, 2" counts words and pairs of words. (default 1, 1)
+---@field lowercase? boolean Capital and small letters are the same (simple case folding). (default true)
+---@field strip_accents? boolean Letters count without their accents. (default false)
+---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
+---@field stop_words? string[] Words to leave out.
+---@field max_features? integer The most terms of a column: the most frequent ones. The outputs are dense: one column of numbers for each. (default 2000)
+---@field min_df? number Terms of fewer rows are left out. Below 1: a share of the rows. (default 1)
+---@field max_df? number Terms of more rows are left out. Up to 1: a share of the rows. (default 1)
+---@field binary? boolean 1 where a term occurs, however often. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes a column of each frequent word of a text column, or of each run of words or
+---characters: how often it occurs in the row.
+---@param params? libml.count_vectorizer.params
+---@return libml.estimator?, libml.error?
+function ml.count_vectorizer(params) end
+
 ---Makes numbers of dates and times: year, month, weekday and more, also as points on a
 ---circle.
 ---@class libml.date_parts.params
@@ -996,7 +1032,8 @@ function ml.columns(params) end
 ---@field cyclic? boolean Two columns, sine and cosine, for parts that come round again: December lies beside January. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1026,7 +1063,8 @@ function ml.date_parts(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -1046,7 +1084,8 @@ function ml.decision_tree(params) end
 ---@field expressions? string[] The new columns, as "name = expression", such as "rooms = total_rooms / households".
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1067,7 +1106,8 @@ function ml.derive(params) end
 ---@field encode? "ordinal" | "one_hot" The number of the bin, or a column of 0 and 1 per bin. (default ordinal)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1087,7 +1127,8 @@ function ml.discretizer(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -1123,7 +1164,8 @@ function ml.ensemble(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -1148,6 +1190,7 @@ function ml.extra_trees(params) end
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger.
 ---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
 ---@field positive? string Of two classes the one that counts as positive.
@@ -1168,7 +1211,8 @@ function ml.feature_selector(params) end
 ---@field measure? "share" | "count" The share of the rows, or their number. (default share)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1239,7 +1283,8 @@ function ml.frequency_encoder(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" | "ranking" | "survival" What is predicted. auto: what the objective is for; without one, classes when the target is text, a category, a boolean or holds only 0 and 1, and a number otherwise. Rankings need `group`. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -1265,7 +1310,8 @@ function ml.gbdt(params) end
 ---@field signed? boolean Levels that share a column may have opposite signs, so that they cancel out on average. (default true)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1277,6 +1323,38 @@ function ml.gbdt(params) end
 ---@return libml.estimator?, libml.error?
 function ml.hashing_encoder(params) end
 
+---Counts the words of a text column, or runs of words or characters, in a fixed number
+---of columns that a hash chooses. It learns nothing, so the number of different words
+---does not matter.
+---@class libml.hashing_vectorizer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_features? integer The columns that are made of a text column. (default 1024)
+---@field analyzer? "word" | "char" | "char_wb" Terms are words, characters, or characters inside words (char_wb: with a space at both ends of a word). (default word)
+---@field words? "unicode" | "simple" unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are words, and each ideograph is one. simple: runs of letters, digits and underscores. (default unicode)
+---@field ngram_range? integer[] The least and the largest number of words or characters of a term, at most 16: "1, 2" counts words and pairs of words. (default 1, 1)
+---@field lowercase? boolean Capital and small letters are the same (simple case folding). (default true)
+---@field strip_accents? boolean Letters count without their accents. (default false)
+---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
+---@field stop_words? string[] Words to leave out.
+---@field alternate_sign? boolean Half of the terms count negative, so that terms of one column do not add up. (default true)
+---@field binary? boolean 1 where a column counts anything. (default false)
+---@field norm? "none" | "l1" | "l2" Each row of a column gets length 1, by sum (l1) or by root of squares (l2). (default l2)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Counts the words of a text column, or runs of words or characters, in a fixed number
+---of columns that a hash chooses. It learns nothing, so the number of different words
+---does not matter.
+---@param params? libml.hashing_vectorizer.params
+---@return libml.estimator?, libml.error?
+function ml.hashing_vectorizer(params) end
+
 ---Fills missing values with the mean, median or most frequent value of their column in
 ---training, or with a constant.
 ---@class libml.imputer.params
@@ -1287,7 +1365,8 @@ function ml.hashing_encoder(params) end
 ---@field indicators? boolean Add a column "... is missing" of 0 and 1 for each column with missing values in training. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1315,7 +1394,8 @@ function ml.imputer(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1335,7 +1415,8 @@ function ml.linear_regression(params) end
 ---@field function? "log1p" | "log" | "log10" | "log2" | "sqrt" | "square" | "exp" | "abs" | "reciprocal" | "signed_log1p" log1p is log(1 + x); signed_log1p works on both sides of 0. Where a function has no value the result is missing. (default log1p)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1363,7 +1444,8 @@ function ml.log_transformer(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
@@ -1383,7 +1465,8 @@ function ml.logistic_regression(params) end
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1403,7 +1486,8 @@ function ml.max_abs_scaler(params) end
 ---@field clip? boolean Cut values outside the range of training. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1421,7 +1505,8 @@ function ml.min_max_scaler(params) end
 ---@field norm? "l1" | "l2" | "max" What the length is: the sum of absolute values, the root of the sum of squares, or the largest absolute value. (default l2)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1442,7 +1527,8 @@ function ml.normalizer(params) end
 ---@field indicators? boolean A column for missing values, where training had some. (default true)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1460,7 +1546,8 @@ function ml.one_hot_encoder(params) end
 ---@field missing_value? number The number of missing values and of levels that training did not have. (default nan)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1479,7 +1566,8 @@ function ml.ordinal_encoder(params) end
 ---@field factor? number How many of these. (default 3)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1500,6 +1588,7 @@ function ml.outlier_filter(params) end
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger.
 ---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
 ---@field positive? string Of two classes the one that counts as positive.
@@ -1520,7 +1609,8 @@ function ml.pipeline(params) end
 ---@field interaction_only? boolean Only products of different columns. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1539,7 +1629,8 @@ function ml.polynomial_features(params) end
 ---@field standardize? boolean Then subtract the mean and divide by the standard deviation. (default true)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1560,7 +1651,8 @@ function ml.power_transformer(params) end
 ---@field distribution? "uniform" | "normal" What the columns are spread over. (default uniform)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1596,7 +1688,8 @@ function ml.quantile_transformer(params) end
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
@@ -1621,7 +1714,8 @@ function ml.random_forest(params) end
 ---@field unit_variance? boolean Scale so that normally distributed values get the variance 1. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1639,7 +1733,8 @@ function ml.robust_scaler(params) end
 ---@field condition? string Rows are kept for which it is true, such as "age >= 18 and country = 'NL'". Not set: all.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1657,7 +1752,8 @@ function ml.row_filter(params) end
 ---@field drop? boolean Leave these columns out, and keep the others. (default false)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1676,7 +1772,8 @@ function ml.select_columns(params) end
 ---@field with_std? boolean Divide by the standard deviation. (default true)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
@@ -1700,6 +1797,7 @@ function ml.standard_scaler(params) end
 ---@field features? string[] The columns to work on. Not set: all columns without another role.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger.
 ---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
 ---@field positive? string Of two classes the one that counts as positive.
@@ -1714,6 +1812,41 @@ function ml.standard_scaler(params) end
 ---@return libml.estimator?, libml.error?
 function ml.target_encoder(params) end
 
+---Makes a column of each frequent word of a text column, or of each run of words or
+---characters: how often it occurs in the row, more where few rows have it, in rows of
+---length 1.
+---@class libml.tfidf.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field analyzer? "word" | "char" | "char_wb" Terms are words, characters, or characters inside words (char_wb: with a space at both ends of a word). (default word)
+---@field words? "unicode" | "simple" unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are words, and each ideograph is one. simple: runs of letters, digits and underscores. (default unicode)
+---@field ngram_range? integer[] The least and the largest number of words or characters of a term, at most 16: "1, 2" counts words and pairs of words. (default 1, 1)
+---@field lowercase? boolean Capital and small letters are the same (simple case folding). (default true)
+---@field strip_accents? boolean Letters count without their accents. (default false)
+---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
+---@field stop_words? string[] Words to leave out.
+---@field max_features? integer The most terms of a column: the most frequent ones. The outputs are dense: one column of numbers for each. (default 2000)
+---@field min_df? number Terms of fewer rows are left out. Below 1: a share of the rows. (default 1)
+---@field max_df? number Terms of more rows are left out. Up to 1: a share of the rows. (default 1)
+---@field use_idf? boolean Terms of few rows weigh more. (default true)
+---@field smooth_idf? boolean Weights as if one more row had every term. (default true)
+---@field sublinear_tf? boolean 1 + ln(count) instead of the count. (default false)
+---@field norm? "none" | "l1" | "l2" Each row of a column gets length 1, by sum (l1) or by root of squares (l2). (default l2)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes a column of each frequent word of a text column, or of each run of words or
+---characters: how often it occurs in the row, more where few rows have it, in rows of
+---length 1.
+---@param params? libml.tfidf.params
+---@return libml.estimator?, libml.error?
+function ml.tfidf(params) end
+
 ---Cuts values to two quantiles of their column in training: outliers stay in place and
 ---lose their weight. Missing values stay missing.
 ---@class libml.winsorizer.params
@@ -1722,7 +1855,8 @@ function ml.target_encoder(params) end
 ---@field high? number The share of training values below the upper bound. (default 0.99)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes. Text columns are categories in any case.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
 ---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.

@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define GRAIN 256 /* rows turned at a time */
+#define GRAIN       256 /* rows turned at a time */
+#define MOST_VALUES 1e9 /* of a table of columns */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
@@ -20,7 +21,7 @@ ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 typedef struct {
     ml_table *table;
     const mli_inputs *outputs;
-    const double *rows;      /* mli_columns_of_rows only */
+    const double *rows;           /* mli_columns_of_rows only */
     atomic_int_fast64_t *missing; /* [columns] */
 } turning;
 
@@ -46,6 +47,18 @@ static int64_t turn_codes(const double *from, int64_t n, int64_t stride, double 
     return missing;
 }
 
+/* Texts by their address, until all are there: see gather_text. */
+static int64_t turn_texts(const double *from, int64_t n, int64_t stride,
+                          const mli_text **to)
+{
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = mli_text_of(from[i * stride]);
+        missing += !to[i];
+    }
+    return missing;
+}
+
 static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 {
     const turning *t = arg;
@@ -56,6 +69,8 @@ static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
         if (f->kind == MLI_CATEGORICAL)
             missing = turn_codes(rows + j, n, width, (double)f->levels.n,
                                  (int32_t *)data + begin);
+        else if (f->kind == MLI_TEXT)
+            missing = turn_texts(rows + j, n, width, (const mli_text **)data + begin);
         else
             missing = turn_numbers(rows + j, n, width, (double *)data + begin);
         if (missing) atomic_fetch_add(&t->missing[j], missing);
@@ -68,13 +83,17 @@ static ml_status start_column(ml_context *ctx, const mli_feature *f, int64_t row
                               mli_column *c, ml_error *err)
 {
     int codes = f->kind == MLI_CATEGORICAL;
+    size_t size = f->kind == MLI_TEXT ? sizeof(mli_text *)
+                  : codes             ? sizeof(int32_t)
+                                      : sizeof(double);
     void *data = NULL;
     c->name = mli_strdup(ctx, f->name);
     if (!c->name) return mli_nomem(err);
-    c->keep[0] = mli_buffer_new(
-        ctx, (size_t)rows * (codes ? sizeof(int32_t) : sizeof(double)), &data);
+    c->keep[0] = mli_buffer_new(ctx, (size_t)rows * size, &data);
     if (!c->keep[0]) return mli_nomem(err);
-    c->type = codes ? ML_TYPE_CATEGORY : ML_DTYPE_F64;
+    c->type = codes                 ? ML_TYPE_CATEGORY
+              : f->kind == MLI_TEXT ? ML_TYPE_TEXT
+                                    : ML_DTYPE_F64;
     c->rows = rows;
     c->stride = 1;
     c->data = data;
@@ -101,6 +120,33 @@ static ml_status mark_missing(ml_context *ctx, mli_column *c, ml_error *err)
     return ML_OK;
 }
 
+/* The texts that a column holds by address, copied; the addresses go. */
+static ml_status gather_text(ml_context *ctx, mli_column *c, ml_error *err)
+{
+    const mli_text *const *texts = c->data;
+    int64_t *offsets, total = 0;
+    char *bytes;
+    uint8_t *bits;
+    for (int64_t i = 0; i < c->rows; i++) total += texts[i] ? texts[i]->size : 0;
+    c->keep[1] = mli_buffer_new(ctx, ((size_t)c->rows + 1) * sizeof *offsets, &offsets);
+    c->keep[2] = mli_buffer_new(ctx, (size_t)total, &bytes);
+    c->keep[3] = mli_buffer_new(ctx, (size_t)(c->rows + 7) / 8, &bits);
+    if (!c->keep[1] || !c->keep[2] || !c->keep[3]) return mli_nomem(err);
+    for (int64_t i = 0; i < c->rows; i++) {
+        int64_t size = texts[i] ? texts[i]->size : 0;
+        if (size) memcpy(bytes + offsets[i], texts[i]->data, (size_t)size);
+        offsets[i + 1] = offsets[i] + size;
+        bits[i >> 3] |= (uint8_t)((texts[i] != NULL) << (i & 7));
+    }
+    mli_buffer_free(c->keep[0]);
+    c->keep[0] = c->keep[3];
+    c->keep[3] = NULL;
+    c->data = bytes;
+    c->offsets = offsets;
+    c->validity = bits;
+    return ML_OK;
+}
+
 static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
                        turning *t, ml_error *err)
 {
@@ -121,7 +167,8 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     for (int64_t j = 0; !status && j < t->outputs->n_features; j++) {
         mli_column *c = &t->table->columns[j];
         c->null_count = atomic_load(&t->missing[j]);
-        status = mark_missing(ctx, c, err);
+        status = c->type == ML_TYPE_TEXT ? gather_text(ctx, c, err)
+                                         : mark_missing(ctx, c, err);
     }
     if (!status) status = mli_table_seal(t->table, err);
     mli_free(ctx, t->missing);
@@ -130,6 +177,20 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     else
         *out = t->table;
     return status;
+}
+
+/* Columns are dense: what many terms of many texts would need is refused at once. */
+static ml_status check_size(int64_t rows, const mli_inputs *outputs, ml_error *err)
+{
+    double values = (double)rows * (double)outputs->n_features;
+    if (values <= MOST_VALUES) return ML_OK;
+    mli_fail(err, ML_E_DATA,
+             "%lld columns of %lld rows would take %lld GB: the columns of a transformer "
+             "are dense",
+             (long long)outputs->n_features, (long long)rows,
+             (long long)(values * sizeof(double) / 1e9));
+    return mli_error_hint(err, ML_E_DATA,
+                          "make fewer columns: max_features, n_features, max_levels");
 }
 
 ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
@@ -141,7 +202,8 @@ ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
     if (plan->n_outputs != outputs->n_features)
         return mli_fail(err, ML_E_FORMAT,
                         "the model's outputs do not fit their description");
-    status = start(design->ctx, design->rows, outputs, &t, err);
+    status = check_size(design->rows, outputs, err);
+    if (!status) status = start(design->ctx, design->rows, outputs, &t, err);
     if (!status) status = mli_plan_run_blocks(plan, design, run, turn, &t, err);
     return finish(design->ctx, &t, status, out, err);
 }

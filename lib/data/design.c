@@ -50,7 +50,20 @@ void mli_design_free(mli_design *d)
 
 /* ---- reading ---- */
 
-#define READ(name, type, column_read)                                                    \
+static void text_cells_f64(const mli_text *texts, int64_t n, double *out, int64_t stride)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i * stride] = mli_text_cell(texts[i].data ? &texts[i] : NULL);
+}
+
+/* Floats have no room for an address. */
+static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t stride)
+{
+    (void)texts;
+    for (int64_t i = 0; i < n; i++) out[i * stride] = NAN;
+}
+
+#define READ(name, type, column_read, text_cells)                                                    \
     void name(const mli_design *d, int64_t feature, int64_t begin, int64_t end,          \
               type *out, int64_t stride)                                                 \
     {                                                                                    \
@@ -64,13 +77,15 @@ void mli_design_free(mli_design *d)
         } else if (c->values) {                                                          \
             const double *values = c->values + begin;                                    \
             for (int64_t i = 0; i < n; i++) out[i * stride] = (type)values[i];           \
+        } else if (c->texts) {                                                           \
+            text_cells(c->texts + begin, n, out, stride);                                \
         } else {                                                                         \
             column_read(c->column, begin, end, out, stride);                             \
         }                                                                                \
     }
 
-READ(mli_design_f64, double, mli_column_f64)
-READ(mli_design_f32, float, mli_column_f32)
+READ(mli_design_f64, double, mli_column_f64, text_cells_f64)
+READ(mli_design_f32, float, mli_column_f32, text_cells_f32)
 
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride)
@@ -201,7 +216,7 @@ static ml_status take_columns(const mli_design *from, mli_design *to, const int6
     for (int64_t j = 0; j < to->n_features && !status; j++) {
         mli_design_column *c = &to->columns[j];
         c->column = &table->columns[j];
-        if (c->memory) {
+        if (c->codes || c->values) {
             status = taken_column(to->ctx, &to->inputs->features[j], c, to->rows,
                                   &table->columns[j], err);
         } else {
@@ -209,6 +224,8 @@ static ml_status take_columns(const mli_design *from, mli_design *to, const int6
                 mli_column_share(to->ctx, &raw->columns[at++], &table->columns[j], err);
         }
     }
+    for (int64_t j = 0; j < to->n_features && !status; j++)
+        if (to->columns[j].kind == MLI_TEXT) status = mli_design_bind_text(to, j, err);
     if (!status) status = mli_table_seal(table, err);
     if (!status) {
         ml_table_free(to->table);

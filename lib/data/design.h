@@ -15,6 +15,10 @@
  *   is an error ("unseen = error").
  * - Levels are sorted by text, so that codes do not depend on the order of the rows. They
  *   are the values that occur in the training rows.
+ * - For algorithms that take text (MLI_CAN_TEXT) a text column is text when its values
+ *   read like sentences: two words or more on average where most values differ, else
+ *   four. `text` lists columns that are text in any case, `categorical` those that are
+ *   not.
  * - Text with more than 1000 distinct values that repeat less than once on average
  *   identifies rows rather than describing them, and columns without any value tell
  *   nothing: both are left out (and named in the model's summary as "ignored_columns"),
@@ -99,8 +103,20 @@ ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inp
                             ml_error *err);
 /* Do the offsets rise from 0, are the texts UTF-8, and (sorted) strictly ascending? */
 int mli_dictionary_valid(const mli_dictionary *d, int sorted);
+int64_t mli_inputs_text(const mli_inputs *in); /* the first text feature, or -1 */
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
 const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size);
+
+/* A value of a text feature. In rows of numbers it stands as a not-a-number that holds its
+ * address: whoever does not know of text sees a missing value, and steps that hand values
+ * on hand it on. It lives as long as its design; rows from a host never hold any (see
+ * ml_predictor_rows). */
+typedef struct mli_text {
+    const char *data;
+    int64_t size;
+} mli_text;
+double mli_text_cell(const mli_text *text); /* NULL: missing */
+const mli_text *mli_text_of(double cell);   /* NULL: missing, or no text */
 
 /* How to read one feature of one table. Codes are already those of the model. */
 typedef struct mli_design_column {
@@ -109,7 +125,8 @@ typedef struct mli_design_column {
     const int32_t *codes; /* [rows] categorical: model codes, -1 missing or unseen */
     const double
         *values; /* [rows] numeric that the column does not hold as such; or NULL */
-    mli_buffer *memory; /* of codes or values; NULL when they are the column's own */
+    const mli_text *texts; /* [rows] text; data is NULL where it is missing */
+    mli_buffer *memory; /* of codes, values or texts; NULL when the column's own */
 } mli_design_column;
 
 typedef struct mli_design {

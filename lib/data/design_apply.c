@@ -188,7 +188,9 @@ static ml_status bind_features(mli_design *d, ml_error *err)
             return wrong_type(&in->features[j], c, err);
         }
     }
-    return memory ? read_all(d, err) : ML_OK;
+    for (int64_t j = 0; j < in->n_features && !status; j++)
+        if (in->features[j].kind == MLI_TEXT) status = mli_design_bind_text(d, j, err);
+    return memory && !status ? read_all(d, err) : status;
 }
 
 /* ---- target and the like ---- */

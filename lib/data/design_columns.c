@@ -199,6 +199,9 @@ ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
         status = mark_many(&c, table, params, "categorical", MLI_COLUMN_CATEGORICAL, err);
     }
     if (!status) {
+        status = mark_many(&c, table, params, "text", MLI_COLUMN_TEXT, err);
+    }
+    if (!status) {
         status = mark_many(&c, table, params, "features", MLI_COLUMN_LISTED, err);
     }
     if (!status) status = list_features(&c, table, params, err);

@@ -59,6 +59,7 @@ static void look(void *arg, int64_t j, int32_t slot)
     double block[512];
     (void)slot;
     l->bad[j] = -1;
+    if (l->d->columns[j].kind == MLI_TEXT) return;
     for (int64_t begin = 0; begin < l->d->rows; begin += 512) {
         int64_t n = l->d->rows - begin < 512 ? l->d->rows - begin : 512;
         mli_design_f64(l->d, j, begin, begin + n, block, 1);
@@ -103,6 +104,8 @@ ml_status mli_design_suits(const mli_design *d, const mli_descriptor *algorithm,
         uint32_t need = f->kind == MLI_CATEGORICAL ? MLI_CAN_CATEGORIES
                         : f->kind == MLI_TEXT      ? MLI_CAN_TEXT
                                                    : 0;
+        /* What makes columns of columns leaves alone what it does not work on. */
+        if (need == MLI_CAN_TEXT && (algorithm->tasks & MLI_TASK_TRANSFORM)) continue;
         if ((algorithm->caps & need) == need) continue;
         mli_fail(err, ML_E_TYPE, "%s takes numbers only, this is %s", algorithm->name,
                  f->kind == MLI_TEXT ? "text" : "categorical");

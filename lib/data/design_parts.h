@@ -39,6 +39,11 @@ ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,
 #define MLI_SHOWN 80
 const char *mli_show_value(const mli_column *c, int64_t row, char buffer[MLI_SHOWN]);
 
+/* The texts of a text feature, in memory of their own: design_text.c. */
+ml_status mli_design_bind_text(mli_design *d, int64_t feature, ml_error *err);
+/* Do the distinct values of a column read like sentences? */
+int mli_reads_as_text(const mli_dictionary *levels, int64_t present);
+
 /* ---- columns by name: design_columns.c ---- */
 
 /* The column of that name. `what` is "target", "feature", ...; fails when there is none,
@@ -57,6 +62,7 @@ typedef struct mli_columns {
 #define MLI_COLUMN_ROLE        1 /* not a feature by default */
 #define MLI_COLUMN_LISTED      2 /* in `features` */
 #define MLI_COLUMN_CATEGORICAL 4 /* in `categorical` */
+#define MLI_COLUMN_TEXT        8 /* in `text` */
 ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
                            const ml_params *params, const ml_table *table,
                            mli_columns *out, ml_error *err);

@@ -37,7 +37,15 @@
         "categorical", "categorical_feature,cat_features,categorical_features",          \
             ML_PARAM_STRS, COLUMN, "", NULL, NULL, NULL,                                 \
             "Columns whose values are names, although they look like numbers, such as "  \
-            "postal codes. Text columns are categories in any case.",                    \
+            "postal codes, or like sentences.",                                          \
+            "0.1"                                                                        \
+    }
+#define TEXT                                                                             \
+    {                                                                                    \
+        "text", "text_columns,text_features", ML_PARAM_STRS, COLUMN, "", NULL, NULL,     \
+            NULL,                                                                        \
+            "Columns whose values are texts to be read word by word. Not set: text "     \
+            "columns that read like sentences, where an algorithm takes text.",          \
             "0.1"                                                                        \
     }
 #define POSITIVE                                                                         \
@@ -77,7 +85,8 @@
     {                                                                                    \
         "offset", "base_margin,init_score,baseline,margin", ML_PARAM_STR, COLUMN, "",    \
             NULL, NULL, NULL,                                                            \
-            "The column of numbers that are added to the score in training, such as the "\
+            "The column of numbers that are added to the score in training, such as "    \
+            "the "                                                                       \
             "logarithm of an exposure. Predictions are without it.",                     \
             "0.1"                                                                        \
     }
@@ -114,19 +123,20 @@
         NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                             \
     }
 
-const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL,
-                                          WEIGHT, TASK,     POSITIVE, UNSEEN,
-                                          GROUP,  TIME,     END};
-
-const mli_param mli_roles_boosting[] = {
-    TARGET,   FEATURES, IGNORE, CATEGORICAL, WEIGHT, ANY_TASK, POSITIVE,
-    UNSEEN,   GROUP,    TIME,   OFFSET,      EVENT,  UPPER,    END};
-
-const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, WEIGHT,
+const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE, CATEGORICAL,
+                                          TEXT,   WEIGHT,   TASK,   POSITIVE,
                                           UNSEEN, GROUP,    TIME,   END};
 
-const mli_param mli_roles_classification[] = {
-    TARGET, FEATURES, IGNORE, CATEGORICAL, WEIGHT, POSITIVE, UNSEEN, GROUP, TIME, END};
+const mli_param mli_roles_boosting[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL, TEXT,
+                                        WEIGHT, ANY_TASK, POSITIVE, UNSEEN,      GROUP,
+                                        TIME,   OFFSET,   EVENT,    UPPER,       END};
 
-const mli_param mli_roles_unsupervised[] = {FEATURES, IGNORE, CATEGORICAL, WEIGHT,
+const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, TEXT,
+                                          WEIGHT, UNSEEN,   GROUP,  TIME,        END};
+
+const mli_param mli_roles_classification[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL,
+                                              TEXT,   WEIGHT,   POSITIVE, UNSEEN,
+                                              GROUP,  TIME,     END};
+
+const mli_param mli_roles_unsupervised[] = {FEATURES, IGNORE, CATEGORICAL, TEXT, WEIGHT,
                                             UNSEEN,   GROUP,  TIME,        END};

@@ -76,6 +76,7 @@ typedef struct {
     const mli_column *column;
     int32_t kind;
     int listed; /* explicitly: never left out */
+    int told;   /* its kind was given by the caller */
     mli_coding coding;
     int64_t bad; /* a row with a missing or infinite value, when that matters; or -1 */
     int empty;   /* no value at all */
@@ -112,6 +113,13 @@ static int64_t first_missing(const int32_t *codes, int64_t rows)
     return -1;
 }
 
+static int may_be_text(const preparing *p, const candidate *f)
+{
+    if (!(p->caps & MLI_CAN_TEXT) || f->told || f->column->type != ML_TYPE_TEXT) return 0;
+    int64_t present = f->column->rows - f->coding.missing;
+    return mli_reads_as_text(&f->coding.levels, present);
+}
+
 static void prepare(void *arg, int64_t task, int32_t slot)
 {
     const preparing *p = arg;
@@ -121,6 +129,11 @@ static void prepare(void *arg, int64_t task, int32_t slot)
     f->bad = -1;
     if (f->kind == MLI_CATEGORICAL) {
         f->status = mli_code_train(p->ctx, f->column, 0, &f->coding);
+        if (!f->status && may_be_text(p, f)) {
+            f->kind = MLI_TEXT;
+            mli_coding_free(&f->coding);
+            return;
+        }
         f->empty = !f->status && f->coding.levels.n == 0;
         f->damaged = !f->status && !mli_dictionary_valid(&f->coding.levels, 1);
         if (!f->status && strict && f->coding.missing) {
@@ -134,11 +147,27 @@ static void prepare(void *arg, int64_t task, int32_t slot)
     }
 }
 
-static int32_t kind_of(const mli_column *c, uint32_t caps, int categorical)
+/* Text may turn out to be sentences: see prepare. */
+static int32_t kind_of(const mli_column *c, int flags)
 {
-    if (categorical || c->type == ML_TYPE_CATEGORY) return MLI_CATEGORICAL;
-    if (c->type == ML_TYPE_TEXT) return caps & MLI_CAN_TEXT ? MLI_TEXT : MLI_CATEGORICAL;
-    return MLI_NUMERIC;
+    int words = c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
+    if (flags & MLI_COLUMN_TEXT) return MLI_TEXT;
+    return words || flags & MLI_COLUMN_CATEGORICAL ? MLI_CATEGORICAL : MLI_NUMERIC;
+}
+
+static ml_status check_text(const mli_column *c, const mli_descriptor *d, ml_error *err)
+{
+    ml_status status = ML_OK;
+    if (c->type != ML_TYPE_TEXT && c->type != ML_TYPE_CATEGORY) {
+        status = mli_fail(err, ML_E_TYPE, "the column \"%s\" is %s, not text", c->name,
+                          mli_type_name(c->type));
+    } else if (!(d->caps & MLI_CAN_TEXT)) {
+        mli_fail(err, ML_E_TYPE, "%s does not read text", d->name);
+        status = mli_error_hint(err, ML_E_TYPE,
+                                "put it behind tfidf in a pipeline, or leave the column "
+                                "out of text");
+    }
+    return status ? mli_error_at(err, status, "params.text") : ML_OK;
 }
 
 /* Text whose values hardly repeat, and columns without any value. */
@@ -198,6 +227,7 @@ static ml_status accept(mli_design *d, candidate *f, int64_t j, ml_error *err)
     if (f->kind == MLI_CATEGORICAL && feature->type == ML_TYPE_TEXT)
         feature->type = ML_TYPE_CATEGORY;
     column->column = f->column;
+    if (f->kind == MLI_TEXT) return mli_design_bind_text(d, j, err);
     if (f->kind == MLI_CATEGORICAL) {
         column->codes = f->coding.codes;
         column->memory = f->coding.memory;
@@ -249,17 +279,24 @@ static ml_status read_features(mli_design *d, const mli_columns *c,
                                const mli_descriptor *desc, ml_error *err)
 {
     candidate *items = mli_calloc(d->ctx, (size_t)c->n, sizeof *items);
+    ml_status status = ML_OK;
     if (!items) return mli_nomem(err);
     for (int64_t j = 0; j < c->n; j++) {
         uint8_t flags = c->flags[c->features[j]];
         items[j].column = &d->table->columns[c->features[j]];
-        items[j].kind =
-            kind_of(items[j].column, desc->caps, flags & MLI_COLUMN_CATEGORICAL);
-        items[j].listed = flags & (MLI_COLUMN_LISTED | MLI_COLUMN_CATEGORICAL);
+        items[j].kind = kind_of(items[j].column, flags);
+        items[j].told = flags & (MLI_COLUMN_TEXT | MLI_COLUMN_CATEGORICAL);
+        items[j].listed = items[j].told | (flags & MLI_COLUMN_LISTED);
+        if (items[j].kind == MLI_TEXT) status = check_text(items[j].column, desc, err);
+        if (status) break;
+    }
+    if (status) {
+        mli_free(d->ctx, items);
+        return status;
     }
     preparing p = {d->ctx, desc->caps, items};
     mli_parallel(d->ctx, c->n, prepare, &p);
-    ml_status status = accept_all(d, items, c->n, desc, err);
+    status = accept_all(d, items, c->n, desc, err);
     for (int64_t j = 0; j < c->n; j++) mli_coding_free(&items[j].coding);
     mli_free(d->ctx, items);
     return status;

@@ -162,6 +162,7 @@ static ml_status make(ml_predictor *p, const char *kind, const ml_params *option
     ml_status status = mli_plan_new(p->model, kind, &p->kind, &p->plan, err);
     if (status) return status;
     p->n_outputs = p->plan->n_outputs;
+    p->text = mli_inputs_text(p->model->inputs);
     if (strcmp(p->kind, "transform") == 0)
         status = mli_model_outputs(p->model, &p->outputs, err);
     if (!status && p->outputs && p->outputs->n_features != p->n_outputs)

@@ -16,6 +16,7 @@ struct ml_predictor {
     const char *kind; /* of the descriptor */
     int fill_columns; /* feature columns that lack count as missing values */
     mli_inputs *outputs; /* kind "transform": the columns it makes, counted; else NULL */
+    int64_t text;        /* the first input that is text, or -1 */
     int64_t n_outputs;
     char **names;   /* [n_outputs] */
     mli_map *codes; /* [n_features] texts of small dictionaries; empty for the others */

@@ -89,6 +89,12 @@ static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype
         return mli_error_hint(err, ML_E_TYPE, "convert the rows");
     }
     if (count == 0) return ML_OK;
+    if (p->text >= 0) {
+        mli_fail(err, ML_E_UNSUPPORTED, "plain rows are numbers, and this model reads text");
+        mli_error_at(err, ML_E_UNSUPPORTED, "column \"%s\"",
+                     p->inputs->features[p->text].name);
+        return mli_error_hint(err, ML_E_UNSUPPORTED, "predict from a table");
+    }
     if (!rows) return mli_null(err, "rows");
     if (!out) return mli_null(err, "out");
     return mli_fail(err, ML_E_ARGUMENT,
@@ -100,7 +106,7 @@ ml_status ml_predictor_rows(ml_predictor *predictor, const void *rows, int32_t d
                             int64_t count, int64_t stride, double *out, ml_error *error)
 {
     const ml_predictor *p = predictor;
-    if (!p || !rows || !out || count <= 0 || stride < p->plan->n_features ||
+    if (!p || !rows || !out || count <= 0 || p->text >= 0 || stride < p->plan->n_features ||
         (dtype != ML_DTYPE_F64 && dtype != ML_DTYPE_F32))
         return bad_rows(p, rows, dtype, count, stride, out, error);
     batch b = {p, rows, dtype, count, stride, out};

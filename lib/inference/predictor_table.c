@@ -5,6 +5,7 @@
 #include "core/run.h"
 #include "inference/predictor.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- columns that lack ---- */
@@ -80,6 +81,16 @@ ml_status mli_table_fill(const mli_inputs *inputs, const ml_table *table, ml_tab
 
 /* ---- predicting ---- */
 
+/* A tensor has no text: missing values stand for it. */
+static void hide_text(const mli_inputs *outputs, int64_t rows, double *values)
+{
+    int64_t wide = outputs->n_features;
+    if (mli_inputs_text(outputs) < 0) return;
+    for (int64_t j = 0; j < wide; j++)
+        for (int64_t i = 0; outputs->features[j].kind == MLI_TEXT && i < rows; i++)
+            values[i * wide + j] = NAN;
+}
+
 static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out,
                          ml_error *err)
 {
@@ -96,6 +107,7 @@ static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out
         status = mli_plan_run_design(p->plan, design, &run, values, err);
     }
     mli_design_free(design);
+    if (!status && p->outputs) hide_text(p->outputs, table->rows, values);
     if (status)
         ml_tensor_free(tensor);
     else

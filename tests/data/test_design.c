@@ -592,8 +592,26 @@ START_TEST(checks_capabilities)
                 "categorical", "[x]", NULL);
     SAYS("this is categorical");
     mli_design *d = train(ctx, &reader, t, "target", "y", NULL);
+    ck_assert_int_eq(d->inputs->features[1].kind, MLI_CATEGORICAL);
+    mli_design_free(d);
+    train_fails(ML_E_TYPE, ctx, &plain, t, "target", "y", "text", "[holes]", NULL);
+    SAYS("does not read text");
+    d = train(ctx, &reader, t, "target", "y", "text", "[holes]", NULL);
     ck_assert_int_eq(d->inputs->features[1].kind, MLI_TEXT);
     ck_assert_ptr_null(d->columns[1].codes);
+    mli_design_free(d);
+    /* Sentences are text: words of their own in most rows, or many of them. */
+    t = add_text(ctx, t, "holes", 3, (const char *[]){"one more", "a b c", NULL});
+    d = train(ctx, &reader, t, "target", "y", NULL);
+    ck_assert_int_eq(d->inputs->features[1].kind, MLI_TEXT);
+    double row[2];
+    mli_design_rows(d, 1, 2, row, 2);
+    const mli_text *text = mli_text_of(row[1]);
+    ck_assert_int_eq(text->size, 5);
+    ck_assert_mem_eq(text->data, "a b c", 5);
+    mli_design_rows(d, 2, 3, row, 2);
+    ck_assert_ptr_null(mli_text_of(row[1]));
+    ck_assert_ptr_null(mli_text_of(row[0]));
     mli_design_free(d);
     ml_table_free(t);
     ml_context_free(ctx);

@@ -334,7 +334,8 @@ START_TEST(expects_text_for_text)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = people(ctx);
-    mli_design *d = train(ctx, &reader, t, "target", "age", "features", "[job]", NULL);
+    mli_design *d = train(ctx, &reader, t, "target", "age", "features", "[job]",
+                          "text", "[job]", NULL);
     mli_design_free(apply(d, t, 0));
     ml_table *p = add_f64(ctx, NULL, "job", 1, (double[]){1});
     apply_fails(ML_E_TYPE, d, p, 0);

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "Winsorizer"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -55,8 +55,12 @@ class Automl(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -121,8 +125,12 @@ class Baseline(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -180,8 +188,12 @@ class BinaryEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -243,6 +255,10 @@ class ClassBalancer(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -295,8 +311,12 @@ class Clipper(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -351,6 +371,10 @@ class Columns(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -375,6 +399,94 @@ class Columns(Estimator):
     """
 
     algorithm = "columns"
+
+
+class CountVectorizer(Estimator):
+    """Counted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    binary : bool, default false
+        1 where a term occurs, however often.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    terms u8 [bytes]: The terms as UTF-8, one after another.
+    ends i64 [terms + 1]: Where each term begins, and the last one ends.
+    first i64 [features + 1]: The first term of each column.
+    frequency f64 [terms]: The number of training rows that have the term.
+    """
+
+    algorithm = "count_vectorizer"
 
 
 class DateParts(Estimator):
@@ -408,8 +520,12 @@ class DateParts(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -494,8 +610,12 @@ class DecisionTree(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -579,8 +699,12 @@ class Derive(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -633,8 +757,12 @@ class Discretizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -690,8 +818,12 @@ class Ensemble(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -799,8 +931,12 @@ class ExtraTrees(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -902,6 +1038,10 @@ class FeatureSelector(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -958,8 +1098,12 @@ class FrequencyEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1190,8 +1334,12 @@ class GBDT(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1294,8 +1442,12 @@ class HashingEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1322,6 +1474,88 @@ class HashingEncoder(Estimator):
     """
 
     algorithm = "hashing_encoder"
+
+
+class HashingVectorizer(Estimator):
+    """Hashed words of texts.
+
+    Counts the words of a text column, or runs of words or characters, in a fixed
+    number of columns that a hash chooses. It learns nothing, so the number of
+    different words does not matter.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_features : int, default 1024
+        The columns that are made of a text column. Range: [1, 1048576]. Also:
+        buckets, n_buckets.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    alternate_sign : bool, default true
+        Half of the terms count negative, so that terms of one column do not add
+        up.
+    binary : bool, default false
+        1 where a column counts anything.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "hashing_vectorizer"
 
 
 class Imputer(Estimator):
@@ -1357,8 +1591,12 @@ class Imputer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1441,8 +1679,12 @@ class LinearRegression(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1508,8 +1750,12 @@ class LogTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1591,8 +1837,12 @@ class LogisticRegression(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1658,8 +1908,12 @@ class MaxAbsScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1714,8 +1968,12 @@ class MinMaxScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1770,8 +2028,12 @@ class Normalizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1828,8 +2090,12 @@ class OneHotEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1883,8 +2149,12 @@ class OrdinalEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1941,8 +2211,12 @@ class OutlierFilter(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2000,6 +2274,10 @@ class Pipeline(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -2054,8 +2332,12 @@ class PolynomialFeatures(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2105,8 +2387,12 @@ class PowerTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2164,8 +2450,12 @@ class QuantileTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2266,8 +2556,12 @@ class RandomForest(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2366,8 +2660,12 @@ class RobustScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2417,8 +2715,12 @@ class RowFilter(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2464,8 +2766,12 @@ class SelectColumns(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2515,8 +2821,12 @@ class StandardScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2584,6 +2894,10 @@ class TargetEncoder(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -2616,6 +2930,103 @@ class TargetEncoder(Estimator):
     algorithm = "target_encoder"
 
 
+class TfIdf(Estimator):
+    """Weighted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row, more where few rows have it, in
+    rows of length 1.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    use_idf : bool, default true
+        Terms of few rows weigh more.
+    smooth_idf : bool, default true
+        Weights as if one more row had every term. Used when use_idf == true.
+    sublinear_tf : bool, default false
+        1 + ln(count) instead of the count.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    terms u8 [bytes]: The terms as UTF-8, one after another.
+    ends i64 [terms + 1]: Where each term begins, and the last one ends.
+    first i64 [features + 1]: The first term of each column.
+    frequency f64 [terms]: The number of training rows that have the term.
+    rows f64 [1]: The number of training rows.
+    """
+
+    algorithm = "tfidf"
+
+
 class Winsorizer(Estimator):
     """Values cut to quantiles.
 
@@ -2643,8 +3054,12 @@ class Winsorizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.

@@ -10,6 +10,7 @@ __all__ = ["BaselineClassifier",
            "BinaryEncoder",
            "ClassBalancer",
            "Clipper",
+           "CountVectorizer",
            "DateParts",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
@@ -22,6 +23,7 @@ __all__ = ["BaselineClassifier",
            "GBDTClassifier",
            "GBDTRegressor",
            "HashingEncoder",
+           "HashingVectorizer",
            "Imputer",
            "LinearRegression",
            "LogTransformer",
@@ -42,6 +44,7 @@ __all__ = ["BaselineClassifier",
            "SelectColumns",
            "StandardScaler",
            "TargetEncoder",
+           "TfIdf",
            "Winsorizer"]
 
 
@@ -394,6 +397,126 @@ class Clipper(LibmlTransformer):
         self.columns = columns
         self.low = low
         self.high = high
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class CountVectorizer(LibmlTransformer):
+    """Counted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    binary : bool, default false
+        1 where a term occurs, however often.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "count_vectorizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        max_features=2000,
+        min_df=1.0,
+        max_df=1.0,
+        binary=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.binary = binary
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
@@ -2123,6 +2246,127 @@ class HashingEncoder(LibmlTransformer):
         self.columns = columns
         self.n_columns = n_columns
         self.signed = signed
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class HashingVectorizer(LibmlTransformer):
+    """Hashed words of texts.
+
+    Counts the words of a text column, or runs of words or characters, in a fixed
+    number of columns that a hash chooses. It learns nothing, so the number of
+    different words does not matter.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_features : int, default 1024
+        The columns that are made of a text column. Range: [1, 1048576]. Also:
+        buckets, n_buckets.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    alternate_sign : bool, default true
+        Half of the terms count negative, so that terms of one column do not add
+        up.
+    binary : bool, default false
+        1 where a column counts anything.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "hashing_vectorizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_features=1024,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        alternate_sign=True,
+        binary=False,
+        norm='l2',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_features = n_features
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.alternate_sign = alternate_sign
+        self.binary = binary
+        self.norm = norm
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
@@ -3946,6 +4190,140 @@ class TargetEncoder(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class TfIdf(LibmlTransformer):
+    """Weighted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row, more where few rows have it, in
+    rows of length 1.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    use_idf : bool, default true
+        Terms of few rows weigh more.
+    smooth_idf : bool, default true
+        Weights as if one more row had every term. Used when use_idf == true.
+    sublinear_tf : bool, default false
+        1 + ln(count) instead of the count.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "tfidf"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        max_features=2000,
+        min_df=1.0,
+        max_df=1.0,
+        use_idf=True,
+        smooth_idf=True,
+        sublinear_tf=False,
+        norm='l2',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.use_idf = use_idf
+        self.smooth_idf = smooth_idf
+        self.sublinear_tf = sublinear_tf
+        self.norm = norm
+        self.categorical = categorical
+        self.unseen = unseen
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None, *, progress=None, cancel=None):

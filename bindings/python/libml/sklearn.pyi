@@ -91,6 +91,27 @@ class Clipper(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class CountVectorizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        max_features: Optional[int] = ...,
+        min_df: Optional[float] = ...,
+        max_df: Optional[float] = ...,
+        binary: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class DateParts(LibmlTransformer):
     def __init__(
         self,
@@ -373,6 +394,27 @@ class HashingEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class HashingVectorizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_features: Optional[int] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        alternate_sign: Optional[bool] = ...,
+        binary: Optional[bool] = ...,
+        norm: Optional[Literal["none", "l1", "l2"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class Imputer(LibmlTransformer):
     def __init__(
         self,
@@ -646,6 +688,30 @@ class TargetEncoder(LibmlTransformer):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class TfIdf(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        max_features: Optional[int] = ...,
+        min_df: Optional[float] = ...,
+        max_df: Optional[float] = ...,
+        use_idf: Optional[bool] = ...,
+        smooth_idf: Optional[bool] = ...,
+        sublinear_tf: Optional[bool] = ...,
+        norm: Optional[Literal["none", "l1", "l2"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 

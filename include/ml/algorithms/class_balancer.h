@@ -91,6 +91,17 @@ static inline ML_CHECK ml_status ml_class_balancer_set_categorical(
     return ml_estimator_set_str(estimator, "categorical", value, error);
 }
 
+/**
+ * Columns whose values are texts to be read word by word. Not set: text columns that
+ * read like sentences, where a step takes text. Several with commas, "a, b", or as
+ * ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_class_balancer_set_text(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "text", value, error);
+}
+
 /** The column of row weights: numbers, 0 or larger. */
 static inline ML_CHECK ml_status ml_class_balancer_set_weight(
     ml_estimator *estimator, const char *value, ml_error *error)

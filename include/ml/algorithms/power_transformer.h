@@ -79,13 +79,23 @@ static inline ML_CHECK ml_status ml_power_transformer_set_ignore(
 
 /**
  * Columns whose values are names, although they look like numbers, such as postal
- * codes. Text columns are categories in any case. Several with commas, "a, b", or as
- * ["a", "b"].
+ * codes, or like sentences. Several with commas, "a, b", or as ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_power_transformer_set_categorical(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "categorical", value, error);
+}
+
+/**
+ * Columns whose values are texts to be read word by word. Not set: text columns that
+ * read like sentences, where an algorithm takes text. Several with commas, "a, b", or
+ * as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_power_transformer_set_text(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "text", value, error);
 }
 
 /**

@@ -366,6 +366,11 @@ static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
     return status;
 }
 
+static void describe(const ml_params *p, mli_descriptor *out)
+{
+    out->caps |= mli_parts_text(params, p);
+}
+
 extern const mli_algorithm mli_columns_algorithm;
 const mli_algorithm mli_columns_algorithm = {
     .head = {MLI_LEARN_HEAD, .name = "columns", .aliases = "column_transformer",
@@ -380,4 +385,5 @@ const mli_algorithm mli_columns_algorithm = {
     .check = check,
     .outputs = outputs,
     .train_rows = train_rows,
+    .describe = describe,
 };

@@ -57,6 +57,8 @@ ml_status mli_gather_plan(ml_context *ctx, int64_t n_features, const uint8_t *ch
 ml_status mli_pipeline_columns(const mli_inputs *in, const ml_params *params,
                                uint8_t *chosen, int *all, ml_error *err);
 extern const mli_algorithm mli_pipeline;
+/* MLI_CAN_TEXT when a part of the list takes text, parts of parts included. */
+uint32_t mli_parts_text(const mli_param *list, const ml_params *params);
 
 /* A plan that runs plans one after another; takes them and the models over, also on
  * failure. */

@@ -213,6 +213,7 @@ static void describe(const ml_params *p, mli_descriptor *out)
     const char *const *items;
     mli_param_part part;
     int64_t n = mli_get_strs(p, "members", &items);
+    out->caps |= mli_parts_text(params, p);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
         if (mli_is_transformer(part.d)) continue; /* fit says so */

@@ -39,6 +39,37 @@ void mli_parts_free(mli_parts *p)
     *p = (mli_parts){0};
 }
 
+static const mli_param *list_of(const mli_descriptor *d)
+{
+    const mli_param *p = d->params;
+    while (p && p->name && !(p->flags & MLI_FLAG_PARTS)) p++;
+    return p && p->name ? p : NULL;
+}
+
+/* `path`: where the parameters of the whole stand, "" or "a.b.". */
+static uint32_t text_below(const mli_param *list, const ml_params *params,
+                           const char *path)
+{
+    char name[256];
+    mli_param_part part;
+    uint32_t caps = 0;
+    int length = snprintf(name, sizeof name, "%s%s", path, list->name);
+    const mli_value *v = mli_params_find(params, name);
+    for (int64_t i = 0; v && length < (int)sizeof name && i < v->count; i++) {
+        if (mli_part_read(list, v->strs[i], &part, NULL)) continue;
+        const mli_param *inner = list_of(part.d);
+        caps |= part.d->caps;
+        length = snprintf(name, sizeof name, "%s%s.", path, part.name);
+        if (inner && length < (int)sizeof name) caps |= text_below(inner, params, name);
+    }
+    return caps & MLI_CAN_TEXT;
+}
+
+uint32_t mli_parts_text(const mli_param *list, const ml_params *params)
+{
+    return text_below(list, params, "");
+}
+
 /* ---- loading ---- */
 
 /* Tensors are sorted by name, so those of a part stand together. */

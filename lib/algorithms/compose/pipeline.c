@@ -308,9 +308,9 @@ static void describe(const ml_params *p, mli_descriptor *out)
     int64_t n = mli_get_strs(p, "steps", &items);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
-        out->caps |= part.d->caps & MLI_CAN_TEXT;
         learning |= part.d->tasks & (MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION);
     }
+    out->caps |= mli_parts_text(params, p);
     const mli_algorithm *last = last_step(p);
     if (!last) return;
     const mli_param *target = mli_param_find(&last->head, "target");

@@ -340,7 +340,7 @@ static int64_t width(const mli_prepared *t, int64_t j)
 }
 
 static const mli_transformer kind = {
-    .takes = MLI_TAKES_ALL, .load = load, .width = width};
+    .takes = MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES, .load = load, .width = width};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

@@ -23,6 +23,9 @@ const mli_param mli_roles_prepare[] = {
     NAMES("ignore", "ignore_column,ignored_features", "Columns that are not to be used."),
     NAMES("categorical", "categorical_feature,cat_features,categorical_features",
           "Columns whose values are names, although they look like numbers."),
+    NAMES("text", "text_columns,text_features",
+          "Columns whose values are texts to be read word by word. Not set: text columns "
+          "that read like sentences, where a step takes text."),
     NAME("weight", "sample_weight,weight_column",
          "The column of row weights: numbers, 0 or larger."),
     {"task", NULL, ML_PARAM_STR, 0, "auto", "{auto, regression, classification}", NULL,
