@@ -6,9 +6,11 @@
 #include "core/context.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define SMALL  16u
 #define VECTOR 64u
+#define HUGE   ((size_t)2 << 20) /* a large page */
 
 typedef struct head {
     size_t total;   /* bytes given by the allocator, the gap in front included */
@@ -17,12 +19,26 @@ typedef struct head {
 } head;
 _Static_assert(sizeof(head) <= SMALL, "the head fits into the gap");
 
+/* Asks for large pages inside a block, which then costs one page fault in place of 512.
+ * Only whole ones, so that no more memory is touched than without. */
+static void *advise(void *block, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t begin = ((uintptr_t)block + HUGE - 1) / HUGE * HUGE;
+    uintptr_t end = ((uintptr_t)block + size) / HUGE * HUGE;
+    if (end > begin) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#endif
+    return block;
+}
+
 static void *c_alloc(size_t size, size_t alignment, void *user)
 {
     (void)user;
     if (alignment <= SMALL) return malloc(size);
     void *block = NULL;
-    return posix_memalign(&block, alignment, size) == 0 ? block : NULL;
+    size_t at = size >= 2 * HUGE ? HUGE : alignment;
+    if (posix_memalign(&block, at, size) != 0) return NULL;
+    return size >= 2 * HUGE ? advise(block, size) : block;
 }
 
 static void *c_realloc(void *block, size_t old_size, size_t new_size, size_t alignment,

@@ -134,27 +134,31 @@ KERNEL void k_standardize(double c, double a, const double *x, double *y, int64_
     for (; i < n; i++) y[i] = (x[i] - c) * a;
 }
 
-KERNEL void k_combine(const double *x, int64_t ld, int64_t p, const double *b, double *z,
-                      int64_t n)
+/* Of four columns: few streams at a time, which the prefetcher of the processor follows. */
+INSIDE void combine4(const double *x, int64_t ld, const double *b, double *z, int64_t n)
 {
+    vec b0 = all(b[0]), b1 = all(b[1]), b2 = all(b[2]), b3 = all(b[3]);
     int64_t r = 0;
-    for (; r + LANES <= n; r += LANES) {
-        vec acc[PARTS];
-        UNROLL
-        for (int q = 0; q < PARTS; q++) acc[q] = LOAD(z + r + q * W);
-        for (int64_t j = 0; j < p; j++) {
-            vec bj = all(b[j]);
-            UNROLL
-            for (int q = 0; q < PARTS; q++) acc[q] += bj * LOAD(x + j * ld + r + q * W);
-        }
-        UNROLL
-        for (int q = 0; q < PARTS; q++) STORE(z + r + q * W, acc[q]);
+    for (; r + W <= n; r += W) {
+        vec s = LOAD(z + r) + b0 * LOAD(x + r);
+        s += b1 * LOAD(x + ld + r);
+        s += b2 * LOAD(x + 2 * ld + r);
+        s += b3 * LOAD(x + 3 * ld + r);
+        STORE(z + r, s);
     }
     for (; r < n; r++) {
         double s = z[r];
-        for (int64_t j = 0; j < p; j++) s += b[j] * x[j * ld + r];
+        for (int64_t j = 0; j < 4; j++) s += b[j] * x[j * ld + r];
         z[r] = s;
     }
+}
+
+KERNEL void k_combine(const double *x, int64_t ld, int64_t p, const double *b, double *z,
+                      int64_t n)
+{
+    for (; p >= 4; p -= 4, x += 4 * ld, b += 4) combine4(x, ld, b, z, n);
+    for (; p > 0; p--, x += ld, b++)
+        for (int64_t r = 0; r < n; r++) z[r] += b[0] * x[r];
 }
 
 /* mask ? a : b */

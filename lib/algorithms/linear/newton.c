@@ -2,14 +2,16 @@
  *
  * linear/newton.c: Newton's method for logistic regression.
  *
- * The second derivatives cost more than everything else, so they are used again while
- * each step with them still divides the gradient by four or more. With many rows the
- * start is the solution on a sample of the blocks of rows, which leaves about one
- * evaluation of the second derivatives for all rows. A step that does not lower the
- * objective enough is halved.
+ * Loss and gradient are of all rows. The second derivatives cost more, and need not be
+ * exact: with many rows they are taken from a sample of the blocks of rows (Byrd, Chin,
+ * Neveitt, Nocedal, "On the use of stochastic Hessian information in optimization methods
+ * for machine learning", 2011), and used again, with the corrections of limited-memory
+ * BFGS, while each step divides the gradient by four or more. With many rows the start is
+ * the solution on a smaller sample. A step that does not lower the objective enough is
+ * halved.
  *
  * Buffers: P = functions * q; second derivatives [P * P], row-major, then their Cholesky
- * factor. Cost: n P^2 / 2 per evaluation, P^3 / 3 per factor.
+ * factor. Cost: n P^2 / 2 per evaluation of all rows, P^3 / 3 per factor.
  */
 #include "algorithms/linear/logistic.h"
 #include "tensor/cholesky.h"
@@ -17,19 +19,28 @@
 #include <math.h>
 #include <string.h>
 
-#define SAMPLE_BLOCKS 24 /* blocks of the sample */
+#define SAMPLE_BLOCKS 24 /* blocks of the sample that gives the start */
 #define SAMPLE_FROM   (8 * SAMPLE_BLOCKS)
+#define START_RARE    5    /* rows of the rarest class per column in it */
+#define SECOND_ROWS   300  /* rows per coefficient for second derivatives */
+#define SECOND_RARE   50   /* of them of the rarest class per column */
 #define GOOD          0.25 /* the step has divided the gradient by four */
+#define NEAR          0.01 /* the step promises less: the solution is near */
 #define HALVINGS      30
+#define PAIRS         8 /* corrections kept */
 
 typedef struct {
     mli_logistic *l;
     mli_run *run;
-    int64_t p;     /* functions * q */
-    int64_t step;  /* of the blocks of rows */
-    double weight; /* of the rows looked at */
-    double *h;     /* [p * p] factor */
+    int64_t p;           /* functions * q */
+    int64_t step;        /* of the blocks of rows */
+    double weight;       /* of the rows looked at */
+    int64_t second_step; /* of the blocks for second derivatives, */
+    double second_weight;
+    double *h; /* [p * p] factor */
     int has_factor;
+    int64_t pairs;         /* steps since the factor was made */
+    double *moves, *rises; /* [PAIRS * p] those steps, and how the gradient changed */
     double *gram, *g, *direction, *trial, *trial_g;
     double f, trial_f, loss; /* objective at b and at trial; loss of the last pass */
 } newton;
@@ -57,16 +68,13 @@ static double add_penalty(const newton *a, const double *b, double *g)
     return value;
 }
 
-/* Objective and gradient at b; with_h: second derivatives as well, into the gram buffer.
- */
-static ml_status evaluate(newton *a, const double *b, int with_h, double *f, double *g,
-                          ml_error *err)
+/* Objective and gradient at b. */
+static ml_status evaluate(newton *a, const double *b, double *f, double *g, ml_error *err)
 {
     mli_logistic *l = a->l;
-    mli_logistic_at at = {.l = l, .b = b, .full = 1};
-    mli_pass pass = mli_logistic_pass(&at, with_h);
+    mli_logistic_at at = {.l = l, .b = b};
+    mli_pass pass = mli_logistic_pass(&at, 0);
     pass.product = g;
-    pass.gram = a->gram;
     pass.step = a->step;
     ml_status status = mli_pass_run(&pass, a->run, err);
     if (status) return status;
@@ -79,6 +87,17 @@ static ml_status evaluate(newton *a, const double *b, int with_h, double *f, dou
 
 /* ---- second derivatives ---- */
 
+/* Their cross products at l->b. */
+static ml_status second_derivatives(newton *a, ml_error *err)
+{
+    mli_logistic_at at = {.l = a->l, .b = a->l->b, .full = 1};
+    mli_pass pass = mli_logistic_pass(&at, 1);
+    pass.n_products = 0;
+    pass.gram = a->gram;
+    pass.step = a->second_step;
+    return mli_pass_run(&pass, a->run, err);
+}
+
 /* The matrix of all functions from the cross products of pairs, plus penalties. */
 static void assemble(const newton *a)
 {
@@ -90,7 +109,7 @@ static void assemble(const newton *a)
             for (int64_t i = 0; i < q; i++)
                 for (int64_t j = 0; j < (o < k ? q : i + 1); j++)
                     a->h[(k * q + i) * a->p + o * q + j] =
-                        (i >= j ? gram[i * q + j] : gram[j * q + i]) / a->weight;
+                        (i >= j ? gram[i * q + j] : gram[j * q + i]) / a->second_weight;
             for (int64_t j = 0; j < l->rows->p; j++) {
                 double other = l->reference ? 1.0 / (double)l->classes : 0.0;
                 a->h[(k * q + j) * a->p + o * q + j] += l->l2[j] * ((o == k) - other);
@@ -103,6 +122,9 @@ static void assemble(const newton *a)
 static ml_status factorise(newton *a, ml_error *err)
 {
     double ridge = 0;
+    ml_status status = second_derivatives(a, err);
+    a->pairs = 0;
+    if (status) return status;
     for (int tries = 0; tries < 12; tries++) {
         assemble(a);
         for (int64_t i = 0; i < a->p; i++) {
@@ -121,54 +143,116 @@ static ml_status factorise(newton *a, ml_error *err)
 
 /* ---- iteration ---- */
 
-/* The direction, and its slope. */
+static double dot(const double *x, const double *y, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * y[i];
+    return sum;
+}
+
+static void add(double c, const double *x, double *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] += c * x[i];
+}
+
+/* The direction, and its slope: the two loops of limited-memory BFGS (Nocedal 1980) with
+ * the factor in the middle. */
 static double find_direction(newton *a)
 {
-    double slope = 0;
-    for (int64_t i = 0; i < a->p; i++) a->direction[i] = -a->g[i];
-    mli_cholesky_solve(a->l->rows->ctx, a->p, a->h, a->p, a->direction);
-    for (int64_t i = 0; i < a->p; i++) slope += a->g[i] * a->direction[i];
-    return slope;
+    int64_t p = a->p;
+    double share[PAIRS];
+    double *d = a->direction;
+    for (int64_t i = 0; i < p; i++) d[i] = -a->g[i];
+    for (int64_t k = a->pairs - 1; k >= 0; k--) {
+        const double *s = a->moves + k * p, *y = a->rises + k * p;
+        share[k] = dot(s, d, p) / dot(s, y, p);
+        add(-share[k], y, d, p);
+    }
+    mli_cholesky_solve(a->l->rows->ctx, p, a->h, p, d);
+    for (int64_t k = 0; k < a->pairs; k++) {
+        const double *s = a->moves + k * p, *y = a->rises + k * p;
+        add(share[k] - dot(y, d, p) / dot(s, y, p), s, d, p);
+    }
+    return dot(a->g, d, p);
+}
+
+/* Keeps the step from l->b to the trial; the oldest goes when there are too many. */
+static void keep_pair(newton *a)
+{
+    int64_t p = a->p, size = p * (int64_t)sizeof(double);
+    if (a->pairs == PAIRS) {
+        memmove(a->moves, a->moves + p, (size_t)((PAIRS - 1) * size));
+        memmove(a->rises, a->rises + p, (size_t)((PAIRS - 1) * size));
+        a->pairs--;
+    }
+    double *s = a->moves + a->pairs * p, *y = a->rises + a->pairs * p;
+    for (int64_t i = 0; i < p; i++) {
+        s[i] = a->trial[i] - a->l->b[i];
+        y[i] = a->trial_g[i] - a->g[i];
+    }
+    if (dot(s, y, p) > 1e-12 * sqrt(dot(s, s, p) * dot(y, y, p))) a->pairs++;
 }
 
 /* Goes along the direction, halving the step until the objective falls. *moved is 0 when
- * it does not (then b is as good as it gets). */
-static ml_status move(newton *a, double slope, int with_h, int *moved, ml_error *err)
+ * it does not (then b is as good as it gets), 1 when the whole step was taken. */
+static ml_status move(newton *a, double slope, int *moved, ml_error *err)
 {
     mli_logistic *l = a->l;
     double t = 1, before = mli_logistic_largest(a->g, a->p);
     *moved = 0;
     for (int k = 0; k < HALVINGS; k++, t /= 2) {
         for (int64_t i = 0; i < a->p; i++) a->trial[i] = l->b[i] + t * a->direction[i];
-        ml_status status =
-            evaluate(a, a->trial, with_h && k == 0, &a->trial_f, a->trial_g, err);
+        ml_status status = evaluate(a, a->trial, &a->trial_f, a->trial_g, err);
         if (status) return status;
         double noise = 1e-14 * (1 + fabs(a->f));
         int lower = a->trial_f <= a->f + 1e-4 * t * slope;
         int level =
             a->trial_f <= a->f + noise && mli_logistic_largest(a->trial_g, a->p) < before;
         if (!lower && !level) continue;
+        keep_pair(a);
         memcpy(l->b, a->trial, (size_t)a->p * sizeof *l->b);
         memcpy(a->g, a->trial_g, (size_t)a->p * sizeof *a->g);
         a->f = a->trial_f;
-        /* The second derivatives are those of the first try. */
         *moved = k == 0 ? 1 : 2;
         return ML_OK;
     }
     return ML_OK;
 }
 
-/* From l->b, whose gradient is known when `known`, until the gradient is small. */
+/* Second derivatives of all the rows looked at. */
+static void use_all_rows(newton *a)
+{
+    a->second_step = a->step;
+    a->second_weight = a->weight;
+}
+
+/* One step; *stuck: rounding leaves nothing to gain. */
+static ml_status advance(newton *a, double before, int *stuck, ml_error *err)
+{
+    int fresh = !a->has_factor, moved = 0;
+    ml_status status = fresh ? factorise(a, err) : ML_OK;
+    if (status) return status;
+    double slope = find_direction(a);
+    status = move(a, slope, &moved, err);
+    if (status) return status;
+    if (moved == 1 && mli_logistic_largest(a->g, a->p) <= GOOD * before) return ML_OK;
+    a->has_factor = 0;
+    if (!fresh) return ML_OK;
+    *stuck = !moved && a->second_step == a->step;
+    if (!moved || slope > -NEAR) use_all_rows(a);
+    return ML_OK;
+}
+
+/* From l->b until the gradient is small. */
 static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
 {
     mli_logistic *l = a->l;
-    int fresh = 1; /* the gram buffer holds the second derivatives at b */
-    ml_status status = evaluate(a, l->b, 1, &a->f, a->g, err);
+    int stuck = 0;
+    ml_status status = evaluate(a, l->b, &a->f, a->g, err);
     a->has_factor = 0;
     l->converged = 0;
-    for (int64_t k = 0; !status; k++) {
+    for (int64_t k = 0; !status && !stuck; k++) {
         double before = mli_logistic_largest(a->g, a->p);
-        int moved = 0;
         l->gradient = before;
         l->converged = before <= tol;
         if (l->converged || k >= max_iter || !isfinite(before)) break;
@@ -177,33 +261,20 @@ static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
             status = mli_run_step(a->run, "newton", k, max_iter, NAN, err);
             if (status || mli_run_state(a->run) == ML_STOP_KEEP) break;
         }
-        if (!a->has_factor && !fresh) {
-            status = evaluate(a, l->b, 1, &a->trial_f, a->trial_g, err);
-            fresh = 1;
-        }
-        if (!status && !a->has_factor) status = factorise(a, err);
-        if (status) break;
-        double slope = find_direction(a);
-        /* Far from the solution the next step will need second derivatives of its own. */
-        int with_h = slope < -0.01;
-        status = move(a, slope, with_h, &moved, err);
-        if (status) break;
-        if (!moved && fresh) break; /* rounding leaves nothing to gain */
-        int good = moved && mli_logistic_largest(a->g, a->p) <= GOOD * before;
-        fresh = moved == 1 && with_h;
-        if (fresh || !good) a->has_factor = 0;
+        status = advance(a, before, &stuck, err);
     }
     return status;
 }
 
-/* Rows of the sample: their weight, and whether each class has enough of them. */
-static double sample_weight(const newton *a, int64_t step, int *enough)
+/* Weight of the rows of every so many-th block; 0 when the rarest class has fewer than
+ * `rare` rows there. */
+static double sample_weight(const newton *a, int64_t step, int64_t rare)
 {
     const mli_rows *r = a->l->rows;
     double weight = 0;
-    int64_t rare = 0, counts[64] = {0}, classes = a->l->classes;
-    *enough = classes <= 64;
-    for (int64_t b = 0; *enough && b < r->n_blocks; b += step) {
+    int64_t counts[64] = {0}, classes = a->l->classes;
+    if (classes > 64) return 0;
+    for (int64_t b = 0; b < r->n_blocks; b += step) {
         int64_t end = (b + 1) * r->block < r->n ? (b + 1) * r->block : r->n;
         for (int64_t i = b * r->block; i < end; i++) {
             double w = r->weight ? r->weight[i] : 1.0;
@@ -211,10 +282,8 @@ static double sample_weight(const newton *a, int64_t step, int *enough)
             if (w > 0) counts[a->l->label[i]]++;
         }
     }
-    rare = counts[0];
-    for (int64_t k = 1; k < classes && *enough; k++)
-        if (counts[k] < rare) rare = counts[k];
-    *enough = *enough && rare > 5 * r->q && weight > 0;
+    for (int64_t k = 0; k < classes; k++)
+        if (counts[k] < rare) return 0;
     return weight;
 }
 
@@ -222,13 +291,13 @@ static double sample_weight(const newton *a, int64_t step, int *enough)
 static ml_status start_from_sample(newton *a, ml_error *err)
 {
     mli_logistic *l = a->l;
-    int enough = 0;
     int64_t step = l->rows->n_blocks / SAMPLE_BLOCKS;
     if (l->rows->n_blocks < SAMPLE_FROM) return ML_OK;
-    double weight = sample_weight(a, step, &enough);
-    if (!enough) return ML_OK;
+    double weight = sample_weight(a, step, START_RARE * l->rows->q + 1);
+    if (!(weight > 0)) return ML_OK;
     a->step = step;
     a->weight = weight;
+    use_all_rows(a);
     ml_status status = iterate(a, 1e-3, 8, err);
     a->step = 1;
     a->weight = l->rows->total;
@@ -237,12 +306,25 @@ static ml_status start_from_sample(newton *a, ml_error *err)
     return status;
 }
 
+/* Which blocks give second derivatives. */
+static void choose_second(newton *a)
+{
+    const mli_rows *r = a->l->rows;
+    int64_t step = r->n / (SECOND_ROWS * a->p);
+    use_all_rows(a);
+    if (step < 2) return;
+    double weight = sample_weight(a, step, SECOND_RARE * r->q);
+    if (!(weight > 0)) return;
+    a->second_step = step;
+    a->second_weight = weight;
+}
+
 ml_status mli_logistic_newton(mli_logistic *l, mli_run *run, ml_error *err)
 {
     ml_context *ctx = l->rows->ctx;
     int64_t q = l->rows->q, m = l->functions, p = m * q;
     newton a = {.l = l, .run = run, .p = p, .step = 1, .weight = l->rows->total};
-    double *vectors = mli_calloc(ctx, (size_t)(4 * p), sizeof *vectors);
+    double *vectors = mli_calloc(ctx, (size_t)((4 + 2 * PAIRS) * p), sizeof *vectors);
     a.h = mli_alloc_vec(ctx, p * p, sizeof *a.h);
     a.gram = mli_alloc_vec(ctx, m * (m + 1) / 2 * q * q, sizeof *a.gram);
     ml_status status = vectors && a.h && a.gram ? ML_OK : mli_nomem(err);
@@ -251,9 +333,12 @@ ml_status mli_logistic_newton(mli_logistic *l, mli_run *run, ml_error *err)
     a.direction = a.g + p;
     a.trial = a.direction + p;
     a.trial_g = a.trial + p;
+    a.moves = a.trial_g + p;
+    a.rises = a.moves + PAIRS * p;
     l->passes = l->iterations = 0;
     mli_logistic_start(l);
     status = start_from_sample(&a, err);
+    choose_second(&a);
     if (!status) status = iterate(&a, l->tol, l->max_iter, err);
     l->loss = a.loss;
 out:
