@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOTSTRAP_ROWS                                                                   \
-    40000000 /* rows drawn in all, at most, so that time is bounded                      \
-              */
-#define BOOTSTRAP_MAX 400
-#define BOOTSTRAP_MIN 40
-#define MAX_METRICS   32
+#define BOOTSTRAP_ROWS 40000000 /* drawn in all, about: bounds the time */
+#define BOOTSTRAP_MAX  400
+#define BOOTSTRAP_MIN  40
+#define MAX_METRICS    32
 
 typedef struct bootstrap {
     ml_context *ctx;
@@ -82,9 +80,9 @@ static void percentiles(double *values, int64_t n, double *low, double *high)
     *high = values[(int64_t)(0.975 * (double)(kept - 1) + 0.5)];
 }
 
-static ml_status interval(ml_context *ctx, const mli_metric *metric,
-                          const mli_truth *truth, const double *prediction, double *low,
-                          double *high, ml_error *err)
+static ml_status replicate(ml_context *ctx, const mli_metric *metric,
+                           const mli_truth *truth, const double *prediction, double *low,
+                           double *high, ml_error *err)
 {
     int64_t replicates = BOOTSTRAP_ROWS / (truth->n + 1);
     if (replicates > BOOTSTRAP_MAX) replicates = BOOTSTRAP_MAX;
@@ -102,6 +100,62 @@ static ml_status interval(ml_context *ctx, const mli_metric *metric,
     if (!atomic_load(&b.nomem)) percentiles(b.values, replicates, low, high);
     mli_free(ctx, b.values);
     return atomic_load(&b.nomem) ? mli_nomem(err) : ML_OK;
+}
+
+/* The rows of two classes by falling probability, so that the replicates of metrics of
+ * rankings read memory in order. */
+typedef struct sorted {
+    int64_t *identity;
+    int32_t *label;
+    double *weight, *proba;
+} sorted;
+
+static void sorted_free(ml_context *ctx, sorted *s)
+{
+    mli_free(ctx, s->identity);
+    mli_free(ctx, s->label);
+    mli_free(ctx, s->weight);
+    mli_free(ctx, s->proba);
+}
+
+static ml_status sort_rows(ml_context *ctx, mli_truth *t, const double **p, sorted *s,
+                           ml_error *err)
+{
+    const int64_t *order = t->order[1];
+    s->identity = mli_alloc_vec(ctx, t->n, sizeof *s->identity);
+    s->label = mli_alloc_vec(ctx, t->n, sizeof *s->label);
+    s->weight = mli_alloc_vec(ctx, t->n, sizeof *s->weight);
+    s->proba = mli_alloc_vec(ctx, t->n, 2 * sizeof *s->proba);
+    if (!s->identity || !s->label || !s->weight || !s->proba) return mli_nomem(err);
+    for (int64_t i = 0; i < t->n; i++) {
+        int64_t r = order[i];
+        s->identity[i] = i;
+        s->label[i] = t->label[r];
+        s->weight[i] = mli_truth_weight(t, r);
+        memcpy(s->proba + 2 * i, *p + 2 * r, 2 * sizeof **p);
+    }
+    t->label = s->label;
+    t->weight = s->weight;
+    *p = s->proba;
+    return ML_OK;
+}
+
+static ml_status interval(ml_context *ctx, const mli_metric *metric,
+                          const mli_truth *given, const double *prediction, double *low,
+                          double *high, ml_error *err)
+{
+    sorted s = {0};
+    int64_t *orders[2] = {0};
+    mli_truth copy = *given, *truth = &copy;
+    if (truth->order && truth->n_classes == 2 && !truth->group) {
+        ml_status st = sort_rows(ctx, truth, &prediction, &s, err);
+        orders[1] = s.identity;
+        truth->order = orders;
+        if (!st) st = replicate(ctx, metric, truth, prediction, low, high, err);
+        sorted_free(ctx, &s);
+        return st;
+    }
+    return replicate(ctx, metric, truth, prediction, low, high, err);
 }
 
 /* Predictions by need, made once for all metrics. */
