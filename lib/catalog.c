@@ -28,6 +28,8 @@
     A(mli_hashing_encoder)                                                               \
     A(mli_hashing_vectorizer)                                                            \
     A(mli_imputer)                                                                       \
+    A(mli_iterative_imputer)                                                             \
+    A(mli_knn_imputer)                                                                   \
     A(mli_linear_regression)                                                             \
     A(mli_log_transformer)                                                               \
     A(mli_logistic_regression)                                                           \

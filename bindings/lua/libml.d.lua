@@ -1378,6 +1378,62 @@ function ml.hashing_vectorizer(params) end
 ---@return libml.estimator?, libml.error?
 function ml.imputer(params) end
 
+---Fills missing numbers by chained equations: each column is regressed on the others and
+---predicted where it is missing, in rounds until little moves.
+---@class libml.iterative_imputer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field estimator? "bayesian_ridge" | "ridge" The regression of a column on the others. bayesian_ridge finds its penalty itself. (default bayesian_ridge)
+---@field alpha? number The penalty of ridge. (default 1)
+---@field max_iter? integer Rounds over the columns at most. (default 10)
+---@field tol? number Stop when no row moves by more than this in a round, as a part of the largest number. (default 0.001)
+---@field initial_strategy? "mean" | "median" | "mode" | "constant" What stands in place of missing values at first. (default mean)
+---@field fill_value? number The constant. (default 0)
+---@field order? "ascending" | "descending" | "left_to_right" | "right_to_left" The order of the columns in a round: by the number of missing values, or as they stand. (default ascending)
+---@field skip_complete? boolean No regression for columns without missing values in training: less time, but they are filled with the start value if a prediction lacks them. (default false)
+---@field min_value? number The least value filled in. (default -inf)
+---@field max_value? number The largest value filled in. (default inf)
+---@field indicators? boolean Add a column "... is missing" of 0 and 1 for each column with missing values in training. (default false)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Fills missing numbers by chained equations: each column is regressed on the others and
+---predicted where it is missing, in rounds until little moves.
+---@param params? libml.iterative_imputer.params
+---@return libml.estimator?, libml.error?
+function ml.iterative_imputer(params) end
+
+---Fills missing numbers with the mean of their column in the nearest rows of training.
+---Distances are Euclidean over the columns that both rows have, so columns of unlike
+---scale need a scaler beforehand.
+---@class libml.knn_imputer.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_neighbors? integer The nearest rows whose values are averaged. (default 5)
+---@field weights? "uniform" | "distance" uniform: all of them count the same. distance: nearer ones count more. (default uniform)
+---@field indicators? boolean Add a column "... is missing" of 0 and 1 for each column with missing values in training. (default false)
+---@field max_donors? integer Look for neighbours in at most so many rows of training, drawn by chance: less time and a smaller model. 0: in all. (default 0)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Fills missing numbers with the mean of their column in the nearest rows of training.
+---Distances are Euclidean over the columns that both rows have, so columns of unlike
+---scale need a scaler beforehand.
+---@param params? libml.knn_imputer.params
+---@return libml.estimator?, libml.error?
+function ml.knn_imputer(params) end
+
 ---Predicts a number as a weighted sum of the inputs: ordinary least squares, ridge,
 ---lasso and elastic net, by the parameter penalty. Categories count as columns of 0 and
 ---1. Ordinary least squares gets standard errors; columns that depend on others are

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn import feature_selection as fs
-from sklearn import impute, preprocessing as pp
+from sklearn import impute, linear_model, preprocessing as pp
 
 DATA = Path(sys.argv[1])
 OUT = Path(__file__).resolve().parent.parent / "algorithms" / "prepare_expected.txt"
@@ -54,6 +55,23 @@ case("titanic", "imputer", TRIP,
      lambda x, y: impute.SimpleImputer(strategy="constant", fill_value=-1,
                                        add_indicator=True).fit_transform(x)[:, [0, 2, 1, 3]],
      "strategy=constant;fill_value=-1;indicators=true")
+BLOCK = ["longitude", "latitude", "total_rooms", "total_bedrooms", "households", "median_income"]
+case("housing", "knn_imputer", BLOCK, fitted(impute.KNNImputer()))
+case("housing", "knn_imputer", BLOCK,
+     lambda x, y: impute.KNNImputer(n_neighbors=3, weights="distance", add_indicator=True
+                                    ).fit_transform(x)[:, [0, 1, 2, 3, 6, 4, 5]],
+     "n_neighbors=3;weights=distance;indicators=true")
+SHIP = ["age", "fare", "sibsp", "parch", "pclass", "body"]
+for options, given in (({}, ""),
+                       ({"max_iter": 3, "imputation_order": "descending", "min_value": 0,
+                         "initial_strategy": "median", "skip_complete": True},
+                        "max_iter=3;order=descending;min_value=0;initial_strategy=median;"
+                        "skip_complete=true"),
+                       ({"estimator": linear_model.Ridge(alpha=0.5), "max_iter": 4,
+                         "imputation_order": "roman"},
+                        "estimator=ridge;alpha=0.5;max_iter=4;order=left_to_right")):
+    case("titanic", "iterative_imputer", SHIP, fitted(impute.IterativeImputer(**options)), given)
+    case("housing", "iterative_imputer", BLOCK, fitted(impute.IterativeImputer(**options)), given)
 KINDS = ["embarked", "sex"]
 MANY = ["embarked", "home.dest"]
 case("titanic", "ordinal_encoder", KINDS, fitted(pp.OrdinalEncoder()))

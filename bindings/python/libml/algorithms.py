@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -1623,6 +1623,168 @@ class Imputer(Estimator):
     """
 
     algorithm = "imputer"
+
+
+class IterativeImputer(Estimator):
+    """Missing numbers by regression on the others.
+
+    Fills missing numbers by chained equations: each column is regressed on the
+    others and predicted where it is missing, in rounds until little moves.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    estimator : "bayesian_ridge", "ridge", default "bayesian_ridge"
+        The regression of a column on the others. bayesian_ridge finds its penalty
+        itself.
+    alpha : float, default 1.0
+        The penalty of ridge. Range: [0, inf). Used when estimator == ridge.
+    max_iter : int, default 10
+        Rounds over the columns at most. Range: [1, 1000]. Also: max_rounds.
+    tol : float, default 0.001
+        Stop when no row moves by more than this in a round, as a part of the
+        largest number. Range: [0, inf).
+    initial_strategy : "mean", "median", "mode", "constant", default "mean"
+        What stands in place of missing values at first.
+    fill_value : float, default 0.0
+        The constant. Used when initial_strategy == constant.
+    order : "ascending", "descending", "left_to_right", "right_to_left", default
+      "ascending"
+        The order of the columns in a round: by the number of missing values, or
+        as they stand. Also: imputation_order.
+    skip_complete : bool, default false
+        No regression for columns without missing values in training: less time,
+        but they are filled with the start value if a prediction lacks them.
+    min_value : float, default -Infinity
+        The least value filled in.
+    max_value : float, default Infinity
+        The largest value filled in.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    missing f64 [features]: The missing values of each column in training.
+    mean f64 [features]: The mean of each column in training.
+    start f64 [picked]: What stands in place of missing values at first.
+    low f64 [picked]: The least value filled in.
+    high f64 [picked]: The largest value filled in.
+    step i64 [steps]: The column that each regression fills.
+    coef f64 [steps, picked]: The coefficients of each regression.
+    intercept f64 [steps]: The constant of each regression.
+    """
+
+    algorithm = "iterative_imputer"
+
+
+class KNNImputer(Estimator):
+    """Missing numbers from near rows.
+
+    Fills missing numbers with the mean of their column in the nearest rows of
+    training. Distances are Euclidean over the columns that both rows have, so
+    columns of unlike scale need a scaler beforehand.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_neighbors : int, default 5
+        The nearest rows whose values are averaged. Range: [1, 10000]. Also: k.
+    weights : "uniform", "distance", default "uniform"
+        uniform: all of them count the same. distance: nearer ones count more.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+    max_donors : int, default 0
+        Look for neighbours in at most so many rows of training, drawn by chance:
+        less time and a smaller model. 0: in all. Range: [0, 1000000000].
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    missing f64 [features]: The missing values of each column in training.
+    mean f64 [features]: The mean of each column: where no row is near.
+    rows f64 [picked, donors]: The columns in which neighbours are sought.
+    """
+
+    algorithm = "knn_imputer"
 
 
 class LinearRegression(Estimator):

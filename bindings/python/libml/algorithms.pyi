@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["Automl", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class Automl(Estimator):
@@ -459,6 +459,54 @@ class Imputer(Estimator):
         fill_value: Optional[float] = ...,
         fill_text: Optional[str] = ...,
         indicators: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class IterativeImputer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        estimator: Optional[Literal["bayesian_ridge", "ridge"]] = ...,
+        alpha: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        tol: Optional[float] = ...,
+        initial_strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
+        fill_value: Optional[float] = ...,
+        order: Optional[Literal["ascending", "descending", "left_to_right", "right_to_left"]] = ...,
+        skip_complete: Optional[bool] = ...,
+        min_value: Optional[float] = ...,
+        max_value: Optional[float] = ...,
+        indicators: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class KNNImputer(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_neighbors: Optional[int] = ...,
+        weights: Optional[Literal["uniform", "distance"]] = ...,
+        indicators: Optional[bool] = ...,
+        max_donors: Optional[int] = ...,
+        seed: Optional[int] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,

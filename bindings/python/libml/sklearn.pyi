@@ -429,6 +429,42 @@ class Imputer(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class IterativeImputer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        estimator: Optional[Literal["bayesian_ridge", "ridge"]] = ...,
+        alpha: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        tol: Optional[float] = ...,
+        initial_strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
+        fill_value: Optional[float] = ...,
+        order: Optional[Literal["ascending", "descending", "left_to_right", "right_to_left"]] = ...,
+        skip_complete: Optional[bool] = ...,
+        min_value: Optional[float] = ...,
+        max_value: Optional[float] = ...,
+        indicators: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class KNNImputer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_neighbors: Optional[int] = ...,
+        weights: Optional[Literal["uniform", "distance"]] = ...,
+        indicators: Optional[bool] = ...,
+        max_donors: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class LinearRegression(LibmlRegressor):
     def __init__(
         self,

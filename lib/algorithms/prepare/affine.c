@@ -44,8 +44,9 @@ static void clip_rows(const mli_prepared *t, int64_t n, double *out)
 }
 
 static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
-                     double *out)
+                     double *out, void *scratch)
 {
+    (void)scratch;
 #ifdef MLI_AVX2
     if (t->option[1])
         rows_avx2(t, rows, n, stride, out);

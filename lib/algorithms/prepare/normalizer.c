@@ -37,8 +37,9 @@ static double length(const mli_prepared *t, const double *row)
 }
 
 static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
-                     double *out)
+                     double *out, void *scratch)
 {
+    (void)scratch;
     int64_t width = t->in->n_features;
     for (int64_t i = 0; i < n; i++, rows += stride, out += width) {
         double by = length(t, rows);

@@ -57,8 +57,7 @@ static void run_rows(const mli_plan *plan, const double *rows, int64_t n, int64_
                      double *out, void *scratch)
 {
     const mli_prepared *t = (const mli_prepared *)plan;
-    (void)scratch;
-    t->kind->rows(t, rows, n, stride, out);
+    t->kind->rows(t, rows, n, stride, out, scratch);
     for (int64_t j = 0; j < plan->n_features; j++)
         if (!t->picked[j])
             clean_codes(&t->in->features[j], n, out + t->first[j], plan->n_outputs);

@@ -55,9 +55,10 @@ typedef struct mli_transformer {
     /* Their values: in[i * stride], out[i * out_stride + k]. */
     void (*map)(const mli_prepared *t, int64_t feature, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride);
-    /* Instead of map: whole rows at once. NULL: map. */
+    /* Instead of map: whole rows at once, with the memory that load asked for in
+       plan.scratch. NULL: map. */
     void (*rows)(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
-                 double *out);
+                 double *out, void *scratch);
     void (*release)(
         mli_prepared *t); /* frees what load has made beyond `own`; nullable */
 } mli_transformer;
