@@ -75,6 +75,8 @@
     A(mli_robust_scaler)                                                                 \
     A(mli_row_filter)                                                                    \
     A(mli_select_columns)                                                                \
+    A(mli_smote)                                                                         \
+    A(mli_spline_features)                                                               \
     A(mli_standard_scaler)                                                               \
     A(mli_target_encoder)                                                                \
     A(mli_tfidf)                                                                         \

@@ -1820,6 +1820,58 @@ function ml.row_filter(params) end
 ---@return libml.estimator?, libml.error?
 function ml.select_columns(params) end
 
+---In a pipeline, adds rows of rare classes between near rows of the same class, for
+---training only. Numbers of unlike scale need a scaler beforehand. Categories are those
+---of most neighbours.
+---@class libml.smote.params
+---@field k_neighbors? integer New rows stand between a row and one of so many neighbours of its class. (default 5)
+---@field ratio? number Rows of a rare class for one of the most frequent. (default 1)
+---@field borderline? boolean Start only from rows at the border: half of their neighbours or more are of other classes, but not all. (default false)
+---@field m_neighbors? integer The neighbours among all rows that tell the border. (default 10)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---In a pipeline, adds rows of rare classes between near rows of the same class, for
+---training only. Numbers of unlike scale need a scaler beforehand. Categories are those
+---of most neighbours.
+---@param params? libml.smote.params
+---@return libml.estimator?, libml.error?
+function ml.smote(params) end
+
+---Makes the B-splines of a column, of which a linear model makes a smooth curve. Missing
+---values stay missing.
+---@class libml.spline_features.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_knots? integer Knots of each column, the least and the largest value among them. Equal ones count once. (default 5)
+---@field degree? integer The degree of the polynomials between the knots. (default 3)
+---@field knots? "uniform" | "quantile" uniform: at equal distances. quantile: equally many rows between them. (default uniform)
+---@field extrapolation? "constant" | "linear" | "continue" | "periodic" Outside the knots: the value at the end, a line from there, the last polynomial, or the columns repeat (hours of a day). (default constant)
+---@field include_bias? boolean Keep the last spline of each column. All of them add up to 1. (default true)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes the B-splines of a column, of which a linear model makes a smooth curve. Missing
+---values stay missing.
+---@param params? libml.spline_features.params
+---@return libml.estimator?, libml.error?
+function ml.spline_features(params) end
+
 ---Subtracts from each column its mean in training and divides by the standard deviation.
 ---Missing values stay missing.
 ---@class libml.standard_scaler.params

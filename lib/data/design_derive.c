@@ -25,6 +25,9 @@ static ml_status copy_roles(const mli_design *from, mli_design *to, ml_error *er
     SHARE(y, from->rows);
     SHARE(label, from->rows);
     SHARE(weight, from->rows);
+    SHARE(offset, from->rows);
+    SHARE(event, from->rows);
+    SHARE(upper, from->rows);
     SHARE(group, from->n_groups + 1);
     SHARE(group_id, from->rows);
     return ML_OK;

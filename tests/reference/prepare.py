@@ -120,6 +120,17 @@ case("housing", "polynomial_features", FULL,
 case("housing", "polynomial_features", FULL + ["longitude"],
      fitted(pp.PolynomialFeatures(2, interaction_only=True, include_bias=False)),
      "interaction_only=true")
+for knots in ("uniform", "quantile"):
+    for beyond in ("constant", "linear", "continue", "periodic"):
+        for degree in (3, 1):
+            # scikit-learn counts its degree up from column to column here: one column only.
+            alone = degree == 1 and beyond == "linear"
+            case("housing", "spline_features",
+                 ["median_income"] if alone else ["total_rooms", "median_income", "longitude"],
+                 fitted(pp.SplineTransformer(6, degree=degree, knots=knots, extrapolation=beyond,
+                                             include_bias=degree > 1)),
+                 f"n_knots=6;degree={degree};knots={knots};extrapolation={beyond};"
+                 f"include_bias={str(degree > 1).lower()}")
 ALL = FULL + ["households", "housing_median_age", "latitude"]
 case("housing", "feature_selector", ALL, fitted(fs.VarianceThreshold(1000)), "threshold=1000")
 case("housing", "feature_selector", ALL, fitted(fs.SelectKBest(fs.f_regression, k=3)),

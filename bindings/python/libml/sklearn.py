@@ -44,6 +44,8 @@ __all__ = ["BaselineClassifier",
            "RobustScaler",
            "RowFilter",
            "SelectColumns",
+           "Smote",
+           "SplineFeatures",
            "StandardScaler",
            "TargetEncoder",
            "TfIdf",
@@ -4253,6 +4255,185 @@ class SelectColumns(LibmlTransformer):
     ):
         self.columns = columns
         self.drop = drop
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class Smote(LibmlTransformer):
+    """Classes balanced by new rows.
+
+    In a pipeline, adds rows of rare classes between near rows of the same class,
+    for training only. Numbers of unlike scale need a scaler beforehand.
+    Categories are those of most neighbours.
+
+    Parameters
+    ----------
+    k_neighbors : int, default 5
+        New rows stand between a row and one of so many neighbours of its class.
+        Range: [1, 1000]. Also: k.
+    ratio : float, default 1.0
+        Rows of a rare class for one of the most frequent. Range: (0, 1]. Also:
+        sampling_strategy.
+    borderline : bool, default false
+        Start only from rows at the border: half of their neighbours or more are
+        of other classes, but not all.
+    m_neighbors : int, default 10
+        The neighbours among all rows that tell the border. Range: [1, 1000]. Used
+        when borderline == true.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "smote"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        k_neighbors=5,
+        ratio=1.0,
+        borderline=False,
+        m_neighbors=10,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.k_neighbors = k_neighbors
+        self.ratio = ratio
+        self.borderline = borderline
+        self.m_neighbors = m_neighbors
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
+class SplineFeatures(LibmlTransformer):
+    """B-splines of columns.
+
+    Makes the B-splines of a column, of which a linear model makes a smooth curve.
+    Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_knots : int, default 5
+        Knots of each column, the least and the largest value among them. Equal
+        ones count once. Range: [2, 1000].
+    degree : int, default 3
+        The degree of the polynomials between the knots. Range: [0, 10].
+    knots : "uniform", "quantile", default "uniform"
+        uniform: at equal distances. quantile: equally many rows between them.
+    extrapolation : "constant", "linear", "continue", "periodic", default
+      "constant"
+        Outside the knots: the value at the end, a line from there, the last
+        polynomial, or the columns repeat (hours of a day).
+    include_bias : bool, default true
+        Keep the last spline of each column. All of them add up to 1.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "spline_features"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_knots=5,
+        degree=3,
+        knots='uniform',
+        extrapolation='constant',
+        include_bias=True,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_knots = n_knots
+        self.degree = degree
+        self.knots = knots
+        self.extrapolation = extrapolation
+        self.include_bias = include_bias
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs

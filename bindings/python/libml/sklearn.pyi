@@ -702,6 +702,35 @@ class SelectColumns(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class Smote(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        k_neighbors: Optional[int] = ...,
+        ratio: Optional[float] = ...,
+        borderline: Optional[bool] = ...,
+        m_neighbors: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class SplineFeatures(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_knots: Optional[int] = ...,
+        degree: Optional[int] = ...,
+        knots: Optional[Literal["uniform", "quantile"]] = ...,
+        extrapolation: Optional[Literal["constant", "linear", "continue", "periodic"]] = ...,
+        include_bias: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class StandardScaler(LibmlTransformer):
     def __init__(
         self,

@@ -11,24 +11,16 @@
  * that stay in the cache, with a heap of the nearest for each missing column.
  */
 #include "algorithms/prepare/fill.h"
-#include "core/cpu.h"
+#include "algorithms/prepare/near.h"
 #include "core/rng.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BLOCK 256 /* donors at a time */
-#define LANES 16
-
 #define NEIGHBORS   size[1]
 #define DONORS      size[2]
 #define ROWS        f64[2]
 #define BY_NEARNESS option[1]
-#define HAS_AVX2    option[2]
-
-typedef struct {
-    double distance, value;
-} neighbor;
 
 /* ---- fitting ---- */
 
@@ -72,110 +64,22 @@ static ml_status fit(mli_fit *job, ml_error *err)
     return status;
 }
 
-/* ---- distances ---- */
-
-/* What a row has: numbers and where their columns begin. */
-typedef struct {
-    double x;
-    const double *column;
-} known;
-
-typedef double numbers __attribute__((vector_size(32)));
-typedef int64_t flags __attribute__((vector_size(32)));
-typedef double any_place __attribute__((vector_size(32), aligned(8), may_alias));
-
-/* Mean squares of the differences to LANES donors from `at` on, over the columns that
- * both have: none gives NaN. A missing value compares unequal to itself. */
-#define MEASURE_BODY                                                                     \
-    numbers sum[LANES / 4] = {{0}};                                                      \
-    flags count[LANES / 4] = {{0}};                                                      \
-    for (int64_t k = 0; k < n; k++) {                                                    \
-        const any_place *column = (const any_place *)(row[k].column + at);               \
-        for (int i = 0; i < LANES / 4; i++) {                                            \
-            numbers d = column[i] - row[k].x, square = d * d;                            \
-            flags there = square == square;                                              \
-            sum[i] += (numbers)((flags)square & there);                                  \
-            count[i] -= there;                                                           \
-        }                                                                                \
-    }                                                                                    \
-    for (int i = 0; i < LANES; i++)                                                      \
-        out[i] = sum[i / 4][i % 4] / (double)count[i / 4][i % 4];
-
-static void measure_one(const known *row, int64_t n, int64_t at, double *out)
-{
-    double sum = 0, count = 0;
-    for (int64_t k = 0; k < n; k++) {
-        double d = row[k].column[at] - row[k].x, square = d * d;
-        if (isnan(square)) continue;
-        sum += square;
-        count += 1;
-    }
-    *out = sum / count;
-}
-
-static void measure_plain(const known *row, int64_t n, int64_t at,
-                          double *out){MEASURE_BODY}
-
-#ifdef MLI_AVX2
-MLI_AVX2 static void measure_avx2(const known *row, int64_t n, int64_t at, double *out)
-{
-    MEASURE_BODY
-}
-#endif
-
-static void measure(const mli_prepared *t, const known *row, int64_t n, int64_t begin,
-                    int64_t end, double *out)
-{
-    int64_t at = begin;
-    for (; at + LANES <= end; at += LANES) {
-#ifdef MLI_AVX2
-        if (t->HAS_AVX2) {
-            measure_avx2(row, n, at, out + at - begin);
-            continue;
-        }
-#endif
-        measure_plain(row, n, at, out + at - begin);
-    }
-    for (; at < end; at++) measure_one(row, n, at, out + at - begin);
-}
-
-/* ---- the nearest ---- */
-
-/* A heap with the farthest in front; the new one takes its place. */
-static void sift(neighbor *heap, int64_t n, neighbor x)
-{
-    int64_t at = 0, child;
-    while ((child = 2 * at + 1) < n) {
-        if (child + 1 < n && heap[child + 1].distance > heap[child].distance) child++;
-        if (!(heap[child].distance > x.distance)) break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = x;
-}
-
-static void keep(const double *square, const double *values, int64_t n, neighbor *heap,
-                 int64_t k)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (square[i] < heap[0].distance && !isnan(values[i]))
-            sift(heap, k, (neighbor){square[i], values[i]});
-}
+/* ---- filling ---- */
 
 /* Weights are 1, or 1 / distance; neighbours at no distance count alone. */
-static double average(const neighbor *heap, int64_t k, int by_nearness, double scale,
-                      double mean)
+static double average(const mli_neighbor *heap, int64_t k, const double *values,
+                      int by_nearness, double scale, double mean)
 {
     double sum = 0, weight = 0, same = 0, count = 0;
     for (int64_t i = 0; i < k; i++) {
         if (isinf(heap[i].distance)) continue; /* a place that no row took */
         double w = by_nearness ? 1 / sqrt(heap[i].distance * scale) : 1;
         if (isinf(w)) {
-            same += heap[i].value;
+            same += values[heap[i].row];
             count += 1;
             continue;
         }
-        sum += w * heap[i].value;
+        sum += w * values[heap[i].row];
         weight += w;
     }
     if (count > 0) return same / count;
@@ -185,26 +89,29 @@ static double average(const neighbor *heap, int64_t k, int by_nearness, double s
 /* The memory of a row: what it has, and a heap for each column that it lacks. */
 static void fill(const mli_prepared *t, const double *row, double *out, void *scratch)
 {
-    int64_t k = t->NEIGHBORS, m = t->MLI_FILL_COUNT, has = 0;
+    int64_t k = t->NEIGHBORS, m = t->MLI_FILL_COUNT, has = 0, donors = t->DONORS;
     const int64_t *list = t->MLI_FILL_LIST;
-    known *there = scratch;
-    neighbor *heaps = (neighbor *)(void *)(there + m);
-    double square[BLOCK];
+    mli_known *there = scratch;
+    mli_neighbor *heaps = (mli_neighbor *)(void *)(there + m);
+    double square[MLI_NEAR_BLOCK];
     for (int64_t f = 0; f < m; f++)
         if (!isnan(row[list[f]]))
-            there[has++] = (known){row[list[f]], t->ROWS + f * t->DONORS};
-    for (int64_t i = 0; i < (m - has) * k; i++) heaps[i].distance = INFINITY;
-    for (int64_t begin = 0; begin < t->DONORS; begin += BLOCK) {
-        int64_t n = t->DONORS - begin < BLOCK ? t->DONORS - begin : BLOCK, at = 0;
-        measure(t, there, has, begin, begin + n, square);
+            there[has++] = (mli_known){row[list[f]], t->ROWS + f * donors};
+    mli_near_clear(heaps, (m - has) * k);
+    for (int64_t begin = 0; begin < donors; begin += MLI_NEAR_BLOCK) {
+        int64_t n = donors - begin, at = 0;
+        if (n > MLI_NEAR_BLOCK) n = MLI_NEAR_BLOCK;
+        mli_near_measure(t->plan.ctx, there, has, begin, begin + n, square);
         for (int64_t f = 0; f < m; f++)
             if (isnan(row[list[f]]))
-                keep(square, t->ROWS + f * t->DONORS + begin, n, heaps + k * at++, k);
+                mli_near_keep(square, t->ROWS + f * donors, begin, n, heaps + k * at++,
+                              k);
     }
     for (int64_t f = 0, at = 0; f < m; f++)
         if (isnan(row[list[f]]))
-            out[t->first[list[f]]] = average(heaps + k * at++, k, t->BY_NEARNESS,
-                                             (double)m, t->MLI_FILL_MEAN[list[f]]);
+            out[t->first[list[f]]] =
+                average(heaps + k * at++, k, t->ROWS + f * donors, t->BY_NEARNESS,
+                        (double)m, t->MLI_FILL_MEAN[list[f]]);
 }
 
 static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
@@ -227,8 +134,8 @@ static ml_status load(mli_prepared *t, ml_error *err)
     t->NEIGHBORS = mli_get_i64(t->model->params, "n_neighbors");
     if (t->NEIGHBORS > t->DONORS && t->DONORS > 0) t->NEIGHBORS = t->DONORS;
     t->BY_NEARNESS = strcmp(mli_get_str(t->model->params, "weights"), "distance") == 0;
-    t->HAS_AVX2 = t->plan.ctx->cpu_level >= MLI_CPU_AVX2;
-    t->plan.scratch = (size_t)(t->NEIGHBORS * (t->MLI_FILL_COUNT + 1)) * sizeof(neighbor);
+    t->plan.scratch =
+        (size_t)(t->NEIGHBORS * (t->MLI_FILL_COUNT + 1)) * sizeof(mli_neighbor);
     return ML_OK;
 }
 

@@ -109,7 +109,7 @@ const mli_algorithm mli_class_balancer = {
              .tasks = MLI_TASK_TRANSFORM | MLI_TASK_CLASSIFICATION,
              .kinds = mli_transform_kinds,
              .name = "class_balancer",
-             .aliases = "random_over_sampler,random_under_sampler,resampler",
+             .aliases = "over_sampler,random_over_sampler,resampler",
              .title = "classes of equal size",
              .doc =
                  "In a pipeline, repeats rows of rare classes or leaves rows of "

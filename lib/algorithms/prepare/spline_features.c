@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/spline_features.c: the B-splines of a column: smooth bumps between knots, of
+ * which a linear model makes a smooth curve. At each value degree + 1 of them are not 0,
+ * and they add up to 1. de Boor, "A practical guide to splines" (1978).
+ *
+ * Tensors: knots f64 [all knots], start i64 [features + 1]: where the knots of each
+ * feature begin. A column of fewer than two values has none and passes unchanged.
+ * Cost: a binary search and degree^2 for each value.
+ */
+#include "algorithms/prepare/prepare.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MOST_DEGREE 10
+enum { CONSTANT, LINEAR, CONTINUE, PERIODIC };
+
+#define KNOTS  f64[0]
+#define BEGIN  i64[0]
+#define DEGREE option[0]
+#define MODE   option[1]
+#define BIAS   option[2]
+#define WIDE   own[0] /* double: knots with `degree` more at both ends, per feature */
+#define ENDS   own[1] /* double [features][4][degree + 1]: values and slopes at the ends \
+                       */
+
+/* ---- fitting ---- */
+
+typedef struct {
+    double *knots; /* [features][n] */
+    int64_t n, *count;
+    int by_rank;
+} placing;
+
+static void place(void *arg, int64_t j, double *sorted, int64_t rows)
+{
+    const placing *p = arg;
+    double *to = p->knots + j * p->n;
+    if (rows == 0) return;
+    double low = sorted[0], high = sorted[rows - 1];
+    for (int64_t k = 0; k < p->n; k++) {
+        double part = (double)k / (double)(p->n - 1);
+        double x = p->by_rank      ? mli_quantile(sorted, rows, part)
+                   : k == p->n - 1 ? high
+                                   : low + (high - low) * part;
+        int64_t m = p->count[j];
+        if (isfinite(x) && (m == 0 || x > to[m - 1])) to[p->count[j]++] = x;
+    }
+    if (p->count[j] < 2) p->count[j] = 0;
+}
+
+static ml_status too_few(int64_t degree, ml_error *err)
+{
+    mli_fail(err, ML_E_ARGUMENT, "periodic splines need more knots than their degree, %d",
+             (int)degree);
+    return mli_error_at(err, ML_E_ARGUMENT, "params.n_knots");
+}
+
+static ml_status store(mli_fit *job, const placing *p, ml_error *err)
+{
+    int64_t n = job->train->n_features, n1 = n + 1, total = 0, *start;
+    double *knots;
+    for (int64_t j = 0; j < n; j++) total += p->count[j];
+    ml_status status =
+        mli_model_add(job->model, "knots", ML_DTYPE_F64, 1, &total, &knots, err);
+    if (!status)
+        status = mli_model_add(job->model, "start", ML_DTYPE_I64, 1, &n1, &start, err);
+    for (int64_t j = 0; j < n && !status; j++) {
+        size_t size = (size_t)p->count[j] * sizeof *knots;
+        if (size) memcpy(knots + start[j], p->knots + j * p->n, size);
+        start[j + 1] = start[j] + p->count[j];
+    }
+    return status;
+}
+
+static ml_status fit(mli_fit *job, ml_error *err)
+{
+    const ml_params *q = job->params;
+    size_t n = (size_t)job->train->n_features;
+    mli_moments *m = NULL;
+    uint8_t *picked = NULL;
+    placing p = {.n = mli_get_i64(q, "n_knots"),
+                 .by_rank = strcmp(mli_get_str(q, "knots"), "quantile") == 0};
+    int periodic = strcmp(mli_get_str(q, "extrapolation"), "periodic") == 0;
+    if (periodic && p.n <= mli_get_i64(q, "degree"))
+        return too_few(mli_get_i64(q, "degree"), err);
+    ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
+    if (status) return status;
+    /* For its refusal of infinite values. */
+    status = mli_prepare_moments(job->train, picked, 0, job->run, &m, err);
+    mli_free(job->ctx, m);
+    p.knots = mli_calloc(job->ctx, n * (size_t)p.n, sizeof *p.knots);
+    p.count = mli_calloc(job->ctx, n, sizeof *p.count);
+    if (!status && (!p.knots || !p.count)) status = mli_nomem(err);
+    if (!status)
+        status = mli_prepare_sorted(job->train, picked, job->run, place, &p, err);
+    if (!status) status = store(job, &p, err);
+    mli_free(job->ctx, p.knots);
+    mli_free(job->ctx, p.count);
+    mli_free(job->ctx, picked);
+    return status;
+}
+
+/* ---- the basis ---- */
+
+/* The knots of a feature, its first with `degree` more before it. */
+static const double *knots_of(const mli_prepared *t, int64_t j)
+{
+    return (const double *)t->WIDE + t->BEGIN[j] + 2 * t->DEGREE * j + t->DEGREE;
+}
+
+static int64_t count_of(const mli_prepared *t, int64_t j)
+{
+    return t->BEGIN[j + 1] - t->BEGIN[j];
+}
+
+/* The interval that holds x, the first or last one for what lies outside. */
+static int64_t interval(const double *knots, int64_t n, double x)
+{
+    int64_t low = 0, high = n - 1;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        if (x >= knots[middle])
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The splines of a degree that are not 0 between knots[at] and knots[at + 1], where they
+ * are polynomials: b[degree + 1] at x. */
+static void basis(const double *knots, int64_t at, int degree, double x, double *b)
+{
+    double left[MOST_DEGREE + 1], right[MOST_DEGREE + 1];
+    b[0] = 1;
+    for (int d = 1; d <= degree; d++) {
+        double carry = 0;
+        left[d] = x - knots[at + 1 - d];
+        right[d] = knots[at + d] - x;
+        for (int k = 0; k < d; k++) {
+            double part = b[k] / (right[k + 1] + left[d - k]);
+            b[k] = carry + right[k + 1] * part;
+            carry = left[d - k] * part;
+        }
+        b[d] = carry;
+    }
+}
+
+static void slopes(const double *knots, int64_t at, int degree, double x, double *b)
+{
+    double lower[MOST_DEGREE + 1] = {0};
+    memset(b, 0, (size_t)(degree + 1) * sizeof *b);
+    if (degree == 0) return;
+    basis(knots, at, degree - 1, x, lower);
+    for (int k = 0; k < degree; k++) {
+        const double *first = knots + at - degree + 1 + k;
+        double slope = degree * lower[k] / (first[degree] - first[0]);
+        b[k] -= slope;
+        b[k + 1] += slope;
+    }
+}
+
+static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
+                int64_t n, double *out, int64_t out_stride)
+{
+    const double *knots = knots_of(t, j);
+    int64_t count = count_of(t, j), wide = t->first[j + 1] - t->first[j];
+    int degree = t->DEGREE;
+    double b[MOST_DEGREE + 1], low = knots[0], high = count ? knots[count - 1] : 0;
+    const double *ends = (const double *)t->ENDS + j * 4 * (degree + 1);
+    for (int64_t i = 0; i < n; i++, out += out_stride) {
+        double x = in[i * stride], far = 0;
+        if (count == 0 || isnan(x) || isinf(x)) {
+            for (int64_t k = 0; k < wide; k++) out[k] = count == 0 ? x : NAN;
+            continue;
+        }
+        if (t->MODE == PERIODIC && (x < low || x > high))
+            x = low + (x - low) - floor((x - low) / (high - low)) * (high - low);
+        if (t->MODE == CONSTANT) x = x < low ? low : x > high ? high : x;
+        if (t->MODE == LINEAR) far = x < low ? x - low : x > high ? x - high : 0;
+        int64_t at = interval(knots, count, x);
+        memset(out, 0, (size_t)wide * sizeof *out);
+        if (far == 0) basis(knots, at, degree, x, b);
+        const double *end = far > 0 ? ends + 2 * (degree + 1) : ends;
+        for (int k = 0; k <= degree; k++) {
+            double value = far == 0 ? b[k] : end[k] + far * end[degree + 1 + k];
+            int64_t to = t->MODE == PERIODIC ? (at + k) % (count - 1) : at + k;
+            if (to < wide) out[to] += value;
+        }
+    }
+}
+
+/* ---- the plan ---- */
+
+/* More knots at both ends: at the distance of the last two, or those of the next turn. */
+static void widen(const mli_prepared *t, int64_t j)
+{
+    double *wide = (double *)(uintptr_t)knots_of(t, j);
+    const double *knots = t->KNOTS + t->BEGIN[j];
+    int64_t n = count_of(t, j), degree = t->DEGREE;
+    if (n == 0) return;
+    memcpy(wide, knots, (size_t)n * sizeof *wide);
+    double first = knots[1] - knots[0], last = knots[n - 1] - knots[n - 2];
+    double period = knots[n - 1] - knots[0];
+    for (int64_t k = 1; k <= degree; k++) {
+        wide[-k] = t->MODE == PERIODIC ? knots[n - 1 - (k - 1) % (n - 1) - 1] -
+                                             period * (double)(1 + (k - 1) / (n - 1))
+                                       : knots[0] - (double)k * first;
+        wide[n - 1 + k] =
+            t->MODE == PERIODIC
+                ? knots[1 + (k - 1) % (n - 1)] + period * (double)(1 + (k - 1) / (n - 1))
+                : knots[n - 1] + (double)k * last;
+    }
+    double *ends = (double *)t->ENDS + j * 4 * (degree + 1);
+    basis(wide, 0, (int)degree, knots[0], ends);
+    slopes(wide, 0, (int)degree, knots[0], ends + degree + 1);
+    basis(wide, n - 2, (int)degree, knots[n - 1], ends + 2 * (degree + 1));
+    slopes(wide, n - 2, (int)degree, knots[n - 1], ends + 3 * (degree + 1));
+}
+
+static ml_status load(mli_prepared *t, ml_error *err)
+{
+    const ml_params *p = t->model->params;
+    int64_t n = t->in->n_features, total = -1;
+    t->DEGREE = (int)mli_get_i64(p, "degree");
+    t->MODE = mli_get_enum(p, "extrapolation", "constant,linear,continue,periodic");
+    t->BIAS = mli_get_bool(p, "include_bias");
+    ml_status status =
+        mli_model_want(t->model, "knots", ML_DTYPE_F64, 1, &total, &t->KNOTS, err);
+    if (!status) status = mli_prepare_offsets(t, "start", total, &t->BEGIN, err);
+    if (status) return status;
+    t->WIDE = mli_calloc(t->plan.ctx, (size_t)(total + 2 * t->DEGREE * (n + 1)),
+                         sizeof(double));
+    t->ENDS =
+        mli_calloc(t->plan.ctx, (size_t)(4 * (t->DEGREE + 1) * n + 1), sizeof(double));
+    if (!t->WIDE || !t->ENDS) return mli_nomem(err);
+    for (int64_t j = 0; j < n; j++) {
+        const double *knots = t->KNOTS + t->BEGIN[j];
+        int good = count_of(t, j) != 1 && (t->picked[j] || count_of(t, j) == 0);
+        for (int64_t k = 0; k < count_of(t, j); k++)
+            good &= isfinite(knots[k]) && (k == 0 || knots[k] > knots[k - 1]);
+        if (!good)
+            return mli_fail(err, ML_E_FORMAT, "the model's tensor \"knots\" is damaged");
+        widen(t, j);
+    }
+    return ML_OK;
+}
+
+static int64_t width(const mli_prepared *t, int64_t j)
+{
+    int64_t n = count_of(t, j);
+    if (n == 0) return 1;
+    n = t->MODE == PERIODIC ? n - 1 : n - 1 + t->DEGREE;
+    return t->BIAS || n == 1 ? n : n - 1;
+}
+
+static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
+                          ml_error *err)
+{
+    const char *name = t->in->features[j].name;
+    int64_t wide = t->first[j + 1] - t->first[j];
+    ml_status status = ML_OK;
+    if (count_of(t, j) == 0) return mli_prepare_name(t, out, err, "%s", name);
+    for (int64_t k = 0; k < wide && !status; k++)
+        status = mli_prepare_name(t, &out[k], err, "%s spline %d", name, (int)k);
+    return status;
+}
+
+static const mli_transformer kind = {.takes = MLI_TAKES_NUMBERS,
+                                     .load = load,
+                                     .width = width,
+                                     .describe = describe,
+                                     .map = map};
+MLI_PREPARE_FUNCTIONS(kind)
+
+static const mli_param params[] = {
+    MLI_PARAM_COLUMNS,
+    {"n_knots", NULL, ML_PARAM_I64, 0, "5", "[2, 1000]", "[4, 20]", NULL,
+     "Knots of each column, the least and the largest value among them. Equal ones count "
+     "once.",
+     "0.1"},
+    {"degree", NULL, ML_PARAM_I64, 0, "3", "[0, 10]", "[1, 4]", NULL,
+     "The degree of the polynomials between the knots.", "0.1"},
+    {"knots", NULL, ML_PARAM_STR, 0, "uniform", "{uniform, quantile}",
+     "{uniform, quantile}", NULL,
+     "uniform: at equal distances. quantile: equally many rows between them.", "0.1"},
+    {"extrapolation", NULL, ML_PARAM_STR, 0, "constant",
+     "{constant, linear, continue, periodic}", NULL, NULL,
+     "Outside the knots: the value at the end, a line from there, the last polynomial, "
+     "or "
+     "the columns repeat (hours of a day).",
+     "0.1"},
+    {"include_bias", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
+     "Keep the last spline of each column. All of them add up to 1.", "0.1"},
+    MLI_PARAM_END};
+
+static const mli_attribute attributes[] = {
+    {"knots", "f64", "[knots]", "The knots of all columns."},
+    {"start", "i64", "[features + 1]", "Where the knots of each column begin."},
+    {NULL, NULL, NULL, NULL}};
+
+extern const mli_algorithm mli_spline_features;
+const mli_algorithm mli_spline_features = {
+    .head = {MLI_PREPARE_HEAD, .name = "spline_features",
+             .aliases = "spline_transformer,splines", .title = "B-splines of columns",
+             .doc = "Makes the B-splines of a column, of which a linear model makes a "
+                    "smooth curve. Missing values stay missing.",
+             .caps = MLI_CAN_PREPARE, .params = params, .roles = mli_roles_unsupervised,
+             .attributes = attributes},
+    .fit = fit,
+    .plan = plan,
+    .outputs = outputs,
+};
