@@ -231,11 +231,16 @@ def param_doc(p, width=82, indent="    "):
                                 subsequent_indent=indent + "    ")
 
 
+def settable(s):
+    """The parameters that are not found by the fit."""
+    return [p for p in s.get("params", []) if "fitted" not in p.get("flags", [])]
+
+
 def algorithm_doc(s, roles=True, params=None):
     title = s["title"][:1].upper() + s["title"][1:] + "."
     out = [title, ""] + textwrap.wrap(markup(s["doc"]), 82, initial_indent="    ",
                                       subsequent_indent="    ")
-    params = s.get("params", []) if params is None else params
+    params = settable(s) if params is None else params
     if params:
         out += ["", "    Parameters", "    ----------"]
         for p in params:
@@ -280,7 +285,7 @@ def algorithm_stubs(schemas):
     for s in algorithms_of(schemas):
         out += ["", f"class {NAMES.class_name(s['name'])}(Estimator):",
                 "    def __init__(", "        self,", "        *,"]
-        for p in s.get("params", []) + s.get("roles", []):
+        for p in settable(s) + s.get("roles", []):
             out.append(f"        {NAMES.python_name(p['name'])}: {annotation(p)} = ...,")
         out += ["        context: Optional[Context] = ...,", "    ) -> None: ..."]
     out += ["", "def __getattr__(name: str) -> Any: ...", ""]
@@ -343,12 +348,25 @@ SK_OWN = {
                "depend on it."),
 }
 
+# The parts of estimators made of others, where the user gives none.
+SK_PARTS = {
+    ("pipeline", "classification"): ("imputer", "standard_scaler", "logistic_regression"),
+    ("pipeline", "regression"): ("imputer", "standard_scaler", "linear_regression"),
+    ("pipeline", "transform"): ("imputer", "standard_scaler"),
+    ("columns", "transform"): (("prepare", ("imputer", "standard_scaler")),),
+    ("ensemble", "classification"): ("gbdt", "logistic_regression"),
+    ("ensemble", "regression"): ("gbdt", "linear_regression"),
+}
+
 # Checks that cannot pass, and why; docs/python.md repeats it.
 SK_BOOTSTRAP = {name: "rows are drawn by their place, so rows in another order are other draws"
                 for name in ("check_sample_weights_invariance",
                              "check_sample_weight_equivalence_on_dense_data",
                              "check_sample_weight_equivalence_on_sparse_data")}
+SK_FOLDS = {name: "rows are divided into folds by their place, so a row and its repetition "
+            "may be in different folds" for name in SK_BOOTSTRAP}
 SK_XFAIL = {
+    ("automl", "regression"): SK_FOLDS,
     ("random_forest", "classification"): SK_BOOTSTRAP,
     ("random_forest", "regression"): SK_BOOTSTRAP,
     ("baseline", "classification"): {
@@ -359,9 +377,21 @@ SK_XFAIL = {
 }
 
 
+def sk_parts(s):
+    """The parameter that lists the parts of an estimator made of others."""
+    return next((p for p in s["params"] if "parts" in p.get("flags", [])
+                 and "fitted" not in p["flags"]), None)
+
+
+def sk_transforms(s):
+    return all(k["name"] == "transform" for k in s["kinds"])
+
+
 def sk_name(s, task):
     """GBDT does both tasks: GBDTClassifier. LogisticRegression does one and says so."""
     name, suffix = NAMES.class_name(s["name"]), SK_TASKS[task][0]
+    if task == "transform" and not sk_transforms(s):
+        suffix = "Transformer"
     both = all(t in s["tasks"] for t in SK_BOTH)
     says = ("Regression", "Regressor", "Classifier", "Classification")
     return name if not both and name.endswith(says) else name + suffix
@@ -371,10 +401,13 @@ def sk_arguments(s, task):
     """(name, default as code, documentation) of each argument of the constructor."""
     out = []
     names = [p["name"] for p in s["params"]]
-    for p in s["params"]:
+    for p in settable(s):
         if p["name"] in ("class_weight", "seed"):
             continue
         default = default_of(p)
+        if p is sk_parts(s):
+            out.append((p["name"], "None", sk_parts_doc(s, task, p)))
+            continue
         code = "None" if isinstance(default, list) else repr(default)
         if isinstance(default, float) and not math.isfinite(default):
             code = f'float("{default}")'
@@ -389,6 +422,22 @@ def sk_arguments(s, task):
         out.append(("random_state", *SK_OWN["random_state"]))
     out.append(("n_jobs", *SK_OWN["n_jobs"]))
     return out
+
+
+def sk_parts_doc(s, task, p):
+    text = markup(p["doc"])
+    text = text[:text.index(":") + 1] + " estimators of libml.sklearn, (name, estimator), or " \
+        "names of algorithms. They are never fitted themselves. Their parameters are called " \
+        '"name__parameter".'
+    if p.get("range"):
+        text = "The branches: (name, transformer or list of steps, columns), or a mapping " \
+            "from names to instances of PipelineTransformer. Columns are names, patterns " \
+            "with *, or kinds: number, category, text, date. Transformers are never fitted " \
+            'themselves. Their parameters are called "name__parameter".'
+    text += f" By default {SK_PARTS[s['name'], task]}.".replace(",)", ")")
+    indent = "        "
+    return [f"    {p['name']} : list, default None"] + textwrap.wrap(
+        text, 82, initial_indent=indent, subsequent_indent=indent)
 
 
 def sk_doc(s, task, arguments):
@@ -440,6 +489,12 @@ SK_ATTRIBUTES = {
         \"\"\"Names of the terms: features, levels of categories, missing values.\"\"\"
         return self._terms()
 """,
+    "leaderboard": """
+    @property
+    def leaderboard_(self):
+        \"\"\"What was tried, the best first: a libml.Table.\"\"\"
+        return self._leaderboard()
+""",
     "max_iter": """
     @property
     def n_iter_(self):
@@ -449,9 +504,18 @@ SK_ATTRIBUTES = {
 }
 
 
+def sk_composed(s, task):
+    """The bases of an estimator made of others."""
+    base = SK_TASKS[task][1]
+    bases = ["ComposedTransformer"] if task == "transform" else ["Composed", base]
+    return ", ".join((["Steps"] if s["name"] == "pipeline" else []) + bases)
+
+
 def sk_class(s, task):
     name, base = sk_name(s, task), SK_TASKS[task][1]
-    arguments = sk_arguments(s, task)
+    arguments, parts = sk_arguments(s, task), sk_parts(s)
+    if parts:
+        base = sk_composed(s, task)
     weights = "weights" in s.get("caps", [])
     stops = "early_stopping" in s.get("caps", [])
     both = all(t in s["tasks"] for t in SK_BOTH)
@@ -460,7 +524,12 @@ def sk_class(s, task):
            f"    _algorithm = {json.dumps(s['name'])}", f"    _task = {json.dumps(task)}", f"    _both = {both}",
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
-    if task == "transform":
+    if parts:
+        out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(parts['name'])}}}",
+                f"    _parts = {json.dumps(parts['name'])}",
+                f"    _default_parts = {SK_PARTS[s['name'], task]!r}",
+                f"    _branches = {bool(parts.get('range'))}"]
+    elif task == "transform":
         out.append(f"    _takes_target = {any(r['name'] == 'target' for r in s['roles'])}")
     excused = SK_XFAIL.get((s["name"], task), {})
     if excused:
@@ -471,8 +540,10 @@ def sk_class(s, task):
             out += [f'            "{line}{" " if line != text[-1] else ""}"' for line in text]
             out[-1] += ","
         out.append("    }")
-    out += ["", "    def __init__(", "        self,", "        *,"]
-    out += [f"        {n}={default}," for n, default, _ in arguments]
+    first = [parts["name"]] if parts else []
+    out += ["", "    def __init__(", "        self,", *(f"        {n}=None," for n in first),
+            "        *,"]
+    out += [f"        {n}={default}," for n, default, _ in arguments if n not in first]
     out += ["    ):"] + [f"        self.{n} = {n}" for n, _, _ in arguments]
     extra = (", sample_weight=None" if weights else "") + ", *" + \
         (", eval_set=None" if stops else "") + ", progress=None, cancel=None"
@@ -509,16 +580,17 @@ def sk_class(s, task):
 
 
 def sk_annotation(s, name):
-    known = {NAMES.python_name(p["name"]): p for p in s["params"]}
+    known = {NAMES.python_name(p["name"]): p for p in s["params"] if p is not sk_parts(s)}
     return annotation(known[name]) if name in known else "Any"
 
 
 def sk_stub(s, task):
     """The class as type checkers see it."""
+    first = [sk_parts(s)["name"]] if sk_parts(s) else []
     out = ["", f"class {sk_name(s, task)}({SK_TASKS[task][1]}):", "    def __init__(",
-           "        self,", "        *,"]
+           "        self,", *(f"        {name}: Any = ...," for name in first), "        *,"]
     out += [f"        {name}: {sk_annotation(s, name)} = ...,"
-            for name, _, _ in sk_arguments(s, task)]
+            for name, _, _ in sk_arguments(s, task) if name not in first]
     return "\n".join([*out, "    ) -> None: ..."])
 
 
@@ -560,13 +632,11 @@ def sk_stubs(schemas):
 
 
 def sk_listed(schemas):
-    """(schema, task) of each class. Compositions have no class: scikit-learn has its own.
-    Tasks of a transformer are those of the target that it may use."""
+    """(schema, task) of each class. Tasks of what only makes columns are those of the target
+    that it may use."""
     out = []
     for s in algorithms_of(schemas):
-        if s["family"] == "compose" or s["name"] == "columns":
-            continue
-        tasks = ["transform"] if "transform" in s["tasks"] else s["tasks"]
+        tasks = ["transform"] if sk_transforms(s) else s["tasks"]
         out += [(s, task) for task in SK_TASKS if task in tasks]
     return out
 
@@ -576,7 +646,8 @@ def sk_module(schemas):
     names = sorted(name for name, _ in made)
     bases = sorted({SK_TASKS[task][1] for _, task in sk_listed(schemas)})
     out = [HEAD, '"""Estimators for scikit-learn, one per algorithm and task."""\n',
-           f"from libml._sklearn_base import {', '.join(bases)}\n",
+           f"from libml._sklearn_base import {', '.join(bases)}",
+           "from libml._sklearn_compose import Composed, ComposedTransformer, Steps\n",
            "__all__ = [" + ",\n           ".join(json.dumps(n) for n in names) + "]\n"]
     return "\n".join(out) + "\n" + "\n".join(text for _, text in made)
 

@@ -22,6 +22,7 @@
                                  "n_rounds", fewer when they stopped early */
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
 #define MLI_FLAG_CLASSES 256  /* for targets of classes only: refused for others */
+#define MLI_FLAG_FITTED 512   /* found by the fit, for reading only */
 #define MLI_FLAG_PARTS 128    /* STRS: names other algorithms, whose parameters the set holds
                                  as well: see mli_path */
 

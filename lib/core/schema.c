@@ -26,9 +26,9 @@ static const char *const task_names[] = {"regression", "classification", "rankin
 static const char *const cap_names[] = {"missing",    "categories",     "weights",
                                         "text",       "early_stopping", "partial_fit",
                                         "warm_start", "multi_target",   NULL};
-static const char *const flag_names[] = {"required", "expert",    "role",
-                                         "nullable", "no_effect", "rounds",
-                                         "stopping", "parts",     "classes", NULL};
+static const char *const flag_names[] = {"required",  "expert", "role",     "nullable",
+                                         "no_effect", "rounds", "stopping", "parts",
+                                         "classes",   "fitted", NULL};
 
 /* The names of set bits, as a comma-separated list; NULL when out of memory. */
 static char *bit_list(ml_context *ctx, uint32_t bits, const char *const *names)

@@ -27,6 +27,11 @@ static const mli_param predict_params[] = {
      "What a category means that training did not have: what the model says, a missing "
      "value, or an error.",
      "0.1"},
+    {"training", NULL, ML_PARAM_BOOL, 0, "false", NULL, NULL, NULL,
+     "For the kind transform: the rows are those that the model was fitted to, target "
+     "included, and become what the next step of a pipeline is fitted to. "
+     "target_encoder, for one, cross-fits them. Rows without a target are left out.",
+     "0.1"},
     MLI_PARAM_END};
 
 const mli_descriptor mli_options_predict = {
@@ -78,7 +83,13 @@ static ml_status set_options(ml_predictor *p, const ml_params *options, ml_error
     if (status) return status;
     p->fill_columns = mli_get_enum(o, "missing_columns", "error,missing");
     int unseen = mli_get_enum(o, "unseen", "missing,error,model");
+    p->training = mli_get_bool(o, "training");
     ml_params_free(o);
+    if (p->training && !p->outputs) {
+        mli_fail(err, ML_E_ARGUMENT, "training is for the kind \"transform\", not \"%s\"",
+                 p->kind);
+        return mli_error_at(err, ML_E_ARGUMENT, "params.training");
+    }
     if (p->fill_columns && !(d->caps & MLI_CAN_MISSING)) {
         mli_fail(err, ML_E_UNSUPPORTED, "%s does not handle missing values", d->name);
         mli_error_at(err, ML_E_UNSUPPORTED, "params.missing_columns");

@@ -15,6 +15,7 @@ struct ml_predictor {
     mli_plan *plan;
     const char *kind; /* of the descriptor */
     int fill_columns; /* feature columns that lack count as missing values */
+    int training;     /* kind "transform": rows are those that the model was fitted to */
     mli_inputs *outputs; /* kind "transform": the columns it makes, counted; else NULL */
     int64_t text;        /* the first input that is text, or -1 */
     int64_t n_outputs;

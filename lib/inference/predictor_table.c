@@ -115,16 +115,38 @@ static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out
     return status;
 }
 
+/* What a transformer gives for the rows that it was fitted to. */
+static ml_status training_columns(ml_predictor *p, const mli_design *design, mli_run *run,
+                                  ml_table **out, ml_error *err)
+{
+    mli_fit job = {.ctx = p->ctx,
+                   .params = p->model->params,
+                   .train = design,
+                   .run = run,
+                   .model = p->model};
+    double *rows = mli_alloc_vec(p->ctx, design->rows * p->n_outputs, sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    ml_status status = p->model->algorithm->train_rows(&job, rows, err);
+    if (!status)
+        status = mli_columns_of_rows(p->ctx, rows, design->rows, p->outputs, out, err);
+    mli_free(p->ctx, rows);
+    return status;
+}
+
 /* The columns that a transformer makes. */
 static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **out,
                            ml_error *err)
 {
     mli_run run;
     mli_design *design = NULL;
-    ml_status status = mli_design_apply(p->inputs, table, 0, &design, err);
+    mli_inputs *in = p->training ? p->model->inputs : p->inputs;
+    ml_status status = mli_design_apply(in, table, p->training, &design, err);
     if (status) return status;
     mli_run_init(&run, p->ctx, NULL, NULL, NULL);
-    status = mli_plan_run_columns(p->plan, design, p->outputs, &run, out, err);
+    if (p->training && p->model->algorithm->train_rows)
+        status = training_columns(p, design, &run, out, err);
+    else
+        status = mli_plan_run_columns(p->plan, design, p->outputs, &run, out, err);
     mli_design_free(design);
     return status;
 }

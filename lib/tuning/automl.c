@@ -39,8 +39,9 @@ static const mli_param params[] = {
      "The most models in the ensemble; 1 keeps the best one alone, which is fastest.",
      "0.1"},
     MLI_PARAM_SEED,
-    {"members", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS, "", NULL, NULL,
-     NULL, "Set by the fit: the models of the ensemble, with their parameters.", "0.1"},
+    {"members", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS | MLI_FLAG_FITTED,
+     "", NULL, NULL, NULL,
+     "Set by the fit: the models of the ensemble, with their parameters.", "0.1"},
     MLI_PARAM_END};
 
 static const mli_param *members_list(void)

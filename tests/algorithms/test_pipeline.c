@@ -292,6 +292,53 @@ START_TEST(rows_of_training_change)
 }
 END_TEST
 
+/* As many folds as rows: each row is encoded by the others. */
+START_TEST(rows_of_training_are_cross_fitted)
+{
+    ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "k,y\nu,1\nv,2\nu,3\nw,8\nv,4\n"), *out = NULL;
+    static const double others[] = {3, 4, 1, 2.5, 2}, all[] = {2, 3, 2, 8, 3};
+    static const char *const ways[] = {"target: y\nsteps: [target_encoder]\n",
+                                       "target: y\nsteps: [inner=pipeline]\n"
+                                       "inner: {steps: [target_encoder]}\n"};
+    ml_params *training = NULL;
+    OK(ml_params_new(ctx, &training, ERR));
+    OK(ml_params_set_str(training, "training", "true", ERR));
+    for (int i = 0; i < 2; i++) {
+        ml_estimator *e = estimator(ways[i]);
+        ml_model *m = NULL;
+        const char *const names[] = {"target_encoder.smooth",
+                                     "inner.target_encoder.smooth"};
+        OK(ml_estimator_set_str(e, names[i], "0", ERR));
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        for (int k = 0; k < 2; k++) {
+            ml_predictor *p = NULL;
+            OK(ml_predictor_new(m, "transform", k ? training : NULL, &p, ERR));
+            OK(ml_predictor_run_table(p, t, &out, ERR));
+            for (int64_t r = 0; r < 5; r++)
+                ck_assert_double_eq_tol(ml_table_get_f64(out, r, 0),
+                                        (k ? others : all)[r], 1e-12);
+            ml_table_free(out);
+            ml_predictor_free(p);
+        }
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_estimator *e =
+        estimator("target: y\nsteps: [target_encoder, linear_regression]\n");
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    FAILS(ML_E_ARGUMENT, ml_predictor_new(m, "value", training, &p, ERR));
+    ck_assert_str_eq(ml_error_location(ERR), "params.training");
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_params_free(training);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Branches: columns beside each other, cross-fitted rows, the names of the outputs. */
 START_TEST(branches_stand_side_by_side)
 {
@@ -327,4 +374,5 @@ END_TEST
 
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
           yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
-          refuses_what_cannot_be, rows_of_training_change, branches_stand_side_by_side)
+          refuses_what_cannot_be, rows_of_training_change,
+          rows_of_training_are_cross_fitted, branches_stand_side_by_side)

@@ -3,7 +3,7 @@
 
 from _thread import allocate_lock
 
-from libml import _native, _params
+from libml import _params
 from libml._context import context_pointer
 from libml._core import OWNER, Handle, byref, call, decode, documented, encode, \
     error_object, expect, lib, make, raise_error
@@ -161,6 +161,21 @@ class Estimator(Handle):
         finally:
             self._busy.release()
 
+    def fit_transform(self, data, target=None, *, weight=None, progress=None, cancel=None):
+        """Fits a transformer and gives the columns that it makes of the same rows: a Table.
+        A model that is fitted to them learns no more than it should (see
+        `Model.transform`).
+
+        >>> import libml
+        >>> rows = {"k": ["a", "a", "b", "b"], "y": [1.0, 3.0, 5.0, 9.0]}
+        >>> encoder = libml.TargetEncoder(target="y", folds=4, smooth="0")
+        >>> encoder.fit_transform(rows).to_dict()["k"]
+        [3.0, 1.0, 9.0, 5.0]
+        """
+        table = self._with_roles(data, target, weight)
+        model = self.fit(table, progress=progress, cancel=cancel)
+        return model.transform(table, training=True)
+
     def _fit(self, data, target, weight, valid, progress, cancel, keep_best):
         train = self._with_roles(data, target, weight)
         test = None if valid is None else self._with_roles(
@@ -298,11 +313,15 @@ def estimator(name, *, context=None, **params):
     >>> libml.estimator("dummy", strategy="median")
     Baseline(strategy='median')
     """
-    pointer = context_pointer(context)
-    schema = make("ml_schema", lib.ml_schema_new, pointer, encode(name, "the algorithm"))
-    proper = decode(lib.ml_schema_get(schema, _native.ML_SCHEMA_ALGORITHM, 0, b"name"))
     from libml import algorithms as module
-    return getattr(module, class_name(proper))(context=context, **params)
+    return getattr(module, class_name(proper_name(name, context)))(context=context, **params)
+
+
+def proper_name(name, context=None):
+    """The name of an algorithm of which this is a name or an alias."""
+    made = make("ml_estimator", lib.ml_estimator_new, context_pointer(context),
+                encode(name, "the algorithm"))
+    return decode(lib.ml_estimator_algorithm(made))
 
 
 _made = {}

@@ -121,8 +121,14 @@ class Model(Handle):
             return _labels(self, self._cached(kind).run(table))
         return self._cached(kind).run(table)
 
-    def transform(self, data):
-        """The columns that a transformer, or a pipeline of them, makes: a Table."""
+    def transform(self, data, training=False):
+        """The columns that a transformer, or a pipeline of them, makes: a Table.
+
+        `training`: the rows are those that it was fitted to, target included, and become
+        what the next step of a pipeline is fitted to: TargetEncoder cross-fits them.
+        """
+        if training:
+            return Predictor(self, "transform", training=True).run_table(data)
         return self._cached("transform").run_table(data)
 
     def _cached(self, kind):

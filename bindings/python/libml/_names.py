@@ -8,7 +8,8 @@ CAPITALS = {"gbdt": "GBDT", "knn": "KNN", "svm": "SVM", "pca": "PCA", "ica": "IC
             "svd": "SVD", "mlp": "MLP", "dbscan": "DBSCAN", "hdbscan": "HDBSCAN",
             "tsne": "TSNE", "umap": "UMAP", "arima": "ARIMA", "ets": "ETS", "als": "ALS",
             "lof": "LOF", "tfidf": "TfIdf", "kmeans": "KMeans", "xgboost": "XGBoost",
-            "lightgbm": "LightGBM", "sgd": "SGD", "ftrl": "FTRL", "rcf": "RCF"}
+            "lightgbm": "LightGBM", "sgd": "SGD", "ftrl": "FTRL", "rcf": "RCF",
+            "automl": "AutoML"}
 
 
 def class_name(algorithm):

@@ -2,6 +2,7 @@
 """What the generated estimators of libml.sklearn have in common."""
 
 import inspect
+from io import BytesIO
 
 import numpy as np
 import sklearn
@@ -14,7 +15,7 @@ from sklearn.utils.validation import _check_feature_names_in, _check_sample_weig
 from libml import _arrow, _build, _columns
 from libml._context import Context, context_pointer, default_context
 from libml._estimator import estimator
-from libml._table import Table
+from libml._table import Table, read_csv
 
 _OLD = tuple(int(p) for p in sklearn.__version__.split(".")[:2]) < (1, 6)
 _FINITE = "force_all_finite" if _OLD else "ensure_all_finite"
@@ -220,6 +221,9 @@ class LibmlBase(BaseEstimator):
         summary = self.model_.info["summary"]
         return max(1, int(next((summary[k] for k in ("iterations", "n_iter", "sweeps")
                                 if k in summary), 1)))
+
+    def _leaderboard(self):
+        return read_csv(BytesIO(bytes(self._attribute("leaderboard"))))
 
     # ---- tags ----
 
@@ -494,17 +498,51 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
         -------
         array of shape (n_samples, n_outputs); of objects if there are categories
         """
+        return self._transformed(X)
+
+    def _transformed(self, X):
         if not self.__dict__.get("_text", False):
             out = self._predict(X, "transform")
             return out.reshape(len(out), -1)
         check_is_fitted(self, "model_")
         data = self._table(X, reset=False)
         table = data if isinstance(data, Table) else self._positional(Table(data))
-        made = self.model_._cached("transform").run_table(table)
+        return self._array(self.model_._cached("transform").run_table(table))
+
+    def _array(self, made):
+        """A table of outputs as an array; of objects if there are categories."""
+        if not self._text:
+            return np.column_stack(list(made.to_dict().values())).astype(np.float64)
         out = np.empty(made.shape, object)
         for i, column in enumerate(made.to_dict().values()):
             out[:, i] = [np.nan if v is None else v for v in column]
         return out
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fits, and transforms the same rows. What looks at the target, such as
+        TargetEncoder, encodes each row by others: so this differs from
+        `fit(X, y).transform(X)`, and is what the next step of a pipeline must be fitted to.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        **fit_params : those of `fit`
+
+        Returns
+        -------
+        array of shape (n_samples, n_outputs); of objects if there are categories
+        """
+        self.fit(X, y, **fit_params)
+        if not self._takes_target:
+            return self._transformed(X)
+        data = self._table(X, reset=False)
+        table = data if isinstance(data, Table) else self._positional(
+            Table(data, context=_context(self.n_jobs)))
+        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
+        target = _columns.from_array(_TARGET, column_or_1d(y))
+        rows = _joined(columns, [target], len(table), self.n_jobs)
+        return self._array(self.model_.transform(rows, training=True))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the outputs.

@@ -4,18 +4,23 @@
 """Estimators for scikit-learn, one per algorithm and task."""
 
 from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransformer
+from libml._sklearn_compose import Composed, ComposedTransformer, Steps
 
-__all__ = ["BaselineClassifier",
+__all__ = ["AutoMLClassifier",
+           "AutoMLRegressor",
+           "BaselineClassifier",
            "BaselineRegressor",
            "BinaryEncoder",
            "ClassBalancer",
            "Clipper",
-           "CountVectorizer",
+           "Columns",
            "DateParts",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
            "Derive",
            "Discretizer",
+           "EnsembleClassifier",
+           "EnsembleRegressor",
            "ExtraTreesClassifier",
            "ExtraTreesRegressor",
            "FeatureSelector",
@@ -23,10 +28,7 @@ __all__ = ["BaselineClassifier",
            "GBDTClassifier",
            "GBDTRegressor",
            "HashingEncoder",
-           "HashingVectorizer",
            "Imputer",
-           "IterativeImputer",
-           "KNNImputer",
            "LinearRegression",
            "LogTransformer",
            "LogisticRegression",
@@ -36,6 +38,9 @@ __all__ = ["BaselineClassifier",
            "OneHotEncoder",
            "OrdinalEncoder",
            "OutlierFilter",
+           "PipelineClassifier",
+           "PipelineRegressor",
+           "PipelineTransformer",
            "PolynomialFeatures",
            "PowerTransformer",
            "QuantileTransformer",
@@ -48,8 +53,232 @@ __all__ = ["BaselineClassifier",
            "SplineFeatures",
            "StandardScaler",
            "TargetEncoder",
-           "TfIdf",
            "Winsorizer"]
+
+
+class AutoMLClassifier(LibmlClassifier):
+    """The best model, found by itself for classification.
+
+    Judges algorithms and parameters on held-out rows, within a number of trials
+    or a time limit, and fits a weighted mean of the best.
+
+    Parameters
+    ----------
+    time_limit : float, default 0.0
+        Seconds for everything, the last fit included; 0 is no limit. Range: [0,
+        inf). Also: time_budget, timeout, max_runtime_secs.
+    trials : int, default 25
+        The most candidates to judge; 0 is no limit but the time. Range: [0,
+        1000000]. Also: n_trials, max_models.
+    metric : string
+        What to optimise. By default roc_auc for two classes, log_loss for more,
+        rmse for regression. Also: eval_metric, scoring.
+    algorithms : string list
+        The algorithms to choose from. By default all that suit the task. Also:
+        estimator_list, included_model_types.
+    folds : int, default 0
+        Folds that candidates are judged by when there are no validation rows. 0:
+        5, and from 100,000 rows one part held out. Range: [0, 100]. Also:
+        n_splits, num_bag_folds, cv.
+    max_members : int, default 5
+        The most models in the ensemble; 1 keeps the best one alone, which is
+        fastest. Range: [1, 12]. Also: ensemble_size.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "automl"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+
+    def __init__(
+        self,
+        *,
+        time_limit=0.0,
+        trials=25,
+        metric=None,
+        algorithms=None,
+        folds=0,
+        max_members=5,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.time_limit = time_limit
+        self.trials = trials
+        self.metric = metric
+        self.algorithms = algorithms
+        self.folds = folds
+        self.max_members = max_members
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
+
+    @property
+    def leaderboard_(self):
+        """What was tried, the best first: a libml.Table."""
+        return self._leaderboard()
+
+
+class AutoMLRegressor(LibmlRegressor):
+    """The best model, found by itself for regression.
+
+    Judges algorithms and parameters on held-out rows, within a number of trials
+    or a time limit, and fits a weighted mean of the best.
+
+    Parameters
+    ----------
+    time_limit : float, default 0.0
+        Seconds for everything, the last fit included; 0 is no limit. Range: [0,
+        inf). Also: time_budget, timeout, max_runtime_secs.
+    trials : int, default 25
+        The most candidates to judge; 0 is no limit but the time. Range: [0,
+        1000000]. Also: n_trials, max_models.
+    metric : string
+        What to optimise. By default roc_auc for two classes, log_loss for more,
+        rmse for regression. Also: eval_metric, scoring.
+    algorithms : string list
+        The algorithms to choose from. By default all that suit the task. Also:
+        estimator_list, included_model_types.
+    folds : int, default 0
+        Folds that candidates are judged by when there are no validation rows. 0:
+        5, and from 100,000 rows one part held out. Range: [0, 100]. Also:
+        n_splits, num_bag_folds, cv.
+    max_members : int, default 5
+        The most models in the ensemble; 1 keeps the best one alone, which is
+        fastest. Range: [1, 12]. Also: ensemble_size.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "automl"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
+
+    def __init__(
+        self,
+        *,
+        time_limit=0.0,
+        trials=25,
+        metric=None,
+        algorithms=None,
+        folds=0,
+        max_members=5,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.time_limit = time_limit
+        self.trials = trials
+        self.metric = metric
+        self.algorithms = algorithms
+        self.folds = folds
+        self.max_members = max_members
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, eval_set,
+                                   progress=progress, cancel=cancel)
+
+    @property
+    def leaderboard_(self):
+        """What was tried, the best first: a libml.Table."""
+        return self._leaderboard()
 
 
 class BaselineClassifier(LibmlClassifier):
@@ -423,48 +652,22 @@ class Clipper(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
-class CountVectorizer(LibmlTransformer):
-    """Counted words of texts.
+class Columns(ComposedTransformer):
+    """Branches for different columns.
 
-    Makes a column of each frequent word of a text column, or of each run of words
-    or characters: how often it occurs in the row.
+    Takes columns through different steps: each branch is a pipeline with columns
+    of its own, and what they make stands beside each other.
 
     Parameters
     ----------
-    columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
-    analyzer : "word", "char", "char_wb", default "word"
-        Terms are words, characters, or characters inside words (char_wb: with a
-        space at both ends of a word).
-    words : "unicode", "simple", default "unicode"
-        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
-        words, and each ideograph is one. simple: runs of letters, digits and
-        underscores. Used when analyzer == word. Also: tokenizer.
-    ngram_range : int list, default ["1", "1"]
-        The least and the largest number of words or characters of a term, at most
-        16: "1, 2" counts words and pairs of words. Also: ngrams.
-    lowercase : bool, default true
-        Capital and small letters are the same (simple case folding).
-    strip_accents : bool, default false
-        Letters count without their accents.
-    min_word_length : int, default 2
-        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
-        analyzer == word.
-    stop_words : string list
-        Words to leave out. Used when analyzer == word.
-    max_features : int, default 2000
-        The most terms of a column: the most frequent ones. The outputs are dense:
-        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
-    min_df : float, default 1.0
-        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
-        inf). Also: min_frequency.
-    max_df : float, default 1.0
-        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
-        inf). Also: max_frequency.
-    binary : bool, default false
-        1 where a term occurs, however often.
+    branches : list, default None
+        The branches: (name, transformer or list of steps, columns), or a mapping
+        from names to instances of PipelineTransformer. Columns are names,
+        patterns with *, or kinds: number, category, text, date. Transformers are
+        never fitted themselves. Their parameters are called "name__parameter". By
+        default (('prepare', ('imputer', 'standard_scaler'))).
+    rest : "keep", "drop", default "keep"
+        What becomes of the columns that no branch takes. Also: remainder.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -483,55 +686,39 @@ class CountVectorizer(LibmlTransformer):
         As elsewhere in scikit-learn.
     """
 
-    _algorithm = "count_vectorizer"
+    _algorithm = "columns"
     _task = "transform"
-    _both = False
+    _both = True
     _allow_nan = True
     _poor_score = False
-    _takes_target = False
+    _own = ComposedTransformer._own | {"branches"}
+    _parts = "branches"
+    _default_parts = (('prepare', ('imputer', 'standard_scaler')),)
+    _branches = True
 
     def __init__(
         self,
+        branches=None,
         *,
-        columns=None,
-        analyzer='word',
-        words='unicode',
-        ngram_range=None,
-        lowercase=True,
-        strip_accents=False,
-        min_word_length=2,
-        stop_words=None,
-        max_features=2000,
-        min_df=1.0,
-        max_df=1.0,
-        binary=False,
+        rest='keep',
         categorical=None,
         unseen='missing',
         n_jobs=None,
     ):
-        self.columns = columns
-        self.analyzer = analyzer
-        self.words = words
-        self.ngram_range = ngram_range
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.min_word_length = min_word_length
-        self.stop_words = stop_words
-        self.max_features = max_features
-        self.min_df = min_df
-        self.max_df = max_df
-        self.binary = binary
+        self.branches = branches
+        self.rest = rest
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None, *, progress=None, cancel=None):
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
         """Fits the model.
 
         Parameters
         ----------
         X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
         y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
         progress : callable, True or a bar of tqdm, optional
         cancel : libml.CancelToken, optional
 
@@ -539,7 +726,7 @@ class CountVectorizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, sample_weight, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -1028,6 +1215,170 @@ class Discretizer(LibmlTransformer):
         """
         return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
+
+
+class EnsembleClassifier(Composed, LibmlClassifier):
+    """Weighted mean of models for classification.
+
+    Several models side by side, whose predictions are averaged by weight: one
+    estimator, one model file, one predictor.
+
+    Parameters
+    ----------
+    members : list, default None
+        The models: estimators of libml.sklearn, (name, estimator), or names of
+        algorithms. They are never fitted themselves. Their parameters are called
+        "name__parameter". By default ('gbdt', 'logistic_regression').
+    weights : float list
+        What each member counts, in their order. Equal when not given. Range: [0,
+        inf).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "ensemble"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlClassifier._own | {"members"}
+    _parts = "members"
+    _default_parts = ('gbdt', 'logistic_regression')
+    _branches = False
+
+    def __init__(
+        self,
+        members=None,
+        *,
+        weights=None,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        n_jobs=None,
+    ):
+        self.members = members
+        self.weights = weights
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
+
+
+class EnsembleRegressor(Composed, LibmlRegressor):
+    """Weighted mean of models for regression.
+
+    Several models side by side, whose predictions are averaged by weight: one
+    estimator, one model file, one predictor.
+
+    Parameters
+    ----------
+    members : list, default None
+        The models: estimators of libml.sklearn, (name, estimator), or names of
+        algorithms. They are never fitted themselves. Their parameters are called
+        "name__parameter". By default ('gbdt', 'linear_regression').
+    weights : float list
+        What each member counts, in their order. Equal when not given. Range: [0,
+        inf).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "ensemble"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlRegressor._own | {"members"}
+    _parts = "members"
+    _default_parts = ('gbdt', 'linear_regression')
+    _branches = False
+
+    def __init__(
+        self,
+        members=None,
+        *,
+        weights=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.members = members
+        self.weights = weights
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, eval_set,
+                                   progress=progress, cancel=cancel)
 
 
 class ExtraTreesClassifier(LibmlClassifier):
@@ -2272,127 +2623,6 @@ class HashingEncoder(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
-class HashingVectorizer(LibmlTransformer):
-    """Hashed words of texts.
-
-    Counts the words of a text column, or runs of words or characters, in a fixed
-    number of columns that a hash chooses. It learns nothing, so the number of
-    different words does not matter.
-
-    Parameters
-    ----------
-    columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
-    n_features : int, default 1024
-        The columns that are made of a text column. Range: [1, 1048576]. Also:
-        buckets, n_buckets.
-    analyzer : "word", "char", "char_wb", default "word"
-        Terms are words, characters, or characters inside words (char_wb: with a
-        space at both ends of a word).
-    words : "unicode", "simple", default "unicode"
-        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
-        words, and each ideograph is one. simple: runs of letters, digits and
-        underscores. Used when analyzer == word. Also: tokenizer.
-    ngram_range : int list, default ["1", "1"]
-        The least and the largest number of words or characters of a term, at most
-        16: "1, 2" counts words and pairs of words. Also: ngrams.
-    lowercase : bool, default true
-        Capital and small letters are the same (simple case folding).
-    strip_accents : bool, default false
-        Letters count without their accents.
-    min_word_length : int, default 2
-        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
-        analyzer == word.
-    stop_words : string list
-        Words to leave out. Used when analyzer == word.
-    alternate_sign : bool, default true
-        Half of the terms count negative, so that terms of one column do not add
-        up.
-    binary : bool, default false
-        1 where a column counts anything.
-    norm : "none", "l1", "l2", default "l2"
-        Each row of a column gets length 1, by sum (l1) or by root of squares
-        (l2).
-    categorical : list of str or int, or a mask, default None
-        Columns whose values are names although they look like numbers. Text and
-        categorical columns of a DataFrame are categories in any case.
-    unseen : "missing", "error", default "missing"
-        What a category means in prediction that training did not have: a missing
-        value, or an error. Also: handle_unknown.
-    n_jobs : int or None, default None
-        Number of threads: -1 or None all that are allowed. The result does not
-        depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
-    """
-
-    _algorithm = "hashing_vectorizer"
-    _task = "transform"
-    _both = False
-    _allow_nan = True
-    _poor_score = False
-    _takes_target = False
-
-    def __init__(
-        self,
-        *,
-        columns=None,
-        n_features=1024,
-        analyzer='word',
-        words='unicode',
-        ngram_range=None,
-        lowercase=True,
-        strip_accents=False,
-        min_word_length=2,
-        stop_words=None,
-        alternate_sign=True,
-        binary=False,
-        norm='l2',
-        categorical=None,
-        unseen='missing',
-        n_jobs=None,
-    ):
-        self.columns = columns
-        self.n_features = n_features
-        self.analyzer = analyzer
-        self.words = words
-        self.ngram_range = ngram_range
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.min_word_length = min_word_length
-        self.stop_words = stop_words
-        self.alternate_sign = alternate_sign
-        self.binary = binary
-        self.norm = norm
-        self.categorical = categorical
-        self.unseen = unseen
-        self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, None, None,
-                                     progress=progress, cancel=cancel)
-
-
 class Imputer(LibmlTransformer):
     """Missing values filled.
 
@@ -2477,230 +2707,6 @@ class Imputer(LibmlTransformer):
         self
         """
         return self._fit_transformer(X, y, sample_weight, None,
-                                     progress=progress, cancel=cancel)
-
-
-class IterativeImputer(LibmlTransformer):
-    """Missing numbers by regression on the others.
-
-    Fills missing numbers by chained equations: each column is regressed on the
-    others and predicted where it is missing, in rounds until little moves.
-
-    Parameters
-    ----------
-    columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
-    estimator : "bayesian_ridge", "ridge", default "bayesian_ridge"
-        The regression of a column on the others. bayesian_ridge finds its penalty
-        itself.
-    alpha : float, default 1.0
-        The penalty of ridge. Range: [0, inf). Used when estimator == ridge.
-    max_iter : int, default 10
-        Rounds over the columns at most. Range: [1, 1000]. Also: max_rounds.
-    tol : float, default 0.001
-        Stop when no row moves by more than this in a round, as a part of the
-        largest number. Range: [0, inf).
-    initial_strategy : "mean", "median", "mode", "constant", default "mean"
-        What stands in place of missing values at first.
-    fill_value : float, default 0.0
-        The constant. Used when initial_strategy == constant.
-    order : "ascending", "descending", "left_to_right", "right_to_left", default
-      "ascending"
-        The order of the columns in a round: by the number of missing values, or
-        as they stand. Also: imputation_order.
-    skip_complete : bool, default false
-        No regression for columns without missing values in training: less time,
-        but they are filled with the start value if a prediction lacks them.
-    min_value : float, default -Infinity
-        The least value filled in.
-    max_value : float, default Infinity
-        The largest value filled in.
-    indicators : bool, default false
-        Add a column "... is missing" of 0 and 1 for each column with missing
-        values in training. Also: add_indicator.
-    categorical : list of str or int, or a mask, default None
-        Columns whose values are names although they look like numbers. Text and
-        categorical columns of a DataFrame are categories in any case.
-    unseen : "missing", "error", default "missing"
-        What a category means in prediction that training did not have: a missing
-        value, or an error. Also: handle_unknown.
-    n_jobs : int or None, default None
-        Number of threads: -1 or None all that are allowed. The result does not
-        depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
-    """
-
-    _algorithm = "iterative_imputer"
-    _task = "transform"
-    _both = False
-    _allow_nan = True
-    _poor_score = False
-    _takes_target = False
-
-    def __init__(
-        self,
-        *,
-        columns=None,
-        estimator='bayesian_ridge',
-        alpha=1.0,
-        max_iter=10,
-        tol=0.001,
-        initial_strategy='mean',
-        fill_value=0.0,
-        order='ascending',
-        skip_complete=False,
-        min_value=float("-inf"),
-        max_value=float("inf"),
-        indicators=False,
-        categorical=None,
-        unseen='missing',
-        n_jobs=None,
-    ):
-        self.columns = columns
-        self.estimator = estimator
-        self.alpha = alpha
-        self.max_iter = max_iter
-        self.tol = tol
-        self.initial_strategy = initial_strategy
-        self.fill_value = fill_value
-        self.order = order
-        self.skip_complete = skip_complete
-        self.min_value = min_value
-        self.max_value = max_value
-        self.indicators = indicators
-        self.categorical = categorical
-        self.unseen = unseen
-        self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, None, None,
-                                     progress=progress, cancel=cancel)
-
-    @property
-    def coef_(self):
-        """Coefficients of the features; of the terms if there are categories."""
-        return self._coefficients()
-
-    @property
-    def intercept_(self):
-        """Intercept."""
-        return self._intercepts()
-
-    @property
-    def n_iter_(self):
-        """Number of iterations of the solver."""
-        return self._iterations()
-
-
-class KNNImputer(LibmlTransformer):
-    """Missing numbers from near rows.
-
-    Fills missing numbers with the mean of their column in the nearest rows of
-    training. Distances are Euclidean over the columns that both rows have, so
-    columns of unlike scale need a scaler beforehand.
-
-    Parameters
-    ----------
-    columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
-    n_neighbors : int, default 5
-        The nearest rows whose values are averaged. Range: [1, 10000]. Also: k.
-    weights : "uniform", "distance", default "uniform"
-        uniform: all of them count the same. distance: nearer ones count more.
-    indicators : bool, default false
-        Add a column "... is missing" of 0 and 1 for each column with missing
-        values in training. Also: add_indicator.
-    max_donors : int, default 0
-        Look for neighbours in at most so many rows of training, drawn by chance:
-        less time and a smaller model. 0: in all. Range: [0, 1000000000].
-    categorical : list of str or int, or a mask, default None
-        Columns whose values are names although they look like numbers. Text and
-        categorical columns of a DataFrame are categories in any case.
-    unseen : "missing", "error", default "missing"
-        What a category means in prediction that training did not have: a missing
-        value, or an error. Also: handle_unknown.
-    random_state : int, RandomState or None, default None
-        Seed. None is the library's default seed: fits are reproducible.
-    n_jobs : int or None, default None
-        Number of threads: -1 or None all that are allowed. The result does not
-        depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
-    """
-
-    _algorithm = "knn_imputer"
-    _task = "transform"
-    _both = False
-    _allow_nan = True
-    _poor_score = False
-    _takes_target = False
-
-    def __init__(
-        self,
-        *,
-        columns=None,
-        n_neighbors=5,
-        weights='uniform',
-        indicators=False,
-        max_donors=0,
-        categorical=None,
-        unseen='missing',
-        random_state=None,
-        n_jobs=None,
-    ):
-        self.columns = columns
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.indicators = indicators
-        self.max_donors = max_donors
-        self.categorical = categorical
-        self.unseen = unseen
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3500,6 +3506,257 @@ class OutlierFilter(LibmlTransformer):
         self
         """
         return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class PipelineClassifier(Steps, Composed, LibmlClassifier):
+    """Steps one after another for classification.
+
+    Transformers one after another, and mostly a predicting algorithm at the end:
+    one estimator, one model file, one predictor. It predicts what its last step
+    does.
+
+    Parameters
+    ----------
+    steps : list, default None
+        The steps in order: estimators of libml.sklearn, (name, estimator), or
+        names of algorithms. They are never fitted themselves. Their parameters
+        are called "name__parameter". By default ('imputer', 'standard_scaler',
+        'logistic_regression').
+    columns : string list
+        The columns that it works on, for branches of `columns`: names, patterns
+        with *, or kinds: number, category, text, date. The others are left out.
+        Not set: all. Also: select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "pipeline"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlClassifier._own | {"steps"}
+    _parts = "steps"
+    _default_parts = ('imputer', 'standard_scaler', 'logistic_regression')
+    _branches = False
+
+    def __init__(
+        self,
+        steps=None,
+        *,
+        columns=None,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        n_jobs=None,
+    ):
+        self.steps = steps
+        self.columns = columns
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
+
+
+class PipelineRegressor(Steps, Composed, LibmlRegressor):
+    """Steps one after another for regression.
+
+    Transformers one after another, and mostly a predicting algorithm at the end:
+    one estimator, one model file, one predictor. It predicts what its last step
+    does.
+
+    Parameters
+    ----------
+    steps : list, default None
+        The steps in order: estimators of libml.sklearn, (name, estimator), or
+        names of algorithms. They are never fitted themselves. Their parameters
+        are called "name__parameter". By default ('imputer', 'standard_scaler',
+        'linear_regression').
+    columns : string list
+        The columns that it works on, for branches of `columns`: names, patterns
+        with *, or kinds: number, category, text, date. The others are left out.
+        Not set: all. Also: select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "pipeline"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlRegressor._own | {"steps"}
+    _parts = "steps"
+    _default_parts = ('imputer', 'standard_scaler', 'linear_regression')
+    _branches = False
+
+    def __init__(
+        self,
+        steps=None,
+        *,
+        columns=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.steps = steps
+        self.columns = columns
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, eval_set,
+                                   progress=progress, cancel=cancel)
+
+
+class PipelineTransformer(Steps, ComposedTransformer):
+    """Steps one after another.
+
+    Transformers one after another, and mostly a predicting algorithm at the end:
+    one estimator, one model file, one predictor. It predicts what its last step
+    does.
+
+    Parameters
+    ----------
+    steps : list, default None
+        The steps in order: estimators of libml.sklearn, (name, estimator), or
+        names of algorithms. They are never fitted themselves. Their parameters
+        are called "name__parameter". By default ('imputer', 'standard_scaler').
+    columns : string list
+        The columns that it works on, for branches of `columns`: names, patterns
+        with *, or kinds: number, category, text, date. The others are left out.
+        Not set: all. Also: select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "pipeline"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = ComposedTransformer._own | {"steps"}
+    _parts = "steps"
+    _default_parts = ('imputer', 'standard_scaler')
+    _branches = False
+
+    def __init__(
+        self,
+        steps=None,
+        *,
+        columns=None,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.steps = steps
+        self.columns = columns
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, eval_set,
                                      progress=progress, cancel=cancel)
 
 
@@ -4597,140 +4854,6 @@ class TargetEncoder(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
-        self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, None, None,
-                                     progress=progress, cancel=cancel)
-
-
-class TfIdf(LibmlTransformer):
-    """Weighted words of texts.
-
-    Makes a column of each frequent word of a text column, or of each run of words
-    or characters: how often it occurs in the row, more where few rows have it, in
-    rows of length 1.
-
-    Parameters
-    ----------
-    columns : string list
-        The columns to work on: names, patterns with *, or kinds: number,
-        category, text, date. The others pass unchanged. Not set: all that it can
-        work on. Also: select.
-    analyzer : "word", "char", "char_wb", default "word"
-        Terms are words, characters, or characters inside words (char_wb: with a
-        space at both ends of a word).
-    words : "unicode", "simple", default "unicode"
-        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
-        words, and each ideograph is one. simple: runs of letters, digits and
-        underscores. Used when analyzer == word. Also: tokenizer.
-    ngram_range : int list, default ["1", "1"]
-        The least and the largest number of words or characters of a term, at most
-        16: "1, 2" counts words and pairs of words. Also: ngrams.
-    lowercase : bool, default true
-        Capital and small letters are the same (simple case folding).
-    strip_accents : bool, default false
-        Letters count without their accents.
-    min_word_length : int, default 2
-        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
-        analyzer == word.
-    stop_words : string list
-        Words to leave out. Used when analyzer == word.
-    max_features : int, default 2000
-        The most terms of a column: the most frequent ones. The outputs are dense:
-        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
-    min_df : float, default 1.0
-        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
-        inf). Also: min_frequency.
-    max_df : float, default 1.0
-        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
-        inf). Also: max_frequency.
-    use_idf : bool, default true
-        Terms of few rows weigh more.
-    smooth_idf : bool, default true
-        Weights as if one more row had every term. Used when use_idf == true.
-    sublinear_tf : bool, default false
-        1 + ln(count) instead of the count.
-    norm : "none", "l1", "l2", default "l2"
-        Each row of a column gets length 1, by sum (l1) or by root of squares
-        (l2).
-    categorical : list of str or int, or a mask, default None
-        Columns whose values are names although they look like numbers. Text and
-        categorical columns of a DataFrame are categories in any case.
-    unseen : "missing", "error", default "missing"
-        What a category means in prediction that training did not have: a missing
-        value, or an error. Also: handle_unknown.
-    n_jobs : int or None, default None
-        Number of threads: -1 or None all that are allowed. The result does not
-        depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
-    """
-
-    _algorithm = "tfidf"
-    _task = "transform"
-    _both = False
-    _allow_nan = True
-    _poor_score = False
-    _takes_target = False
-
-    def __init__(
-        self,
-        *,
-        columns=None,
-        analyzer='word',
-        words='unicode',
-        ngram_range=None,
-        lowercase=True,
-        strip_accents=False,
-        min_word_length=2,
-        stop_words=None,
-        max_features=2000,
-        min_df=1.0,
-        max_df=1.0,
-        use_idf=True,
-        smooth_idf=True,
-        sublinear_tf=False,
-        norm='l2',
-        categorical=None,
-        unseen='missing',
-        n_jobs=None,
-    ):
-        self.columns = columns
-        self.analyzer = analyzer
-        self.words = words
-        self.ngram_range = ngram_range
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.min_word_length = min_word_length
-        self.stop_words = stop_words
-        self.max_features = max_features
-        self.min_df = min_df
-        self.max_df = max_df
-        self.use_idf = use_idf
-        self.smooth_idf = smooth_idf
-        self.sublinear_tf = sublinear_tf
-        self.norm = norm
-        self.categorical = categorical
-        self.unseen = unseen
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None, *, progress=None, cancel=None):

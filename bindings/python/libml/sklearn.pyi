@@ -34,6 +34,39 @@ class LibmlTransformer(LibmlBase):
     def get_feature_names_out(self, input_features: Any = ...) -> NDArray[Any]: ...
     def set_output(self, *, transform: Any = ...) -> Self: ...
 
+class AutoMLClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        *,
+        time_limit: Optional[float] = ...,
+        trials: Optional[int] = ...,
+        metric: Optional[str] = ...,
+        algorithms: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        max_members: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class AutoMLRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        *,
+        time_limit: Optional[float] = ...,
+        trials: Optional[int] = ...,
+        metric: Optional[str] = ...,
+        algorithms: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        max_members: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class BaselineClassifier(LibmlClassifier):
     def __init__(
         self,
@@ -91,22 +124,12 @@ class Clipper(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class CountVectorizer(LibmlTransformer):
+class Columns(LibmlTransformer):
     def __init__(
         self,
+        branches: Any = ...,
         *,
-        columns: Optional[Sequence[str]] = ...,
-        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
-        words: Optional[Literal["unicode", "simple"]] = ...,
-        ngram_range: Optional[Sequence[int]] = ...,
-        lowercase: Optional[bool] = ...,
-        strip_accents: Optional[bool] = ...,
-        min_word_length: Optional[int] = ...,
-        stop_words: Optional[Sequence[str]] = ...,
-        max_features: Optional[int] = ...,
-        min_df: Optional[float] = ...,
-        max_df: Optional[float] = ...,
-        binary: Optional[bool] = ...,
+        rest: Optional[Literal["keep", "drop"]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -183,6 +206,29 @@ class Discretizer(LibmlTransformer):
         bins: Optional[int] = ...,
         strategy: Optional[Literal["quantile", "uniform"]] = ...,
         encode: Optional[Literal["ordinal", "one_hot"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class EnsembleClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        members: Any = ...,
+        *,
+        weights: Optional[Sequence[float]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class EnsembleRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        members: Any = ...,
+        *,
+        weights: Optional[Sequence[float]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -394,27 +440,6 @@ class HashingEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class HashingVectorizer(LibmlTransformer):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        n_features: Optional[int] = ...,
-        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
-        words: Optional[Literal["unicode", "simple"]] = ...,
-        ngram_range: Optional[Sequence[int]] = ...,
-        lowercase: Optional[bool] = ...,
-        strip_accents: Optional[bool] = ...,
-        min_word_length: Optional[int] = ...,
-        stop_words: Optional[Sequence[str]] = ...,
-        alternate_sign: Optional[bool] = ...,
-        binary: Optional[bool] = ...,
-        norm: Optional[Literal["none", "l1", "l2"]] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
 class Imputer(LibmlTransformer):
     def __init__(
         self,
@@ -426,42 +451,6 @@ class Imputer(LibmlTransformer):
         indicators: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class IterativeImputer(LibmlTransformer):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        estimator: Optional[Literal["bayesian_ridge", "ridge"]] = ...,
-        alpha: Optional[float] = ...,
-        max_iter: Optional[int] = ...,
-        tol: Optional[float] = ...,
-        initial_strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
-        fill_value: Optional[float] = ...,
-        order: Optional[Literal["ascending", "descending", "left_to_right", "right_to_left"]] = ...,
-        skip_complete: Optional[bool] = ...,
-        min_value: Optional[float] = ...,
-        max_value: Optional[float] = ...,
-        indicators: Optional[bool] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class KNNImputer(LibmlTransformer):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        n_neighbors: Optional[int] = ...,
-        weights: Optional[Literal["uniform", "distance"]] = ...,
-        indicators: Optional[bool] = ...,
-        max_donors: Optional[int] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
-        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -577,6 +566,40 @@ class OutlierFilter(LibmlTransformer):
         columns: Optional[Sequence[str]] = ...,
         method: Optional[Literal["quartiles", "deviation"]] = ...,
         factor: Optional[float] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PipelineClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        steps: Any = ...,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PipelineRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        steps: Any = ...,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PipelineTransformer(LibmlTransformer):
+    def __init__(
+        self,
+        steps: Any = ...,
+        *,
+        columns: Optional[Sequence[str]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,
@@ -753,30 +776,6 @@ class TargetEncoder(LibmlTransformer):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
-        n_jobs: Any = ...,
-    ) -> None: ...
-
-class TfIdf(LibmlTransformer):
-    def __init__(
-        self,
-        *,
-        columns: Optional[Sequence[str]] = ...,
-        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
-        words: Optional[Literal["unicode", "simple"]] = ...,
-        ngram_range: Optional[Sequence[int]] = ...,
-        lowercase: Optional[bool] = ...,
-        strip_accents: Optional[bool] = ...,
-        min_word_length: Optional[int] = ...,
-        stop_words: Optional[Sequence[str]] = ...,
-        max_features: Optional[int] = ...,
-        min_df: Optional[float] = ...,
-        max_df: Optional[float] = ...,
-        use_idf: Optional[bool] = ...,
-        smooth_idf: Optional[bool] = ...,
-        sublinear_tf: Optional[bool] = ...,
-        norm: Optional[Literal["none", "l1", "l2"]] = ...,
-        categorical: Any = ...,
-        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 

@@ -29,6 +29,8 @@ void mli_parts_free(mli_parts *p);
 
 /* Does it make columns of columns? */
 int mli_is_transformer(const mli_descriptor *d);
+/* Does it give values or probabilities? A pipeline may, and may transform too. */
+int mli_is_predictor(const mli_descriptor *d);
 
 /* The part i of a whole's model, from its parameters and tensors. */
 ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,

@@ -45,7 +45,7 @@ static ml_status list_members(ml_context *ctx, const mli_param *list, const ml_p
     if (status) return status;
     if (out->n == 0) status = no_members(list, "an ensemble needs a member", err);
     for (int64_t i = 0; i < out->n && !status; i++)
-        if (mli_is_transformer(out->part[i].d))
+        if (!mli_is_predictor(out->part[i].d))
             status = no_members(list, "a member must predict, not transform", err);
     if (status) mli_parts_free(out);
     return status;
@@ -69,15 +69,26 @@ static ml_status add_weights(mli_fit *job, int64_t n, ml_error *err)
     return status;
 }
 
+/* A member; a pipeline predicts what its last step does, so it may make columns. */
+static ml_status fit_member(mli_fit *job, mli_parts *p, int64_t i, ml_error *err)
+{
+    double n = (double)p->n;
+    ml_status status = mli_part_fit(job, p, i, job->train, job->valid, (double)i / n,
+                                    (double)(i + 1) / n, err);
+    if (status) return status;
+    const mli_algorithm *a = p->model[i]->algorithm;
+    if (a->offers) a = a->offers(p->model[i]);
+    if (mli_is_predictor(&a->head)) return ML_OK;
+    return no_members(params, "a member must predict, not transform", err);
+}
+
 static ml_status fit(mli_fit *job, ml_error *err)
 {
     mli_parts p = {0};
     ml_status status = list_members(job->ctx, params, job->params, &p, err);
     if (status) return status;
     status = add_weights(job, p.n, err);
-    for (int64_t i = 0; i < p.n && !status; i++)
-        status = mli_part_fit(job, &p, i, job->train, job->valid, (double)i / (double)p.n,
-                              (double)(i + 1) / (double)p.n, err);
+    for (int64_t i = 0; i < p.n && !status; i++) status = fit_member(job, &p, i, err);
     mli_parts_free(&p);
     return status;
 }
@@ -216,7 +227,7 @@ static void describe(const ml_params *p, mli_descriptor *out)
     out->caps |= mli_parts_text(params, p);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
-        if (mli_is_transformer(part.d)) continue; /* fit says so */
+        if (!mli_is_predictor(part.d)) continue; /* fit says so */
         out->tasks &= part.d->tasks;
         if (!(part.d->caps & MLI_CAN_WEIGHTS)) out->caps &= ~(uint32_t)MLI_CAN_WEIGHTS;
     }

@@ -12,6 +12,13 @@ int mli_is_transformer(const mli_descriptor *d)
     return (d->tasks & MLI_TASK_TRANSFORM) != 0;
 }
 
+int mli_is_predictor(const mli_descriptor *d)
+{
+    for (const mli_kind *k = d->kinds; k && k->name; k++)
+        if (strcmp(k->name, "value") == 0 || strcmp(k->name, "proba") == 0) return 1;
+    return 0;
+}
+
 ml_status mli_parts_new(ml_context *ctx, const mli_param *list, const ml_params *params,
                         mli_parts *out, ml_error *err)
 {

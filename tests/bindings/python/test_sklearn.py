@@ -18,6 +18,8 @@ if sklearn is not None:
     from sklearn.utils import estimator_checks
     from libml import sklearn as ls
 
+# Searches are kept short: each check fits several times.
+SHORT = {"AutoMLClassifier": {"trials": 2}, "AutoMLRegressor": {"trials": 2}}
 # Checks that scikit-learn leaves out itself unless its environment is set up for them.
 NOT_RUN = {"check_array_api_input"}
 
@@ -57,7 +59,7 @@ class Checks(Case):
         bad, total = [], 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for check, status, why in outcomes(cls()):
+            for check, status, why in outcomes(cls(**SHORT.get(cls.__name__, {}))):
                 total += 1
                 if status == "passed" or check in NOT_RUN | allowed:
                     continue
@@ -88,9 +90,7 @@ class Tools(Case):
         for name in libml.list_algorithms():
             schema = libml.describe(name)
             tasks = schema["tasks"]
-            if schema["family"] == "compose" or name == "columns":
-                continue  # scikit-learn has its own
-            if "transform" in tasks:
+            if {k["name"] for k in schema["kinds"]} == {"transform"}:
                 tasks = ["transform"]
             for task in ("classification", "regression", "transform"):
                 if task in tasks:
@@ -223,6 +223,27 @@ class Tools(Case):
         self.assertIn(word, str(caught.exception))
 
     @needs("pandas")
+    def test_target_encoder_cross_fits(self):
+        import pandas as pd
+        from sklearn.pipeline import make_pipeline
+        rng = np.random.default_rng(5)
+        y = rng.random(300)  # the names say nothing about it
+        frame = pd.DataFrame({"name": rng.integers(0, 100, 300).astype(str), "x": 1.0})
+        few, some = frame[:100], y[:100]
+        encoder = ls.TargetEncoder(folds=100, smooth="0")
+        made = encoder.fit_transform(few, some)[:, 0].astype(float)
+        total, n = (pd.Series(some).groupby(few["name"]).transform(f) for f in ("sum", "size"))
+        others = np.where(n > 1, (total - some) / np.maximum(n - 1, 1),
+                          (some.sum() - some) / 99)
+        np.testing.assert_allclose(made, others)
+        np.testing.assert_allclose(encoder.transform(few)[:, 0].astype(float), total / n)
+        pipe = make_pipeline(ls.TargetEncoder(), ls.LinearRegression()).fit(frame, y)
+        leaky = make_pipeline(ls.TargetEncoder(folds=1), ls.LinearRegression()).fit(frame, y)
+        self.assertLess(pipe.score(frame, y), leaky.score(frame, y) - 0.1)
+        framed = ls.TargetEncoder().set_output(transform="pandas").fit_transform(frame, y)
+        self.assertEqual(list(framed.columns), ["name", "x"])
+
+    @needs("pandas")
     def test_transformers_of_frames(self):
         import pandas as pd
         from sklearn.pipeline import make_pipeline
@@ -252,3 +273,105 @@ class Tools(Case):
                 if module("pandas"):
                     framed = cls().set_output(transform="pandas").fit(x, y).transform(x)
                     self.assertEqual(list(framed.columns), list(names))
+
+
+@needs("sklearn", "pandas")
+class Composed(Case):
+    """Estimators made of others."""
+
+    def setUp(self):
+        import pandas as pd
+        x, self.y, self.z = rows()
+        self.x = x
+        self.frame = pd.DataFrame(x, columns=list("abcd"))
+        self.frame["k"] = pd.Categorical(np.where(x[:, 3] > 0.5, "red", "green"))
+        self.frame.loc[3, "a"] = np.nan
+
+    def test_a_pipeline_is_that_of_the_library(self):
+        pipe = ls.PipelineRegressor([ls.Imputer(strategy="median"), ("s", ls.StandardScaler()),
+                                     ls.GBDTRegressor(n_trees=5)]).fit(self.frame, self.z)
+        own = libml.Pipeline(task="regression", steps=[
+            libml.Imputer(strategy="median"), ("s", libml.StandardScaler()),
+            libml.GBDT(n_trees=5)]).fit(self.frame, self.z)
+        np.testing.assert_array_equal(pipe.predict(self.frame), own.predict(self.frame))
+        self.assertEqual(pipe.model_.params["imputer.strategy"], "median")
+
+    def test_parameters_of_parts(self):
+        pipe = ls.PipelineClassifier([ls.Imputer(), ("scale", ls.StandardScaler()), "gbdt"])
+        given = pipe.steps
+        other = clone(pipe).set_params(gbdt__n_trees=7, scale__with_mean=False)
+        self.assertIs(pipe.steps, given)
+        self.assertTrue(pipe.get_params()["scale__with_mean"])
+        self.assertFalse(other.get_params()["scale__with_mean"])
+        self.assertEqual(other.fit(self.frame, self.y).model_.params["gbdt.n_trees"], 7)
+        other.set_params(imputer=ls.Imputer(strategy="mode"), imputer__indicators=True)
+        self.assertEqual(other.get_params()["imputer__strategy"], "mode")
+        self.assertTrue(other.get_params()["imputer"].indicators)
+        other.set_params(steps=["gbdt"], gbdt__n_trees=3)
+        self.assertEqual(other.fit(self.frame, self.y).model_.params["gbdt.n_trees"], 3)
+        self.assertNotIn("scale", other.get_params())
+        self.assertEqual(clone(other).get_params()["gbdt__n_trees"], 3)
+        self.refused(ValueError, "Invalid parameter 'nope'", pipe.set_params, nope__x=1)
+        self.refused(ValueError, "Invalid parameter 'nope'", pipe.set_params, scale__nope=1)
+        nested = ls.PipelineClassifier([ls.Columns([("n", ["imputer"], "number")]), "gbdt"])
+        nested.set_params(columns__rest="drop")
+        self.assertEqual(nested.fit(self.frame, self.y).model_.params["columns.rest"], "drop")
+
+    def test_search(self):
+        from sklearn.model_selection import GridSearchCV
+        pipe = ls.PipelineClassifier(["imputer", ls.GBDTClassifier(n_trees=5)])
+        search = GridSearchCV(pipe, {"gbdt__max_leaves": [3, 7],
+                                     "imputer": [ls.Imputer(), ls.Imputer(strategy="mode")]},
+                              cv=2).fit(self.frame, self.y)
+        self.assertGreater(search.score(self.frame, self.y), 0.8)
+        back = pickle.loads(pickle.dumps(search.best_estimator_))
+        self.assertEqual(back.model_.to_bytes(), search.best_estimator_.model_.to_bytes())
+
+    def test_columns(self):
+        columns = ls.Columns([("num", ["imputer", "standard_scaler"], "number"),
+                              ("cat", ls.TargetEncoder(smooth="10"), ["k"])])
+        fitted = columns.fit_transform(self.frame, self.y)
+        plain = columns.transform(self.frame)
+        np.testing.assert_array_equal(fitted[:, :4], plain[:, :4])
+        self.assertGreater(np.abs(fitted[:, 4] - plain[:, 4]).max(), 0)
+        self.assertEqual(list(columns.get_feature_names_out()), list("abcdk"))
+        self.refused(ValueError, "requires y", columns.fit, self.frame)
+        steps = ls.PipelineTransformer(["one_hot_encoder"], columns=["k"])
+        hot = ls.Columns({"k": steps}, rest="drop").fit(self.frame)
+        np.testing.assert_array_equal(hot.transform(self.frame).sum(axis=1), 1)
+
+    def test_ensemble(self):
+        members = [("line", ls.LinearRegression()), ls.GBDTRegressor(n_trees=5),
+                   ls.PipelineRegressor([ls.StandardScaler(), "linear_regression"])]
+        both = ls.EnsembleRegressor(members, weights=[1, 2, 3]).fit(self.x, self.z)
+        line = ls.LinearRegression().fit(self.x, self.z).predict(self.x)
+        trees = ls.GBDTRegressor(n_trees=5).fit(self.x, self.z).predict(self.x)
+        np.testing.assert_allclose(both.predict(self.x), (4 * line + 2 * trees) / 6)
+        self.refused(libml.ArgumentError, "weights", ls.EnsembleRegressor(
+            members, weights=[1]).fit, self.x, self.z)
+
+    def test_automl(self):
+        found = ls.AutoMLClassifier(trials=3, folds=2).fit(self.frame, self.y)
+        self.assertGreater(found.score(self.frame, self.y), 0.8)
+        self.assertEqual(len(found.leaderboard_), 3)
+        self.assertNotIn("members", found.get_params())
+
+    def test_what_cannot_be(self):
+        from sklearn.preprocessing import StandardScaler
+        for parts, kind, word in (
+                ([], ValueError, "steps is empty"), (3, TypeError, "steps must be a list"),
+                ([StandardScaler()], TypeError, "a pipeline of scikit-learn takes both"),
+                (["gdbt"], libml.UnknownNameError, 'did you mean "gbdt"'),
+                (["gbdt", "imputer"], ValueError, '"gbdt" is no transformer'),
+                ([ls.GBDTRegressor()], TypeError, "GBDTRegressor is no classifier"),
+                ([("a__b", "gbdt")], ValueError, "without __"),
+                ([None], TypeError, "NoneType"), ([ls.Imputer], TypeError, "type"),
+                ([ls.GBDTClassifier(class_weight="balanced")], ValueError,
+                 "class_weight of the part"),
+                ([ls.Imputer(strategy="nope"), "gbdt"], libml.RangeError,
+                 "params.imputer.strategy")):
+            pipe = ls.PipelineClassifier(parts)
+            pipe.get_params(), repr(pipe)
+            self.refused(kind, word, pipe.fit, self.frame, self.y)
+        self.refused(libml.ArgumentError, "must predict", libml.Ensemble(
+            members=[libml.Pipeline(steps=["imputer"])]).fit, self.x, self.z)
