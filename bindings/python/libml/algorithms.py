@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "Imputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -53,8 +53,12 @@ class AutoML(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -119,8 +123,12 @@ class Baseline(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -178,8 +186,12 @@ class BinaryEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -241,6 +253,10 @@ class ClassBalancer(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -293,8 +309,12 @@ class Clipper(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -349,6 +369,10 @@ class Columns(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -373,6 +397,94 @@ class Columns(Estimator):
     """
 
     algorithm = "columns"
+
+
+class CountVectorizer(Estimator):
+    """Counted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    binary : bool, default false
+        1 where a term occurs, however often.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    terms u8 [bytes]: The terms as UTF-8, one after another.
+    ends i64 [terms + 1]: Where each term begins, and the last one ends.
+    first i64 [features + 1]: The first term of each column.
+    frequency f64 [terms]: The number of training rows that have the term.
+    """
+
+    algorithm = "count_vectorizer"
 
 
 class DateParts(Estimator):
@@ -406,8 +518,12 @@ class DateParts(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -492,8 +608,12 @@ class DecisionTree(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -520,6 +640,14 @@ class DecisionTree(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -569,8 +697,12 @@ class Derive(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -623,8 +755,12 @@ class Discretizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -680,8 +816,12 @@ class Ensemble(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -789,8 +929,12 @@ class ExtraTrees(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -817,6 +961,14 @@ class ExtraTrees(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -884,6 +1036,10 @@ class FeatureSelector(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -940,8 +1096,12 @@ class FrequencyEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1172,8 +1332,12 @@ class GBDT(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1276,8 +1440,12 @@ class HashingEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1304,6 +1472,88 @@ class HashingEncoder(Estimator):
     """
 
     algorithm = "hashing_encoder"
+
+
+class HashingVectorizer(Estimator):
+    """Hashed words of texts.
+
+    Counts the words of a text column, or runs of words or characters, in a fixed
+    number of columns that a hash chooses. It learns nothing, so the number of
+    different words does not matter.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_features : int, default 1024
+        The columns that are made of a text column. Range: [1, 1048576]. Also:
+        buckets, n_buckets.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    alternate_sign : bool, default true
+        Half of the terms count negative, so that terms of one column do not add
+        up.
+    binary : bool, default false
+        1 where a column counts anything.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "hashing_vectorizer"
 
 
 class Imputer(Estimator):
@@ -1339,8 +1589,12 @@ class Imputer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1367,6 +1621,168 @@ class Imputer(Estimator):
     """
 
     algorithm = "imputer"
+
+
+class IterativeImputer(Estimator):
+    """Missing numbers by regression on the others.
+
+    Fills missing numbers by chained equations: each column is regressed on the
+    others and predicted where it is missing, in rounds until little moves.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    estimator : "bayesian_ridge", "ridge", default "bayesian_ridge"
+        The regression of a column on the others. bayesian_ridge finds its penalty
+        itself.
+    alpha : float, default 1.0
+        The penalty of ridge. Range: [0, inf). Used when estimator == ridge.
+    max_iter : int, default 10
+        Rounds over the columns at most. Range: [1, 1000]. Also: max_rounds.
+    tol : float, default 0.001
+        Stop when no row moves by more than this in a round, as a part of the
+        largest number. Range: [0, inf).
+    initial_strategy : "mean", "median", "mode", "constant", default "mean"
+        What stands in place of missing values at first.
+    fill_value : float, default 0.0
+        The constant. Used when initial_strategy == constant.
+    order : "ascending", "descending", "left_to_right", "right_to_left", default
+      "ascending"
+        The order of the columns in a round: by the number of missing values, or
+        as they stand. Also: imputation_order.
+    skip_complete : bool, default false
+        No regression for columns without missing values in training: less time,
+        but they are filled with the start value if a prediction lacks them.
+    min_value : float, default -Infinity
+        The least value filled in.
+    max_value : float, default Infinity
+        The largest value filled in.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    missing f64 [features]: The missing values of each column in training.
+    mean f64 [features]: The mean of each column in training.
+    start f64 [picked]: What stands in place of missing values at first.
+    low f64 [picked]: The least value filled in.
+    high f64 [picked]: The largest value filled in.
+    step i64 [steps]: The column that each regression fills.
+    coef f64 [steps, picked]: The coefficients of each regression.
+    intercept f64 [steps]: The constant of each regression.
+    """
+
+    algorithm = "iterative_imputer"
+
+
+class KNNImputer(Estimator):
+    """Missing numbers from near rows.
+
+    Fills missing numbers with the mean of their column in the nearest rows of
+    training. Distances are Euclidean over the columns that both rows have, so
+    columns of unlike scale need a scaler beforehand.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_neighbors : int, default 5
+        The nearest rows whose values are averaged. Range: [1, 10000]. Also: k.
+    weights : "uniform", "distance", default "uniform"
+        uniform: all of them count the same. distance: nearer ones count more.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+    max_donors : int, default 0
+        Look for neighbours in at most so many rows of training, drawn by chance:
+        less time and a smaller model. 0: in all. Range: [0, 1000000000].
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    missing f64 [features]: The missing values of each column in training.
+    mean f64 [features]: The mean of each column: where no row is near.
+    rows f64 [picked, donors]: The columns in which neighbours are sought.
+    """
+
+    algorithm = "knn_imputer"
 
 
 class LinearRegression(Estimator):
@@ -1423,8 +1839,12 @@ class LinearRegression(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1490,8 +1910,12 @@ class LogTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1573,8 +1997,12 @@ class LogisticRegression(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1640,8 +2068,12 @@ class MaxAbsScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1696,8 +2128,12 @@ class MinMaxScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1752,8 +2188,12 @@ class Normalizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1810,8 +2250,12 @@ class OneHotEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1865,8 +2309,12 @@ class OrdinalEncoder(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1923,8 +2371,12 @@ class OutlierFilter(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -1982,6 +2434,10 @@ class Pipeline(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -2036,8 +2492,12 @@ class PolynomialFeatures(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2087,8 +2547,12 @@ class PowerTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2146,8 +2610,12 @@ class QuantileTransformer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2248,8 +2716,12 @@ class RandomForest(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2276,6 +2748,14 @@ class RandomForest(Estimator):
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
+    contributions (rows, features + 1): What each feature adds to the predicted
+        number or to the probability of the second of two classes (exact path-
+        dependent Shapley values), and last what is expected without any feature;
+        together they are the prediction. With more than two classes one set per
+        class.
+    interactions (rows, features + 1, features + 1): Contributions split into
+        those of pairs of features (half of a pair each way) and of a feature by
+        itself. One matrix per class with more than two.
     leaf (rows, trees): The number of the leaf that a row reaches in each tree.
 
     Attributes of the model
@@ -2340,8 +2820,12 @@ class RobustScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2391,8 +2875,12 @@ class RowFilter(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2438,8 +2926,12 @@ class SelectColumns(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2489,8 +2981,12 @@ class StandardScaler(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.
@@ -2558,6 +3054,10 @@ class TargetEncoder(Estimator):
     categorical : string list
         Columns whose values are names, although they look like numbers. Also:
         categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Also: sample_weight,
         weight_column.
@@ -2590,6 +3090,103 @@ class TargetEncoder(Estimator):
     algorithm = "target_encoder"
 
 
+class TfIdf(Estimator):
+    """Weighted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row, more where few rows have it, in
+    rows of length 1.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    use_idf : bool, default true
+        Terms of few rows weigh more.
+    smooth_idf : bool, default true
+        Weights as if one more row had every term. Used when use_idf == true.
+    sublinear_tf : bool, default false
+        1 + ln(count) instead of the count.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    terms u8 [bytes]: The terms as UTF-8, one after another.
+    ends i64 [terms + 1]: Where each term begins, and the last one ends.
+    first i64 [features + 1]: The first term of each column.
+    frequency f64 [terms]: The number of training rows that have the term.
+    rows f64 [1]: The number of training rows.
+    """
+
+    algorithm = "tfidf"
+
+
 class Winsorizer(Estimator):
     """Values cut to quantiles.
 
@@ -2617,8 +3214,12 @@ class Winsorizer(Estimator):
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
         Columns whose values are names, although they look like numbers, such as
-        postal codes. Text columns are categories in any case. Also:
-        categorical_feature, cat_features, categorical_features.
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
     weight : string
         The column of row weights: numbers, 0 or larger. Not set: all rows count
         the same. Also: sample_weight, weight_column.

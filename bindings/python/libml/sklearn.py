@@ -14,6 +14,7 @@ __all__ = ["AutoMLClassifier",
            "ClassBalancer",
            "Clipper",
            "Columns",
+           "CountVectorizer",
            "DateParts",
            "DecisionTreeClassifier",
            "DecisionTreeRegressor",
@@ -28,7 +29,10 @@ __all__ = ["AutoMLClassifier",
            "GBDTClassifier",
            "GBDTRegressor",
            "HashingEncoder",
+           "HashingVectorizer",
            "Imputer",
+           "IterativeImputer",
+           "KNNImputer",
            "LinearRegression",
            "LogTransformer",
            "LogisticRegression",
@@ -53,6 +57,7 @@ __all__ = ["AutoMLClassifier",
            "SplineFeatures",
            "StandardScaler",
            "TargetEncoder",
+           "TfIdf",
            "Winsorizer"]
 
 
@@ -727,6 +732,126 @@ class Columns(ComposedTransformer):
         self
         """
         return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
+class CountVectorizer(LibmlTransformer):
+    """Counted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    binary : bool, default false
+        1 where a term occurs, however often.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "count_vectorizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        max_features=2000,
+        min_df=1.0,
+        max_df=1.0,
+        binary=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.binary = binary
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -2623,6 +2748,127 @@ class HashingEncoder(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class HashingVectorizer(LibmlTransformer):
+    """Hashed words of texts.
+
+    Counts the words of a text column, or runs of words or characters, in a fixed
+    number of columns that a hash chooses. It learns nothing, so the number of
+    different words does not matter.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_features : int, default 1024
+        The columns that are made of a text column. Range: [1, 1048576]. Also:
+        buckets, n_buckets.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    alternate_sign : bool, default true
+        Half of the terms count negative, so that terms of one column do not add
+        up.
+    binary : bool, default false
+        1 where a column counts anything.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "hashing_vectorizer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_features=1024,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        alternate_sign=True,
+        binary=False,
+        norm='l2',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_features = n_features
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.alternate_sign = alternate_sign
+        self.binary = binary
+        self.norm = norm
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
 class Imputer(LibmlTransformer):
     """Missing values filled.
 
@@ -2707,6 +2953,230 @@ class Imputer(LibmlTransformer):
         self
         """
         return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+
+class IterativeImputer(LibmlTransformer):
+    """Missing numbers by regression on the others.
+
+    Fills missing numbers by chained equations: each column is regressed on the
+    others and predicted where it is missing, in rounds until little moves.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    estimator : "bayesian_ridge", "ridge", default "bayesian_ridge"
+        The regression of a column on the others. bayesian_ridge finds its penalty
+        itself.
+    alpha : float, default 1.0
+        The penalty of ridge. Range: [0, inf). Used when estimator == ridge.
+    max_iter : int, default 10
+        Rounds over the columns at most. Range: [1, 1000]. Also: max_rounds.
+    tol : float, default 0.001
+        Stop when no row moves by more than this in a round, as a part of the
+        largest number. Range: [0, inf).
+    initial_strategy : "mean", "median", "mode", "constant", default "mean"
+        What stands in place of missing values at first.
+    fill_value : float, default 0.0
+        The constant. Used when initial_strategy == constant.
+    order : "ascending", "descending", "left_to_right", "right_to_left", default
+      "ascending"
+        The order of the columns in a round: by the number of missing values, or
+        as they stand. Also: imputation_order.
+    skip_complete : bool, default false
+        No regression for columns without missing values in training: less time,
+        but they are filled with the start value if a prediction lacks them.
+    min_value : float, default -Infinity
+        The least value filled in.
+    max_value : float, default Infinity
+        The largest value filled in.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "iterative_imputer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        estimator='bayesian_ridge',
+        alpha=1.0,
+        max_iter=10,
+        tol=0.001,
+        initial_strategy='mean',
+        fill_value=0.0,
+        order='ascending',
+        skip_complete=False,
+        min_value=float("-inf"),
+        max_value=float("inf"),
+        indicators=False,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.estimator = estimator
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.initial_strategy = initial_strategy
+        self.fill_value = fill_value
+        self.order = order
+        self.skip_complete = skip_complete
+        self.min_value = min_value
+        self.max_value = max_value
+        self.indicators = indicators
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+    @property
+    def coef_(self):
+        """Coefficients of the features; of the terms if there are categories."""
+        return self._coefficients()
+
+    @property
+    def intercept_(self):
+        """Intercept."""
+        return self._intercepts()
+
+    @property
+    def n_iter_(self):
+        """Number of iterations of the solver."""
+        return self._iterations()
+
+
+class KNNImputer(LibmlTransformer):
+    """Missing numbers from near rows.
+
+    Fills missing numbers with the mean of their column in the nearest rows of
+    training. Distances are Euclidean over the columns that both rows have, so
+    columns of unlike scale need a scaler beforehand.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_neighbors : int, default 5
+        The nearest rows whose values are averaged. Range: [1, 10000]. Also: k.
+    weights : "uniform", "distance", default "uniform"
+        uniform: all of them count the same. distance: nearer ones count more.
+    indicators : bool, default false
+        Add a column "... is missing" of 0 and 1 for each column with missing
+        values in training. Also: add_indicator.
+    max_donors : int, default 0
+        Look for neighbours in at most so many rows of training, drawn by chance:
+        less time and a smaller model. 0: in all. Range: [0, 1000000000].
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "knn_imputer"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_neighbors=5,
+        weights='uniform',
+        indicators=False,
+        max_donors=0,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.indicators = indicators
+        self.max_donors = max_donors
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4854,6 +5324,140 @@ class TargetEncoder(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None, None,
+                                     progress=progress, cancel=cancel)
+
+
+class TfIdf(LibmlTransformer):
+    """Weighted words of texts.
+
+    Makes a column of each frequent word of a text column, or of each run of words
+    or characters: how often it occurs in the row, more where few rows have it, in
+    rows of length 1.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    analyzer : "word", "char", "char_wb", default "word"
+        Terms are words, characters, or characters inside words (char_wb: with a
+        space at both ends of a word).
+    words : "unicode", "simple", default "unicode"
+        unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are
+        words, and each ideograph is one. simple: runs of letters, digits and
+        underscores. Used when analyzer == word. Also: tokenizer.
+    ngram_range : int list, default ["1", "1"]
+        The least and the largest number of words or characters of a term, at most
+        16: "1, 2" counts words and pairs of words. Also: ngrams.
+    lowercase : bool, default true
+        Capital and small letters are the same (simple case folding).
+    strip_accents : bool, default false
+        Letters count without their accents.
+    min_word_length : int, default 2
+        Shorter words are left out, but for ideographs. Range: [1, 100]. Used when
+        analyzer == word.
+    stop_words : string list
+        Words to leave out. Used when analyzer == word.
+    max_features : int, default 2000
+        The most terms of a column: the most frequent ones. The outputs are dense:
+        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    min_df : float, default 1.0
+        Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
+        inf). Also: min_frequency.
+    max_df : float, default 1.0
+        Terms of more rows are left out. Up to 1: a share of the rows. Range: (0,
+        inf). Also: max_frequency.
+    use_idf : bool, default true
+        Terms of few rows weigh more.
+    smooth_idf : bool, default true
+        Weights as if one more row had every term. Used when use_idf == true.
+    sublinear_tf : bool, default false
+        1 + ln(count) instead of the count.
+    norm : "none", "l1", "l2", default "l2"
+        Each row of a column gets length 1, by sum (l1) or by root of squares
+        (l2).
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "tfidf"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        analyzer='word',
+        words='unicode',
+        ngram_range=None,
+        lowercase=True,
+        strip_accents=False,
+        min_word_length=2,
+        stop_words=None,
+        max_features=2000,
+        min_df=1.0,
+        max_df=1.0,
+        use_idf=True,
+        smooth_idf=True,
+        sublinear_tf=False,
+        norm='l2',
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.analyzer = analyzer
+        self.words = words
+        self.ngram_range = ngram_range
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.min_word_length = min_word_length
+        self.stop_words = stop_words
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.use_idf = use_idf
+        self.smooth_idf = smooth_idf
+        self.sublinear_tf = sublinear_tf
+        self.norm = norm
+        self.categorical = categorical
+        self.unseen = unseen
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None, *, progress=None, cancel=None):

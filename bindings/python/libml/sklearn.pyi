@@ -135,6 +135,27 @@ class Columns(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class CountVectorizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        max_features: Optional[int] = ...,
+        min_df: Optional[float] = ...,
+        max_df: Optional[float] = ...,
+        binary: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class DateParts(LibmlTransformer):
     def __init__(
         self,
@@ -440,6 +461,27 @@ class HashingEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class HashingVectorizer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_features: Optional[int] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        alternate_sign: Optional[bool] = ...,
+        binary: Optional[bool] = ...,
+        norm: Optional[Literal["none", "l1", "l2"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class Imputer(LibmlTransformer):
     def __init__(
         self,
@@ -451,6 +493,42 @@ class Imputer(LibmlTransformer):
         indicators: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class IterativeImputer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        estimator: Optional[Literal["bayesian_ridge", "ridge"]] = ...,
+        alpha: Optional[float] = ...,
+        max_iter: Optional[int] = ...,
+        tol: Optional[float] = ...,
+        initial_strategy: Optional[Literal["mean", "median", "mode", "constant"]] = ...,
+        fill_value: Optional[float] = ...,
+        order: Optional[Literal["ascending", "descending", "left_to_right", "right_to_left"]] = ...,
+        skip_complete: Optional[bool] = ...,
+        min_value: Optional[float] = ...,
+        max_value: Optional[float] = ...,
+        indicators: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class KNNImputer(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_neighbors: Optional[int] = ...,
+        weights: Optional[Literal["uniform", "distance"]] = ...,
+        indicators: Optional[bool] = ...,
+        max_donors: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -776,6 +854,30 @@ class TargetEncoder(LibmlTransformer):
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class TfIdf(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        analyzer: Optional[Literal["word", "char", "char_wb"]] = ...,
+        words: Optional[Literal["unicode", "simple"]] = ...,
+        ngram_range: Optional[Sequence[int]] = ...,
+        lowercase: Optional[bool] = ...,
+        strip_accents: Optional[bool] = ...,
+        min_word_length: Optional[int] = ...,
+        stop_words: Optional[Sequence[str]] = ...,
+        max_features: Optional[int] = ...,
+        min_df: Optional[float] = ...,
+        max_df: Optional[float] = ...,
+        use_idf: Optional[bool] = ...,
+        smooth_idf: Optional[bool] = ...,
+        sublinear_tf: Optional[bool] = ...,
+        norm: Optional[Literal["none", "l1", "l2"]] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
