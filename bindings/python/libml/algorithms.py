@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -2952,6 +2952,144 @@ class SelectColumns(Estimator):
     """
 
     algorithm = "select_columns"
+
+
+class Smote(Estimator):
+    """Classes balanced by new rows.
+
+    In a pipeline, adds rows of rare classes between near rows of the same class,
+    for training only. Numbers of unlike scale need a scaler beforehand.
+    Categories are those of most neighbours.
+
+    Parameters
+    ----------
+    k_neighbors : int, default 5
+        New rows stand between a row and one of so many neighbours of its class.
+        Range: [1, 1000]. Also: k.
+    ratio : float, default 1.0
+        Rows of a rare class for one of the most frequent. Range: (0, 1]. Also:
+        sampling_strategy.
+    borderline : bool, default false
+        Start only from rows at the border: half of their neighbours or more are
+        of other classes, but not all.
+    m_neighbors : int, default 10
+        The neighbours among all rows that tell the border. Range: [1, 1000]. Used
+        when borderline == true.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+    """
+
+    algorithm = "smote"
+
+
+class SplineFeatures(Estimator):
+    """B-splines of columns.
+
+    Makes the B-splines of a column, of which a linear model makes a smooth curve.
+    Missing values stay missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_knots : int, default 5
+        Knots of each column, the least and the largest value among them. Equal
+        ones count once. Range: [2, 1000].
+    degree : int, default 3
+        The degree of the polynomials between the knots. Range: [0, 10].
+    knots : "uniform", "quantile", default "uniform"
+        uniform: at equal distances. quantile: equally many rows between them.
+    extrapolation : "constant", "linear", "continue", "periodic", default
+      "constant"
+        Outside the knots: the value at the end, a line from there, the last
+        polynomial, or the columns repeat (hours of a day).
+    include_bias : bool, default true
+        Keep the last spline of each column. All of them add up to 1.
+
+    Columns and their use
+    ---------------------
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    knots f64 [knots]: The knots of all columns.
+    start i64 [features + 1]: Where the knots of each column begin.
+    """
+
+    algorithm = "spline_features"
 
 
 class StandardScaler(Estimator):

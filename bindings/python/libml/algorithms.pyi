@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -841,6 +841,50 @@ class SelectColumns(Estimator):
         *,
         columns: Optional[Sequence[str]] = ...,
         drop: Optional[bool] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Smote(Estimator):
+    def __init__(
+        self,
+        *,
+        k_neighbors: Optional[int] = ...,
+        ratio: Optional[float] = ...,
+        borderline: Optional[bool] = ...,
+        m_neighbors: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class SplineFeatures(Estimator):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_knots: Optional[int] = ...,
+        degree: Optional[int] = ...,
+        knots: Optional[Literal["uniform", "quantile"]] = ...,
+        extrapolation: Optional[Literal["constant", "linear", "continue", "periodic"]] = ...,
+        include_bias: Optional[bool] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,
