@@ -25,7 +25,7 @@ static ml_status read_file(app *a, const char *path, char **text)
         data = grown;
     }
     if (!f || !data || ferror(f)) {
-        snprintf(message, sizeof message, "cannot read %s: %s", path,
+        snprintf(message, sizeof message, "cannot read: %s; check the path",
                  data ? strerror(errno) : "out of memory");
         ml_error_set(a->err, ML_E_IO, message);
         free(data);
