@@ -236,8 +236,11 @@ static ml_status evaluate_list(evaluation *e, const char *list, int strict, ml_e
         ml_status st = evaluate_one(e, name, strict, err);
         if (st < 0) return st;
     }
-    if (e->count == 0) return mli_fail(err, ML_E_ARGUMENT, "no metric is named");
-    return ML_OK;
+    if (e->count > 0) return ML_OK;
+    if (strict) return mli_fail(err, ML_E_ARGUMENT, "no metric is named");
+    mli_fail(err, ML_E_DATA, "these %lld rows define none of the usual metrics (%s)",
+             (long long)e->design->rows, list);
+    return mli_error_hint(err, ML_E_DATA, "score more rows, or name metrics");
 }
 
 static ml_status evaluation_table(const evaluation *e, ml_table **out, ml_error *err)

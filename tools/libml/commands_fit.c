@@ -132,18 +132,18 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
     if (flag(a, OPT_REPORT)) printf("report %s\n", a->value[OPT_REPORT]);
 }
 
-/* Scores, saves, reports. */
+/* Saves, scores, reports: scores that fail do not cost the model. */
 static ml_status finish(app *a, const inputs *in, const ml_model *model,
                         const ml_study *study, double seconds)
 {
     ml_table *scores = NULL, *results = NULL;
     ml_status st = ML_OK;
-    if (in->test)
+    if (flag(a, OPT_OUTPUT))
+        st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
+    if (st == ML_OK && in->test)
         st = ml_model_evaluate(model, in->test, a->value[OPT_METRICS], &scores, a->err);
     if (st == ML_OK && study) st = ml_study_results(study, &results, a->err);
     if (st == ML_OK && !study) st = read_leaderboard(a, model, &results);
-    if (st == ML_OK && flag(a, OPT_OUTPUT))
-        st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
     if (st == ML_OK && flag(a, OPT_REPORT))
         st = write_report(a, in, model, study, study ? NULL : results);
     if (st == ML_OK) print_outcome(a, in, model, scores, results, seconds);
