@@ -62,6 +62,7 @@
     O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \
     O(mli_options_predict)                                                               \
+    O(mli_options_profile)                                                               \
     O(mli_options_save)                                                                  \
     O(mli_options_split)                                                                 \
     O(mli_options_study)                                                                 \

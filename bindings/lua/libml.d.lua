@@ -531,9 +531,11 @@ function table:take(rows) end
 function table:split(options) end
 
 ---A profile: one row per column with type, missing, distinct, mean, standard deviation,
----minimum, quartiles, maximum, most frequent value, and warnings.
+---minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The
+---option `part` asks for correlations of pairs of columns, or a summary, in its place.
+---@param options? libml.options
 ---@return libml.table?, libml.error?
-function table:profile() end
+function table:profile(options) end
 
 ---The name of its algorithm.
 ---@return string
@@ -651,11 +653,12 @@ function study:best_model() end
 ---@return libml.report?, libml.error?
 function report:add_table(title, table) end
 
----Adds a data profile: types, missing values, distributions, warnings.
+---Adds a data profile: types, missing values, warnings, correlations, distributions.
 ---@param title string
 ---@param table libml.table
+---@param options? libml.options
 ---@return libml.report?, libml.error?
-function report:add_profile(title, table) end
+function report:add_profile(title, table, options) end
 
 ---Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration,
 ---confusion matrix or residuals, importance, parameters, file hash.

@@ -183,7 +183,8 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     ml_table **out, ml_error *error);
 ml_status ml_table_split(const ml_table *table, const ml_params *options, ml_table
     **train, ml_table **test, ml_error *error);
-ml_status ml_table_profile(const ml_table *table, ml_table **out, ml_error *error);
+ml_status ml_table_profile(const ml_table *table, const ml_params *options, ml_table
+    **out, ml_error *error);
 ml_status ml_estimator_new(ml_context *context, const char *algorithm, ml_estimator **out,
     ml_error *error);
 void ml_estimator_free(ml_estimator *estimator);
@@ -274,7 +275,7 @@ void ml_report_free(ml_report *report);
 ml_status ml_report_add_table(ml_report *report, const char *title, const ml_table *table,
     ml_error *error);
 ml_status ml_report_add_profile(ml_report *report, const char *title, const ml_table
-    *table, ml_error *error);
+    *table, const ml_params *options, ml_error *error);
 ml_status ml_report_add_model(ml_report *report, const char *title, const ml_model *model,
     const ml_table *test, ml_error *error);
 ml_status ml_report_add_study(ml_report *report, const char *title, const ml_study *study,
@@ -1632,10 +1633,12 @@ function raw.table_split(table, options_)
     return made("table", train_out[0]), made("table", test_out[0])
 end
 
-function raw.table_profile(table)
+function raw.table_profile(table, options_)
     local table_c = check(table, "table", 1, "profile")
+    local options__c, options__temporary = options(options_, 2, "profile")
     local out_out = new("ml_table *[1]")
-    local status = C.ml_table_profile(table_c, out_out, err)
+    local status = C.ml_table_profile(table_c, options__c, out_out, err)
+    end_options(options__temporary)
     if status < 0 then return fail() end
     return made("table", out_out[0])
 end
@@ -1946,11 +1949,13 @@ function raw.report_add_table(report, title, table)
     return report
 end
 
-function raw.report_add_profile(report, title, table)
+function raw.report_add_profile(report, title, table, options_)
     local report_c = check(report, "report", 1, "add_profile")
     text(title, 2, "add_profile")
     local table_c = check(table, "table", 3, "add_profile")
-    local status = C.ml_report_add_profile(report_c, title, table_c, err)
+    local options__c, options__temporary = options(options_, 4, "add_profile")
+    local status = C.ml_report_add_profile(report_c, title, table_c, options__c, err)
+    end_options(options__temporary)
     if status < 0 then return fail() end
     return report
 end

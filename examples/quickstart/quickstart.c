@@ -158,7 +158,7 @@ static ml_status write_report(ml_context *ctx, const ml_table *board,
     if (st == ML_OK) st = ml_report_add_table(r, "Leaderboard", board, err);
     if (st == ML_OK) st = ml_report_add_model(r, "Tuned gbdt", model, test, err);
     if (st == ML_OK) st = ml_report_add_study(r, "Tuning", study, err);
-    if (st == ML_OK) st = ml_report_add_profile(r, "Training data", train, err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "Training data", train, NULL, err);
     if (st == ML_OK) st = ml_report_save_file(r, path, err);
     ml_report_free(r);
     return st;

@@ -701,8 +701,10 @@ table with(const context &ctx, text name, const std::vector<std::string> &texts)
     /** Splits rows into two tables by the splitters that studies use. */
     std::tuple<ml::table, ml::table> split(const ml::options &options = {}) const;
     /** A profile: one row per column with type, missing, distinct, mean, standard
-     * deviation, minimum, quartiles, maximum, most frequent value, and warnings. */
-    ml::table profile() const;
+     * deviation, minimum, quartiles, maximum, most frequent value, a role to give
+     * it, and warnings. The option `part` asks for correlations of pairs of
+     * columns, or a summary, in its place. */
+    ml::table profile(const ml::options &options = {}) const;
 };
 
 /** An algorithm with its parameters. */
@@ -898,8 +900,9 @@ public:
     explicit report(ml_report *owned) noexcept : owner(owned) {}
     /** Adds a table as it is, such as a leaderboard. */
     void add_table(text title, const ml::table &table);
-    /** Adds a data profile: types, missing values, distributions, warnings. */
-    void add_profile(text title, const ml::table &table);
+    /** Adds a data profile: types, missing values, warnings, correlations,
+     * distributions. */
+    void add_profile(text title, const ml::table &table, const ml::options &options = {});
     /** Adds a model: metrics with intervals on a test table, ROC and PR curves,
      * calibration, confusion matrix or residuals, importance, parameters, file
      * hash. */
@@ -1203,10 +1206,11 @@ inline std::tuple<table, table> table::split(const ml::options &options) const
     return {ml::table(train), ml::table(test)};
 }
 
-inline table table::profile() const
+inline table table::profile(const ml::options &options) const
 {
+    detail::set_of options_set(options);
     ml_table *out = nullptr;
-    detail::check(ml_table_profile(get(), &out, detail::last()));
+    detail::check(ml_table_profile(get(), options_set.get(), &out, detail::last()));
     return ml::table(out);
 }
 
@@ -1464,9 +1468,12 @@ inline void report::add_table(text title, const ml::table &table)
     detail::check(ml_report_add_table(get(), title.chars, table.get(), detail::last()));
 }
 
-inline void report::add_profile(text title, const ml::table &table)
+inline void report::add_profile(text title, const ml::table &table,
+                                const ml::options &options)
 {
-    detail::check(ml_report_add_profile(get(), title.chars, table.get(), detail::last()));
+    detail::set_of options_set(options);
+    detail::check(ml_report_add_profile(get(), title.chars, table.get(),
+                                        options_set.get(), detail::last()));
 }
 
 inline void report::add_model(text title, const ml::model &model, const ml::table *test)

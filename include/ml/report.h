@@ -46,17 +46,20 @@ ML_API ML_CHECK ml_status ml_report_add_table(ml_report *report, const char *tit
                                               const ml_table *table, ml_error *error);
 
 /**
- * Adds a data profile: types, missing values, distributions, warnings.
+ * Adds a data profile: types, missing values, warnings, correlations, distributions.
  *
- * @param report  the report
- * @param title   the section's heading
- * @param table   the data
- * @param error   [null] details of a failure
- * @returns ML_OK or ML_E_MEMORY
+ * @param report   the report
+ * @param title    the section's heading
+ * @param table    the data
+ * @param options  [null] values of "options.profile"; of these `target` counts
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_report_add_profile(ml_report *report, const char *title,
-                                                const ml_table *table, ml_error *error);
+                                                const ml_table *table,
+                                                const ml_params *options,
+                                                ml_error *error);
 
 /**
  * Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration,

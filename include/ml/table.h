@@ -313,20 +313,26 @@ ML_API ML_CHECK ml_status ml_table_split(const ml_table *table, const ml_params 
 
 /**
  * A profile: one row per column with type, missing, distinct, mean, standard deviation,
- * minimum, quartiles, maximum, most frequent value, and warnings.
+ * minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The
+ * option `part` asks for correlations of pairs of columns, or a summary, in its place.
  *
  * Its columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean,
  * sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top,
- * top_count, warnings. Beyond 65536 different values `distinct` is an estimate within about
- * 1 %; beyond 2^20 rows the quartiles are those of a sample spread over all rows.
+ * top_count, predictive_power (when the option `target` names a column), role (target,
+ * feature, categorical, text, time, ignore), warnings. Beyond 65536 different values
+ * `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles, beyond
+ * 100,000 rows predictive power and correlations, are those of a sample spread over all
+ * rows.
  *
- * @param table  the table
- * @param out    [out] [own] the profile
- * @param error  [null] details of a failure
- * @returns ML_OK or ML_E_MEMORY
+ * @param table    the table
+ * @param options  [null] values of "options.profile"
+ * @param out      [out] [own] the profile
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME or ML_E_MEMORY
  * @since 0.1
  */
-ML_API ML_CHECK ml_status ml_table_profile(const ml_table *table, ml_table **out,
+ML_API ML_CHECK ml_status ml_table_profile(const ml_table *table,
+                                           const ml_params *options, ml_table **out,
                                            ml_error *error);
 
 ML_END

@@ -10,7 +10,7 @@
  */
 #include "core/parallel.h"
 #include "data/distinct.h"
-#include "data/table.h"
+#include "data/profile.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,6 +21,9 @@
 #define FEW_NUMBERS 256  /* a most frequent value is given for as many numbers */
 #define LONG_TEXT   32   /* mean bytes from which distinct texts are prose */
 #define ENOUGH_ROWS 20   /* fewer rows do not make an identifier */
+#define LEAK_CLASS  0.75 /* predictive power that is too good to be true, */
+#define LEAK_NUMBER 0.97 /* with as many rows as LEAK_ROWS */
+#define LEAK_ROWS   100
 
 /* What is found out about one column. */
 typedef struct {
@@ -47,6 +50,9 @@ typedef struct {
     finding *findings; /* [columns] */
     scratch **slots;   /* [n_slots] */
     int32_t n_slots;
+    int64_t target; /* -1: none is named */
+    int classes;    /* whether it counts as classes */
+    double *power;  /* [columns] of predicting it; NULL without */
 } profile;
 
 /* ---- one pass over a column ---- */
@@ -344,13 +350,43 @@ static void find_warnings(const profile *p, int64_t column, mli_str *s)
         warn(s, "duplicate of ");
         mli_str_add(s, p->table->columns[twin].name);
     }
+    if (p->power && c->rows >= LEAK_ROWS &&
+        p->power[column] > (p->classes ? LEAK_CLASS : LEAK_NUMBER))
+        warn(s, "alone predicts the target: does it leak?");
+}
+
+/* What the column is good for. */
+static const char *role_of(const profile *p, int64_t column)
+{
+    const mli_column *c = &p->table->columns[column];
+    const finding *f = &p->findings[column];
+    int text = c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
+    if (column == p->target) return "target";
+    if (f->distinct < 2 || twin_of(p, column) >= 0) return "ignore";
+    if (text && f->text_bytes >= LONG_TEXT * f->present && 2 * f->distinct > f->present)
+        return "text";
+    if (is_identifier(c, f)) return "ignore";
+    if (is_time(c->type)) return "time";
+    return text ? "categorical" : "feature";
 }
 
 /* ---- the result ---- */
 
-enum { F_PERCENT, F_MEAN, F_SD, F_MIN, F_Q25, F_MEDIAN, F_Q75, F_MAX, F_TOP_COUNT, N_F };
+enum {
+    F_PERCENT,
+    F_MEAN,
+    F_SD,
+    F_MIN,
+    F_Q25,
+    F_MEDIAN,
+    F_Q75,
+    F_MAX,
+    F_TOP_COUNT,
+    F_POWER,
+    N_F
+};
 enum { I_ROWS, I_MISSING, I_DISTINCT, N_I };
-enum { T_COLUMN, T_TYPE, T_TOP, T_EARLIEST, T_LATEST, T_WARNINGS, N_T };
+enum { T_COLUMN, T_TYPE, T_TOP, T_EARLIEST, T_LATEST, T_ROLE, T_WARNINGS, N_T };
 
 /* The columns of the result; owned texts are freed with it. */
 typedef struct {
@@ -448,6 +484,9 @@ static int set_texts(result *r, int64_t j, const profile *p, mli_str *s)
         print_time(s, c->type, f->last);
         ok &= give_text(r, T_LATEST, j, s, 1);
     }
+    mli_str_add(s, role_of(p, j));
+    ok &= give_text(r, T_ROLE, j, s, 1);
+    if (p->power) r->f[F_POWER][j] = p->power[j];
     find_warnings(p, j, s);
     return ok & give_text(r, T_WARNINGS, j, s, 0);
 }
@@ -488,16 +527,19 @@ static const struct {
     {"latest", 't', T_LATEST},
     {"top", 't', T_TOP},
     {"top_count", 'f', F_TOP_COUNT},
+    {"predictive_power", 'f', F_POWER}, /* when a target is named */
+    {"role", 't', T_ROLE},
     {"warnings", 't', T_WARNINGS},
 };
 
-static ml_status result_table(const result *r, ml_table **out, ml_error *err)
+static ml_status result_table(const result *r, int target, ml_table **out, ml_error *err)
 {
     mli_builder *b = NULL;
     ml_status status = mli_builder_new(r->ctx, r->n, &b, err);
     if (status) return status;
     for (size_t k = 0; k < sizeof layout / sizeof layout[0] && !status; k++) {
         int at = layout[k].index;
+        if (layout[k].kind == 'f' && at == F_POWER && !target) continue;
         if (layout[k].kind == 'f') {
             status = mli_builder_f64(b, layout[k].name, r->f[at], err);
         } else if (layout[k].kind == 'i') {
@@ -525,6 +567,7 @@ static void profile_free(profile *p)
     }
     mli_free(ctx, p->slots);
     mli_free(ctx, p->findings);
+    mli_free(ctx, p->power);
 }
 
 static ml_status profile_init(profile *p, const ml_table *table, ml_error *err)
@@ -545,20 +588,50 @@ static ml_status profile_init(profile *p, const ml_table *table, ml_error *err)
     return ML_OK;
 }
 
-ml_status ml_table_profile(const ml_table *table, ml_table **out, ml_error *error)
+static ml_status find_target(profile *p, const char *name, ml_error *err)
+{
+    const ml_table *t = p->table;
+    p->target = -1;
+    if (!*name) return ML_OK;
+    p->target = ml_table_find(t, name);
+    if (p->target < 0) return mli_table_unknown(t, name, err);
+    p->power = mli_alloc_vec(t->ctx, t->n_columns, sizeof *p->power);
+    return p->power ? mli_profile_power(t, p->target, p->power, &p->classes, err)
+                    : mli_nomem(err);
+}
+
+static ml_status profile_columns(const ml_table *table, const char *target,
+                                 ml_table **out, ml_error *err)
 {
     profile p;
-    result r;
+    result r = {0};
+    ml_status status = profile_init(&p, table, err);
+    if (!status) status = find_target(&p, target, err);
+    if (!status) mli_parallel(table->ctx, table->n_columns, scan, &p);
+    if (!status) status = result_init(&r, table->ctx, table->n_columns, err);
+    if (!status) status = result_fill(&r, &p, err);
+    if (!status) status = result_table(&r, p.power != NULL, out, err);
+    result_free(&r);
+    profile_free(&p);
+    return status;
+}
+
+ml_status ml_table_profile(const ml_table *table, const ml_params *options,
+                           ml_table **out, ml_error *error)
+{
+    ml_params *o = NULL;
     if (!table) return mli_null(error, "table");
     if (!out) return mli_null(error, "out");
-    ml_status status = profile_init(&p, table, error);
-    if (!status) mli_parallel(table->ctx, table->n_columns, scan, &p);
-    if (!status) {
-        status = result_init(&r, table->ctx, table->n_columns, error);
-        if (!status) status = result_fill(&r, &p, error);
-        if (!status) status = result_table(&r, out, error);
-        result_free(&r);
-    }
-    profile_free(&p);
+    ml_status status =
+        mli_params_resolve(table->ctx, &mli_options_profile, options, &o, error);
+    if (status) return status;
+    const char *part = mli_get_str(o, "part");
+    if (strcmp(part, "correlations") == 0)
+        status = mli_profile_correlations(table, mli_get_i64(o, "top"), out, error);
+    else if (strcmp(part, "summary") == 0)
+        status = mli_profile_summary(table, out, error);
+    else
+        status = profile_columns(table, mli_get_str(o, "target"), out, error);
+    ml_params_free(o);
     return status;
 }

@@ -12,7 +12,7 @@
 /* Rows per task: a multiple of 64, so that tasks write different words of bitmaps. */
 #define GRAIN 32768
 
-static ml_status unknown_column(const ml_table *t, const char *name, ml_error *err)
+ml_status mli_table_unknown(const ml_table *t, const char *name, ml_error *err)
 {
     const char *near = NULL;
     const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
@@ -38,7 +38,7 @@ ml_status ml_table_select(const ml_table *table, const char *const *names, int64
     for (int64_t i = 0; i < count && !status; i++) {
         int64_t at = ml_table_find(table, names[i]);
         if (at < 0) {
-            status = names[i] ? unknown_column(table, names[i], error)
+            status = names[i] ? mli_table_unknown(table, names[i], error)
                               : mli_null(error, "names");
         } else {
             status = mli_column_share(t->ctx, &table->columns[at], &t->columns[i], error);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * report_profile.c: the data profile: the table of ml_table_profile, and a histogram of
- * each column.
+ * report_profile.c: the data profile: the table of ml_table_profile, the strongest
+ * correlations, and a histogram of each column.
  */
 #include "core/hashmap.h"
+#include "data/profile.h"
 #include "report/report.h"
 #include "report/svg.h"
 
@@ -14,6 +15,7 @@
 #define BINS      24
 #define MAX_PLOTS 60
 #define TOP       8
+#define PAIRS     15
 
 static void histogram(mli_str *s, const ml_table *t, const mli_column *c)
 {
@@ -90,22 +92,63 @@ static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
     mli_free(t->ctx, f);
 }
 
-ml_status ml_report_add_profile(ml_report *report, const char *title,
-                                const ml_table *table, ml_error *error)
+/* The strongest pairs of columns. */
+static ml_status add_correlations(ml_report *report, const ml_table *table, ml_error *err)
 {
+    ml_table *pairs = NULL;
+    ml_status st = mli_profile_correlations(table, PAIRS, &pairs, err);
+    if (st < 0) return st;
+    if (pairs->rows > 0) {
+        mli_html_heading(&report->body, "Strongest correlations");
+        mli_html_table(&report->body, pairs, PAIRS);
+    }
+    ml_table_free(pairs);
+    return ML_OK;
+}
+
+static ml_status add_columns(ml_report *report, const ml_table *table,
+                             const ml_params *options, ml_error *err)
+{
+    ml_table *profile = NULL;
+    int64_t duplicates = 0;
+    ml_status st = ml_table_profile(table, options, &profile, err);
+    if (st < 0) return st;
+    st = mli_profile_duplicates(table, &duplicates, err);
+    if (st == ML_OK) {
+        mli_html_note(&report->body,
+                      "%lld rows, %lld columns; %lld rows are equal to an "
+                      "earlier one",
+                      (long long)table->rows, (long long)table->n_columns,
+                      (long long)duplicates);
+        mli_html_table(&report->body, profile, 500);
+    }
+    ml_table_free(profile);
+    return st;
+}
+
+ml_status ml_report_add_profile(ml_report *report, const char *title,
+                                const ml_table *table, const ml_params *options,
+                                ml_error *error)
+{
+    ml_params *chosen = NULL;
     if (!report) return mli_null(error, "report");
     if (!title) return mli_null(error, "title");
     if (!table) return mli_null(error, "table");
-    ml_table *profile = NULL;
-    ml_status st = ml_table_profile(table, &profile, error);
-    if (st < 0) return st;
+    ml_status st =
+        mli_params_resolve(table->ctx, &mli_options_profile, options, &chosen, error);
+    if (st == ML_OK) st = ml_params_set_str(chosen, "part", "columns", error);
+    if (st < 0) {
+        ml_params_free(chosen);
+        return st;
+    }
     mli_str *s = &report->body;
     mli_report_section(report, title);
-    mli_html_note(s, "%lld rows, %lld columns", (long long)table->rows,
-                  (long long)table->n_columns);
-    mli_html_table(s, profile, 500);
-    ml_table_free(profile);
-    mli_str_add(s, "<h3>Distributions</h3><div class=\"plots\">\n");
+    st = add_columns(report, table, chosen, error);
+    if (st == ML_OK) st = add_correlations(report, table, error);
+    ml_params_free(chosen);
+    if (st < 0) return mli_report_end_section(report, st, error);
+    mli_html_heading(s, "Distributions");
+    mli_str_add(s, "<div class=\"plots\">\n");
     for (int64_t j = 0; j < table->n_columns && j < MAX_PLOTS; j++) {
         const mli_column *c = &table->columns[j];
         if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY)

@@ -273,7 +273,7 @@ static uint64_t call_const(const objects *x, ml_error *error)
     }
     if (x->function == 47) {
         ml_table *out = NULL;
-        note_i64(&sum, ml_table_profile(x->table, &out, error));
+        note_i64(&sum, ml_table_profile(x->table, NULL, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }

@@ -53,7 +53,7 @@ static void *read_often(void *arg)
             const char *name = ml_model_attribute_name(again, i);
             if (ml_model_get_tensor(again, name, &t, err) == ML_OK) ml_tensor_free(t);
         }
-        wrong += ml_table_profile(s->table, &profile, err) < 0;
+        wrong += ml_table_profile(s->table, NULL, &profile, err) < 0;
         wrong += ml_table_slice(s->table, 0, 10, &part, err) < 0;
         if (!s->transformer)
             wrong += ml_model_evaluate(again, s->table, NULL, &scores, err) < 0;

@@ -33,7 +33,7 @@ static double number_of(const ml_table *p, const char *column, const char *what)
 static ml_table *profile_of(ml_table *t)
 {
     ml_table *p = NULL;
-    OK(ml_table_profile(t, &p, ERR));
+    OK(ml_table_profile(t, NULL, &p, ERR));
     ck_assert_int_eq(ml_table_rows(p), ml_table_columns(t));
     return p;
 }
@@ -216,8 +216,8 @@ START_TEST(empty_tables)
     p = profile_of(none);
     ml_table_free(p);
     ml_table_free(none);
-    FAILS(ML_E_ARGUMENT, ml_table_profile(NULL, &p, ERR));
-    FAILS(ML_E_ARGUMENT, ml_table_profile(t, NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_profile(NULL, NULL, &p, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_profile(t, NULL, NULL, ERR));
     ml_table_free(t);
 }
 END_TEST
@@ -333,7 +333,7 @@ START_TEST(threads_do_not_matter)
         OK(ml_tensor_wrap(c, ML_DTYPE_F64, 2, (int64_t[]){N, M}, NULL, x, NULL, NULL,
                           &data, ERR));
         OK(ml_table_read_tensor(c, data, NULL, &t, ERR));
-        OK(ml_table_profile(t, &p, ERR));
+        OK(ml_table_profile(t, NULL, &p, ERR));
         mli_str s;
         mli_str_init(&s, NULL);
         for (int64_t i = 0; i < ml_table_rows(p); i++) {
@@ -364,7 +364,7 @@ static ml_status whole_life(failing_alloc *f)
     static const char *const texts[] = {"a", "b", NULL, "a"};
     ml_status status = ml_context_new(&host, &c, NULL);
     if (!status) status = ml_table_with_strs(c, NULL, "s", texts, 4, &t, NULL);
-    if (!status) status = ml_table_profile(t, &p, NULL);
+    if (!status) status = ml_table_profile(t, NULL, &p, NULL);
     ml_context_free(c);
     ml_table_free(p);
     ml_table_free(t);

@@ -126,7 +126,7 @@ START_TEST(pages_are_well_formed)
             ml_table *t = table_number(ctx, i, classes);
             ml_model *m = fitted(ctx, classes, t);
             ml_report *r = new_report(ctx);
-            OK(ml_report_add_profile(r, "Profile", t, ERR));
+            OK(ml_report_add_profile(r, "Profile", t, NULL, ERR));
             OK(ml_report_add_model(r, "Model", m, t, ERR));
             OK(ml_report_add_model(r, "Model alone", m, NULL, ERR));
             OK(ml_report_add_table(r, "Rows", t, ERR));
@@ -154,7 +154,7 @@ START_TEST(small_tables_are_fine)
     for (int64_t n = 0; n <= 2; n++) {
         ml_table *t = add_f64(ctx, NULL, "x", n, (double[]){1, NAN});
         t = add_text(ctx, t, "k", n, (const char *[]){NULL, "<b>&amp;</b>"});
-        OK(ml_report_add_profile(r, "<i>", t, ERR));
+        OK(ml_report_add_profile(r, "<i>", t, NULL, ERR));
         OK(ml_report_add_table(r, "&", t, ERR));
         ml_table_free(t);
     }
@@ -175,7 +175,7 @@ START_TEST(the_same_input_gives_the_same_page)
         ml_table *t = table_number(ctx, 0, 2);
         ml_model *m = fitted(ctx, 2, t);
         ml_report *r = new_report(ctx);
-        OK(ml_report_add_profile(r, "Profile", t, ERR));
+        OK(ml_report_add_profile(r, "Profile", t, NULL, ERR));
         OK(ml_report_add_model(r, "Model", m, t, ERR));
         p[i] = page_of(r);
         ml_report_free(r);
@@ -250,7 +250,7 @@ static ml_status add_all(ml_report *r, ml_context *ctx, ml_error *err)
     ml_table *t = NULL;
     ml_status st = ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &v, err);
     if (st == ML_OK) st = ml_table_read_tensor(ctx, v, NULL, &t, err);
-    if (st == ML_OK) st = ml_report_add_profile(r, "profile", t, err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "profile", t, NULL, err);
     if (st == ML_OK) st = ml_report_add_table(r, "table", t, err);
     ml_table_free(t);
     ml_tensor_free(v);
@@ -293,7 +293,7 @@ START_TEST(arguments_are_checked)
     r = new_report(ctx);
     FAILS(ML_E_ARGUMENT, ml_report_add_table(r, "t", NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_add_model(r, NULL, NULL, NULL, ERR));
-    FAILS(ML_E_ARGUMENT, ml_report_add_profile(NULL, "t", NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_add_profile(NULL, "t", NULL, NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_save_file(r, NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_save_io(r, NULL, ERR));
     ml_report_free(r);

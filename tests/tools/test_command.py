@@ -156,8 +156,11 @@ class Command(unittest.TestCase):
     def test_gzip_and_profile(self):
         path = self.file("data.csv.gz", gzip.compress(self.data.read_bytes()))
         done = call("profile", path, "--json")
-        self.assertEqual(json.loads(done.stdout)["rows"], 300)
+        self.assertEqual(json.loads(done.stdout)["summary"][0]["rows"], 300)
         self.assertEqual(call("profile", path).returncode, 0)
+        done = call("profile", path, "--part", "correlations", "--json")
+        self.assertIn("method", json.loads(done.stdout)["correlations"][0])
+        self.assertIn("no column", call("profile", path, "--target", "zz").stderr)
 
     def test_help_manual_completion_schema(self):
         self.assertIn("train", call("--help").stdout)

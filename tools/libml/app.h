@@ -50,6 +50,7 @@ enum {
     OPT_TO,
     OPT_NAME,
     OPT_METHOD,
+    OPT_PART,
     OPT_TREE,
     OPT_SVG,
     OPT_COUNT

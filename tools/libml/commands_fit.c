@@ -67,6 +67,19 @@ static int check_usage(app *a)
     return 0;
 }
 
+static ml_status add_profile(app *a, ml_report *r, const ml_table *data)
+{
+    const char *target = a->value[OPT_TARGET];
+    ml_params *options = NULL;
+    ml_status st = ml_params_new(a->ctx, &options, a->err);
+    if (st == ML_OK && target && ml_table_find(data, target) >= 0)
+        st = ml_params_set_str(options, "target", target, a->err);
+    if (st == ML_OK)
+        st = ml_report_add_profile(r, "Training data", data, options, a->err);
+    ml_params_free(options);
+    return st;
+}
+
 static ml_status write_report(app *a, const inputs *in, const ml_model *model,
                               const ml_study *study, const ml_table *leaderboard)
 {
@@ -80,7 +93,7 @@ static ml_status write_report(app *a, const inputs *in, const ml_model *model,
     if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
     if (st == ML_OK && leaderboard)
         st = ml_report_add_table(r, "Leaderboard", leaderboard, a->err);
-    if (st == ML_OK) st = ml_report_add_profile(r, "Training data", in->train, a->err);
+    if (st == ML_OK) st = add_profile(a, r, in->train);
     if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
     ml_report_free(r);
     return st;

@@ -121,7 +121,7 @@ static ml_status evaluation_report(app *a, const ml_model *m, const ml_table *da
     ml_report *r = NULL;
     ml_status st = ml_report_new(a->ctx, "Evaluation", &r, a->err);
     if (st == ML_OK) st = ml_report_add_model(r, a->operand[0], m, data, a->err);
-    if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, a->err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, NULL, a->err);
     if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
     ml_report_free(r);
     return st;
@@ -216,33 +216,71 @@ int cmd_inspect(app *a)
     return 0;
 }
 
-int cmd_profile(app *a)
+static ml_status profile_report(app *a, const ml_table *data, const ml_params *options)
 {
-    ml_table *data = NULL, *profile = NULL;
-    int code = 0;
-    ml_status st = read_table(a, a->operand[0], &data);
-    if (st == ML_OK) st = ml_table_profile(data, &profile, a->err);
-    if (st == ML_OK && flag(a, OPT_REPORT)) {
-        ml_report *r = NULL;
-        st = ml_report_new(a->ctx, a->operand[0], &r, a->err);
-        if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, a->err);
-        if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
-        ml_report_free(r);
-    }
-    if (st == ML_OK && flag(a, OPT_OUTPUT))
-        st = write_table(a, profile, a->value[OPT_OUTPUT]);
-    if (st < 0) {
-        code = app_fail(a);
-    } else if (flag(a, OPT_JSON)) {
-        printf("{\"rows\": %lld, \"columns\": ", (long long)ml_table_rows(data));
+    ml_report *r = NULL;
+    ml_status st = ml_report_new(a->ctx, a->operand[0], &r, a->err);
+    if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, options, a->err);
+    if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
+    ml_report_free(r);
+    return st;
+}
+
+/* A part of the profile; `target` counts for that of the columns. */
+static ml_status profile_part(app *a, const ml_table *data, const char *part,
+                              ml_params **options, ml_table **out)
+{
+    const char *target = a->value[OPT_TARGET];
+    ml_status st = ml_params_new(a->ctx, options, a->err);
+    if (st == ML_OK) st = ml_params_set_str(*options, "part", part, a->err);
+    if (st == ML_OK && target && strcmp(part, "columns") == 0)
+        st = ml_params_set_str(*options, "target", target, a->err);
+    if (st == ML_OK) st = ml_table_profile(data, *options, out, a->err);
+    return st;
+}
+
+static void print_profile(app *a, const ml_table *profile, const ml_table *summary)
+{
+    const char *part = flag(a, OPT_PART) ? a->value[OPT_PART] : "columns";
+    char percent[32] = "";
+    if (flag(a, OPT_JSON)) {
+        fputs("{\"summary\": ", stdout);
+        print_table_json(stdout, summary);
+        printf(", \"%s\": ", part);
         print_table_json(stdout, profile);
         fputs("}\n", stdout);
-    } else if (!flag(a, OPT_QUIET) && !flag(a, OPT_OUTPUT)) {
-        printf("%lld rows, %lld columns\n\n", (long long)ml_table_rows(data),
-               (long long)ml_table_columns(data));
-        print_table(stdout, profile);
+        return;
     }
+    ml_table_get_str(summary, 0, 3, percent, sizeof percent);
+    printf(
+        "%.0f rows, %.0f columns, %.0f rows equal to an earlier one, %.4s %% missing\n",
+        ml_table_get_f64(summary, 0, 0), ml_table_get_f64(summary, 0, 1),
+        ml_table_get_f64(summary, 0, 2), percent[0] ? percent : "0");
+    if (strcmp(part, "summary") == 0) return;
+    putchar('\n');
+    print_table(stdout, profile);
+}
+
+int cmd_profile(app *a)
+{
+    const char *part = flag(a, OPT_PART) ? a->value[OPT_PART] : "columns";
+    ml_table *data = NULL, *profile = NULL, *summary = NULL;
+    ml_params *options = NULL, *none = NULL;
+    int code = 0;
+    ml_status st = read_table(a, a->operand[0], &data);
+    if (st == ML_OK) st = profile_part(a, data, part, &options, &profile);
+    if (st == ML_OK) st = profile_part(a, data, "summary", &none, &summary);
+    if (st == ML_OK && flag(a, OPT_REPORT)) st = profile_report(a, data, options);
+    if (st == ML_OK && flag(a, OPT_OUTPUT))
+        st = write_table(a, profile, a->value[OPT_OUTPUT]);
+    if (st < 0)
+        code = app_fail(a);
+    else if (!flag(a, OPT_QUIET) && (flag(a, OPT_JSON) || !flag(a, OPT_OUTPUT)))
+        print_profile(a, profile, summary);
     ml_table_free(profile);
+    ml_table_free(summary);
+    ml_params_free(options);
+    ml_params_free(none);
     ml_table_free(data);
     return code;
 }

@@ -40,6 +40,8 @@ const option all_options[] = {
     {OPT_NAME, 0, "name", "NAME", "what names in C source begin with (default model)"},
     {OPT_METHOD, 0, "method", "METHOD",
      "importance, permutation, partial_dependence, ice or trees"},
+    {OPT_PART, 0, "part", "PART",
+     "what to print: columns (default), correlations or summary"},
     {OPT_TREE, 0, "tree", "N", "draw the tree of this number, from 0"},
     {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
@@ -65,7 +67,8 @@ static const int inspect_options[] = {OPT_TREE,  OPT_SVG,  OPT_VERIFY, OPT_JSON,
                                       OPT_QUIET, OPT_HELP, -1};
 static const int convert_options[] = {OPT_TO,    OPT_NAME, OPT_TARGET, OPT_VERIFY,
                                       OPT_QUIET, OPT_HELP, -1};
-static const int profile_options[] = {OPT_REPORT, OPT_OUTPUT, COMMON};
+static const int profile_options[] = {OPT_TARGET, OPT_PART, OPT_REPORT, OPT_OUTPUT,
+                                      COMMON};
 static const int plain_options[] = {OPT_JSON, OPT_HELP, -1};
 static const int help_option[] = {OPT_HELP, -1};
 static const int schema_options[] = {OPT_JSON_SCHEMA, OPT_HELP, -1};
@@ -119,8 +122,10 @@ const command commands[] = {
      "libml's own. --target names the target of a model that comes from elsewhere.",
      convert_options, 2, 2, cmd_convert},
     {"profile", "DATA", "describe the columns of a CSV file",
-     "Prints type, missing values, distinct values, distribution and warnings of each "
-     "column; --output writes the same as CSV.",
+     "Prints type, missing values, distinct values, distribution, a role to give it and "
+     "warnings of each column; with --target also how well each predicts that column. "
+     "--part correlations prints pairs of columns instead. --output writes the same as "
+     "CSV.",
      profile_options, 1, 1, cmd_profile},
     {"algorithms", "[NAME]", "list algorithms, or the parameters of one",
      "NAME may also be an option set such as options.csv or a metric such as "

@@ -607,13 +607,15 @@ static int table_split(lua_State *L)
 static int table_profile(lua_State *L)
 {
     lml_state *state = lml_enter(L);
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     ml_table *table = lml_check(L, 1, LML_TABLE);
+    const ml_params *options = lml_options(L, 2);
     lml_handle *out_handle = lml_new(L, LML_TABLE);
     int out_at = lua_gettop(L);
     ml_table *out = NULL;
-    ml_status status = ml_table_profile(table, &out, state->error);
+    ml_status status = ml_table_profile(table, options, &out, state->error);
     out_handle->ptr = out;
+    lml_end_options(L, 2);
     if (status < 0) return lml_fail(L, state->error);
     lml_made(L, out_handle, LML_TABLE, out);
     lua_pushvalue(L, out_at);
@@ -1139,11 +1141,13 @@ static int report_add_table(lua_State *L)
 static int report_add_profile(lua_State *L)
 {
     lml_state *state = lml_enter(L);
-    lua_settop(L, 3);
+    lua_settop(L, 4);
     ml_report *report = lml_check(L, 1, LML_REPORT);
     const char *title = lml_text(L, 2);
     ml_table *table = lml_check(L, 3, LML_TABLE);
-    ml_status status = ml_report_add_profile(report, title, table, state->error);
+    const ml_params *options = lml_options(L, 4);
+    ml_status status = ml_report_add_profile(report, title, table, options, state->error);
+    lml_end_options(L, 4);
     if (status < 0) return lml_fail(L, state->error);
     lua_pushvalue(L, 1);
     return 1;

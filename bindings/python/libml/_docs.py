@@ -161,7 +161,7 @@ FUNCTIONS = {
     'ml_table_split':
         'Splits rows into two tables by the splitters that studies use.',
     'ml_table_profile':
-        'A profile: one row per column with type, missing, distinct, mean, standard deviation, minimum, quartiles, maximum, most frequent value, and warnings.\n\nIts columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean, sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top, top_count, warnings. Beyond 65536 different values `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles are those of a sample spread over all rows.',
+        'A profile: one row per column with type, missing, distinct, mean, standard deviation, minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The option `part` asks for correlations of pairs of columns, or a summary, in its place.\n\nIts columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean, sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top, top_count, predictive_power (when the option `target` names a column), role (target, feature, categorical, text, time, ignore), warnings. Beyond 65536 different values `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles, beyond 100,000 rows predictive power and correlations, are those of a sample spread over all rows.',
     'ml_estimator_new':
         'An estimator with default parameters.',
     'ml_estimator_free':
@@ -275,7 +275,7 @@ FUNCTIONS = {
     'ml_report_add_table':
         'Adds a table as it is, such as a leaderboard.',
     'ml_report_add_profile':
-        'Adds a data profile: types, missing values, distributions, warnings.',
+        'Adds a data profile: types, missing values, warnings, correlations, distributions.',
     'ml_report_add_model':
         'Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration, confusion matrix or residuals, importance, parameters, file hash.',
     'ml_report_add_study':

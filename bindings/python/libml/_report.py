@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reports: one self-contained HTML page about data, models and studies."""
 
+from libml import _params
 from libml._context import context_pointer
 from libml._core import Handle, call, documented, encode, expect, lib, make, path_bytes
 from libml._io import Writer
@@ -36,8 +37,10 @@ class Report(Handle):
         return self
 
     @documented("ml_report_add_profile")
-    def add_profile(self, title, table):
-        call(lib.ml_report_add_profile, self._p, encode(title, "title"), as_table(table)._p)
+    def add_profile(self, title, table, target=None):
+        options = {} if target is None else {"target": target}
+        call(lib.ml_report_add_profile, self._p, encode(title, "title"), as_table(table)._p,
+             _params.options(options, None))
         return self
 
     @documented("ml_report_add_model")

@@ -180,8 +180,12 @@ class Table(Handle):
         return join(columns, len(self))
 
     @documented("ml_table_profile")
-    def profile(self):
-        return Table._from(make("ml_table", lib.ml_table_profile, self._p))
+    def profile(self, target=None, **options):
+        """Options: libml.describe("options.profile")."""
+        if target is not None:
+            options["target"] = target
+        chosen = _params.options(options, None)
+        return Table._from(make("ml_table", lib.ml_table_profile, self._p, chosen))
 
     # ---- out ----
 

@@ -159,6 +159,10 @@ class Parts(Case):
         profile = self.t.profile().to_dict()
         self.assertEqual(profile["column"], ["x", "s"])
         self.assertEqual(profile["missing"], [0, 1])
+        self.assertEqual(self.t.profile("x").to_dict()["role"][0], "target")
+        self.assertEqual(self.t.profile(part="summary").to_dict()["columns"], [2])
+        with self.assertRaisesRegex(libml.UnknownNameError, "no column"):
+            self.t.profile("nothing")
 
     def test_rename_shares(self):
         t = Table(self.t, names=["u", "v"])

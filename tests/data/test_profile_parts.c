@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Parts of a profile: correlations against tests/reference/profile.py, the target's
+ * predictors, roles, rows that occur twice.
+ */
+#include "data/table.h"
+#include "failing.h"
+
+#include <ml/params.h>
+
+static ml_context *ctx;
+
+enum { N = 100 };
+
+/* Columns x, y (numbers), a, c (texts), z = 15 numbers, of tests/reference/profile.py. */
+static ml_table *example(ml_context *c)
+{
+    static const char *const letters[] = {"p", "q", "r", "s", "t"};
+    const char *a[N], *b[N];
+    double x[N], y[N], z[N];
+    mli_builder *built = NULL;
+    ml_table *t = NULL;
+    for (int i = 0; i < N; i++) {
+        x[i] = i % 7;
+        y[i] = (i * i) % 11;
+        z[i] = i % 15;
+        a[i] = letters[(i * i) % 5];
+        b[i] = letters[(i % 5) * (i % 3 > 0)];
+    }
+    if (mli_builder_new(c, N, &built, NULL)) return NULL;
+    if (!mli_builder_f64(built, "x", x, NULL) && !mli_builder_f64(built, "y", y, NULL) &&
+        !mli_builder_f64(built, "z", z, NULL) && !mli_builder_text(built, "a", a, NULL) &&
+        !mli_builder_text(built, "c", b, NULL))
+        return mli_builder_finish(built, &t, NULL) ? NULL : t;
+    mli_builder_free(built);
+    return NULL;
+}
+
+static ml_status part(ml_context *c, const ml_table *t, const char *name,
+                      const char *target, ml_table **out, ml_error *err)
+{
+    ml_params *o = NULL;
+    ml_status st = ml_params_new(c, &o, err);
+    if (!st) st = ml_params_set_str(o, "part", name, err);
+    if (!st && target) st = ml_params_set_str(o, "target", target, err);
+    if (!st) st = ml_table_profile(t, o, out, err);
+    ml_params_free(o);
+    return st;
+}
+
+/* Value and method of a pair. */
+static double pair(const ml_table *p, const char *first, const char *second,
+                   const char *method)
+{
+    char name[16];
+    for (int64_t i = 0; i < ml_table_rows(p); i++) {
+        ml_table_get_str(p, i, 0, name, sizeof name);
+        if (strcmp(name, first) != 0) continue;
+        ml_table_get_str(p, i, 1, name, sizeof name);
+        if (strcmp(name, second) != 0) continue;
+        ml_table_get_str(p, i, 2, name, sizeof name);
+        ck_assert_str_eq(name, method);
+        return ml_table_get_f64(p, i, 3);
+    }
+    ck_abort_msg("no pair %s %s", first, second);
+    return NAN;
+}
+
+START_TEST(correlations)
+{
+    ml_table *t = example(ctx), *p = NULL;
+    OK(part(ctx, t, "correlations", NULL, &p, ERR));
+    ck_assert_int_eq(ml_table_rows(p), 10);
+    ck_assert_double_eq_tol(pair(p, "x", "y", "pearson"), 0.004896682281238261, 1e-14);
+    ck_assert_double_eq_tol(pair(p, "y", "a", "eta"), 0, 1e-14);
+    ck_assert_double_eq_tol(pair(p, "a", "c", "cramer_v"), 0.6639595544729151, 1e-12);
+    ck_assert_double_eq_tol(pair(p, "z", "c", "eta"), 0.3680511868042707, 1e-12);
+    for (int64_t i = 1; i < 10; i++)
+        ck_assert(fabs(ml_table_get_f64(p, i, 3)) <= fabs(ml_table_get_f64(p, i - 1, 3)));
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
+static const char *cell(const ml_table *p, int64_t row, const char *what)
+{
+    static char text[128];
+    int64_t at = ml_table_find(p, what);
+    ck_assert_int_ge(at, 0);
+    return ml_table_get_str(p, row, at, text, sizeof text) < 0 ? "." : text;
+}
+
+/* A column that is the target in other words, one that says half, one that says nothing.
+ */
+START_TEST(predictors)
+{
+    enum { ROWS = 400 };
+    static const char *const words[] = {"left", "yes", "no", "noise"};
+    double half[ROWS], noise[ROWS];
+    const char *leak[ROWS], *target[ROWS];
+    mli_builder *b = NULL;
+    ml_table *t = NULL, *p = NULL;
+    for (int i = 0; i < ROWS; i++) {
+        int y = (i * 7919 % 1009) & 1;
+        target[i] = words[1 + y];
+        leak[i] = y ? "left" : NULL;
+        half[i] = i % 4 < 2 ? y : 2;
+        noise[i] = i * 104729 % 1013;
+    }
+    OK(mli_builder_new(ctx, ROWS, &b, ERR));
+    OK(mli_builder_text(b, "leak", leak, ERR));
+    OK(mli_builder_f64(b, "half", half, ERR));
+    OK(mli_builder_f64(b, "noise", noise, ERR));
+    OK(mli_builder_text(b, "y", target, ERR));
+    OK(mli_builder_finish(b, &t, ERR));
+    OK(part(ctx, t, "columns", "y", &p, ERR));
+    int64_t at = ml_table_find(p, "predictive_power");
+    ck_assert_int_ge(at, 0);
+    ck_assert_double_gt(ml_table_get_f64(p, 0, at), 0.99);
+    ck_assert_double_gt(ml_table_get_f64(p, 1, at), 0.4);
+    ck_assert_double_lt(ml_table_get_f64(p, 1, at), 0.6);
+    ck_assert_double_lt(ml_table_get_f64(p, 2, at), 0.05);
+    ck_assert_double_nan(ml_table_get_f64(p, 3, at));
+    ck_assert_ptr_nonnull(strstr(cell(p, 0, "warnings"), "does it leak"));
+    ck_assert_str_eq(cell(p, 3, "role"), "target");
+    ck_assert_str_eq(cell(p, 1, "role"), "feature");
+    ml_table_free(p);
+    OK(ml_table_profile(t, NULL, &p, ERR));
+    ck_assert_int_lt(ml_table_find(p, "predictive_power"), 0);
+    ck_assert_str_eq(cell(p, 3, "role"), "categorical");
+    ck_assert_str_eq(cell(p, 0, "role"), "ignore"); /* one value */
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
+START_TEST(repeated_rows)
+{
+    double x[] = {1, 1, -0.0, 0.0, NAN, NAN, 1};
+    static const char *const s[] = {"a", "a", "b", "b", NULL, NULL, "A"};
+    mli_builder *b = NULL;
+    ml_table *t = NULL, *p = NULL;
+    OK(mli_builder_new(ctx, 7, &b, ERR));
+    OK(mli_builder_f64(b, "x", x, ERR));
+    OK(mli_builder_text(b, "s", s, ERR));
+    OK(mli_builder_finish(b, &t, ERR));
+    OK(part(ctx, t, "summary", NULL, &p, ERR));
+    ck_assert_str_eq(cell(p, 0, "rows"), "7");
+    ck_assert_str_eq(cell(p, 0, "columns"), "2");
+    ck_assert_str_eq(cell(p, 0, "duplicate_rows"), "3");
+    ck_assert_double_eq_tol(ml_table_get_f64(p, 0, 3), 400.0 / 14, 1e-12);
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
+START_TEST(bad_options)
+{
+    ml_table *t = example(ctx), *p = NULL;
+    FAILS(ML_E_NAME, part(ctx, t, "columns", "Y", &p, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "did you mean \"y\""));
+    FAILS(ML_E_RANGE, part(ctx, t, "columms", NULL, &p, ERR));
+    ck_assert_ptr_null(p);
+    ml_table_free(t);
+}
+END_TEST
+
+/* Tables without rows or columns have empty parts. */
+START_TEST(empty_tables)
+{
+    mli_builder *b = NULL;
+    ml_table *t = NULL, *p = NULL;
+    OK(mli_builder_new(ctx, 0, &b, ERR));
+    OK(mli_builder_f64(b, "x", NULL, ERR));
+    OK(mli_builder_f64(b, "y", NULL, ERR));
+    OK(mli_builder_finish(b, &t, ERR));
+    OK(part(ctx, t, "correlations", NULL, &p, ERR));
+    ck_assert_int_eq(ml_table_rows(p), 0);
+    ml_table_free(p);
+    OK(part(ctx, t, "columns", "y", &p, ERR));
+    ml_table_free(p);
+    OK(part(ctx, t, "summary", NULL, &p, ERR));
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
+static ml_status whole_life(failing_alloc *f)
+{
+    ml_context *c = NULL;
+    ml_table *t = NULL, *p = NULL, *q = NULL, *r = NULL;
+    ml_host host = failing_host(f);
+    ml_status st = ml_context_new(&host, &c, NULL);
+    if (!st && !(t = example(c))) st = ML_E_MEMORY;
+    if (!st) st = part(c, t, "columns", "c", &p, NULL);
+    if (!st) st = part(c, t, "correlations", NULL, &q, NULL);
+    if (!st) st = part(c, t, "summary", NULL, &r, NULL);
+    ml_context_free(c);
+    ml_table_free(p);
+    ml_table_free(q);
+    ml_table_free(r);
+    ml_table_free(t);
+    return st;
+}
+
+START_TEST(out_of_memory)
+{
+    failing_alloc f;
+    OUT_OF_MEMORY_LOOP(f, whole_life(&f));
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {correlations, predictors,   repeated_rows,
+                                  bad_options,  empty_tables, out_of_memory};
+    ctx = test_context(2);
+    int result =
+        test_run("data/profile_parts", tests, (int)(sizeof tests / sizeof tests[0]));
+    ml_context_free(ctx);
+    return result;
+}
