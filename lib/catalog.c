@@ -12,6 +12,7 @@
     A(mli_automl_algorithm)                                                              \
     A(mli_baseline)                                                                      \
     A(mli_binary_encoder)                                                                \
+    A(mli_boruta)                                                                        \
     A(mli_class_balancer)                                                                \
     A(mli_clipper)                                                                       \
     A(mli_columns_algorithm)                                                             \
@@ -68,6 +69,7 @@
     O(mli_options_study)                                                                 \
     A(mli_ordinal_encoder)                                                               \
     A(mli_outlier_filter)                                                                \
+    A(mli_permutation_selector)                                                          \
     A(mli_pipeline)                                                                      \
     A(mli_polynomial_features)                                                           \
     A(mli_power_transformer)                                                             \

@@ -931,6 +931,35 @@ function ml.baseline(params) end
 ---@return libml.estimator?, libml.error?
 function ml.binary_encoder(params) end
 
+---Keeps every column that tells more of the target than its own values in a random order
+---do, by many forests. Columns that say the same are all kept.
+---@class libml.boruta.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field n_trees? integer Trees of each forest. (default 100)
+---@field max_depth? integer The depth of the trees. 0: no limit. (default 7)
+---@field max_iter? integer Forests at most: fewer when all columns are decided. (default 100)
+---@field alpha? number The level of the tests. (default 0.05)
+---@field percentile? number A column must beat this percentile of the shadows. 100: the best of them. (default 100)
+---@field keep_tentative? boolean Keep the columns that are undecided at the end. (default false)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Keeps every column that tells more of the target than its own values in a random order
+---do, by many forests. Columns that say the same are all kept.
+---@param params? libml.boruta.params
+---@return libml.estimator?, libml.error?
+function ml.boruta(params) end
+
 ---In a pipeline, repeats rows of rare classes or leaves rows of frequent ones out, for
 ---training only. Probabilities of the next step are those of the balanced classes.
 ---@class libml.class_balancer.params
@@ -1637,6 +1666,35 @@ function ml.ordinal_encoder(params) end
 ---@param params? libml.outlier_filter.params
 ---@return libml.estimator?, libml.error?
 function ml.outlier_filter(params) end
+
+---Keeps the columns whose values matter to trees: the loss on rows held out grows when
+---they are shuffled. Of columns that say the same each may seem dispensable.
+---@class libml.permutation_selector.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field estimator? "random_forest" | "extra_trees" | "gbdt" The trees whose loss is looked at. (default random_forest)
+---@field n_trees? integer How many trees. (default 100)
+---@field folds? integer Parts of the rows, each held out once. Rows of a group stay together. (default 3)
+---@field repeats? integer How often a column is shuffled in each part. (default 3)
+---@field threshold? number Columns are kept whose importance is above this by two standard errors. (default 0)
+---@field k? integer Keep at most the k best columns. 0: all above the threshold. (default 0)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict, where a part needs one.
+---@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger.
+---@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
+---@field positive? string Of two classes the one that counts as positive.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Keeps the columns whose values matter to trees: the loss on rows held out grows when
+---they are shuffled. Of columns that say the same each may seem dispensable.
+---@param params? libml.permutation_selector.params
+---@return libml.estimator?, libml.error?
+function ml.permutation_selector(params) end
 
 ---Transformers one after another, and mostly a predicting algorithm at the end: one
 ---estimator, one model file, one predictor. It predicts what its last step does.

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "PermutationSelector", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -218,6 +218,87 @@ class BinaryEncoder(Estimator):
     """
 
     algorithm = "binary_encoder"
+
+
+class Boruta(Estimator):
+    """All columns that tell something.
+
+    Keeps every column that tells more of the target than its own values in a
+    random order do, by many forests. Columns that say the same are all kept.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_trees : int, default 100
+        Trees of each forest. Range: [1, 100000]. Also: n_estimators.
+    max_depth : int, default 7
+        The depth of the trees. 0: no limit. Range: [0, 100]. Also: depth.
+    max_iter : int, default 100
+        Forests at most: fewer when all columns are decided. Range: [1, 10000].
+        Also: rounds.
+    alpha : float, default 0.05
+        The level of the tests. Range: (0, 1).
+    percentile : float, default 100.0
+        A column must beat this percentile of the shadows. 100: the best of them.
+        Range: (0, 100]. Also: perc.
+    keep_tentative : bool, default false
+        Keep the columns that are undecided at the end.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    hits f64 [features]: How often each column beat the shadows.
+    ranking f64 [features]: 1: confirmed, 2: undecided, 3: left out, 0: not looked
+        at.
+    kept f64 [features]: 1 for the columns that are kept.
+    """
+
+    algorithm = "boruta"
 
 
 class ClassBalancer(Estimator):
@@ -2402,6 +2483,90 @@ class OutlierFilter(Estimator):
     """
 
     algorithm = "outlier_filter"
+
+
+class PermutationSelector(Estimator):
+    """Columns that a model cannot do without.
+
+    Keeps the columns whose values matter to trees: the loss on rows held out
+    grows when they are shuffled. Of columns that say the same each may seem
+    dispensable.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    estimator : "random_forest", "extra_trees", "gbdt", default "random_forest"
+        The trees whose loss is looked at.
+    n_trees : int, default 100
+        How many trees. Range: [1, 100000]. Also: n_estimators.
+    folds : int, default 3
+        Parts of the rows, each held out once. Rows of a group stay together.
+        Range: [2, 100]. Also: cv.
+    repeats : int, default 3
+        How often a column is shuffled in each part. Range: [1, 1000]. Also:
+        n_repeats.
+    threshold : float, default 0.0
+        Columns are kept whose importance is above this by two standard errors.
+        Range: [0, 1].
+    k : int, default 0
+        Keep at most the k best columns. 0: all above the threshold. Range: [0,
+        1000000]. Also: n_features_to_select.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict, where a part needs one. Also: label, y,
+        label_column, target_column.
+    features : string list
+        The columns to work on. Not set: all columns without another role. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers. Also:
+        categorical_feature, cat_features, categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where a step takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Also: sample_weight,
+        weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What the target is: numbers or classes. auto: by its type and values.
+    positive : string
+        Of two classes the one that counts as positive. Also: pos_label,
+        positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together. Also: group_column,
+        group_id, query_id, qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    transform (rows, columns): The columns that it makes of those it gets.
+
+    Attributes of the model
+    -----------------------
+    importance f64 [features]: What the loss grows without each column, as a part
+        of that of a constant; NaN: not looked at.
+    error f64 [features]: The standard error of the importance.
+    kept f64 [features]: 1 for the columns that are kept.
+    """
+
+    algorithm = "permutation_selector"
 
 
 class Pipeline(Estimator):

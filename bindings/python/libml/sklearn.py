@@ -11,6 +11,7 @@ __all__ = ["AutoMLClassifier",
            "BaselineClassifier",
            "BaselineRegressor",
            "BinaryEncoder",
+           "Boruta",
            "ClassBalancer",
            "Clipper",
            "Columns",
@@ -42,6 +43,7 @@ __all__ = ["AutoMLClassifier",
            "OneHotEncoder",
            "OrdinalEncoder",
            "OutlierFilter",
+           "PermutationSelector",
            "PipelineClassifier",
            "PipelineRegressor",
            "PipelineTransformer",
@@ -502,6 +504,110 @@ class BinaryEncoder(LibmlTransformer):
         """
         return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
+
+
+class Boruta(LibmlTransformer):
+    """All columns that tell something.
+
+    Keeps every column that tells more of the target than its own values in a
+    random order do, by many forests. Columns that say the same are all kept.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    n_trees : int, default 100
+        Trees of each forest. Range: [1, 100000]. Also: n_estimators.
+    max_depth : int, default 7
+        The depth of the trees. 0: no limit. Range: [0, 100]. Also: depth.
+    max_iter : int, default 100
+        Forests at most: fewer when all columns are decided. Range: [1, 10000].
+        Also: rounds.
+    alpha : float, default 0.05
+        The level of the tests. Range: (0, 1).
+    percentile : float, default 100.0
+        A column must beat this percentile of the shadows. 100: the best of them.
+        Range: (0, 100]. Also: perc.
+    keep_tentative : bool, default false
+        Keep the columns that are undecided at the end.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "boruta"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        n_trees=100,
+        max_depth=7,
+        max_iter=100,
+        alpha=0.05,
+        percentile=100.0,
+        keep_tentative=False,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.n_trees = n_trees
+        self.max_depth = max_depth
+        self.max_iter = max_iter
+        self.alpha = alpha
+        self.percentile = percentile
+        self.keep_tentative = keep_tentative
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+    @property
+    def n_iter_(self):
+        """Number of iterations of the solver."""
+        return self._iterations()
 
 
 class ClassBalancer(LibmlTransformer):
@@ -3977,6 +4083,115 @@ class OutlierFilter(LibmlTransformer):
         """
         return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
+
+
+class PermutationSelector(LibmlTransformer):
+    """Columns that a model cannot do without.
+
+    Keeps the columns whose values matter to trees: the loss on rows held out
+    grows when they are shuffled. Of columns that say the same each may seem
+    dispensable.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    estimator : "random_forest", "extra_trees", "gbdt", default "random_forest"
+        The trees whose loss is looked at.
+    n_trees : int, default 100
+        How many trees. Range: [1, 100000]. Also: n_estimators.
+    folds : int, default 3
+        Parts of the rows, each held out once. Rows of a group stay together.
+        Range: [2, 100]. Also: cv.
+    repeats : int, default 3
+        How often a column is shuffled in each part. Range: [1, 1000]. Also:
+        n_repeats.
+    threshold : float, default 0.0
+        Columns are kept whose importance is above this by two standard errors.
+        Range: [0, 1].
+    k : int, default 0
+        Keep at most the k best columns. 0: all above the threshold. Range: [0,
+        1000000]. Also: n_features_to_select.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "permutation_selector"
+    _task = "transform"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = True
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        estimator='random_forest',
+        n_trees=100,
+        folds=3,
+        repeats=3,
+        threshold=0.0,
+        k=0,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.estimator = estimator
+        self.n_trees = n_trees
+        self.folds = folds
+        self.repeats = repeats
+        self.threshold = threshold
+        self.k = k
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        sample_weight : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, sample_weight, None,
+                                     progress=progress, cancel=cancel)
+
+    @property
+    def feature_importances_(self):
+        """Importance of the features, adding up to 1."""
+        values = self._per_feature("importance")
+        total = values.sum()
+        return values / total if total else values
 
 
 class PipelineClassifier(Steps, Composed, LibmlClassifier):

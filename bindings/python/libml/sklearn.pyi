@@ -100,6 +100,23 @@ class BinaryEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class Boruta(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        n_trees: Optional[int] = ...,
+        max_depth: Optional[int] = ...,
+        max_iter: Optional[int] = ...,
+        alpha: Optional[float] = ...,
+        percentile: Optional[float] = ...,
+        keep_tentative: Optional[bool] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class ClassBalancer(LibmlTransformer):
     def __init__(
         self,
@@ -646,6 +663,23 @@ class OutlierFilter(LibmlTransformer):
         factor: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class PermutationSelector(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        estimator: Optional[Literal["random_forest", "extra_trees", "gbdt"]] = ...,
+        n_trees: Optional[int] = ...,
+        folds: Optional[int] = ...,
+        repeats: Optional[int] = ...,
+        threshold: Optional[float] = ...,
+        k: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 

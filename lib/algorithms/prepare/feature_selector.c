@@ -9,7 +9,7 @@
  * Cost: a pass over the columns; n_features^2 passes for correlation; a sort of each
  * column for mutual information.
  */
-#include "algorithms/prepare/prepare.h"
+#include "algorithms/prepare/select.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -255,27 +255,6 @@ static ml_status score_correlation(mli_fit *job, const uint8_t *picked, double l
 
 /* ---- choosing ---- */
 
-static int better(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x < y) - (x > y);
-}
-
-/* The score from which on the k best are kept. */
-static ml_status best_from(ml_context *ctx, const double *score, int64_t n, int64_t k,
-                           double *out, ml_error *err)
-{
-    int64_t m = 0;
-    double *sorted = mli_alloc_vec(ctx, n, sizeof *sorted);
-    if (!sorted) return mli_nomem(err);
-    for (int64_t j = 0; j < n; j++)
-        if (!isnan(score[j])) sorted[m++] = score[j];
-    qsort(sorted, (size_t)m, sizeof *sorted, better);
-    if (m > 0 && k > 0 && k < m && sorted[k - 1] > *out) *out = sorted[k - 1];
-    mli_free(ctx, sorted);
-    return ML_OK;
-}
-
 static ml_status choose(mli_fit *job, int method, const double *score, double *kept,
                         ml_error *err)
 {
@@ -284,7 +263,8 @@ static ml_status choose(mli_fit *job, int method, const double *score, double *k
     ml_status status = ML_OK;
     int any = 0;
     if (method != CORRELATION)
-        status = best_from(job->ctx, score, n, mli_get_i64(job->params, "k"), &from, err);
+        status = mli_select_best(job->ctx, score, n, mli_get_i64(job->params, "k"), &from,
+                                 err);
     for (int64_t j = 0; j < n && !status; j++) {
         int keep = method == CORRELATION                 ? !(score[j] > limit)
                    : method == VARIANCE && from == limit ? !(score[j] <= limit)
@@ -323,26 +303,6 @@ static ml_status fit(mli_fit *job, ml_error *err)
     return status;
 }
 
-/* ---- the plan ---- */
-
-static ml_status load(mli_prepared *t, ml_error *err)
-{
-    ml_status status = mli_prepare_want(t, "kept", &t->f64[0], err);
-    for (int64_t j = 0; j < t->in->n_features && !status; j++)
-        t->picked[j] = (uint8_t) !(t->f64[0][j] > 0); /* those it maps, to nothing */
-    return status;
-}
-
-static int64_t width(const mli_prepared *t, int64_t j)
-{
-    (void)t, (void)j;
-    return 0;
-}
-
-static const mli_transformer kind = {
-    .takes = MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES, .load = load, .width = width};
-MLI_PREPARE_FUNCTIONS(kind)
-
 static const mli_param params[] = {
     MLI_PARAM_COLUMNS,
     {"method", NULL, ML_PARAM_STR, 0, "variance",
@@ -377,6 +337,6 @@ const mli_algorithm mli_feature_selector = {
              .caps = MLI_CAN_PREPARE, .params = params, .roles = mli_roles_prepare,
              .attributes = attributes},
     .fit = fit,
-    .plan = plan,
-    .outputs = outputs,
+    .plan = mli_select_plan,
+    .outputs = mli_select_outputs,
 };

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Choosing columns by trees: what tells something stays, noise goes.
+ */
+#include "testing.h"
+#include <math.h>
+
+#define ROWS 500
+
+static uint64_t state;
+static double uniform(void)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) * 0x1p-53;
+}
+
+/* a: a line; b: its distance from 0 alone tells; copy: a with some noise; four columns of
+ * noise. The target: a number, or one of two classes. */
+static const char *const names[] = {"a", "b", "copy", "n1", "n2", "n3", "n4", "y"};
+static ml_table *make(ml_context *ctx, int classes)
+{
+    static double v[8][ROWS];
+    int64_t n = ROWS;
+    ml_table *t = NULL;
+    state = 7;
+    for (int i = 0; i < ROWS; i++) {
+        for (int j = 0; j < 7; j++) v[j][i] = 2 * uniform() - 1;
+        v[2][i] = v[0][i] + 0.05 * v[2][i];
+        v[7][i] = v[0][i] + 2 * fabs(v[1][i]) + 0.2 * uniform();
+        if (classes) v[7][i] = v[7][i] > 1;
+    }
+    for (int j = 0; j < 8; j++) {
+        ml_tensor *column = NULL;
+        ml_table *with = NULL;
+        OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, v[j], &column, ERR));
+        OK(ml_table_with_tensor(t, names[j], column, &with, ERR));
+        ml_tensor_free(column);
+        ml_table_free(t);
+        t = with;
+    }
+    return t;
+}
+
+static ml_tensor *fitted(ml_context *ctx, const char *algorithm, int classes,
+                         const char *attribute, const char *const *pairs,
+                         int64_t *columns)
+{
+    ml_table *t = make(ctx, classes);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL, *made = NULL;
+    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    if (classes) OK(ml_estimator_set_str(e, "task", "classification", ERR));
+    for (; *pairs; pairs += 2) OK(ml_estimator_set_str(e, pairs[0], pairs[1], ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &made, ERR));
+    *columns = ml_tensor_shape(made)[1];
+    OK(ml_model_get_tensor(m, attribute, &out, ERR));
+    ml_tensor_free(made);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    return out;
+}
+
+START_TEST(boruta_finds_all_that_matter)
+{
+    ml_context *ctx = test_context(2);
+    const char *params[] = {"n_trees", "30", NULL};
+    for (int classes = 0; classes < 2; classes++) {
+        int64_t columns = 0;
+        ml_tensor *r = fitted(ctx, "boruta", classes, "ranking", params, &columns);
+        for (int j = 0; j < 7; j++) { /* a column of noise may stay undecided */
+            double ranking = ml_tensor_get_f64(r, j, 0);
+            ck_assert_msg(j < 3 ? ranking == 1 : ranking > 1, "%s: %g", names[j],
+                          ranking);
+        }
+        ck_assert_int_eq(columns, 3);
+        ml_tensor_free(r);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(permutation_finds_what_cannot_be_missed)
+{
+    ml_context *ctx = test_context(2);
+    const char *const estimators[] = {"random_forest", "gbdt"};
+    for (int c = 0; c < 4; c++) {
+        const char *params[] = {
+            "n_trees",         "40", "features", "a,b,n1,n2,n3,n4", "estimator",
+            estimators[c / 2], NULL};
+        int64_t columns = 0;
+        ml_tensor *r =
+            fitted(ctx, "permutation_selector", c % 2, "importance", params, &columns);
+        /* Of the variance of y a has 1/3, b has 1/3 (times four for the factor 2, less
+         * the square of the mean); a shuffled column counts twice. */
+        ck_assert(ml_tensor_get_f64(r, 0, 0) > 0.2);
+        ck_assert(ml_tensor_get_f64(r, 1, 0) > 0.2);
+        for (int j = 2; j < 6; j++)
+            ck_assert_msg(ml_tensor_get_f64(r, j, 0) < 0.05, "%d: %g", j,
+                          ml_tensor_get_f64(r, j, 0));
+        ck_assert_int_ge(columns, 2);
+        ck_assert_int_le(columns, 4);
+        ml_tensor_free(r);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(at_most_k_columns)
+{
+    ml_context *ctx = test_context(2);
+    const char *params[] = {"n_trees", "20", "k", "1", NULL};
+    int64_t columns = 0;
+    ml_tensor *r = fitted(ctx, "permutation_selector", 0, "kept", params, &columns);
+    ck_assert_int_eq(columns, 1);
+    ck_assert(ml_tensor_get_f64(r, 1, 0) == 1);
+    ml_tensor_free(r);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/prepare_select", boruta_finds_all_that_matter,
+          permutation_finds_what_cannot_be_missed, at_most_k_columns)
