@@ -352,7 +352,7 @@ static void find_warnings(const profile *p, int64_t column, mli_str *s)
     }
     if (p->power && c->rows >= LEAK_ROWS &&
         p->power[column] > (p->classes ? LEAK_CLASS : LEAK_NUMBER))
-        warn(s, "alone predicts the target: does it leak?");
+        warn(s, "may leak the target");
 }
 
 /* What the column is good for. */

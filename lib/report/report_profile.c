@@ -106,14 +106,32 @@ static ml_status add_correlations(ml_report *report, const ml_table *table, ml_e
     return ML_OK;
 }
 
+/* What a reader wants first comes first; columns without any value are left out. */
+static ml_status choose_columns(const ml_table *profile, ml_table **out, ml_error *err)
+{
+    static const char *const wanted[] = {
+        "column",   "type",   "role", "warnings", "predictive_power", "missing_percent",
+        "distinct", "mean",   "sd",   "min",      "median",           "max",
+        "earliest", "latest", "top",  "top_count"};
+    const char *chosen[sizeof wanted / sizeof *wanted];
+    int64_t n = 0;
+    for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
+        int64_t at = ml_table_find(profile, wanted[k]);
+        if (at < 0) continue;
+        const mli_column *c = &profile->columns[at];
+        if (mli_column_missing(c, 0, c->rows) < c->rows) chosen[n++] = wanted[k];
+    }
+    return ml_table_select(profile, chosen, n, out, err);
+}
+
 static ml_status add_columns(ml_report *report, const ml_table *table,
                              const ml_params *options, ml_error *err)
 {
-    ml_table *profile = NULL;
+    ml_table *all = NULL, *profile = NULL;
     int64_t duplicates = 0;
-    ml_status st = ml_table_profile(table, options, &profile, err);
-    if (st < 0) return st;
-    st = mli_profile_duplicates(table, &duplicates, err);
+    ml_status st = ml_table_profile(table, options, &all, err);
+    if (st == ML_OK) st = choose_columns(all, &profile, err);
+    if (st == ML_OK) st = mli_profile_duplicates(table, &duplicates, err);
     if (st == ML_OK) {
         mli_html_note(&report->body,
                       "%lld rows, %lld columns; %lld rows are equal to an "
@@ -123,6 +141,7 @@ static ml_status add_columns(ml_report *report, const ml_table *table,
         mli_html_table(&report->body, profile, 500);
     }
     ml_table_free(profile);
+    ml_table_free(all);
     return st;
 }
 
