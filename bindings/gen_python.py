@@ -524,6 +524,8 @@ def sk_class(s, task):
            f"    _algorithm = {json.dumps(s['name'])}", f"    _task = {json.dumps(task)}", f"    _both = {both}",
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
+    if any(r["name"] == "targets" for r in s["roles"]):
+        out.append("    _several = True")
     if parts:
         out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(parts['name'])}}}",
                 f"    _parts = {json.dumps(parts['name'])}",

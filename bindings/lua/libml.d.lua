@@ -1093,6 +1093,7 @@ function ml.date_parts(params) end
 ---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field targets? string[] Several columns of numbers to predict at once, instead of `target`. Of columns of 0 and 1 the predicted number is the probability of 1. Rows that lack one of them are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
@@ -1194,6 +1195,7 @@ function ml.ensemble(params) end
 ---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field targets? string[] Several columns of numbers to predict at once, instead of `target`. Of columns of 0 and 1 the predicted number is the probability of 1. Rows that lack one of them are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
@@ -1803,6 +1805,7 @@ function ml.quantile_transformer(params) end
 ---@field quantiles? number[] Quantiles of a numeric target that the kind quantiles predicts: the leaves then keep the targets of their rows.
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field targets? string[] Several columns of numbers to predict at once, instead of `target`. Of columns of 0 and 1 the predicted number is the probability of 1. Rows that lack one of them are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.

@@ -19,6 +19,8 @@
 typedef struct mli_truth {
     int64_t n;
     const double *y;      /* values; NULL for classes */
+    const double *ys;     /* [n * n_targets] of several targets, or NULL */
+    int64_t n_targets;
     const int32_t *label; /* class indices; NULL for values */
     const double *weight; /* NULL for all 1 */
     int64_t n_classes;

@@ -80,6 +80,12 @@ static void write_roles(mli_str *s, const mli_inputs *in)
 {
     write_string(s, "target", in->target, 0);
     if (in->target) write_string(s, "target_type", mli_type_name(in->target_type), 0);
+    for (int64_t k = 0; k < in->n_targets; k++) {
+        if (k == 0) mli_json_key(s, "targets", 0);
+        mli_str_add(s, k ? ", " : "[");
+        mli_json_str(s, in->targets[k]);
+        if (k + 1 == in->n_targets) mli_str_char(s, ']');
+    }
     if (in->weight) write_string(s, "weight", in->weight, 0);
     if (in->group) write_string(s, "group", in->group, 0);
     if (in->time) write_string(s, "time", in->time, 0);

@@ -13,6 +13,7 @@
 #include <ml/params.h>
 #include <ml/schema.h>
 
+/* Must be given, or a list under the plural of its name where the descriptor has one. */
 #define MLI_FLAG_REQUIRED 1
 #define MLI_FLAG_EXPERT 2     /* left out of short help */
 #define MLI_FLAG_ROLE 4       /* names columns */

@@ -436,12 +436,24 @@ static const mli_value *given_for(const matching *m, const mli_param *q)
     return NULL;
 }
 
+/* Is a list given under the plural of its name, such as targets for target? */
+static int has_plural(const mli_descriptor *d, const mli_param *q, const matching *m)
+{
+    char name[64];
+    if (snprintf(name, sizeof name, "%ss", q->name) >= (int)sizeof name) return 0;
+    const mli_param *list = mli_param_find(d, name);
+    const mli_value *v =
+        list && list->type == ML_PARAM_STRS ? given_for(m, list) : NULL;
+    return v && v->count > 0;
+}
+
 static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
                              const matching *m, ml_params *p, ml_error *err)
 {
     const mli_value *v = given_for(m, q);
     if (v) return locate(v, put(p, q, v, v->given, err), err);
     if (!(q->flags & MLI_FLAG_REQUIRED)) return mli_params_default(p, q, err);
+    if (has_plural(d, q, m)) return ML_OK;
     mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
     place(q, ML_E_ARGUMENT, err);
     return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name, wanted(q));

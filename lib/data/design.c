@@ -34,6 +34,7 @@ void mli_design_free(mli_design *d)
     for (int64_t j = 0; j < d->n_features; j++) mli_buffer_free(d->columns[j].memory);
     mli_free(ctx, d->columns);
     mli_free(ctx, d->y);
+    mli_free(ctx, d->ys);
     mli_free(ctx, d->label);
     mli_free(ctx, d->weight);
     mli_free(ctx, d->offset);
@@ -255,6 +256,12 @@ static ml_status take_roles(const mli_design *from, mli_design *to, const int64_
     TAKE(event);
     TAKE(upper);
     TAKE(group_id);
+    int64_t width = from->ys ? from->inputs->n_targets : 0;
+    if (width) to->ys = mli_alloc_vec(to->ctx, to->rows * width, sizeof *to->ys);
+    if (width && !to->ys) return mli_nomem(err);
+    for (int64_t i = 0; width && i < to->rows; i++)
+        memcpy(to->ys + i * width, from->ys + rows[i] * width,
+               (size_t)width * sizeof *to->ys);
     if (from->ignored) {
         to->ignored = mli_strdup(to->ctx, from->ignored);
         if (!to->ignored) return mli_nomem(err);

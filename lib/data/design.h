@@ -25,6 +25,8 @@
  *   unless `features` or `categorical` lists them.
  * - A column that has a role (target, weight, group, time) is a feature only when
  *   `features` lists it; the target never is.
+ * - Several targets at once (`targets`) are numbers; the first is the target wherever one
+ *   is asked for. A row that lacks one of them is dropped.
  * - A row whose target is missing is dropped from training (and logged); a row with
  * weight 0 stays but counts nothing; a negative or missing weight is an error.
  * - Class labels are the sorted distinct values of the target: numerically for numbers,
@@ -79,6 +81,8 @@ typedef struct mli_inputs {
     int32_t task;         /* one MLI_TASK_ bit */
     int32_t unseen_error; /* policy for unseen categories */
     char *target;         /* NULL when there is none */
+    int64_t n_targets;    /* 0, or with several targets their number */
+    char **targets;       /* [n_targets] the first is `target` */
     int32_t target_type;
     mli_dictionary classes;      /* labels as text, in class order; n = 0: no classes */
     char *weight, *group, *time; /* names of role columns, NULL when there is none */
@@ -96,6 +100,9 @@ void mli_inputs_free(mli_inputs *in);
  * checks, later ones are free. mli_design_apply and mli_plan_new call it; whoever uses
  * levels otherwise must. (Classes are checked when a model is loaded.) ML_E_FORMAT. */
 ml_status mli_inputs_check(mli_inputs *in, ml_error *err);
+/* The names of several targets: copies. */
+ml_status mli_inputs_set_targets(mli_inputs *in, char *const *names, int64_t n,
+                                 ml_error *err);
 /* Task, classes and the names of role columns, for new inputs. */
 ml_status mli_inputs_take_roles(mli_inputs *to, const mli_inputs *from, ml_error *err);
 /* Those features that are chosen[j], with the roles. */
@@ -136,6 +143,7 @@ typedef struct mli_design {
     int64_t rows, n_features;
     mli_design_column *columns;
     double *y;      /* [rows] regression target, or NULL */
+    double *ys;     /* [rows * n_targets] of several targets, row by row, or NULL */
     int32_t *label; /* [rows] class index, or NULL */
     double *weight; /* [rows] or NULL for all 1 */
     double *offset; /* [rows] added to the scores, or NULL */
@@ -184,6 +192,7 @@ const void *mli_design_in_place(const mli_design *d, int32_t dtype, int64_t *str
 /* The common role parameters: target, weight, features, ignore, categorical, positive,
  * unseen, task, group, time. For descriptors' `roles`. */
 extern const mli_param mli_roles_supervised[];     /* of several tasks; target required */
+extern const mli_param mli_roles_several[];        /* and several targets at once */
 extern const mli_param mli_roles_boosting[];       /* and rankings, survival, offsets */
 extern const mli_param mli_roles_regression[];     /* without task and positive */
 extern const mli_param mli_roles_classification[]; /* without task */

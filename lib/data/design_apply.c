@@ -211,6 +211,18 @@ static ml_status role_column(const mli_design *d, const char *name, const char *
     return ML_OK;
 }
 
+static ml_status apply_targets(mli_design *d, ml_error *err)
+{
+    const mli_inputs *in = d->inputs;
+    int64_t *at = mli_calloc(d->ctx, (size_t)in->n_targets, sizeof *at);
+    ml_status status = at ? ML_OK : mli_nomem(err);
+    for (int64_t k = 0; k < in->n_targets && !status; k++)
+        status = mli_design_find(d->table, in->targets[k], "targets", &at[k], err);
+    if (!status) status = mli_targets_read(d, at, in->n_targets, err);
+    mli_free(d->ctx, at);
+    return status;
+}
+
 static ml_status read_roles(mli_design *d, ml_error *err)
 {
     const mli_inputs *in = d->inputs;
@@ -222,7 +234,10 @@ static ml_status read_roles(mli_design *d, ml_error *err)
     if (!status) status = role_column(d, in->offset, "offset", 0, &offset, err);
     if (!status) status = role_column(d, in->event, "event", 1, &event, err);
     if (!status) status = role_column(d, in->upper, "upper", 1, &upper, err);
-    if (!status && target) status = mli_target_apply(d, target, err);
+    if (!status && in->n_targets)
+        status = apply_targets(d, err);
+    else if (!status && target)
+        status = mli_target_apply(d, target, err);
     if (!status && weight) status = mli_weight_read(d, weight, err);
     if (!status && group) status = mli_group_read(d, group, err);
     if (!status && offset)
@@ -237,13 +252,16 @@ static ml_status read_roles(mli_design *d, ml_error *err)
 static ml_status rows_with_target(mli_inputs *in, const ml_table *table, ml_table **out,
                                   ml_error *err)
 {
-    int64_t *rows = NULL, count = 0,
-            at = in->target ? ml_table_find(table, in->target) : -1;
-    ml_status status = ML_OK;
-    if (at >= 0) {
-        status = mli_present_rows(in->ctx, &table->columns[at], &rows, &count, err);
-        if (status) return status;
+    int64_t *rows = NULL, count = 0, n = 0, one = -1, *at = &one;
+    if (in->n_targets) at = mli_calloc(in->ctx, (size_t)in->n_targets, sizeof *at);
+    if (!at) return mli_nomem(err);
+    for (int64_t k = 0; in->target && k < (in->n_targets ? in->n_targets : 1); k++) {
+        at[n] = ml_table_find(table, k ? in->targets[k] : in->target);
+        n += at[n] >= 0;
     }
+    ml_status status = mli_present_rows(in->ctx, table, at, n, &rows, &count, err);
+    if (at != &one) mli_free(in->ctx, at);
+    if (status) return status;
     if (!rows) {
         *out = ml_table_ref((ml_table *)table);
         return ML_OK;

@@ -105,12 +105,50 @@ static ml_status mark_others(mli_columns *c, const ml_table *t, const mli_descri
     return ML_OK;
 }
 
+/* `targets`: one is the target, several are a list whose first is the target. */
+static ml_status find_targets(mli_columns *c, const ml_table *t, const ml_params *params,
+                              ml_error *err)
+{
+    const mli_value *v = mli_params_find(params, "targets");
+    int64_t n = v ? v->count : 0;
+    if (n == 0) return ML_OK;
+    if (c->target >= 0) {
+        mli_fail(err, ML_E_ARGUMENT, "both a target and several targets are given");
+        mli_error_at(err, ML_E_ARGUMENT, "params.targets");
+        return mli_error_hint(err, ML_E_ARGUMENT, "set one of the two");
+    }
+    c->targets = mli_calloc(c->ctx, (size_t)n, sizeof *c->targets);
+    if (!c->targets) return mli_nomem(err);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t at = 0;
+        ml_status status = mli_design_find(t, v->strs[k], "targets", &at, err);
+        if (status) return status;
+        for (int64_t i = 0; i < k; i++) {
+            if (c->targets[i] != at) continue;
+            mli_fail(err, ML_E_ARGUMENT, "the column \"%s\" is listed twice", v->strs[k]);
+            return mli_error_at(err, ML_E_ARGUMENT, "params.targets");
+        }
+        c->flags[at] |= MLI_COLUMN_ROLE;
+        c->targets[k] = at;
+    }
+    c->target = c->targets[0];
+    c->n_targets = n > 1 ? n : 0;
+    return ML_OK;
+}
+
+static int is_target(const mli_columns *c, int64_t at)
+{
+    int is = at == c->target;
+    for (int64_t k = 0; k < c->n_targets; k++) is |= at == c->targets[k];
+    return is;
+}
+
 static ml_status list_given(mli_columns *c, const ml_table *t, const mli_value *given,
                             ml_error *err)
 {
     for (int64_t i = 0; i < given->count; i++) {
         int64_t at = ml_table_find(t, given->strs[i]);
-        if (at == c->target) {
+        if (is_target(c, at)) {
             mli_fail(err, ML_E_ARGUMENT, "the target \"%s\" is among the features",
                      given->strs[i]);
             return mli_error_at(err, ML_E_ARGUMENT, "params.features");
@@ -183,6 +221,7 @@ ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
     c.features = mli_calloc(ctx, (size_t)table->n_columns, sizeof *c.features);
     if (!c.flags || !c.features) status = mli_nomem(err);
     if (!status) status = find_one(&c, table, params, "target", &c.target, err);
+    if (!status) status = find_targets(&c, table, params, err);
     if (!status) status = need_target(&c, d, table, err);
     if (!status) status = find_one(&c, table, params, "weight", &c.weight, err);
     if (!status) status = find_one(&c, table, params, "group", &c.group, err);
@@ -217,4 +256,5 @@ void mli_columns_free(mli_columns *c)
 {
     mli_free(c->ctx, c->flags);
     mli_free(c->ctx, c->features);
+    mli_free(c->ctx, c->targets);
 }

@@ -23,6 +23,7 @@ static ml_status copy_roles(const mli_design *from, mli_design *to, ml_error *er
 {
     to->n_groups = from->n_groups;
     SHARE(y, from->rows);
+    SHARE(ys, from->rows * from->inputs->n_targets);
     SHARE(label, from->rows);
     SHARE(weight, from->rows);
     SHARE(offset, from->rows);
@@ -142,6 +143,10 @@ ml_status mli_inputs_take_roles(mli_inputs *to, const mli_inputs *from, ml_error
     to->weight = copy_text(to->ctx, from->weight, &status, err);
     to->group = copy_text(to->ctx, from->group, &status, err);
     to->time = copy_text(to->ctx, from->time, &status, err);
+    to->offset = copy_text(to->ctx, from->offset, &status, err);
+    to->event = copy_text(to->ctx, from->event, &status, err);
+    to->upper = copy_text(to->ctx, from->upper, &status, err);
+    if (!status) status = mli_inputs_set_targets(to, from->targets, from->n_targets, err);
     mli_dictionary_share(&from->classes, &to->classes);
     return status;
 }

@@ -100,6 +100,8 @@ void mli_inputs_free(mli_inputs *in)
     mli_dictionary_free(&in->classes);
     mli_free(ctx, in->features);
     mli_free(ctx, in->target);
+    for (int64_t k = 0; k < in->n_targets; k++) mli_free(ctx, in->targets[k]);
+    mli_free(ctx, in->targets);
     mli_free(ctx, in->weight);
     mli_free(ctx, in->group);
     mli_free(ctx, in->time);
@@ -108,6 +110,20 @@ void mli_inputs_free(mli_inputs *in)
     mli_free(ctx, in->upper);
     mli_free(ctx, in);
     ml_context_free(ctx);
+}
+
+ml_status mli_inputs_set_targets(mli_inputs *in, char *const *names, int64_t n,
+                                 ml_error *err)
+{
+    if (n == 0) return ML_OK;
+    in->targets = mli_calloc(in->ctx, (size_t)n, sizeof *in->targets);
+    if (!in->targets) return mli_nomem(err);
+    for (; in->n_targets < n; in->n_targets++) {
+        char *copy = mli_strdup(in->ctx, names[in->n_targets]);
+        if (!copy) return mli_nomem(err);
+        in->targets[in->n_targets] = copy;
+    }
+    return ML_OK;
 }
 
 const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size)

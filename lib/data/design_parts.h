@@ -55,6 +55,8 @@ ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
 typedef struct mli_columns {
     ml_context *ctx;
     int64_t target, weight, group, time, offset, event, upper;
+    int64_t n_targets; /* 0, or with several targets their number */
+    int64_t *targets;  /* [n_targets] */
     int64_t n;         /* candidates for features */
     int64_t *features; /* [n] */
     uint8_t *flags;    /* [columns of the table] MLI_COLUMN_ */
@@ -70,13 +72,19 @@ void mli_columns_free(mli_columns *c);
 
 /* ---- target, weight, group: design_target.c ---- */
 
-/* Rows whose value is not missing: *rows is NULL when that is all of them. */
-ml_status mli_present_rows(ml_context *ctx, const mli_column *c, int64_t **rows,
-                           int64_t *count, ml_error *err);
+/* Rows with a value in all n columns: *rows is NULL when that is all of them. */
+ml_status mli_present_rows(ml_context *ctx, const ml_table *table, const int64_t *columns,
+                           int64_t n, int64_t **rows, int64_t *count, ml_error *err);
 /* Chooses the task and, for classification, makes the classes and d->label; for the
  * others reads d->y. */
 ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
                            const ml_params *params, const mli_column *c, ml_error *err);
+/* Several targets: the task, d->ys and d->y, from columns of d->table. */
+ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
+                            const ml_params *params, const int64_t *columns, int64_t n,
+                            ml_error *err);
+ml_status mli_targets_read(mli_design *d, const int64_t *columns, int64_t n,
+                           ml_error *err);
 ml_status mli_target_apply(mli_design *d, const mli_column *c, ml_error *err);
 ml_status mli_weight_read(mli_design *d, const mli_column *c, ml_error *err);
 /* Numbers of a role in fresh memory; open: missing and infinite ones are allowed. */

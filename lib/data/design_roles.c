@@ -12,6 +12,14 @@
             MLI_FLAG_ROLE | MLI_FLAG_REQUIRED, NULL, NULL, NULL, NULL,                   \
             "The column to predict. Rows in which it is missing are not used.", "0.1"    \
     }
+#define TARGETS                                                                          \
+    {                                                                                    \
+        "targets", "labels,target_columns", ML_PARAM_STRS, COLUMN, "", NULL, NULL, NULL, \
+            "Several columns of numbers to predict at once, instead of {param:target}. " \
+            "Of columns of 0 and 1 the predicted number is the probability of 1. Rows "  \
+            "that lack one of them are not used.",                                       \
+            "0.1"                                                                        \
+    }
 #define WEIGHT                                                                           \
     {                                                                                    \
         "weight", "sample_weight,weight_column", ML_PARAM_STR, COLUMN, "", NULL, NULL,   \
@@ -126,6 +134,10 @@
 const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE, CATEGORICAL,
                                           TEXT,   WEIGHT,   TASK,   POSITIVE,
                                           UNSEEN, GROUP,    TIME,   END};
+
+const mli_param mli_roles_several[] = {TARGET, TARGETS, FEATURES, IGNORE,   CATEGORICAL,
+                                       TEXT,   WEIGHT,  TASK,     POSITIVE, UNSEEN,
+                                       GROUP,  TIME,    END};
 
 const mli_param mli_roles_boosting[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL, TEXT,
                                         WEIGHT, ANY_TASK, POSITIVE, UNSEEN,      GROUP,

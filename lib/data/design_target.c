@@ -28,24 +28,37 @@ static int has_value(const mli_column *c, int64_t row)
     return !is_text(c) || mli_column_text(c, row, &size) != NULL;
 }
 
-ml_status mli_present_rows(ml_context *ctx, const mli_column *c, int64_t **rows,
-                           int64_t *count, ml_error *err)
+static int has_values(const ml_table *t, const int64_t *columns, int64_t n, int64_t row)
 {
-    int64_t n = 0;
+    for (int64_t k = 0; k < n; k++)
+        if (!has_value(&t->columns[columns[k]], row)) return 0;
+    return 1;
+}
+
+static int may_lack(const mli_column *c)
+{
+    return c->null_count || c->type == ML_DTYPE_F64 || c->type == ML_DTYPE_F32;
+}
+
+ml_status mli_present_rows(ml_context *ctx, const ml_table *t, const int64_t *columns,
+                           int64_t n, int64_t **rows, int64_t *count, ml_error *err)
+{
+    int64_t kept = 0;
+    int some = 0;
     *rows = NULL;
-    *count = c->rows;
-    int floats = c->type == ML_DTYPE_F64 || c->type == ML_DTYPE_F32;
-    if (c->null_count == 0 && !floats) return ML_OK;
-    for (int64_t i = 0; i < c->rows; i++) n += has_value(c, i);
-    if (n == c->rows) return ML_OK;
-    int64_t *list = mli_alloc(ctx, (size_t)n * sizeof *list);
+    *count = t->rows;
+    for (int64_t k = 0; k < n; k++) some |= may_lack(&t->columns[columns[k]]);
+    if (!some) return ML_OK;
+    for (int64_t i = 0; i < t->rows; i++) kept += has_values(t, columns, n, i);
+    if (kept == t->rows) return ML_OK;
+    int64_t *list = mli_alloc(ctx, (size_t)kept * sizeof *list);
     if (!list) return mli_nomem(err);
-    n = 0;
-    for (int64_t i = 0; i < c->rows; i++) {
-        if (has_value(c, i)) list[n++] = i;
+    kept = 0;
+    for (int64_t i = 0; i < t->rows; i++) {
+        if (has_values(t, columns, n, i)) list[kept++] = i;
     }
     *rows = list;
-    *count = n;
+    *count = kept;
     return ML_OK;
 }
 
@@ -282,6 +295,45 @@ static ml_status train_classes(mli_design *d, const mli_descriptor *desc,
     }
     mli_coding_free(&coding);
     return status;
+}
+
+ml_status mli_targets_read(mli_design *d, const int64_t *columns, int64_t n,
+                           ml_error *err)
+{
+    ml_status status = ML_OK;
+    d->ys = mli_alloc_vec(d->ctx, d->rows * n, sizeof *d->ys);
+    if (!d->ys) return mli_nomem(err);
+    for (int64_t k = n - 1; k >= 0 && !status; k--) {
+        mli_free(d->ctx, d->y);
+        d->y = NULL;
+        status = read_y(d, &d->table->columns[columns[k]], err);
+        for (int64_t i = 0; i < d->rows && !status; i++) d->ys[i * n + k] = d->y[i];
+    }
+    return status;
+}
+
+ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
+                            const ml_params *params, const int64_t *columns, int64_t n,
+                            ml_error *err)
+{
+    mli_inputs *in = d->inputs;
+    const mli_value *task = mli_params_find(params, "task");
+    const mli_value *positive = mli_params_find(params, "positive");
+    const mli_value *names = mli_params_find(params, "targets");
+    int classes = task && task->text && mli_same_word(task->text, "classification");
+    if (classes || (positive && positive->text && positive->text[0])) {
+        mli_fail(err, ML_E_UNSUPPORTED,
+                 "%s takes several targets as numbers, not classes", desc->name);
+        mli_error_at(err, ML_E_UNSUPPORTED, "params.%s", classes ? "task" : "positive");
+        return mli_error_hint(err, ML_E_UNSUPPORTED,
+                              "give the labels as 0 and 1: the predicted numbers are "
+                              "then probabilities");
+    }
+    in->task = MLI_TASK_REGRESSION;
+    in->target_type = d->table->columns[columns[0]].type;
+    if (in->target_type == ML_TYPE_TEXT) in->target_type = ML_TYPE_CATEGORY;
+    ml_status status = mli_inputs_set_targets(in, names->strs, n, err);
+    return status ? status : mli_targets_read(d, columns, n, err);
 }
 
 ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,

@@ -18,9 +18,13 @@
 static ml_status drop_rows(mli_columns *c, const ml_table *table, const int64_t *rows,
                            int64_t count, ml_table **out, ml_error *err)
 {
-    int64_t *roles[] = {&c->target, &c->weight, &c->group, &c->time}, n = 0;
-    const char **names = mli_alloc(c->ctx, ((size_t)c->n + 4) * sizeof *names);
-    uint8_t *flags = mli_calloc(c->ctx, (size_t)c->n + 4, 1);
+    int64_t *roles[] = {&c->target, &c->weight, &c->group, &c->time,
+                        &c->offset, &c->event,  &c->upper};
+    enum { ROLES = sizeof roles / sizeof *roles };
+    size_t most = (size_t)(c->n + c->n_targets) + ROLES;
+    int64_t n = 0;
+    const char **names = mli_alloc(c->ctx, most * sizeof *names);
+    uint8_t *flags = mli_calloc(c->ctx, most, 1);
     ml_table *selected = NULL;
     ml_status status = names && flags ? ML_OK : mli_nomem(err);
     for (int64_t j = 0; j < c->n && !status; j++) {
@@ -28,11 +32,16 @@ static ml_status drop_rows(mli_columns *c, const ml_table *table, const int64_t 
         flags[n] = c->flags[c->features[j]];
         c->features[j] = n++;
     }
-    for (int i = 0; i < 4 && !status; i++) {
+    for (int i = c->n_targets > 0; i < ROLES && !status; i++) {
         if (*roles[i] < 0) continue;
         names[n] = table->columns[*roles[i]].name;
         *roles[i] = n++;
     }
+    for (int64_t k = 0; k < c->n_targets && !status; k++) {
+        names[n] = table->columns[c->targets[k]].name;
+        c->targets[k] = n++;
+    }
+    if (c->n_targets) c->target = c->targets[0];
     if (!status) status = ml_table_select(table, names, n, &selected, err);
     if (!status) status = ml_table_take(selected, rows, count, out, err);
     ml_table_free(selected);
@@ -48,8 +57,9 @@ static ml_status usable_rows(mli_columns *c, const ml_table *table, ml_table **o
 {
     int64_t *rows = NULL, count = table->rows;
     const mli_column *target = c->target < 0 ? NULL : &table->columns[c->target];
-    ml_status status =
-        target ? mli_present_rows(c->ctx, target, &rows, &count, err) : ML_OK;
+    int64_t n = c->n_targets ? c->n_targets : target != NULL;
+    ml_status status = mli_present_rows(
+        c->ctx, table, c->n_targets ? c->targets : &c->target, n, &rows, &count, err);
     if (status) return status;
     if (!rows) {
         *out = ml_table_ref((ml_table *)table);
@@ -344,7 +354,9 @@ static ml_status read_roles(mli_design *d, const mli_columns *c,
         mli_fail(err, ML_E_UNSUPPORTED, "%s does not take weights", desc->name);
         status = mli_error_at(err, ML_E_UNSUPPORTED, "params.weight");
     }
-    if (!status && c->target >= 0) {
+    if (!status && c->n_targets > 0) {
+        status = mli_targets_train(d, desc, params, c->targets, c->n_targets, err);
+    } else if (!status && c->target >= 0) {
         status = mli_target_train(d, desc, params, &columns[c->target], err);
     }
     if (!status && c->weight >= 0) status = mli_weight_read(d, &columns[c->weight], err);

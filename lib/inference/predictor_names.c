@@ -18,8 +18,8 @@ static void add_term(const mli_inputs *in, int64_t j, mli_str *s)
     mli_str_add(s, j == in->n_features ? "bias" : in->features[j].name);
 }
 
-/* Contributions: one per feature and the bias, for each class when there are many.
- * Interactions: one per pair of these. */
+/* Contributions: one per feature and the bias, for each class or target when there are
+ * many. Interactions: one per pair of these. */
 static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
 {
     const mli_inputs *in = p->inputs;
@@ -28,9 +28,13 @@ static int contribution(const ml_predictor *p, int64_t k, mli_str *s)
     if (pairs) terms *= width;
     if ((!pairs && strcmp(p->kind, "contributions") != 0) || p->n_outputs % terms)
         return 0;
-    if (p->n_outputs != terms && p->n_outputs / terms != in->classes.n) return 0;
-    if (p->n_outputs != terms) {
-        add_label(in, k / terms, s);
+    int64_t sets = p->n_outputs / terms;
+    if (sets > 1 && sets != in->classes.n && sets != in->n_targets) return 0;
+    if (sets > 1) {
+        if (in->n_targets)
+            mli_str_add(s, in->targets[k / terms]);
+        else
+            add_label(in, k / terms, s);
         mli_str_add(s, ": ");
     }
     if (pairs) {
@@ -48,6 +52,10 @@ static void add_name(const ml_predictor *p, int64_t k, mli_str *s)
         return;
     }
     if (contribution(p, k, s)) return;
+    if (p->n_outputs == p->inputs->n_targets && strcmp(p->kind, "value") == 0) {
+        mli_str_add(s, p->inputs->targets[k]);
+        return;
+    }
     int64_t classes = p->inputs->classes.n;
     if (p->n_outputs == classes && strcmp(p->kind, "class") != 0) {
         add_label(p->inputs, k, s);

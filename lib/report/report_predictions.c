@@ -259,6 +259,7 @@ ml_status mli_report_predictions(mli_str *s, const ml_model *model, const ml_tab
 {
     int classes = model->inputs->task == MLI_TASK_CLASSIFICATION;
     if (!classes && model->inputs->task != MLI_TASK_REGRESSION) return ML_OK;
+    if (model->inputs->n_targets) return ML_OK;
     mli_design *d = NULL;
     mli_plan *plan = NULL;
     double *p = NULL;

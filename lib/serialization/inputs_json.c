@@ -64,6 +64,12 @@ void mli_inputs_json(mli_str *s, const mli_inputs *in)
     write_text(s, "unseen", in->unseen_error ? "error" : "missing");
     write_text(s, "target", in->target);
     if (in->target) write_text(s, "target_type", mli_type_name(in->target_type));
+    for (int64_t k = 0; k < in->n_targets; k++) {
+        if (k == 0) mli_json_key(s, "targets", 0);
+        mli_str_char(s, k ? ',' : '[');
+        mli_json_str(s, in->targets[k]);
+        if (k + 1 == in->n_targets) mli_str_char(s, ']');
+    }
     if (in->classes.n) write_count(s, "classes", in->classes.n);
     write_text(s, "weight", in->weight);
     write_text(s, "group", in->group);
@@ -215,6 +221,29 @@ static ml_status read_features(reader *r)
     }
 }
 
+/* The names of several targets: a list that is set once. */
+static ml_status read_targets(reader *r)
+{
+    mli_inputs *in = r->in;
+    int64_t capacity = 0;
+    if (in->n_targets) return DAMAGED("the model has two lists of targets");
+    if (mli_json_next(&r->j) != MLI_JSON_ARRAY) return bad_json(r);
+    for (;;) {
+        mli_json_token token = mli_json_next(&r->j);
+        if (token == MLI_JSON_ARRAY_END) return ML_OK;
+        if (token != MLI_JSON_STRING) return bad_json(r);
+        mli_str_clear(&r->scratch);
+        if (!mli_json_unescape(&r->j, &r->scratch)) return mli_nomem(r->err);
+        if (memchr(r->scratch.data, 0, r->scratch.size)) return bad_json(r);
+        if (!mli_reserve(r->ctx, &in->targets, &capacity, in->n_targets + 1,
+                         sizeof *in->targets))
+            return mli_nomem(r->err);
+        char *name = mli_strdup(r->ctx, r->scratch.data);
+        if (!name) return mli_nomem(r->err);
+        in->targets[in->n_targets++] = name;
+    }
+}
+
 static ml_status read_field(reader *r)
 {
     mli_inputs *in = r->in;
@@ -222,6 +251,7 @@ static ml_status read_field(reader *r)
     if (mli_json_is(j, "task")) return read_task(r);
     if (mli_json_is(j, "unseen")) return read_unseen(r);
     if (mli_json_is(j, "target")) return read_text(r, &in->target);
+    if (mli_json_is(j, "targets")) return read_targets(r);
     if (mli_json_is(j, "target_type")) return read_type(r, &in->target_type);
     if (mli_json_is(j, "classes")) return read_count(r, &in->classes.n);
     if (mli_json_is(j, "weight")) return read_text(r, &in->weight);
@@ -248,6 +278,10 @@ static ml_status read_object(reader *r)
     if (!r->in->task) return DAMAGED("the model's inputs name no task");
     if (!r->in->target != !r->in->target_type)
         return DAMAGED("the model has a target without a type or a type without target");
+    if (r->in->n_targets == 1 ||
+        (r->in->n_targets && (!r->in->target || r->in->classes.n ||
+                              strcmp(r->in->target, r->in->targets[0]) != 0)))
+        return DAMAGED("the model's targets do not fit its target");
     return ML_OK;
 }
 

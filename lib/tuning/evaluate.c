@@ -55,8 +55,8 @@ static void bootstrap_task(void *arg, int64_t task, int32_t slot)
     mli_truth sample = *b->truth;
     sample.weight = weight;
     double value;
-    if (b->metric->score(b->ctx, &sample, b->prediction, &plain_options, &value, NULL) ==
-        ML_OK)
+    if (mli_metric_score(b->metric, b->ctx, &sample, b->prediction, &plain_options,
+                         &value, NULL) == ML_OK)
         b->values[task] = value;
     mli_free(b->ctx, weight);
 }
@@ -213,7 +213,7 @@ static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_er
         if (st < 0) return st;
         truth.order = e->order;
     }
-    st = m->score(e->ctx, &truth, p, &plain_options, &e->value[i], err);
+    st = mli_metric_score(m, e->ctx, &truth, p, &plain_options, &e->value[i], err);
     /* Among the usual metrics, those that these rows do not define are left out. */
     if (st == ML_E_DATA && !strict) return ML_OK;
     if (st < 0) return st;

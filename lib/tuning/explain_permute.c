@@ -28,7 +28,8 @@ static const mli_metric_options plain = {MLI_AVERAGE_AUTO, 0.5};
 static ml_status score(const permuting *p, double *out, ml_error *err)
 {
     mli_truth truth = mli_truth_of(p->design);
-    return p->metric->score(p->x->ctx, &truth, p->prediction, &plain, out, err);
+    return mli_metric_score(p->metric, p->x->ctx, &truth, p->prediction, &plain, out,
+                            err);
 }
 
 static ml_status one_column(permuting *p, int64_t i, ml_error *err)

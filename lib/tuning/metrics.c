@@ -93,12 +93,41 @@ mli_truth mli_truth_of(const mli_design *design)
 {
     return (mli_truth){.n = design->rows,
                        .y = design->y,
+                       .ys = design->ys,
+                       .n_targets = design->ys ? design->inputs->n_targets : 0,
                        .label = design->label,
                        .weight = design->weight,
                        .n_classes = design->inputs->classes.n,
                        .n_groups = design->n_groups,
                        .group = design->group,
                        .event = design->event};
+}
+
+ml_status mli_metric_score(const mli_metric *metric, ml_context *ctx,
+                           const mli_truth *truth, const double *prediction,
+                           const mli_metric_options *options, double *out, ml_error *err)
+{
+    int64_t n = truth->n, width = truth->n_targets;
+    if (!truth->ys) return metric->score(ctx, truth, prediction, options, out, err);
+    if (metric->needs != MLI_NEEDS_VALUE)
+        return mli_fail(err, ML_E_UNSUPPORTED, "metric %s is not for several targets",
+                        metric->head.name + PREFIX);
+    double *y = mli_alloc_vec(ctx, 2 * n + 1, sizeof *y), *p = y + n, sum = 0, value = 0;
+    ml_status st = y ? ML_OK : mli_nomem(err);
+    mli_truth one = *truth;
+    one.ys = NULL;
+    one.y = y;
+    for (int64_t k = 0; st == ML_OK && k < width; k++) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = truth->ys[i * width + k];
+            p[i] = prediction[i * width + k];
+        }
+        st = metric->score(ctx, &one, p, options, &value, err);
+        sum += value;
+    }
+    mli_free(ctx, y);
+    *out = sum / (double)width;
+    return st;
 }
 
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
@@ -136,7 +165,7 @@ ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
     ml_status st = mli_metric_predict(metric, model, design, run, &p, err);
     if (st < 0) return st;
     mli_truth truth = mli_truth_of(design);
-    st = metric->score(model->ctx, &truth, p, &default_options, out, err);
+    st = mli_metric_score(metric, model->ctx, &truth, p, &default_options, out, err);
     mli_free(model->ctx, p);
     return st;
 }

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import shap
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (ExtraTreesClassifier, ExtraTreesRegressor,
+                              RandomForestClassifier, RandomForestRegressor)
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -39,7 +40,8 @@ def walk(tree, node, out):
     left = tree.children_left[node]
     if left < 0:
         value = tree.value[node].ravel()
-        out += [-1.0, float(np.argmax(value) if len(value) > 1 else value[0])]
+        several = tree.n_outputs > 1 or len(value) == 1
+        out += [-1.0, float(value[0] if several else np.argmax(value))]
         return
     out += [float(tree.feature[node]), float(tree.threshold[node])]
     walk(tree, left, out)
@@ -84,10 +86,17 @@ def explain(model, x, y, w=None):
     expected = np.ravel(explainer.expected_value)
     values = values[:, :, None] if values.ndim == 2 else values
     values = values.transpose(0, 2, 1)
-    if values.shape[1] == 2:
+    if values.shape[1] == 2:  # of classes
         values, expected = values[:, 1:], expected[1:]
     base = np.broadcast_to(expected[None, :, None], values.shape[:2] + (1,))
     return np.concatenate([values, base], axis=2)
+
+
+def scores(make, train, test):
+    """R squared of several targets, as score() of one."""
+    values = [r2_score(test[1], make(100, max_features=1 / 3, random_state=seed)
+                       .fit(*train).predict(test[0])) for seed in range(10)]
+    return [float(np.mean(values)), float(np.std(values))]
 
 
 def main():
@@ -121,6 +130,14 @@ def main():
         DecisionTreeClassifier(max_depth=3, min_samples_leaf=8), x, label, w))
     text += array("shap_three", explain(
         DecisionTreeClassifier(max_depth=3, min_samples_leaf=8), x, three))
+    several = np.column_stack([y, x[:, 2] // 50 + x[:, 0] % 7, three == 2])
+    text += array("tree_several", stable(
+        lambda s: DecisionTreeRegressor(max_depth=3, min_samples_leaf=4, random_state=s),
+        x, several, w))
+    both = DecisionTreeRegressor(max_depth=3, min_samples_leaf=4).fit(x, several, w)
+    text += array("several_importance", both.feature_importances_)
+    text += array("several_predicted", both.predict(x[:20]))
+    text += array("several_shap", explain(both, x, several, w))
     text += array("tree_cuts", np.quantile(y, [0.4, 0.5, 0.7]))
     for name in ("breast_cancer.csv", "digits.csv.gz", "wine_data.csv"):
         short = name.split(".")[0].split("_")[0]
@@ -130,6 +147,10 @@ def main():
         text += array(f"extra_{short}", score(
             lambda s: ExtraTreesClassifier(100, random_state=s), accuracy_score, train, test))
     train, test = read(folder, "breast_cancer.csv")
+    parts = [[part[:, [j for j in range(30) if j % 10]], part[:, [0, 10, 20, 30]]]
+             for part in (train, test)]
+    for name, make in (("forest", RandomForestRegressor), ("extra", ExtraTreesRegressor)):
+        text += array(f"{name}_several", scores(make, *parts))
     text += array("forest_numbers", score(
         lambda s: RandomForestRegressor(100, max_features=1 / 3, random_state=s), r2_score,
         train[:, :-1], test[:, :-1]))

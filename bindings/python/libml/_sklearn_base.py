@@ -129,13 +129,24 @@ class LibmlBase(BaseEstimator):
 
     # ---- fitting ----
 
+    _several = False  # does the algorithm take several targets?
+
+    def _is_several(self, y):
+        shape = np.asarray(y).shape if self._several else ()
+        return len(shape) == 2 and shape[1] > 1
+
     def _fit(self, X, target, sample_weight, task, eval_set=None, **run):
         """Fits on X, a checked array or table, and the values of the target."""
         extra, params = [], self._params()
         if target is not None:
             X, target, sample_weight = _repeated(X, target, sample_weight)
-            extra.append(_columns.from_array(_TARGET, target))
-            params["target"] = _TARGET
+            if target.ndim == 2:
+                params["targets"] = [f"{_TARGET}{k}" for k in range(target.shape[1])]
+                extra += [_columns.from_array(name, np.ascontiguousarray(target[:, k]))
+                          for k, name in enumerate(params["targets"])]
+            else:
+                extra.append(_columns.from_array(_TARGET, target))
+                params["target"] = _TARGET
         table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
         names = table.columns
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
@@ -323,13 +334,22 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = self._poor_score
+        tags.classifier_tags.multi_label = self._several
+        tags.target_tags.multi_output = self._several
         return tags
+
+    def _more_tags(self):
+        return {**super()._more_tags(), "multioutput": self._several,
+                "multilabel": self._several}
 
     def _fit_classifier(self, X, y, sample_weight, eval_set, **run):
         if y is None:
             raise ValueError("This classifier requires y to be passed, but the target y is "
                              "None.")
         X = self._table(X, reset=True)
+        if self._is_several(y):
+            return self._fit_labels(X, check_array(y, dtype=None), sample_weight, **run)
+        self._outputs = None
         y = column_or_1d(y, warn=True)
         _check_y(y, X)
         check_array(y, ensure_2d=False, dtype=None, ensure_min_samples=1)
@@ -350,6 +370,26 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         self._order = None if order == list(range(len(self.classes_))) else order
         return self
 
+    def _fit_labels(self, X, y, sample_weight, **run):
+        """Several targets: a column of 0 and 1 per class (of the second class only, when all
+        have two), whose predicted numbers are the probabilities."""
+        _check_y(y, X)
+        if getattr(self, "class_weight", None) is not None:
+            raise ValueError("class_weight is for one target only")
+        self.classes_ = [np.unique(column) for column in y.T]
+        self.n_outputs_ = y.shape[1]
+        two = all(len(c) == 2 for c in self.classes_)
+        shares = [c[1:] if two else c for c in self.classes_]
+        columns = [y[:, k] == label for k, c in enumerate(shares) for label in c]
+        self._outputs = [len(c) for c in shares]
+        return self._fit(X, np.column_stack(columns).astype(np.float64),
+                         _weights(sample_weight, X), "regression", None, **run)
+
+    def _labels_proba(self, X):
+        parts = np.split(self._predict(X, "value"), np.cumsum(self._outputs)[:-1], axis=1)
+        return [np.column_stack([1 - p, p]) if p.shape[1] < len(c) else p
+                for p, c in zip(parts, self.classes_)]
+
     def _target_column(self, y):
         y = column_or_1d(y)
         codes = np.searchsorted(self.classes_, y)
@@ -367,8 +407,11 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
 
         Returns
         -------
-        array of shape (n_samples, n_classes)
+        array of shape (n_samples, n_classes), or a list with one per target
         """
+        check_is_fitted(self, "model_")
+        if self._outputs:
+            return self._labels_proba(X)
         proba = self._predict(X, "proba")
         if proba.ndim == 1 or proba.shape[1] == 1:
             proba = proba.reshape(-1)
@@ -402,9 +445,12 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
 
         Returns
         -------
-        array of shape (n_samples,)
+        array of shape (n_samples,), or (n_samples, n_outputs) of several targets
         """
         check_is_fitted(self, "model_")
+        if self._outputs:
+            return np.column_stack([c[np.argmax(p, axis=1)] for c, p in
+                                    zip(self.classes_, self._labels_proba(X))])
         return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
 
     def _decision(self, X):
@@ -423,7 +469,11 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self._poor_score
+        tags.target_tags.multi_output = self._several
         return tags
+
+    def _more_tags(self):
+        return {**super()._more_tags(), "multioutput": self._several}
 
     def _fit_regressor(self, X, y, sample_weight, eval_set, **run):
         if y is None:
@@ -440,6 +490,8 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
         return float(self._attribute("intercept").item())
 
     def _target_column(self, y):
+        if self._is_several(y):
+            return np.asarray(check_array(y, dtype="numeric", input_name="y"), np.float64)
         y = column_or_1d(y, warn=True)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
         return np.asarray(y, np.float64)
@@ -453,9 +505,10 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
 
         Returns
         -------
-        array of shape (n_samples,)
+        array of shape (n_samples,), or (n_samples, n_outputs) of several targets
         """
-        return self._predict(X, "value").reshape(-1)
+        value = self._predict(X, "value")
+        return value if value.ndim == 2 and value.shape[1] > 1 else value.reshape(-1)
 
 
 class LibmlTransformer(TransformerMixin, LibmlBase):

@@ -681,6 +681,10 @@ class DecisionTree(Estimator):
     target : string
         The column to predict. Rows in which it is missing are not used. Also:
         label, y, label_column, target_column.
+    targets : string list
+        Several columns of numbers to predict at once, instead of `target`. Of
+        columns of 0 and 1 the predicted number is the probability of 1. Rows that
+        lack one of them are not used. Also: labels, target_columns.
     features : string list
         The columns to predict from. Not set: all columns without another role,
         but for text that identifies rows and columns without any value. Also:
@@ -717,7 +721,7 @@ class DecisionTree(Estimator):
 
     Prediction kinds
     ----------------
-    value (rows): The predicted number.
+    value (rows, targets): The predicted number, or one per target.
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
@@ -745,11 +749,14 @@ class DecisionTree(Estimator):
     node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
         categories.
     node_value f64 [nodes]: The mean, or the share of the second class, by the
-        number of trees; with more than two classes the leaf's row of leaf_proba.
+        number of trees; with more than two classes the leaf's row of leaf_proba,
+        with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
     leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
         more than two classes.
+    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+        several targets.
     """
 
     algorithm = "decision_tree"
@@ -1002,6 +1009,10 @@ class ExtraTrees(Estimator):
     target : string
         The column to predict. Rows in which it is missing are not used. Also:
         label, y, label_column, target_column.
+    targets : string list
+        Several columns of numbers to predict at once, instead of `target`. Of
+        columns of 0 and 1 the predicted number is the probability of 1. Rows that
+        lack one of them are not used. Also: labels, target_columns.
     features : string list
         The columns to predict from. Not set: all columns without another role,
         but for text that identifies rows and columns without any value. Also:
@@ -1038,7 +1049,7 @@ class ExtraTrees(Estimator):
 
     Prediction kinds
     ----------------
-    value (rows): The predicted number.
+    value (rows, targets): The predicted number, or one per target.
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
@@ -1066,15 +1077,18 @@ class ExtraTrees(Estimator):
     node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
         categories.
     node_value f64 [nodes]: The mean, or the share of the second class, by the
-        number of trees; with more than two classes the leaf's row of leaf_proba.
+        number of trees; with more than two classes the leaf's row of leaf_proba,
+        with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
     leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
         more than two classes.
+    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+        several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
         draw.
-    oob_prediction f64 [rows] or [rows, classes]: Their predictions; NaN for rows
-        that every tree drew.
+    oob_prediction f64 [rows] or [rows, classes or targets]: Their predictions;
+        NaN for rows that every tree drew.
     """
 
     algorithm = "extra_trees"
@@ -2873,6 +2887,10 @@ class RandomForest(Estimator):
     target : string
         The column to predict. Rows in which it is missing are not used. Also:
         label, y, label_column, target_column.
+    targets : string list
+        Several columns of numbers to predict at once, instead of `target`. Of
+        columns of 0 and 1 the predicted number is the probability of 1. Rows that
+        lack one of them are not used. Also: labels, target_columns.
     features : string list
         The columns to predict from. Not set: all columns without another role,
         but for text that identifies rows and columns without any value. Also:
@@ -2909,7 +2927,7 @@ class RandomForest(Estimator):
 
     Prediction kinds
     ----------------
-    value (rows): The predicted number.
+    value (rows, targets): The predicted number, or one per target.
     proba (rows, classes): The probability of each class.
     quantiles (rows, quantiles): The quantiles of the target that the parameter
         quantiles names.
@@ -2937,15 +2955,18 @@ class RandomForest(Estimator):
     node_flags u8 [nodes]: 1: missing values go left; 2: the split is on
         categories.
     node_value f64 [nodes]: The mean, or the share of the second class, by the
-        number of trees; with more than two classes the leaf's row of leaf_proba.
+        number of trees; with more than two classes the leaf's row of leaf_proba,
+        with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
     leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
         more than two classes.
+    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+        several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
         draw.
-    oob_prediction f64 [rows] or [rows, classes]: Their predictions; NaN for rows
-        that every tree drew.
+    oob_prediction f64 [rows] or [rows, classes or targets]: Their predictions;
+        NaN for rows that every tree drew.
     """
 
     algorithm = "random_forest"

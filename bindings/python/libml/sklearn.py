@@ -1111,6 +1111,7 @@ class DecisionTreeClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
 
     def __init__(
         self,
@@ -1239,6 +1240,7 @@ class DecisionTreeRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
 
     def __init__(
         self,
@@ -1693,6 +1695,7 @@ class ExtraTreesClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
 
     def __init__(
         self,
@@ -1840,6 +1843,7 @@ class ExtraTreesRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
 
     def __init__(
         self,
@@ -4756,6 +4760,7 @@ class RandomForestClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
     _xfail = {
         "check_sample_weights_invariance":
             "rows are drawn by their place, so rows in another order are other "
@@ -4915,6 +4920,7 @@ class RandomForestRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
     _xfail = {
         "check_sample_weights_invariance":
             "rows are drawn by their place, so rows in another order are other "

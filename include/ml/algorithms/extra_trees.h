@@ -196,6 +196,17 @@ static inline ML_CHECK ml_status ml_extra_trees_set_target(
 }
 
 /**
+ * Several columns of numbers to predict at once, instead of target. Of columns of 0
+ * and 1 the predicted number is the probability of 1. Rows that lack one of them are
+ * not used. Several with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_extra_trees_set_targets(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "targets", value, error);
+}
+
+/**
  * The columns to predict from. Not set: all columns without another role, but for
  * text that identifies rows and columns without any value. Several with commas, "a,
  * b", or as ["a", "b"].

@@ -119,7 +119,7 @@ static const mli_param extra_params[] = {
     MLI_PARAM_END};
 
 static const mli_kind kinds[] = {
-    {"value", "rows", "The predicted number."},
+    {"value", "rows, targets", "The predicted number, or one per target."},
     {"proba", "rows, classes", "The probability of each class."},
     {"quantiles", "rows, quantiles",
      "The quantiles of the target that the parameter quantiles names."},
@@ -149,12 +149,15 @@ static const mli_kind kinds[] = {
          "1: missing values go left; 2: the split is on categories."},                   \
         {"node_value", "f64", "[nodes]",                                                 \
          "The mean, or the share of the second class, by the number of trees; with "     \
-         "more than two classes the leaf's row of leaf_proba."},                         \
+         "more than two classes the leaf's row of leaf_proba, with several targets of "  \
+         "leaf_values."},                                                                \
         {"node_cover", "f64", "[nodes]", "The weight of a node's rows."},                \
         {"node_gain", "f64", "[nodes]", "Decrease of impurity times weight."},           \
+        {"leaf_proba", "f64", "[leaves, classes]",                                       \
+         "Shares of the classes in the leaves, with more than two classes."},            \
     {                                                                                    \
-        "leaf_proba", "f64", "[leaves, classes]",                                        \
-            "Shares of the classes in the leaves, with more than two classes."           \
+        "leaf_values", "f64", "[leaves, targets]",                                       \
+            "Means of the targets in the leaves, with several targets."                  \
     }
 
 static const mli_attribute tree_attributes[] = {NODES, {NULL, NULL, NULL, NULL}};
@@ -162,7 +165,7 @@ static const mli_attribute forest_attributes[] = {
     NODES,
     {"oob_score", "f64", "[1]",
      "Accuracy, or R squared, of the rows that a tree did not draw."},
-    {"oob_prediction", "f64", "[rows] or [rows, classes]",
+    {"oob_prediction", "f64", "[rows] or [rows, classes or targets]",
      "Their predictions; NaN for rows that every tree drew."},
     {NULL, NULL, NULL, NULL}};
 
@@ -177,7 +180,7 @@ static const mli_attribute forest_attributes[] = {
              .tasks = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION,                     \
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS,             \
              .params = params_,                                                          \
-             .roles = mli_roles_supervised,                                              \
+             .roles = mli_roles_several,                                                 \
              .kinds = kinds,                                                             \
              .attributes = attributes_},                                                 \
     .fit = mli_forest_fit, .plan = mli_forest_plan, .check = mli_forest_check,           \

@@ -13,6 +13,7 @@
  * - two classes: the share of the second class, divided by the number of trees
  * - more classes: leaves hold their row in "leaf_proba" f64 [leaves, classes]; the
  *   prediction is the mean of these rows
+ * - several targets at once: leaves hold their row in "leaf_values" f64 [leaves, targets]
  * The cover is the weight of a node's rows, the gain the decrease of the impurity that
  * the split brings, times weight.
  */
@@ -53,6 +54,7 @@ enum { MLI_FOREST_GINI, MLI_FOREST_ENTROPY, MLI_FOREST_SQUARED };
 
 typedef struct mli_forest_options {
     int64_t classes; /* 0: numbers */
+    int64_t targets; /* 0, or with several their number */
     int criterion;
     int random_cuts;      /* one random cut per feature instead of the best */
     int64_t max_features; /* tried per split */
@@ -71,6 +73,7 @@ typedef struct mli_forest_data {
     const mli_forest_codes *codes;
     const double *weight; /* [rows]; NULL: all 1 */
     const double *y;      /* [rows] of numbers */
+    const double *ys;     /* [rows * targets] of several targets */
     const int32_t *label; /* [rows] of classes */
 } mli_forest_data;
 
@@ -103,9 +106,9 @@ typedef struct mli_forest_sample {
 
 typedef struct mli_forest_tree {
     ml_context *ctx;
-    int64_t n_nodes, capacity, n_values; /* values per node: classes, or 1 */
+    int64_t n_nodes, capacity, n_values; /* values per node: classes, targets, or 1 */
     mli_forest_node *node;
-    double *value;             /* [n_nodes * n_values] mean, or share of each class */
+    double *value;             /* [n_nodes * n_values] means, or share of each class */
     uint64_t *inbag;           /* bits of the rows drawn; NULL without a bootstrap */
     mli_forest_sample *sample; /* rows of the leaves, when they are kept */
     int64_t n_samples;
@@ -139,15 +142,17 @@ typedef struct mli_forest_search {
     int counted, scalar; /* scalar: two sums, w and s, tell everything */
     const uint32_t *row;
     const uint64_t *payload; /* [n] */
-    const double *w, *s;     /* [n] not counted: weight; weight times target */
-    const int32_t *label;    /* [n] not counted, classes */
+    /* [n] not counted: weight; weight times target, [n * targets] with several */
+    const double *w, *s;
+    const int32_t *label; /* [n] not counted, classes */
     int64_t n;
     double weight, sum, squares; /* of the node; squares: sum of w y^2 */
     double min_weight;           /* of either side of a split */
-    const double *classes;       /* [classes] weights; not scalar */
-    uint64_t *element, *spare;   /* [n] */
-    double *left;                /* [6 * classes + 6 * 257] scratch */
-    double *bins;                /* [257 * classes] scratch */
+    /* not scalar: [classes] weights, or [targets] sums of weight times target */
+    const double *classes;
+    uint64_t *element, *spare; /* [n] */
+    double *left;              /* [3 * (classes or targets)] scratch */
+    double *bins;              /* [257 * (classes or targets)] scratch */
 } mli_forest_search;
 
 /* Looks at one feature; `uniform` is a random number in [0, 1) for random cuts, `bits`
@@ -173,6 +178,24 @@ double mli_forest_impurity(int criterion, const double *classes, int64_t n,
  * are: element or spare. The order of equal ones is kept. */
 uint64_t *mli_forest_sort(uint64_t *element, uint64_t *spare, int64_t n, uint32_t low,
                           uint32_t high, int32_t cpu_level);
+
+/* With several targets: the best cut of n sorted elements and m missing ones behind them,
+ * which go left or right (forest_several.c). */
+void mli_forest_scan_targets(const mli_forest_search *a, int32_t feature,
+                             const uint64_t *e, int64_t n, int64_t m, int missing_left,
+                             mli_forest_split *best);
+/* Numerator and denominator of the quality of a split, from the sums l of its left side
+ * and their weight. */
+void mli_forest_rate_targets(const mli_forest_search *a, const double *l, double wl,
+                             double *num, double *den);
+/* Does a side weigh less than a leaf must? wl: the left side. */
+static inline int mli_forest_too_light(const mli_forest_search *a, double wl)
+{
+    return wl < a->min_weight || a->weight - wl < a->min_weight;
+}
+/* Takes a cut of numbers when it is better. */
+void mli_forest_offer(mli_forest_split *best, double num, double den, int32_t feature,
+                      uint32_t last, int missing_left);
 
 /* ---- quantiles (forest_quantiles.c) ---- */
 

@@ -45,6 +45,10 @@ static ml_status check_quantiles(forest *f, ml_error *err)
         return mli_error_at(err, ML_E_RANGE, "params.quantiles");
     }
     f->options.keep_samples = n > 0;
+    if (n > 0 && f->design->ys) {
+        mli_fail(err, ML_E_UNSUPPORTED, "quantiles are of one target only");
+        return mli_error_at(err, ML_E_UNSUPPORTED, "params.quantiles");
+    }
     if (n == 0 || !f->design->label) return ML_OK;
     mli_fail(err, ML_E_ARGUMENT, "quantiles are of numbers, but the target has classes");
     return mli_error_at(err, ML_E_ARGUMENT, "params.quantiles");
@@ -86,6 +90,7 @@ static ml_status read_options(forest *f, ml_error *err)
     mli_forest_options *o = &f->options;
     int single = strcmp(name, "decision_tree") == 0;
     o->classes = f->design->label ? f->design->inputs->classes.n : 0;
+    o->targets = f->design->inputs->n_targets;
     o->criterion = mli_get_enum(p, "criterion", "gini,entropy");
     if (!f->design->label) o->criterion = MLI_FOREST_SQUARED;
     o->random_cuts = strcmp(name, "extra_trees") == 0;
@@ -191,30 +196,48 @@ static void oob_task(void *arg, int64_t task, int32_t slot)
         oob_row(f, i, f->oob + i * f->tree[0].n_values);
 }
 
+/* R squared of the rows that some tree left out, the mean over the targets. */
+static double oob_r2(const forest *f)
+{
+    const mli_design *d = f->design;
+    int64_t n = f->tree[0].n_values;
+    const double *y = d->ys ? d->ys : d->y;
+    double total = 0;
+    for (int64_t k = 0; k < n; k++) {
+        double weight = 0, sum = 0, mean = 0, squares = 0;
+        for (int64_t i = 0; i < d->rows; i++) {
+            double w = d->weight ? d->weight[i] : 1, v = y[i * n + k];
+            double p = f->oob[i * n + k];
+            if (isnan(p) || !(w > 0)) continue;
+            weight += w;
+            double delta = v - mean;
+            mean += delta * (w / weight);
+            squares += w * delta * (v - mean);
+            sum += w * (v - p) * (v - p);
+        }
+        total += 1 - sum / squares;
+    }
+    return total / (double)n;
+}
+
 /* Accuracy, or R squared, of the rows that some tree left out. */
 static double oob_score(const forest *f)
 {
+    if (!f->design->label) return oob_r2(f);
     const mli_design *d = f->design;
     int64_t values = f->tree[0].n_values;
-    double weight = 0, sum = 0, good = 0, mean = 0, squares = 0;
+    double weight = 0, good = 0;
     for (int64_t i = 0; i < d->rows; i++) {
         const double *p = f->oob + i * values;
         double w = d->weight ? d->weight[i] : 1;
         if (isnan(p[0]) || !(w > 0)) continue;
         weight += w;
-        if (d->label) {
-            int64_t best = 0;
-            for (int64_t k = 1; k < values; k++)
-                if (p[k] > p[best]) best = k;
-            good += w * (best == d->label[i]);
-        } else {
-            double delta = d->y[i] - mean;
-            mean += delta * (w / weight);
-            squares += w * delta * (d->y[i] - mean);
-            sum += w * (d->y[i] - p[0]) * (d->y[i] - p[0]);
-        }
+        int64_t best = 0;
+        for (int64_t k = 1; k < values; k++)
+            if (p[k] > p[best]) best = k;
+        good += w * (best == d->label[i]);
     }
-    return d->label ? good / weight : 1 - sum / squares;
+    return good / weight;
 }
 
 static ml_status score_oob(forest *f, ml_error *err)
@@ -270,6 +293,12 @@ static ml_status fill_node(mli_ensemble_builder *b, const mli_forest_node *node,
     return mli_ensemble_builder_set(b, s->bits, &out->set, err);
 }
 
+/* Do leaves have a row of values each? */
+static int has_rows(const forest *f)
+{
+    return f->options.targets > 0 || f->options.classes > 2;
+}
+
 static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
                              const mli_forest_tree *t, int64_t *leaves, ml_error *err)
 {
@@ -282,7 +311,7 @@ static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
     for (int64_t i = 0; s == ML_OK && i < n; i++) {
         const double *value = t->value + order[i] * v;
         s = fill_node(b, &t->node[order[i]], place, &nodes[i], err);
-        if (v > 2)
+        if (has_rows(f))
             nodes[i].value = nodes[i].left ? 0 : (double)(*leaves)++;
         else
             nodes[i].value = value[v - 1] / (double)f->done;
@@ -291,13 +320,14 @@ static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
     return s;
 }
 
-/* Shares of the classes in the leaves, in order of the nodes. */
-static ml_status write_proba(const forest *f, int64_t leaves, ml_error *err)
+/* Shares of the classes, or means of the targets, in the leaves, in order of the nodes.
+ */
+static ml_status write_leaves(const forest *f, int64_t leaves, ml_error *err)
 {
-    int64_t shape[2] = {leaves, f->options.classes}, at = 0, v = shape[1];
+    int64_t shape[2] = {leaves, f->tree[0].n_values}, at = 0, v = shape[1];
+    const char *name = f->options.targets ? "leaf_values" : "leaf_proba";
     double *out;
-    ml_status s =
-        mli_model_add(f->job->model, "leaf_proba", ML_DTYPE_F64, 2, shape, &out, err);
+    ml_status s = mli_model_add(f->job->model, name, ML_DTYPE_F64, 2, shape, &out, err);
     for (int64_t t = 0; s == ML_OK && t < f->done; t++) {
         const mli_forest_tree *tree = &f->tree[t];
         int32_t *order = mli_calloc(f->ctx, 2 * (size_t)tree->n_nodes, sizeof *order);
@@ -368,8 +398,8 @@ static ml_status write_model(const forest *f, ml_error *err)
     if (s == ML_OK) s = mli_ensemble_builder_write(&b, m, err);
     if (s == ML_OK && b.n_sets > 0) s = write_levels(f, err);
     if (s == ML_OK) s = mli_model_add_f64s(m, "base_score", &zero, 1, err);
-    if (s == ML_OK && f->tree[0].n_values > 2) s = write_proba(f, leaves, err);
-    if (s == ML_OK && f->tree[0].n_values <= 2) {
+    if (s == ML_OK && has_rows(f)) s = write_leaves(f, leaves, err);
+    if (s == ML_OK && !has_rows(f)) {
         s = mli_model_add(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
         if (s == ML_OK) *link = MLI_LINK_IDENTITY;
     }
@@ -392,6 +422,7 @@ static ml_status fit_all(forest *f, ml_error *err)
     if (s != ML_OK) return s;
     f->data.codes = f->codes;
     f->data.y = f->design->y;
+    f->data.ys = f->design->ys;
     f->data.label = f->design->label;
     f->tree = mli_calloc(f->ctx, (size_t)f->n_trees, sizeof *f->tree);
     f->scratch = mli_calloc(f->ctx, (size_t)mli_slots(f->ctx), sizeof *f->scratch);

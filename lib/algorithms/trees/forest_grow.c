@@ -43,7 +43,7 @@ struct mli_forest_scratch {
     int32_t *order; /* [features] */
     int32_t *waiting;
     int64_t n_waiting, waiting_capacity;
-    double center; /* of the target */
+    double *center, *squares; /* [targets or 1] of the targets; scratch */
     mli_rng rng;
     mli_forest_tree *tree;
 };
@@ -75,14 +75,16 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
                                            const mli_forest_options *o)
 {
     ml_context *ctx = data->codes->ctx;
-    int64_t n = data->codes->rows, f = data->codes->n_features, k = o->classes + 1;
+    int64_t n = data->codes->rows, f = data->codes->n_features;
+    int64_t targets = o->targets ? o->targets : 1, k = o->classes + targets;
     mli_forest_scratch *s = mli_calloc(ctx, 1, sizeof *s);
     if (!s) return NULL;
     s->data = data;
     s->options = o;
     s->ctx = ctx;
     s->counted = !needs_doubles(data, o);
-    s->scalar = !data->label || (o->classes == 2 && o->criterion == MLI_FOREST_GINI);
+    s->scalar = !o->targets &&
+                (!data->label || (o->classes == 2 && o->criterion == MLI_FOREST_GINI));
     s->row = mli_alloc_vec(ctx, n + 1, sizeof *s->row);
     s->spare_row = mli_alloc_vec(ctx, n + 1, sizeof *s->spare_row);
     s->count = mli_alloc_vec(ctx, n + 1, sizeof *s->count);
@@ -96,7 +98,9 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->page_drawn = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_drawn);
     s->page_row = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_row);
     s->w = mli_alloc_vec(ctx, plain, sizeof *s->w);
-    s->s = mli_alloc_vec(ctx, plain, sizeof *s->s);
+    s->s = mli_alloc_vec(ctx, plain * targets, sizeof *s->s);
+    s->center = mli_alloc_vec(ctx, 2 * targets, sizeof *s->center);
+    s->squares = s->center ? s->center + targets : NULL;
     s->label = mli_alloc_vec(ctx, plain, sizeof *s->label);
     s->left = mli_alloc_vec(ctx, 3 * k, sizeof *s->left);
     s->classes = mli_alloc_vec(ctx, k, sizeof *s->classes);
@@ -104,7 +108,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
         s->drawn && s->page_code && s->page_drawn && s->page_row && s->w && s->s &&
-        s->label && s->left && s->classes && s->bins && s->order)
+        s->label && s->center && s->left && s->classes && s->bins && s->order)
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -113,10 +117,11 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
 void mli_forest_scratch_free(mli_forest_scratch *s)
 {
     if (!s) return;
-    void *const blocks[] = {
-        s->drawn, s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
-        s->count, s->element,   s->spare,      s->payload,  s->w,     s->s,
-        s->label, s->left,      s->bins,       s->classes,  s->order, s->waiting};
+    void *const blocks[] = {s->drawn, s->page_code, s->page_drawn, s->page_row,
+                            s->row,   s->spare_row, s->count,      s->element,
+                            s->spare, s->payload,   s->w,          s->s,
+                            s->label, s->left,      s->bins,       s->classes,
+                            s->order, s->waiting,   s->center};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
@@ -237,7 +242,7 @@ static void sum_doubles(const mli_forest_scratch *s, mli_forest_search *a)
             s->classes[d->label[row]] += w;
             y = s->scalar ? (double)d->label[row] : 0;
         } else {
-            y = d->y[row] - s->center;
+            y = d->y[row] - s->center[0];
         }
         a->weight += w;
         a->sum += w * y;
@@ -245,6 +250,43 @@ static void sum_doubles(const mli_forest_scratch *s, mli_forest_search *a)
         s->payload[i] = (uint64_t)i;
         s->w[i] = w;
         s->s[i] = w * y;
+    }
+}
+
+/* The same for several targets, whose sums are s->classes. */
+static void sum_targets(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    const mli_forest_data *d = s->data;
+    int64_t n = s->options->targets;
+    memset(s->classes, 0, (size_t)n * sizeof *s->classes);
+    memset(s->squares, 0, (size_t)n * sizeof *s->squares);
+    for (int64_t i = 0; i < a->n; i++) {
+        uint32_t row = s->paged ? s->page_row[a->row[i]] : a->row[i];
+        double w = draw_weight(s, row), *to = s->s + i * n;
+        const double *y = d->ys + (int64_t)row * n;
+        for (int64_t k = 0; k < n; k++) {
+            double v = y[k] - s->center[k];
+            to[k] = w * v;
+            s->classes[k] += w * v;
+            s->squares[k] += w * v * v;
+        }
+        a->weight += w;
+        s->payload[i] = (uint64_t)i;
+        s->w[i] = w;
+    }
+}
+
+/* Means of the targets in a node; its impurity is the mean over the targets. */
+static void value_targets(const mli_forest_scratch *s, mli_forest_search *a,
+                          mli_forest_node *node, double *value)
+{
+    int64_t n = s->options->targets;
+    for (int64_t k = 0; k < n; k++) {
+        value[k] = s->center[k] + s->classes[k] / a->weight;
+        a->squares += s->squares[k] / (double)n;
+        node->impurity +=
+            fmax(s->squares[k] - s->classes[k] * (s->classes[k] / a->weight), 0) /
+            (double)n;
     }
 }
 
@@ -275,16 +317,21 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
     if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
     if (s->counted)
         sum_counted(s, a);
+    else if (s->options->targets)
+        sum_targets(s, a);
     else
         sum_doubles(s, a);
     node->weight = a->weight;
-    if (d->label) {
+    node->impurity = 0;
+    if (s->options->targets) {
+        value_targets(s, a, node, value);
+    } else if (d->label) {
         node->impurity =
             mli_forest_impurity(s->options->criterion, s->classes, k_n, a->weight);
         for (int64_t k = 0; k < k_n; k++) value[k] = s->classes[k] / a->weight;
     } else {
         node->impurity = fmax(a->squares - a->sum * (a->sum / a->weight), 0);
-        value[0] = s->center + a->sum / a->weight;
+        value[0] = s->center[0] + a->sum / a->weight;
     }
 }
 
@@ -328,7 +375,9 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
                      double impurity, mli_forest_split *best)
 {
     double ratio = best->num / best->den;
-    if (a->scalar)
+    if (s->options->targets)
+        best->gain = ratio / a->weight / (double)s->options->targets;
+    else if (a->scalar)
         best->gain = ratio / a->weight * (s->data->label ? 2 : 1);
     else if (s->options->criterion == MLI_FOREST_ENTROPY)
         best->gain = impurity + ratio;
@@ -522,6 +571,23 @@ static ml_status keep_leaves(const mli_forest_scratch *s, mli_forest_tree *t)
     return ML_OK;
 }
 
+/* Means of the targets of the first n rows. */
+static void find_center(const mli_forest_scratch *s, int64_t n)
+{
+    int64_t width = s->options->targets ? s->options->targets : 1;
+    const double *y = s->options->targets ? s->data->ys : s->data->y;
+    double weight = 0;
+    for (int64_t k = 0; k < width; k++) s->center[k] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double w = draw_weight(s, s->row[i]);
+        for (int64_t k = 0; k < width; k++)
+            s->center[k] += w * y[(int64_t)s->row[i] * width + k];
+        weight += w;
+    }
+    for (int64_t k = 0; k < width; k++)
+        s->center[k] = weight > 0 ? s->center[k] / weight : 0;
+}
+
 ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *run,
                           mli_forest_tree *out)
 {
@@ -529,7 +595,9 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
     ml_status status = ML_OK;
     memset(out, 0, sizeof *out);
     out->ctx = s->ctx;
-    out->n_values = s->options->classes ? s->options->classes : 1;
+    out->n_values = s->options->classes   ? s->options->classes
+                    : s->options->targets ? s->options->targets
+                                          : 1;
     s->tree = out;
     s->n_waiting = 0;
     s->paged = 0;
@@ -541,13 +609,7 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
     /* A sample without any weight is drawn again. */
     for (int tries = 0; tries < 1000 && out->node[0].n == 0; tries++)
         out->node[0].n = draw_rows(s);
-    double sum = 0, weight = 0;
-    for (int64_t i = 0; !d->label && i < out->node[0].n; i++) {
-        double w = draw_weight(s, s->row[i]);
-        sum += w * d->y[s->row[i]];
-        weight += w;
-    }
-    s->center = weight > 0 ? sum / weight : 0;
+    if (!d->label) find_center(s, out->node[0].n);
     if (!keep_sample(s, out)) status = ML_E_MEMORY;
     if (status == ML_OK) status = grow(s, 0, run);
     if (status == ML_OK && s->options->ccp_alpha > 0) {

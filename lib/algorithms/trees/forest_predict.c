@@ -2,8 +2,9 @@
  *
  * trees/forest_predict.c: predictions and attributes of trees and forests.
  *
- * Numbers and two classes go through the engine of all ensembles. More classes: rows walk
- * down each tree, and the shares of the classes in the leaves are added up.
+ * Numbers and two classes go through the engine of all ensembles. More classes, several
+ * targets: rows walk down each tree, and the shares of the classes or the targets' means
+ * in the leaves are added up.
  */
 #include "algorithms/trees/engine.h"
 #include "algorithms/trees/forest.h"
@@ -18,11 +19,13 @@ typedef struct forest_plan {
     mli_engine *engine;
 } forest_plan;
 
-/* Reads and checks the tensors; *proba: more than two classes only. */
+/* Reads and checks the tensors; *proba: more than two classes, or several targets. */
 static ml_status read_forest(const ml_model *m, mli_ensemble *e, const double **proba,
                              ml_error *err)
 {
-    int64_t shape[2] = {-1, m->inputs->classes.n};
+    int64_t targets = m->inputs->n_targets;
+    int64_t shape[2] = {-1, targets ? targets : m->inputs->classes.n};
+    const char *name = targets ? "leaf_values" : "leaf_proba";
     *proba = NULL;
     ml_status s = mli_ensemble_read(m, e, err);
     if (s == ML_OK && e->n_scores != 1)
@@ -30,13 +33,13 @@ static ml_status read_forest(const ml_model *m, mli_ensemble *e, const double **
                      (long long)e->n_scores);
     if (s == ML_OK && e->n_trees < 1)
         s = mli_fail(err, ML_E_FORMAT, "the forest has no trees");
-    if (s != ML_OK || shape[1] <= 2) return s;
-    s = mli_model_want(m, "leaf_proba", ML_DTYPE_F64, 2, shape, proba, err);
+    if (s != ML_OK || (!targets && shape[1] <= 2)) return s;
+    s = mli_model_want(m, name, ML_DTYPE_F64, 2, shape, proba, err);
     for (int64_t i = 0; s == ML_OK && i < e->n_nodes; i++) {
         double v = e->value[i];
         if (!e->left[i] && !(v >= 0 && v < (double)shape[0] && v == floor(v)))
-            s = mli_fail(err, ML_E_FORMAT, "node %lld has no row in leaf_proba",
-                         (long long)i);
+            s = mli_fail(err, ML_E_FORMAT, "node %lld has no row in %s", (long long)i,
+                         name);
     }
     return s;
 }
@@ -140,7 +143,8 @@ static ml_status explain(const ml_model *m, const char *kind, mli_plan **out,
                          ml_error *err)
 {
     mli_ensemble e;
-    mli_shapley_leaves leaves = {.width = m->inputs->classes.n};
+    int64_t targets = m->inputs->n_targets;
+    mli_shapley_leaves leaves = {.width = targets ? targets : m->inputs->classes.n};
     ml_status s = read_forest(m, &e, &leaves.rows, err);
     if (s != ML_OK) return s;
     leaves.scale = 1 / (double)e.n_trees;
@@ -150,7 +154,7 @@ static ml_status explain(const ml_model *m, const char *kind, mli_plan **out,
 ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **out,
                           ml_error *err)
 {
-    int64_t classes = model->inputs->classes.n;
+    int64_t classes = model->inputs->classes.n, targets = model->inputs->n_targets;
     if (strcmp(kind, "quantiles") == 0) return mli_forest_quantiles_plan(model, out, err);
     if (strcmp(kind, "contributions") == 0 || strcmp(kind, "interactions") == 0)
         return explain(model, kind, out, err);
@@ -166,7 +170,7 @@ ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **ou
         return s;
     }
     p->plan.n_features = p->e.n_features;
-    p->plan.n_outputs = leaf ? p->e.n_trees : classes ? classes : 1;
+    p->plan.n_outputs = leaf ? p->e.n_trees : targets ? targets : classes ? classes : 1;
     if (leaf)
         p->plan.run = run_leaves;
     else if (p->proba)

@@ -54,12 +54,22 @@ double mli_forest_impurity(int criterion, const double *c, int64_t n, double wei
     return fmax(weight - sum / weight, 0);
 }
 
+void mli_forest_offer(mli_forest_split *best, double num, double den, int32_t feature,
+                      uint32_t last, int missing_left)
+{
+    offer(best, num, den, feature, last, missing_left);
+}
+
 /* Numerator and denominator of class weights l of the left side. */
 static void rate(const mli_forest_search *a, const double *l, double wl, double *num,
                  double *den)
 {
     int64_t k_n = a->options->classes;
     double wr = a->weight - wl, sum = 0;
+    if (a->options->targets) {
+        mli_forest_rate_targets(a, l, wl, num, den);
+        return;
+    }
     if (a->options->criterion == MLI_FOREST_ENTROPY) {
         for (int64_t k = 0; k < k_n; k++)
             sum += entropy_part(l[k]) + entropy_part(a->classes[k] - l[k]);
@@ -136,11 +146,6 @@ static inline pair sum_pairs(const mli_forest_search *a, const uint64_t *e, int6
 }
 
 /* Does a side weigh less than a leaf must? wl: the left side. */
-static inline int too_light(const mli_forest_search *a, double wl)
-{
-    return wl < a->min_weight || a->weight - wl < a->min_weight;
-}
-
 /* e: n sorted rows and m missing ones, which go left when `base` has their sums. */
 static inline __attribute__((always_inline)) void
 scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64_t n,
@@ -159,7 +164,7 @@ scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64
         d *= d;
         if (!(d * den > num * wide)) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least || !(wide > 0)) continue;
-        if (too_light(a, wl)) continue;
+        if (mli_forest_too_light(a, wl)) continue;
         num = d;
         den = wide;
         found = i;
@@ -182,7 +187,7 @@ static void scan_bins(const mli_forest_search *a, int32_t feature, const double 
         wl += w[i];
         sl += s[i];
         nl += (int64_t)rows[i];
-        if (nl < least || a->n - nl < least || too_light(a, wl)) continue;
+        if (nl < least || a->n - nl < least || mli_forest_too_light(a, wl)) continue;
         double d = sl * W - S * wl, wide = wl * (W - wl);
         if (!(wide > 0) || !(d * d * best->den > best->num * wide)) continue;
         offer(best, d * d, wide, feature, low + (uint32_t)i, missing_left);
@@ -254,7 +259,7 @@ scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e, int
         if (i + 1 < n && e[i] >> 48 == e[i + 1] >> 48) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least) continue;
         double wr = a->weight - v.wl, num = v.left * wr + v.right * v.wl, den = v.wl * wr;
-        if (!(den > 0) || too_light(a, v.wl)) continue;
+        if (!(den > 0) || mli_forest_too_light(a, v.wl)) continue;
         if (entropy) rate(a, v.l, v.wl, &num, &den);
         offer(best, num, den, feature, (uint32_t)(e[i] >> 48), missing_left);
     }
@@ -267,6 +272,9 @@ static void sorted_codes(const mli_forest_search *a, int32_t feature, int64_t n,
     uint64_t *e =
         mli_forest_sort(a->element, a->spare, n, low, high, a->codes->ctx->cpu_level);
     if (m && e != a->element) memcpy(e + n, a->element + n, (size_t)m * sizeof *e);
+    for (int left = 0; a->options->targets && left <= (m > 0); left++)
+        mli_forest_scan_targets(a, feature, e, n, m, left, best);
+    if (a->options->targets) return;
     if (!a->scalar) {
         for (int left = 0; left <= (m > 0); left++)
             if (a->counted)
@@ -306,24 +314,40 @@ static uint32_t random_code(const mli_forest_feature *f, uint32_t low, uint32_t 
     return a;
 }
 
+/* Sums that a side of a split has. */
+static int64_t width_of(const mli_forest_search *a)
+{
+    int64_t n = a->options->targets ? a->options->targets : a->options->classes;
+    return a->scalar || n < 1 ? 1 : n;
+}
+
+static inline void add_row(const mli_forest_search *a, uint64_t e, double w, double *sums)
+{
+    int64_t n = a->options->targets;
+    if (a->scalar) {
+        sums[0] += target_of(a, e, a->counted);
+    } else if (n == 0) {
+        sums[class_of(a, e, a->counted)] += w;
+    } else {
+        const double *s = a->s + (int64_t)(e & UINT64_C(0xffffffffffff)) * n;
+        for (int64_t k = 0; k < n; k++) sums[k] += s[k];
+    }
+}
+
 /* Class weights, or w and s, of the rows that go left. */
 static int64_t sum_left(const mli_forest_search *a, const mli_forest_split *s, int64_t n,
                         double *wl, double *sums)
 {
     int64_t rows = 0;
     *wl = 0;
-    memset(sums, 0,
-           (size_t)(a->options->classes > 1 ? a->options->classes : 1) * sizeof *sums);
+    memset(sums, 0, (size_t)width_of(a) * sizeof *sums);
     for (int64_t i = 0; i < n; i++) {
         uint64_t e = a->element[i];
         if (!mli_forest_left(s, (uint32_t)(e >> 48))) continue;
         double w = weight_of(a, e, a->counted);
         rows++;
         *wl += w;
-        if (a->scalar)
-            sums[0] += target_of(a, e, a->counted);
-        else
-            sums[class_of(a, e, a->counted)] += w;
+        add_row(a, e, w, sums);
     }
     return rows;
 }
@@ -335,7 +359,7 @@ static void rate_split(const mli_forest_search *a, const mli_forest_split *s,
     double wl, num, den;
     int64_t nl = sum_left(a, s, a->n, &wl, a->left), least = a->options->min_leaf;
     if (nl < least || a->n - nl < least || !(wl > 0 && wl < a->weight)) return;
-    if (too_light(a, wl)) return;
+    if (mli_forest_too_light(a, wl)) return;
     if (a->scalar) {
         double d = a->left[0] * a->weight - a->sum * wl;
         num = d * d;
@@ -385,7 +409,7 @@ static int by_order(const void *a, const void *b)
 /* Sums of the codes: levels that occur, and with classes their weights in a->bins. */
 static int32_t sum_levels(const mli_forest_search *a, int32_t codes, level *l)
 {
-    int64_t k_n = a->options->classes;
+    int64_t k_n = width_of(a);
     int32_t used = 0;
     for (int32_t c = 0; c < codes; c++) l[c] = (level){0, 0, 0, 0, (uint32_t)c};
     if (!a->scalar) memset(a->bins, 0, (size_t)(codes * k_n) * sizeof *a->bins);
@@ -398,7 +422,7 @@ static int32_t sum_levels(const mli_forest_search *a, int32_t codes, level *l)
         if (a->scalar)
             at->s += target_of(a, e, a->counted);
         else
-            a->bins[(int64_t)(e >> 48) * k_n + class_of(a, e, a->counted)] += w;
+            add_row(a, e, w, a->bins + (int64_t)(e >> 48) * k_n);
     }
     for (int32_t c = 0; c < codes; c++)
         if (l[c].rows) l[used++] = l[c];
@@ -419,7 +443,7 @@ static void keep_levels(const level *l, int32_t n, int32_t feature, double num,
 static void cut_levels(const mli_forest_search *a, int32_t feature, const level *l,
                        int32_t used, mli_forest_split *best)
 {
-    int64_t least = a->options->min_leaf, rows = 0, k_n = a->options->classes;
+    int64_t least = a->options->min_leaf, rows = 0, k_n = width_of(a);
     double wl = 0, sl = 0, num, den;
     if (!a->scalar) memset(a->left, 0, (size_t)k_n * sizeof *a->left);
     for (int32_t i = 0; i + 1 < used; i++) {
@@ -429,7 +453,7 @@ static void cut_levels(const mli_forest_search *a, int32_t feature, const level 
         for (int64_t k = 0; !a->scalar && k < k_n; k++)
             a->left[k] += a->bins[l[i].code * k_n + k];
         if (rows < least || a->n - rows < least || !(wl > 0 && wl < a->weight)) continue;
-        if (too_light(a, wl)) continue;
+        if (mli_forest_too_light(a, wl)) continue;
         if (a->scalar) {
             double d = sl * a->weight - a->sum * wl;
             num = d * d;
@@ -445,7 +469,7 @@ static void cut_levels(const mli_forest_search *a, int32_t feature, const level 
 static void order_levels(const mli_forest_search *a, int32_t feature, level *l,
                          int32_t used, mli_forest_split *best)
 {
-    int64_t k_n = a->options->classes, orders = a->scalar ? 1 : k_n;
+    int64_t k_n = width_of(a), orders = a->scalar ? 1 : k_n;
     if (orders > MOST_ORDERS) orders = MOST_ORDERS;
     for (int64_t k = 0; k < orders; k++) {
         for (int32_t i = 0; i < used; i++) {

@@ -168,6 +168,21 @@ class Tools(Case):
                 raise KeyboardInterrupt
             est.fit(x, y, progress=press)
 
+    def test_several_targets(self):
+        X, _, y = rows()
+        both = np.column_stack([y, X[:, 0] * 2])
+        model = ls.RandomForestRegressor(n_trees=20, random_state=0).fit(X, both)
+        self.assertEqual(model.predict(X).shape, both.shape)
+        self.assertGreater(model.score(X, both), 0.8)
+        labels = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5])
+        model = ls.ExtraTreesClassifier(n_trees=20, random_state=0).fit(X, labels)
+        self.assertTrue((model.predict(X) == labels).all())
+        self.assertEqual([p.shape for p in model.predict_proba(X)], [(len(X), 2)] * 2)
+        three = np.column_stack([np.digitize(X[:, 0], [0.3, 0.6]), labels[:, 1]])
+        model = ls.RandomForestClassifier(n_trees=20, random_state=0).fit(X, three)
+        self.assertGreater((model.predict(X) == three).mean(), 0.95)
+        self.assertEqual([p.shape[1] for p in model.predict_proba(X)], [3, 2])
+
     def test_importances_and_coefficients(self):
         x, y, z = rows()
         est = ls.GBDTRegressor(n_trees=20).fit(x, z)
