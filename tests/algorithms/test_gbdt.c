@@ -98,6 +98,8 @@ static const char *const variants[] = {
     "categories=ordered;growth=symmetric",
     "objective=huber;huber_delta=0.4",
     "objective=absolute;boosting=dart;n_trees=40",
+    "linear_tree=true;linear_lambda=0.01",
+    "linear_tree=true;sampling=goss;categories=ordered",
 };
 #define VARIANTS (sizeof variants / sizeof variants[0])
 
@@ -552,6 +554,98 @@ START_TEST(bundles_change_nothing)
 }
 END_TEST
 
+/* ---- linear leaves ---- */
+
+/* Rows 0 .. n - 1 of x, and y = 3 x + 1. */
+static ml_table *line(ml_context *ctx, int64_t n)
+{
+    double *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = (double)(i * 37 % n) / 10;
+        y[i] = 3 * x[i] + 1;
+        if (i == n - 1) x[i] = NAN;
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
+    free(x);
+    free(y);
+    return t;
+}
+
+START_TEST(linear_leaves)
+{
+    enum { N = 401 };
+    ml_context *ctx = test_context(1);
+    ml_table *t = line(ctx, N);
+    const char *one = "ignore=;n_trees=1;learning_rate=1;l2=0;max_leaves=4";
+    char text[200];
+    ml_model *flat = fit(ctx, one, t);
+    snprintf(text, sizeof text, "%s;linear_tree=true", one);
+    ml_model *slope = fit(ctx, text, t);
+    snprintf(text, sizeof text, "%s;linear_tree=true;linear_lambda=1e15", one);
+    ml_model *ridge = fit(ctx, text, t);
+    ml_tensor *a = predict(flat, "value", t), *b = predict(slope, "value", t);
+    ml_tensor *c = predict(ridge, "value", t);
+    for (int64_t i = 0; i < N - 1; i++) {
+        double y = ml_table_get_f64(t, i, 1);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(b, i, 0), y, 1e-4);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(c, i, 0), ml_tensor_get_f64(a, i, 0),
+                                0.3); /* the row without a value tells them apart */
+    }
+    /* The row without a value gets the constant. */
+    ck_assert_double_eq(ml_tensor_get_f64(b, N - 1, 0), ml_tensor_get_f64(a, N - 1, 0));
+    ml_tensor *tensors[] = {a, b, c};
+    ml_model *models[] = {flat, slope, ridge};
+    for (int i = 0; i < 3; i++) {
+        ml_tensor_free(tensors[i]);
+        ml_model_free(models[i]);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Better on a smooth target; validation rows are scored as the model does; files. */
+START_TEST(linear_leaves_in_use)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = sample(ctx, ROWS, 3), *v = sample(ctx, ROWS, 4);
+    ml_model *flat = fit(ctx, "max_leaves=8", t), *m = NULL, *same = NULL;
+    ml_estimator *e = make(ctx, "max_leaves=8;linear_tree=true;linear_lambda=0.01;"
+                                "eval_metric=rmse;early_stopping_rounds=0");
+    OK(ml_estimator_fit(e, t, v, &m, ERR));
+    ck_assert_double_lt(error_of(m, v), 0.9 * error_of(flat, v));
+    ml_tensor *history = NULL;
+    OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+    ck_assert_double_eq_tol(ml_tensor_get_f64(history, 19, 0), sqrt(error_of(m, v)),
+                            1e-9);
+    ml_tensor_free(history);
+    char path[128];
+    snprintf(path, sizeof path, "%s/linear.mlm", test_folder());
+    OK(ml_model_save_file(m, path, NULL, ERR));
+    OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
+    ck_assert_double_eq(error_of(same, v), error_of(m, v));
+    ml_predictor *p = NULL;
+    FAILS(ML_E_UNSUPPORTED, ml_predictor_new(m, "contributions", NULL, &p, ERR));
+    ml_model *next = NULL;
+    OK(ml_estimator_set_model(e, m, ERR));
+    FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &next, ERR));
+    ml_estimator_free(e);
+    const char *const refused[] = {"boosting=dart", "objective=absolute", "increasing=a"};
+    for (int i = 0; i < 3; i++) {
+        e = make(ctx, refused[i]);
+        OK(ml_estimator_set_str(e, "linear_tree", "true", ERR));
+        FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &next, ERR));
+        ml_estimator_free(e);
+    }
+    ml_model *models[] = {flat, m, same};
+    for (int i = 0; i < 3; i++) ml_model_free(models[i]);
+    ml_table_free(t);
+    ml_table_free(v);
+    ml_context_free(ctx);
+    test_folder_remove();
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -590,8 +684,9 @@ START_TEST(out_of_memory_in_variants)
         "boosting=dart;skip_drop=0;drop_rate=1;increasing=a;"
         "interaction_constraints=a & b",
         "target=w;objective=cox;validation_fraction=0.2;eval_metric="
-        "concordance"};
-    for (int k = 0; k < 4; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
+        "concordance",
+        "linear_tree=true;validation_fraction=0.2;max_leaves=4"};
+    for (int k = 0; k < 5; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
 }
 END_TEST
 
@@ -599,4 +694,5 @@ TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           interactions_only_within_groups, objective_of_the_caller, training_goes_on,
           offsets_are_added_in_training_only, rankings_and_their_groups,
           survival_orders_the_risks, ordered_statistics_do_not_leak,
-          bundles_change_nothing, any_metric_can_stop, out_of_memory_in_variants)
+          bundles_change_nothing, linear_leaves, linear_leaves_in_use,
+          any_metric_can_stop, out_of_memory_in_variants)

@@ -1375,6 +1375,13 @@ class GBDT(Estimator):
     max_drop : int, default 50
         The most rounds left out for boosting dart; 0: no limit. Range: [0,
         100000].
+    linear_tree : bool, default false
+        Whether leaves hold linear functions of the numeric features on their path
+        instead of constants. Rows that lack one of these get the constant. For
+        smooth targets. Also: linear_leaves.
+    linear_lambda : float, default 0.0
+        Penalty on the squared coefficients of linear leaves. Range: [0, inf).
+        Used when linear_tree == true.
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -1501,6 +1508,10 @@ class GBDT(Estimator):
     node_value f64 [nodes]: Value of a node; leaves add it to the score.
     node_cover f64 [nodes]: Sum of the hessians of a node's rows.
     node_gain f64 [nodes]: Gain of the split.
+    linear_start i64 [nodes + 1]: First linear term of each leaf.
+    linear_const f64 [nodes]: Constant of a leaf that has linear terms.
+    linear_feature i32 [terms]: Feature of a linear term.
+    linear_coef f64 [terms]: Coefficient of a linear term.
     """
 
     algorithm = "gbdt"

@@ -404,6 +404,8 @@ class GBDT(Estimator):
         drop_rate: Optional[float] = ...,
         skip_drop: Optional[float] = ...,
         max_drop: Optional[int] = ...,
+        linear_tree: Optional[bool] = ...,
+        linear_lambda: Optional[float] = ...,
         increasing: Optional[Sequence[str]] = ...,
         decreasing: Optional[Sequence[str]] = ...,
         monotone_constraints: Optional[Sequence[int]] = ...,

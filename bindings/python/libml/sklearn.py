@@ -2216,6 +2216,13 @@ class GBDTClassifier(LibmlClassifier):
     max_drop : int, default 50
         The most rounds left out for boosting dart; 0: no limit. Range: [0,
         100000].
+    linear_tree : bool, default false
+        Whether leaves hold linear functions of the numeric features on their path
+        instead of constants. Rows that lack one of these get the constant. For
+        smooth targets. Also: linear_leaves.
+    linear_lambda : float, default 0.0
+        Penalty on the squared coefficients of linear leaves. Range: [0, inf).
+        Used when linear_tree == true.
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -2328,6 +2335,8 @@ class GBDTClassifier(LibmlClassifier):
         drop_rate=0.1,
         skip_drop=0.5,
         max_drop=50,
+        linear_tree=False,
+        linear_lambda=0.0,
         increasing=None,
         decreasing=None,
         monotone_constraints=None,
@@ -2384,6 +2393,8 @@ class GBDTClassifier(LibmlClassifier):
         self.drop_rate = drop_rate
         self.skip_drop = skip_drop
         self.max_drop = max_drop
+        self.linear_tree = linear_tree
+        self.linear_lambda = linear_lambda
         self.increasing = increasing
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints
@@ -2579,6 +2590,13 @@ class GBDTRegressor(LibmlRegressor):
     max_drop : int, default 50
         The most rounds left out for boosting dart; 0: no limit. Range: [0,
         100000].
+    linear_tree : bool, default false
+        Whether leaves hold linear functions of the numeric features on their path
+        instead of constants. Rows that lack one of these get the constant. For
+        smooth targets. Also: linear_leaves.
+    linear_lambda : float, default 0.0
+        Penalty on the squared coefficients of linear leaves. Range: [0, inf).
+        Used when linear_tree == true.
     increasing : string list
         Numeric features with which the prediction must not fall. Also:
         monotone_increasing.
@@ -2682,6 +2700,8 @@ class GBDTRegressor(LibmlRegressor):
         drop_rate=0.1,
         skip_drop=0.5,
         max_drop=50,
+        linear_tree=False,
+        linear_lambda=0.0,
         increasing=None,
         decreasing=None,
         monotone_constraints=None,
@@ -2737,6 +2757,8 @@ class GBDTRegressor(LibmlRegressor):
         self.drop_rate = drop_rate
         self.skip_drop = skip_drop
         self.max_drop = max_drop
+        self.linear_tree = linear_tree
+        self.linear_lambda = linear_lambda
         self.increasing = increasing
         self.decreasing = decreasing
         self.monotone_constraints = monotone_constraints

@@ -451,6 +451,25 @@ static inline ML_CHECK ml_status ml_gbdt_set_max_drop(
 }
 
 /**
+ * Whether leaves hold linear functions of the numeric features on their path instead
+ * of constants. Rows that lack one of these get the constant. For smooth targets.
+ * Default false.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_linear_tree(
+    ml_estimator *estimator, int32_t value, ml_error *error)
+{
+    const char *text = value ? "true" : "false";
+    return ml_estimator_set_str(estimator, "linear_tree", text, error);
+}
+
+/** Penalty on the squared coefficients of linear leaves. Default 0; range [0, inf). */
+static inline ML_CHECK ml_status ml_gbdt_set_linear_lambda(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "linear_lambda", value, error);
+}
+
+/**
  * Numeric features with which the prediction must not fall. Several with commas, "a,
  * b", or as ["a", "b"].
  */

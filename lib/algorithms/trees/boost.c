@@ -26,9 +26,11 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
     b->taken = mli_calloc(ctx, (size_t)b->blocks + 1, sizeof *b->taken);
     b->whole = mli_calloc(ctx, 2 * (size_t)b->blocks, sizeof *b->whole);
     b->history = mli_calloc(ctx, (size_t)b->options.rounds + 1, sizeof *b->history);
-    /* One score: the grower's second buffer is free until the tree grows. */
+    /* One score: the grower's second buffer is free until the tree grows; linear leaves
+     * need the gradients after that. */
     b->gh = (float *)(void *)b->grower.rows[1].gh;
-    if (k > 1) b->gh = b->gh_own = mli_alloc_vec(ctx, 2 * k * rows, sizeof *b->gh);
+    if (k > 1 || b->options.linear)
+        b->gh = b->gh_own = mli_alloc_vec(ctx, 2 * k * rows, sizeof *b->gh);
     if (mli_objective_renews(&b->options.objective, 0) > 0) {
         b->renewal = mli_alloc_vec(ctx, 2 * rows, sizeof *b->renewal);
         if (!b->renewal) return mli_nomem(err);
@@ -128,6 +130,7 @@ static ml_status prepare(mli_booster *b, ml_error *err)
         s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, b->bins, d->rows,
                             &o->grow, err);
     if (s == ML_OK) s = make_arrays(b, err);
+    if (s == ML_OK) s = mli_boost_linear_make(b, err);
     if (s == ML_OK) s = mli_boost_watch_make(b, err);
     return s;
 }
@@ -217,6 +220,7 @@ void mli_booster_free(mli_booster *b)
                       b->watch.own_order};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
+    mli_boost_linear_free(b);
     if (b->grower.ctx) mli_grower_free(&b->grower);
     mli_binner_free(b->binner);
     mli_ensemble_builder_free(&b->trees);

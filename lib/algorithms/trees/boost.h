@@ -5,6 +5,7 @@
 #ifndef MLI_TREES_BOOST_H
 #define MLI_TREES_BOOST_H
 
+#include "algorithms/trees/boost_linear.h"
 #include "algorithms/trees/ensemble.h"
 #include "algorithms/trees/grow.h"
 #include "algorithms/metric.h"
@@ -46,6 +47,8 @@ typedef struct mli_boost_options {
     int dart;
     double drop_rate, skip_drop;
     int64_t max_drop;
+    int linear; /* leaves hold linear functions */
+    double linear_lambda;
     int8_t *monotone; /* [n_features] -1, 0, 1; NULL: none */
     uint64_t *groups; /* [n_features] interaction constraints: bits of the groups; NULL */
 } mli_boost_options;
@@ -77,7 +80,8 @@ typedef struct mli_boost_watch {
     int64_t *own_order; /* cox */
 } mli_boost_watch;
 
-typedef struct mli_booster {
+typedef struct mli_booster mli_booster;
+struct mli_booster {
     ml_context *ctx;
     mli_run *run;
     mli_boost_options options;
@@ -111,10 +115,11 @@ typedef struct mli_booster {
     mli_sample sample; /* of the present round */
     mli_ensemble_builder trees;
     mli_boost_watch watch;
+    mli_boost_linear linear;
     double *history; /* [rounds] of the watched metric */
     int64_t n_history, best_round;
     double best_metric;
-} mli_booster;
+};
 
 /* Boosts; the result is in trees, base, binner, history. */
 ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,

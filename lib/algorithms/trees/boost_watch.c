@@ -84,6 +84,16 @@ static void sum_rows(mli_booster *b, int64_t begin, int64_t end, double *sums)
     }
 }
 
+static void add_linear(mli_booster *b, int32_t k, const mli_walk *walk, int64_t begin,
+                       int64_t end)
+{
+    uint16_t *leaf = b->linear.valid_leaf;
+    double *score = b->watch.score + k * b->watch.targets.rows;
+    mli_walk_leaves(walk, b->watch.bins, begin, end, leaf);
+    for (int64_t i = begin; i < end; i++)
+        score[i] += mli_boost_linear_value(b, k, leaf[i], &b->linear.valid, i);
+}
+
 static void watch_task(void *arg, int64_t task, int32_t slot)
 {
     watching *a = arg;
@@ -92,8 +102,13 @@ static void watch_task(void *arg, int64_t task, int32_t slot)
     if (mli_run_state(b->run) == ML_CANCEL) return;
     int64_t rows = b->watch.targets.rows, begin = task * MLI_BOOST_BLOCK;
     int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
-    for (int32_t k = 0; k < b->n_scores; k++)
-        mli_walk_add(&a->walk[k], b->watch.bins, begin, end, b->watch.score + k * rows);
+    for (int32_t k = 0; k < b->n_scores; k++) {
+        if (b->linear.on)
+            add_linear(b, k, &a->walk[k], begin, end);
+        else
+            mli_walk_add(&a->walk[k], b->watch.bins, begin, end,
+                         b->watch.score + k * rows);
+    }
     sum_rows(b, begin, end, b->watch.parts + 2 * task);
 }
 

@@ -197,6 +197,32 @@ static ml_status want_link(const ml_model *m, mli_ensemble *e, ml_error *err)
     return ML_OK;
 }
 
+static ml_status want_linear(const ml_model *m, mli_ensemble *e, ml_error *err)
+{
+    int64_t n = e->n_nodes, starts = n + 1, terms = -1;
+    if (!mli_model_find(m, "linear_start")) return ML_OK;
+    ml_status s = mli_model_want(m, "linear_start", ML_DTYPE_I64, 1, &starts,
+                                 &e->linear_start, err);
+    if (s == ML_OK)
+        s = mli_model_want(m, "linear_const", ML_DTYPE_F64, 1, &n, &e->linear_const, err);
+    if (s == ML_OK)
+        s = mli_model_want(m, "linear_feature", ML_DTYPE_I32, 1, &terms,
+                           &e->linear_feature, err);
+    if (s == ML_OK)
+        s = mli_model_want(m, "linear_coef", ML_DTYPE_F64, 1, &terms, &e->linear_coef,
+                           err);
+    if (s != ML_OK) return s;
+    int bad = e->linear_start[0] != 0 || e->linear_start[n] != terms;
+    for (int64_t i = 0; i < n && !bad; i++)
+        bad =
+            e->linear_start[i] > e->linear_start[i + 1] || !isfinite(e->linear_const[i]);
+    for (int64_t i = 0; i < terms && !bad; i++)
+        bad = e->linear_feature[i] < 0 || e->linear_feature[i] >= e->n_features ||
+              !isfinite(e->linear_coef[i]);
+    return bad ? mli_fail(err, ML_E_FORMAT, "the linear terms of the leaves are damaged")
+               : ML_OK;
+}
+
 static ml_status check_node(const mli_ensemble *e, int64_t tree, int64_t i, ml_error *err)
 {
     int64_t first = e->start[tree], size = e->start[tree + 1] - first;
@@ -262,6 +288,7 @@ ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *
     s = want_nodes(model, &e, err);
     if (s == ML_OK) s = want_categories(model, &e, err);
     if (s == ML_OK) s = want_link(model, &e, err);
+    if (s == ML_OK) s = want_linear(model, &e, err);
     if (s == ML_OK) s = check_trees(&e, err);
     if (s == ML_OK) *out = e;
     return s;
@@ -299,10 +326,23 @@ int mli_ensemble_goes_left(const mli_ensemble *e, int64_t i, double x)
     return x <= e->threshold[i];
 }
 
+double mli_ensemble_leaf(const mli_ensemble *e, int64_t node, const double *row)
+{
+    if (!e->linear_start || e->linear_start[node] == e->linear_start[node + 1])
+        return e->value[node];
+    double sum = e->linear_const[node];
+    for (int64_t i = e->linear_start[node]; i < e->linear_start[node + 1]; i++) {
+        double x = row[e->linear_feature[i]];
+        if (!isfinite(x)) return e->value[node];
+        sum += x * e->linear_coef[i];
+    }
+    return sum;
+}
+
 int mli_ensemble_plain(const mli_ensemble *e)
 {
-    return !e->level_missing && !e->wide_bin && !e->zero_missing && !e->link &&
-           (e->set_words == 0 || e->set_words == 8);
+    return !e->linear_start && !e->level_missing && !e->wide_bin && !e->zero_missing &&
+           !e->link && (e->set_words == 0 || e->set_words == 8);
 }
 
 static double link_one(const mli_ensemble *e, double s)

@@ -33,8 +33,13 @@
  *   link           u8  [1]         MLI_LINK_: from scores to predictions, where it is not
  *                                  the one of the objective
  *   link_scale     f64 [1]         what scores are multiplied by before the link
- * A categorical node may split on a numeric input: its value, cut to a whole number, is
- * the category.
+ * Leaves may be linear functions of numeric features (missing or infinite: node_value):
+ *   linear_start   i64 [nodes + 1] first term of each node
+ *   linear_feature i32 [terms]
+ *   linear_coef    f64 [terms]
+ *   linear_const   f64 [nodes]     the function's constant; without terms it does not
+ * count A categorical node may split on a numeric input: its value, cut to a whole
+ * number, is the category.
  */
 #ifndef MLI_TREES_ENSEMBLE_H
 #define MLI_TREES_ENSEMBLE_H
@@ -74,6 +79,10 @@ typedef struct mli_ensemble {
     const uint8_t *zero_missing;
     int32_t link;
     double link_scale;
+    /* Linear leaves; NULL: none. */
+    const int64_t *linear_start;
+    const int32_t *linear_feature;
+    const double *linear_coef, *linear_const;
 } mli_ensemble;
 
 #define MLI_ZERO_MISSING 1e-35F
@@ -81,7 +90,9 @@ typedef struct mli_ensemble {
 /* Does a row with the value x of the node's feature go left? The meaning of a node in one
  * place: faster engines must agree. */
 int mli_ensemble_goes_left(const mli_ensemble *e, int64_t node, double x);
-/* Has it nothing but what training makes? */
+/* What a leaf adds to the score of a row. */
+double mli_ensemble_leaf(const mli_ensemble *e, int64_t node, const double *row);
+/* Has it nothing but what training makes, and constant leaves? */
 int mli_ensemble_plain(const mli_ensemble *e);
 /* Scores of one row to predictions by the link, which is not MLI_LINK_NONE:
  * out[n_outputs]. */

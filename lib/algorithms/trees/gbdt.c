@@ -81,6 +81,7 @@ static ml_status write_model(const mli_booster *b, ml_model *m, ml_error *err)
     ml_status s = mli_ensemble_builder_write(&b->trees, m, err);
     if (s == ML_OK) s = mli_model_add_f64s(m, "base_score", b->base, b->n_scores, err);
     if (s == ML_OK) s = write_levels(b, m, err);
+    if (s == ML_OK) s = mli_boost_linear_write(b, m, err);
     if (s == ML_OK && b->n_history > 0)
         s = mli_model_add_f64s(m, "validation_history", b->history, b->n_history, err);
     mli_model_note_i64(m, "trees", b->trees.n_trees);
@@ -251,6 +252,10 @@ static const mli_attribute attributes[] = {
     {"node_value", "f64", "[nodes]", "Value of a node; leaves add it to the score."},
     {"node_cover", "f64", "[nodes]", "Sum of the hessians of a node's rows."},
     {"node_gain", "f64", "[nodes]", "Gain of the split."},
+    {"linear_start", "i64", "[nodes + 1]", "First linear term of each leaf."},
+    {"linear_const", "f64", "[nodes]", "Constant of a leaf that has linear terms."},
+    {"linear_feature", "i32", "[terms]", "Feature of a linear term."},
+    {"linear_coef", "f64", "[terms]", "Coefficient of a linear term."},
     {NULL, NULL, NULL, NULL}};
 
 const mli_algorithm mli_gbdt = {

@@ -349,6 +349,20 @@ static void read_sampling(const ml_params *p, mli_boost_options *out)
     out->max_drop = mli_get_i64(p, "max_drop");
 }
 
+/* Linear leaves, and what does not go with them. */
+static ml_status read_linear(const ml_params *p, mli_boost_options *out, ml_error *err)
+{
+    const char *with = out->monotone                                  ? "constraints"
+                       : out->dart                                    ? "dart"
+                       : mli_objective_renews(&out->objective, 0) > 0 ? "this objective"
+                                                                      : NULL;
+    out->linear = mli_get_bool(p, "linear_tree");
+    out->linear_lambda = mli_get_f64(p, "linear_lambda");
+    if (!out->linear || !with) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "linear leaves do not go with %s", with);
+    return mli_error_at(err, ML_E_UNSUPPORTED, "params.linear_tree");
+}
+
 ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error *err)
 {
     const ml_params *p = job->params;
@@ -370,7 +384,7 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     if (status == ML_OK) status = read_metric(job, out, err);
     if (status == ML_OK) status = read_monotone(job, &out->monotone, err);
     if (status == ML_OK) status = read_groups(job, &out->groups, err);
-    return status;
+    return status == ML_OK ? read_linear(p, out, err) : status;
 }
 
 void mli_gbdt_options_free(ml_context *ctx, mli_boost_options *o)

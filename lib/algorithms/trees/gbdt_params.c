@@ -166,6 +166,14 @@ const mli_param mli_gbdt_params[] = {
                "The probability that a round leaves none out."),
     EXPERT_I64("max_drop", NULL, "50", "[0, 100000]",
                "The most rounds left out for boosting dart; 0: no limit."),
+    {"linear_tree", "linear_leaves", ML_PARAM_BOOL, MLI_FLAG_EXPERT, "false", NULL, NULL,
+     NULL,
+     "Whether leaves hold linear functions of the numeric features on their path instead "
+     "of "
+     "constants. Rows that lack one of these get the constant. For smooth targets.",
+     "0.1"},
+    EXPERT_F64("linear_lambda", NULL, "0", "[0, inf)", "linear_tree == true",
+               "Penalty on the squared coefficients of linear leaves."),
     LIST("increasing", "monotone_increasing", ML_PARAM_STRS,
          "Numeric features with which the prediction must not fall."),
     LIST("decreasing", "monotone_decreasing", ML_PARAM_STRS,

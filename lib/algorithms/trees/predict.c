@@ -49,6 +49,38 @@ static void run_scores(const mli_plan *plan, const double *rows, int64_t n,
     finish(p, n, out);
 }
 
+/* Linear leaves: trees one after another for a block of rows. */
+#define LINEAR_ROWS 64
+
+static void run_linear(const mli_plan *plan, const double *rows, int64_t n,
+                       int64_t stride, double *out, void *scratch)
+{
+    const gbdt_plan *p = (const gbdt_plan *)plan;
+    const mli_ensemble *e = &p->e;
+    double *score = scratch;
+    for (int64_t begin = 0; begin < n; begin += LINEAR_ROWS) {
+        int64_t m = n - begin < LINEAR_ROWS ? n - begin : LINEAR_ROWS;
+        for (int64_t i = 0; i < m * e->n_scores; i++) score[i] = e->base[i % e->n_scores];
+        for (int64_t t = 0; t < e->n_trees; t++) {
+            double *to = score + t % e->n_scores;
+            for (int64_t i = 0; i < m; i++) {
+                const double *row = rows + (begin + i) * stride;
+                to[i * e->n_scores] += mli_ensemble_leaf(e, find_leaf(e, t, row), row);
+            }
+        }
+        for (int64_t i = 0; i < m; i++) {
+            double *to = out + (begin + i) * plan->n_outputs;
+            const double *from = score + i * e->n_scores;
+            if (p->raw)
+                memcpy(to, from, (size_t)e->n_scores * sizeof *to);
+            else if (e->link)
+                mli_ensemble_link(e, from, plan->n_outputs, to);
+            else
+                mli_objective_value(&p->objective, from, to);
+        }
+    }
+}
+
 static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
                            int64_t stride, double *out, void *scratch)
 {
@@ -108,6 +140,12 @@ static void plan_free(mli_plan *plan)
 
 static ml_status prepare(gbdt_plan *p, ml_error *err)
 {
+    if (p->e.linear_start) {
+        p->plan.scratch = ((size_t)(p->e.n_scores * LINEAR_ROWS) * 8 + 63) / 64 * 64;
+        p->plan.block = LINEAR_ROWS;
+        p->plan.run = run_linear;
+        return ML_OK;
+    }
     ml_status s = mli_engine_new(p->plan.ctx, &p->e, &p->engine, err);
     if (s != ML_OK) return s;
     p->plan.scratch = mli_engine_scratch(p->engine);
@@ -145,7 +183,7 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
                         : model->inputs->classes.n ? model->inputs->classes.n
                                                    : 1;
     if (leaf) p->plan.run = run_leaves;
-    if (!leaf && p->plan.n_outputs < p->e.n_scores) pick_scores(p);
+    if (p->engine && p->plan.n_outputs < p->e.n_scores) pick_scores(p);
     *out = &p->plan;
     return ML_OK;
 }

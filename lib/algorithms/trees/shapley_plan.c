@@ -42,6 +42,11 @@ ml_status mli_shapley_plan(ml_context *ctx, const mli_ensemble *e,
         return mli_fail(err, ML_E_UNSUPPORTED,
                         "%s of %lld features and %lld scores are too many", kind,
                         (long long)e->n_features, (long long)scores);
+    if (e->linear_start) {
+        mli_fail(err, ML_E_UNSUPPORTED, "%s of linear leaves cannot be computed", kind);
+        return mli_error_hint(err, ML_E_UNSUPPORTED,
+                              "explain by permutation, which needs data only");
+    }
     shapley_plan *p = mli_calloc(ctx, 1, sizeof *p);
     if (!p) return mli_nomem(err);
     ml_status s = mli_shapley_new(ctx, e, leaves, pairs, &p->shapley, err);
