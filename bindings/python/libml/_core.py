@@ -38,11 +38,15 @@ def error_object():
     try:
         return _local.error
     except AttributeError:
-        pointer = lib.ml_error_new()
-        if not pointer:
-            raise MemoryError("out of memory") from None
-        _local.error = ctypes.cast(pointer, OWNER["ml_error"])
+        _local.error = new_error()
         return _local.error
+
+
+def new_error():
+    pointer = lib.ml_error_new()
+    if not pointer:
+        raise MemoryError("out of memory") from None
+    return ctypes.cast(pointer, OWNER["ml_error"])
 
 
 def _text(data):

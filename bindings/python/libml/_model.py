@@ -2,13 +2,12 @@
 """Fitted models and predictors."""
 
 import ctypes
-from _functools import partial
 from _thread import _local as thread_local, allocate_lock
 
 from libml import _arrow, _native, _params, _tensor
 from libml._context import context_pointer
-from libml._core import Handle, call, checked_i64, decode, documented, encode, error_object, lib, \
-    make, numpy, path_bytes, raise_error
+from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, lib, make, \
+    new_error, numpy, path_bytes, raise_error
 from libml._errors import ClosedError, UnknownNameError
 from libml._io import Writer
 from libml._table import Table, as_table
@@ -272,8 +271,7 @@ class Predictor(Handle):
     array([2., 2.])
     """
 
-    __slots__ = ("_lock", "_single", "_fast", "_inputs", "_outputs",
-                 "_error", "_names", "kind")
+    __slots__ = ("_lock", "_fast", "_inputs", "_outputs", "_names", "kind")
     _kind = "ml_predictor"
 
     def __init__(self, model, kind=None, *, context=None, **options):
@@ -290,22 +288,30 @@ class Predictor(Handle):
         self._prepare()
 
     def _prepare(self):
-        """The buffers and the frozen call of `row`."""
+        """The frozen call of `row`: all arguments but the row are converted here."""
         n, m = self._inputs, self._outputs
         np = numpy()
-        memory = (ctypes.c_double * max(n, 1))()
-        out = (ctypes.c_double * max(m, 1))()
-        self._error = lib.ml_error_new()
-        self._error = ctypes.cast(self._error, type(error_object()))
-        # One object with function and arguments, so that close() takes both away at once.
-        self._single = partial(
-            _ROWS(("ml_predictor_rows", lib)), self._p, memory,
-            ctypes.c_int32(_native.ML_DTYPE_F64), ctypes.c_int64(1), ctypes.c_int64(n), out,
-            self._error)
-        if np is not None:
-            memory = np.frombuffer(memory, np.float64)[:n]
-            out = out if m == 1 else np.frombuffer(out, np.float64)[:m]
-        self._fast = _row_function(self._lock, n, memory, self._single, self._error, out, m)
+        memory = (ctypes.c_double * max(m, 1))()
+        error = new_error()
+        function = _ROWS(("ml_predictor_rows", lib))
+        before = byref(self._p.contents)
+        after = (ctypes.c_int32.from_param(_native.ML_DTYPE_F64), ctypes.c_int64.from_param(1),
+                 ctypes.c_int64.from_param(n), byref(memory), byref(error.contents))
+        if m == 1:
+            def result():
+                return memory[0]
+        elif np is None:
+            def result():
+                return list(memory)
+        else:
+            result = np.frombuffer(memory, np.float64)[:m].copy
+        bytes_of = _bytes_of_row(n)
+        if np is None:
+            self._fast = _plain_row_function(self._lock, bytes_of, function, before, after,
+                                             error, result)
+        else:
+            self._fast = _row_function(self._lock, np.ndarray, np.dtype(np.float64), (n,),
+                                       bytes_of, function, before, *after, error, result)
 
     @property
     def outputs(self):
@@ -410,7 +416,7 @@ class Predictor(Handle):
 
     def close(self):
         """Lets go of the memory. The model stays valid."""
-        self._single = self._fast = _closed
+        self._fast = _closed
         super().close()
 
     def __repr__(self):
@@ -420,28 +426,49 @@ class Predictor(Handle):
                f"{self._outputs} outputs>"
 
 
-def _row_function(lock, inputs, buffer, single, error, out, outputs):
-    """What `row` does, without a look at any attribute: these cost more than the row."""
-    shape = (inputs,)
-    result = getattr(out, "copy", None) or (lambda: list(out))
-    if outputs == 1:
-        def result():
-            return out[0]
-
+def _row_function(lock, ndarray, float64, shape, bytes_of, function, predictor, dtype, one,
+                  stride, out, error, problem, result):
+    """What `row` does, without a look at any attribute: these cost more than the row. The
+    bytes of the row are a copy of its own, so no other thread can change them."""
     def predict(row):
+        if type(row) is ndarray and row.dtype is float64 and row.shape == shape:
+            data = row.tobytes()
+        else:
+            data = bytes_of(row)
         with lock:
-            try:
-                if row.shape != shape:
-                    raise _wrong_row(row.shape, inputs)
-            except AttributeError:
-                if len(row) != inputs:
-                    raise _wrong_row((len(row),), inputs) from None
-            buffer[:] = row
-            if single():
-                raise_error(error)
+            if function(predictor, data, dtype, one, stride, out, error):
+                raise_error(problem)
             return result()
 
     return predict
+
+
+def _plain_row_function(lock, bytes_of, function, predictor, after, problem, result):
+    """The same without NumPy."""
+    def predict(row):
+        data = bytes_of(row)
+        with lock:
+            if function(predictor, data, *after):
+                raise_error(problem)
+            return result()
+
+    return predict
+
+
+def _bytes_of_row(inputs):
+    """A function that makes doubles of whatever holds a row."""
+    def bytes_of(row):
+        shape = getattr(row, "shape", None)
+        if shape is None:
+            shape = (len(row),)
+        if tuple(shape) != (inputs,):
+            raise _wrong_row(tuple(shape), inputs)
+        np = numpy()
+        if np is None:
+            return bytes((ctypes.c_double * inputs)(*row))
+        return np.asarray(row, np.float64).tobytes()
+
+    return bytes_of
 
 
 def _closed(*args):
