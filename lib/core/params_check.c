@@ -456,7 +456,8 @@ static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
     if (has_plural(d, q, m)) return ML_OK;
     mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);
     place(q, ML_E_ARGUMENT, err);
-    return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name, wanted(q));
+    return mli_error_hint(err, ML_E_ARGUMENT, "set %s to %s", q->name,
+                          q->flags & MLI_FLAG_ROLE ? "the name of a column" : wanted(q));
 }
 
 static ml_status resolve_list(const mli_descriptor *d, const mli_param *list,

@@ -107,7 +107,7 @@ GENERATED = {
     "bindings/python/libml/sklearn.pyi": "class AlwaysRegressor(LibmlRegressor)",
     "bindings/lua/libml.d.lua": "always",
     "include/ml/algorithms/always.h": "ml_always_set_number",
-    "docs/reference/algorithms.md": "always the same number",
+    "docs/reference/algorithms/always.md": "lways the same number",
 }
 
 

@@ -352,7 +352,7 @@ def from_any(name, values):
     """A column from whatever holds values."""
     pandas = pandas_module()
     np = sys.modules.get("numpy")
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+    if isinstance(values, (str, bytes, set, frozenset)) or not hasattr(values, "__iter__"):
         raise TypeError(f'column "{name}" must be a list or an array of values, not '
                         f"{type(values).__name__}")
     if pandas is not None:

@@ -47,6 +47,11 @@ def _labels(*values):
     return sorted({t for v in values for t in _texts(v) or ()})
 
 
+def _needs(metric, context):
+    """What a metric compares: "value", "class" or "proba"."""
+    return _params.describe(f"metric.{metric}", context).get("needs")
+
+
 def score(metric, truth, prediction, weight=None, *, context=None, **options):
     """A metric by its name.
 
@@ -59,6 +64,9 @@ def score(metric, truth, prediction, weight=None, *, context=None, **options):
     >>> metrics.accuracy(["a", "b", "b"], ["a", "b", "a"])
     0.6666666666666666
     """
+    needs = _needs(metric, context) if _texts(truth) or _texts(prediction) else None
+    if needs == "value":
+        raise TypeError(f"{metric} compares numbers, not text")
     labels = _labels(truth, prediction)
     truth = _numbers(truth, "truth", labels)
     prediction = _numbers(prediction, "prediction", labels)

@@ -2,6 +2,7 @@
 """Fitted models and predictors."""
 
 import ctypes
+from _collections_abc import Sequence
 from _thread import _local as thread_local, allocate_lock
 
 from libml import _arrow, _native, _params, _tensor
@@ -241,7 +242,11 @@ def loads(data, *, context=None, **options):
     array([2.])
     """
     if not isinstance(data, bytes):
-        data = bytes(memoryview(data))
+        try:
+            data = bytes(memoryview(data))
+        except TypeError:
+            raise TypeError("a model is loaded from bytes, not from "
+                            f"{type(data).__name__}") from None
     address = _arrow.address_of(data)
     token = _tensor.keep(data)
     try:
@@ -460,13 +465,20 @@ def _bytes_of_row(inputs):
     def bytes_of(row):
         shape = getattr(row, "shape", None)
         if shape is None:
+            if not isinstance(row, Sequence):
+                raise TypeError("a row is a list or an array of numbers, not "
+                                f"{type(row).__name__}")
             shape = (len(row),)
         if tuple(shape) != (inputs,):
             raise _wrong_row(tuple(shape), inputs)
         np = numpy()
         if np is None:
             return bytes((ctypes.c_double * inputs)(*row))
-        return np.asarray(row, np.float64).tobytes()
+        array = np.asarray(row)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"a row holds numbers, not {array.dtype}; the number of a category "
+                            "is code(name, text)")
+        return np.asarray(array, np.float64).tobytes()
 
     return bytes_of
 

@@ -62,7 +62,12 @@ class Objective(Callback):
     def _call(self, rows, outputs, labels, weights, scores, gradients, hessians, user):
         def work():
             given = _array(scores, rows, outputs)
-            g, h = self.function(_array(labels, rows, 1), given)
+            made = self.function(_array(labels, rows, 1), given)
+            try:
+                g, h = made
+            except (TypeError, ValueError):
+                raise TypeError("an objective returns two arrays, gradients and hessians, not "
+                                f"{type(made).__name__}") from None
             _array(gradients, rows, outputs, True)[...] = _checked(g, given.shape, "gradients")
             _array(hessians, rows, outputs, True)[...] = _checked(h, given.shape, "hessians")
         return self._run(work)

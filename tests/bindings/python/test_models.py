@@ -162,7 +162,8 @@ class Predictors(Case):
             self.refused((TypeError, ValueError), "", p.row, ["a", 1, 2])
             self.refused((TypeError, ValueError), "", p.rows, [["a", 1, 2]])
             self.refused(TypeError, "", p.row, None)
-            self.refused(TypeError, "", p.row, 3.0)
+            for other in (3.0, {1: 2, 3: 4, 5: 6}, {1.0, 2.0, 3.0}, iter([1, 2, 3])):
+                self.refused(TypeError, "a row is a list or an array", p.row, other)
             p.row([math.nan, math.inf, 1e300])
             p.row((1, 2, True))
 
@@ -203,6 +204,12 @@ class Predictors(Case):
         self.refused(ValueError, "4 inputs", p.row, x)
         self.refused(ValueError, "4 inputs", p.row, x[:1])
         self.refused(TypeError, "complex", p.rows, x.astype(complex))
+        for other in (x[3].astype(complex), x[3].astype("M8[D]"), x[3].astype(str),
+                      ["1", "2", "3", "4"]):
+            self.refused(TypeError, "a row holds numbers", p.row, other)
+        for same in (x[3].astype(">f8"), x[3].astype(object), list(x[3]), tuple(x[3]),
+                     memoryview(x[3]), np.ma.array(x[3])):
+            self.assertEqual(p.row(same), wanted[3])
 
     def test_one_predictor_in_several_threads(self):
         model, data = classifier()
@@ -349,13 +356,15 @@ class OwnFunctions(Case):
         est = libml.GBDT(n_trees=5).set_objective(broken)
         self.refused(ZeroDivisionError, "inner", est.fit, self.x, self.y)
         for bad in (lambda y, s: s, lambda y, s: (s[:3], s), lambda y, s: ("a", "b"),
-                    lambda y: y):
+                    lambda y: y, lambda y, s: None, lambda y, s: (s, s, s)):
             with self.assertRaises((TypeError, ValueError)):
                 est.set_objective(bad).fit(self.x, self.y)
 
         def writes(y, s):
             y[0] = 5
         self.refused(ValueError, "read-only", est.set_objective(writes).fit, self.x, self.y)
+        self.refused(TypeError, "gradients and hessians",
+                     est.set_objective(lambda y, s: None).fit, self.x, self.y)
         self.refused(TypeError, "function", est.set_objective, "squared")
 
     def test_metric(self):
@@ -464,4 +473,5 @@ class Metrics(Case):
         self.refused(libml.LibmlError, "", m.accuracy, [0, 1], [0])
         self.refused(libml.UnknownNameError, "accuracy", m.score, "acurracy", [0], [0])
         self.refused(TypeError, "text", m.rmse, [1.0], [1.0], weight=["a"])
+        self.refused(TypeError, "rmse compares numbers", m.rmse, ["a"], [1.0])
         self.refused(libml.UnknownNameError, "nope", m.rmse, [1.0], [1.0], nope=1)

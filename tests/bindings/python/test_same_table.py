@@ -5,6 +5,7 @@ pyarrow, DuckDB, and the CSV file that the command reads."""
 import gzip
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -15,6 +16,14 @@ from support import ROOT, Case, module, needs
 ADULT = ROOT / "examples" / "data" / "adult"
 ALGORITHMS = [a for a in ("gbdt", "logistic_regression") if a in libml.list_algorithms()]
 ROWS = 3000
+LUA = """
+local ml = require "libml"
+local path, target, algorithm, way, out = ...
+local rows = ml.assert(ml.read_csv(path))
+if way == "records" then rows = ml.assert(ml.records(rows:records(), rows:columns())) end
+local params = { target = target, n_trees = algorithm == "gbdt" and 10 or nil }
+ml.assert(ml.assert(ml.estimator(algorithm, params):fit(rows)):save(out))
+"""
 
 
 def source():
@@ -62,6 +71,20 @@ class SameTable(Case):
             subprocess.run([command, "train", self.csv, "--target", self.target, "-a",
                             algorithm, "-q", "-o", out, *more], check=True)
             self.assertEqual(out.read_bytes(), wanted, algorithm)
+
+    def test_lua(self):
+        """The file as Lua reads it, and the rows as tables of Lua."""
+        command = os.environ.get("LIBML_COMMAND", "")
+        modules = pathlib.Path(command).parents[1] / "bindings" / "lua" / "5.4" if command else None
+        if not command or not (modules / "libml.so").exists() or not shutil.which("lua5.4"):
+            raise unittest.SkipTest("no module for Lua 5.4 beside LIBML_COMMAND")
+        for algorithm, wanted in self.wanted.items():
+            for way in ("file", "records"):
+                out = self.csv.with_suffix(".mlm")
+                subprocess.run(["lua5.4", "-", self.csv, self.target, algorithm, way, out],
+                               input=LUA, text=True, check=True,
+                               env={**os.environ, "LUA_CPATH": f"{modules}/?.so"})
+                self.assertEqual(out.read_bytes(), wanted, f"{algorithm} {way}")
 
     def test_threads(self):
         before = libml.default_context().threads

@@ -93,6 +93,7 @@ class FromLists(Case):
             self.refused((TypeError, ValueError), word, Table, data)
         self.refused(TypeError, ['column "x"', "str"], Table, {"x": "abc"})
         self.refused(TypeError, ['column "x"', "int"], Table, {"x": 1})
+        self.refused(TypeError, ['column "x"', "set"], Table, {"x": {1, 2}})  # no order
 
     def test_empty(self):
         t = Table({"x": [], "s": []})
