@@ -356,6 +356,10 @@ SK_PARTS = {
     ("columns", "transform"): (("prepare", ("imputer", "standard_scaler")),),
     ("ensemble", "classification"): ("gbdt", "logistic_regression"),
     ("ensemble", "regression"): ("gbdt", "linear_regression"),
+    ("stacking", "classification"): ("gbdt", "logistic_regression"),
+    ("stacking", "regression"): ("gbdt", "linear_regression"),
+    ("calibrated", "classification"): ("gbdt",),
+    ("threshold", "classification"): ("gbdt",),
 }
 
 # Checks that cannot pass, and why; docs/python.md repeats it.
@@ -367,6 +371,10 @@ SK_FOLDS = {name: "rows are divided into folds by their place, so a row and its 
             "may be in different folds" for name in SK_BOOTSTRAP}
 SK_XFAIL = {
     ("automl", "regression"): SK_FOLDS,
+    ("stacking", "classification"): SK_FOLDS,
+    ("stacking", "regression"): SK_FOLDS,
+    ("calibrated", "classification"): SK_FOLDS,
+    ("threshold", "classification"): SK_FOLDS,
     ("random_forest", "classification"): SK_BOOTSTRAP,
     ("random_forest", "regression"): SK_BOOTSTRAP,
     ("baseline", "classification"): {

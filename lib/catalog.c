@@ -13,6 +13,7 @@
     A(mli_baseline)                                                                      \
     A(mli_binary_encoder)                                                                \
     A(mli_boruta)                                                                        \
+    A(mli_calibrated)                                                                    \
     A(mli_class_balancer)                                                                \
     A(mli_clipper)                                                                       \
     A(mli_columns_algorithm)                                                             \
@@ -80,9 +81,11 @@
     A(mli_select_columns)                                                                \
     A(mli_smote)                                                                         \
     A(mli_spline_features)                                                               \
+    A(mli_stacking)                                                                      \
     A(mli_standard_scaler)                                                               \
     A(mli_target_encoder)                                                                \
     A(mli_tfidf)                                                                         \
+    A(mli_threshold)                                                                     \
     A(mli_winsorizer)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;

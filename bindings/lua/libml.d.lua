@@ -869,8 +869,15 @@ function ml.info() end
 ---@field algorithms? string[] The algorithms to choose from. By default all that suit the task.
 ---@field folds? integer Folds that candidates are judged by when there are no validation rows. 0: 5, and from 100,000 rows one part held out. (default 0)
 ---@field max_members? integer The most models in the ensemble; 1 keeps the best one alone, which is fastest. (default 5)
+---@field stacking? boolean Also try a linear model of what the members predict, and keep it in place of their weighted mean when it is better on rows held out. (default true)
+---@field calibration? "auto" | "none" | "sigmoid" | "isotonic" | "temperature" How probabilities are mapped to the shares observed on rows held out. auto: a line on the log-odds, or a temperature for more than two classes, where it helps. (default auto)
+---@field threshold_metric? string The metric that the predicted classes are chosen for, such as f1. By default `metric`, when it judges classes; else the most probable class is predicted.
+---@field distill? string An algorithm, such as gbdt: the result is one model of it, small and fast, that learns from what the ensemble predicts.
+---@field journal? string A file that candidates are written to as they end. A fit to the same rows with the same file goes on where the one before was ended, however that happened.
+---@field memory_limit? number MB that the search may take beyond what is taken already; candidates that need more fail. Counts the memory of the context. 0 is no limit. (default 0)
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field members? string[] Set by the fit: the models of the ensemble, with their parameters.
+---@field final? string[] Set by the fit: the model of what the members predict, where there is one.
 ---@field target? string The column to predict. Rows in which it is missing are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
@@ -959,6 +966,30 @@ function ml.binary_encoder(params) end
 ---@param params? libml.boruta.params
 ---@return libml.estimator?, libml.error?
 function ml.boruta(params) end
+
+---A classifier whose probabilities are mapped to the shares that were observed on rows
+---held out.
+---@class libml.calibrated.params
+---@field model? string[] The model inside: the name of an algorithm, or name=algorithm. Its parameters are set as "name.parameter".
+---@field method? "sigmoid" | "isotonic" | "temperature" The map: sigmoid, a line on the log-odds, does with few rows; isotonic, any rising steps, wants a thousand rows or more; temperature, one factor on the log-probabilities, keeps the order of the classes. (default sigmoid)
+---@field folds? integer Folds by which rows are predicted that the model was not fitted to; none when there are validation rows. (default 5)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---A classifier whose probabilities are mapped to the shares that were observed on rows
+---held out.
+---@param params? libml.calibrated.params
+---@return libml.estimator?, libml.error?
+function ml.calibrated(params) end
 
 ---In a pipeline, repeats rows of rare classes or leaves rows of frequent ones out, for
 ---training only. Probabilities of the next step are those of the balanced classes.
@@ -1938,6 +1969,31 @@ function ml.smote(params) end
 ---@return libml.estimator?, libml.error?
 function ml.spline_features(params) end
 
+---Several models side by side, and a final model that learns from their predictions for
+---rows that they were not fitted to.
+---@class libml.stacking.params
+---@field members? string[] The models: names of algorithms, or name=algorithm. The parameters of a member are set as "name.parameter".
+---@field final? string[] The model that learns from the members' predictions, written as a member. By default logistic_regression or linear_regression with a little of the l2 penalty.
+---@field folds? integer Folds by which rows are predicted that the model was not fitted to; none when there are validation rows. (default 5)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" What is predicted. auto: classes when the target is text, a category, a boolean or holds just two whole numbers; a number otherwise. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Several models side by side, and a final model that learns from their predictions for
+---rows that they were not fitted to.
+---@param params? libml.stacking.params
+---@return libml.estimator?, libml.error?
+function ml.stacking(params) end
+
 ---Subtracts from each column its mean in training and divides by the standard deviation.
 ---Missing values stay missing.
 ---@class libml.standard_scaler.params
@@ -2020,6 +2076,30 @@ function ml.target_encoder(params) end
 ---@param params? libml.tfidf.params
 ---@return libml.estimator?, libml.error?
 function ml.tfidf(params) end
+
+---A classifier that predicts the class by thresholds on its probabilities that are best
+---for a metric on rows held out.
+---@class libml.threshold.params
+---@field model? string[] The model inside: the name of an algorithm, or name=algorithm. Its parameters are set as "name.parameter".
+---@field metric? string What the classes are chosen for: f1, balanced_accuracy, accuracy, mcc, precision, recall. (default f1)
+---@field folds? integer Folds by which rows are predicted that the model was not fitted to; none when there are validation rows. (default 5)
+---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
+---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---A classifier that predicts the class by thresholds on its probabilities that are best
+---for a metric on rows held out.
+---@param params? libml.threshold.params
+---@return libml.estimator?, libml.error?
+function ml.threshold(params) end
 
 ---Cuts values to two quantiles of their column in training: outliers stay in place and
 ---lose their weight. Missing values stay missing.

@@ -45,6 +45,9 @@ struct mli_plan {
     int64_t n_features, n_outputs;
     size_t scratch; /* bytes that run needs, 64-byte aligned; 0: none */
     int64_t block;  /* rows per call that suit it best; 0: any */
+    /* Of probabilities: what that of each class is divided by before the largest is the
+     * class, [n_outputs], memory of the model; NULL: 1. */
+    const double *cuts;
     /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
      * out[i * n_outputs + k]. Never fails, allocates, locks.
      * Rows come from the host as they are: any value may occur anywhere, infinities as

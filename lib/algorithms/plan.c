@@ -48,10 +48,12 @@ static double argmax(const double *p, int64_t n)
     return best < 0 ? NAN : (double)best;
 }
 
-static double pick(const double *p, int64_t n)
+static double pick(double *p, int64_t n, const double *cuts)
 {
-    if (n > 1) return argmax(p, n);
-    return isnan(p[0]) ? NAN : p[0] > 0.5; /* the probability of the second of two */
+    if (n == 1) /* the probability of the second of two */
+        return isnan(p[0]) ? NAN : p[0] > 0.5;
+    for (int64_t k = 0; cuts && k < n; k++) p[k] /= cuts[k];
+    return argmax(p, n);
 }
 
 #define CLASS_RUN(name, type, proba_run)                                                 \
@@ -66,7 +68,8 @@ static double pick(const double *p, int64_t n)
             int64_t count = n - begin < c->rows ? n - begin : c->rows;                   \
             c->proba->proba_run(c->proba, rows + begin * stride, count, stride, p,       \
                                 rest);                                                   \
-            for (int64_t i = 0; i < count; i++) out[begin + i] = pick(p + i * k, k);     \
+            for (int64_t i = 0; i < count; i++)                                          \
+                out[begin + i] = pick(p + i * k, k, c->proba->cuts);                     \
         }                                                                                \
     }
 CLASS_RUN(class_run, double, run)
@@ -224,14 +227,14 @@ typedef struct {
     const mli_plan *plan;
     const mli_design *design;
     const mli_run *run;
-    double *out;          /* of all rows; NULL: `sink` gets them */
+    double *out; /* of all rows; NULL: `sink` gets them */
     mli_plan_block sink;
     void *sink_arg;
-    int64_t block;           /* rows per task */
-    const void *rows;        /* in place; NULL: gathered */
-    int64_t stride;          /* of rows in place */
-    int is_f32;              /* the rows in place are floats */
-    char *scratch;           /* per slot: gathered rows, then the plan's */
+    int64_t block;                    /* rows per task */
+    const void *rows;                 /* in place; NULL: gathered */
+    int64_t stride;                   /* of rows in place */
+    int is_f32;                       /* the rows in place are floats */
+    char *scratch;                    /* per slot: gathered rows, then the plan's */
     size_t gather, results, per_slot; /* bytes */
 } predicting;
 
@@ -281,7 +284,8 @@ static ml_status predict_all(predicting *p, mli_run *run, ml_error *err)
     if (!p->rows) {
         p->gather = ALIGN((size_t)(p->block * plan->n_features) * sizeof(double));
     }
-    if (!p->out) p->results = ALIGN((size_t)(p->block * plan->n_outputs) * sizeof(double));
+    if (!p->out)
+        p->results = ALIGN((size_t)(p->block * plan->n_outputs) * sizeof(double));
     p->per_slot = ALIGN(p->results + p->gather + plan->scratch);
     int64_t tasks = mli_task_count(design->rows, p->block);
     mli_pool *pool = mli_parallel_hold(design->ctx);
@@ -301,8 +305,9 @@ ml_status mli_plan_run_design(const mli_plan *plan, const mli_design *design,
     return predict_all(&p, run, err);
 }
 
-ml_status mli_plan_run_blocks(const mli_plan *plan, const mli_design *design, mli_run *run,
-                              mli_plan_block block, void *arg, ml_error *err)
+ml_status mli_plan_run_blocks(const mli_plan *plan, const mli_design *design,
+                              mli_run *run, mli_plan_block block, void *arg,
+                              ml_error *err)
 {
     predicting p = {
         .plan = plan, .design = design, .run = run, .sink = block, .sink_arg = arg};

@@ -21,6 +21,8 @@ struct ml_context {
     int32_t blas_flavour;      /* see tensor/blas.h; set by the BLAS front */
     const struct mli_fs *fs;   /* file operations; tests replace them */
     char *info;                /* JSON for ml_context_info */
+    atomic_size_t bytes;       /* of all blocks that live */
+    atomic_size_t most_bytes;  /* that may live; 0: any number */
 };
 
 ml_context *mli_context_ref(ml_context *ctx);

@@ -87,12 +87,44 @@ static void *dress(void *base, size_t total, uint32_t align)
     return block;
 }
 
+/* ---- the budget ---- */
+
+/* Counts `total` more bytes; 0 when they are more than the context may use. */
+static int take(ml_context *ctx, size_t total)
+{
+    if (!ctx) return 1;
+    size_t used = atomic_fetch_add_explicit(&ctx->bytes, total, memory_order_relaxed);
+    size_t most = atomic_load_explicit(&ctx->most_bytes, memory_order_relaxed);
+    if (!most || used + total <= most) return 1;
+    atomic_fetch_sub_explicit(&ctx->bytes, total, memory_order_relaxed);
+    return 0;
+}
+
+static void give_back(ml_context *ctx, size_t total)
+{
+    if (ctx) atomic_fetch_sub_explicit(&ctx->bytes, total, memory_order_relaxed);
+}
+
+size_t mli_memory_used(ml_context *ctx)
+{
+    return atomic_load_explicit(&ctx->bytes, memory_order_relaxed);
+}
+
+void mli_memory_limit(ml_context *ctx, size_t most)
+{
+    atomic_store_explicit(&ctx->most_bytes, most, memory_order_relaxed);
+}
+
+/* ---- blocks ---- */
+
 static void *get(ml_context *ctx, size_t size, uint32_t align)
 {
     if (size > PTRDIFF_MAX - VECTOR) return NULL;
     size_t total = size + align;
+    if (!take(ctx, total)) return NULL;
     void *base = ctx ? ctx->host.alloc(total, align, ctx->host.alloc_user)
                      : c_alloc(total, align, NULL);
+    if (!base) give_back(ctx, total);
     return dress(base, total, align);
 }
 
@@ -106,8 +138,12 @@ void *mli_calloc(ml_context *ctx, size_t count, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
     if (bytes > PTRDIFF_MAX - VECTOR) return NULL;
-    if (!ctx || ctx->host.alloc == c_alloc) /* fresh pages are zero already */
-        return dress(calloc(1, bytes + SMALL), bytes + SMALL, SMALL);
+    if (!ctx || ctx->host.alloc == c_alloc) { /* fresh pages are zero already */
+        if (!take(ctx, bytes + SMALL)) return NULL;
+        void *base = calloc(1, bytes + SMALL);
+        if (!base) give_back(ctx, bytes + SMALL);
+        return dress(base, bytes + SMALL, SMALL);
+    }
     void *block = get(ctx, bytes, SMALL);
     if (block) memset(block, 0, bytes);
     return block;
@@ -127,8 +163,11 @@ void *mli_realloc(ml_context *ctx, void *block, size_t size)
     uint32_t align = head_of(block)->align;
     size_t old = head_of(block)->total, total = size + align;
     void *base = base_of(block);
+    if (total > old && !take(ctx, total - old)) return NULL;
     base = ctx ? ctx->host.realloc(base, old, total, align, ctx->host.alloc_user)
                : c_realloc(base, old, total, align, NULL);
+    if (base && total < old) give_back(ctx, old - total);
+    if (!base && total > old) give_back(ctx, total - old);
     return dress(base, total, align);
 }
 
@@ -155,6 +194,7 @@ void mli_free(ml_context *ctx, void *block)
     if (!block) return;
     void *base = base_of(block);
     size_t total = head_of(block)->total, align = head_of(block)->align;
+    give_back(ctx, total);
     if (ctx)
         ctx->host.free(base, total, align, ctx->host.alloc_user);
     else

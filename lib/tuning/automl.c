@@ -4,17 +4,18 @@
  * best, fits them again to all rows. The model is an ensemble.
  *
  * Feurer et al., Efficient and Robust Automated Machine Learning, NeurIPS 2015
- * (portfolio, search, ensemble of what was tried). Tensors: those of an ensemble;
- * "held_out_score" f64 [1], the score of the blend on the rows it was judged by;
- * "trial_scores" f64 [trials]; "leaderboard" u8, a CSV text. With a number of trials and
- * no time limit the model depends on data, parameters and seed alone.
+ * (portfolio, search, ensemble of what was tried). Tensors: those of an ensemble, or of
+ * stacking; those of calibrated and threshold, where they help; "held_out_score" f64 [1],
+ * the score of all of it on the rows it was judged by; "trial_scores" f64 [trials];
+ * "leaderboard" u8, a CSV text. With a number of trials and no time limit the model
+ * depends on data, parameters and seed alone.
  */
-#include "algorithms/compose/compose.h"
-#include "core/text.h"
+#include "algorithms/compose/calibration.h"
+#include "algorithms/compose/stacking.h"
+#include "algorithms/compose/thresholds.h"
 #include "tuning/automl.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static const mli_param params[] = {
@@ -38,18 +39,47 @@ static const mli_param params[] = {
     {"max_members", "ensemble_size", ML_PARAM_I64, 0, "5", "[1, 12]", NULL, NULL,
      "The most models in the ensemble; 1 keeps the best one alone, which is fastest.",
      "0.1"},
+    {"stacking", "use_stacking", ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
+     "Also try a linear model of what the members predict, and keep it in place of their "
+     "weighted mean when it is better on rows held out.",
+     "0.1"},
+    {"calibration", "calibrate", ML_PARAM_STR, MLI_FLAG_CLASSES, "auto",
+     "{auto, none, sigmoid, isotonic, temperature}", NULL, NULL,
+     "How probabilities are mapped to the shares observed on rows held out. auto: a line "
+     "on the log-odds, or a temperature for more than two classes, where it helps.",
+     "0.1"},
+    {"threshold_metric", "decision_metric", ML_PARAM_STR,
+     MLI_FLAG_NULLABLE | MLI_FLAG_CLASSES, "", NULL, NULL, NULL,
+     "The metric that the predicted classes are chosen for, such as f1. By default "
+     "`metric`, when it judges classes; else the most probable class is predicted.",
+     "0.1"},
+    {"distill", "student", ML_PARAM_STR, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
+     "An algorithm, such as gbdt: the result is one model of it, small and fast, that "
+     "learns from what the ensemble predicts.",
+     "0.1"},
+    {"journal", "checkpoint", ML_PARAM_STR, MLI_FLAG_NULLABLE | MLI_FLAG_NO_EFFECT, "",
+     NULL, NULL, NULL,
+     "A file that candidates are written to as they end. A fit to the same rows with the "
+     "same file goes on where the one before was ended, however that happened.",
+     "0.1"},
+    {"memory_limit", "memory_budget,max_mem_size", ML_PARAM_F64, 0, "0", "[0, inf)", NULL,
+     NULL,
+     "MB that the search may take beyond what is taken already; candidates that need "
+     "more "
+     "fail. Counts the memory of the context. 0 is no limit.",
+     "0.1"},
     MLI_PARAM_SEED,
     {"members", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS | MLI_FLAG_FITTED,
      "", NULL, NULL, NULL,
      "Set by the fit: the models of the ensemble, with their parameters.", "0.1"},
+    {"final", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS | MLI_FLAG_FITTED,
+     "", NULL, NULL, NULL,
+     "Set by the fit: the model of what the members predict, where there is one.", "0.1"},
     MLI_PARAM_END};
 
-static const mli_param *members_list(void)
-{
-    const mli_param *p = params;
-    while (strcmp(p->name, "members") != 0) p++;
-    return p;
-}
+#define N_PARAMS ((int64_t)(sizeof params / sizeof *params))
+const mli_param *const mli_automl_members = &params[N_PARAMS - 3];
+const mli_param *const mli_automl_final = &params[N_PARAMS - 2];
 
 /* ---- setting up ---- */
 
@@ -73,11 +103,51 @@ static ml_status check_algorithms(const mli_automl *a, ml_error *err)
 static ml_status check_members(const mli_automl *a, ml_error *err)
 {
     const char *const *names;
-    if (mli_get_strs(a->job->params, "members", &names) == 0) return ML_OK;
+    if (mli_get_strs(a->job->params, "members", &names) == 0 &&
+        mli_get_strs(a->job->params, "final", &names) == 0)
+        return ML_OK;
     mli_fail(err, ML_E_ARGUMENT, "members are found by the fit");
     mli_error_at(err, ML_E_ARGUMENT, "params.members");
     return mli_error_hint(err, ML_E_ARGUMENT,
                           "to fit known members use the algorithm ensemble");
+}
+
+/* What one model cannot have is refused, and the model must be known. */
+static ml_status check_distill(const mli_automl *a, ml_error *err)
+{
+    const char *name = mli_get_str(a->job->params, "distill");
+    const char *calibration = mli_get_str(a->job->params, "calibration");
+    const mli_descriptor *d;
+    if (!*name) return ML_OK;
+    ml_status status = mli_catalog_get(name, MLI_SORT_ALGORITHM, "algorithm", &d, err);
+    if (!status && (!mli_automl_takes(a, d) || !(d->caps & MLI_CAN_WEIGHTS)))
+        status = mli_fail(err, ML_E_UNSUPPORTED,
+                          "%s does not suit the task, or cannot weigh rows", d->name);
+    if (!status && a->job->valid)
+        status = mli_fail(err, ML_E_ARGUMENT,
+                          "one model learns from the folds of the training rows: leave "
+                          "the validation rows out");
+    if (!status && (*mli_get_str(a->job->params, "threshold_metric") ||
+                    !mli_in_list(calibration, "auto,none")))
+        status = mli_fail(err, ML_E_ARGUMENT,
+                          "one model has no calibration and no thresholds");
+    return status ? mli_error_at(err, status, "params.distill") : ML_OK;
+}
+
+static ml_status check_thresholds(const mli_automl *a, ml_error *err)
+{
+    const mli_metric *m;
+    const char *name = mli_get_str(a->job->params, "threshold_metric");
+    if (!*name) return ML_OK;
+    ml_status status = mli_thresholds_metric(name, &m, err);
+    return status ? mli_error_at(err, status, "params.threshold_metric") : ML_OK;
+}
+
+static void set_memory(mli_automl *a)
+{
+    double most = 1e6 * mli_get_f64(a->job->params, "memory_limit");
+    if (!(most > 0)) return;
+    a->memory = mli_memory_used(a->ctx) + (most < 1e18 ? (size_t)most : (size_t)1e18);
 }
 
 static ml_status set_up(mli_automl *a, ml_error *err)
@@ -95,176 +165,28 @@ static ml_status set_up(mli_automl *a, ml_error *err)
     if (status) return mli_error_at(err, status, "params.metric");
     status = check_members(a, err);
     if (!status) status = check_algorithms(a, err);
+    if (!status) status = check_distill(a, err);
+    if (!status) status = check_thresholds(a, err);
     if (status) return status;
+    set_memory(a);
     a->job->run->maximize = a->metric->maximize;
     a->failure = ml_error_new();
     if (!a->failure) return mli_nomem(err);
     status = ml_cancel_new(&a->clock, err);
-    return status ? status : mli_automl_folds(a, err);
+    if (!status) status = mli_automl_folds(a, err);
+    return status ? status : mli_automl_open(a, err);
 }
 
 static ml_status nothing_worked(const mli_automl *a, ml_error *err)
 {
     if (!a->failed)
         return mli_fail(err, ML_E_DATA, "no algorithm suits the task and the columns");
+    if (a->memory && a->failed == ML_E_MEMORY) {
+        mli_fail(err, ML_E_MEMORY, "no model can be fitted within memory_limit");
+        mli_error_at(err, ML_E_MEMORY, "params.memory_limit");
+        return mli_error_hint(err, ML_E_MEMORY, "raise it, or set 0 for no limit");
+    }
     return mli_error_copy(err, a->failure, a->failed);
-}
-
-/* ---- the model ---- */
-
-/* "m0=gbdt, m1=..." and the parameters of each, as the model keeps them. */
-static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
-                            ml_params *out, ml_error *err)
-{
-    char path[128];
-    ml_status status = ML_OK;
-    const mli_param *rounds = mli_automl_flagged(c->algorithm, MLI_FLAG_ROUNDS);
-    const mli_param *stopping = mli_automl_flagged(c->algorithm, MLI_FLAG_STOPPING);
-    mli_str_printf(list, "%sm%lld=%s", k ? ", " : "", (long long)k,
-                   c->algorithm->head.name);
-    for (int64_t i = 0; i < c->given->count && !status; i++) {
-        const mli_value *v = &c->given->values[i];
-        if (!v->given || (rounds && c->rounds && strcmp(v->name, rounds->name) == 0))
-            continue;
-        snprintf(path, sizeof path, "m%lld.%s", (long long)k, v->name);
-        status = ml_params_set_str(out, path, v->text, err);
-    }
-    if (!status && rounds && c->rounds) {
-        snprintf(path, sizeof path, "m%lld.%s", (long long)k, rounds->name);
-        status = ml_params_set_i64(out, path, c->rounds, err);
-    }
-    if (!status && stopping) {
-        snprintf(path, sizeof path, "m%lld.%s", (long long)k, stopping->name);
-        status = ml_params_set_i64(out, path, 0, err);
-    }
-    return status;
-}
-
-static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *err)
-{
-    ml_params *given = NULL;
-    mli_str list;
-    int64_t k = 0;
-    mli_str_init(&list, a->ctx);
-    ml_status status = ml_params_clone(a->job->params, &given, err);
-    for (int64_t i = 0; i < a->count && !status; i++)
-        if (a->candidates[i].weight > 0)
-            status = add_member(&a->candidates[i], k++, &list, given, err);
-    if (!status && list.failed) status = mli_nomem(err);
-    if (!status) status = ml_params_set_str(given, "members", list.data, err);
-    mli_str_free(&list);
-    mli_descriptor head = a->job->model->algorithm->head;
-    if (!status) status = mli_params_resolve(a->ctx, &head, given, out, err);
-    ml_params_free(given);
-    return status;
-}
-
-static void describe_candidate(const mli_candidate *c, mli_str *s)
-{
-    mli_str_printf(s, "%s,", c->algorithm->head.name);
-    if (!isnan(c->score)) mli_str_f64(s, c->score);
-    mli_str_char(s, ',');
-    mli_str_f64(s, c->weight);
-    mli_str_printf(s, ",%lld,\"", (long long)c->rounds);
-    int n = 0;
-    for (int64_t i = 0; i < c->given->count; i++) {
-        const mli_value *v = &c->given->values[i];
-        if (!v->given || strcmp(v->name, "seed") == 0) continue;
-        mli_str_printf(s, "%s%s=%s", n++ ? " " : "", v->name, v->text);
-    }
-    mli_str_add(s, "\"\n");
-}
-
-/* The best first. */
-static ml_status describe_all(const mli_automl *a, mli_str *s, ml_error *err)
-{
-    int64_t *order = mli_alloc_vec(a->ctx, a->count, sizeof *order);
-    if (!order) return mli_nomem(err);
-    for (int64_t i = 0; i < a->count; i++) {
-        int64_t at = i;
-        for (; at > 0; at--) {
-            const mli_candidate *other = &a->candidates[order[at - 1]];
-            if (!mli_automl_better(a, a->candidates[i].score, other->score)) break;
-            order[at] = order[at - 1];
-        }
-        order[at] = i;
-    }
-    for (int64_t i = 0; i < a->count; i++)
-        describe_candidate(&a->candidates[order[i]], s);
-    mli_free(a->ctx, order);
-    return ML_OK;
-}
-
-static ml_status add_text(ml_model *m, const char *name, const mli_str *s, ml_error *err)
-{
-    unsigned char *data = NULL;
-    int64_t n = (int64_t)s->size;
-    if (s->failed) return mli_nomem(err);
-    ml_status status = mli_model_add(m, name, ML_DTYPE_U8, 1, &n, &data, err);
-    if (!status) memcpy(data, s->data, s->size);
-    return status;
-}
-
-static ml_status add_leaderboard(const mli_automl *a, double score, ml_error *err)
-{
-    ml_model *m = a->job->model;
-    double *scores = NULL;
-    mli_str s;
-    mli_str_init(&s, a->ctx);
-    mli_str_add(&s, "algorithm,score,weight,rounds,parameters\n");
-    ml_status status = describe_all(a, &s, err);
-    if (!status) status = add_text(m, "leaderboard", &s, err);
-    mli_str_free(&s);
-    if (!status)
-        status =
-            mli_model_add(m, "trial_scores", ML_DTYPE_F64, 1, &a->count, &scores, err);
-    for (int64_t i = 0; i < a->count && !status; i++) scores[i] = a->candidates[i].score;
-    if (!status) status = mli_model_add_f64s(m, "held_out_score", &score, 1, err);
-    return status;
-}
-
-static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
-{
-    double *weights = NULL;
-    int64_t k = 0;
-    ml_status status =
-        mli_model_add(a->job->model, "weights", ML_DTYPE_F64, 1, &n, &weights, err);
-    for (int64_t i = 0; i < a->count && !status; i++)
-        if (a->candidates[i].weight > 0) weights[k++] = a->candidates[i].weight;
-    return status;
-}
-
-/* The blended candidates once more, on all rows. What the clock says does not count any
- * more, but the model must be there in time: rounds are cut when it is late. */
-static ml_status fit_members(mli_automl *a, ml_error *err)
-{
-    mli_parts p = {0};
-    mli_run run;
-    ml_params *kept = NULL;
-    ml_status status = member_params(a, &kept, err);
-    if (status) return status;
-    ml_params_free(a->job->model->params);
-    a->job->model->params = kept;
-    mli_run_part(&run, a->job->run, 0.9, 1, 1);
-    ml_cancel_request(a->clock, ML_CONTINUE);
-    if (a->limit > 0) {
-        double left = 1.02 * a->limit - (mli_now() - a->start);
-        ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
-    }
-    run.cancel = a->clock;
-    mli_fit whole = *a->job;
-    whole.params = kept;
-    whole.run = &run;
-    status = mli_parts_new(a->ctx, members_list(), kept, &p, err);
-    if (!status) status = add_weights(a, p.n, err);
-    for (int64_t i = 0; i < p.n && !status; i++)
-        status = mli_part_fit(&whole, &p, i, a->job->train, NULL, (double)i / (double)p.n,
-                              (double)(i + 1) / (double)p.n, err);
-    if (!status && mli_run_state(&run) != ML_CONTINUE)
-        mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "the last fits were cut short: raise time_limit");
-    mli_parts_free(&p);
-    return status;
 }
 
 static int only_baseline(const mli_automl *a)
@@ -276,18 +198,29 @@ static int only_baseline(const mli_automl *a)
     return 1;
 }
 
+/* From the candidates to what predicts. */
+static ml_status put_together(mli_automl *a, ml_error *err)
+{
+    ml_status status =
+        mli_automl_blend(a, mli_get_i64(a->job->params, "max_members"), err);
+    if (!status) status = mli_automl_stack(a, err);
+    if (!status) status = mli_automl_calibrate(a, err);
+    if (*mli_get_str(a->job->params, "distill"))
+        return status ? status : mli_automl_distill(a, err);
+    if (!status) status = mli_automl_thresholds(a, err);
+    return status ? status : mli_automl_refit(a, err);
+}
+
 static ml_status find_model(mli_automl *a, ml_error *err)
 {
-    double score = NAN;
     ml_status status = mli_automl_search(a, err);
     if (status) return status;
     if (mli_automl_best(a) < 0) return nothing_worked(a, err);
     if (only_baseline(a) && a->limit > 0)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
                 "the time was enough for a constant prediction only: raise time_limit");
-    status = mli_automl_blend(a, mli_get_i64(a->job->params, "max_members"), &score, err);
-    if (!status) status = fit_members(a, err);
-    return status ? status : add_leaderboard(a, score, err);
+    status = put_together(a, err);
+    return status ? status : mli_automl_leaderboard(a, err);
 }
 
 static ml_status fit(mli_fit *job, ml_error *err)
@@ -299,26 +232,65 @@ static ml_status fit(mli_fit *job, ml_error *err)
     return status;
 }
 
+/* ---- the model ---- */
+
+static int is_stacked(const ml_model *m)
+{
+    const char *const *items;
+    return mli_get_strs(m->params, "final", &items) > 0;
+}
+
 static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
 {
-    return mli_ensemble_plan(m, members_list(), kind, out, err);
+    mli_calibration map;
+    mli_plan *p = NULL;
+    ml_status status = mli_calibration_load(m, &map, err);
+    if (status) return status;
+    status = is_stacked(m)
+                 ? mli_stack_plan(m, mli_automl_members, mli_automl_final, kind, &p, err)
+                 : mli_ensemble_plan(m, mli_automl_members, kind, &p, err);
+    if (!status && map.method != MLI_CALIBRATE_NONE)
+        status = mli_calibration_plan(p, &map, &p, err);
+    else
+        mli_calibration_free(&map);
+    if (status) return status;
+    status = mli_thresholds_plan(m, p, err);
+    if (status)
+        mli_plan_free(p);
+    else
+        *out = p;
+    return status;
 }
 
 static ml_status check(const ml_model *m, ml_error *err)
 {
-    return mli_ensemble_check(m, members_list(), err);
+    mli_calibration map;
+    ml_status status = mli_calibration_load(m, &map, err);
+    if (status) return status;
+    mli_calibration_free(&map);
+    return is_stacked(m) ? mli_stack_check(m, mli_automl_members, mli_automl_final, err)
+                         : mli_ensemble_check(m, mli_automl_members, err);
 }
 
 static const mli_kind kinds[] = {
-    {"value", "rows", "The weighted mean of the members' values."},
-    {"proba", "rows, classes", "The weighted mean of the members' probabilities."},
-    {"class", "rows", "The most probable class."},
+    {"value", "rows", "What the members' values make together."},
+    {"proba", "rows, classes", "The probabilities of all members together."},
+    {"class", "rows", "The most probable class, or that of the thresholds."},
     {NULL, NULL, NULL}};
 
 static const mli_attribute attributes[] = {
-    {"weights", "f64", "[members]", "What each member counts; they sum to 1."},
+    {"weights", "f64", "[members]",
+     "What each member counts; they sum to 1. None when there is a final model."},
+    {"calibration_sigmoid", "f64", "[maps, 2]",
+     "Slope and intercept of the calibration on the log-odds."},
+    {"calibration_isotonic", "f64", "[points, 3]",
+     "The corners of the calibration's steps: number of the map, from, to."},
+    {"calibration_beta", "f64", "[1]",
+     "What log-probabilities are multiplied by: 1 / temperature."},
+    {MLI_THRESHOLDS, "f64", "[classes]",
+     "What probabilities are divided by before the largest is the class."},
     {"held_out_score", "f64", "[1]",
-     "The blend's score on rows held out, by the metric."},
+     "The score of it all on rows held out, by the metric."},
     {"trial_scores", "f64", "[trials]", "The score of each candidate; NaN: it failed."},
     {"leaderboard", "u8", "[bytes]",
      "All candidates as CSV text: algorithm, score, weight, rounds, parameters."},

@@ -3,12 +3,17 @@
  * tuning/automl.h: what the files of the search for the best model share.
  *
  * The way: candidates (automl_portfolio.c) are judged by what they predict for rows that
- * they were not fitted to (automl_judge.c); the predictions of the best are blended
- * (automl_blend.c); the blended candidates are fitted again to all rows (automl.c).
+ * they were not fitted to (automl_judge.c), which a journal keeps (automl_journal.c); the
+ * predictions of the best are blended (automl_blend.c) or stacked (automl_stack.c),
+ * calibrated, and thresholds tuned on them (automl_adjust.c); the chosen candidates are
+ * fitted again to all rows (automl_refit.c), or one model learns from what they predict
+ * (automl_distill.c).
  */
 #ifndef MLI_TUNING_AUTOML_H
 #define MLI_TUNING_AUTOML_H
 
+#include "algorithms/compose/calibration.h"
+#include "tuning/journal.h"
 #include "tuning/metrics.h"
 
 /* Parameters of one algorithm, and how they did. */
@@ -22,6 +27,13 @@ typedef struct mli_candidate {
     double weight;       /* in the blend */
 } mli_candidate;
 
+/* A candidate of an earlier run, from the journal. */
+typedef struct mli_past {
+    mli_candidate c;
+    double elapsed; /* seconds of the search when it ended */
+    int used;
+} mli_past;
+
 typedef struct mli_automl {
     mli_fit *job;
     ml_context *ctx;
@@ -33,6 +45,7 @@ typedef struct mli_automl {
     int64_t n_folds;
     mli_design **train, **test; /* [n_folds]; borrowed where job's */
     mli_design *judged;         /* the test rows, fold after fold */
+    int64_t *judged_rows;       /* where they stand in the training rows; NULL: nowhere */
     mli_truth truth;            /* of the judged rows */
 
     double start, limit; /* seconds; limit 0: none */
@@ -43,7 +56,23 @@ typedef struct mli_automl {
     mli_candidate *candidates;
     ml_error *failure; /* of the last candidate that failed */
     ml_status failed;
+
+    mli_journal *journal;
+    int64_t n_past, past_capacity;
+    mli_past *past;
+
+    size_t memory; /* bytes that a candidate may bring those of the context to; 0: any */
+
+    /* What the search found, for the judged rows: predictions of rows held out by all of
+     * it [judged rows * n_outputs], and their score. */
+    double *combined, score;
+    int stacked;
+    mli_calibration map; /* method NONE: not calibrated */
+    double *cuts;        /* [n_outputs] thresholds; NULL: none */
 } mli_automl;
+
+/* The parameters that list the members and the final model. */
+extern const mli_param *const mli_automl_members, *const mli_automl_final;
 
 /* ---- automl_judge.c ---- */
 
@@ -67,6 +96,21 @@ ml_status mli_automl_params(const mli_automl *a, const mli_algorithm *algorithm,
 /* The first parameter of an algorithm with a flag, or NULL. */
 const mli_param *mli_automl_flagged(const mli_algorithm *algorithm, int32_t flag);
 
+/* ---- automl_journal.c ---- */
+
+/* Opens the journal of the parameters, if any, and reads what it holds. */
+ml_status mli_automl_open(mli_automl *a, ml_error *err);
+void mli_automl_close(mli_automl *a);
+/* Writes a candidate down. */
+ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err);
+/* Takes over what the journal knows of a candidate; 0: nothing. */
+int mli_automl_known(mli_automl *a, mli_candidate *c);
+/* The first candidate of the journal that was not asked for yet, or NULL. */
+mli_past *mli_automl_next_past(mli_automl *a);
+int mli_automl_same(const ml_params *x, const ml_params *y);
+/* Adds it to the candidates. */
+ml_status mli_automl_take_past(mli_automl *a, mli_past *p, ml_error *err);
+
 /* ---- automl_portfolio.c ---- */
 
 /* Does an algorithm suit the task and the rows? */
@@ -74,10 +118,40 @@ int mli_automl_takes(const mli_automl *a, const mli_descriptor *d);
 
 /* Judges candidates until the trials or the time are used up. */
 ml_status mli_automl_search(mli_automl *a, ml_error *err);
+/* Seconds that fitting the chosen candidates to all rows will take, about. */
+double mli_automl_refit_seconds(const mli_automl *a);
 
 /* ---- automl_blend.c ---- */
 
-/* Sets the weights of the candidates; they sum to 1. */
-ml_status mli_automl_blend(mli_automl *a, int64_t most, double *score, ml_error *err);
+/* Sets the weights of the candidates; they sum to 1; and `combined` and `score`. */
+ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err);
+
+/* ---- automl_stack.c ---- */
+
+/* A model of what the blended candidates predict, kept when it is better than the blend.
+ */
+ml_status mli_automl_stack(mli_automl *a, ml_error *err);
+/* The judged rows with what the chosen candidates predict for them as features. */
+ml_status mli_automl_stack_rows(const mli_automl *a, mli_design **out, ml_error *err);
+
+/* ---- automl_adjust.c ---- */
+
+/* Calibrates `combined`, and tunes thresholds on it. */
+ml_status mli_automl_calibrate(mli_automl *a, ml_error *err);
+ml_status mli_automl_thresholds(mli_automl *a, ml_error *err);
+
+/* ---- automl_refit.c ---- */
+
+/* The chosen candidates once more, on all rows, as the model. */
+ml_status mli_automl_refit(mli_automl *a, ml_error *err);
+/* The leaderboard, the scores of the trials, the score held out. */
+ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err);
+/* The run of fits of all rows, within the time that is left. */
+void mli_automl_last_run(mli_automl *a, mli_run *run);
+
+/* ---- automl_distill.c ---- */
+
+/* One model of the algorithm "distill" that learns from `combined`, as the model. */
+ml_status mli_automl_distill(mli_automl *a, ml_error *err);
 
 #endif

@@ -26,12 +26,22 @@ typedef struct {
     int64_t n_picked, distinct, most;
 } blending;
 
-/* The best candidates first, by insertion. */
+static int is_constant(const mli_candidate *c)
+{
+    return strcmp(c->algorithm->head.name, "baseline") == 0;
+}
+
+/* The best candidates first, by insertion. A constant is left out when there is any
+ * other: metrics of ranks do not see what it does to probabilities. */
 static void consider(blending *b)
 {
     const mli_automl *a = b->a;
+    int others = 0;
+    for (int64_t i = 0; i < a->count; i++)
+        others |= !isnan(a->candidates[i].score) && !is_constant(&a->candidates[i]);
     for (int64_t i = 0; i < a->count; i++) {
         if (isnan(a->candidates[i].score)) continue;
+        if (others && is_constant(&a->candidates[i])) continue;
         int64_t at = b->n < CONSIDERED ? b->n++ : CONSIDERED;
         for (; at > 0; at--) {
             double other = a->candidates[b->index[at - 1]].score;
@@ -90,18 +100,34 @@ static ml_status select_greedily(blending *b, double *score, int64_t *total,
     return status;
 }
 
-ml_status mli_automl_blend(mli_automl *a, int64_t most, double *score, ml_error *err)
+/* The mean of the chosen candidates by weight. */
+static void combine(mli_automl *a, int64_t size)
+{
+    memset(a->combined, 0, (size_t)size * sizeof *a->combined);
+    for (int64_t k = 0; k < a->count; k++) {
+        const mli_candidate *c = &a->candidates[k];
+        if (!(c->weight > 0)) continue;
+        for (int64_t i = 0; i < size; i++)
+            a->combined[i] += c->weight * c->predictions[i];
+    }
+}
+
+ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err)
 {
     blending b = {.a = a, .size = a->judged->rows * a->n_outputs, .most = most};
     int64_t total = 0;
+    a->combined = mli_alloc_vec(a->ctx, b.size, sizeof *a->combined);
     b.sum = mli_calloc(a->ctx, (size_t)(2 * b.size + a->judged->rows), sizeof *b.sum);
-    if (!b.sum) return mli_nomem(err);
-    b.try = b.sum + b.size;
-    b.room = b.try + b.size;
-    consider(&b);
-    ml_status status = select_greedily(&b, score, &total, err);
+    ml_status status = a->combined && b.sum ? ML_OK : mli_nomem(err);
+    if (!status) {
+        b.try = b.sum + b.size;
+        b.room = b.try + b.size;
+        consider(&b);
+        status = select_greedily(&b, &a->score, &total, err);
+    }
     mli_free(a->ctx, b.sum);
     for (int64_t k = 0; k < b.n && !status && total; k++)
         a->candidates[b.index[k]].weight = (double)b.kept[k] / (double)total;
+    if (!status) combine(a, b.size);
     return status;
 }

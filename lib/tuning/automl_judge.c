@@ -43,6 +43,11 @@ void mli_automl_free(mli_automl *a)
     if (a->judged != job->valid) mli_design_free(a->judged);
     mli_free(a->ctx, a->train);
     mli_free(a->ctx, a->test);
+    mli_free(a->ctx, a->judged_rows);
+    mli_free(a->ctx, a->combined);
+    mli_free(a->ctx, a->cuts);
+    mli_calibration_free(&a->map);
+    mli_automl_close(a);
     for (int64_t i = 0; i < a->count; i++) {
         ml_params_free(a->candidates[i].given);
         mli_free(a->ctx, a->candidates[i].predictions);
@@ -116,9 +121,8 @@ static ml_status take_folds(mli_automl *a, const mli_folds *f, ml_error *err)
     if (!rows) return mli_nomem(err);
     for (int64_t k = 0; k < f->n_folds; at += f->n_test[k++])
         memcpy(rows + at, f->test[k], (size_t)f->n_test[k] * sizeof *rows);
-    status = mli_design_take(a->job->train, rows, n, &a->judged, err);
-    mli_free(a->ctx, rows);
-    return status;
+    a->judged_rows = rows;
+    return mli_design_take(a->job->train, rows, n, &a->judged, err);
 }
 
 ml_status mli_automl_folds(mli_automl *a, ml_error *err)
@@ -263,8 +267,11 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     }
     mli_candidate *c = &a->candidates[a->count++];
     *c = (mli_candidate){.algorithm = algorithm, .given = given, .score = NAN};
+    if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
     double start = mli_now();
+    mli_memory_limit(a->ctx, a->memory);
     ml_status status = judge(a, c, a->failure);
+    mli_memory_limit(a->ctx, 0);
     c->seconds = mli_now() - start;
     if (status) {
         mli_free(a->ctx, c->predictions);
@@ -274,6 +281,9 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
         mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
                 ml_error_message(a->failure));
     }
-    if (status == ML_E_MEMORY) return mli_nomem(err);
-    return mli_run_check(a->job->run, err);
+    if (status == ML_E_MEMORY && !a->memory) return mli_nomem(err);
+    ml_status ended = mli_run_check(a->job->run, err);
+    if (!ended && mli_run_state(a->job->run) == ML_CONTINUE)
+        ended = mli_automl_keep(a, c, err);
+    return ended;
 }

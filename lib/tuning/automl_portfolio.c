@@ -83,7 +83,7 @@ static double elapsed(const mli_automl *a)
 }
 
 /* Seconds that fitting the blended candidates to all rows will take, about. */
-static double refit_seconds(const mli_automl *a)
+double mli_automl_refit_seconds(const mli_automl *a)
 {
     double sum = 0;
     int64_t best = mli_automl_best(a), most = mli_get_i64(a->job->params, "max_members");
@@ -103,6 +103,14 @@ static double seconds_like(const mli_automl *a, const mli_algorithm *algorithm)
     return most;
 }
 
+/* Does the journal know a candidate of the algorithm that was not asked for yet? */
+static int in_journal(const mli_automl *a, const mli_algorithm *algorithm)
+{
+    for (int64_t i = 0; i < a->n_past; i++)
+        if (!a->past[i].used && a->past[i].c.algorithm == algorithm) return 1;
+    return 0;
+}
+
 /* Is there a trial left, and time for this one? */
 static int may_try(mli_automl *a, const mli_algorithm *algorithm)
 {
@@ -111,8 +119,9 @@ static int may_try(mli_automl *a, const mli_algorithm *algorithm)
     if (mli_run_state(a->job->run) != ML_CONTINUE) return 0;
     /* However little time there is, there is a model. */
     if (!(a->limit > 0) || a->count == 0) return 1;
-    double left = a->limit * 0.97 - elapsed(a) - refit_seconds(a);
-    a->slice = SLICE * left;
+    double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a);
+    a->slice = fmax(SLICE * left, 0.01 * a->limit);
+    if (in_journal(a, algorithm)) return 1;
     return left > 0.02 * a->limit && a->slice > 0.5 * seconds_like(a, algorithm);
 }
 
@@ -231,27 +240,62 @@ static ml_status open_study(mli_automl *a, searched *s, ml_error *err)
     return status;
 }
 
+/* The next parameters of an algorithm's study. */
+static ml_status ask(mli_automl *a, searched *s, int64_t *trial, ml_params **params,
+                     ml_error *err)
+{
+    ml_status status = s->study ? ML_OK : open_study(a, s, err);
+    if (!status) status = ml_study_ask(s->study, trial, params, err);
+    if (status) return status;
+    for (const mli_param *r = s->algorithm->head.roles; r && r->name; r++)
+        (void)!mli_params_remove(*params, r->name);
+    return ML_OK;
+}
+
 /* One trial of an algorithm's study. */
 static ml_status try_next(mli_automl *a, searched *s, ml_error *err)
 {
     int64_t trial;
     ml_params *params = NULL;
-    ml_status status = s->study ? ML_OK : open_study(a, s, err);
-    if (!status) status = ml_study_ask(s->study, &trial, &params, err);
-    if (status) return status;
-    for (const mli_param *r = s->algorithm->head.roles; r && r->name; r++)
-        (void)!mli_params_remove(params, r->name);
-    status = try_one(a, s->algorithm, params, err);
+    ml_status status = ask(a, s, &trial, &params, err);
+    if (!status) status = try_one(a, s->algorithm, params, err);
     if (status) return status;
     return ml_study_tell(s->study, trial, a->candidates[a->count - 1].score, err);
+}
+
+/* A candidate of the journal: that of the study, when it is the same, so that the study
+ * goes on as it did; else by itself. */
+static ml_status try_past(mli_automl *a, searched *s, int n, mli_past *p, ml_error *err)
+{
+    int64_t trial;
+    ml_params *params = NULL;
+    searched *mine = NULL;
+    for (int k = 0; k < n; k++)
+        if (s[k].algorithm == p->c.algorithm) mine = &s[k];
+    if (!mine) return mli_automl_take_past(a, p, err);
+    ml_status status = ask(a, mine, &trial, &params, err);
+    int same = !status && mli_automl_same(params, p->c.given);
+    if (same) {
+        status = try_one(a, mine->algorithm, params, err);
+        if (status) return status;
+        return ml_study_tell(mine->study, trial, a->candidates[a->count - 1].score, err);
+    }
+    ml_params_free(params);
+    return status ? status : mli_automl_take_past(a, p, err);
 }
 
 static ml_status try_search(mli_automl *a, ml_error *err)
 {
     searched s[SEARCHED] = {{0}};
     int n = rank_algorithms(a, s), misses = 0;
+    int64_t trials = mli_get_i64(a->job->params, "trials");
     ml_status status = ML_OK;
     for (int64_t turn = 0; n && !status && misses < 6; turn++) {
+        mli_past *p = mli_automl_next_past(a);
+        if (p && (trials == 0 || a->count < trials)) {
+            status = try_past(a, s, n, p, err);
+            continue;
+        }
         searched *now = &s[turns[turn % 6] % n];
         misses = may_try(a, now->algorithm) ? 0 : misses + 1;
         if (!misses) status = try_next(a, now, err);

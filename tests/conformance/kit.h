@@ -177,8 +177,17 @@ static inline ml_status kit_set_up(ml_context *ctx, ml_estimator *e, const subje
         if (st == ML_OK) st = ml_estimator_set_i64(e, "folds", 2, ERR);
         return st;
     }
-    if (st == ML_OK && has_param(ctx, s->algorithm, "members"))
-        return ml_estimator_set_str(e, "members", "baseline, gbdt", ERR);
+    if (st == ML_OK && has_param(ctx, s->algorithm, "members")) {
+        if (has_param(ctx, s->algorithm, "folds"))
+            st = ml_estimator_set_i64(e, "folds", 2, ERR);
+        if (st == ML_OK) st = ml_estimator_set_str(e, "members", "baseline, gbdt", ERR);
+        return st ? st : ml_estimator_set_i64(e, "gbdt.n_trees", trees, ERR);
+    }
+    if (st == ML_OK && has_param(ctx, s->algorithm, "model")) {
+        st = ml_estimator_set_str(e, "model", "gbdt", ERR);
+        if (st == ML_OK) st = ml_estimator_set_i64(e, "gbdt.n_trees", trees, ERR);
+        return st ? st : ml_estimator_set_i64(e, "folds", 2, ERR);
+    }
     if (st == ML_OK && has_param(ctx, s->algorithm, "branches")) {
         st = ml_estimator_set_str(e, "branches", "left, right", ERR);
         if (!st) st = ml_estimator_set_str(e, "left.columns", "a, b", ERR);

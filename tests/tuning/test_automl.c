@@ -4,6 +4,10 @@
  */
 #include "../conformance/kit.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static ml_estimator *estimator(ml_context *ctx, const char *algorithm, const char *yaml)
 {
     ml_estimator *e = NULL;
@@ -123,6 +127,11 @@ START_TEST(wrong_parameters)
     refused(ctx, "automl", "{target: y, algorithms: [imputer]}", t, "suit");
     refused(ctx, "automl", "{target: y, members: [m0=gbdt]}", t, "ensemble");
     refused(ctx, "automl", "{target: z}", t, "z");
+    refused(ctx, "automl", "{target: y, distill: gbdx}", t, "gbdt");
+    refused(ctx, "automl", "{target: y, distill: imputer}", t, "suit");
+    refused(ctx, "automl", "{target: y, distill: gbdt, calibration: sigmoid}", t, "one");
+    refused(ctx, "automl", "{target: y, threshold_metric: roc_auc}", t, "f1");
+    refused(ctx, "automl", "{target: y, memory_limit: -1}", t, "memory_limit");
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -234,7 +243,214 @@ START_TEST(validation_rows_judge)
 }
 END_TEST
 
+/* ---- what follows the search ---- */
+
+START_TEST(stacking_only_when_better)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = table(ctx, 400, 3, 7);
+    const char *yaml =
+        "{target: y, trials: 8, folds: 3, calibration: none, stacking: %s}";
+    double scores[2];
+    for (int k = 0; k < 2; k++) {
+        char text[128];
+        snprintf(text, sizeof text, yaml, k ? "true" : "false");
+        ml_model *m = fit(ctx, "automl", text, t);
+        scores[k] = number(m, "held_out_score", 0);
+        if (!k) ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "final"), "[]");
+        ml_model_free(m);
+    }
+    ck_assert_double_le(scores[1], scores[0]); /* log_loss */
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(thresholds_and_calibration_in_the_model)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 300, 2, 3);
+    ml_model *m = fit(ctx, "automl",
+                      "{target: y, trials: 3, folds: 2, calibration: isotonic, "
+                      "threshold_metric: recall}",
+                      t);
+    ml_tensor *cuts = NULL, *steps = NULL;
+    OK(ml_model_get_tensor(m, "class_thresholds", &cuts, ERR));
+    OK(ml_model_get_tensor(m, "calibration_isotonic", &steps, ERR));
+    ck_assert_double_lt(ml_tensor_get_f64(cuts, 1, 0), 0.5); /* recall wants all */
+    kit_bytes b = kit_save(m);
+    ml_model *again = NULL;
+    OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
+    ml_tensor *x = kit_predict(m, "class", t), *y = kit_predict(again, "class", t);
+    ck_assert(same_tensor(x, y));
+    free(b.data);
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+    ml_tensor_free(cuts);
+    ml_tensor_free(steps);
+    ml_model_free(again);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(distilled_into_one_plain_model)
+{
+    ml_context *ctx = test_context(2);
+    for (int classes = 0; classes <= 3; classes++) {
+        if (classes == 1) continue;
+        const char *metric = classes ? "log_loss" : "rmse";
+        ml_table *train = table(ctx, 400, classes, 1),
+                 *test = table(ctx, 400, classes, 2);
+        ml_model *m =
+            fit(ctx, "automl", "{target: y, trials: 8, folds: 3, distill: gbdt}", train);
+        ml_model *b = fit(ctx, "baseline", "{target: y}", train);
+        ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
+        ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "target"), "y");
+        ck_assert(!isnan(number(m, "held_out_score", 0)));
+        ck_assert_double_lt(score(m, test, metric), 0.9 * score(b, test, metric));
+        kit_bytes bytes = kit_save(m);
+        ml_model *again = NULL;
+        OK(ml_model_load_memory(ctx, bytes.data, bytes.size, NULL, NULL, NULL, &again,
+                                ERR));
+        ck_assert_double_eq(score(m, test, metric), score(again, test, metric));
+        free(bytes.data);
+        ml_model_free(again);
+        ml_model_free(b);
+        ml_model_free(m);
+        ml_table_free(train);
+        ml_table_free(test);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Candidates that need more memory than there is fail; what is left is a model. */
+START_TEST(a_memory_limit_is_kept)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 2000, 0, 4);
+    ml_model *m = fit(ctx, "automl",
+                      "{target: y, trials: 6, folds: 2, memory_limit: 1, stacking: "
+                      "false}",
+                      t);
+    ml_tensor *scores = NULL;
+    OK(ml_model_get_tensor(m, "trial_scores", &scores, ERR));
+    int failed = 0;
+    for (int64_t i = 0; i < 6; i++) failed += isnan(ml_tensor_get_f64(scores, i, 0));
+    ck_assert_int_ge(failed, 1);
+    ck_assert_int_le(failed, 5);
+    ml_tensor_free(scores);
+    refused(ctx, "automl", "{target: y, trials: 3, folds: 2, memory_limit: 0.001}", t,
+            "memory_limit");
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- the journal ---- */
+
+static const char journal[] = "test_automl_journal.tmp";
+
+static ml_model *fit_with_journal(ml_context *ctx, const ml_table *t, const char *path)
+{
+    char yaml[256];
+    snprintf(yaml, sizeof yaml, "{target: y, trials: 16, folds: 2, journal: \"%s\"}",
+             path);
+    return fit(ctx, "automl", yaml, t);
+}
+
+static int64_t records(void)
+{
+    int64_t n = 0;
+    char line[256];
+    FILE *f = fopen(journal, "r");
+    if (!f) return 0;
+    while (fgets(line, sizeof line, f)) n += strstr(line, "{\"candidate\"") != NULL;
+    fclose(f);
+    return n;
+}
+
+/* Killed in the middle, again and again: the model is the same bytes in the end, and no
+ * candidate is fitted twice. */
+START_TEST(killed_and_resumed)
+{
+    remove(journal);
+    for (int64_t want = 2; want <= 12; want += 5) {
+        pid_t child = fork();
+        if (child == 0) {
+            ml_context *ctx = test_context(1);
+            ml_table *t = table(ctx, 300, 2, 6);
+            ml_model_free(fit_with_journal(ctx, t, journal));
+            _exit(0);
+        }
+        ck_assert_int_gt(child, 0);
+        while (records() < want && waitpid(child, NULL, WNOHANG) == 0) usleep(500);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    ck_assert_int_ge(records(), 12);
+    ml_context *ctx = test_context(2);
+    ml_table *t = table(ctx, 300, 2, 6);
+    ml_model *m = fit_with_journal(ctx, t, journal),
+             *plain = fit_with_journal(ctx, t, "");
+    kit_bytes a = kit_save(m), b = kit_save(plain);
+    ck_assert_int_eq(a.size, b.size);
+    ck_assert(memcmp(a.data, b.data, a.size) == 0);
+    ck_assert_int_eq(records(), 16);
+    free(a.data);
+    free(b.data);
+    ml_model_free(m);
+    ml_model_free(plain);
+    refused(ctx, "automl",
+            "{target: y, trials: 3, folds: 3, journal: test_automl_journal.tmp}", t,
+            "judged");
+    ml_table *other = table(ctx, 300, 2, 7);
+    refused(ctx, "automl",
+            "{target: y, trials: 3, folds: 2, journal: test_automl_journal.tmp}", other,
+            "rows");
+    remove(journal);
+    ml_table_free(other);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Damaged records are as if they were not there. */
+START_TEST(a_damaged_journal)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 3, 6);
+    remove(journal);
+    ml_model *m = fit_with_journal(ctx, t, journal);
+    kit_bytes a = kit_save(m);
+    FILE *f = fopen(journal, "r+");
+    fseek(f, 0, SEEK_END);
+    long size = ftell(f);
+    for (long at = 500; at < size; at += size / 7) {
+        fseek(f, at, SEEK_SET);
+        fputc('#', f);
+    }
+    fclose(f);
+    ml_model *again = fit_with_journal(ctx, t, journal);
+    kit_bytes b = kit_save(again);
+    ck_assert_int_eq(a.size, b.size);
+    ck_assert(memcmp(a.data, b.data, a.size) == 0);
+    free(a.data);
+    free(b.data);
+    remove(journal);
+    ml_model_free(m);
+    ml_model_free(again);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
-          validation_rows_judge)
+          validation_rows_judge, stacking_only_when_better,
+          thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
+          a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal)

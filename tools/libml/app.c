@@ -107,6 +107,17 @@ void end_bar(app *a)
     a->bar = 0;
 }
 
+/* While automl runs, each candidate that is the best so far gets a line. */
+static void tell_best(app *a, const ml_progress *p)
+{
+    if (strcmp(a->command->name, "automl") != 0 || isnan(p->best_score)) return;
+    if (p->best_score == a->told || p->score != p->best_score) return;
+    end_bar(a);
+    a->told = p->best_score;
+    fprintf(stderr, "%8.1f s  %-22s %.6g\n", p->elapsed, p->stage ? p->stage : "",
+            p->score);
+}
+
 int on_progress(const ml_progress *p, void *user)
 {
     enum { WIDTH = 28 };
@@ -115,6 +126,7 @@ int on_progress(const ml_progress *p, void *user)
     if (flag(a, OPT_QUIET) || flag(a, OPT_JSON) || !isatty(STDERR_FILENO))
         return ML_CONTINUE;
     double now = seconds_now();
+    tell_best(a, p);
     if (a->bar && now - a->bar_time < 0.1 && p->fraction < 1) return ML_CONTINUE;
     a->bar_time = now;
     for (int i = 0; i < WIDTH; i++) bar[i] = i < (int)(p->fraction * WIDTH) ? '#' : '.';

@@ -53,6 +53,11 @@ enum {
     OPT_PART,
     OPT_TREE,
     OPT_SVG,
+    OPT_JOURNAL,
+    OPT_CV,
+    OPT_CURVE,
+    OPT_SLICES,
+    OPT_COMPARE,
     OPT_COUNT
 };
 #define LIST_MAX 256 /* values of an option that may be given many times */
@@ -70,6 +75,7 @@ typedef struct app {
     ml_cancel *cancel;
     int bar; /* a progress bar is on the screen */
     double bar_time;
+    double told; /* the best score that has a line */
 } app;
 
 typedef struct command {

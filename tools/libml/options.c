@@ -43,6 +43,8 @@ const option all_options[] = {
     {OPT_PART, 0, "part", "PART",
      "what to print: columns (default), correlations or summary"},
     {OPT_TREE, 0, "tree", "N", "draw the tree of this number, from 0"},
+    {OPT_JOURNAL, 0, "journal", "FILE",
+     "write candidates down as they end; the same FILE goes on where it was ended"},
     {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
 
@@ -56,9 +58,9 @@ static const int run_options[] = {OPT_TARGET,  OPT_SET,    OPT_TEST,
 static const int tune_options[] = {
     OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TRIALS, OPT_TIME,   OPT_STUDY, OPT_TEST,
     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT, OPT_REPORT, COMMON};
-static const int automl_options[] = {OPT_TARGET, OPT_TIME,    OPT_TRIALS, OPT_SET,
-                                     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,  OPT_METRICS,
-                                     OPT_OUTPUT, OPT_REPORT,  COMMON};
+static const int automl_options[] = {OPT_TARGET,  OPT_TIME,   OPT_TRIALS,  OPT_JOURNAL,
+                                     OPT_SET,     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,
+                                     OPT_METRICS, OPT_OUTPUT, OPT_REPORT,  COMMON};
 static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
 static const int explain_options[] = {OPT_METHOD, OPT_SET,    OPT_KIND, OPT_METRICS,

@@ -5,7 +5,7 @@
 
 from libml._estimator import Estimator, estimator_class
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "PermutationSelector", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "Calibrated", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "PermutationSelector", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "Stacking", "StandardScaler", "TargetEncoder", "TfIdf", "Threshold", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -35,6 +35,30 @@ class AutoML(Estimator):
     max_members : int, default 5
         The most models in the ensemble; 1 keeps the best one alone, which is
         fastest. Range: [1, 12]. Also: ensemble_size.
+    stacking : bool, default true
+        Also try a linear model of what the members predict, and keep it in place
+        of their weighted mean when it is better on rows held out. Also:
+        use_stacking.
+    calibration : "auto", "none", "sigmoid", "isotonic", "temperature", default
+      "auto"
+        How probabilities are mapped to the shares observed on rows held out.
+        auto: a line on the log-odds, or a temperature for more than two classes,
+        where it helps. Also: calibrate.
+    threshold_metric : string
+        The metric that the predicted classes are chosen for, such as f1. By
+        default `metric`, when it judges classes; else the most probable class is
+        predicted. Also: decision_metric.
+    distill : string
+        An algorithm, such as gbdt: the result is one model of it, small and fast,
+        that learns from what the ensemble predicts. Also: student.
+    journal : string
+        A file that candidates are written to as they end. A fit to the same rows
+        with the same file goes on where the one before was ended, however that
+        happened. Also: checkpoint.
+    memory_limit : float, default 0.0
+        MB that the search may take beyond what is taken already; candidates that
+        need more fail. Counts the memory of the context. 0 is no limit. Range:
+        [0, inf). Also: memory_budget, max_mem_size.
     seed : int, default 0
         Seed of all random choices. The same seed, data and parameters give the
         same model whatever the number of threads. Range: [0,
@@ -81,14 +105,23 @@ class AutoML(Estimator):
 
     Prediction kinds
     ----------------
-    value (rows): The weighted mean of the members' values.
-    proba (rows, classes): The weighted mean of the members' probabilities.
-    class (rows): The most probable class.
+    value (rows): What the members' values make together.
+    proba (rows, classes): The probabilities of all members together.
+    class (rows): The most probable class, or that of the thresholds.
 
     Attributes of the model
     -----------------------
-    weights f64 [members]: What each member counts; they sum to 1.
-    held_out_score f64 [1]: The blend's score on rows held out, by the metric.
+    weights f64 [members]: What each member counts; they sum to 1. None when there
+        is a final model.
+    calibration_sigmoid f64 [maps, 2]: Slope and intercept of the calibration on
+        the log-odds.
+    calibration_isotonic f64 [points, 3]: The corners of the calibration's steps:
+        number of the map, from, to.
+    calibration_beta f64 [1]: What log-probabilities are multiplied by: 1 /
+        temperature.
+    class_thresholds f64 [classes]: What probabilities are divided by before the
+        largest is the class.
+    held_out_score f64 [1]: The score of it all on rows held out, by the metric.
     trial_scores f64 [trials]: The score of each candidate; NaN: it failed.
     leaderboard u8 [bytes]: All candidates as CSV text: algorithm, score, weight,
         rounds, parameters.
@@ -299,6 +332,84 @@ class Boruta(Estimator):
     """
 
     algorithm = "boruta"
+
+
+class Calibrated(Estimator):
+    """Classifier with calibrated probabilities.
+
+    A classifier whose probabilities are mapped to the shares that were observed
+    on rows held out.
+
+    Parameters
+    ----------
+    model : string list
+        The model inside: the name of an algorithm, or name=algorithm. Its
+        parameters are set as "name.parameter". Also: estimator, base_estimator.
+    method : "sigmoid", "isotonic", "temperature", default "sigmoid"
+        The map: sigmoid, a line on the log-odds, does with few rows; isotonic,
+        any rising steps, wants a thousand rows or more; temperature, one factor
+        on the log-probabilities, keeps the order of the classes. Also:
+        calibration.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    proba (rows, classes): The calibrated probabilities.
+    class (rows): The most probable class.
+
+    Attributes of the model
+    -----------------------
+    calibration_sigmoid f64 [maps, 2]: Slope and intercept on the log-odds; one
+        map for two classes, else one per class.
+    calibration_isotonic f64 [points, 3]: The corners of the steps: number of the
+        map, from, to.
+    calibration_beta f64 [1]: What log-probabilities are multiplied by: 1 /
+        temperature.
+    """
+
+    algorithm = "calibrated"
 
 
 class ClassBalancer(Estimator):
@@ -3289,6 +3400,78 @@ class SplineFeatures(Estimator):
     algorithm = "spline_features"
 
 
+class Stacking(Estimator):
+    """A model of what models predict.
+
+    Several models side by side, and a final model that learns from their
+    predictions for rows that they were not fitted to.
+
+    Parameters
+    ----------
+    members : string list
+        The models: names of algorithms, or name=algorithm. The parameters of a
+        member are set as "name.parameter". Also: estimators, base_estimators.
+    final : string list
+        The model that learns from the members' predictions, written as a member.
+        By default logistic_regression or linear_regression with a little of the
+        l2 penalty. Also: final_estimator, meta_learner.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", default "auto"
+        What is predicted. auto: classes when the target is text, a category, a
+        boolean or holds just two whole numbers; a number otherwise.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    value (rows): What the final model makes of the members' values.
+    proba (rows, classes): The final model's probabilities.
+    class (rows): The most probable class.
+    """
+
+    algorithm = "stacking"
+
+
 class StandardScaler(Estimator):
     """Mean 0, standard deviation 1.
 
@@ -3520,6 +3703,80 @@ class TfIdf(Estimator):
     """
 
     algorithm = "tfidf"
+
+
+class Threshold(Estimator):
+    """Classifier with thresholds tuned for a metric.
+
+    A classifier that predicts the class by thresholds on its probabilities that
+    are best for a metric on rows held out.
+
+    Parameters
+    ----------
+    model : string list
+        The model inside: the name of an algorithm, or name=algorithm. Its
+        parameters are set as "name.parameter". Also: estimator, base_estimator.
+    metric : string, default "f1"
+        What the classes are chosen for: f1, balanced_accuracy, accuracy, mcc,
+        precision, recall. Also: scoring, eval_metric.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    seed : int, default 0
+        Seed of all random choices. The same seed, data and parameters give the
+        same model whatever the number of threads. Range: [0,
+        9223372036854775807]. Also: random_state, random_seed.
+
+    Columns and their use
+    ---------------------
+    target : string
+        The column to predict. Rows in which it is missing are not used. Also:
+        label, y, label_column, target_column.
+    features : string list
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
+        feature_columns.
+    ignore : string list
+        Columns that are not to be used. Also: ignore_column, ignored_features.
+    categorical : string list
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
+    text : string list
+        Columns whose values are texts to be read word by word. Not set: text
+        columns that read like sentences, where an algorithm takes text. Also:
+        text_columns, text_features.
+    weight : string
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    positive : string
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    group : string
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
+    time : string
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
+
+    Prediction kinds
+    ----------------
+    proba (rows, classes): The probabilities of the model.
+    class (rows): The class whose probability is largest for its threshold.
+
+    Attributes of the model
+    -----------------------
+    class_thresholds f64 [classes]: What probabilities are divided by before the
+        largest is the class. For two classes the second is from which probability
+        the second class is predicted.
+    held_out_score f64 [1]: The score on rows held out, a little too good.
+    """
+
+    algorithm = "threshold"
 
 
 class Winsorizer(Estimator):

@@ -5,7 +5,7 @@ from typing import Any, Literal, Optional, Sequence
 
 from libml import Context, Estimator
 
-__all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "PermutationSelector", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "StandardScaler", "TargetEncoder", "TfIdf", "Winsorizer"]
+__all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "Calibrated", "ClassBalancer", "Clipper", "Columns", "CountVectorizer", "DateParts", "DecisionTree", "Derive", "Discretizer", "Ensemble", "ExtraTrees", "FeatureSelector", "FrequencyEncoder", "GBDT", "HashingEncoder", "HashingVectorizer", "Imputer", "IterativeImputer", "KNNImputer", "LinearRegression", "LogTransformer", "LogisticRegression", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "OutlierFilter", "PermutationSelector", "Pipeline", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RandomForest", "RobustScaler", "RowFilter", "SelectColumns", "Smote", "SplineFeatures", "Stacking", "StandardScaler", "TargetEncoder", "TfIdf", "Threshold", "Winsorizer"]
 
 
 class AutoML(Estimator):
@@ -18,6 +18,12 @@ class AutoML(Estimator):
         algorithms: Optional[Sequence[str]] = ...,
         folds: Optional[int] = ...,
         max_members: Optional[int] = ...,
+        stacking: Optional[bool] = ...,
+        calibration: Optional[Literal["auto", "none", "sigmoid", "isotonic", "temperature"]] = ...,
+        threshold_metric: Optional[str] = ...,
+        distill: Optional[str] = ...,
+        journal: Optional[str] = ...,
+        memory_limit: Optional[float] = ...,
         seed: Optional[int] = ...,
         target: Optional[str] = ...,
         features: Optional[Sequence[str]] = ...,
@@ -88,6 +94,27 @@ class Boruta(Estimator):
         text: Optional[Sequence[str]] = ...,
         weight: Optional[str] = ...,
         task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Calibrated(Estimator):
+    def __init__(
+        self,
+        *,
+        model: Optional[Sequence[str]] = ...,
+        method: Optional[Literal["sigmoid", "isotonic", "temperature"]] = ...,
+        folds: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
         positive: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
@@ -953,6 +980,28 @@ class SplineFeatures(Estimator):
         context: Optional[Context] = ...,
     ) -> None: ...
 
+class Stacking(Estimator):
+    def __init__(
+        self,
+        *,
+        members: Optional[Sequence[str]] = ...,
+        final: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        task: Optional[Literal["auto", "regression", "classification"]] = ...,
+        positive: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
 class StandardScaler(Estimator):
     def __init__(
         self,
@@ -1017,6 +1066,27 @@ class TfIdf(Estimator):
         categorical: Optional[Sequence[str]] = ...,
         text: Optional[Sequence[str]] = ...,
         weight: Optional[str] = ...,
+        unseen: Optional[Literal["missing", "error"]] = ...,
+        group: Optional[str] = ...,
+        time: Optional[str] = ...,
+        context: Optional[Context] = ...,
+    ) -> None: ...
+
+class Threshold(Estimator):
+    def __init__(
+        self,
+        *,
+        model: Optional[Sequence[str]] = ...,
+        metric: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        seed: Optional[int] = ...,
+        target: Optional[str] = ...,
+        features: Optional[Sequence[str]] = ...,
+        ignore: Optional[Sequence[str]] = ...,
+        categorical: Optional[Sequence[str]] = ...,
+        text: Optional[Sequence[str]] = ...,
+        weight: Optional[str] = ...,
+        positive: Optional[str] = ...,
         unseen: Optional[Literal["missing", "error"]] = ...,
         group: Optional[str] = ...,
         time: Optional[str] = ...,

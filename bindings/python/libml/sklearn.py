@@ -12,6 +12,7 @@ __all__ = ["AutoMLClassifier",
            "BaselineRegressor",
            "BinaryEncoder",
            "Boruta",
+           "CalibratedClassifier",
            "ClassBalancer",
            "Clipper",
            "Columns",
@@ -57,9 +58,12 @@ __all__ = ["AutoMLClassifier",
            "SelectColumns",
            "Smote",
            "SplineFeatures",
+           "StackingClassifier",
+           "StackingRegressor",
            "StandardScaler",
            "TargetEncoder",
            "TfIdf",
+           "ThresholdClassifier",
            "Winsorizer"]
 
 
@@ -90,6 +94,30 @@ class AutoMLClassifier(LibmlClassifier):
     max_members : int, default 5
         The most models in the ensemble; 1 keeps the best one alone, which is
         fastest. Range: [1, 12]. Also: ensemble_size.
+    stacking : bool, default true
+        Also try a linear model of what the members predict, and keep it in place
+        of their weighted mean when it is better on rows held out. Also:
+        use_stacking.
+    calibration : "auto", "none", "sigmoid", "isotonic", "temperature", default
+      "auto"
+        How probabilities are mapped to the shares observed on rows held out.
+        auto: a line on the log-odds, or a temperature for more than two classes,
+        where it helps. Also: calibrate.
+    threshold_metric : string
+        The metric that the predicted classes are chosen for, such as f1. By
+        default `metric`, when it judges classes; else the most probable class is
+        predicted. Also: decision_metric.
+    distill : string
+        An algorithm, such as gbdt: the result is one model of it, small and fast,
+        that learns from what the ensemble predicts. Also: student.
+    journal : string
+        A file that candidates are written to as they end. A fit to the same rows
+        with the same file goes on where the one before was ended, however that
+        happened. Also: checkpoint.
+    memory_limit : float, default 0.0
+        MB that the search may take beyond what is taken already; candidates that
+        need more fail. Counts the memory of the context. 0 is no limit. Range:
+        [0, inf). Also: memory_budget, max_mem_size.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -129,6 +157,12 @@ class AutoMLClassifier(LibmlClassifier):
         algorithms=None,
         folds=0,
         max_members=5,
+        stacking=True,
+        calibration='auto',
+        threshold_metric=None,
+        distill=None,
+        journal=None,
+        memory_limit=0.0,
         categorical=None,
         unseen='missing',
         class_weight=None,
@@ -141,6 +175,12 @@ class AutoMLClassifier(LibmlClassifier):
         self.algorithms = algorithms
         self.folds = folds
         self.max_members = max_members
+        self.stacking = stacking
+        self.calibration = calibration
+        self.threshold_metric = threshold_metric
+        self.distill = distill
+        self.journal = journal
+        self.memory_limit = memory_limit
         self.categorical = categorical
         self.unseen = unseen
         self.class_weight = class_weight
@@ -200,6 +240,30 @@ class AutoMLRegressor(LibmlRegressor):
     max_members : int, default 5
         The most models in the ensemble; 1 keeps the best one alone, which is
         fastest. Range: [1, 12]. Also: ensemble_size.
+    stacking : bool, default true
+        Also try a linear model of what the members predict, and keep it in place
+        of their weighted mean when it is better on rows held out. Also:
+        use_stacking.
+    calibration : "auto", "none", "sigmoid", "isotonic", "temperature", default
+      "auto"
+        How probabilities are mapped to the shares observed on rows held out.
+        auto: a line on the log-odds, or a temperature for more than two classes,
+        where it helps. Also: calibrate.
+    threshold_metric : string
+        The metric that the predicted classes are chosen for, such as f1. By
+        default `metric`, when it judges classes; else the most probable class is
+        predicted. Also: decision_metric.
+    distill : string
+        An algorithm, such as gbdt: the result is one model of it, small and fast,
+        that learns from what the ensemble predicts. Also: student.
+    journal : string
+        A file that candidates are written to as they end. A fit to the same rows
+        with the same file goes on where the one before was ended, however that
+        happened. Also: checkpoint.
+    memory_limit : float, default 0.0
+        MB that the search may take beyond what is taken already; candidates that
+        need more fail. Counts the memory of the context. 0 is no limit. Range:
+        [0, inf). Also: memory_budget, max_mem_size.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -246,6 +310,12 @@ class AutoMLRegressor(LibmlRegressor):
         algorithms=None,
         folds=0,
         max_members=5,
+        stacking=True,
+        calibration='auto',
+        threshold_metric=None,
+        distill=None,
+        journal=None,
+        memory_limit=0.0,
         categorical=None,
         unseen='missing',
         random_state=None,
@@ -257,6 +327,12 @@ class AutoMLRegressor(LibmlRegressor):
         self.algorithms = algorithms
         self.folds = folds
         self.max_members = max_members
+        self.stacking = stacking
+        self.calibration = calibration
+        self.threshold_metric = threshold_metric
+        self.distill = distill
+        self.journal = journal
+        self.memory_limit = memory_limit
         self.categorical = categorical
         self.unseen = unseen
         self.random_state = random_state
@@ -608,6 +684,113 @@ class Boruta(LibmlTransformer):
     def n_iter_(self):
         """Number of iterations of the solver."""
         return self._iterations()
+
+
+class CalibratedClassifier(Composed, LibmlClassifier):
+    """Classifier with calibrated probabilities for classification.
+
+    A classifier whose probabilities are mapped to the shares that were observed
+    on rows held out.
+
+    Parameters
+    ----------
+    model : list, default None
+        The model inside: estimators of libml.sklearn, (name, estimator), or names
+        of algorithms. They are never fitted themselves. Their parameters are
+        called "name__parameter". By default ('gbdt').
+    method : "sigmoid", "isotonic", "temperature", default "sigmoid"
+        The map: sigmoid, a line on the log-odds, does with few rows; isotonic,
+        any rising steps, wants a thousand rows or more; temperature, one factor
+        on the log-probabilities, keeps the order of the classes. Also:
+        calibration.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "calibrated"
+    _task = "classification"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlClassifier._own | {"model"}
+    _parts = "model"
+    _default_parts = ('gbdt',)
+    _branches = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        method='sigmoid',
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.model = model
+        self.method = method
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
 
 
 class ClassBalancer(LibmlTransformer):
@@ -5426,6 +5609,212 @@ class SplineFeatures(LibmlTransformer):
                                      progress=progress, cancel=cancel)
 
 
+class StackingClassifier(Composed, LibmlClassifier):
+    """A model of what models predict for classification.
+
+    Several models side by side, and a final model that learns from their
+    predictions for rows that they were not fitted to.
+
+    Parameters
+    ----------
+    members : list, default None
+        The models: estimators of libml.sklearn, (name, estimator), or names of
+        algorithms. They are never fitted themselves. Their parameters are called
+        "name__parameter". By default ('gbdt', 'logistic_regression').
+    final : string list
+        The model that learns from the members' predictions, written as a member.
+        By default logistic_regression or linear_regression with a little of the
+        l2 penalty. Also: final_estimator, meta_learner.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "stacking"
+    _task = "classification"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlClassifier._own | {"members"}
+    _parts = "members"
+    _default_parts = ('gbdt', 'logistic_regression')
+    _branches = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
+
+    def __init__(
+        self,
+        members=None,
+        *,
+        final=None,
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.members = members
+        self.final = final
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
+
+
+class StackingRegressor(Composed, LibmlRegressor):
+    """A model of what models predict for regression.
+
+    Several models side by side, and a final model that learns from their
+    predictions for rows that they were not fitted to.
+
+    Parameters
+    ----------
+    members : list, default None
+        The models: estimators of libml.sklearn, (name, estimator), or names of
+        algorithms. They are never fitted themselves. Their parameters are called
+        "name__parameter". By default ('gbdt', 'linear_regression').
+    final : string list
+        The model that learns from the members' predictions, written as a member.
+        By default logistic_regression or linear_regression with a little of the
+        l2 penalty. Also: final_estimator, meta_learner.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "stacking"
+    _task = "regression"
+    _both = True
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlRegressor._own | {"members"}
+    _parts = "members"
+    _default_parts = ('gbdt', 'linear_regression')
+    _branches = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
+
+    def __init__(
+        self,
+        members=None,
+        *,
+        final=None,
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.members = members
+        self.final = final
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_regressor(X, y, sample_weight, eval_set,
+                                   progress=progress, cancel=cancel)
+
+
 class StandardScaler(LibmlTransformer):
     """Mean 0, standard deviation 1.
 
@@ -5719,6 +6108,111 @@ class TfIdf(LibmlTransformer):
         """
         return self._fit_transformer(X, y, None, None,
                                      progress=progress, cancel=cancel)
+
+
+class ThresholdClassifier(Composed, LibmlClassifier):
+    """Classifier with thresholds tuned for a metric for classification.
+
+    A classifier that predicts the class by thresholds on its probabilities that
+    are best for a metric on rows held out.
+
+    Parameters
+    ----------
+    model : list, default None
+        The model inside: estimators of libml.sklearn, (name, estimator), or names
+        of algorithms. They are never fitted themselves. Their parameters are
+        called "name__parameter". By default ('gbdt').
+    metric : string, default "f1"
+        What the classes are chosen for: f1, balanced_accuracy, accuracy, mcc,
+        precision, recall. Also: scoring, eval_metric.
+    folds : int, default 5
+        Folds by which rows are predicted that the model was not fitted to; none
+        when there are validation rows. Range: [2, 100]. Also: cv, n_splits.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, as elsewhere in scikit-learn.
+    random_state : int, RandomState or None, default None
+        Seed. None is the library's default seed: fits are reproducible.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    classes_ : array
+        The class labels.
+    """
+
+    _algorithm = "threshold"
+    _task = "classification"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _own = LibmlClassifier._own | {"model"}
+    _parts = "model"
+    _default_parts = ('gbdt',)
+    _branches = False
+    _xfail = {
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_dense_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        metric='f1',
+        folds=5,
+        categorical=None,
+        unseen='missing',
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.model = model
+        self.metric = metric
+        self.folds = folds
+        self.categorical = categorical
+        self.unseen = unseen
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), optional
+        eval_set : tuple (X, y), optional
+            Rows for early stopping.
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_classifier(X, y, sample_weight, eval_set,
+                                    progress=progress, cancel=cancel)
 
 
 class Winsorizer(LibmlTransformer):

@@ -44,6 +44,12 @@ class AutoMLClassifier(LibmlClassifier):
         algorithms: Optional[Sequence[str]] = ...,
         folds: Optional[int] = ...,
         max_members: Optional[int] = ...,
+        stacking: Optional[bool] = ...,
+        calibration: Optional[Literal["auto", "none", "sigmoid", "isotonic", "temperature"]] = ...,
+        threshold_metric: Optional[str] = ...,
+        distill: Optional[str] = ...,
+        journal: Optional[str] = ...,
+        memory_limit: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         class_weight: Any = ...,
@@ -61,6 +67,12 @@ class AutoMLRegressor(LibmlRegressor):
         algorithms: Optional[Sequence[str]] = ...,
         folds: Optional[int] = ...,
         max_members: Optional[int] = ...,
+        stacking: Optional[bool] = ...,
+        calibration: Optional[Literal["auto", "none", "sigmoid", "isotonic", "temperature"]] = ...,
+        threshold_metric: Optional[str] = ...,
+        distill: Optional[str] = ...,
+        journal: Optional[str] = ...,
+        memory_limit: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         random_state: Any = ...,
@@ -113,6 +125,20 @@ class Boruta(LibmlTransformer):
         keep_tentative: Optional[bool] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class CalibratedClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        model: Any = ...,
+        *,
+        method: Optional[Literal["sigmoid", "isotonic", "temperature"]] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
@@ -870,6 +896,33 @@ class SplineFeatures(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class StackingClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        members: Any = ...,
+        *,
+        final: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class StackingRegressor(LibmlRegressor):
+    def __init__(
+        self,
+        members: Any = ...,
+        *,
+        final: Optional[Sequence[str]] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        random_state: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class StandardScaler(LibmlTransformer):
     def __init__(
         self,
@@ -916,6 +969,20 @@ class TfIdf(LibmlTransformer):
         norm: Optional[Literal["none", "l1", "l2"]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
+class ThresholdClassifier(LibmlClassifier):
+    def __init__(
+        self,
+        model: Any = ...,
+        *,
+        metric: Optional[str] = ...,
+        folds: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        class_weight: Any = ...,
+        random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 

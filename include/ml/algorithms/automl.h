@@ -83,6 +83,79 @@ static inline ML_CHECK ml_status ml_automl_set_max_members(
 }
 
 /**
+ * Also try a linear model of what the members predict, and keep it in place of their
+ * weighted mean when it is better on rows held out. Default true.
+ */
+static inline ML_CHECK ml_status ml_automl_set_stacking(
+    ml_estimator *estimator, int32_t value, ml_error *error)
+{
+    const char *text = value ? "true" : "false";
+    return ml_estimator_set_str(estimator, "stacking", text, error);
+}
+
+typedef enum ml_automl_calibration {
+    ML_AUTOML_CALIBRATION_AUTO,
+    ML_AUTOML_CALIBRATION_NONE,
+    ML_AUTOML_CALIBRATION_SIGMOID,
+    ML_AUTOML_CALIBRATION_ISOTONIC,
+    ML_AUTOML_CALIBRATION_TEMPERATURE
+} ml_automl_calibration;
+
+/**
+ * How probabilities are mapped to the shares observed on rows held out. auto: a line
+ * on the log-odds, or a temperature for more than two classes, where it helps.
+ * Default auto.
+ */
+static inline ML_CHECK ml_status ml_automl_set_calibration(
+    ml_estimator *estimator, ml_automl_calibration value, ml_error *error)
+{
+    static const char *const names[] = {
+        "auto", "none", "sigmoid", "isotonic", "temperature"};
+    const char *text = (unsigned)value < 5u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "calibration", text, error);
+}
+
+/**
+ * The metric that the predicted classes are chosen for, such as f1. By default
+ * `metric`, when it judges classes; else the most probable class is predicted.
+ */
+static inline ML_CHECK ml_status ml_automl_set_threshold_metric(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "threshold_metric", value, error);
+}
+
+/**
+ * An algorithm, such as gbdt: the result is one model of it, small and fast, that
+ * learns from what the ensemble predicts.
+ */
+static inline ML_CHECK ml_status ml_automl_set_distill(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "distill", value, error);
+}
+
+/**
+ * A file that candidates are written to as they end. A fit to the same rows with the
+ * same file goes on where the one before was ended, however that happened.
+ */
+static inline ML_CHECK ml_status ml_automl_set_journal(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "journal", value, error);
+}
+
+/**
+ * MB that the search may take beyond what is taken already; candidates that need more
+ * fail. Counts the memory of the context. 0 is no limit. Default 0; range [0, inf).
+ */
+static inline ML_CHECK ml_status ml_automl_set_memory_limit(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "memory_limit", value, error);
+}
+
+/**
  * Seed of all random choices. The same seed, data and parameters give the same model
  * whatever the number of threads. Default 0; range [0, 9223372036854775807].
  */
@@ -100,6 +173,16 @@ static inline ML_CHECK ml_status ml_automl_set_members(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "members", value, error);
+}
+
+/**
+ * Set by the fit: the model of what the members predict, where there is one. Several
+ * with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_automl_set_final(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "final", value, error);
 }
 
 /** The column to predict. Rows in which it is missing are not used. */

@@ -74,6 +74,7 @@ static ml_status measure(chain *c, ml_error *err)
     c->buffer = ALIGN(c->rows * row);
     c->plan.n_features = c->plans[0]->n_features;
     c->plan.n_outputs = last->n_outputs;
+    c->plan.cuts = last->cuts;
     c->plan.block = c->rows;
     c->plan.scratch = 2 * c->buffer + ALIGN(scratch);
     return ML_OK;

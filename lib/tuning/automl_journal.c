@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * automl_journal.c: the candidates of a search as records of a journal, so that a search
+ * that was killed goes on with nothing lost:
+ *
+ *     {"automl": 1, "data": "<hash>", "judge": "roc_auc, 5 folds, seed 0"}
+ *     {"candidate": "gbdt", "score": 0.92, "seconds": 1.5, "rounds": 210,
+ * "elapsed": 20.5, "predictions": "<base64>", "p.learning_rate": "0.1", ...}
+ *
+ * Predictions are those for the judged rows, as little-endian doubles; of two classes
+ * only the second where the first is the rest. A candidate that failed has no score.
+ */
+#include "core/json.h"
+#include "core/sha256.h"
+#include "core/text.h"
+#include "tuning/automl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- base64 ---- */
+
+static const char digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static void write_base64(mli_str *s, const unsigned char *data, size_t n)
+{
+    char four[4];
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned b = (unsigned)data[i] << 16;
+        if (i + 1 < n) b |= (unsigned)data[i + 1] << 8;
+        if (i + 2 < n) b |= data[i + 2];
+        for (int k = 0; k < 4; k++) four[k] = digits[b >> (18 - 6 * k) & 63];
+        if (i + 1 >= n) four[2] = '=';
+        if (i + 2 >= n) four[3] = '=';
+        mli_str_add_n(s, four, 4);
+    }
+}
+
+/* Exactly n bytes; 0 when the text is not that. */
+static int read_base64(const char *text, unsigned char *out, size_t n)
+{
+    if (strlen(text) != (n + 2) / 3 * 4) return 0;
+    for (size_t i = 0; i < n; i += 3, text += 4) {
+        unsigned b = 0;
+        for (int k = 0; k < 4; k++) {
+            const char *at = text[k] == '=' ? digits : strchr(digits, text[k]);
+            if (!at || !text[k]) return 0;
+            b = b << 6 | (unsigned)(at - digits);
+        }
+        for (size_t k = 0; k < 3 && i + k < n; k++)
+            out[i + k] = (unsigned char)(b >> (16 - 8 * k));
+    }
+    return 1;
+}
+
+/* ---- what the search is ---- */
+
+#define BLOCK 256
+
+static ml_status hash_rows(const mli_automl *a, char hex[65], ml_error *err)
+{
+    const mli_design *d = a->job->train;
+    unsigned char digest[32];
+    mli_sha256 h;
+    int64_t k = d->n_features;
+    double *rows = mli_alloc_vec(a->ctx, BLOCK * (k + 1), sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    mli_sha256_init(&h);
+    for (int64_t i = 0; i < d->rows; i += BLOCK) {
+        int64_t end = i + BLOCK < d->rows ? i + BLOCK : d->rows;
+        mli_design_rows(d, i, end, rows, k);
+        mli_sha256_add(&h, rows, (size_t)((end - i) * k) * sizeof *rows);
+    }
+    for (int64_t j = 0; j < k; j++)
+        mli_sha256_add(&h, d->inputs->features[j].name,
+                       strlen(d->inputs->features[j].name) + 1);
+    if (d->y) mli_sha256_add(&h, d->y, (size_t)d->rows * sizeof *d->y);
+    if (d->label) mli_sha256_add(&h, d->label, (size_t)d->rows * sizeof *d->label);
+    if (d->weight) mli_sha256_add(&h, d->weight, (size_t)d->rows * sizeof *d->weight);
+    mli_sha256_end(&h, digest);
+    mli_sha256_hex(digest, hex);
+    mli_free(a->ctx, rows);
+    return ML_OK;
+}
+
+static void describe_judge(const mli_automl *a, char out[160])
+{
+    snprintf(out, 160, "%s, %lld rows in %lld folds, seed %llu",
+             strrchr(a->metric->head.name, '.') + 1, (long long)a->judged->rows,
+             (long long)a->n_folds, (unsigned long long)a->seed);
+}
+
+static ml_status append(mli_automl *a, mli_str *json, ml_error *err)
+{
+    ml_status status =
+        json->failed ? mli_nomem(err)
+                     : mli_journal_append(a->journal, json->data, json->size, 1, err);
+    mli_str_free(json);
+    return status;
+}
+
+static ml_status write_head(mli_automl *a, const char *hash, ml_error *err)
+{
+    char judge[160];
+    mli_str json;
+    mli_str_init(&json, a->ctx);
+    describe_judge(a, judge);
+    mli_str_printf(&json, "{\"automl\": 1, \"data\": \"%s\", \"judge\": ", hash);
+    mli_json_str(&json, judge);
+    mli_str_char(&json, '}');
+    return append(a, &json, err);
+}
+
+/* ---- writing ---- */
+
+/* Is the first of two probabilities one minus the second everywhere? */
+static int first_is_rest(const double *p, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++)
+        if (p[2 * i] != 1 - p[2 * i + 1]) return 0;
+    return 1;
+}
+
+static void write_predictions(const mli_automl *a, const mli_candidate *c, mli_str *s)
+{
+    int64_t rows = a->judged->rows, k = a->n_outputs;
+    const double *p = c->predictions;
+    mli_json_key(s, "predictions", 0);
+    mli_str_char(s, '"');
+    if (k == 2 && first_is_rest(p, rows)) {
+        for (int64_t i = 0; i < rows; i += 3) { /* three doubles are 32 digits */
+            double three[3];
+            int64_t n = rows - i < 3 ? rows - i : 3;
+            for (int64_t j = 0; j < n; j++) three[j] = p[2 * (i + j) + 1];
+            write_base64(s, (const unsigned char *)three, (size_t)n * sizeof *three);
+        }
+    } else {
+        write_base64(s, (const unsigned char *)p, (size_t)(rows * k) * sizeof *p);
+    }
+    mli_str_char(s, '"');
+}
+
+static void write_number(mli_str *s, const char *key, double v)
+{
+    mli_json_key(s, key, 0);
+    mli_json_num(s, v);
+}
+
+ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
+{
+    char key[128];
+    mli_str s;
+    if (!a->journal) return ML_OK;
+    mli_str_init(&s, a->ctx);
+    mli_str_printf(&s, "{\"candidate\": \"%s\"", c->algorithm->head.name);
+    if (!isnan(c->score)) write_number(&s, "score", c->score);
+    write_number(&s, "seconds", c->seconds);
+    write_number(&s, "rounds", (double)c->rounds);
+    write_number(&s, "elapsed", mli_now() - a->start);
+    if (c->predictions) write_predictions(a, c, &s);
+    for (int64_t i = 0; i < c->given->count; i++) {
+        snprintf(key, sizeof key, "p.%s", c->given->values[i].name);
+        mli_json_key(&s, key, 0);
+        mli_json_str(&s, c->given->values[i].text);
+    }
+    mli_str_char(&s, '}');
+    return append(a, &s, err);
+}
+
+/* ---- reading ---- */
+
+static int read_predictions(const mli_automl *a, const ml_params *p, double *out)
+{
+    const char *text = ml_params_get_str(p, "predictions");
+    int64_t rows = a->judged->rows, k = a->n_outputs;
+    if (!text) return 0;
+    if (read_base64(text, (unsigned char *)out, (size_t)(rows * k) * sizeof *out))
+        return 1;
+    if (k != 2 || !read_base64(text, (unsigned char *)out, (size_t)rows * sizeof *out))
+        return 0;
+    for (int64_t i = rows - 1; i >= 0; i--) {
+        out[2 * i + 1] = out[i];
+        out[2 * i] = 1 - out[2 * i + 1];
+    }
+    return 1;
+}
+
+/* The parameters of the candidate, as they were given. */
+static ml_status read_given(const mli_automl *a, const ml_params *p, ml_params **out,
+                            ml_error *err)
+{
+    ml_status status = ml_params_new(a->ctx, out, err);
+    for (int64_t i = 0; i < p->count && !status; i++)
+        if (strncmp(p->values[i].name, "p.", 2) == 0)
+            status =
+                ml_params_set_str(*out, p->values[i].name + 2, p->values[i].text, err);
+    return status;
+}
+
+static double number_of(const ml_params *p, const char *name, double other)
+{
+    const mli_value *v = mli_params_find(p, name);
+    return v && (v->type == ML_PARAM_F64 || v->type == ML_PARAM_I64) ? v->f64 : other;
+}
+
+/* A record that is not understood is passed by, as if it were not there. */
+static ml_status add_past(mli_automl *a, const ml_params *p, ml_error *err)
+{
+    const mli_descriptor *d = mli_catalog_find(ml_params_get_str(p, "candidate"));
+    if (!d || !mli_automl_takes(a, d)) return ML_OK;
+    if (!mli_reserve(a->ctx, &a->past, &a->past_capacity, a->n_past + 1, sizeof *a->past))
+        return mli_nomem(err);
+    mli_past *q = &a->past[a->n_past++];
+    *q = (mli_past){.c = {.algorithm = (const mli_algorithm *)d,
+                          .score = number_of(p, "score", NAN),
+                          .seconds = number_of(p, "seconds", 0),
+                          .rounds = (int64_t)number_of(p, "rounds", 0)},
+                    .elapsed = number_of(p, "elapsed", 0)};
+    ml_status status = read_given(a, p, &q->c.given, err);
+    if (status || isnan(q->c.score)) return status;
+    /* Room for classes as well, as when it is judged. */
+    q->c.predictions =
+        mli_alloc_vec(a->ctx, a->judged->rows * (a->n_outputs + 1), sizeof(double));
+    if (!q->c.predictions) return mli_nomem(err);
+    if (!read_predictions(a, p, q->c.predictions)) {
+        q->used = 1;
+        q->c.score = NAN;
+    }
+    return ML_OK;
+}
+
+static ml_status check_head(const mli_automl *a, const ml_params *p, const char *hash,
+                            ml_error *err)
+{
+    char judge[160];
+    const char *data = ml_params_get_str(p, "data"), *by = ml_params_get_str(p, "judge");
+    describe_judge(a, judge);
+    if (!data || strcmp(data, hash) != 0)
+        mli_fail(err, ML_E_ARGUMENT, "the journal belongs to other rows");
+    else if (!by || strcmp(by, judge) != 0)
+        mli_fail(err, ML_E_ARGUMENT, "the journal belongs to a search judged by %s",
+                 by ? by : "something else");
+    else
+        return ML_OK;
+    mli_error_at(err, ML_E_ARGUMENT, "params.journal");
+    return mli_error_hint(err, ML_E_ARGUMENT, "name a file of its own");
+}
+
+typedef struct {
+    mli_automl *a;
+    const char *hash;
+    int64_t heads;
+} reading;
+
+static ml_status read_record(void *arg, const char *json, size_t size, ml_error *err)
+{
+    reading *r = arg;
+    ml_params *p = NULL;
+    ml_status status = ml_params_new(r->a->ctx, &p, err);
+    if (status) return status;
+    status = mli_params_from_json(p, json, size, NULL);
+    if (status) { /* not ours */
+        ml_params_free(p);
+        return status == ML_E_MEMORY ? mli_nomem(err) : ML_OK;
+    }
+    if (ml_params_get_str(p, "automl")) {
+        r->heads++;
+        status = check_head(r->a, p, r->hash, err);
+    } else if (ml_params_get_str(p, "candidate")) {
+        status = add_past(r->a, p, err);
+    }
+    ml_params_free(p);
+    return status;
+}
+
+/* The time that the earlier run has used counts, but for what the last fits need. */
+static void count_time(mli_automl *a)
+{
+    if (!(a->limit > 0) || a->n_past == 0) return;
+    double used = a->past[a->n_past - 1].elapsed, most = 0;
+    for (int64_t i = 0; i < a->n_past; i++) most = fmax(most, a->past[i].c.seconds);
+    double free = 0.9 * a->limit - 6 * most / (double)a->n_folds;
+    if (used > free) used = free;
+    if (used > 0) a->start -= used;
+}
+
+ml_status mli_automl_open(mli_automl *a, ml_error *err)
+{
+    char hash[65];
+    int64_t records;
+    const char *path = mli_get_str(a->job->params, "journal");
+    reading r = {a, hash, 0};
+    if (!*path) return ML_OK;
+    ml_status status = hash_rows(a, hash, err);
+    if (!status)
+        status = mli_journal_read(a->ctx, path, 1, read_record, &r, &records, err);
+    if (!status && records > 0 && r.heads == 0 && a->n_past == 0) {
+        mli_fail(err, ML_E_ARGUMENT, "the journal is not that of automl");
+        status = mli_error_at(err, ML_E_ARGUMENT, "params.journal");
+    }
+    if (!status) status = mli_journal_open(a->ctx, path, &a->journal, err);
+    if (!status && r.heads == 0) status = write_head(a, hash, err);
+    if (!status) count_time(a);
+    if (!status && a->n_past)
+        mli_log(a->ctx, ML_LOG_INFO, "automl", "going on after %lld candidates",
+                (long long)a->n_past);
+    return status;
+}
+
+void mli_automl_close(mli_automl *a)
+{
+    for (int64_t i = 0; i < a->n_past; i++) {
+        ml_params_free(a->past[i].c.given);
+        mli_free(a->ctx, a->past[i].c.predictions);
+    }
+    mli_free(a->ctx, a->past);
+    mli_journal_close(a->journal);
+}
+
+/* ---- using it ---- */
+
+int mli_automl_same(const ml_params *x, const ml_params *y)
+{
+    if (x->count != y->count) return 0;
+    for (int64_t i = 0; i < x->count; i++) {
+        const mli_value *v = mli_params_find(y, x->values[i].name);
+        if (!v || strcmp(v->text, x->values[i].text) != 0) return 0;
+    }
+    return 1;
+}
+
+static void take_over(mli_candidate *c, mli_past *p)
+{
+    c->predictions = p->c.predictions;
+    c->score = p->c.score;
+    c->seconds = p->c.seconds;
+    c->rounds = p->c.rounds;
+    p->c.predictions = NULL;
+    p->used = 1;
+}
+
+int mli_automl_known(mli_automl *a, mli_candidate *c)
+{
+    for (int64_t i = 0; i < a->n_past; i++) {
+        mli_past *p = &a->past[i];
+        if (p->used || p->c.algorithm != c->algorithm) continue;
+        if (!mli_automl_same(p->c.given, c->given)) continue;
+        take_over(c, p);
+        return 1;
+    }
+    return 0;
+}
+
+mli_past *mli_automl_next_past(mli_automl *a)
+{
+    for (int64_t i = 0; i < a->n_past; i++)
+        if (!a->past[i].used) return &a->past[i];
+    return NULL;
+}
+
+ml_status mli_automl_take_past(mli_automl *a, mli_past *p, ml_error *err)
+{
+    if (!mli_reserve(a->ctx, &a->candidates, &a->capacity, a->count + 1,
+                     sizeof *a->candidates))
+        return mli_nomem(err);
+    mli_candidate *c = &a->candidates[a->count++];
+    *c = (mli_candidate){.algorithm = p->c.algorithm, .given = p->c.given};
+    p->c.given = NULL;
+    take_over(c, p);
+    return ML_OK;
+}

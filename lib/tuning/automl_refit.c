@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * automl_refit.c: the candidates that were chosen, fitted to all rows, and the tensors of
+ * the model.
+ */
+#include "algorithms/compose/stacking.h"
+#include "algorithms/compose/thresholds.h"
+#include "core/text.h"
+#include "tuning/automl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- parameters ---- */
+
+/* "m0=gbdt, m1=..." and the parameters of each, as the model keeps them. */
+static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
+                            ml_params *out, ml_error *err)
+{
+    char path[128];
+    ml_status status = ML_OK;
+    const mli_param *rounds = mli_automl_flagged(c->algorithm, MLI_FLAG_ROUNDS);
+    const mli_param *stopping = mli_automl_flagged(c->algorithm, MLI_FLAG_STOPPING);
+    mli_str_printf(list, "%sm%lld=%s", k ? ", " : "", (long long)k,
+                   c->algorithm->head.name);
+    for (int64_t i = 0; i < c->given->count && !status; i++) {
+        const mli_value *v = &c->given->values[i];
+        if (!v->given || (rounds && c->rounds && strcmp(v->name, rounds->name) == 0))
+            continue;
+        snprintf(path, sizeof path, "m%lld.%s", (long long)k, v->name);
+        status = ml_params_set_str(out, path, v->text, err);
+    }
+    if (!status && rounds && c->rounds) {
+        snprintf(path, sizeof path, "m%lld.%s", (long long)k, rounds->name);
+        status = ml_params_set_i64(out, path, c->rounds, err);
+    }
+    if (!status && stopping) {
+        snprintf(path, sizeof path, "m%lld.%s", (long long)k, stopping->name);
+        status = ml_params_set_i64(out, path, 0, err);
+    }
+    return status;
+}
+
+static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *err)
+{
+    ml_params *given = NULL;
+    mli_str list;
+    int64_t k = 0;
+    mli_str_init(&list, a->ctx);
+    ml_status status = ml_params_clone(a->job->params, &given, err);
+    for (int64_t i = 0; i < a->count && !status; i++)
+        if (a->candidates[i].weight > 0)
+            status = add_member(&a->candidates[i], k++, &list, given, err);
+    if (!status && list.failed) status = mli_nomem(err);
+    if (!status) status = ml_params_set_str(given, "members", list.data, err);
+    mli_str_free(&list);
+    const mli_algorithm *whole = a->job->model->algorithm;
+    if (!status && a->stacked)
+        status = mli_stack_params(a->ctx, whole, a->job->train->inputs, given, out, err);
+    else if (!status)
+        status = mli_params_resolve(a->ctx, &whole->head, given, out, err);
+    ml_params_free(given);
+    return status;
+}
+
+/* ---- the leaderboard ---- */
+
+static void describe_candidate(const mli_candidate *c, mli_str *s)
+{
+    mli_str_printf(s, "%s,", c->algorithm->head.name);
+    if (!isnan(c->score)) mli_str_f64(s, c->score);
+    mli_str_char(s, ',');
+    mli_str_f64(s, c->weight);
+    mli_str_printf(s, ",%lld,\"", (long long)c->rounds);
+    int n = 0;
+    for (int64_t i = 0; i < c->given->count; i++) {
+        const mli_value *v = &c->given->values[i];
+        if (!v->given || strcmp(v->name, "seed") == 0) continue;
+        mli_str_printf(s, "%s%s=%s", n++ ? " " : "", v->name, v->text);
+    }
+    mli_str_add(s, "\"\n");
+}
+
+/* The best first. */
+static ml_status describe_all(const mli_automl *a, mli_str *s, ml_error *err)
+{
+    int64_t *order = mli_alloc_vec(a->ctx, a->count, sizeof *order);
+    if (!order) return mli_nomem(err);
+    for (int64_t i = 0; i < a->count; i++) {
+        int64_t at = i;
+        for (; at > 0; at--) {
+            const mli_candidate *other = &a->candidates[order[at - 1]];
+            if (!mli_automl_better(a, a->candidates[i].score, other->score)) break;
+            order[at] = order[at - 1];
+        }
+        order[at] = i;
+    }
+    for (int64_t i = 0; i < a->count; i++)
+        describe_candidate(&a->candidates[order[i]], s);
+    mli_free(a->ctx, order);
+    return ML_OK;
+}
+
+static ml_status add_text(ml_model *m, const char *name, const mli_str *s, ml_error *err)
+{
+    unsigned char *data = NULL;
+    int64_t n = (int64_t)s->size;
+    if (s->failed) return mli_nomem(err);
+    ml_status status = mli_model_add(m, name, ML_DTYPE_U8, 1, &n, &data, err);
+    if (!status) memcpy(data, s->data, s->size);
+    return status;
+}
+
+ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err)
+{
+    ml_model *m = a->job->model;
+    double *scores = NULL;
+    mli_str s;
+    mli_str_init(&s, a->ctx);
+    mli_str_add(&s, "algorithm,score,weight,rounds,parameters\n");
+    ml_status status = describe_all(a, &s, err);
+    if (!status) status = add_text(m, "leaderboard", &s, err);
+    mli_str_free(&s);
+    if (!status)
+        status =
+            mli_model_add(m, "trial_scores", ML_DTYPE_F64, 1, &a->count, &scores, err);
+    for (int64_t i = 0; i < a->count && !status; i++) scores[i] = a->candidates[i].score;
+    if (!status) status = mli_model_add_f64s(m, "held_out_score", &a->score, 1, err);
+    return status;
+}
+
+static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
+{
+    double *weights = NULL;
+    int64_t k = 0;
+    ml_status status =
+        mli_model_add(a->job->model, "weights", ML_DTYPE_F64, 1, &n, &weights, err);
+    for (int64_t i = 0; i < a->count && !status; i++)
+        if (a->candidates[i].weight > 0) weights[k++] = a->candidates[i].weight;
+    return status;
+}
+
+/* ---- fits ---- */
+
+/* What the clock says does not count any more, but the model must be there in time:
+ * rounds are cut when it is late. */
+static void last_clock(mli_automl *a)
+{
+    ml_cancel_request(a->clock, ML_CONTINUE);
+    if (!(a->limit > 0)) return;
+    double left = 1.02 * a->limit - (mli_now() - a->start);
+    ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
+}
+
+static ml_status fit_members(mli_automl *a, mli_fit *whole, ml_error *err)
+{
+    mli_parts p = {0};
+    ml_status status = mli_parts_new(a->ctx, mli_automl_members, whole->params, &p, err);
+    if (!status && !a->stacked) status = add_weights(a, p.n, err);
+    for (int64_t i = 0; i < p.n && !status; i++)
+        status = mli_part_fit(whole, &p, i, whole->train, NULL, (double)i / (double)p.n,
+                              (double)(i + 1) / (double)p.n, err);
+    mli_parts_free(&p);
+    return status;
+}
+
+static ml_status fit_final(mli_automl *a, mli_fit *whole, ml_error *err)
+{
+    mli_parts p = {0};
+    mli_design *rows = NULL;
+    ml_status status = mli_parts_new(a->ctx, mli_automl_final, whole->params, &p, err);
+    if (!status) status = mli_automl_stack_rows(a, &rows, err);
+    if (!status) status = mli_part_fit(whole, &p, 0, rows, NULL, 1, 1, err);
+    mli_design_free(rows);
+    mli_parts_free(&p);
+    return status;
+}
+
+static ml_status add_adjustments(const mli_automl *a, ml_error *err)
+{
+    double *cuts = NULL;
+    ml_model *m = a->job->model;
+    ml_status status = mli_calibration_save(&a->map, m, err);
+    if (status || !a->cuts) return status;
+    status = mli_model_add(m, MLI_THRESHOLDS, ML_DTYPE_F64, 1, &a->n_outputs, &cuts, err);
+    if (!status) memcpy(cuts, a->cuts, (size_t)a->n_outputs * sizeof *cuts);
+    return status;
+}
+
+static int still_wanted(const ml_progress *p, void *user)
+{
+    (void)p;
+    return mli_run_state(user) == ML_CANCEL ? ML_CANCEL : ML_CONTINUE;
+}
+
+/* A host that ended the search wants what was found, fitted in full. */
+void mli_automl_last_run(mli_automl *a, mli_run *run)
+{
+    if (mli_run_state(a->job->run) == ML_STOP_KEEP)
+        mli_run_init(run, a->ctx, NULL, still_wanted, a->job->run);
+    else
+        mli_run_part(run, a->job->run, 0.9, 1, 1);
+    last_clock(a);
+    run->cancel = a->clock;
+}
+
+ml_status mli_automl_refit(mli_automl *a, ml_error *err)
+{
+    mli_run run;
+    ml_params *kept = NULL;
+    ml_status status = member_params(a, &kept, err);
+    if (status) return status;
+    ml_params_free(a->job->model->params);
+    a->job->model->params = kept;
+    mli_params_drop(kept, &a->job->model->algorithm->head, MLI_FLAG_NO_EFFECT);
+    mli_automl_last_run(a, &run);
+    mli_fit whole = *a->job;
+    whole.params = kept;
+    whole.run = &run;
+    status = fit_members(a, &whole, err);
+    if (!status && mli_run_state(&run) != ML_CONTINUE)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "the last fits were cut short: raise time_limit");
+    ml_cancel_request(a->clock, ML_CONTINUE);
+    if (!status && a->stacked) status = fit_final(a, &whole, err);
+    return status ? status : add_adjustments(a, err);
+}
