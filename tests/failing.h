@@ -22,7 +22,7 @@ typedef struct failing_alloc {
     int once;                 /* only that one fails */
     _Atomic int64_t calls;    /* allocations so far, growing ones included */
     _Atomic int64_t failures; /* how many were refused */
-    _Atomic int64_t live, bytes;
+    _Atomic int64_t live, bytes, most; /* most: the most bytes at a time */
     _Atomic int64_t faults; /* wrong sizes or alignments, foreign pointers */
 } failing_alloc;
 
@@ -51,7 +51,9 @@ static inline void *failing_get(failing_alloc *f, size_t size, size_t alignment)
     memcpy(base, &head, sizeof head);
     memset((char *)base + FAILING_GAP, 0xa5, size);
     atomic_fetch_add(&f->live, 1);
-    atomic_fetch_add(&f->bytes, (int64_t)size);
+    int64_t now = atomic_fetch_add(&f->bytes, (int64_t)size) + (int64_t)size;
+    int64_t most = atomic_load(&f->most);
+    while (now > most && !atomic_compare_exchange_weak(&f->most, &most, now)) continue;
     return (char *)base + FAILING_GAP;
 }
 

@@ -646,6 +646,47 @@ START_TEST(linear_leaves_in_use)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+/* Borrowed numbers, as those of a mapped file, are never copied: training takes a byte
+ * per value and some 60 bytes per row. */
+START_TEST(numbers_are_not_copied)
+{
+    enum { N = 100000, F = 60 };
+    failing_alloc f = {0};
+    ml_host host = failing_host(&f);
+    ml_context *ctx = NULL;
+    ml_tensor *x = NULL;
+    ml_table *t = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    float *v = malloc(sizeof *v * N * (F + 1));
+    uint64_t s = 5;
+    for (int64_t i = 0; i < N * (F + 1); i++) {
+        s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        v[i] = (float)(s >> 40);
+    }
+    for (int64_t i = 0; i < N; i++)
+        v[i * (F + 1) + F] = v[i * (F + 1)] + v[i * (F + 1) + 1];
+    OK(ml_context_new(&host, &ctx, ERR));
+    int64_t shape[] = {N, F + 1};
+    OK(ml_tensor_wrap(ctx, ML_DTYPE_F32, 2, shape, NULL, v, NULL, NULL, &x, ERR));
+    OK(ml_table_read_tensor(ctx, x, NULL, &t, ERR));
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "f60", ERR));
+    OK(ml_estimator_set_str(e, "n_trees", "5", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    int64_t most = atomic_load(&f.most);
+    ck_assert_msg(most < N * (F + 60) + (10 << 20), "%lld bytes", (long long)most);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_tensor_free(x);
+    ml_context_free(ctx);
+    free(v);
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -695,4 +736,4 @@ TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           offsets_are_added_in_training_only, rankings_and_their_groups,
           survival_orders_the_risks, ordered_statistics_do_not_leak,
           bundles_change_nothing, linear_leaves, linear_leaves_in_use,
-          any_metric_can_stop, out_of_memory_in_variants)
+          numbers_are_not_copied, any_metric_can_stop, out_of_memory_in_variants)
