@@ -146,7 +146,7 @@ MLI_PREPARE_FUNCTIONS(kind)
 static const mli_param params[] = {
     MLI_PARAM_COLUMNS,
     {"n_features", "buckets,n_buckets", ML_PARAM_I64, 0, "1024", "[1, 1048576]",
-     "[64, 8192] log", NULL, "The columns that are made of a text column.", "0.1"},
+     "log [64, 8192]", NULL, "The columns that are made of a text column.", "0.1"},
     MLI_PARAMS_TOKENS,
     {"alternate_sign", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
      "Half of the terms count negative, so that terms of one column do not add up.",

@@ -19,7 +19,7 @@
      0,                                                                                  \
      "2000",                                                                             \
      "[1, 1000000]",                                                                     \
-     "[100, 10000] log",                                                                 \
+     "log [100, 10000]",                                                                 \
      NULL,                                                                               \
      "The most terms of a column: the most frequent ones. The outputs are dense: one "   \
      "column of numbers for each.",                                                      \
