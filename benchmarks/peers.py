@@ -45,14 +45,35 @@ def logistic(peer, threads, a):
 
 
 def forest(peer, threads, a):
-    from sklearn.ensemble import RandomForestClassifier
+    if peer == "onedal-forest":
+        from sklearnex.ensemble import RandomForestClassifier
+    else:
+        from sklearn.ensemble import RandomForestClassifier
     x, y = read(a["train"])
     xt, yt = read(a["test"])
+    if peer == "ydf-forest":
+        return ydf_forest(threads, a, x, y, xt, yt)
     model = RandomForestClassifier(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
     start = clock()
     model.fit(x, y)
     seconds = clock() - start
     return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
+
+
+def ydf_forest(threads, a, x, y, xt, yt):
+    """YDF takes dictionaries of columns; reading them is part of its time."""
+    import ydf
+    ydf.verbose(0)
+    names = [f"f{j}" for j in range(x.shape[1])]
+    data = dict(zip(names, x.T)) | {"y": y.astype(int)}
+    learner = ydf.RandomForestLearner("y", num_trees=int(a["trees"]), num_threads=threads,
+                                      num_candidate_attributes=5, max_depth=-1,
+                                      min_examples=1, winner_take_all=False,
+                                      compute_oob_performances=False)
+    start = clock()
+    model = learner.train(data)
+    seconds = clock() - start
+    return seconds, auc(yt, model.predict(dict(zip(names, xt.T)))), {}
 
 
 def gbdt(peer, threads, a):
@@ -193,8 +214,38 @@ def gbdt_rank(peer, threads, a):
     return seconds, ndcg(yt, p), extra
 
 
+def compiled(path, threads):
+    """XGBoost's model as nested ifs in C, compiled (tl2cgen)."""
+    import pathlib
+    import tl2cgen
+    import treelite
+    cache = pathlib.Path(str(path) + ".so")
+    if not cache.exists():
+        tl2cgen.export_lib(treelite.frontend.load_xgboost_model(path), toolchain="gcc",
+                           libpath=cache, params={"parallel_comp": 8})
+    model = tl2cgen.Predictor(cache, nthread=threads)
+    return model, lambda x: model.predict(tl2cgen.DMatrix(x)).ravel()
+
+
+def onnx_session(path, threads):
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    model = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name, out = model.get_inputs()[0].name, model.get_outputs()[-1].name
+
+    def predict(x):
+        return model.run([out], {name: x})[0][:, -1]
+    predict.dtype = "f8" if "double" in model.get_inputs()[0].type else "f4"
+    return model, predict
+
+
 def booster(peer, path, threads):
     """(model, function of a float32 matrix) for a saved model."""
+    if peer == "tl2cgen":
+        return compiled(path, threads)
+    if peer == "onnxruntime":
+        return onnx_session(path, threads)
     if peer == "lightgbm":
         import lightgbm as lgb
         model = lgb.Booster(model_file=path)
@@ -208,6 +259,7 @@ def booster(peer, path, threads):
 def predict_batch(peer, threads, a):
     x, _ = read(a["data"])
     _, run = booster(peer, a["model"], threads)
+    x = x.astype(getattr(run, "dtype", x.dtype), copy=False)
     best, p = float("inf"), None
     for _ in range(5):
         start = clock()
