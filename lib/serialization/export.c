@@ -98,7 +98,8 @@ ml_status mli_export_open(mli_export_job *x, const char *format)
                         "a model of %s cannot be exported to %s", name, format);
     ml_status s = mli_ensemble_read(m, &x->e, x->err);
     if (s) return s;
-    if (x->e.linear_start) return mli_export_refuse(x, format, "linear leaves");
+    if (x->e.linear_start && strcmp(format, "LightGBM") != 0)
+        return mli_export_refuse(x, format, "linear leaves");
     if (m->inputs->n_targets)
         return mli_export_refuse(x, format, "a model of several targets");
     if (classes == 1) return mli_export_refuse(x, format, "a model of one class");

@@ -214,6 +214,45 @@ static void put_sets(const writer *w, int64_t t)
     mli_str_free(&bounds);
 }
 
+/* The features or the coefficients of all leaves. */
+static void put_terms(const writer *w, int64_t t, int coefs)
+{
+    const mli_ensemble *e = &w->x->e;
+    int64_t begin = e->linear_start[e->start[t]], end = e->linear_start[e->start[t + 1]];
+    mli_str *s = w->x->s;
+    mli_str_add(s, coefs ? "leaf_coeff=" : "leaf_features=");
+    for (int64_t k = begin; k < end; k++) {
+        if (k > begin) mli_str_char(s, ' ');
+        if (coefs)
+            put_f64(s, e->linear_coef[k] * w->scale);
+        else
+            mli_str_i64(s, e->linear_feature[k]);
+    }
+    mli_str_char(s, '\n');
+}
+
+static void put_linear(const writer *w, int64_t t)
+{
+    const mli_ensemble *e = &w->x->e;
+    mli_str *s = w->x->s, counts;
+    double base = t < e->n_scores ? e->base[t] : 0;
+    int any = 0;
+    mli_str_init(&counts, s->ctx);
+    mli_str_add(s, "is_linear=1\nleaf_const=");
+    for (int64_t i = e->start[t]; i < e->start[t + 1]; i++) {
+        if (e->left[i]) continue;
+        int64_t n = e->linear_start[i + 1] - e->linear_start[i];
+        if (any) mli_str_char(s, ' ');
+        put_f64(s, (base + (n ? e->linear_const[i] : e->value[i])) * w->scale);
+        mli_str_printf(&counts, any++ ? " %lld" : "%lld", (long long)n);
+    }
+    mli_str_printf(s, "\nnum_features=%s\n", counts.data ? counts.data : "");
+    if (counts.failed) s->failed = 1;
+    mli_str_free(&counts);
+    put_terms(w, t, 0);
+    put_terms(w, t, 1);
+}
+
 static void put_tree(const writer *w, int64_t t)
 {
     static const struct {
@@ -238,7 +277,11 @@ static void put_tree(const writer *w, int64_t t)
         put_array(w, t, "internal_weight", COVER);
         if (sets) put_sets(w, t);
     }
-    mli_str_add(s, "is_linear=0\nshrinkage=1\n\n\n");
+    if (e->linear_start)
+        put_linear(w, t);
+    else
+        mli_str_add(s, "is_linear=0\n");
+    mli_str_add(s, "shrinkage=1\n\n\n");
 }
 
 /* ---- head and tail ---- */

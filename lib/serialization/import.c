@@ -76,6 +76,9 @@ static void import_free(mli_import *im)
     mli_free(ctx, im->sets);
     mli_free(ctx, im->codes);
     mli_free(ctx, im->linear);
+    mli_free(ctx, im->terms.feature);
+    mli_free(ctx, im->terms.coef);
+    mli_free(ctx, im->terms.node);
     mli_ensemble_builder_free(&im->trees);
 }
 

@@ -40,6 +40,9 @@ typedef struct mli_import_node {
     int missing_left; /* numbers only: sets have it themselves */
     double threshold; /* <= goes left */
     double value, cover, gain;
+    /* Leaves of models with terms (im->terms.on): a linear function. */
+    int64_t term, n_terms; /* in im->terms, in any order of the leaves */
+    double constant;
 } mli_import_node;
 
 typedef struct mli_import_set {
@@ -48,6 +51,18 @@ typedef struct mli_import_set {
     int missing_left;
     int64_t begin, n; /* in codes */
 } mli_import_set;
+
+/* Linear terms of leaves; `node` is parallel to the nodes of the trees. */
+typedef struct mli_import_terms {
+    int on;
+    int64_t n, capacity, coef_capacity, n_nodes, node_capacity;
+    int32_t *feature;
+    double *coef;
+    struct {
+        int64_t first, n;
+        double constant;
+    } * node;
+} mli_import_terms;
 
 typedef struct mli_import {
     ml_context *ctx;
@@ -70,6 +85,7 @@ typedef struct mli_import {
     int64_t n_sets, set_capacity, n_codes, code_capacity;
     mli_import_set *sets;
     int32_t *codes;
+    mli_import_terms terms;
     double *linear; /* a linear model instead of trees: [n_scores, n_features] */
 } mli_import;
 
@@ -89,6 +105,8 @@ ml_status mli_import_level(mli_import *im, int64_t feature, int64_t code,
 ml_status mli_import_scores(mli_import *im, int64_t n_scores); /* with base 0 */
 ml_status mli_import_labels(mli_import *im, int64_t n);
 ml_status mli_import_label(mli_import *im, int64_t k, const char *text, size_t size);
+/* Room for n terms more: the number of the first; -1 without memory. */
+int64_t mli_import_add_terms(mli_import *im, int64_t n);
 /* Adds a tree of n nodes, of which some may be out of reach. */
 ml_status mli_import_tree(mli_import *im, const mli_import_node *nodes, int64_t n,
                           int64_t score);

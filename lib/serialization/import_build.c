@@ -135,6 +135,40 @@ static ml_status put_nodes(mli_import *im, const mli_import_node *nodes,
     return ML_OK;
 }
 
+int64_t mli_import_add_terms(mli_import *im, int64_t n)
+{
+    mli_import_terms *t = &im->terms;
+    int64_t first = t->n;
+    if (!mli_reserve(im->ctx, &t->feature, &t->capacity, t->n + n, sizeof *t->feature) ||
+        !mli_reserve(im->ctx, &t->coef, &t->coef_capacity, t->n + n, sizeof *t->coef))
+        return -1;
+    t->n += n;
+    return first;
+}
+
+/* The terms of the last n nodes. */
+static ml_status put_terms(mli_import *im, const mli_import_node *nodes,
+                           const int64_t *order, int64_t n)
+{
+    mli_import_terms *t = &im->terms;
+    int64_t begin = im->trees.n_nodes - n;
+    if (!t->on) return ML_OK;
+    if (!mli_reserve(im->ctx, &t->node, &t->node_capacity, im->trees.n_nodes,
+                     sizeof *t->node))
+        return mli_nomem(im->err);
+    for (; t->n_nodes < begin; t->n_nodes++)
+        memset(&t->node[t->n_nodes], 0, sizeof *t->node);
+    for (int64_t i = 0; i < n; i++, t->n_nodes++) {
+        const mli_import_node *p = &nodes[order[i]];
+        memset(&t->node[t->n_nodes], 0, sizeof *t->node);
+        if (p->left >= 0) continue;
+        t->node[t->n_nodes].first = p->term;
+        t->node[t->n_nodes].n = p->n_terms;
+        t->node[t->n_nodes].constant = p->constant;
+    }
+    return ML_OK;
+}
+
 ml_status mli_import_tree(mli_import *im, const mli_import_node *nodes, int64_t n,
                           int64_t score)
 {
@@ -156,6 +190,7 @@ ml_status mli_import_tree(mli_import *im, const mli_import_node *nodes, int64_t 
     if (!status) {
         im->score[at] = (int32_t)score;
         status = put_nodes(im, nodes, order, to, count);
+        if (!status) status = put_terms(im, nodes, order, count);
     }
     mli_free(im->ctx, order);
     mli_free(im->ctx, seen);

@@ -393,7 +393,10 @@ static ml_status order_trees(mli_import *im)
 static ml_status arrange(mli_import *im)
 {
     ml_status status = ML_OK;
-    if (im->trees.n_trees && !in_order(im)) return order_trees(im);
+    if (im->trees.n_trees && !in_order(im)) {
+        if (!im->terms.on) return order_trees(im);
+        return mli_fail(im->err, ML_E_FORMAT, "the trees are not in order");
+    }
     for (int64_t k = 0; !status && im->trees.n_trees < im->n_scores; k++)
         status = copy_tree(im, -1, &im->trees);
     return status;
@@ -447,6 +450,38 @@ ml_status mli_import_note(mli_import *im, ml_model *model)
     return mli_model_check(model, im->err);
 }
 
+/* Linear functions of leaves: see trees/ensemble.h. */
+static ml_status write_terms(finisher *f)
+{
+    const mli_import_terms *t = &f->im->terms;
+    int64_t nodes = f->im->trees.n_nodes, starts = nodes + 1, n = 0, *start;
+    double *constant, *coef;
+    int32_t *feature;
+    ml_error *err = f->im->err;
+    if (!t->on) return ML_OK;
+    for (int64_t i = 0; i < t->n_nodes; i++) n += t->node[i].n;
+    if (n == 0) return ML_OK; /* constants are in the nodes */
+    ml_status s =
+        mli_model_add(f->model, "linear_start", ML_DTYPE_I64, 1, &starts, &start, err);
+    if (!s)
+        s = mli_model_add(f->model, "linear_const", ML_DTYPE_F64, 1, &nodes, &constant,
+                          err);
+    if (!s)
+        s = mli_model_add(f->model, "linear_feature", ML_DTYPE_I32, 1, &n, &feature, err);
+    if (!s) s = mli_model_add(f->model, "linear_coef", ML_DTYPE_F64, 1, &n, &coef, err);
+    n = 0;
+    for (int64_t i = 0; !s && i < nodes; i++) {
+        start[i] = n;
+        for (int64_t k = 0; i < t->n_nodes && k < t->node[i].n; k++, n++) {
+            feature[n] = t->feature[t->node[i].first + k];
+            coef[n] = t->coef[t->node[i].first + k];
+        }
+        constant[i] = i < t->n_nodes ? t->node[i].constant : 0;
+    }
+    if (!s) start[nodes] = n;
+    return s;
+}
+
 static ml_status build(finisher *f, const mli_algorithm *gbdt)
 {
     mli_import *im = f->im;
@@ -462,6 +497,7 @@ static ml_status build(finisher *f, const mli_algorithm *gbdt)
     if (!s)
         s = mli_model_add_f64s(f->model, "base_score", im->base, im->n_scores, im->err);
     if (!s) s = write_link(f);
+    if (!s) s = write_terms(f);
     if (s) return s;
     mli_model_note_i64(f->model, "trees", im->trees.n_trees);
     return mli_import_note(im, f->model);

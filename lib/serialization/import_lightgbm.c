@@ -477,6 +477,42 @@ static ml_status reserve_nodes(lgb *l, int64_t n)
     return l->nodes ? ML_OK : mli_nomem(l->im->err);
 }
 
+/* Linear functions of the leaves: a constant and so many features and coefficients. */
+static ml_status read_linear(lgb *l, int64_t leaves)
+{
+    mli_import *im = l->im;
+    mli_import_node *leaf = l->nodes + leaves - 1;
+    int64_t n = 0;
+    ml_status s = numbers(l, "leaf_const", leaves);
+    for (int64_t i = 0; !s && i < leaves; i++) leaf[i].constant = l->number[i];
+    if (!s) s = numbers(l, "num_features", leaves);
+    for (int64_t i = 0; !s && i < leaves; i++) {
+        double v = l->number[i];
+        if (!(v >= 0 && v <= (double)im->n_features) || floor(v) != v)
+            return fail(l, ML_E_FORMAT, "num_features", "does not fit the features");
+        leaf[i].term = n;
+        leaf[i].n_terms = (int64_t)v;
+        n += (int64_t)v;
+    }
+    if (!s) s = numbers(l, "leaf_features", n);
+    int64_t first = s ? 0 : mli_import_add_terms(im, n);
+    if (first < 0) return mli_nomem(im->err);
+    for (int64_t k = 0; !s && k < n; k++) {
+        double v = l->number[k];
+        if (!(v >= 0 && v < (double)im->n_features) || floor(v) != v)
+            return fail(l, ML_E_FORMAT, "leaf_features", "names an unknown feature");
+        im->terms.feature[first + k] = (int32_t)v;
+    }
+    if (!s) s = numbers(l, "leaf_coeff", n);
+    for (int64_t k = 0; !s && k < n; k++) im->terms.coef[first + k] = l->number[k];
+    for (int64_t i = 0; !s && i < leaves; i++) {
+        if (leaf[i].n_terms == 0) leaf[i].value = leaf[i].constant;
+        leaf[i].term += first;
+    }
+    im->terms.on = 1;
+    return s;
+}
+
 static ml_status read_tree(lgb *l)
 {
     int64_t leaves, n_cat, linear;
@@ -484,9 +520,6 @@ static ml_status read_tree(lgb *l)
     ml_status s = whole(l, "num_leaves", -1, 1, 1000000000, &leaves);
     if (!s) s = whole(l, "num_cat", 0, 0, 1000000000, &n_cat);
     if (!s) s = whole(l, "is_linear", 0, 0, 1, &linear);
-    if (!s && linear)
-        s = fail(l, ML_E_UNSUPPORTED, "is_linear",
-                 "is 1: linear functions in leaves cannot be imported");
     if (!s && (!values || leaves > (int64_t)values->value_size))
         s = fail(l, ML_E_FORMAT, "leaf_value", "has too few numbers");
     if (!s) s = reserve_nodes(l, 2 * leaves - 1);
@@ -502,6 +535,7 @@ static ml_status read_tree(lgb *l)
     if (!s && n_cat > 0 && !find(l, "cat_boundaries"))
         s = fail(l, ML_E_FORMAT, "cat_boundaries", "is missing");
     if (!s) s = read_splits(l, leaves, n_cat);
+    if (!s && linear) s = read_linear(l, leaves);
     if (s) return s;
     return mli_import_tree(l->im, l->nodes, 2 * leaves - 1, l->tree % l->im->n_scores);
 }

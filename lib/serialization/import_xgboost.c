@@ -423,8 +423,8 @@ static ml_status read_booster(xgb *x)
     return s ? s : mli_item_need(gbtree, place, "model", MLI_V_OBJECT, &x->model, err);
 }
 
-/* weights[j * n_scores + k], the intercepts behind them. XGBoost 3.2 writes a base_score for
- * each class, but its gblinear adds the first to all scores; so do we. */
+/* weights[j * n_scores + k], the intercepts behind them. XGBoost 3.2 writes a base_score
+ * for each class, but its gblinear adds the first to all scores; so do we. */
 static ml_status read_linear(xgb *x)
 {
     mli_import *im = x->im;

@@ -276,6 +276,8 @@ START_TEST(several_targets)
     snprintf(path, sizeof path, "%s/several.mlm", test_folder());
     OK(ml_model_save_file(m, path, NULL, ERR));
     OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
+    snprintf(path, sizeof path, "%s/several.onnx", test_folder());
+    FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
     ck_assert_double_eq(score(same, t, "r2"), score(m, t, "r2"));
     alone = fit(one, "random_forest", t, params);
     ck_assert_double_eq(score(alone, t, "r2"), score(m, t, "r2"));

@@ -136,6 +136,9 @@ def lightgbm_models(rng):
         "xentropy": ({"objective": "cross_entropy"}, 1 / (1 + np.exp(-z))),
         "lambda": ({"objective": "cross_entropy_lambda"}, 1 / (1 + np.exp(-z))),
         "gamma": ({"objective": "gamma", "boosting": "dart"}, e),
+        "linear": ({"objective": "regression", "linear_tree": True, "linear_lambda": 0.1}, z),
+        "linear3": ({"objective": "multiclass", "num_class": 3, "linear_tree": True,
+                     "linear_lambda": 1}, third),
     }
     keep = {"verbose": -1, "num_leaves": 7, "seed": 1, "num_threads": 1}
     for name, (params, y) in cases.items():

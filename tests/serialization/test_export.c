@@ -83,6 +83,29 @@ START_TEST(forests)
 }
 END_TEST
 
+/* Linear leaves go to LightGBM and back. */
+START_TEST(linear_leaves)
+{
+    static const char *const names[] = {"lgb_linear", "lgb_linear3"};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 2; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "tests/data/foreign/numbers.%s.txt", names[i]);
+        ml_model *m = load_foreign(ctx, source_path(path));
+        snprintf(path, sizeof path, "%s/linear.txt", test_folder());
+        export_as(m, path, NULL);
+        ml_model *again = load_foreign(ctx, path);
+        matrix rows = sample_rows(m), want = predict_rows(m, "score", rows);
+        check_rows(names[i], again, "score", rows, want, 1e-12);
+        free(rows.at);
+        free(want.at);
+        ml_model_free(again);
+        ml_model_free(m);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(refused)
 {
     static const struct {
@@ -94,7 +117,10 @@ START_TEST(refused)
                  {"codes.lgb_category.txt", "xgboost", "unknown categories"},
                  {"whole.onnx_forest3.onnx", "lightgbm", "plain sums"},
                  {"numbers.xgb_hinge.json", "lightgbm", "link"},
-                 {"numbers.xgb_gblinreg.json", "onnx", "linear_regression"}};
+                 {"numbers.xgb_gblinreg.json", "onnx", "linear_regression"},
+                 {"numbers.lgb_linear.txt", "onnx", "linear leaves"},
+                 {"numbers.lgb_linear.txt", "xgboost", "linear leaves"},
+                 {"numbers.lgb_linear3.txt", "c", "linear leaves"}};
     ml_context *ctx = test_context(1);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[256], out[256];
@@ -156,4 +182,4 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("serialization/export", own, forests, refused, out_of_memory)
+TEST_MAIN("serialization/export", own, forests, linear_leaves, refused, out_of_memory)

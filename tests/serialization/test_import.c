@@ -26,6 +26,7 @@ static const struct {
     {"numbers", "lgb_nomissing.txt", 1e-14},   {"numbers", "lgb_sqrt.txt", 1e-14},
     {"numbers", "lgb_forest.txt", 1e-14},      {"numbers", "lgb_xentropy.txt", 1e-14},
     {"numbers", "lgb_lambda.txt", 1e-14},      {"numbers", "lgb_gamma.txt", 1e-14},
+    {"numbers", "lgb_linear.txt", 1e-12},      {"numbers", "lgb_linear3.txt", 1e-12},
     {"numbers", "xgb_gblinear.json", 1e-6},    {"numbers", "xgb_gblinear3.ubj", 1e-6},
     {"numbers", "xgb_gblinreg.json", 1e-6},    {"numbers", "cat_binary.json", 1e-14},
     {"numbers", "cat_three.json", 1e-14},      {"numbers", "cat_ova.json", 1e-14},
@@ -482,7 +483,13 @@ START_TEST(messages)
     says(ctx, x, "\"tree_info\"", "tree_info", ML_E_FORMAT, "line 1, column");
     says(ctx, x, "\"learner\"", "\"learned\"", ML_E_FORMAT, "XGBoost");
     says(ctx, l, "objective=binary", "objective=mine", ML_E_UNSUPPORTED, "objective");
-    says(ctx, l, "is_linear=0", "is_linear=1", ML_E_UNSUPPORTED, "linear");
+    says(ctx, l, "is_linear=0", "is_linear=1", ML_E_FORMAT, "leaf_const");
+    says(ctx, "lgb_linear.txt", "num_features=", "num_features=99 ", ML_E_FORMAT,
+         "num_features");
+    says(ctx, "lgb_linear.txt", "leaf_coeff=", "leaf_coeff=1 ", ML_E_FORMAT,
+         "leaf_coeff");
+    says(ctx, "lgb_linear.txt", "leaf_features=", "leaf_features=1e9 ", ML_E_FORMAT,
+         "leaf_features");
     says(ctx, l, "num_leaves=7", "num_leaves=8", ML_E_FORMAT, "tree 0, from line 13");
     says(ctx, l, "leaf_value=", "leaf_value=x ", ML_E_FORMAT, "leaf_value");
     says(ctx, l, "\nTree=1\n", "\nfeature_importances:\n", ML_E_FORMAT, "tree_sizes");

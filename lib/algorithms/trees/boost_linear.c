@@ -355,7 +355,8 @@ ml_status mli_boost_linear_write(const mli_booster *b, ml_model *m, ml_error *er
     double *constant, *coef;
     int32_t *feature;
     if (!l->on) return ML_OK;
-    if (nodes > 0) terms = l->start[nodes];
+    if (nodes > 0 && l->n_nodes >= nodes) terms = l->start[nodes];
+    if (terms == 0) return ML_OK;
     ml_status s = mli_model_add(m, "linear_start", ML_DTYPE_I64, 1, &starts, &start, err);
     if (s == ML_OK)
         s = mli_model_add(m, "linear_const", ML_DTYPE_F64, 1, &nodes, &constant, err);
@@ -364,9 +365,9 @@ ml_status mli_boost_linear_write(const mli_booster *b, ml_model *m, ml_error *er
     if (s == ML_OK)
         s = mli_model_add(m, "linear_coef", ML_DTYPE_F64, 1, &terms, &coef, err);
     if (s != ML_OK) return s;
-    if (nodes > 0) memcpy(start, l->start, (size_t)starts * sizeof *start);
-    if (nodes > 0) memcpy(constant, l->constant, (size_t)nodes * sizeof *constant);
-    if (terms > 0) memcpy(feature, l->feature, (size_t)terms * sizeof *feature);
-    if (terms > 0) memcpy(coef, l->coef, (size_t)terms * sizeof *coef);
+    memcpy(start, l->start, (size_t)starts * sizeof *start);
+    memcpy(constant, l->constant, (size_t)nodes * sizeof *constant);
+    memcpy(feature, l->feature, (size_t)terms * sizeof *feature);
+    memcpy(coef, l->coef, (size_t)terms * sizeof *coef);
     return s;
 }
