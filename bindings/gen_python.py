@@ -534,6 +534,8 @@ def sk_class(s, task):
            f"    _poor_score = {s.get('family') == 'baseline'}"]
     if any(r["name"] == "targets" for r in s["roles"]):
         out.append("    _several = True")
+    if "text" in s.get("caps", []):
+        out.append("    _reads_text = True")
     if parts:
         out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(parts['name'])}}}",
                 f"    _parts = {json.dumps(parts['name'])}",

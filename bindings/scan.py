@@ -20,8 +20,9 @@ HEADERS = ROOT / "include" / "ml"
 ORDER = ["base", "error", "context", "schema", "params", "tensor", "table", "estimator",
          "model", "predictor", "study", "report"]
 VERBS = {"new", "free", "ref", "clone", "get", "set", "read", "write", "load", "save", "run",
-         "fit", "add", "find", "select", "slice", "take", "split", "wrap", "with", "ask",
-         "tell", "export", "evaluate", "explain", "profile", "request", "rows", "register"}
+         "fit", "add", "find", "select", "slice", "take", "split", "join", "aggregate",
+         "wrap", "with", "ask", "tell", "export", "evaluate", "explain", "profile",
+         "request", "rows", "register"}
 NOUN_GETTERS = {"version", "build", "status", "threads", "info", "state", "total", "name",
                 "count", "json", "type", "dtype", "ndim", "shape", "strides", "data",
                 "columns", "column", "algorithm", "params", "inputs", "input", "classes",

@@ -58,9 +58,11 @@
     A(mli_min_max_scaler)                                                                \
     A(mli_normalizer)                                                                    \
     A(mli_one_hot_encoder)                                                               \
+    O(mli_options_aggregate)                                                             \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \
     O(mli_options_explain)                                                               \
+    O(mli_options_join)                                                                  \
     O(mli_options_load)                                                                  \
     O(mli_options_metric)                                                                \
     O(mli_options_predict)                                                               \

@@ -426,12 +426,10 @@ function report:save(path) end
 ---@return libml.context?, libml.error?
 function context:set_threads(threads) end
 
----The number of threads that parallel calls use, at least 1.
----@return integer
-function context:threads() end
-
 ---What the context runs on, as a JSON object: how the library was built (compiler,
----target, kernels), CPU features in use, BLAS flavour and version, thread limit.
+---target, kernels), CPU features in use, BLAS flavour and version, the threads that
+---parallel calls use ("threads", at least 1) and the most that the system allows
+---("thread_limit"). Not to be read while another thread changes their number.
 ---@return string
 function context:info() end
 
@@ -529,6 +527,19 @@ function table:take(rows) end
 ---@param options? libml.options
 ---@return libml.table?, libml.table?, libml.error?
 function table:split(options) end
+
+---Rows of two tables side by side, where their keys agree; or beside each row of the
+---left table the last one of the right table at its time (as-of).
+---@param right libml.table
+---@param options? libml.options
+---@return libml.table?, libml.error?
+function table:join(right, options) end
+
+---Counts, sums, means and the like of groups of rows.
+---@param left? libml.table
+---@param options libml.params
+---@return libml.table?, libml.error?
+function table:aggregate(left, options) end
 
 ---A profile: one row per column with type, missing, distinct, mean, standard deviation,
 ---minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The
@@ -633,11 +644,7 @@ function study:tell(trial, score) end
 ---@return number?, libml.error?
 function study:tell_value(trial, name, step, value) end
 
----All trials: a table with trial, state, score, seconds, and a column per parameter.
----@return libml.table?, libml.error?
-function study:results() end
-
----What else is known of a study, as a table.
+---What is known of a study, as a table.
 ---@param name string
 ---@return libml.table?, libml.error?
 function study:get_table(name) end
@@ -849,12 +856,10 @@ function ml.score(metric, truth, prediction, options) end
 ---@return libml.context?, libml.error?
 function ml.set_threads(threads) end
 
----The number of threads that parallel calls use, at least 1.
----@return integer
-function ml.threads() end
-
 ---What the context runs on, as a JSON object: how the library was built (compiler,
----target, kernels), CPU features in use, BLAS flavour and version, thread limit.
+---target, kernels), CPU features in use, BLAS flavour and version, the threads that
+---parallel calls use ("threads", at least 1) and the most that the system allows
+---("thread_limit"). Not to be read while another thread changes their number.
 ---@return string
 function ml.info() end
 

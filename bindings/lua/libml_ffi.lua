@@ -88,7 +88,6 @@ const ml_error *ml_error_cause(const ml_error *error);
 ml_status ml_context_new(const ml_host *host, ml_context **out, ml_error *error);
 void ml_context_free(ml_context *context);
 ml_status ml_context_set_threads(ml_context *context, int32_t threads, ml_error *error);
-int32_t ml_context_threads(const ml_context *context);
 const char *ml_context_info(const ml_context *context);
 ml_status ml_cancel_new(ml_cancel **out, ml_error *error);
 void ml_cancel_free(ml_cancel *cancel);
@@ -183,6 +182,10 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     ml_table **out, ml_error *error);
 ml_status ml_table_split(const ml_table *table, const ml_params *options, ml_table
     **train, ml_table **test, ml_error *error);
+ml_status ml_table_join(const ml_table *left, const ml_table *right, const ml_params
+    *options, ml_table **out, ml_error *error);
+ml_status ml_table_aggregate(const ml_table *table, const ml_table *left, const ml_params
+    *options, ml_table **out, ml_error *error);
 ml_status ml_table_profile(const ml_table *table, const ml_params *options, ml_table
     **out, ml_error *error);
 ml_status ml_estimator_new(ml_context *context, const char *algorithm, ml_estimator **out,
@@ -260,7 +263,6 @@ ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params, ml_e
 ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *error);
 ml_status ml_study_tell_value(ml_study *study, int64_t trial, const char *name, int64_t
     step, double value, int64_t *advice, ml_error *error);
-ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error);
 ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table **out,
     ml_error *error);
 ml_status ml_study_best_params(const ml_study *study, double *score, ml_params **out,
@@ -1302,11 +1304,6 @@ function raw.context_set_threads(context, threads)
     return context
 end
 
-function raw.context_threads(context)
-    local context_c = check(context, "context", 1, "threads")
-    return tonumber(C.ml_context_threads(context_c))
-end
-
 function raw.context_info(context)
     local context_c = check(context, "context", 1, "info")
     return text_of(C.ml_context_info(context_c))
@@ -1633,6 +1630,27 @@ function raw.table_split(table, options_)
     return made("table", train_out[0]), made("table", test_out[0])
 end
 
+function raw.table_join(left, right, options_)
+    local left_c = check(left, "table", 1, "join")
+    local right_c = check(right, "table", 2, "join")
+    local options__c, options__temporary = options(options_, 3, "join")
+    local out_out = new("ml_table *[1]")
+    local status = C.ml_table_join(left_c, right_c, options__c, out_out, err)
+    end_options(options__temporary)
+    if status < 0 then return fail() end
+    return made("table", out_out[0])
+end
+
+function raw.table_aggregate(table, left, options_)
+    local table_c = check(table, "table", 1, "aggregate")
+    local left_c = opt(left, "table", 2, "aggregate")
+    local options__c = check(options_, "params", 3, "aggregate")
+    local out_out = new("ml_table *[1]")
+    local status = C.ml_table_aggregate(table_c, left_c, options__c, out_out, err)
+    if status < 0 then return fail() end
+    return made("table", out_out[0])
+end
+
 function raw.table_profile(table, options_)
     local table_c = check(table, "table", 1, "profile")
     local options__c, options__temporary = options(options_, 2, "profile")
@@ -1880,14 +1898,6 @@ function raw.study_tell_value(study, trial, name, step, value)
         err)
     if status < 0 then return fail() end
     return tonumber(advice_out[0])
-end
-
-function raw.study_results(study)
-    local study_c = check(study, "study", 1, "results")
-    local out_out = new("ml_table *[1]")
-    local status = C.ml_study_results(study_c, out_out, err)
-    if status < 0 then return fail() end
-    return made("table", out_out[0])
 end
 
 function raw.study_get_table(study, name)
@@ -2613,7 +2623,7 @@ local face = (function(...)
 
     for _, name in ipairs({ "estimator", "read_csv", "read_csv_io", "read_arrow", "read_dlpack",
                             "read_tensor", "load", "load_bytes", "params", "schema", "report",
-                            "names", "tensor", "table", "records", "score", "threads",
+                            "names", "tensor", "table", "records", "score",
                             "set_threads", "info" }) do
         local method = on_context[name]
         ml[name] = function(...) return method(context(), ...) end

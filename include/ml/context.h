@@ -132,17 +132,10 @@ ML_API ML_CHECK ml_status ml_context_set_threads(ml_context *context, int32_t th
                                                  ml_error *error);
 
 /**
- * The number of threads that parallel calls use, at least 1.
- *
- * @param context  the context
- * @returns the number
- * @since 0.1
- */
-ML_API int32_t ml_context_threads(const ml_context *context);
-
-/**
  * What the context runs on, as a JSON object: how the library was built (compiler, target,
- * kernels), CPU features in use, BLAS flavour and version, thread limit.
+ * kernels), CPU features in use, BLAS flavour and version, the threads that parallel calls
+ * use ("threads", at least 1) and the most that the system allows ("thread_limit"). Not to
+ * be read while another thread changes their number.
  *
  * @param context  the context
  * @returns [borrow context] JSON text

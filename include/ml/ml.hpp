@@ -446,11 +446,11 @@ ml::model load_bytes(std::string_view bytes, const ml::options &given = {}) cons
      * many, -1 as many as CPU affinity and cgroup quota allow. Results never depend
      * on it. */
     void set_threads(int32_t threads) const;
-    /** The number of threads that parallel calls use, at least 1. */
-    int32_t threads() const;
     /** What the context runs on, as a JSON object: how the library was built
      * (compiler, target, kernels), CPU features in use, BLAS flavour and version,
-     * thread limit. */
+     * the threads that parallel calls use ("threads", at least 1) and the most that
+     * the system allows ("thread_limit"). Not to be read while another thread
+     * changes their number. */
     std::string_view info() const;
     /** The number of schemas a context knows, algorithms and option sets
      * together. */
@@ -700,6 +700,11 @@ table with(const context &ctx, text name, const std::vector<std::string> &texts)
     ml::table take(const std::vector<int64_t> &rows) const;
     /** Splits rows into two tables by the splitters that studies use. */
     std::tuple<ml::table, ml::table> split(const ml::options &options = {}) const;
+    /** Rows of two tables side by side, where their keys agree; or beside each row
+     * of the left table the last one of the right table at its time (as-of). */
+    ml::table join(const ml::table &right, const ml::options &options = {}) const;
+    /** Counts, sums, means and the like of groups of rows. */
+    ml::table aggregate(const ml::table *left, const ml::params &options) const;
     /** A profile: one row per column with type, missing, distinct, mean, standard
      * deviation, minimum, quartiles, maximum, most frequent value, a role to give
      * it, and warnings. The option `part` asks for correlations of pairs of
@@ -880,10 +885,7 @@ public:
      * objective or of a constraint, by its name. Tell the score afterwards, also of
      * a trial that was given up. */
     int64_t tell_value(int64_t trial, text name, int64_t step, double value);
-    /** All trials: a table with trial, state, score, seconds, and a column per
-     * parameter. */
-    ml::table results() const;
-    /** What else is known of a study, as a table. */
+    /** What is known of a study, as a table. */
     ml::table get_table(text name) const;
     /** The parameters of the best trial. */
     std::tuple<double, ml::params> best_params() const;
@@ -934,11 +936,6 @@ inline std::string_view status_name(int32_t status)
 inline void context::set_threads(int32_t threads) const
 {
     detail::check(ml_context_set_threads(get(), threads, detail::last()));
-}
-
-inline int32_t context::threads() const
-{
-    return ml_context_threads(get());
 }
 
 inline std::string_view context::info() const
@@ -1206,6 +1203,23 @@ inline std::tuple<table, table> table::split(const ml::options &options) const
     return {ml::table(train), ml::table(test)};
 }
 
+inline table table::join(const ml::table &right, const ml::options &options) const
+{
+    detail::set_of options_set(options);
+    ml_table *out = nullptr;
+    detail::check(ml_table_join(get(), right.get(), options_set.get(), &out,
+                                detail::last()));
+    return ml::table(out);
+}
+
+inline table table::aggregate(const ml::table *left, const ml::params &options) const
+{
+    ml_table *out = nullptr;
+    detail::check(ml_table_aggregate(get(), left ? left->get() : nullptr, options.get(),
+                                     &out, detail::last()));
+    return ml::table(out);
+}
+
 inline table table::profile(const ml::options &options) const
 {
     detail::set_of options_set(options);
@@ -1413,13 +1427,6 @@ inline int64_t study::tell_value(int64_t trial, text name, int64_t step, double 
     detail::check(ml_study_tell_value(get(), trial, name.chars, step, value, &advice,
                                       detail::last()));
     return advice;
-}
-
-inline table study::results() const
-{
-    ml_table *out = nullptr;
-    detail::check(ml_study_results(get(), &out, detail::last()));
-    return ml::table(out);
 }
 
 inline table study::get_table(text name) const

@@ -113,22 +113,11 @@ ML_API ML_CHECK ml_status ml_study_tell_value(ml_study *study, int64_t trial,
                                               ml_error *error);
 
 /**
- * All trials: a table with trial, state, score, seconds, and a column per parameter.
+ * What is known of a study, as a table.
  *
  * @param study  the study
- * @param out    [out] [own] the table
- * @param error  [null] details of a failure
- * @returns ML_OK or ML_E_MEMORY
- * @since 0.1
- */
-ML_API ML_CHECK ml_status ml_study_results(const ml_study *study, ml_table **out,
-                                           ml_error *error);
-
-/**
- * What else is known of a study, as a table.
- *
- * @param study  the study
- * @param name   "importance": the share of the score's variance that each parameter
+ * @param name   "trials": all of them, with trial, state, score, seconds, and a column per
+ *               parameter; "importance": the share of the score's variance that each parameter
  *               explains; "reports": the scores that trials told on their way; "front":
  *               the trials that no other dominates, one objective: the best
  * @param out    [out] [own] the table

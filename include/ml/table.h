@@ -312,6 +312,46 @@ ML_API ML_CHECK ml_status ml_table_split(const ml_table *table, const ml_params 
                                          ml_error *error);
 
 /**
+ * Rows of two tables side by side, where their keys agree; or beside each row of the left
+ * table the last one of the right table at its time (as-of).
+ *
+ * The columns of the right table follow those of the left one, without the keys; a name
+ * that is there already gets a suffix. Rows are in the order of the left table, those of
+ * one left row in the order of the right table. A missing key agrees with none.
+ *
+ * @param left     the left table
+ * @param right    the right table
+ * @param options  [null] values of "options.join"
+ * @param out      [out] [own] the new table
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_DATA, ML_E_ARGUMENT or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_table_join(const ml_table *left, const ml_table *right,
+                                        const ml_params *options, ml_table **out,
+                                        ml_error *error);
+
+/**
+ * Counts, sums, means and the like of groups of rows.
+ *
+ * Without `left`: a row per group, in order of the groups' first rows: the keys, then the
+ * aggregates. With it: the rows of `left`, and to each the aggregates of the rows of
+ * `table` that have its keys; with a time of those before its time only, so that nothing
+ * of the future gets into the features of a model.
+ *
+ * @param table    the rows to aggregate
+ * @param left     [null] the rows to aggregate for
+ * @param options  values of "options.aggregate"
+ * @param out      [out] [own] the new table
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_ARGUMENT, ML_E_PARSE or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_table_aggregate(const ml_table *table, const ml_table *left,
+                                             const ml_params *options, ml_table **out,
+                                             ml_error *error);
+
+/**
  * A profile: one row per column with type, missing, distinct, mean, standard deviation,
  * minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The
  * option `part` asks for correlations of pairs of columns, or a summary, in its place.

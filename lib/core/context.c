@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/parallel.h"
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -144,6 +145,14 @@ static void describe_blas(mli_str *s)
     mli_str_add(s, "}");
 }
 
+/* Their number into its place in the description, right-aligned. */
+static void show_threads(ml_context *ctx)
+{
+    char digits[16];
+    int n = snprintf(digits, sizeof digits, "%8d", (int)mli_slots(ctx));
+    memcpy(ctx->info + ctx->info_threads, digits + (n > 8 ? n - 8 : 0), 8);
+}
+
 static ml_status describe(ml_context *ctx, ml_error *err)
 {
     mli_str s;
@@ -156,13 +165,18 @@ static ml_status describe(ml_context *ctx, ml_error *err)
     describe_cpu(&s, ctx);
     mli_json_key(&s, "thread_limit", 0);
     mli_str_i64(&s, mli_cpu_count());
+    mli_json_key(&s, "threads", 0);
+    ctx->info_threads = s.size;
+    mli_str_add(&s, "        ");
     mli_json_key(&s, "executor", 0);
     mli_json_str(&s, ctx->host.parallel_for ? "host" : "pool");
     describe_blas(&s);
     mli_str_add(&s, "}");
     ctx->info = mli_str_take(&s);
     mli_str_free(&s);
-    return ctx->info ? ML_OK : mli_nomem(err);
+    if (!ctx->info) return mli_nomem(err);
+    show_threads(ctx);
+    return ML_OK;
 }
 
 static void destroy(ml_context *ctx)
@@ -223,12 +237,9 @@ ml_status ml_context_set_threads(ml_context *context, int32_t threads, ml_error 
         return mli_error_hint(error, ML_E_STATE,
                               "set ml_host.executor_concurrency for a new context");
     }
-    return mli_pool_resize(context, thread_count(threads), error);
-}
-
-int32_t ml_context_threads(const ml_context *context)
-{
-    return context ? mli_slots(context) : 1;
+    ml_status status = mli_pool_resize(context, thread_count(threads), error);
+    if (!status) show_threads(context);
+    return status;
 }
 
 const char *ml_context_info(const ml_context *context)

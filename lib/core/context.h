@@ -23,6 +23,7 @@ struct ml_context {
     char *info;                /* JSON for ml_context_info */
     atomic_size_t bytes;       /* of all blocks that live */
     atomic_size_t most_bytes;  /* that may live; 0: any number */
+    size_t info_threads;       /* where the number of threads stands in it */
 };
 
 ml_context *mli_context_ref(ml_context *ctx);

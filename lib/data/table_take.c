@@ -4,7 +4,7 @@
  * its memory, rows by index are copied.
  */
 #include "core/parallel.h"
-#include "data/table.h"
+#include "data/keys.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -106,6 +106,7 @@ typedef struct {
     void *data;       /* elements or bytes of text, or bits */
     uint8_t *bits;    /* validity, or NULL */
     int64_t *offsets; /* [count + 1] of text */
+    int holes;        /* rows below 0 are missing values */
 } taking;
 
 #define GATHER(type)                                                                     \
@@ -113,7 +114,10 @@ typedef struct {
         const type *in = t->from->data;                                                  \
         type *to = t->data;                                                              \
         int64_t step = t->from->stride;                                                  \
-        for (int64_t i = begin; i < end; i++) to[i] = in[t->rows[i] * step];             \
+        if (!t->holes)                                                                   \
+            for (int64_t i = begin; i < end; i++) to[i] = in[t->rows[i] * step];         \
+        for (int64_t i = begin; t->holes && i < end; i++)                                \
+            to[i] = t->rows[i] < 0 ? (type)0 : in[t->rows[i] * step];                    \
     } while (0)
 
 static void gather_bits(uint8_t *to, const uint8_t *from, int64_t offset,
@@ -121,7 +125,8 @@ static void gather_bits(uint8_t *to, const uint8_t *from, int64_t offset,
 {
     for (int64_t i = begin; i < end; i++) {
         int64_t bit = offset + rows[i];
-        unsigned on = (from[bit >> 3] >> (bit & 7)) & 1u;
+        if (rows[i] < 0) continue;
+        unsigned on = from ? (from[bit >> 3] >> (bit & 7)) & 1u : 1u;
         to[i >> 3] = (uint8_t)(to[i >> 3] | on << (i & 7));
     }
 }
@@ -131,7 +136,7 @@ static void gather_text(const taking *t, int64_t begin, int64_t end)
     const char *bytes = t->from->data;
     const int64_t *offsets = t->from->offsets;
     for (int64_t i = begin; i < end; i++) {
-        int64_t row = t->rows[i], size = offsets[row + 1] - offsets[row];
+        int64_t row = t->rows[i], size = row < 0 ? 0 : offsets[row + 1] - offsets[row];
         if (size > 0) {
             memcpy((char *)t->data + t->offsets[i], bytes + offsets[row], (size_t)size);
         }
@@ -210,7 +215,7 @@ static ml_status take_offsets(ml_context *ctx, taking *t, mli_column *to, ml_err
     int64_t *ends = new_buffer(ctx, to, 1, t->count + 1, sizeof *ends);
     if (!ends) return mli_nomem(err);
     for (int64_t i = 0; i < t->count; i++) {
-        int64_t size = in[t->rows[i] + 1] - in[t->rows[i]];
+        int64_t row = t->rows[i], size = row < 0 ? 0 : in[row + 1] - in[row];
         if (__builtin_add_overflow(ends[i], size, &ends[i + 1])) return mli_nomem(err);
     }
     t->offsets = ends;
@@ -219,10 +224,17 @@ static ml_status take_offsets(ml_context *ctx, taking *t, mli_column *to, ml_err
     return t->data ? ML_OK : mli_nomem(err);
 }
 
-static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
-                             int64_t count, mli_column *to, ml_error *err)
+static int has_holes(const int64_t *rows, int64_t count)
 {
-    taking t = {from, rows, count, NULL, NULL, NULL};
+    for (int64_t i = 0; i < count; i++)
+        if (rows[i] < 0) return 1;
+    return 0;
+}
+
+static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
+                             int64_t count, int holes, mli_column *to, ml_error *err)
+{
+    taking t = {from, rows, count, NULL, NULL, NULL, holes};
     ml_status status = ML_OK;
     to->name = mli_strdup(ctx, from->name);
     if (!to->name) return mli_nomem(err);
@@ -239,15 +251,114 @@ static ml_status take_column(ml_context *ctx, const mli_column *from, const int6
         if (from->type == ML_TYPE_CATEGORY) status = take_levels(ctx, from, to, err);
     }
     if (status) return status;
-    if (from->validity && from->null_count) {
+    if (holes || (from->validity && from->null_count)) {
         t.bits = new_buffer(ctx, to, 4, (count + 7) / 8, 1);
         if (!t.bits) return mli_nomem(err);
     }
     mli_parallel(ctx, mli_task_count(count, GRAIN), gather, &t);
     to->data = t.data;
     to->validity = t.bits;
-    if (from->null_count) to->null_count = mli_column_count_missing(to, 0, count);
+    if (holes || from->null_count)
+        to->null_count = mli_column_count_missing(to, 0, count);
     if (to->null_count == 0) to->validity = NULL;
+    return ML_OK;
+}
+
+ml_status mli_column_gather(ml_context *ctx, const mli_column *from, const int64_t *rows,
+                            int64_t count, mli_column *to, ml_error *err)
+{
+    return take_column(ctx, from, rows, count, has_holes(rows, count), to, err);
+}
+
+ml_status mli_table_gather(const ml_table *from, const uint8_t *chosen,
+                           const int64_t *rows, int64_t count, ml_table *to, int64_t at,
+                           ml_error *err)
+{
+    int holes = has_holes(rows, count);
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < from->n_columns && !status; i++)
+        if (!chosen || chosen[i])
+            status = take_column(to->ctx, &from->columns[i], rows, count, holes,
+                                 &to->columns[at++], err);
+    return status;
+}
+
+static void put_bit(uint8_t *bits, int64_t i, int on)
+{
+    bits[i >> 3] = (uint8_t)((bits[i >> 3] & ~(1u << (i & 7))) | (unsigned)on << (i & 7));
+}
+
+static ml_status merge_text(ml_context *ctx, mli_column *to, const mli_column *b,
+                            const int64_t *rows_a, ml_error *err)
+{
+    int64_t n = to->rows, *ends = NULL;
+    char *bytes = NULL;
+    const mli_column a = *to;
+    to->keep[1] = mli_buffer_new(ctx, ((size_t)n + 1) * sizeof *ends, &ends);
+    to->keep[0] =
+        to->keep[1]
+            ? mli_buffer_new(ctx, (size_t)(a.offsets[n] + b->offsets[n]) + 1, &bytes)
+            : NULL;
+    for (int64_t i = 0; i < n && bytes; i++) {
+        const mli_column *from = rows_a[i] < 0 ? b : &a;
+        int64_t size = from->offsets[i + 1] - from->offsets[i];
+        const char *text = (const char *)from->data + from->offsets[i];
+        if (size) memcpy(bytes + ends[i], text, (size_t)size);
+        ends[i + 1] = ends[i] + size;
+    }
+    mli_buffer_free(a.keep[0]);
+    mli_buffer_free(a.keep[1]);
+    to->data = bytes;
+    to->offsets = ends;
+    return bytes ? ML_OK : mli_nomem(err);
+}
+
+static void merge_fixed(mli_column *to, const mli_column *b, const int64_t *rows_a)
+{
+    size_t size = mli_type_size(to->type);
+    char *data = (char *)(uintptr_t)to->data;
+    for (int64_t i = 0; i < to->rows; i++) {
+        if (rows_a[i] >= 0) continue;
+        if (size)
+            memcpy(data + (size_t)i * size, (const char *)b->data + (size_t)i * size,
+                   size);
+        else
+            put_bit((uint8_t *)data, i,
+                    ((const uint8_t *)b->data)[i >> 3] >> (i & 7) & 1);
+    }
+}
+
+ml_status mli_column_merge(ml_context *ctx, const mli_column *a, const int64_t *rows_a,
+                           const mli_column *b, const int64_t *rows_b, int64_t count,
+                           mli_column *to, ml_error *err)
+{
+    mli_column other = {0};
+    ml_status status = take_column(ctx, a, rows_a, count, 1, to, err);
+    if (!status) status = take_column(ctx, b, rows_b, count, 1, &other, err);
+    if (!status && to->validity)
+        for (int64_t i = 0; i < count; i++)
+            if (rows_a[i] < 0)
+                put_bit((uint8_t *)(uintptr_t)to->validity, i,
+                        mli_column_valid(&other, i));
+    if (!status && to->type == ML_TYPE_TEXT)
+        status = merge_text(ctx, to, &other, rows_a, err);
+    else if (!status)
+        merge_fixed(to, &other, rows_a);
+    if (!status) to->null_count = mli_column_count_missing(to, 0, count);
+    mli_column_clear(ctx, &other);
+    return status;
+}
+
+ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t n,
+                            const char *what, const mli_column **out, ml_error *err)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = ml_table_find(t, names[i]);
+        if (at < 0)
+            return mli_error_at(err, mli_table_unknown(t, names[i], err), "params.%s",
+                                what);
+        out[i] = &t->columns[at];
+    }
     return ML_OK;
 }
 
@@ -268,8 +379,8 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     ml_status status = mli_table_alloc(table->ctx, count, table->n_columns, &t, error);
     if (status) return status;
     for (int64_t i = 0; i < t->n_columns && !status; i++) {
-        status =
-            take_column(t->ctx, &table->columns[i], rows, count, &t->columns[i], error);
+        status = take_column(t->ctx, &table->columns[i], rows, count, 0, &t->columns[i],
+                             error);
     }
     if (!status) status = mli_table_seal(t, error);
     if (status) {

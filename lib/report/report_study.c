@@ -129,7 +129,7 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
     if (!title) return mli_null(error, "title");
     if (!study) return mli_null(error, "study");
     ml_table *results = NULL;
-    ml_status st = ml_study_results(study, &results, error);
+    ml_status st = ml_study_get_table(study, "trials", &results, error);
     if (st < 0) return st;
     mli_str *s = &report->body;
     int64_t n = results->rows;

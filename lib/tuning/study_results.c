@@ -103,17 +103,6 @@ static ml_status all_trials(ml_study *s, ml_table **out, ml_error *error)
     return mli_builder_finish(b, out, error);
 }
 
-ml_status ml_study_results(const ml_study *study, ml_table **out, ml_error *error)
-{
-    if (!study) return mli_null(error, "study");
-    if (!out) return mli_null(error, "out");
-    ml_study *s = (ml_study *)study;
-    pthread_mutex_lock(&s->lock);
-    ml_status st = all_trials(s, out, error);
-    pthread_mutex_unlock(&s->lock);
-    return st;
-}
-
 static ml_status importance_table(ml_study *s, ml_table **out, ml_error *err)
 {
     int64_t n = s->space.n;
@@ -173,7 +162,7 @@ static ml_status front_table(ml_study *s, ml_table **out, ml_error *err)
 ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table **out,
                              ml_error *error)
 {
-    static const char *const names[] = {"importance", "reports", "front"};
+    static const char *const names[] = {"trials", "importance", "reports", "front"};
     if (!study) return mli_null(error, "study");
     if (!name) return mli_null(error, "name");
     if (!out) return mli_null(error, "out");
@@ -181,15 +170,17 @@ ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table *
     pthread_mutex_lock(&s->lock);
     ml_status st = ML_E_NAME;
     if (strcmp(name, names[0]) == 0)
-        st = importance_table(s, out, error);
+        st = all_trials(s, out, error);
     else if (strcmp(name, names[1]) == 0)
-        st = reports_table(s, out, error);
+        st = importance_table(s, out, error);
     else if (strcmp(name, names[2]) == 0)
+        st = reports_table(s, out, error);
+    else if (strcmp(name, names[3]) == 0)
         st = front_table(s, out, error);
     else
         mli_fail(error, ML_E_NAME, "a study has no table \"%s\"", name);
     pthread_mutex_unlock(&s->lock);
     if (st == ML_E_NAME)
-        return mli_error_hint(error, ML_E_NAME, "there are importance, reports, front");
+        return mli_error_hint(error, ML_E_NAME, "there are trials, importance, reports, front");
     return st;
 }

@@ -87,7 +87,7 @@ static int use_pool(void *arg)
 {
     ml_context *ctx = arg;
     return loop_is_right(ctx, 100) && slots_meet(ctx, 3) &&
-           ml_context_threads(ctx) == 3 && loop_is_right(ctx, 1000);
+           mli_slots(ctx) == 3 && loop_is_right(ctx, 1000);
 }
 
 START_TEST(child_and_parent_use_the_pool)
@@ -120,7 +120,7 @@ static int change_threads(void *arg)
 {
     ml_context *ctx = arg;
     return ml_context_set_threads(ctx, 5, NULL) == ML_OK && slots_meet(ctx, 5) &&
-           ml_context_threads(ctx) == 5;
+           mli_slots(ctx) == 5;
 }
 
 START_TEST(child_may_free_and_resize)
@@ -132,7 +132,7 @@ START_TEST(child_may_free_and_resize)
         ck_assert_int_eq(in_child(free_context, ctx), 0);
         ck_assert_int_eq(in_child(use_and_free, ctx), 0);
         ck_assert_int_eq(in_child(change_threads, ctx), 0);
-        ck_assert_int_eq(ml_context_threads(ctx), 3);
+        ck_assert_int_eq(mli_slots(ctx), 3);
         ck_assert(slots_meet(ctx, 3));
         ml_context_free(ctx);
     }

@@ -152,14 +152,14 @@ START_TEST(threads_can_change)
     for (int32_t i = 0; i < 30; i++) {
         int32_t threads = i % 7;
         OK(ml_context_set_threads(ctx, threads, ERR));
-        ck_assert_int_eq(ml_context_threads(ctx), threads > 1 ? threads : 1);
+        ck_assert_int_eq(mli_slots(ctx), threads > 1 ? threads : 1);
         ck_assert_int_gt(run_loop(ctx, 100, 0, 0), 0);
     }
     OK(ml_context_set_threads(ctx, -1, ERR));
-    ck_assert_int_eq(ml_context_threads(ctx), mli_cpu_count());
+    ck_assert_int_eq(mli_slots(ctx), mli_cpu_count());
     FAILS(ML_E_RANGE, ml_context_set_threads(ctx, -2, ERR));
     FAILS(ML_E_RANGE, ml_context_set_threads(ctx, 1025, ERR));
-    ck_assert_int_eq(ml_context_threads(ctx), mli_cpu_count());
+    ck_assert_int_eq(mli_slots(ctx), mli_cpu_count());
     ml_context_free(ctx);
 }
 END_TEST
@@ -175,7 +175,7 @@ START_TEST(threads_cannot_change_during_a_loop)
 {
     ml_context *ctx = test_context(2);
     for (int i = 0; i < 20; i++) mli_parallel(ctx, 4, change_inside, ctx);
-    ck_assert_int_eq(ml_context_threads(ctx), 2);
+    ck_assert_int_eq(mli_slots(ctx), 2);
     mli_pool *hold = mli_parallel_hold(ctx);
     FAILS(ML_E_STATE, ml_context_set_threads(ctx, 3, ERR));
     ck_assert_uint_gt(strlen(ml_error_hint(ERR)), 0);
@@ -368,7 +368,7 @@ START_TEST(host_executor_runs_loops)
     for (int mode = 0; mode < 4; mode++) {
         executor x = {.threads = 4, .mode = mode};
         ml_context *ctx = executor_context(&x, 4);
-        ck_assert_int_eq(ml_context_threads(ctx), 4);
+        ck_assert_int_eq(mli_slots(ctx), 4);
         ck_assert_int_eq(mli_slots(ctx), 4);
         for (int64_t n = 0; n < 60; n++) ck_assert_int_ge(run_loop(ctx, n, 0, 0), 0);
         ck_assert_int_gt(run_loop(ctx, 1000, 0, 0), 0);

@@ -162,6 +162,26 @@ class Command(unittest.TestCase):
         self.assertIn("method", json.loads(done.stdout)["correlations"][0])
         self.assertIn("no column", call("profile", path, "--target", "zz").stderr)
 
+    def test_join_and_aggregate(self):
+        left = self.file("left.csv", b"id,day\n1,2024-01-05\n2,2024-01-02\n3,2024-01-09\n")
+        right = self.file("right.csv", b"id,day,x\n1,2024-01-01,5\n1,2024-01-05,6\n"
+                                       b"3,2024-01-08,1\n")
+        done = call("join", left, right, "-s", "on=id", "-s", "how=left", "-s", "time=day",
+                    "-s", "strict=true", "-s", "tolerance=5d")
+        self.assertEqual(done.stdout.split(), ["id,day,day_right,x", "1,2024-01-05,2024-01-01,5",
+                                               "2,2024-01-02,,", "3,2024-01-09,2024-01-08,1"])
+        done = call("aggregate", right, "-s", "by=id", "-s", "aggregates=n = count(), sum(x)",
+                    "--json")
+        self.assertEqual(json.loads(done.stdout), [{"id": 1, "n": 2, "x_sum": 11},
+                                                   {"id": 3, "n": 1, "x_sum": 1}])
+        done = call("aggregate", right, left, "-s", "by=id", "-s", "time=day",
+                    "-s", "aggregates=mean(x) over 2d")
+        self.assertEqual(done.stdout.split()[1:], ["1,2024-01-05,", "2,2024-01-02,",
+                                                   "3,2024-01-09,1.0"])
+        done = call("aggregate", right, "-s", "by=idd", "-s", "aggregates=count()")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('did you mean "id"?', done.stderr)
+
     def test_help_manual_completion_schema(self):
         self.assertIn("train", call("--help").stdout)
         for command in ("train", "tune", "predict", "evaluate", "inspect", "profile"):

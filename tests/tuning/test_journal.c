@@ -69,7 +69,7 @@ static char *text_of(const ml_study *s)
     static const char *const names[] = {"trial", "state", "score", "x", "kind", "k"};
     char cell[64], *out = calloc(1, 65536), *at = out;
     ml_table *t = NULL;
-    OK(ml_study_results(s, &t, ERR));
+    OK(ml_study_get_table(s, "trials", &t, ERR));
     for (int64_t i = 0; i < ml_table_rows(t); i++)
         for (int k = 0; k < 6; k++) {
             ml_table_get_str(t, i, ml_table_find(t, names[k]), cell, sizeof cell);
@@ -161,7 +161,7 @@ START_TEST(killed)
         ml_study *s = NULL;
         ml_table *t = NULL;
         OK(open_study(ctx, path, NULL, &s));
-        OK(ml_study_results(s, &t, ERR));
+        OK(ml_study_get_table(s, "trials", &t, ERR));
         ck_assert_int_gt(ml_table_rows(t), last); /* all that was told is there */
         for (int64_t i = 0; i <= last; i++) {
             char state[16];
@@ -181,7 +181,7 @@ static int64_t count_state(const ml_study *s, const char *wanted)
     ml_table *t = NULL;
     char state[16];
     int64_t n = 0;
-    OK(ml_study_results(s, &t, ERR));
+    OK(ml_study_get_table(s, "trials", &t, ERR));
     for (int64_t i = 0; i < ml_table_rows(t); i++) {
         ml_table_get_str(t, i, ml_table_find(t, "state"), state, sizeof state);
         n += strcmp(state, wanted) == 0;

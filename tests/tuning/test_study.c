@@ -66,7 +66,7 @@ START_TEST(ask_and_tell_keeps_the_best)
     FAILS(ML_E_RANGE, ml_study_tell(s, 30, 1.0, ERR));
     FAILS(ML_E_STATE, ml_study_run(s, NULL, NULL, ERR));
     ml_table *results = NULL;
-    OK(ml_study_results(s, &results, ERR));
+    OK(ml_study_get_table(s, "trials", &results, ERR));
     ck_assert_int_eq(ml_table_rows(results), 30);
     char state[16];
     ml_table_get_str(results, 7, ml_table_find(results, "state"), state, sizeof state);
@@ -114,7 +114,7 @@ static char *results_text(const ml_study *s)
     io.write = kit_write;
     io.user = &b;
     const char *names[] = {"trial", "state", "score", "learning_rate", "max_leaves"};
-    OK(ml_study_results(s, &t, ERR));
+    OK(ml_study_get_table(s, "trials", &t, ERR));
     OK(ml_table_select(t, names, 5, &part, ERR)); /* without the seconds */
     OK(ml_table_write_csv_io(part, &io, NULL, ERR));
     ml_table_free(part);
@@ -179,7 +179,7 @@ START_TEST(limits_end_the_study)
     int calls = 0;
     ml_study *s = study(ctx, t, "{n_trials: 50, folds: 2, parallel: 1}");
     OK(ml_study_run(s, stop_at_third, &calls, ERR));
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_eq(ml_table_rows(r), 3);
     OK(ml_study_best_model(s, &m, ERR));
     ml_model_free(m);
@@ -188,21 +188,21 @@ START_TEST(limits_end_the_study)
 
     s = study(ctx, t, "{n_trials: 50, folds: 2, target_score: 0.0001}");
     OK(ml_study_run(s, NULL, NULL, ERR));
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_eq(ml_table_rows(r), 1);
     ml_table_free(r);
     ml_study_free(s);
 
     s = study(ctx, t, "{n_trials: 500, folds: 2, patience: 4, parallel: 1}");
     OK(ml_study_run(s, NULL, NULL, ERR));
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_lt(ml_table_rows(r), 500);
     ml_table_free(r);
     ml_study_free(s);
 
     s = study(ctx, t, "{n_trials: 1000000, folds: 2, time: 0.3}");
     OK(ml_study_run(s, NULL, NULL, ERR));
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_ge(ml_table_rows(r), 1);
     ck_assert_int_lt(ml_table_rows(r), 1000000);
     ml_table_free(r);
@@ -355,7 +355,7 @@ START_TEST(objectives_and_constraints)
         OK(ml_study_tell(s, trial, x, ERR)); /* minimised */
     }
     ml_table *r = NULL;
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     int64_t gain = ml_table_find(r, "gain"), front = ml_table_find(r, "front");
     int64_t x = ml_table_find(r, "x"), on = 0;
     for (int64_t i = 0; i < 16; i++) {
@@ -381,7 +381,7 @@ START_TEST(measured_objectives)
                         "sampler: tpe, constraints: ['seconds <= 100'], "
                         "space: 'max_leaves: log [2, 30]'}");
     OK(ml_study_run(s, NULL, NULL, ERR));
-    OK(ml_study_results(s, &r, ERR));
+    OK(ml_study_get_table(s, "trials", &r, ERR));
     for (int64_t i = 0; i < 6; i++) {
         ck_assert(ml_table_get_f64(r, i, ml_table_find(r, "bytes")) > 100);
         ck_assert(ml_table_get_f64(r, i, ml_table_find(r, "log_loss")) > 0);
@@ -450,7 +450,7 @@ static ml_status small_study(failing_alloc *f)
     if (st == ML_OK) st = ml_params_set_i64(o, "folds", 2, NULL);
     if (st == ML_OK) st = ml_study_new(e, t, NULL, o, &s, NULL);
     if (st == ML_OK) st = ml_study_run(s, NULL, NULL, NULL);
-    if (st == ML_OK) st = ml_study_results(s, &r, NULL);
+    if (st == ML_OK) st = ml_study_get_table(s, "trials", &r, NULL);
     if (st == ML_OK) st = ml_study_best_model(s, &m, NULL);
     ml_table_free(r);
     ml_model_free(m);

@@ -106,6 +106,8 @@ ml_status read_table(app *a, const char *path, ml_table **out);
 ml_status add_pairs(app *a, ml_params *p, const char *const *pairs, int n);
 ml_status make_estimator(app *a, ml_estimator **out);
 ml_status load_model(app *a, ml_model **out); /* the first operand */
+/* To a file, or with NULL and "-" to the terminal. */
+ml_status write_table(app *a, const ml_table *t, const char *path);
 int on_progress(const ml_progress *p, void *user);
 void end_bar(app *a);
 double seconds_now(void);
@@ -138,6 +140,8 @@ int cmd_explain(app *a);
 int cmd_inspect(app *a);
 int cmd_convert(app *a);
 int cmd_profile(app *a);
+int cmd_join(app *a);
+int cmd_aggregate(app *a);
 int cmd_algorithms(app *a);
 int cmd_version(app *a);
 int cmd_completion(app *a);

@@ -155,7 +155,7 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
         st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
     if (st == ML_OK && in->test)
         st = ml_model_evaluate(model, in->test, a->value[OPT_METRICS], &scores, a->err);
-    if (st == ML_OK && study) st = ml_study_results(study, &results, a->err);
+    if (st == ML_OK && study) st = ml_study_get_table(study, "trials", &results, a->err);
     if (st == ML_OK && !study) st = read_leaderboard(a, model, &results);
     if (st == ML_OK && flag(a, OPT_REPORT))
         st = write_report(a, in, model, study, study ? NULL : results);
@@ -215,7 +215,7 @@ static void print_best(app *a, const ml_study *study)
     ml_table *results = NULL;
     if (flag(a, OPT_QUIET) || flag(a, OPT_JSON)) return;
     if (ml_study_best_params(study, &score, &best, NULL) < 0) return;
-    if (ml_study_results(study, &results, NULL) == ML_OK) {
+    if (ml_study_get_table(study, "trials", &results, NULL) == ML_OK) {
         printf("%lld trials, best score %.6g\n", (long long)ml_table_rows(results),
                score);
         for (int64_t j = 0; j < ml_table_columns(results); j++) {

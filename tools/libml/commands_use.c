@@ -74,7 +74,7 @@ static int64_t write_stdout(const void *data, size_t size, void *user)
     return fwrite(data, 1, size, stdout) == size ? (int64_t)size : -1;
 }
 
-static ml_status write_table(app *a, const ml_table *t, const char *path)
+ml_status write_table(app *a, const ml_table *t, const char *path)
 {
     if (path && strcmp(path, "-") != 0) return ml_table_write_csv(t, path, NULL, a->err);
     ml_io io = ML_IO_INIT;

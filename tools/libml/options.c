@@ -71,6 +71,7 @@ static const int convert_options[] = {OPT_TO,    OPT_NAME, OPT_TARGET, OPT_VERIF
                                       OPT_QUIET, OPT_HELP, -1};
 static const int profile_options[] = {OPT_TARGET, OPT_PART, OPT_REPORT, OPT_OUTPUT,
                                       COMMON};
+static const int table_options[] = {OPT_SET, OPT_OUTPUT, COMMON};
 static const int plain_options[] = {OPT_JSON, OPT_HELP, -1};
 static const int help_option[] = {OPT_HELP, -1};
 static const int schema_options[] = {OPT_JSON_SCHEMA, OPT_HELP, -1};
@@ -129,6 +130,19 @@ const command commands[] = {
      "--part correlations prints pairs of columns instead. --output writes the same as "
      "CSV.",
      profile_options, 1, 1, cmd_profile},
+    {"join", "LEFT RIGHT", "put the rows of two CSV files side by side",
+     "Joins the files by key columns, or each row of LEFT to the last row of RIGHT at "
+     "its "
+     "time: --set on=id --set how=left, --set time=day --set tolerance=7d. `libml "
+     "algorithms options.join` lists what --set sets.",
+     table_options, 2, 2, cmd_join},
+    {"aggregate", "DATA [LEFT]", "count, sum and average groups of rows",
+     "A row per group: --set by=shop --set 'aggregates=sum(amount), count()'. With LEFT "
+     "a "
+     "row for each of its rows, with the aggregates of the rows of DATA before its time: "
+     "--set time=day --set window=30d. `libml algorithms options.aggregate` lists what "
+     "--set sets.",
+     table_options, 1, 2, cmd_aggregate},
     {"algorithms", "[NAME]", "list algorithms, or the parameters of one",
      "NAME may also be an option set such as options.csv or a metric such as "
      "metric.roc_auc.",

@@ -33,15 +33,6 @@ static int context_set_threads(lua_State *L)
     return 1;
 }
 
-static int context_threads(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 1);
-    ml_context *context = lml_check(L, 1, LML_CONTEXT);
-    lml_push_integer(L, ml_context_threads(context));
-    return 1;
-}
-
 static int context_info(lua_State *L)
 {
     lml_enter(L);
@@ -604,6 +595,43 @@ static int table_split(lua_State *L)
     return 2;
 }
 
+static int table_join(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 3);
+    ml_table *left = lml_check(L, 1, LML_TABLE);
+    ml_table *right = lml_check(L, 2, LML_TABLE);
+    const ml_params *options = lml_options(L, 3);
+    lml_handle *out_handle = lml_new(L, LML_TABLE);
+    int out_at = lua_gettop(L);
+    ml_table *out = NULL;
+    ml_status status = ml_table_join(left, right, options, &out, state->error);
+    out_handle->ptr = out;
+    lml_end_options(L, 3);
+    if (status < 0) return lml_fail(L, state->error);
+    lml_made(L, out_handle, LML_TABLE, out);
+    lua_pushvalue(L, out_at);
+    return 1;
+}
+
+static int table_aggregate(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 3);
+    ml_table *table = lml_check(L, 1, LML_TABLE);
+    ml_table *left = lml_opt(L, 2, LML_TABLE);
+    ml_params *options = lml_check(L, 3, LML_PARAMS);
+    lml_handle *out_handle = lml_new(L, LML_TABLE);
+    int out_at = lua_gettop(L);
+    ml_table *out = NULL;
+    ml_status status = ml_table_aggregate(table, left, options, &out, state->error);
+    out_handle->ptr = out;
+    if (status < 0) return lml_fail(L, state->error);
+    lml_made(L, out_handle, LML_TABLE, out);
+    lua_pushvalue(L, out_at);
+    return 1;
+}
+
 static int table_profile(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1022,22 +1050,6 @@ static int study_tell_value(lua_State *L)
     return 1;
 }
 
-static int study_results(lua_State *L)
-{
-    lml_state *state = lml_enter(L);
-    lua_settop(L, 1);
-    ml_study *study = lml_check(L, 1, LML_STUDY);
-    lml_handle *out_handle = lml_new(L, LML_TABLE);
-    int out_at = lua_gettop(L);
-    ml_table *out = NULL;
-    ml_status status = ml_study_results(study, &out, state->error);
-    out_handle->ptr = out;
-    if (status < 0) return lml_fail(L, state->error);
-    lml_made(L, out_handle, LML_TABLE, out);
-    lua_pushvalue(L, out_at);
-    return 1;
-}
-
 static int study_get_table(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1226,7 +1238,6 @@ const luaL_Reg lml_calls[] = {
     {"context_table_read_csv_io", context_table_read_csv_io},
     {"context_table_read_tensor", context_table_read_tensor},
     {"context_tensor_read_dlpack", context_tensor_read_dlpack},
-    {"context_threads", context_threads},
     {"estimator_algorithm", estimator_algorithm},
     {"estimator_clone", estimator_clone},
     {"estimator_set_cancel", estimator_set_cancel},
@@ -1271,17 +1282,18 @@ const luaL_Reg lml_calls[] = {
     {"study_best_params", study_best_params},
     {"study_get_table", study_get_table},
     {"study_new", study_new},
-    {"study_results", study_results},
     {"study_run", study_run},
     {"study_set_cancel", study_set_cancel},
     {"study_tell", study_tell},
     {"study_tell_value", study_tell_value},
+    {"table_aggregate", table_aggregate},
     {"table_column_name", table_column_name},
     {"table_column_type", table_column_type},
     {"table_columns", table_columns},
     {"table_find", table_find},
     {"table_get_f64", table_get_f64},
     {"table_get_tensor", table_get_tensor},
+    {"table_join", table_join},
     {"table_profile", table_profile},
     {"table_rows", table_rows},
     {"table_select", table_select},

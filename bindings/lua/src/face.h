@@ -612,7 +612,7 @@ static const char *const lml_face[] = {
     "\n",
     "for _, name in ipairs({ \"estimator\", \"read_csv\", \"read_csv_io\", \"read_arrow\", \"read_dlpack\",\n",
     "                        \"read_tensor\", \"load\", \"load_bytes\", \"params\", \"schema\", \"report\",\n",
-    "                        \"names\", \"tensor\", \"table\", \"records\", \"score\", \"threads\",\n",
+    "                        \"names\", \"tensor\", \"table\", \"records\", \"score\",\n",
     "                        \"set_threads\", \"info\" }) do\n",
     "    local method = on_context[name]\n",
     "    ml[name] = function(...) return method(context(), ...) end\n",

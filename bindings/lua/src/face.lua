@@ -610,7 +610,7 @@ end
 
 for _, name in ipairs({ "estimator", "read_csv", "read_csv_io", "read_arrow", "read_dlpack",
                         "read_tensor", "load", "load_bytes", "params", "schema", "report",
-                        "names", "tensor", "table", "records", "score", "threads",
+                        "names", "tensor", "table", "records", "score",
                         "set_threads", "info" }) do
     local method = on_context[name]
     ml[name] = function(...) return method(context(), ...) end

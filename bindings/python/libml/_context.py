@@ -82,7 +82,7 @@ class Context(Handle):
     @property
     def threads(self):
         """The number of threads that parallel calls use."""
-        return lib.ml_context_threads(self._p)
+        return self.info["threads"]
 
     @threads.setter
     def threads(self, number):

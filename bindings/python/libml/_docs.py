@@ -30,10 +30,8 @@ FUNCTIONS = {
         "Drops the caller's reference. Objects made in the context keep it alive.",
     'ml_context_set_threads':
         'Changes the number of threads of the built-in pool: 0 or 1 serial, n that many, -1 as many as CPU affinity and cgroup quota allow. Results never depend on it.',
-    'ml_context_threads':
-        'The number of threads that parallel calls use, at least 1.',
     'ml_context_info':
-        'What the context runs on, as a JSON object: how the library was built (compiler, target, kernels), CPU features in use, BLAS flavour and version, thread limit.',
+        'What the context runs on, as a JSON object: how the library was built (compiler, target, kernels), CPU features in use, BLAS flavour and version, the threads that parallel calls use ("threads", at least 1) and the most that the system allows ("thread_limit"). Not to be read while another thread changes their number.',
     'ml_cancel_new':
         'A cancel token. It may be triggered from any thread and from a signal handler.',
     'ml_cancel_free':
@@ -160,6 +158,10 @@ FUNCTIONS = {
         'Rows by index, copied in the order given; an index may occur more than once.',
     'ml_table_split':
         'Splits rows into two tables by the splitters that studies use.',
+    'ml_table_join':
+        'Rows of two tables side by side, where their keys agree; or beside each row of the left table the last one of the right table at its time (as-of).\n\nThe columns of the right table follow those of the left one, without the keys; a name that is there already gets a suffix. Rows are in the order of the left table, those of one left row in the order of the right table. A missing key agrees with none.',
+    'ml_table_aggregate':
+        "Counts, sums, means and the like of groups of rows.\n\nWithout `left`: a row per group, in order of the groups' first rows: the keys, then the aggregates. With it: the rows of `left`, and to each the aggregates of the rows of `table` that have its keys; with a time of those before its time only, so that nothing of the future gets into the features of a model.",
     'ml_table_profile':
         'A profile: one row per column with type, missing, distinct, mean, standard deviation, minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The option `part` asks for correlations of pairs of columns, or a summary, in its place.\n\nIts columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean, sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top, top_count, predictive_power (when the option `target` names a column), role (target, feature, categorical, text, time, ignore), warnings. Beyond 65536 different values `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles, beyond 100,000 rows predictive power and correlations, are those of a sample spread over all rows.',
     'ml_estimator_new':
@@ -258,10 +260,8 @@ FUNCTIONS = {
         'Tells the score of a trial that was asked for.',
     'ml_study_tell_value':
         'Tells a value of a running trial: its score so far, after a number of steps such as rounds or epochs, which the pruner judges; or the value of a further objective or of a constraint, by its name. Tell the score afterwards, also of a trial that was given up.',
-    'ml_study_results':
-        'All trials: a table with trial, state, score, seconds, and a column per parameter.',
     'ml_study_get_table':
-        'What else is known of a study, as a table.',
+        'What is known of a study, as a table.',
     'ml_study_best_params':
         'The parameters of the best trial.',
     'ml_study_best_model':

@@ -51,6 +51,7 @@ class LibmlBase(BaseEstimator):
     _algorithm = ""
     _task = ""
     _allow_nan = False
+    _reads_text = False
     _poor_score = False
     _xfail = {}
     _own = frozenset({"categorical", "class_weight", "random_state", "n_jobs"})
@@ -89,6 +90,8 @@ class LibmlBase(BaseEstimator):
 
     def _table(self, X, reset):
         """A table with one column per feature; an array is returned as it is checked."""
+        if self._reads_text:
+            X = _text_column(X)
         if _is_frame(X):
             if _num_samples(X) < (2 if reset else 1):
                 raise ValueError(f"Found array with {_num_samples(X)} sample(s) (shape="
@@ -159,6 +162,10 @@ class LibmlBase(BaseEstimator):
         categorical = self._categorical(names)
         if categorical:
             params["categorical"] = categorical
+        if self._reads_text:
+            params["text"] = [n for n, kind in table.types.items()
+                              if kind in ("text", "category") and n not in (categorical or ())
+                              and n in columns]
         train = _joined(columns, extra, len(table), self.n_jobs)
         valid = None
         if eval_set is not None:
@@ -241,6 +248,7 @@ class LibmlBase(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.string = self._reads_text
         tags.input_tags.allow_nan = self._allow_nan
         tags.target_tags.required = True
         return tags
@@ -281,6 +289,19 @@ def _has_text(X):
     if kind != "O" or getattr(X, "ndim", 0) != 2:
         return False
     return any(isinstance(v, str) for v in np.asarray(X, object).ravel())
+
+
+def _text_column(X):
+    """A list, array or series of texts as an array of one column; other data as they are."""
+    if isinstance(X, (list, tuple)):
+        one = any(isinstance(v, str) for v in X)
+    else:
+        one = len(getattr(X, "shape", ())) == 1 and getattr(X.dtype, "kind", "O") not in "biuf"
+    if not one:
+        return X
+    values = [v if isinstance(v, str) else None for v in
+              (X.to_list() if hasattr(X, "to_list") else list(X))]
+    return np.array(values, object).reshape(-1, 1)
 
 
 def _refuse_infinite(X):

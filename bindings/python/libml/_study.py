@@ -92,7 +92,7 @@ class Study(Handle):
     def results(self):
         """All trials as a table: trial, state, score, seconds, and a column per
         parameter."""
-        return Table._from(make("ml_table", lib.ml_study_results, self._p))
+        return Table._from(make("ml_table", lib.ml_study_get_table, self._p, b"trials"))
 
     @documented("ml_study_get_table")
     def get_table(self, name):

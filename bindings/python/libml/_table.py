@@ -168,6 +168,41 @@ class Table(Handle):
              byref(test))
         return Table._from(train), Table._from(test)
 
+    @documented("ml_table_join")
+    def join(self, right, on=None, **options):
+        """Options: libml.describe("options.join").
+
+        >>> import libml
+        >>> people = libml.Table({"id": [1, 2, 3], "name": ["Ann", "Bob", "Cy"]})
+        >>> pets = libml.Table({"id": [3, 1, 3], "pet": ["cat", "dog", "fish"]})
+        >>> people.join(pets, on=["id"]).to_dict()["pet"]
+        ['dog', 'cat', 'fish']
+        """
+        if on is not None:
+            options["on"] = [on] if isinstance(on, str) else list(on)
+        other = right if isinstance(right, Table) else Table(right)
+        return Table._from(make("ml_table", lib.ml_table_join, self._p, other._p,
+                                _params.options(options, None)))
+
+    @documented("ml_table_aggregate")
+    def aggregate(self, aggregates, by=None, left=None, **options):
+        """Options: libml.describe("options.aggregate").
+
+        >>> import libml
+        >>> sales = libml.Table({"shop": ["a", "b", "a"], "amount": [1.0, 2.0, 3.0]})
+        >>> sales.aggregate(["total = sum(amount)"], by="shop").to_dict()
+        {'shop': ['a', 'b'], 'total': [4.0, 2.0]}
+        """
+        options["aggregates"] = [aggregates] if isinstance(aggregates, str) \
+            else list(aggregates)
+        if by is not None:
+            options["by"] = [by] if isinstance(by, str) else list(by)
+        if left is not None and not isinstance(left, Table):
+            left = Table(left)
+        return Table._from(make("ml_table", lib.ml_table_aggregate, self._p,
+                                None if left is None else left._p,
+                                _params.options(options, None)))
+
     def with_column(self, name, values):
         """With one column more, or with the column of that name replaced."""
         from libml._build import Existing, join

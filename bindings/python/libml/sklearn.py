@@ -1089,6 +1089,7 @@ class CountVectorizer(LibmlTransformer):
     _both = False
     _allow_nan = True
     _poor_score = False
+    _reads_text = True
     _takes_target = False
 
     def __init__(
@@ -3129,6 +3130,7 @@ class HashingVectorizer(LibmlTransformer):
     _both = False
     _allow_nan = True
     _poor_score = False
+    _reads_text = True
     _takes_target = False
 
     def __init__(
@@ -6049,6 +6051,7 @@ class TfIdf(LibmlTransformer):
     _both = False
     _allow_nan = True
     _poor_score = False
+    _reads_text = True
     _takes_target = False
 
     def __init__(

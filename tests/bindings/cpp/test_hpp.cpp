@@ -168,7 +168,7 @@ static void callbacks()
     s.run();
     auto [score, best] = s.best_params();
     CHECK(score >= 0 && best.real("learning_rate") > 0);
-    CHECK(s.results().rows() == 2);
+    CHECK(s.get_table("trials").rows() == 2);
 }
 
 /* Through the typed setters, and the same bytes as in C. */

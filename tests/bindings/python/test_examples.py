@@ -4,7 +4,7 @@
 import tempfile
 from pathlib import Path
 
-from support import ROOT, Case, child, needs
+from support import ROOT, SHARED, Case, child, needs
 
 
 class Examples(Case):
@@ -23,6 +23,16 @@ class Examples(Case):
             self.assertIn("roc_auc 0.9", out)
             self.assertTrue((Path(folder) / "income.mlm").exists())
             self.assertIn("Income", (Path(folder) / "report.html").read_text("utf-8"))
+
+    def test_history(self):
+        folder = SHARED / "movielens_latest_small"
+        if not folder.exists():
+            self.skipTest("the shared data are not there")
+        code = (ROOT / "examples" / "python" / "history.py").read_text("utf-8")
+        out = child(f"import sys\nsys.argv = ['history.py', {str(folder)!r}]\n{code}",
+                    "").stdout
+        scores = [float(line.split()[-1]) for line in out.splitlines() if "history" in line]
+        self.assertLess(scores[1], scores[0] - 0.1)
 
     @needs("pandas", "polars", "duckdb")
     def test_frames(self):

@@ -279,6 +279,19 @@ class Tools(Case):
         target = ls.TargetEncoder().fit(frame, y)
         self.assertEqual(target.transform(frame).shape, (300, 2))
 
+    def test_text(self):
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+        docs = ["the film was good, really good", "a bad film; don't see it",
+                "good music and a good cast", "bad, bad and boring", "good fun", "fun"]
+        want = TfidfVectorizer().fit_transform(docs).toarray()
+        words = ls.TfIdf(words="simple")
+        for given in (docs, np.array(docs), np.array(docs, object)):
+            self.assertLess(abs(words.fit(given).transform(given) - want).max(), 1e-12)
+        self.assertEqual(words.transform(["zzz", None]).sum(), 0)
+        pipe = make_pipeline(ls.CountVectorizer(), ls.LogisticRegression())
+        self.assertEqual(list(pipe.fit(docs, [1, 0, 1, 0, 1, 1]).predict(docs[:2])), [1, 0])
+
     def test_set_output(self):
         made = [getattr(ls, n) for n in ls.__all__ if getattr(ls, n)._task == "transform"]
         for cls in made:

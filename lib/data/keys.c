@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * data/keys.c: groups by hashing. Every row gets a hash of its keys; rows are scattered
+ * by hash into parts, and each part has a table of its own, open-addressed, of 32 bits of
+ * the hash and the number of a row. (Partitioned hashing: Balkesen et al., Main-memory
+ * hash joins on multi-core CPUs, ICDE 2013.) Cost: linear in the rows.
+ */
+#include "data/keys.h"
+#include "core/parallel.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define GRAIN     32768
+#define PARTS     64
+#define FEW       65536 /* rows in one part */
+#define ROWS_MOST 0xFFFFFFFELL
+#define NO_HASH   0 /* of rows that have no group */
+
+enum { WHOLE, REAL, WORDS, MICROS };
+
+/* ---- how columns are compared ---- */
+
+static int is_words(const mli_column *c)
+{
+    return c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
+}
+
+static int is_date(const mli_column *c)
+{
+    return c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP;
+}
+
+static int is_real(const mli_column *c)
+{
+    return c->type == ML_DTYPE_F32 || c->type == ML_DTYPE_F64;
+}
+
+ml_status mli_keys_agree(const mli_column *const *a, const mli_column *const *b,
+                         int64_t n, int *how, ml_error *err)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const mli_column *x = a[i], *y = b ? b[i] : a[i];
+        int u64 = (x->type == ML_DTYPE_U64) != (y->type == ML_DTYPE_U64);
+        if (is_words(x) != is_words(y) || is_date(x) != is_date(y)) {
+            mli_fail(err, ML_E_TYPE,
+                     "the key \"%s\" is %s, and \"%s\" of the other table is %s", x->name,
+                     mli_type_name(x->type), y->name, mli_type_name(y->type));
+            return mli_error_hint(err, ML_E_TYPE, "give both the same type");
+        }
+        how[i] = is_words(x)                        ? WORDS
+                 : is_real(x) || is_real(y) || u64  ? REAL
+                 : is_date(x) && x->type != y->type ? MICROS
+                                                    : WHOLE;
+    }
+    return ML_OK;
+}
+
+static int64_t whole_at(const mli_column *c, int64_t row)
+{
+    int64_t at = row * c->stride;
+    switch (c->type) {
+    case ML_DTYPE_BOOL: {
+        int64_t bit = c->offset + row;
+        return (((const uint8_t *)c->data)[bit >> 3] >> (bit & 7)) & 1;
+    }
+    case ML_DTYPE_I8:
+        return ((const int8_t *)c->data)[at];
+    case ML_DTYPE_U8:
+        return ((const uint8_t *)c->data)[at];
+    case ML_DTYPE_I16:
+        return ((const int16_t *)c->data)[at];
+    case ML_DTYPE_U16:
+        return ((const uint16_t *)c->data)[at];
+    case ML_DTYPE_U32:
+        return ((const uint32_t *)c->data)[at];
+    case ML_DTYPE_I32:
+    case ML_TYPE_DATE:
+        return ((const int32_t *)c->data)[at];
+    default:
+        return ((const int64_t *)c->data)[at];
+    }
+}
+
+static uint64_t word_at(const mli_column *c, int how, int64_t row)
+{
+    double v;
+    uint64_t bits;
+    if (how == WHOLE) return (uint64_t)whole_at(c, row);
+    if (how == MICROS) {
+        int64_t value = whole_at(c, row);
+        return (uint64_t)(c->type == ML_TYPE_DATE ? value * 86400000000 : value);
+    }
+    mli_column_f64(c, row, row + 1, &v, 1);
+    v += 0.0; /* -0 is 0 */
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+static int missing_at(const mli_column *c, int64_t row)
+{
+    if (!mli_column_valid(c, row)) return 1;
+    if (c->type == ML_TYPE_CATEGORY) {
+        int32_t code = ((const int32_t *)c->data)[row * c->stride];
+        return code < 0 || code >= c->n_levels;
+    }
+    double v;
+    if (!is_real(c)) return 0;
+    mli_column_f64(c, row, row + 1, &v, 1);
+    return isnan(v);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* The hash of a row, never 0 unless it has no group. */
+static uint64_t hash_at(const mli_keys *k, int missing, int64_t row)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    for (int64_t i = 0; i < k->n; i++) {
+        const mli_column *c = k->columns[i];
+        uint64_t word = 0x5851f42d4c957f2du;
+        if (missing_at(c, row)) {
+            if (!missing) return NO_HASH;
+        } else if (k->how[i] == WORDS) {
+            size_t size = 0;
+            const char *text = mli_column_text(c, row, &size);
+            word = mli_hash(text, size);
+        } else {
+            word = word_at(c, k->how[i], row);
+        }
+        h = mix(h ^ word) + (uint64_t)i;
+    }
+    return h ? h : 1;
+}
+
+static int same_value(const mli_column *a, int64_t i, const mli_column *b, int64_t j,
+                      int how)
+{
+    int lacks = missing_at(a, i);
+    if (lacks != missing_at(b, j)) return 0;
+    if (lacks) return 1;
+    if (how != WORDS) return word_at(a, how, i) == word_at(b, how, j);
+    size_t n = 0, m = 0;
+    const char *x = mli_column_text(a, i, &n), *y = mli_column_text(b, j, &m);
+    return n == m && (n == 0 || memcmp(x, y, n) == 0);
+}
+
+static int same_keys(const mli_keys *a, int64_t i, const mli_keys *b, int64_t j)
+{
+    for (int64_t k = 0; k < a->n; k++)
+        if (!same_value(a->columns[k], i, b->columns[k], j, a->how[k])) return 0;
+    return 1;
+}
+
+/* ---- hashes of all rows ---- */
+
+typedef struct {
+    const mli_keys *keys;
+    int missing;
+    uint64_t *hash;
+} hashing;
+
+static void hash_rows(void *arg, int64_t task, int32_t slot)
+{
+    const hashing *h = arg;
+    int64_t end = (task + 1) * GRAIN < h->keys->rows ? (task + 1) * GRAIN : h->keys->rows;
+    (void)slot;
+    for (int64_t i = task * GRAIN; i < end; i++)
+        h->hash[i] = hash_at(h->keys, h->missing, i);
+}
+
+static uint64_t *hash_all(const mli_keys *keys, int missing)
+{
+    hashing h = {keys, missing, mli_alloc_vec(keys->ctx, keys->rows + 1, sizeof *h.hash)};
+    if (h.hash) mli_parallel(keys->ctx, mli_task_count(keys->rows, GRAIN), hash_rows, &h);
+    return h.hash;
+}
+
+/* ---- groups ---- */
+
+typedef struct {
+    mli_groups *g;
+    int64_t *order, *begin; /* rows by part; [parts + 1] */
+    int64_t *leader;        /* [rows] the first row of the same group; -1: none */
+    atomic_int failed;
+} building;
+
+static int64_t part_of(const mli_groups *g, uint64_t hash)
+{
+    return (int64_t)(hash >> 58) & (g->parts - 1);
+}
+
+/* Rows of each part, ascending. */
+static void scatter(building *b)
+{
+    mli_groups *g = b->g;
+    memset(b->begin, 0, (size_t)(g->parts + 1) * sizeof *b->begin);
+    for (int64_t i = 0; i < g->rows; i++)
+        if (g->hash[i]) b->begin[part_of(g, g->hash[i]) + 1]++;
+    for (int64_t p = 0; p < g->parts; p++) b->begin[p + 1] += b->begin[p];
+    for (int64_t i = 0; i < g->rows; i++)
+        if (g->hash[i]) b->order[b->begin[part_of(g, g->hash[i])]++] = i;
+    for (int64_t p = g->parts; p > 0; p--) b->begin[p] = b->begin[p - 1];
+    b->begin[0] = 0;
+}
+
+/* The row that leads the keys of row i of `keys`, or -1; *at: its slot, or a free one. */
+static int64_t look(const mli_groups *g, int64_t part, const mli_keys *keys, int64_t i,
+                    uint64_t hash, uint64_t *at)
+{
+    const uint64_t *slots = g->slots[part];
+    uint64_t tag = hash & 0xFFFFFFFF;
+    for (*at = hash >> 20 & g->mask[part]; slots[*at]; *at = (*at + 1) & g->mask[part]) {
+        int64_t row = (int64_t)(slots[*at] & 0xFFFFFFFF) - 1;
+        if (slots[*at] >> 32 != tag || g->hash[row] != hash) continue;
+        if (same_keys(g->keys, row, keys, i)) return row;
+    }
+    return -1;
+}
+
+static void build_part(void *arg, int64_t part, int32_t slot)
+{
+    building *b = arg;
+    mli_groups *g = b->g;
+    int64_t n = b->begin[part + 1] - b->begin[part], size = 16;
+    (void)slot;
+    while (size < 2 * n) size *= 2;
+    g->mask[part] = (uint64_t)size - 1;
+    g->slots[part] = mli_calloc(g->ctx, (size_t)size, sizeof(uint64_t));
+    if (!g->slots[part]) {
+        atomic_store(&b->failed, 1);
+        return;
+    }
+    for (int64_t k = b->begin[part]; k < b->begin[part + 1]; k++) {
+        int64_t i = b->order[k];
+        uint64_t at;
+        int64_t lead = look(g, part, g->keys, i, g->hash[i], &at);
+        if (lead < 0) g->slots[part][at] = g->hash[i] << 32 | (uint64_t)(i + 1);
+        b->leader[i] = lead < 0 ? i : lead;
+    }
+}
+
+/* Numbers groups by their first rows. */
+static ml_status number(building *b, ml_error *err)
+{
+    mli_groups *g = b->g;
+    for (int64_t i = 0; i < g->rows; i++) {
+        int64_t lead = g->hash[i] ? b->leader[i] : -1;
+        g->group[i] = lead < 0 ? -1 : lead == i ? g->n++ : g->group[lead];
+    }
+    g->first = mli_alloc_vec(g->ctx, g->n + 1, sizeof *g->first);
+    if (!g->first) return mli_nomem(err);
+    for (int64_t i = g->rows - 1; i >= 0; i--)
+        if (g->group[i] >= 0) g->first[g->group[i]] = i;
+    return ML_OK;
+}
+
+static ml_status build(building *b, ml_error *err)
+{
+    mli_groups *g = b->g;
+    b->order = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *b->order);
+    b->begin = mli_alloc_vec(g->ctx, g->parts + 1, sizeof *b->begin);
+    b->leader = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *b->leader);
+    ml_status status = b->order && b->begin && b->leader ? ML_OK : mli_nomem(err);
+    if (!status) {
+        scatter(b);
+        mli_parallel(g->ctx, g->parts, build_part, b);
+        status = atomic_load(&b->failed) ? mli_nomem(err) : number(b, err);
+    }
+    mli_free(g->ctx, b->order);
+    mli_free(g->ctx, b->begin);
+    mli_free(g->ctx, b->leader);
+    return status;
+}
+
+ml_status mli_groups_new(const mli_keys *keys, int missing, mli_groups *out,
+                         ml_error *err)
+{
+    mli_groups g = {.ctx = keys->ctx, .rows = keys->rows, .keys = keys};
+    if (keys->rows > ROWS_MOST)
+        return mli_fail(err, ML_E_DATA, "the table has more than %lld rows", ROWS_MOST);
+    g.parts = keys->rows > FEW ? PARTS : 1;
+    g.hash = hash_all(keys, missing);
+    g.group = mli_alloc_vec(g.ctx, g.rows + 1, sizeof *g.group);
+    g.slots = mli_calloc(g.ctx, (size_t)g.parts, sizeof(uint64_t *));
+    g.mask = mli_calloc(g.ctx, (size_t)g.parts, sizeof *g.mask);
+    ml_status status = g.hash && g.group && g.slots && g.mask ? ML_OK : mli_nomem(err);
+    building b = {.g = &g};
+    if (!status) status = build(&b, err);
+    if (status)
+        mli_groups_free(&g);
+    else
+        *out = g;
+    return status;
+}
+
+void mli_groups_free(mli_groups *g)
+{
+    for (int64_t p = 0; g->slots && p < g->parts; p++) mli_free(g->ctx, g->slots[p]);
+    mli_free(g->ctx, g->slots);
+    mli_free(g->ctx, g->mask);
+    mli_free(g->ctx, g->hash);
+    mli_free(g->ctx, g->group);
+    mli_free(g->ctx, g->first);
+    memset(g, 0, sizeof *g);
+}
+
+typedef struct {
+    const mli_groups *g;
+    const mli_keys *keys;
+    int missing;
+    int64_t *out;
+} finding;
+
+static void find_rows(void *arg, int64_t task, int32_t slot)
+{
+    const finding *f = arg;
+    int64_t end = (task + 1) * GRAIN < f->keys->rows ? (task + 1) * GRAIN : f->keys->rows;
+    (void)slot;
+    for (int64_t i = task * GRAIN; i < end; i++) {
+        uint64_t at, hash = hash_at(f->keys, f->missing, i);
+        int64_t row = -1;
+        if (hash) row = look(f->g, part_of(f->g, hash), f->keys, i, hash, &at);
+        f->out[i] = row < 0 ? -1 : f->g->group[row];
+    }
+}
+
+ml_status mli_groups_find(const mli_groups *g, const mli_keys *keys, int missing,
+                          int64_t *out, ml_error *err)
+{
+    finding f = {g, keys, missing, out};
+    (void)err;
+    mli_parallel(g->ctx, mli_task_count(keys->rows, GRAIN), find_rows, &f);
+    return ML_OK;
+}
+
+ml_status mli_groups_list(const mli_groups *g, int64_t **start, int64_t **rows,
+                          ml_error *err)
+{
+    int64_t *s = mli_calloc(g->ctx, (size_t)g->n + 2, sizeof *s);
+    int64_t *r = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *r);
+    if (!s || !r) {
+        mli_free(g->ctx, s);
+        mli_free(g->ctx, r);
+        return mli_nomem(err);
+    }
+    for (int64_t i = 0; i < g->rows; i++)
+        if (g->group[i] >= 0) s[g->group[i] + 2]++;
+    for (int64_t k = 0; k < g->n; k++) s[k + 2] += s[k + 1];
+    for (int64_t i = 0; i < g->rows; i++)
+        if (g->group[i] >= 0) r[s[g->group[i] + 1]++] = i;
+    *start = s;
+    *rows = r;
+    return ML_OK;
+}
