@@ -232,6 +232,15 @@ static int32_t worst(int64_t rows, int64_t outputs, const double *labels,
     return 0;
 }
 
+static int32_t lazy(int64_t rows, int64_t outputs, const double *labels,
+                    const double *weights, const double *scores, double *gradients,
+                    double *hessians, void *user)
+{
+    (void)labels, (void)weights, (void)scores, (void)user;
+    for (int64_t i = 1; i < rows * outputs; i++) gradients[i] = hessians[i] = 1;
+    return 0;
+}
+
 START_TEST(objective_of_the_caller)
 {
     ml_context *ctx = test_context(2);
@@ -254,6 +263,9 @@ START_TEST(objective_of_the_caller)
     m = NULL;
     FAILS(ML_E_CALLBACK, ml_estimator_fit(e, t, valid, &m, ERR)); /* at the seventh */
     ck_assert_ptr_null(m);
+    OK(ml_estimator_set_objective(e, lazy, NULL, ERR));
+    FAILS(ML_E_CALLBACK, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("the gradient nan and the hessian nan for row 1");
     OK(ml_estimator_set_objective(e, NULL, NULL, ERR));
     OK(ml_estimator_set_metric(e, NULL, NULL, 0, ERR));
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));

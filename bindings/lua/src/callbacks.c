@@ -175,8 +175,9 @@ static void push_round(lua_State *L, const lml_round *r)
     if (r->weights) vector_field(L, "weights", r->weights, r->rows);
     vector_field(L, "scores", r->scores, n);
     if (!r->gradients) return;
-    vector_field(L, "gradients", NULL, n);
-    vector_field(L, "hessians", NULL, n);
+    /* They hold NaN: what the function leaves out is found. */
+    vector_field(L, "gradients", r->gradients, n);
+    vector_field(L, "hessians", r->hessians, n);
 }
 
 /* What the function left in a field of the table at 1: the vector, or another one. */

@@ -206,6 +206,8 @@ local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, wei
     local round = round_of(rows, outputs, labels, weights, scores)
     local count = round.rows * round.outputs
     round.gradients, round.hessians = new_vector(count), new_vector(count)
+    copy(round.gradients._values, gradients, count * 8)  -- NaN: what is left out is found
+    copy(round.hessians._values, hessians, count * 8)
     local objective = running[#running].objective
     local done = call_instead(function()
         objective(round)

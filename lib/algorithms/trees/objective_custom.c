@@ -37,6 +37,8 @@ static ml_status ask(asking *a, ml_context *ctx, const mli_objective *o,
     for (int64_t i = 0; i < t->rows; i++)
         for (int64_t k = 0; k < o->n_scores; k++)
             a->scores[i * o->n_scores + k] = score[k * t->rows + i];
+    /* What the caller leaves out is found. */
+    for (int64_t i = 0; gradients && i < 2 * cells; i++) a->out[i] = NAN;
     return ML_OK;
 }
 
