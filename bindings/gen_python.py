@@ -534,7 +534,7 @@ def sk_class(s, task):
            f"    _poor_score = {s.get('family') == 'baseline'}"]
     if any(r["name"] == "targets" for r in s["roles"]):
         out.append("    _several = True")
-    if "text" in s.get("caps", []):
+    if "text" in s.get("caps", []) and task == "transform":
         out.append("    _reads_text = True")
     if parts:
         out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(parts['name'])}}}",

@@ -223,12 +223,28 @@ static ml_status find_model(mli_automl *a, ml_error *err)
     return status ? status : mli_automl_leaderboard(a, err);
 }
 
+static ml_status refuse_distill(const mli_fit *job, ml_error *err)
+{
+    int64_t text = mli_inputs_text(job->train->inputs);
+    if (text < 0 || !*mli_get_str(job->params, "distill")) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "one model alone cannot read the text column \"%s\"",
+             job->train->inputs->features[text].name);
+    mli_error_at(err, ML_E_UNSUPPORTED, "params.distill");
+    return mli_error_hint(err, ML_E_UNSUPPORTED,
+                          "add the column to ignore, or leave distill out");
+}
+
 static ml_status fit(mli_fit *job, ml_error *err)
 {
-    mli_automl a = {.job = job, .ctx = job->ctx};
-    ml_status status = set_up(&a, err);
+    mli_fit inner;
+    mli_automl a = {.job = &inner, .given = job->train, .ctx = job->ctx};
+    ml_status status = refuse_distill(job, err);
+    if (!status) status = mli_automl_text(job, &inner, err);
+    if (status) return status;
+    status = set_up(&a, err);
     if (!status) status = find_model(&a, err);
     mli_automl_free(&a);
+    mli_automl_text_free(job, &inner);
     return status;
 }
 
@@ -240,7 +256,8 @@ static int is_stacked(const ml_model *m)
     return mli_get_strs(m->params, "final", &items) > 0;
 }
 
-static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
+static ml_status plan_numbers(const ml_model *m, const char *kind, mli_plan **out,
+                              ml_error *err)
 {
     mli_calibration map;
     mli_plan *p = NULL;
@@ -262,7 +279,21 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
     return status;
 }
 
-static ml_status check(const ml_model *m, ml_error *err)
+static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
+{
+    ml_model *words = NULL, *inner = NULL;
+    mli_plan *rest = NULL;
+    if (mli_inputs_text(m->inputs) < 0) return plan_numbers(m, kind, out, err);
+    ml_status status = mli_automl_text_load(m, &words, &inner, err);
+    if (status) return status;
+    status = plan_numbers(inner, kind, &rest, err);
+    if (!status) return mli_automl_text_plan(words, inner, rest, out, err);
+    ml_model_free(words);
+    ml_model_free(inner);
+    return status;
+}
+
+static ml_status check_numbers(const ml_model *m, ml_error *err)
 {
     mli_calibration map;
     ml_status status = mli_calibration_load(m, &map, err);
@@ -270,6 +301,17 @@ static ml_status check(const ml_model *m, ml_error *err)
     mli_calibration_free(&map);
     return is_stacked(m) ? mli_stack_check(m, mli_automl_members, mli_automl_final, err)
                          : mli_ensemble_check(m, mli_automl_members, err);
+}
+
+static ml_status check(const ml_model *m, ml_error *err)
+{
+    ml_model *words = NULL, *inner = NULL;
+    if (mli_inputs_text(m->inputs) < 0) return check_numbers(m, err);
+    ml_status status = mli_automl_text_load(m, &words, &inner, err);
+    if (!status) status = check_numbers(inner, err);
+    ml_model_free(words);
+    ml_model_free(inner);
+    return status;
 }
 
 static const mli_kind kinds[] = {
@@ -308,7 +350,7 @@ const mli_algorithm mli_automl_algorithm = {
              .sort = MLI_SORT_ALGORITHM,
              .tasks = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION,
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS |
-                     MLI_CAN_EARLY_STOP,
+                     MLI_CAN_TEXT | MLI_CAN_EARLY_STOP,
              .params = params,
              .roles = mli_roles_supervised,
              .kinds = kinds,

@@ -36,6 +36,7 @@ typedef struct mli_past {
 
 typedef struct mli_automl {
     mli_fit *job;
+    const mli_design *given; /* what the fit got: text and columns of roles are there */
     ml_context *ctx;
     const mli_metric *metric;
     const char *kind; /* "proba" or "value" */
@@ -153,5 +154,15 @@ void mli_automl_last_run(mli_automl *a, mli_run *run);
 
 /* One model of the algorithm "distill" that learns from `combined`, as the model. */
 ml_status mli_automl_distill(mli_automl *a, ml_error *err);
+
+/* Text columns: automl_text.c. The job with words as numbers (the same job when there is
+ * no text), whose designs mli_automl_text_free frees. */
+ml_status mli_automl_text(const mli_fit *job, mli_fit *inner, ml_error *err);
+void mli_automl_text_free(const mli_fit *job, mli_fit *inner);
+/* Of a model with text: the words' model, and the rest, of the columns that they make. */
+ml_status mli_automl_text_load(const ml_model *m, ml_model **words, ml_model **inner,
+                               ml_error *err);
+ml_status mli_automl_text_plan(ml_model *words, ml_model *inner, mli_plan *rest,
+                               mli_plan **out, ml_error *err);
 
 #endif

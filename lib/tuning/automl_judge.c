@@ -82,7 +82,7 @@ static const char *column_there(const ml_table *t, const char *name)
 
 static mli_split choose_split(const mli_automl *a)
 {
-    const mli_design *d = a->job->train;
+    const mli_design *d = a->given;
     const mli_inputs *in = d->inputs;
     int classes = in->task == MLI_TASK_CLASSIFICATION;
     int64_t folds = mli_get_i64(a->job->params, "folds");
@@ -133,7 +133,7 @@ ml_status mli_automl_folds(mli_automl *a, ml_error *err)
         status = take_valid(a, err);
     } else {
         mli_split split = choose_split(a);
-        status = mli_folds_new(a->job->train->table, &split, &f, err);
+        status = mli_folds_new(a->given->table, &split, &f, err);
         if (!status) status = take_folds(a, f, err);
         mli_folds_free(f);
     }

@@ -297,6 +297,57 @@ START_TEST(stands_hostile_files)
 }
 END_TEST
 
+/* Text beside numbers: automl reads it, and its model survives the file. */
+START_TEST(automl_reads_text)
+{
+    enum { N = 240 };
+    static const char *const good[] = {"a good film", "really good fun", "good cast"};
+    static const char *const bad[] = {"a bad film", "really bad story", "dull and bad"};
+    static const char *text[N], *liked[N];
+    static char texts[N][64];
+    ml_context *ctx = test_context(2);
+    double x[N];
+    for (int i = 0; i < N; i++) {
+        int yes = i * 7 % 11 < 5;
+        liked[i] = yes ? "yes" : "no";
+        snprintf(texts[i], sizeof texts[i], "%s number %d",
+                 yes ? good[i % 3] : bad[i % 3], i);
+        text[i] = i % 40 == 3 ? NULL : texts[i];
+        x[i] = i * 5 % 13;
+    }
+    ml_table *t = add_text(ctx, NULL, "review", N, text);
+    t = add_f64(ctx, t, "x", N, x);
+    t = add_text(ctx, t, "liked", N, liked);
+    ml_model *m = fit(ctx, "automl", "target=liked;trials=4;folds=3", t), *again = NULL;
+    bytes file = bytes_of(m);
+    OK(ml_model_load_memory(ctx, file.data, file.size, NULL, NULL, NULL, &again, ERR));
+    ml_predictor *p = predictor(m, "proba"), *q = predictor(again, "proba");
+    ml_tensor *a = NULL, *b = NULL;
+    int right = 0;
+    OK(ml_predictor_run(p, t, &a, ERR));
+    OK(ml_predictor_run(q, t, &b, ERR));
+    ck_assert_mem_eq(ml_tensor_data(a), ml_tensor_data(b), 2 * N * sizeof(double));
+    for (int i = 0; i < N; i++)
+        right += (ml_tensor_get_f64(a, i, 1) > 0.5) == (liked[i][0] == 'y');
+    ck_assert_int_gt(right, N - 15);
+    ml_tensor_free(a);
+    ml_tensor_free(b);
+    ml_predictor_free(p);
+    ml_predictor_free(q);
+    ml_model_free(m);
+    ml_model_free(again);
+    ml_estimator *e = NULL;
+    OK(ml_estimator_new(ctx, "automl", &e, ERR));
+    set_params(e, "target=liked;trials=2;distill=gbdt");
+    FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("text column \"review\"");
+    ml_estimator_free(e);
+    free(file.data);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* The same bytes for any number of threads. */
 START_TEST(same_for_any_threads)
 {
@@ -321,4 +372,4 @@ START_TEST(same_for_any_threads)
 END_TEST
 
 TEST_MAIN("algorithms/text", equals_scikit_learn, makes_columns, runs_in_pipelines,
-          names_mistakes, stands_hostile_files, same_for_any_threads)
+          names_mistakes, stands_hostile_files, automl_reads_text, same_for_any_threads)
