@@ -5,6 +5,7 @@
  * from a model, offsets and groups are used.
  */
 #include "../failing.h"
+#include "core/cpu.h"
 #include "testing_data.h"
 
 #define ROWS 2000
@@ -658,6 +659,31 @@ START_TEST(linear_leaves_in_use)
 }
 END_TEST
 
+/* The same model with and without vector instructions. */
+START_TEST(instructions_do_not_matter)
+{
+    ml_tensor *first = NULL;
+    ml_context *ctx[2];
+    for (int i = 0; i < 2; i++) {
+        ml_host host = ML_HOST_INIT;
+        host.cpu_level = i ? MLI_CPU_AVX2 : MLI_CPU_SCALAR;
+        OK(ml_context_new(&host, &ctx[i], ERR));
+        ml_table *t = sample(ctx[i], ROWS, 21);
+        ml_model *m = fit(ctx[i], "increasing=", t);
+        ml_tensor *p = predict(m, "value", t);
+        if (first)
+            ck_assert_mem_eq(ml_tensor_data(first), ml_tensor_data(p), ROWS * 8);
+        else
+            first = p;
+        if (p != first) ml_tensor_free(p);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_tensor_free(first);
+    for (int i = 0; i < 2; i++) ml_context_free(ctx[i]);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 /* Borrowed numbers, as those of a mapped file, are never copied: training takes a byte
@@ -748,4 +774,5 @@ TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           offsets_are_added_in_training_only, rankings_and_their_groups,
           survival_orders_the_risks, ordered_statistics_do_not_leak,
           bundles_change_nothing, linear_leaves, linear_leaves_in_use,
-          numbers_are_not_copied, any_metric_can_stop, out_of_memory_in_variants)
+          instructions_do_not_matter, numbers_are_not_copied, any_metric_can_stop,
+          out_of_memory_in_variants)

@@ -99,6 +99,23 @@ static void scan_bounded(const finding *f, int32_t column, const uint64_t *prefi
     }
 }
 
+/* How many cuts, from the first on, have a hessian below min_h on their left; of_leaf >
+ * 0: at least min_h on their right. */
+static int32_t count_below(const uint64_t *prefix, int32_t n, double min_h,
+                           double of_leaf)
+{
+    int32_t low = 0;
+    while (low < n) {
+        int32_t middle = low + (n - low) / 2;
+        double h = mli_gh_h(prefix[middle]);
+        if (of_leaf > 0 ? of_leaf - h >= min_h : h < min_h)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
 static void scan(const finding *f, int32_t column, const uint64_t *prefix,
                  const uint32_t *rows, uint32_t rows_more, int32_t last, mli_scan *s)
 {
@@ -108,9 +125,8 @@ static void scan(const finding *f, int32_t column, const uint64_t *prefix,
     }
     /* The hessian left of a cut never falls: cuts that leave too little lie at the ends.
      */
-    int32_t first = 0;
-    while (first <= last && mli_gh_h(prefix[first]) < f->min_h) first++;
-    while (last >= first && s->h - mli_gh_h(prefix[last]) < f->min_h) last--;
+    int32_t first = count_below(prefix, last + 1, f->min_h, 0);
+    last = count_below(prefix, last + 1, f->min_h, s->h) - 1;
     if (first > last)
         s->bin = -1;
     else if (f->rule->cpu_level >= MLI_CPU_AVX2)
@@ -134,14 +150,19 @@ static void keep(const finding *f, int32_t feature, const uint64_t *prefix,
     best->missing_left = missing_left;
 }
 
-static void split_numeric(const finding *f, int32_t feature, const uint64_t *cells,
-                          const uint32_t *rows, mli_split *best)
+/* small: is taken off the cells first, or NULL. */
+static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
+                          const uint64_t *small, const uint32_t *rows, mli_split *best)
 {
     int32_t n = f->binner->features[feature].n_bins;
     int32_t column = f->binner->features[feature].column;
-    uint64_t prefix[256 + 4], sum = 0, missing = cells[n];
-    for (int32_t i = 0; i < n; i++) prefix[i] = sum += cells[i];
-    for (int32_t i = n; i < n + 4; i++) prefix[i] = sum;
+    uint64_t prefix[256 + 4];
+    if (f->rule->cpu_level >= MLI_CPU_AVX2)
+        mli_prefix_avx2(cells, small, n, prefix);
+    else
+        mli_prefix_scalar(cells, small, n, prefix);
+    uint64_t missing = small ? cells[n] -= small[n] : cells[n];
+    for (int32_t i = n; i < n + 4; i++) prefix[i] = n ? prefix[n - 1] : 0;
     /* best->gain is real; what a candidate must beat is in packed units. */
     mli_scan s = {.g = (double)f->leaf->g,
                   .h = (double)f->leaf->h,
@@ -195,7 +216,7 @@ static void split_bundle(const finding *f, int32_t column, const uint64_t *cells
         const mli_bin_feature *feature = &b->features[j];
         MLI_UNBUNDLE(feature, cells, total, own);
         if (rows) MLI_UNBUNDLE(feature, rows, (uint32_t)f->leaf->rows, counts);
-        split_numeric(f, j, own, rows ? counts : NULL, best);
+        split_numeric(f, j, own, NULL, rows ? counts : NULL, best);
     }
 }
 
@@ -215,15 +236,19 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
         const mli_bin_feature *feature = &b->features[b->feature[c]];
         uint64_t *cells = job->hist + b->cell[c];
         if (job->summed && !job->summed[c]) continue;
-        if (job->small) subtract(cells, job->small + b->cell[c], b->bins[c] + 1);
-        if (job->mask && !job->mask[c]) continue;
+        const uint64_t *small = job->small ? job->small + b->cell[c] : NULL;
+        int masked = job->mask && !job->mask[c];
+        int category = feature->kind == MLI_CATEGORICAL && !feature->ordered;
+        int plain = !masked && !category && !feature->bundled;
+        if (small && !plain) subtract(cells, small, b->bins[c] + 1);
+        if (masked) continue;
         const uint32_t *counts = job->rows ? job->rows + b->cell[c] : NULL;
-        if (feature->kind == MLI_CATEGORICAL && !feature->ordered)
+        if (category)
             mli_split_categories(rule, b, c, cells, counts, leaf, out);
         else if (feature->bundled)
             split_bundle(&f, c, cells, counts, out);
         else
-            split_numeric(&f, b->feature[c], cells, counts, out);
+            split_numeric(&f, b->feature[c], cells, small, counts, out);
     }
     if (out->column < 0) out->gain = 0;
 }

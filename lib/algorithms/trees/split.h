@@ -74,6 +74,11 @@ typedef struct mli_scan {
 } mli_scan;
 void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
+/* cells -= small (NULL: nothing) and prefix[i] = cells[0] + ... + cells[i], of n cells.
+ */
+void mli_prefix_scalar(uint64_t *cells, const uint64_t *small, int32_t n,
+                       uint64_t *prefix);
+void mli_prefix_avx2(uint64_t *cells, const uint64_t *small, int32_t n, uint64_t *prefix);
 
 /* A column with categories. */
 void mli_split_categories(const mli_split_rule *rule, const mli_binner *b, int32_t column,

@@ -35,8 +35,46 @@ void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_sc
     }
 }
 
+/* From cell i on, where sum is that of the cells before. */
+static void prefix_from(uint64_t *cells, const uint64_t *small, int32_t i, int32_t n,
+                        uint64_t sum, uint64_t *prefix)
+{
+    for (; i < n; i++) {
+        if (small) cells[i] -= small[i];
+        prefix[i] = sum += cells[i];
+    }
+}
+
+void mli_prefix_scalar(uint64_t *cells, const uint64_t *small, int32_t n,
+                       uint64_t *prefix)
+{
+    prefix_from(cells, small, 0, n, 0, prefix);
+}
+
 #ifdef MLI_X86
 #include <immintrin.h>
+
+/* Four cells at a time: only the sum of all before them waits for the four before. */
+MLI_AVX2 void mli_prefix_avx2(uint64_t *cells, const uint64_t *small, int32_t n,
+                              uint64_t *prefix)
+{
+    __m256i before = _mm256_setzero_si256();
+    int32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256i *at = (__m256i *)(void *)(cells + i), x = _mm256_loadu_si256(at);
+        if (small) {
+            x = _mm256_sub_epi64(
+                x, _mm256_loadu_si256((const __m256i *)(const void *)(small + i)));
+            _mm256_storeu_si256(at, x);
+        }
+        x = _mm256_add_epi64(x, _mm256_slli_si256(x, 8));
+        __m256i half = _mm256_permute4x64_epi64(x, 0x55);
+        x = _mm256_add_epi64(x, _mm256_blend_epi32(_mm256_setzero_si256(), half, 0xf0));
+        _mm256_storeu_si256((__m256i *)(void *)(prefix + i), _mm256_add_epi64(x, before));
+        before = _mm256_add_epi64(before, _mm256_permute4x64_epi64(x, 0xff));
+    }
+    prefix_from(cells, small, i, n, i ? prefix[i - 1] : 0, prefix);
+}
 
 MLI_AVX2 static inline __m256d soft4(__m256d g, __m256d l1)
 {
@@ -100,6 +138,11 @@ MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
     best_lane(best, where, s);
 }
 #else
+void mli_prefix_avx2(uint64_t *cells, const uint64_t *small, int32_t n, uint64_t *prefix)
+{
+    mli_prefix_scalar(cells, small, n, prefix);
+}
+
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s)
 {
     mli_scan_scalar(prefix, first, last, s);
