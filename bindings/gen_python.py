@@ -373,8 +373,6 @@ SK_XFAIL = {
     ("automl", "regression"): SK_FOLDS,
     ("stacking", "classification"): SK_FOLDS,
     ("stacking", "regression"): SK_FOLDS,
-    ("calibrated", "classification"): SK_FOLDS,
-    ("threshold", "classification"): SK_FOLDS,
     ("random_forest", "classification"): SK_BOOTSTRAP,
     ("random_forest", "regression"): SK_BOOTSTRAP,
     ("baseline", "classification"): {
@@ -385,10 +383,14 @@ SK_XFAIL = {
 }
 
 
+def sk_all_parts(s):
+    """The parameters that list the parts of an estimator made of others."""
+    return [p for p in settable(s) if "parts" in p.get("flags", [])]
+
+
 def sk_parts(s):
-    """The parameter that lists the parts of an estimator made of others."""
-    return next((p for p in s["params"] if "parts" in p.get("flags", [])
-                 and "fitted" not in p["flags"]), None)
+    """The first of them, None if there is none."""
+    return next(iter(sk_all_parts(s)), None)
 
 
 def sk_transforms(s):
@@ -537,7 +539,9 @@ def sk_class(s, task):
     if "text" in s.get("caps", []) and task == "transform":
         out.append("    _reads_text = True")
     if parts:
-        out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(parts['name'])}}}",
+        lists = [p["name"] for p in sk_all_parts(s)]
+        out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(lists)[1:-1]}}}",
+                f"    _more_parts = {tuple(lists[1:])!r}",
                 f"    _parts = {json.dumps(parts['name'])}",
                 f"    _default_parts = {SK_PARTS[s['name'], task]!r}",
                 f"    _branches = {bool(parts.get('range'))}"]
@@ -592,7 +596,7 @@ def sk_class(s, task):
 
 
 def sk_annotation(s, name):
-    known = {NAMES.python_name(p["name"]): p for p in s["params"] if p is not sk_parts(s)}
+    known = {NAMES.python_name(p["name"]): p for p in s["params"] if p not in sk_all_parts(s)}
     return annotation(known[name]) if name in known else "Any"
 
 

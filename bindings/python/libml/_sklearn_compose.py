@@ -52,21 +52,24 @@ class Composed(LibmlBase):
 
     _parts = ""           # the name of the parameter that lists them
     _default_parts = ()
+    _more_parts = ()      # names of further ones, which may be left out
     _branches = False     # each part is a pipeline
 
     # ---- the parts ----
 
-    def _items(self):
+    def _items(self, which):
         """[name or None, part, more...] of each part, as they were given."""
-        value = getattr(self, self._parts)
+        value = getattr(self, which)
         if value is None:
-            value = self._default_parts
+            value = self._default_parts if which == self._parts else ()
         if isinstance(value, str):
             value = [item.strip() for item in value.split(",")]
+        if isinstance(value, LibmlBase):
+            value = [value]
         if isinstance(value, Mapping):
             return [[name, part] for name, part in value.items()]
         if not isinstance(value, (list, tuple)):
-            raise TypeError(f"{self._parts} must be a list of estimators of libml.sklearn or "
+            raise TypeError(f"{which} must be a list of estimators of libml.sklearn or "
                             f"of names of algorithms, not {type(value).__name__}")
         return [self._item(item) for item in value]
 
@@ -81,7 +84,12 @@ class Composed(LibmlBase):
     def _listed(self):
         """(name, part) of each part, the names made where none were given; a part that was
         given by the name of its algorithm is an estimator that belongs to nobody."""
-        items, out, used = self._items(), [], set()
+        return [part for which in (self._parts, *self._more_parts)
+                for part in self._listed_in(which)]
+
+    def _listed_in(self, which):
+        used = set() if which == self._parts else {n for n, _ in self._listed_in(self._parts)}
+        items, out = self._items(which), []
         for i, (name, part, *more) in enumerate(items):
             last = i == len(items) - 1
             part = self._resolved(part, self._task_at(last))
@@ -126,16 +134,18 @@ class Composed(LibmlBase):
 
     def _params(self):
         out = super()._params()
-        listed, names = self._listed(), []
-        if not listed:
-            raise ValueError(f"{self._parts} is empty; a {type(self).__name__} needs a part")
-        for name, part in listed:
-            if self._branches:
-                part = self._branch(part)
-            plain = self._branches or name == part._algorithm
-            names.append(name if plain else f"{name}={part._algorithm}")
-            out.update(self._params_of(name, part))
-        out[self._parts] = names
+        for which in (self._parts, *self._more_parts):
+            names = []
+            for name, part in self._listed_in(which):
+                if self._branches:
+                    part = self._branch(part)
+                plain = self._branches or name == part._algorithm
+                names.append(name if plain else f"{name}={part._algorithm}")
+                out.update(self._params_of(name, part))
+            if names:
+                out[which] = names
+            elif which == self._parts:
+                raise ValueError(f"{which} is empty; a {type(self).__name__} needs a part")
         return out
 
     def _params_of(self, name, part):
@@ -194,14 +204,17 @@ class Composed(LibmlBase):
 
     def _replace(self, name, part):
         """The list of parts with another in the place of one."""
-        names = [known for known, _ in self._known_parts()]
-        items = [(known, *item[1:]) for known, item in zip(names, self._items())]
+        for which in (self._parts, *self._more_parts):
+            names = [known for known, _ in self._listed_in(which)]
+            if name in names:
+                break
+        items = [(known, *item[1:]) for known, item in zip(names, self._items(which))]
         at = names.index(name)
         if items[at][1] is part:
             return
         items[at] = (name, part, *items[at][2:])
-        mapping = isinstance(getattr(self, self._parts), Mapping)
-        setattr(self, self._parts, dict(items) if mapping else items)
+        mapping = isinstance(getattr(self, which), Mapping)
+        setattr(self, which, dict(items) if mapping else items)
 
 
 class ComposedTransformer(Composed, LibmlTransformer):

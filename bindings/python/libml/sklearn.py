@@ -736,20 +736,10 @@ class CalibratedClassifier(Composed, LibmlClassifier):
     _allow_nan = True
     _poor_score = False
     _own = LibmlClassifier._own | {"model"}
+    _more_parts = ()
     _parts = "model"
     _default_parts = ('gbdt',)
     _branches = False
-    _xfail = {
-        "check_sample_weights_invariance":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-        "check_sample_weight_equivalence_on_dense_data":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-        "check_sample_weight_equivalence_on_sparse_data":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-    }
 
     def __init__(
         self,
@@ -986,6 +976,7 @@ class Columns(ComposedTransformer):
     _allow_nan = True
     _poor_score = False
     _own = ComposedTransformer._own | {"branches"}
+    _more_parts = ()
     _parts = "branches"
     _default_parts = (('prepare', ('imputer', 'standard_scaler')),)
     _branches = True
@@ -1677,6 +1668,7 @@ class EnsembleClassifier(Composed, LibmlClassifier):
     _allow_nan = True
     _poor_score = False
     _own = LibmlClassifier._own | {"members"}
+    _more_parts = ()
     _parts = "members"
     _default_parts = ('gbdt', 'logistic_regression')
     _branches = False
@@ -1758,6 +1750,7 @@ class EnsembleRegressor(Composed, LibmlRegressor):
     _allow_nan = True
     _poor_score = False
     _own = LibmlRegressor._own | {"members"}
+    _more_parts = ()
     _parts = "members"
     _default_parts = ('gbdt', 'linear_regression')
     _branches = False
@@ -4451,6 +4444,7 @@ class PipelineClassifier(Steps, Composed, LibmlClassifier):
     _allow_nan = True
     _poor_score = False
     _own = LibmlClassifier._own | {"steps"}
+    _more_parts = ()
     _parts = "steps"
     _default_parts = ('imputer', 'standard_scaler', 'logistic_regression')
     _branches = False
@@ -4535,6 +4529,7 @@ class PipelineRegressor(Steps, Composed, LibmlRegressor):
     _allow_nan = True
     _poor_score = False
     _own = LibmlRegressor._own | {"steps"}
+    _more_parts = ()
     _parts = "steps"
     _default_parts = ('imputer', 'standard_scaler', 'linear_regression')
     _branches = False
@@ -4616,6 +4611,7 @@ class PipelineTransformer(Steps, ComposedTransformer):
     _allow_nan = True
     _poor_score = False
     _own = ComposedTransformer._own | {"steps"}
+    _more_parts = ()
     _parts = "steps"
     _default_parts = ('imputer', 'standard_scaler')
     _branches = False
@@ -5659,7 +5655,8 @@ class StackingClassifier(Composed, LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _own = LibmlClassifier._own | {"members"}
+    _own = LibmlClassifier._own | {"members", "final"}
+    _more_parts = ('final',)
     _parts = "members"
     _default_parts = ('gbdt', 'logistic_regression')
     _branches = False
@@ -5761,7 +5758,8 @@ class StackingRegressor(Composed, LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _own = LibmlRegressor._own | {"members"}
+    _own = LibmlRegressor._own | {"members", "final"}
+    _more_parts = ('final',)
     _parts = "members"
     _default_parts = ('gbdt', 'linear_regression')
     _branches = False
@@ -6161,20 +6159,10 @@ class ThresholdClassifier(Composed, LibmlClassifier):
     _allow_nan = True
     _poor_score = False
     _own = LibmlClassifier._own | {"model"}
+    _more_parts = ()
     _parts = "model"
     _default_parts = ('gbdt',)
     _branches = False
-    _xfail = {
-        "check_sample_weights_invariance":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-        "check_sample_weight_equivalence_on_dense_data":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-        "check_sample_weight_equivalence_on_sparse_data":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
-    }
 
     def __init__(
         self,

@@ -380,6 +380,26 @@ class Composed(Case):
         self.refused(libml.ArgumentError, "weights", ls.EnsembleRegressor(
             members, weights=[1]).fit, self.x, self.z)
 
+    def test_stacking(self):
+        both = ls.StackingRegressor(
+            [("line", ls.LinearRegression()), ls.GBDTRegressor(n_trees=5)], folds=3,
+            final=ls.LinearRegression(penalty="l2", alpha=0.5))
+        self.assertIn("linear_regression__alpha", both.get_params())
+        clone(both).set_params(linear_regression__alpha=2.0, line__intercept=False)
+        self.assertEqual(both.final.alpha, 0.5)
+        fitted = both.fit(self.x, self.z).model_
+        self.assertEqual(fitted.params["linear_regression.alpha"], 0.5)
+        own = libml.Stacking(members=[("line", libml.LinearRegression()),
+                                      libml.GBDT(n_trees=5)], task="regression", folds=3,
+                             final=[libml.LinearRegression(penalty="l2", alpha=0.5)])
+        np.testing.assert_array_equal(own.fit(self.x, self.z).predict(self.x),
+                                      both.predict(self.x))
+        same = ls.StackingRegressor(["linear_regression"], final=["linear_regression"])
+        self.assertIn("linear_regression_2", same.get_params())
+        self.assertGreater(same.fit(self.x, self.z).score(self.x, self.z), 0.9)
+        self.assertEqual(clone(same).set_params(final="gbdt", gbdt__n_trees=3).fit(
+            self.x, self.z).model_.params["gbdt.n_trees"], 3)
+
     def test_automl(self):
         found = ls.AutoMLClassifier(trials=3, folds=2).fit(self.frame, self.y)
         self.assertGreater(found.score(self.frame, self.y), 0.8)
