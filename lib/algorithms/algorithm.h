@@ -29,12 +29,12 @@ typedef struct mli_hooks {
 
 typedef struct mli_fit {
     ml_context *ctx;
-    const ml_params *params;  /* resolved */
+    const ml_params *params; /* resolved */
     const mli_design *train;
-    const mli_design *valid;  /* NULL when there is none */
+    const mli_design *valid; /* NULL when there is none */
     mli_run *run;
-    ml_model *model;          /* being built: see algorithms/model.h */
-    const mli_hooks *hooks;   /* never NULL */
+    ml_model *model;        /* being built: see algorithms/model.h */
+    const mli_hooks *hooks; /* never NULL */
 } mli_fit;
 
 /* A frozen way to predict one kind. Immutable after creation: many threads share it, each
@@ -51,13 +51,20 @@ struct mli_plan {
     /* rows[i * stride + j]: feature j of row i (NaN missing, categories as codes);
      * out[i * n_outputs + k]. Never fails, allocates, locks.
      * Rows come from the host as they are: any value may occur anywhere, infinities as
-     * well. A finite code that the dictionary lacks counts as missing. The result for a row
-     * depends on that row alone, whatever n, so that one row gives what the batch gives. */
+     * well. A finite code that the dictionary lacks counts as missing. The result for a
+     * row depends on that row alone, whatever n, so that one row gives what the batch
+     * gives. */
     void (*run)(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch);
     /* The same from floats; NULL: the caller converts. */
     void (*run_f32)(const mli_plan *plan, const float *rows, int64_t n, int64_t stride,
                     double *out, void *scratch);
+    /* Plans whose outputs come of one feature each: outputs first[j] .. first[j + 1] - 1
+     * from the values in[n] of feature j, out[i * stride + k]. The values are those that
+     * `run` gives. NULL: they need whole rows. */
+    const int64_t *first;
+    void (*column)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
+                   double *out, int64_t stride);
     void (*free)(mli_plan *plan); /* NULL: mli_free is enough */
 };
 void mli_plan_free(mli_plan *plan);
@@ -73,15 +80,16 @@ typedef struct mli_algorithm {
     /* Checks the tensors of a loaded model as far as memory safety of `plan` needs more
      * than shapes; nullable. */
     ml_status (*check)(const ml_model *model, ml_error *err);
-    /* Attributes computed from the tensors (those of head.attributes that are not stored):
-     * ML_E_NAME when it does not know the name. Nullable. */
+    /* Attributes computed from the tensors (those of head.attributes that are not
+     * stored): ML_E_NAME when it does not know the name. Nullable. */
     ml_status (*attribute)(const ml_model *model, const char *name, ml_tensor **out,
                            ml_error *err);
     /* Transformers: the columns that the kind "transform" makes, in the form of inputs
      * (names, kinds, levels), whose codes its plan gives. NULL: those that came in. */
     ml_status (*outputs)(const ml_model *model, mli_inputs **out, ml_error *err);
-    /* Transformers: the outputs for the training rows, out[rows * outputs], where they are
-     * not what the plan gives (cross-fitting); called in a pipeline after fit. Nullable. */
+    /* Transformers: the outputs for the training rows, out[rows * outputs], where they
+     * are not what the plan gives (cross-fitting); called in a pipeline after fit.
+     * Nullable. */
     ml_status (*train_rows)(mli_fit *job, double *out, ml_error *err);
     /* Transformers that choose or make rows of training (classes balanced, outliers left
      * out): those that the next step is fitted to; called in a pipeline after fit.

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * algorithms/columns.c: the columns that a transformer makes, as a table. Its rows come
- * block by block and are turned into columns while they are in the cache.
+ * algorithms/columns.c: the columns that a transformer makes, as a table. Where each
+ * comes of one feature, from column to column; else rows come block by block and are
+ * turned into columns while they are in the cache.
  */
 #include "algorithms/model.h"
 
 #include <math.h>
 #include <string.h>
 
-#define GRAIN       256 /* rows turned at a time */
-#define MOST_VALUES 1e9 /* of a table of columns */
+#define GRAIN       256   /* rows turned at a time */
+#define CHUNK       4096  /* rows of one column at a time */
+#define WIDE        16384 /* values made of one column before they are turned */
+#define MOST_VALUES 1e9   /* of a table of columns */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
@@ -59,22 +62,28 @@ static int64_t turn_texts(const double *from, int64_t n, int64_t stride,
     return missing;
 }
 
+/* Values of output j for rows from `begin` on: from[i * stride]. */
+static void turn_column(const turning *t, int64_t j, int64_t begin, int64_t n,
+                        const double *from, int64_t stride)
+{
+    const mli_feature *f = &t->outputs->features[j];
+    void *data = (void *)(uintptr_t)t->table->columns[j].data;
+    int64_t missing;
+    if (f->kind == MLI_CATEGORICAL)
+        missing =
+            turn_codes(from, n, stride, (double)f->levels.n, (int32_t *)data + begin);
+    else if (f->kind == MLI_TEXT)
+        missing = turn_texts(from, n, stride, (const mli_text **)data + begin);
+    else
+        missing = turn_numbers(from, n, stride, (double *)data + begin);
+    if (missing) atomic_fetch_add(&t->missing[j], missing);
+}
+
 static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 {
     const turning *t = arg;
-    int64_t width = t->outputs->n_features, missing;
-    for (int64_t j = 0; j < width; j++) {
-        const mli_feature *f = &t->outputs->features[j];
-        void *data = (void *)(uintptr_t)t->table->columns[j].data;
-        if (f->kind == MLI_CATEGORICAL)
-            missing = turn_codes(rows + j, n, width, (double)f->levels.n,
-                                 (int32_t *)data + begin);
-        else if (f->kind == MLI_TEXT)
-            missing = turn_texts(rows + j, n, width, (const mli_text **)data + begin);
-        else
-            missing = turn_numbers(rows + j, n, width, (double *)data + begin);
-        if (missing) atomic_fetch_add(&t->missing[j], missing);
-    }
+    int64_t width = t->outputs->n_features;
+    for (int64_t j = 0; j < width; j++) turn_column(t, j, begin, n, rows + j, width);
 }
 
 /* ---- the table ---- */
@@ -89,7 +98,7 @@ static ml_status start_column(ml_context *ctx, const mli_feature *f, int64_t row
     void *data = NULL;
     c->name = mli_strdup(ctx, f->name);
     if (!c->name) return mli_nomem(err);
-    c->keep[0] = mli_buffer_new(ctx, (size_t)rows * size, &data);
+    c->keep[0] = mli_buffer_room(ctx, (size_t)rows * size, &data);
     if (!c->keep[0]) return mli_nomem(err);
     c->type = codes                 ? ML_TYPE_CATEGORY
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
@@ -193,6 +202,101 @@ static ml_status check_size(int64_t rows, const mli_inputs *outputs, ml_error *e
                           "make fewer columns: max_features, n_features, max_levels");
 }
 
+/* ---- from column to column ---- */
+
+typedef struct {
+    turning *t;
+    const mli_plan *plan;
+    const mli_design *design;
+    const mli_run *run;
+    int64_t chunks, per_slot;
+    double *memory; /* [slots]: a chunk of input, what is made of it */
+} stepping;
+
+/* The values of a chunk: those of the table where they stand there. */
+static const double *chunk_of(const mli_design *d, int64_t j, int64_t begin, int64_t n,
+                              double *memory)
+{
+    const mli_design_column *c = &d->columns[j];
+    if (!c->codes && c->values) return c->values + begin;
+    if (!c->codes && c->column->type == ML_DTYPE_F64 && c->column->stride == 1 &&
+        !c->column->null_count)
+        return (const double *)c->column->data + begin;
+    mli_design_f64(d, j, begin, begin + n, memory, 1);
+    return memory;
+}
+
+static int64_t count_missing(const double *x, int64_t n)
+{
+    int64_t missing = 0;
+    for (int64_t i = 0; i < n; i++) missing += x[i] != x[i];
+    return missing;
+}
+
+/* Several outputs, or codes: made beside each other and turned. */
+static void make_wide(const stepping *s, int64_t j, const double *in, int64_t begin,
+                      int64_t n, double *made)
+{
+    int64_t first = s->plan->first[j], wide = s->plan->first[j + 1] - first;
+    int64_t rows = WIDE / wide > 0 ? WIDE / wide : 1;
+    for (int64_t at = 0; at < n; at += rows) {
+        int64_t count = n - at < rows ? n - at : rows;
+        s->plan->column(s->plan, j, in + at, count, made, wide);
+        for (int64_t k = 0; k < wide; k++)
+            turn_column(s->t, first + k, begin + at, count, made + k, wide);
+    }
+}
+
+static void step(void *arg, int64_t task, int32_t slot)
+{
+    const stepping *s = arg;
+    int64_t j = task / s->chunks, begin = task % s->chunks * CHUNK;
+    int64_t n = s->design->rows - begin, first = s->plan->first[j];
+    int64_t wide = s->plan->first[j + 1] - first;
+    double *memory = s->memory + slot * s->per_slot;
+    if (wide == 0 || (s->run && mli_run_state(s->run) == ML_CANCEL)) return;
+    if (n > CHUNK) n = CHUNK;
+    const double *in = chunk_of(s->design, j, begin, n, memory);
+    if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
+        make_wide(s, j, in, begin, n, memory + CHUNK);
+        return;
+    }
+    double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
+    s->plan->column(s->plan, j, in, n, to, 1);
+    int64_t missing = count_missing(to, n);
+    if (missing) atomic_fetch_add(&s->t->missing[first], missing);
+}
+
+static int column_wise(const mli_plan *plan, const mli_design *d,
+                       const mli_inputs *outputs)
+{
+    int64_t stride;
+    if (!plan->column || mli_design_in_place(d, ML_DTYPE_F64, &stride)) return 0;
+    for (int64_t j = 0; j < d->n_features; j++)
+        if (d->columns[j].kind == MLI_TEXT) return 0;
+    for (int64_t k = 0; k < outputs->n_features; k++)
+        if (outputs->features[k].kind == MLI_TEXT) return 0;
+    return 1;
+}
+
+static ml_status run_steps(const mli_plan *plan, const mli_design *d, mli_run *run,
+                           turning *t, ml_error *err)
+{
+    stepping s = {t, plan, d, run, mli_task_count(d->rows, CHUNK), WIDE, NULL};
+    for (int64_t j = 0; j < plan->n_features; j++) {
+        int64_t wide = plan->first[j + 1] - plan->first[j];
+        if (wide > s.per_slot) s.per_slot = wide;
+    }
+    s.per_slot += CHUNK;
+    mli_pool *pool = mli_parallel_hold(d->ctx);
+    s.memory = mli_alloc_vec(d->ctx, mli_slots(d->ctx) * s.per_slot, sizeof *s.memory);
+    if (s.memory) mli_parallel(d->ctx, plan->n_features * s.chunks, step, &s);
+    mli_parallel_release(pool);
+    if (!s.memory) return mli_nomem(err);
+    mli_free(d->ctx, s.memory);
+    return run ? mli_run_check(run, err) : ML_OK;
+}
+
 ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
                                const mli_inputs *outputs, mli_run *run, ml_table **out,
                                ml_error *err)
@@ -204,7 +308,10 @@ ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
                         "the model's outputs do not fit their description");
     status = check_size(design->rows, outputs, err);
     if (!status) status = start(design->ctx, design->rows, outputs, &t, err);
-    if (!status) status = mli_plan_run_blocks(plan, design, run, turn, &t, err);
+    if (!status && column_wise(plan, design, outputs))
+        status = run_steps(plan, design, run, &t, err);
+    else if (!status)
+        status = mli_plan_run_blocks(plan, design, run, turn, &t, err);
     return finish(design->ctx, &t, status, out, err);
 }
 

@@ -229,15 +229,21 @@ static void buffer_init(mli_buffer *b, ml_context *ctx, const void *data, size_t
     b->user = NULL;
 }
 
-mli_buffer *mli_buffer_new(ml_context *ctx, size_t size, void *data)
+mli_buffer *mli_buffer_room(ml_context *ctx, size_t size, void *data)
 {
     if (size > PTRDIFF_MAX - 2 * VECTOR) return NULL;
     mli_buffer *b = get(ctx, size + VECTOR, VECTOR);
     if (!b) return NULL;
     void *bytes = (char *)b + VECTOR;
-    memset(bytes, 0, size);
     buffer_init(b, ctx, bytes, size);
     if (data) memcpy(data, &bytes, sizeof bytes);
+    return b;
+}
+
+mli_buffer *mli_buffer_new(ml_context *ctx, size_t size, void *data)
+{
+    mli_buffer *b = mli_buffer_room(ctx, size, data);
+    if (b) memset((void *)(uintptr_t)b->data, 0, size);
     return b;
 }
 

@@ -64,6 +64,8 @@ typedef struct mli_buffer {
 /* Own memory of `size` bytes, 64-byte aligned, zeroed; written through the pointer
  * *data before the buffer is shared. NULL when out of memory. */
 mli_buffer *mli_buffer_new(ml_context *ctx, size_t size, void *data /* void ** */);
+/* The same, not zeroed. */
+mli_buffer *mli_buffer_room(ml_context *ctx, size_t size, void *data /* void ** */);
 mli_buffer *mli_buffer_wrap(ml_context *ctx, const void *data, size_t size,
                             void (*release)(void *), void *user);
 mli_buffer *mli_buffer_ref(mli_buffer *b); /* NULL is fine */

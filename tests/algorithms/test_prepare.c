@@ -146,6 +146,45 @@ START_TEST(makes_tables)
 }
 END_TEST
 
+/* From column to column, and from row to row: the same bits. */
+START_TEST(columns_equal_rows)
+{
+    static const char *const algorithms[] = {
+        "standard_scaler", "robust_scaler",   "imputer",         "discretizer",
+        "one_hot_encoder", "ordinal_encoder", "spline_features", "power_transformer",
+        "knn_imputer",     "feature_selector"};
+    ml_context *ctx = test_context(3);
+    ml_table *t = read_data(ctx, "titanic/titanic.csv.gz"), *out = NULL;
+    if (!t) SKIP("the shared data are not there");
+    for (size_t a = 0; a < sizeof algorithms / sizeof *algorithms; a++) {
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        ml_predictor *p = NULL;
+        ml_tensor *rows = NULL;
+        OK(ml_estimator_new(ctx, algorithms[a], &e, ERR));
+        OK(ml_estimator_set_str(e, "features", "pclass,sex,age,fare,embarked", ERR));
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        OK(ml_predictor_new(m, "transform", NULL, &p, ERR));
+        OK(ml_predictor_run(p, t, &rows, ERR));
+        OK(ml_predictor_run_table(p, t, &out, ERR));
+        ck_assert_int_eq(ml_table_columns(out), ml_tensor_shape(rows)[1]);
+        for (int64_t j = 0; j < ml_table_columns(out); j++)
+            for (int64_t i = 0; i < ml_table_rows(out); i++) {
+                double x = ml_tensor_get_f64(rows, i, j), y = ml_table_get_f64(out, i, j);
+                ck_assert_msg(x == y || (isnan(x) && isnan(y)), "%s row %d column %d",
+                              algorithms[a], (int)i, (int)j);
+            }
+        ml_table_free(out);
+        ml_tensor_free(rows);
+        ml_predictor_free(p);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(takes_dates_apart)
 {
     static const double want[4][6] = {{2024, 12, 1, 0, 365, 4},
@@ -172,4 +211,5 @@ START_TEST(takes_dates_apart)
 }
 END_TEST
 
-TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, takes_dates_apart)
+TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
+          takes_dates_apart)

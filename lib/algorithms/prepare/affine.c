@@ -56,6 +56,48 @@ static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64
     if (t->option[0]) clip_rows(t, n, out);
 }
 
+/* One column, four values at a time. */
+typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
+
+#define COLUMN_BODY                                                                      \
+    int64_t i = 0;                                                                       \
+    for (; i + 4 <= n; i += 4)                                                           \
+        *(numbers *)(out + i) = (*(const numbers *)(in + i) - center) / scale;           \
+    return i;
+
+static int64_t column_plain(const double *in, double center, double scale, int64_t n,
+                            double *out){COLUMN_BODY}
+
+#ifdef MLI_AVX2
+MLI_AVX2 static int64_t
+    column_avx2(const double *in, double center, double scale, int64_t n, double *out)
+{
+    COLUMN_BODY
+}
+#endif
+
+static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
+                int64_t n, double *out, int64_t out_stride)
+{
+    double center = t->f64[0][j], scale = t->f64[1][j];
+    double low = t->number[0], high = t->number[1];
+    int64_t i = 0;
+    if (stride == 1 && out_stride == 1) {
+#ifdef MLI_AVX2
+        if (t->option[1])
+            i = column_avx2(in, center, scale, n, out);
+        else
+#endif
+            i = column_plain(in, center, scale, n, out);
+    }
+    for (; i < n; i++) out[i * out_stride] = (in[i * stride] - center) / scale;
+    for (i = 0; t->option[0] && i < n; i++) {
+        double *x = &out[i * out_stride];
+        if (*x < low) *x = low;
+        if (*x > high) *x = high;
+    }
+}
+
 static ml_status load(mli_prepared *t, ml_error *err)
 {
     const double *range;
@@ -70,7 +112,7 @@ static ml_status load(mli_prepared *t, ml_error *err)
 }
 
 const mli_transformer mli_affine = {
-    .takes = MLI_TAKES_NUMBERS, .load = load, .rows = run_rows};
+    .takes = MLI_TAKES_NUMBERS, .load = load, .map = map, .rows = run_rows};
 
 ml_status mli_affine_plan(const ml_model *m, const char *name, mli_plan **out,
                           ml_error *err)

@@ -215,6 +215,13 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     double fill = t->FILL[j], moved = ((const double *)t->MOVED)[j];
     double levels = f->kind == MLI_CATEGORICAL ? (double)f->levels.n : NAN;
     int indicator = width(t, j) == 2;
+    if (f->kind == MLI_NUMERIC && !indicator) {
+        for (int64_t i = 0; i < n; i++) {
+            double x = in[i * stride];
+            out[i * out_stride] = isnan(x) ? fill : x;
+        }
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         double x = in[i * stride];
         /* A code that is no level is missing; of a number, levels is NaN. */

@@ -9,10 +9,13 @@
  * Tensors: lambda, center, scale f64 [features]. Cost: some 20 passes over a column.
  */
 #include "algorithms/prepare/prepare.h"
+#include "tensor/kernels.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
+
+#define BLOCK 1024
 
 #define LAMBDA f64[0]
 #define CENTER f64[1]
@@ -38,21 +41,46 @@ static double power(int box, double x, double lambda)
 
 /* ---- the likelihood ---- */
 
+/* Logarithms: log(x), or log(1 + |x|) of Yeo and Johnson, the negative values first, so
+ * that a power costs one exponential. */
 typedef struct {
-    const double *v;
-    int64_t n;
-    int box;
+    const mli_kernels *k;
+    double *log;
+    int64_t n, negative;
     double slope; /* sum of the logarithms that the power multiplies */
 } column;
 
+/* (e^(power log) - 1) / power. */
+static void powers(const mli_kernels *k, const double *log, int64_t n, double power,
+                   double *y)
+{
+    if (fabs(power) < 0.01) { /* where 1 less loses digits */
+        for (int64_t i = 0; i < n; i++)
+            y[i] = power == 0 ? log[i] : expm1(power * log[i]) / power;
+        return;
+    }
+    k->affine(power, 0, log, y, n);
+    k->exp(y, y, n);
+    for (int64_t i = 0; i < n; i++) y[i] = (y[i] - 1) / power;
+}
+
+/* Mean and sum of squares of blocks, merged in order. */
 static void moments(const column *c, double lambda, double *mean, double *variance)
 {
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < c->n; i++) sum += power(c->box, c->v[i], lambda);
-    *mean = sum / (double)c->n;
-    for (int64_t i = 0; i < c->n; i++) {
-        double d = power(c->box, c->v[i], lambda) - *mean;
-        square += d * d;
+    double y[BLOCK], square = 0, count = 0;
+    *mean = 0;
+    for (int64_t begin = 0, n; begin < c->n; begin += n) {
+        int negative = begin < c->negative;
+        double sign = negative ? -1 : 1;
+        n = (negative ? c->negative : c->n) - begin;
+        if (n > BLOCK) n = BLOCK;
+        powers(c->k, c->log + begin, n, negative ? 2 - lambda : lambda, y);
+        double m = sign * c->k->sum(y, n) / (double)n;
+        double d = m - *mean, all = count + (double)n;
+        for (int64_t i = 0; i < n; i++) y[i] = sign * y[i] - m;
+        square += c->k->dot(y, y, n) + d * d * (count * (double)n / all);
+        *mean += d * ((double)n / all);
+        count = all;
     }
     *variance = square / (double)c->n;
 }
@@ -116,12 +144,24 @@ static double minimum(const column *c, double a, double b)
 typedef struct {
     double *lambda, *center, *scale;
     int box, standardize, *bad;
+    const mli_kernels *k;
 } fitting;
+
+/* Sorted values become logarithms. */
+static void take_logs(column *c, int box)
+{
+    for (int64_t i = 0; i < c->n; i++) {
+        double x = c->log[i];
+        c->negative += !box && x < 0;
+        c->log[i] = box ? log(x) : log1p(fabs(x));
+        c->slope += !box && x < 0 ? -c->log[i] : c->log[i];
+    }
+}
 
 static void fit_column(void *arg, int64_t j, double *sorted, int64_t n)
 {
     const fitting *f = arg;
-    column c = {sorted, n, f->box, 0};
+    column c = {.k = f->k, .log = sorted, .n = n};
     double mean, variance;
     if (n == 0 || sorted[0] == sorted[n - 1]) { /* a constant stays as it is */
         f->center[j] = n && f->standardize ? power(f->box, sorted[0], 1) : 0;
@@ -131,9 +171,7 @@ static void fit_column(void *arg, int64_t j, double *sorted, int64_t n)
         f->bad[j] = 1;
         return;
     }
-    for (int64_t i = 0; i < n; i++)
-        c.slope +=
-            f->box ? log(sorted[i]) : (sorted[i] < 0 ? -1 : 1) * log1p(fabs(sorted[i]));
+    take_logs(&c, f->box);
     f->lambda[j] = minimum(&c, -8, 8);
     if (!f->standardize) return;
     moments(&c, f->lambda[j], &mean, &variance);
@@ -147,7 +185,8 @@ static ml_status fit(mli_fit *job, ml_error *err)
     uint8_t *picked = NULL;
     mli_moments *m = NULL;
     fitting f = {.box = strcmp(mli_get_str(job->params, "method"), "box_cox") == 0,
-                 .standardize = mli_get_bool(job->params, "standardize")};
+                 .standardize = mli_get_bool(job->params, "standardize"),
+                 .k = mli_kernels_of(job->ctx)};
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
     f.bad = mli_calloc(job->ctx, (size_t)n, sizeof *f.bad);

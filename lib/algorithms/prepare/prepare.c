@@ -63,6 +63,18 @@ static void run_rows(const mli_plan *plan, const double *rows, int64_t n, int64_
             clean_codes(&t->in->features[j], n, out + t->first[j], plan->n_outputs);
 }
 
+static void run_column(const mli_plan *plan, int64_t j, const double *in, int64_t n,
+                       double *out, int64_t stride)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    if (t->picked[j]) {
+        t->kind->map(t, j, in, 1, n, out, stride);
+        return;
+    }
+    copy(in, 1, n, out, stride);
+    clean_codes(&t->in->features[j], n, out, stride);
+}
+
 /* ---- making ---- */
 
 static void prepared_free(mli_plan *plan)
@@ -124,6 +136,10 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
     if (status) {
         prepared_free(&t->plan);
         return status;
+    }
+    if (!kind->needs_all && !kind->more && (kind->map || !kind->rows)) {
+        t->plan.first = t->first;
+        t->plan.column = run_column;
     }
     *out = &t->plan;
     return ML_OK;

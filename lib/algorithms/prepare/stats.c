@@ -8,6 +8,7 @@
  */
 #include "algorithms/prepare/prepare.h"
 #include "algorithms/trees/radix.h"
+#include "core/cpu.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -17,13 +18,103 @@
 
 /* ---- moments ---- */
 
+typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
+
+static inline double add_up(numbers x)
+{
+    return (x[0] + x[2]) + (x[1] + x[3]);
+}
+
+/* Eight values at a time, the same bits at every level of the CPU; the caller goes on
+ * from the value returned. */
+#define SUMS_BODY                                                                        \
+    numbers far = {INFINITY, INFINITY, INFINITY, INFINITY}, sum[2] = {{0}};              \
+    numbers least[2] = {far, far}, most[2] = {-far, -far};                               \
+    flags there[2] = {{0}}, wild[2] = {{0}};                                             \
+    int64_t i = 0;                                                                       \
+    for (; i + 8 <= n; i += 8)                                                           \
+        for (int h = 0; h < 2; h++) {                                                    \
+            numbers x = *(const numbers *)(v + i + 4 * h);                               \
+            flags good = x == x, low = x<least[h], high = x> most[h];                    \
+            sum[h] += (numbers)((flags)x & good);                                        \
+            least[h] = (numbers)(((flags)x & low) | ((flags)least[h] & ~low));           \
+            most[h] = (numbers)(((flags)x & high) | ((flags)most[h] & ~high));           \
+            there[h] -= good;                                                            \
+            wild[h] -= (x == far) | (x == -far);                                         \
+        }                                                                                \
+    for (int k = 0; k < 8; k++) {                                                        \
+        m->present += there[k / 4][k % 4];                                               \
+        m->infinite += wild[k / 4][k % 4];                                               \
+        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
+        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
+    }                                                                                    \
+    *total = add_up(sum[0] + sum[1]);                                                    \
+    return i;
+
+#define SQUARES_BODY                                                                     \
+    numbers sum[2] = {{0}};                                                              \
+    int64_t i = 0;                                                                       \
+    for (; i + 8 <= n; i += 8)                                                           \
+        for (int h = 0; h < 2; h++) {                                                    \
+            numbers d = *(const numbers *)(v + i + 4 * h) - mean, square = d * d;        \
+            sum[h] += (numbers)((flags)square & (d == d));                               \
+        }                                                                                \
+    *total = add_up(sum[0] + sum[1]);                                                    \
+    return i;
+
+static int64_t sums_plain(const double *v, int64_t n, mli_moments *m, double *total)
+{
+    SUMS_BODY
+}
+
+static int64_t squares_plain(const double *v, int64_t n, double mean,
+                             double *total){SQUARES_BODY}
+
+#ifdef MLI_AVX2
+MLI_AVX2 static int64_t
+    sums_avx2(const double *v, int64_t n, mli_moments *m, double *total){SUMS_BODY}
+
+MLI_AVX2 static int64_t
+    squares_avx2(const double *v, int64_t n, double mean, double *total)
+{
+    SQUARES_BODY
+}
+#else
+#define sums_avx2    sums_plain
+#define squares_avx2 squares_plain
+#endif
+
+/* Without weights. */
+static mli_moments of_plain_block(int fast, const double *v, int64_t n)
+{
+    mli_moments m = {.min = INFINITY, .max = -INFINITY};
+    double sum, square;
+    int64_t i = fast ? sums_avx2(v, n, &m, &sum) : sums_plain(v, n, &m, &sum);
+    for (; i < n; i++) {
+        if (isnan(v[i])) continue;
+        m.present++;
+        m.infinite += isinf(v[i]) != 0;
+        sum += v[i];
+        if (v[i] < m.min) m.min = v[i];
+        if (v[i] > m.max) m.max = v[i];
+    }
+    m.weight = (double)m.present;
+    if (m.present) m.mean = sum / m.weight;
+    i = fast ? squares_avx2(v, n, m.mean, &square) : squares_plain(v, n, m.mean, &square);
+    for (; i < n; i++)
+        if (!isnan(v[i])) square += (v[i] - m.mean) * (v[i] - m.mean);
+    m.square = square;
+    return m;
+}
+
 static mli_moments of_block(const double *v, const double *w, int64_t n)
 {
     mli_moments m = {.min = INFINITY, .max = -INFINITY};
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(v[i])) continue;
-        double weight = w ? w[i] : 1;
+        double weight = w[i];
         m.present++;
         m.infinite += isinf(v[i]) != 0;
         m.weight += weight;
@@ -34,7 +125,7 @@ static mli_moments of_block(const double *v, const double *w, int64_t n)
     if (m.weight > 0) m.mean = sum / m.weight;
     for (int64_t i = 0; i < n; i++) {
         double d = v[i] - m.mean;
-        if (!isnan(v[i])) m.square += (w ? w[i] : 1) * d * d;
+        if (!isnan(v[i])) m.square += w[i] * d * d;
     }
     return m;
 }
@@ -62,23 +153,20 @@ typedef struct {
     int64_t blocks;
 } measuring;
 
-#define BLOCKS_PER_TASK 16
-
 static void measure(void *arg, int64_t task, int32_t slot)
 {
     const measuring *m = arg;
     double v[BLOCK];
-    int64_t tasks = mli_task_count(m->blocks, BLOCKS_PER_TASK);
-    int64_t j = task / tasks, b = task % tasks * BLOCKS_PER_TASK;
+    /* All columns of a block one after another: they may stand in the same rows. */
+    int64_t j = task % m->d->n_features, b = task / m->d->n_features;
+    int64_t begin = b * BLOCK, end = begin + BLOCK;
     (void)slot;
     if (!m->picked[j] || mli_run_state(m->run) == ML_CANCEL) return;
-    for (int64_t last = b + BLOCKS_PER_TASK; b < last && b < m->blocks; b++) {
-        int64_t begin = b * BLOCK, end = begin + BLOCK;
-        if (end > m->d->rows) end = m->d->rows;
-        mli_design_f64(m->d, j, begin, end, v, 1);
-        m->parts[j * m->blocks + b] =
-            of_block(v, m->weight ? m->weight + begin : NULL, end - begin);
-    }
+    if (end > m->d->rows) end = m->d->rows;
+    mli_design_f64(m->d, j, begin, end, v, 1);
+    int fast = m->d->ctx->cpu_level >= MLI_CPU_AVX2;
+    m->parts[j * m->blocks + b] = m->weight ? of_block(v, m->weight + begin, end - begin)
+                                            : of_plain_block(fast, v, end - begin);
 }
 
 static ml_status refuse_infinite(const mli_design *d, const mli_moments *m, ml_error *err)
@@ -104,8 +192,7 @@ ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int we
     m.parts = mli_calloc(d->ctx, (size_t)(d->n_features * m.blocks), sizeof *m.parts);
     ml_status status = total && m.parts ? ML_OK : mli_nomem(err);
     if (!status) {
-        mli_parallel(d->ctx, d->n_features * mli_task_count(m.blocks, BLOCKS_PER_TASK),
-                     measure, &m);
+        mli_parallel(d->ctx, d->n_features * m.blocks, measure, &m);
         status = mli_run_check(run, err);
     }
     for (int64_t j = 0; j < d->n_features && !status; j++) {

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""One transformer once, fitted and applied, in a fresh process: prints one JSON object like
+benchmarks/bench.c. "quality" is the mean of the outputs, missing ones left out, so that both
+sides can be seen to do the same.
+
+Usage: transform.py ENGINE TRANSFORMER ROWS THREADS      ENGINE: libml, sklearn, polars
+"""
+
+import json
+import os
+import sys
+import time
+
+clock = time.process_time if os.environ.get("BENCH_CPU") else time.perf_counter
+NUMBERS, KINDS = 20, 4
+
+
+def numbers(rows, missing=0.0):
+    import numpy as np
+    rng = np.random.default_rng(0)
+    x = rng.gamma(2.0, 10.0, size=(rows, NUMBERS))
+    if missing:
+        x[rng.random(x.shape) < missing] = np.nan
+    return x
+
+
+def kinds(rows):
+    import numpy as np
+    rng = np.random.default_rng(0)
+    names = np.array([f"level {i:03}" for i in range(100)], dtype=object)
+    return {f"k{j}": names[np.minimum(rng.geometric(0.05, rows), 99)] for j in range(KINDS)}
+
+
+def categories():
+    from sklearn import preprocessing as pp
+    return {"one_hot_encoder": pp.OneHotEncoder(sparse_output=False),
+            "ordinal_encoder": pp.OrdinalEncoder()}
+
+
+def sklearn_of(name):
+    from sklearn import impute, preprocessing as pp
+    import numpy as np
+    return {"standard_scaler": pp.StandardScaler(), "min_max_scaler": pp.MinMaxScaler(),
+            "max_abs_scaler": pp.MaxAbsScaler(), "robust_scaler": pp.RobustScaler(),
+            "normalizer": pp.Normalizer(), "imputer": impute.SimpleImputer(),
+            "imputer_median": impute.SimpleImputer(strategy="median"),
+            "log_transformer": pp.FunctionTransformer(np.log1p),
+            "quantile_transformer": pp.QuantileTransformer(subsample=None),
+            "power_transformer": pp.PowerTransformer(),
+            "discretizer": pp.KBinsDiscretizer(5, encode="ordinal", subsample=None,
+                                               quantile_method="linear"),
+            "polynomial_features": pp.PolynomialFeatures(2, include_bias=False),
+            "spline_features": pp.SplineTransformer(),
+            **categories()}[name]
+
+
+LIBML = {"imputer_median": ("imputer", {"strategy": "median"})}
+
+
+def libml_run(name, rows, threads):
+    import numpy as np
+    import libml
+    libml.set_threads(threads)
+    algorithm, params = LIBML.get(name, (name, {}))
+    data = kinds(rows) if name in categories() else numbers(rows, missing(name))
+    if not isinstance(data, dict):  # columns, as a table read from a file has them
+        data = {f"x{j}": np.ascontiguousarray(data[:, j]) for j in range(NUMBERS)}
+    table = libml.Table(data)
+    small = table.head(1000)
+    estimator = libml.estimator(algorithm, **params)
+    estimator.fit(small).transform(small)
+    start = clock()
+    out = estimator.fit(table).transform(table)
+    seconds = clock() - start
+    return seconds, float(np.nanmean(out.to_numpy()))
+
+
+def missing(name):
+    return 0.05 if name.startswith("imputer") else 0
+
+
+def sklearn_run(name, rows, threads):
+    import numpy as np
+    if name in categories():
+        import pandas as pd
+        data = pd.DataFrame(kinds(rows))
+        small = data.head(1000)
+    else:
+        data = numbers(rows, missing(name))
+        small = data[:1000]
+    sklearn_of(name).fit_transform(small)
+    transformer = sklearn_of(name)
+    start = clock()
+    out = transformer.fit_transform(data)
+    seconds = clock() - start
+    return seconds, float(np.nanmean(out))
+
+
+def polars_of(name, frame):
+    import polars as pl
+    import polars.selectors as cs
+    c = cs.numeric()
+    if name == "one_hot_encoder":
+        return frame.to_dummies()
+    if name == "ordinal_encoder":
+        return frame.select(pl.all().rank("dense") - 1)
+    return frame.select({
+        "standard_scaler": (c - c.mean()) / c.std(ddof=0),
+        "min_max_scaler": (c - c.min()) / (c.max() - c.min()),
+        "max_abs_scaler": c / c.abs().max(),
+        "robust_scaler": (c - c.median()) / (c.quantile(0.75, "linear")
+                                             - c.quantile(0.25, "linear")),
+        "imputer": c.fill_null(c.mean()), "imputer_median": c.fill_null(c.median()),
+        "log_transformer": c.log1p()}[name])
+
+
+def polars_run(name, rows, threads):
+    os.environ["POLARS_MAX_THREADS"] = str(threads)
+    import numpy as np
+    import polars as pl
+    if name in categories():
+        frame = pl.DataFrame({k: list(v) for k, v in kinds(rows).items()})
+    else:
+        frame = pl.DataFrame(numbers(rows, missing(name))).fill_nan(None)
+    polars_of(name, frame.head(1000))
+    start = clock()
+    out = polars_of(name, frame)
+    seconds = clock() - start
+    return seconds, float(np.nanmean(out.to_numpy().astype(float)))
+
+
+def main():
+    engine, name, rows, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    run = {"libml": libml_run, "sklearn": sklearn_run, "polars": polars_run}[engine]
+    seconds, quality = run(name, rows, threads)
+    print(json.dumps({"seconds": seconds, "quality": quality}))
+
+
+if __name__ == "__main__":
+    main()
