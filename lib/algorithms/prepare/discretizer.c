@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#define FEW    64 /* bins whose edges are found without sorting all */
 #define EDGES  f64[0]
 #define START  i64[0]
 #define ONEHOT option[0]
@@ -85,7 +86,13 @@ static ml_status fit(mli_fit *job, ml_error *err)
                          sizeof *b.edges);
     status = b.edges ? mli_prepare_moments(job->train, picked, 0, job->run, &m, err)
                      : mli_nomem(err);
-    if (!status)
+    double q[FEW];
+    for (int64_t k = 0; k <= b.bins && b.bins < FEW; k++)
+        q[k] = (double)k / (double)b.bins;
+    if (!status && b.bins < FEW)
+        status = mli_prepare_ranked(job->train, picked, q, b.bins + 1, job->run,
+                                    find_edges, &b, err);
+    else if (!status)
         status = mli_prepare_sorted(job->train, picked, job->run, find_edges, &b, err);
     if (!status) status = add(job, &b, picked, err);
     mli_free(job->ctx, m);
@@ -125,6 +132,10 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
 static int64_t bin_of(const double *e, int64_t n, double x)
 {
     int64_t low = 0, high = n;
+    if (n < FEW / 4) { /* cheaper than to guess which way the search turns */
+        for (int64_t k = 0; k < n; k++) low += e[k] <= x;
+        return low;
+    }
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         if (e[middle] <= x)

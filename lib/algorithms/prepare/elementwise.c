@@ -157,8 +157,10 @@ static ml_status fit_winsorizer(mli_fit *job, ml_error *err)
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
     status = add_bounds(job, &c, -INFINITY, INFINITY, err);
+    const double q[2] = {c.low_share, c.high_share};
     if (!status)
-        status = mli_prepare_sorted(job->train, picked, job->run, find_bounds, &c, err);
+        status =
+            mli_prepare_ranked(job->train, picked, q, 2, job->run, find_bounds, &c, err);
     mli_free(job->ctx, picked);
     return status;
 }

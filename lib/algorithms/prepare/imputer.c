@@ -61,7 +61,11 @@ static ml_status fill_numbers(mli_fit *job, const uint8_t *picked, double *fill,
         missing[j] = (double)(job->train->rows - m[j].present);
         fill[j] = f.strategy == MEAN ? m[j].mean : mli_get_f64(job->params, "fill_value");
     }
-    if (!status && (f.strategy == MEDIAN || f.strategy == MODE))
+    const double half = 0.5;
+    if (!status && f.strategy == MEDIAN)
+        status = mli_prepare_ranked(job->train, picked, &half, 1, job->run, fill_sorted,
+                                    &f, err);
+    if (!status && f.strategy == MODE)
         status = mli_prepare_sorted(job->train, picked, job->run, fill_sorted, &f, err);
     mli_free(job->ctx, m);
     return status;

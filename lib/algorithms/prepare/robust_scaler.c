@@ -49,8 +49,12 @@ static ml_status fit(mli_fit *job, ml_error *err)
     if (status) return status;
     status = mli_prepare_moments(job->train, picked, 0, job->run, &moments, err);
     if (!status) status = mli_affine_add(job, &m.center, &m.scale, err);
-    if (!status)
-        status = mli_prepare_sorted(job->train, picked, job->run, measure, &m, err);
+    double q[3] = {0.5};
+    if (!status) {
+        q[1] = m.range[0] / 100;
+        q[2] = m.range[1] / 100;
+        status = mli_prepare_ranked(job->train, picked, q, 3, job->run, measure, &m, err);
+    }
     mli_free(job->ctx, moments);
     mli_free(job->ctx, picked);
     return status;
