@@ -76,6 +76,16 @@ def ydf_forest(threads, a, x, y, xt, yt):
     return seconds, auc(yt, model.predict(dict(zip(names, xt.T)))), {}
 
 
+def binning(peer, threads, a):
+    import lightgbm as lgb
+    x, y = read(a["train"])
+    start = clock()
+    data = lgb.Dataset(x, y, params={"max_bin": 255, "num_threads": threads, "verbose": -1,
+                                     "force_row_wise": True})
+    data.construct()
+    return clock() - start, float(data.num_data()), {}
+
+
 def gbdt(peer, threads, a):
     x, y = read(a["train"])
     xt, yt = read(a["test"])
@@ -421,7 +431,7 @@ def csv(peer, threads, a):
     return seconds, float(connection.execute("SELECT sum(f1) FROM t").fetchone()[0]), {}
 
 
-WORKLOADS = {"logistic": logistic, "forest": forest, "gbdt": gbdt, "gbdt_plain": gbdt_plain, "gbdt_wide": gbdt_plain,
+WORKLOADS = {"logistic": logistic, "forest": forest, "binning": binning, "gbdt": gbdt, "gbdt_plain": gbdt_plain, "gbdt_wide": gbdt_plain,
              "gbdt_categories": gbdt_categories, "gbdt_rank": gbdt_rank,
              "tree-predict-batch": predict_batch, "tree-predict-single": predict_single,
              "shap": shapley,

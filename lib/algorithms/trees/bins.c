@@ -11,9 +11,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SAMPLE_ROWS 200000
+#define SAMPLE_ROWS 65536
 #define RUN_ROWS    64
-#define BLOCK_ROWS  2048
+#define GROUP       4 /* features whose samples are read together */
+#define BLOCK_ROWS  512
 
 typedef struct cutting {
     const mli_design *design;
@@ -28,27 +29,33 @@ typedef struct cutting {
     atomic_int failed; /* a task ran out of memory */
 } cutting;
 
-/* The sampled values of a feature, NaN left out. Returns their number. */
-static int64_t sample(const mli_design *d, int64_t feature, double *out, int *missing)
+/* Features first..first+count-1 of the sample, `c->sample` values apart, NaN left out;
+ * kept[k] receives how many are there. Runs of rows are read for all of them before the
+ * next run: features that stand side by side in memory share cache lines. */
+static void read_sample(const cutting *c, int64_t first, int64_t count, double *out,
+                        int64_t *kept, int *missing)
 {
-    int64_t n = d->rows, kept = 0, runs = mli_task_count(n, RUN_ROWS);
+    const mli_design *d = c->design;
+    int64_t n = d->rows, runs = mli_task_count(n, RUN_ROWS);
     int64_t most = SAMPLE_ROWS / RUN_ROWS;
     if (runs > most) runs = most;
+    for (int64_t k = 0; k < count; k++) kept[k] = missing[k] = 0;
     for (int64_t r = 0; r < runs; r++) {
         int64_t begin = n <= SAMPLE_ROWS
                             ? r * RUN_ROWS
                             : (int64_t)((double)n / (double)runs * (double)r);
         int64_t end = begin + RUN_ROWS < n ? begin + RUN_ROWS : n;
-        double *at = out + kept;
-        mli_design_f64(d, feature, begin, end, at, 1);
-        for (int64_t i = 0; i < end - begin; i++) {
-            if (at[i] != at[i])
-                *missing = 1;
-            else
-                out[kept++] = at[i] + 0.0; /* -0 becomes 0 */
+        for (int64_t k = 0; k < count; k++) {
+            double *to = out + k * c->sample, *at = to + kept[k];
+            mli_design_f64(d, first + k, begin, end, at, 1);
+            for (int64_t i = 0; i < end - begin; i++) {
+                if (at[i] != at[i])
+                    missing[k] = 1;
+                else
+                    to[kept[k]++] = at[i] + 0.0; /* -0 becomes 0 */
+            }
         }
     }
-    return kept;
 }
 
 /* Sorted values to distinct ones with counts, in place. */
@@ -66,15 +73,15 @@ static int64_t distinct(double *v, int64_t n, int64_t *count)
     return kept;
 }
 
-static ml_status cut_numeric(cutting *c, int64_t feature, double *values)
+/* Cuts of a feature from n values of the sample. */
+static ml_status cut_numeric(cutting *c, int64_t feature, double *values, int64_t n,
+                             int missing, double *scratch)
 {
     mli_bin_feature *f = &c->binner->features[feature];
-    int missing = 0;
-    int64_t n = sample(c->design, feature, values, &missing);
-    mli_radix_sort_f64(values, values + c->sample, n);
-    int64_t *count = (int64_t *)(void *)(values + c->sample);
-    int64_t kept = distinct(values, n, count);
+    int64_t *count = (int64_t *)(void *)scratch;
     double cut[256];
+    mli_radix_sort_f64(values, scratch, n);
+    int64_t kept = distinct(values, n, count);
     int32_t cuts = mli_cut_values(values, count, kept, c->max_bin, c->min_data, cut);
     f->n_bins = kept > 0 ? cuts + 1 : 0;
     f->has_missing = missing;
@@ -156,17 +163,42 @@ static ml_status cut_categories(cutting *c, int64_t feature, double *values)
     return cut_levels(c, feature, values);
 }
 
+static int is_numeric(const cutting *c, int64_t feature)
+{
+    return c->binner->features[feature].kind != MLI_CATEGORICAL;
+}
+
+/* `count` numeric features, or one of categories; values: room for count + 1 samples. */
+static ml_status cut_group(cutting *c, int64_t first, int64_t count, double *values)
+{
+    int64_t kept[GROUP];
+    int missing[GROUP];
+    ml_status status = ML_OK;
+    if (!is_numeric(c, first)) return cut_categories(c, first, values);
+    read_sample(c, first, count, values, kept, missing);
+    for (int64_t k = 0; k < count && status == ML_OK; k++)
+        status = cut_numeric(c, first + k, values + k * c->sample, kept[k], missing[k],
+                             values + count * c->sample);
+    return status;
+}
+
 static void cut_task(void *arg, int64_t task, int32_t slot)
 {
     cutting *c = arg;
+    int64_t at = task * GROUP, last = at + GROUP;
     (void)slot;
+    if (last > c->binner->n_features) last = c->binner->n_features;
     if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
-    double *values = mli_alloc_vec(c->binner->ctx, 2 * c->sample, sizeof *values);
-    ml_status status = ML_E_MEMORY;
-    if (values && c->binner->features[task].kind == MLI_CATEGORICAL)
-        status = cut_categories(c, task, values);
-    else if (values)
-        status = cut_numeric(c, task, values);
+    double *values =
+        mli_alloc_vec(c->binner->ctx, (last - at + 1) * c->sample, sizeof *values);
+    ml_status status = values ? ML_OK : ML_E_MEMORY;
+    while (at < last && status == ML_OK) {
+        int64_t count = 1;
+        while (is_numeric(c, at) && at + count < last && is_numeric(c, at + count))
+            count++;
+        status = cut_group(c, at, count, values);
+        at += count;
+    }
     if (status != ML_OK) atomic_store(&c->failed, 1);
     mli_free(c->binner->ctx, values);
 }
@@ -240,7 +272,7 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
         b->features[j].kind = c->design->inputs->features[j].kind;
         b->features[j].column = b->features[j].next = -1;
     }
-    mli_parallel(b->ctx, b->n_features, cut_task, c);
+    mli_parallel(b->ctx, mli_task_count(b->n_features, GROUP), cut_task, c);
     ml_status status = mli_run_check(c->run, err);
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);

@@ -2,7 +2,8 @@
  *
  * trees/radix.c: least-significant-digit radix sort of doubles, 11 bits at a time, after
  * mapping the bits so that unsigned order is numeric order. Digits that all keys share
- * are skipped: whole numbers and single-precision values take three or four passes.
+ * are skipped. Values that single precision holds, as most data do, are sorted as such:
+ * half the memory and at most three passes.
  */
 #include "algorithms/trees/radix.h"
 #include <string.h>
@@ -59,10 +60,92 @@ static void scatter(const uint64_t *from, uint64_t *to, int64_t n, int shift,
         to[count[(from[i] >> shift) & ((1 << DIGIT) - 1)]++] = from[i];
 }
 
+/* ---- single precision ---- */
+
+#define PASSES_F32 3
+
+static int all_f32(const double *v, int64_t n)
+{
+    for (int64_t begin = 0; begin < n; begin += 512) {
+        int64_t end = begin + 512 < n ? begin + 512 : n;
+        int same = 1;
+        for (int64_t i = begin; i < end; i++) same &= (double)(float)v[i] == v[i];
+        if (!same) return 0;
+    }
+    return 1;
+}
+
+static void keys_f32(const double *v, int64_t n, uint32_t *key)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float narrow = (float)v[i];
+        uint32_t bits;
+        memcpy(&bits, &narrow, sizeof bits);
+        key[i] = bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
+    }
+}
+
+static void values_f32(const uint32_t *key, int64_t n, double *v)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = key[i] ^ (~(uint32_t)((int32_t)key[i] >> 31) | 0x80000000u);
+        float narrow;
+        memcpy(&narrow, &bits, sizeof narrow);
+        v[i] = (double)narrow;
+    }
+}
+
+static void count_digits_f32(const uint32_t *key, int64_t n,
+                             uint32_t count[PASSES_F32][1 << DIGIT])
+{
+    memset(count, 0, sizeof(uint32_t) * PASSES_F32 << DIGIT);
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t k = key[i];
+        count[0][k & ((1 << DIGIT) - 1)]++;
+        count[1][(k >> DIGIT) & ((1 << DIGIT) - 1)]++;
+        count[2][k >> (2 * DIGIT)]++;
+    }
+}
+
+static void scatter_f32(const uint32_t *from, uint32_t *to, int64_t n, int shift,
+                        uint32_t *count)
+{
+    uint32_t sum = 0;
+    for (int d = 0; d < 1 << DIGIT; d++) {
+        uint32_t here = count[d];
+        count[d] = sum;
+        sum += here;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[count[(from[i] >> shift) & ((1 << DIGIT) - 1)]++] = from[i];
+}
+
+/* The keys take the first half of `scratch`, their sorted copy the second. */
+static void sort_f32(double *values, double *scratch, int64_t n)
+{
+    uint32_t count[PASSES_F32][1 << DIGIT];
+    uint32_t *from = (uint32_t *)(void *)scratch, *to = from + n;
+    keys_f32(values, n, from);
+    count_digits_f32(from, n, count);
+    for (int p = 0; p < PASSES_F32; p++) {
+        int shift = p * DIGIT;
+        if (count[p][(from[0] >> shift) & ((1 << DIGIT) - 1)] == n) continue;
+        scatter_f32(from, to, n, shift, count[p]);
+        uint32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    values_f32(from, n, values);
+}
+
 void mli_radix_sort_f64(double *values, double *scratch, int64_t n)
 {
     if (n <= SMALL) {
         insertion(values, n);
+        return;
+    }
+    if (all_f32(values, n)) {
+        sort_f32(values, scratch, n);
         return;
     }
     uint32_t count[PASSES][1 << DIGIT];
