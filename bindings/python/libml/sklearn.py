@@ -634,6 +634,14 @@ class Boruta(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _takes_target = True
+    _xfail = {
+        "check_sample_weight_equivalence_on_dense_data":
+            "values are shuffled among the rows by their place, so other rows are "
+            "other draws",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "values are shuffled among the rows by their place, so other rows are "
+            "other draws",
+    }
 
     def __init__(
         self,
@@ -740,6 +748,14 @@ class CalibratedClassifier(Composed, LibmlClassifier):
     _parts = "model"
     _default_parts = ('gbdt',)
     _branches = False
+    _xfail = {
+        "check_classifiers_classes":
+            "its 20 rows cannot be split into two leaves of 20, the default of "
+            "min_data_in_leaf",
+        "check_sample_weights_invariance":
+            "rows are divided into folds by their place, so a row and its "
+            "repetition may be in different folds",
+    }
 
     def __init__(
         self,
@@ -4344,6 +4360,14 @@ class PermutationSelector(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _takes_target = True
+    _xfail = {
+        "check_sample_weight_equivalence_on_dense_data":
+            "values are shuffled among the rows by their place, so other rows are "
+            "other draws",
+        "check_sample_weight_equivalence_on_sparse_data":
+            "values are shuffled among the rows by their place, so other rows are "
+            "other draws",
+    }
 
     def __init__(
         self,
@@ -6163,6 +6187,11 @@ class ThresholdClassifier(Composed, LibmlClassifier):
     _parts = "model"
     _default_parts = ('gbdt',)
     _branches = False
+    _xfail = {
+        "check_classifiers_classes":
+            "its 20 rows cannot be split into two leaves of 20, the default of "
+            "min_data_in_leaf",
+    }
 
     def __init__(
         self,
