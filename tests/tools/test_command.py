@@ -105,6 +105,17 @@ class Command(unittest.TestCase):
         self.refused(call("predict", model, self.data, "-k", "probabilty"), "proba")
         self.refused(call("predict", model, self.data, "--id", "colour"), "colour")
 
+    def test_several_targets(self):
+        rows = "\n".join(f"{i},{i % 7},{i * 3 % 5}" for i in range(60))
+        data, model = self.file("many.csv", "x,y,z\n" + rows), self.folder / "many.mlm"
+        done = call("train", data, "-s", "targets=[y,z]", "-a", "decision_tree", "-o", model)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = self.folder / "many.out.csv"
+        self.assertEqual(call("predict", model, data, "-o", out).returncode, 0)
+        self.assertEqual(out.read_text().splitlines()[:3],
+                         ["value_y,value_z", "0.0,0.0", "1.0,3.0"])
+        self.refused(call("train", data, "-a", "decision_tree"), "--target", code=2)
+
     def test_convert(self):
         model, out = self.folder / "m.ml", self.folder / "m.txt"
         self.assertEqual(call("train", self.data, "--target", "price", "-s", "n_trees=5",

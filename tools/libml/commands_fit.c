@@ -50,6 +50,8 @@ static int needs_target(app *a)
 {
     const char *name = a->value[OPT_ALGORITHM] ? a->value[OPT_ALGORITHM] : "gbdt";
     ml_schema *s = NULL;
+    for (int k = 0; k < a->n_set; k++) /* `-s targets=[a,b]` stands in */
+        if (strncmp(a->set[k], "targets=", 8) == 0) return 0;
     if (ml_schema_new(a->ctx, name, &s, NULL) < 0) return 0;
     int64_t i = ml_schema_find(s, ML_SCHEMA_ROLE, "target");
     const char *flags = i < 0 ? "" : ml_schema_get(s, ML_SCHEMA_ROLE, i, "flags");
