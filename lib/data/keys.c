@@ -15,7 +15,9 @@
 #define GRAIN     32768
 #define PARTS     64
 #define FEW       65536 /* rows in one part */
+#define AHEAD     32    /* rows whose slots are fetched before they are looked at */
 #define ROWS_MOST 0xFFFFFFFELL
+#define SEED      0x9e3779b97f4a7c15u
 #define NO_HASH   0 /* of rows that have no group */
 
 enum { WHOLE, REAL, WORDS, MICROS };
@@ -118,10 +120,18 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* One key of 8 bytes without missing values: the frequent case. */
+static int is_plain(const mli_keys *k)
+{
+    const mli_column *c = k->n == 1 ? k->columns[0] : NULL;
+    return c && k->how[0] == WHOLE && c->type == ML_DTYPE_I64 && c->stride == 1 &&
+           !c->validity;
+}
+
 /* The hash of a row, never 0 unless it has no group. */
 static uint64_t hash_at(const mli_keys *k, int missing, int64_t row)
 {
-    uint64_t h = 0x9e3779b97f4a7c15u;
+    uint64_t h = SEED;
     for (int64_t i = 0; i < k->n; i++) {
         const mli_column *c = k->columns[i];
         uint64_t word = 0x5851f42d4c957f2du;
@@ -139,6 +149,13 @@ static uint64_t hash_at(const mli_keys *k, int missing, int64_t row)
     return h ? h : 1;
 }
 
+/* What hash_at gives of one whole number. */
+static uint64_t hash_plain(int64_t key)
+{
+    uint64_t h = mix(SEED ^ (uint64_t)key);
+    return h ? h : 1;
+}
+
 static int same_value(const mli_column *a, int64_t i, const mli_column *b, int64_t j,
                       int how)
 {
@@ -153,6 +170,9 @@ static int same_value(const mli_column *a, int64_t i, const mli_column *b, int64
 
 static int same_keys(const mli_keys *a, int64_t i, const mli_keys *b, int64_t j)
 {
+    if (is_plain(a) && is_plain(b))
+        return ((const int64_t *)a->columns[0]->data)[i] ==
+               ((const int64_t *)b->columns[0]->data)[j];
     for (int64_t k = 0; k < a->n; k++)
         if (!same_value(a->columns[k], i, b->columns[k], j, a->how[k])) return 0;
     return 1;
@@ -171,6 +191,11 @@ static void hash_rows(void *arg, int64_t task, int32_t slot)
     const hashing *h = arg;
     int64_t end = (task + 1) * GRAIN < h->keys->rows ? (task + 1) * GRAIN : h->keys->rows;
     (void)slot;
+    if (is_plain(h->keys)) {
+        const int64_t *key = h->keys->columns[0]->data;
+        for (int64_t i = task * GRAIN; i < end; i++) h->hash[i] = hash_plain(key[i]);
+        return;
+    }
     for (int64_t i = task * GRAIN; i < end; i++)
         h->hash[i] = hash_at(h->keys, h->missing, i);
 }
@@ -218,7 +243,7 @@ static int64_t look(const mli_groups *g, int64_t part, const mli_keys *keys, int
     uint64_t tag = hash & 0xFFFFFFFF;
     for (*at = hash >> 20 & g->mask[part]; slots[*at]; *at = (*at + 1) & g->mask[part]) {
         int64_t row = (int64_t)(slots[*at] & 0xFFFFFFFF) - 1;
-        if (slots[*at] >> 32 != tag || g->hash[row] != hash) continue;
+        if (slots[*at] >> 32 != tag) continue;
         if (same_keys(g->keys, row, keys, i)) return row;
     }
     return -1;
@@ -240,6 +265,10 @@ static void build_part(void *arg, int64_t part, int32_t slot)
     for (int64_t k = b->begin[part]; k < b->begin[part + 1]; k++) {
         int64_t i = b->order[k];
         uint64_t at;
+        if (k + AHEAD < b->begin[part + 1]) {
+            uint64_t later = g->hash[b->order[k + AHEAD]];
+            __builtin_prefetch(&g->slots[part][later >> 20 & g->mask[part]]);
+        }
         int64_t lead = look(g, part, g->keys, i, g->hash[i], &at);
         if (lead < 0) g->slots[part][at] = g->hash[i] << 32 | (uint64_t)(i + 1);
         b->leader[i] = lead < 0 ? i : lead;
@@ -318,17 +347,31 @@ typedef struct {
     int64_t *out;
 } finding;
 
+/* Asks for the slots of some rows before it looks at them, so that they come meanwhile.
+ */
+
+static void find_some(const finding *f, int64_t begin, int64_t n)
+{
+    uint64_t hash[AHEAD], at;
+    for (int64_t i = 0; i < n; i++) {
+        hash[i] = hash_at(f->keys, f->missing, begin + i);
+        int64_t part = part_of(f->g, hash[i]);
+        __builtin_prefetch(&f->g->slots[part][hash[i] >> 20 & f->g->mask[part]]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = -1, part = part_of(f->g, hash[i]);
+        if (hash[i]) row = look(f->g, part, f->keys, begin + i, hash[i], &at);
+        f->out[begin + i] = row < 0 ? -1 : f->g->group[row];
+    }
+}
+
 static void find_rows(void *arg, int64_t task, int32_t slot)
 {
     const finding *f = arg;
     int64_t end = (task + 1) * GRAIN < f->keys->rows ? (task + 1) * GRAIN : f->keys->rows;
     (void)slot;
-    for (int64_t i = task * GRAIN; i < end; i++) {
-        uint64_t at, hash = hash_at(f->keys, f->missing, i);
-        int64_t row = -1;
-        if (hash) row = look(f->g, part_of(f->g, hash), f->keys, i, hash, &at);
-        f->out[i] = row < 0 ? -1 : f->g->group[row];
-    }
+    for (int64_t i = task * GRAIN; i < end; i += AHEAD)
+        find_some(f, i, end - i < AHEAD ? end - i : AHEAD);
 }
 
 ml_status mli_groups_find(const mli_groups *g, const mli_keys *keys, int missing,
