@@ -88,6 +88,14 @@ static void prepared_free(mli_plan *plan)
     mli_free(plan->ctx, t);
 }
 
+static ml_status too_wide(const mli_prepared *t, ml_error *err)
+{
+    mli_fail(err, ML_E_DATA, "%s would make more than %d columns",
+             t->model->algorithm->head.name, MOST_OUTPUTS);
+    return mli_error_hint(err, ML_E_DATA,
+                          "choose fewer columns, or one_hot_encoder's max_levels");
+}
+
 /* Where the columns of each feature begin. */
 static ml_status lay_out(mli_prepared *t, ml_error *err)
 {
@@ -98,8 +106,7 @@ static ml_status lay_out(mli_prepared *t, ml_error *err)
         int asked = j < n ? t->picked[j] : t->kind->more;
         if (asked && t->kind->width) width = t->kind->width(t, j);
         if (width < 0 || width > MOST_OUTPUTS || at + width > MOST_OUTPUTS)
-            return mli_fail(err, ML_E_DATA, "%s would make more than %d columns",
-                            t->model->algorithm->head.name, MOST_OUTPUTS);
+            return too_wide(t, err);
         at += width;
     }
     t->first[n + 1] = t->plan.n_outputs = at;
