@@ -21,9 +21,10 @@ ORDER = ["base", "error", "context", "schema", "params", "tensor", "table", "est
          "model", "predictor", "study", "report"]
 VERBS = {"new", "free", "ref", "clone", "get", "set", "read", "write", "load", "save", "run",
          "fit", "add", "find", "select", "slice", "take", "split", "join", "aggregate",
-         "wrap", "with", "ask", "tell", "export", "evaluate", "explain", "profile",
+         "wrap", "with", "ask", "tell", "export", "evaluate", "explain", "check",
+         "profile",
          "request", "rows", "register"}
-NOUN_GETTERS = {"version", "build", "status", "threads", "info", "state", "total", "name",
+NOUN_GETTERS = {"version", "build", "status", "threads", "info", "state", "name",
                 "count", "json", "type", "dtype", "ndim", "shape", "strides", "data",
                 "columns", "column", "algorithm", "params", "inputs", "input", "classes",
                 "class", "attributes", "attribute", "outputs", "output", "code", "message",

@@ -594,6 +594,16 @@ function model:class_label(index) end
 ---@return string?
 function model:attribute_name(index) end
 
+---Checks a model: whether its probabilities mean what they say, for which rows it does
+---worst, how it compares with another on the same rows; and what it was fitted with,
+---fitted anew to parts of the table: cross-validation, nested with tuning, learning
+---curves.
+---@param other? libml.model
+---@param table libml.table
+---@param options? libml.options
+---@return libml.table?, libml.error?
+function model:check(other, table, options) end
+
 ---Explains a model: importance of its columns, partial dependence, the nodes of its
 ---trees. What each column adds to one prediction is a kind of prediction:
 ---"contributions".
@@ -654,7 +664,8 @@ function study:get_table(name) end
 ---@return libml.model?, libml.error?
 function study:best_model() end
 
----Adds a table as it is, such as a leaderboard.
+---Adds a table as it is, such as a leaderboard. A learning curve or calibration of
+---ml_model_check is drawn as well.
 ---@param title string
 ---@param table libml.table
 ---@return libml.report?, libml.error?
@@ -668,7 +679,8 @@ function report:add_table(title, table) end
 function report:add_profile(title, table, options) end
 
 ---Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration,
----confusion matrix or residuals, importance, parameters, file hash.
+---confusion matrix or residuals, slices that it does worst for, importance, parameters,
+---file hash.
 ---@param title string
 ---@param model libml.model
 ---@param test? libml.table

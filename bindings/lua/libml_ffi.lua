@@ -94,7 +94,6 @@ void ml_cancel_free(ml_cancel *cancel);
 void ml_cancel_request(ml_cancel *cancel, int32_t mode);
 void ml_cancel_set_deadline(ml_cancel *cancel, double seconds, int32_t mode);
 int32_t ml_cancel_state(const ml_cancel *cancel);
-int64_t ml_schema_total(const ml_context *context);
 const char *ml_schema_name_at(const ml_context *context, int64_t index);
 ml_status ml_schema_new(ml_context *context, const char *name, ml_schema **out, ml_error
     *error);
@@ -238,6 +237,8 @@ ml_status ml_model_get_tensor(const ml_model *model, const char *name, ml_tensor
     ml_error *error);
 ml_status ml_model_evaluate(const ml_model *model, const ml_table *table, const char
     *metrics, ml_table **out, ml_error *error);
+ml_status ml_model_check(const ml_model *model, const ml_model *other, const ml_table
+    *table, const ml_params *options, ml_table **out, ml_error *error);
 ml_status ml_model_explain(const ml_model *model, const ml_table *table, const ml_params
     *options, ml_table **out, ml_error *error);
 ml_status ml_predictor_new(const ml_model *model, const char *kind, const ml_params
@@ -1338,11 +1339,6 @@ function raw.cancel_state(cancel)
     return tonumber(C.ml_cancel_state(cancel_c))
 end
 
-function raw.context_schema_total(context)
-    local context_c = check(context, "context", 1, "schema_total")
-    return tonumber(C.ml_schema_total(context_c))
-end
-
 function raw.context_schema_name_at(context, index_)
     local context_c = check(context, "context", 1, "schema_name_at")
     local index__c = index(index_, 2, "schema_name_at")
@@ -1795,6 +1791,18 @@ function raw.model_evaluate(model, table, metrics)
     return made("table", out_out[0])
 end
 
+function raw.model_check(model, other, table, options_)
+    local model_c = check(model, "model", 1, "check")
+    local other_c = opt(other, "model", 2, "check")
+    local table_c = check(table, "table", 3, "check")
+    local options__c, options__temporary = options(options_, 4, "check")
+    local out_out = new("ml_table *[1]")
+    local status = C.ml_model_check(model_c, other_c, table_c, options__c, out_out, err)
+    end_options(options__temporary)
+    if status < 0 then return fail() end
+    return made("table", out_out[0])
+end
+
 function raw.model_explain(model, table, options_)
     local model_c = check(model, "model", 1, "explain")
     local table_c = opt(table, "table", 2, "explain")
@@ -2032,7 +2040,7 @@ local face = (function(...)
     end
     for kind, names in pairs({
         context = { "new", "estimator_new", "params_new", "schema_new", "report_new",
-                    "model_load_file", "schema_name_at", "schema_total", "metric_score",
+                    "model_load_file", "schema_name_at", "metric_score",
                     "table_read_csv", "table_read_csv_io", "table_read_arrow",
                     "table_read_tensor", "tensor_read_dlpack" },
         params = { "put", "yaml", "values", "type", "name", "count" },
@@ -2177,8 +2185,9 @@ local face = (function(...)
     -- Names of all algorithms, or of what a schema's sort is ("metric", "options").
     function on_context.names(ctx, sort)
         local list = {}
-        for i = 1, raw.context_schema_total(ctx) do
+        for i = 1, math.huge do
             local name = raw.context_schema_name_at(ctx, i)
+            if not name then break end
             local schema = raw.context_schema_new(ctx, name)
             if schema and raw.schema_get(schema, 0, 1, "sort") == (sort or "algorithm") then
                 list[#list + 1] = name

@@ -452,10 +452,8 @@ ml::model load_bytes(std::string_view bytes, const ml::options &given = {}) cons
      * the system allows ("thread_limit"). Not to be read while another thread
      * changes their number. */
     std::string_view info() const;
-    /** The number of schemas a context knows, algorithms and option sets
-     * together. */
-    int64_t schema_total() const;
-    /** The name of a schema by index, in alphabetical order. */
+    /** The name of a schema by index, in alphabetical order: algorithms, option
+     * sets, metrics. Ask for 0, 1, 2, ... until there is none. */
     const char *schema_name_at(int64_t index) const;
     /** The schema of an algorithm or option set. Aliases of names are accepted. */
     ml::schema schema(text name) const;
@@ -822,6 +820,12 @@ ml::table predict(const ml::table &rows, text kind = nullptr,
     ml::tensor get_tensor(text name) const;
     /** Scores a model on a table that has the target column. */
     ml::table evaluate(const ml::table &table, text metrics = nullptr) const;
+    /** Checks a model: whether its probabilities mean what they say, for which rows
+     * it does worst, how it compares with another on the same rows; and what it was
+     * fitted with, fitted anew to parts of the table: cross-validation, nested with
+     * tuning, learning curves. */
+    ml::table check(const ml::model *other, const ml::table &table,
+                    const ml::options &options = {}) const;
     /** Explains a model: importance of its columns, partial dependence, the nodes
      * of its trees. What each column adds to one prediction is a kind of
      * prediction: "contributions". */
@@ -900,14 +904,15 @@ public:
     report() = default;
     /** Takes a handle of C over. */
     explicit report(ml_report *owned) noexcept : owner(owned) {}
-    /** Adds a table as it is, such as a leaderboard. */
+    /** Adds a table as it is, such as a leaderboard. A learning curve or
+     * calibration of ml_model_check is drawn as well. */
     void add_table(text title, const ml::table &table);
     /** Adds a data profile: types, missing values, warnings, correlations,
      * distributions. */
     void add_profile(text title, const ml::table &table, const ml::options &options = {});
     /** Adds a model: metrics with intervals on a test table, ROC and PR curves,
-     * calibration, confusion matrix or residuals, importance, parameters, file
-     * hash. */
+     * calibration, confusion matrix or residuals, slices that it does worst for,
+     * importance, parameters, file hash. */
     void add_model(text title, const ml::model &model, const ml::table *test = nullptr);
     /** Adds a study: history, best trials, and the effect of each parameter. */
     void add_study(text title, const ml::study &study);
@@ -956,11 +961,6 @@ inline void cancel::set_deadline(double seconds, int32_t mode)
 inline int32_t cancel::state() const
 {
     return ml_cancel_state(get());
-}
-
-inline int64_t context::schema_total() const
-{
-    return ml_schema_total(get());
 }
 
 inline const char *context::schema_name_at(int64_t index) const
@@ -1334,6 +1334,16 @@ inline table model::evaluate(const ml::table &table, text metrics) const
     ml_table *out = nullptr;
     detail::check(ml_model_evaluate(get(), table.get(), metrics.chars, &out,
                                     detail::last()));
+    return ml::table(out);
+}
+
+inline table model::check(const ml::model *other, const ml::table &table,
+                          const ml::options &options) const
+{
+    detail::set_of options_set(options);
+    ml_table *out = nullptr;
+    detail::check(ml_model_check(get(), other ? other->get() : nullptr, table.get(),
+                                 options_set.get(), &out, detail::last()));
     return ml::table(out);
 }
 

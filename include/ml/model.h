@@ -207,6 +207,26 @@ ML_API ML_CHECK ml_status ml_model_evaluate(const ml_model *model, const ml_tabl
                                             ml_error *error);
 
 /**
+ * Checks a model: whether its probabilities mean what they say, for which rows it does
+ * worst, how it compares with another on the same rows; and what it was fitted with, fitted
+ * anew to parts of the table: cross-validation, nested with tuning, learning curves.
+ *
+ * @param model    the model
+ * @param other    [null] the model to compare with
+ * @param table    the rows, with the target
+ * @param options  [null] values of "options.check", such as method
+ * @param out      [out] [own] a table that depends on the method
+ * @param error    [null] details of a failure
+ * @returns ML_OK, ML_E_NAME, ML_E_ARGUMENT without the other model where the method needs
+ *          it, ML_E_UNSUPPORTED when the method does not suit the task, ML_E_DATA,
+ *          ML_E_TYPE, ML_E_RANGE or ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_model_check(const ml_model *model, const ml_model *other,
+                                         const ml_table *table, const ml_params *options,
+                                         ml_table **out, ml_error *error);
+
+/**
  * Explains a model: importance of its columns, partial dependence, the nodes of its trees.
  * What each column adds to one prediction is a kind of prediction: "contributions".
  *

@@ -33,7 +33,8 @@ ML_API ML_CHECK ml_status ml_report_new(ml_context *context, const char *title,
 ML_API void ml_report_free(ml_report *report);
 
 /**
- * Adds a table as it is, such as a leaderboard.
+ * Adds a table as it is, such as a leaderboard. A learning curve or calibration of
+ * ml_model_check is drawn as well.
  *
  * @param report  the report
  * @param title   the section's heading
@@ -63,7 +64,8 @@ ML_API ML_CHECK ml_status ml_report_add_profile(ml_report *report, const char *t
 
 /**
  * Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration,
- * confusion matrix or residuals, importance, parameters, file hash.
+ * confusion matrix or residuals, slices that it does worst for, importance, parameters,
+ * file hash.
  *
  * @param report  the report
  * @param title   the section's heading

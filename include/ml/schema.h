@@ -21,19 +21,11 @@ ML_BEGIN
 #define ML_SCHEMA_ATTRIBUTE 4 /* name dtype shape doc: what a fitted model offers */
 
 /**
- * The number of schemas a context knows, algorithms and option sets together.
+ * The name of a schema by index, in alphabetical order: algorithms, option sets, metrics.
+ * Ask for 0, 1, 2, ... until there is none.
  *
  * @param context  the context
- * @returns the number
- * @since 0.1
- */
-ML_API int64_t ml_schema_total(const ml_context *context);
-
-/**
- * The name of a schema by index, in alphabetical order.
- *
- * @param context  the context
- * @param index    0 to ml_schema_total - 1
+ * @param index    from 0
  * @returns [borrow context] [null] the name, NULL outside the range
  * @since 0.1
  */

@@ -64,18 +64,12 @@ static int64_t count_attributes(const mli_attribute *list)
     return n;
 }
 
-int64_t ml_schema_total(const ml_context *context)
+const char *ml_schema_name_at(const ml_context *context, int64_t index)
 {
     (void)context;
     int64_t n = 0;
     while (mli_catalog[n]) n++;
-    return n;
-}
-
-const char *ml_schema_name_at(const ml_context *context, int64_t index)
-{
-    if (index < 0 || index >= ml_schema_total(context)) return NULL;
-    return mli_catalog[index]->name;
+    return index < 0 || index >= n ? NULL : mli_catalog[index]->name;
 }
 
 static ml_status no_schema(const char *name, ml_error *err)

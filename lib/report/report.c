@@ -3,6 +3,7 @@
  * report.c: the report: sections, and writing it out.
  */
 #include "report/report.h"
+#include "report/report_checks.h"
 
 #include "core/file.h"
 
@@ -69,6 +70,7 @@ ml_status ml_report_add_table(ml_report *report, const char *title, const ml_tab
     if (!title) return mli_null(error, "title");
     if (!table) return mli_null(error, "table");
     mli_report_section(report, title);
+    mli_report_check(&report->body, table);
     mli_html_table(&report->body, table, 200);
     return mli_report_end_section(report, ML_OK, error);
 }

@@ -3,6 +3,7 @@
  * report_model.c: a model: scores, importance, parameters, file hash. The plots of its
  * predictions are in report_predictions.c.
  */
+#include "report/report_checks.h"
 #include "report/report_predictions.h"
 #include "serialization/modelfile.h"
 
@@ -116,6 +117,7 @@ ml_status ml_report_add_model(ml_report *report, const char *title, const ml_mod
     ml_status st = facts(s, model, error);
     if (st == ML_OK && test) st = scores(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_predictions(s, model, test, error);
+    if (st == ML_OK && test) st = mli_report_model_checks(s, model, test, error);
     if (st == ML_OK) st = importance(s, model, error);
     if (st == ML_OK) parameters(s, model);
     return mli_report_end_section(report, st, error);

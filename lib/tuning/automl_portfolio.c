@@ -51,6 +51,7 @@ int mli_automl_takes(const mli_automl *a, const mli_descriptor *d)
 {
     const mli_design *train = a->job->train;
     if (d->sort != MLI_SORT_ALGORITHM || strcmp(d->family, "compose") == 0) return 0;
+    if (d->tasks & MLI_TASK_TRANSFORM) return 0;
     if (!(d->tasks & (uint32_t)train->inputs->task)) return 0;
     return !train->weight || (d->caps & MLI_CAN_WEIGHTS);
 }

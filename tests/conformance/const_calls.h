@@ -11,7 +11,6 @@ static const char *const const_names[CONST_FUNCTIONS] = {
     "ml_context_new",
     "ml_context_info",
     "ml_cancel_state",
-    "ml_schema_total",
     "ml_schema_name_at",
     "ml_schema_count",
     "ml_schema_get",
@@ -68,6 +67,7 @@ static const char *const const_names[CONST_FUNCTIONS] = {
     "ml_model_attribute_name",
     "ml_model_get_tensor",
     "ml_model_evaluate",
+    "ml_model_check",
     "ml_model_explain",
     "ml_predictor_new",
     "ml_predictor_outputs",
@@ -120,146 +120,143 @@ static uint64_t call_const(const objects *x, ml_error *error)
         note_i64(&sum, ml_cancel_state(x->cancel));
     }
     if (x->function == 8) {
-        note_i64(&sum, ml_schema_total(x->context));
-    }
-    if (x->function == 9) {
         note_text(&sum, ml_schema_name_at(x->context, 0));
     }
-    if (x->function == 10) {
+    if (x->function == 9) {
         note_i64(&sum, ml_schema_count(x->schema, ML_SCHEMA_PARAM));
     }
-    if (x->function == 11) {
+    if (x->function == 10) {
         note_text(&sum, ml_schema_get(x->schema, ML_SCHEMA_PARAM, 0, "doc"));
     }
-    if (x->function == 12) {
+    if (x->function == 11) {
         note_i64(&sum, ml_schema_find(x->schema, ML_SCHEMA_PARAM, "seed"));
     }
-    if (x->function == 13) {
+    if (x->function == 12) {
         note_text(&sum, ml_schema_json(x->schema));
     }
-    if (x->function == 14) {
+    if (x->function == 13) {
         ml_params *out = NULL;
         note_i64(&sum, ml_params_clone(x->params, &out, error));
         note_i64(&sum, out != NULL);
         ml_params_free(out);
     }
-    if (x->function == 15) {
+    if (x->function == 14) {
         note_i64(&sum, ml_params_count(x->params));
     }
-    if (x->function == 16) {
+    if (x->function == 15) {
         note_text(&sum, ml_params_name(x->params, 0));
     }
-    if (x->function == 17) {
+    if (x->function == 16) {
         note_i64(&sum, ml_params_type(x->params, "seed"));
     }
-    if (x->function == 18) {
+    if (x->function == 17) {
         int64_t out = 0;
         note_i64(&sum, ml_params_get_i64(x->params, "seed", &out, error));
         note_i64(&sum, (int64_t)out);
     }
-    if (x->function == 19) {
+    if (x->function == 18) {
         double out = 0;
         note_i64(&sum, ml_params_get_f64(x->params, "seed", &out, error));
         note_f64(&sum, out);
     }
-    if (x->function == 20) {
+    if (x->function == 19) {
         note_text(&sum, ml_params_get_str(x->params, "seed"));
     }
-    if (x->function == 21) {
+    if (x->function == 20) {
         size_t needed = 0;
         note_i64(&sum, ml_params_write_yaml(x->params, buffer, sizeof buffer, &needed, error));
         note_i64(&sum, (int64_t)needed);
     }
-    if (x->function == 22) {
+    if (x->function == 21) {
         ml_params *out = NULL;
         note_i64(&sum, ml_params_select(x->params, x->schema, &out, error));
         note_i64(&sum, out != NULL);
         ml_params_free(out);
     }
-    if (x->function == 23) {
+    if (x->function == 22) {
         note_i64(&sum, ml_tensor_write_dlpack(x->tensor, 0, &capsule, error));
         drop_capsule(capsule);
     }
-    if (x->function == 24) {
+    if (x->function == 23) {
         note_i64(&sum, ml_tensor_dtype(x->tensor));
     }
-    if (x->function == 25) {
+    if (x->function == 24) {
         note_i64(&sum, ml_tensor_ndim(x->tensor));
     }
-    if (x->function == 26) {
+    if (x->function == 25) {
         note_i64(&sum, ml_tensor_shape(x->tensor) != NULL);
     }
-    if (x->function == 27) {
+    if (x->function == 26) {
         note_i64(&sum, ml_tensor_strides(x->tensor) != NULL);
     }
-    if (x->function == 28) {
+    if (x->function == 27) {
         note_i64(&sum, ml_tensor_data(x->tensor) != NULL);
     }
-    if (x->function == 29) {
+    if (x->function == 28) {
         note_f64(&sum, ml_tensor_get_f64(x->tensor, 0, 0));
     }
-    if (x->function == 30) {
+    if (x->function == 29) {
         note_i64(&sum, ml_table_write_arrow(x->table, &stream, error));
         stream.release(&stream);
     }
-    if (x->function == 31) {
+    if (x->function == 30) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_with_tensor(x->table, "more", x->values, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 32) {
+    if (x->function == 31) {
         note_i64(&sum, ml_table_write_csv(x->table, x->path, NULL, error));
     }
-    if (x->function == 33) {
+    if (x->function == 32) {
         note_i64(&sum, ml_table_write_csv_io(x->table, &io, NULL, error));
     }
-    if (x->function == 34) {
+    if (x->function == 33) {
         note_i64(&sum, ml_table_rows(x->table));
     }
-    if (x->function == 35) {
+    if (x->function == 34) {
         note_i64(&sum, ml_table_columns(x->table));
     }
-    if (x->function == 36) {
+    if (x->function == 35) {
         note_text(&sum, ml_table_column_name(x->table, 0));
     }
-    if (x->function == 37) {
+    if (x->function == 36) {
         note_i64(&sum, ml_table_column_type(x->table, 0));
     }
-    if (x->function == 38) {
+    if (x->function == 37) {
         note_i64(&sum, ml_table_find(x->table, "a"));
     }
-    if (x->function == 39) {
+    if (x->function == 38) {
         note_f64(&sum, ml_table_get_f64(x->table, 1, 0));
     }
-    if (x->function == 40) {
+    if (x->function == 39) {
         note_i64(&sum, ml_table_get_str(x->table, 1, 0, buffer, sizeof buffer));
     }
-    if (x->function == 41) {
+    if (x->function == 40) {
         ml_tensor *out = NULL;
         note_i64(&sum, ml_table_get_tensor(x->table, 0, &out, error));
         note_i64(&sum, out != NULL);
         ml_tensor_free(out);
     }
-    if (x->function == 42) {
+    if (x->function == 41) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_select(x->table, names, 1, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 43) {
+    if (x->function == 42) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_slice(x->table, 0, 2, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 44) {
+    if (x->function == 43) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_take(x->table, rows, 1, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 45) {
+    if (x->function == 44) {
         ml_table *train = NULL;
         ml_table *test = NULL;
         note_i64(&sum, ml_table_split(x->table, NULL, &train, &test, error));
@@ -268,78 +265,84 @@ static uint64_t call_const(const objects *x, ml_error *error)
         note_i64(&sum, test != NULL);
         ml_table_free(test);
     }
-    if (x->function == 46) {
+    if (x->function == 45) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_join(x->table, x->table, NULL, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 47) {
+    if (x->function == 46) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_aggregate(x->table, x->table, NULL, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 48) {
+    if (x->function == 47) {
         ml_table *out = NULL;
         note_i64(&sum, ml_table_profile(x->table, NULL, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }
-    if (x->function == 49) {
+    if (x->function == 48) {
         ml_estimator *out = NULL;
         note_i64(&sum, ml_estimator_clone(x->estimator, &out, error));
         note_i64(&sum, out != NULL);
         ml_estimator_free(out);
     }
-    if (x->function == 50) {
+    if (x->function == 49) {
         note_text(&sum, ml_estimator_algorithm(x->estimator));
     }
-    if (x->function == 51) {
+    if (x->function == 50) {
         note_i64(&sum, ml_estimator_params(x->estimator) != NULL);
     }
-    if (x->function == 52) {
+    if (x->function == 51) {
         note_i64(&sum, ml_model_save_file(x->model, x->path, NULL, error));
     }
-    if (x->function == 53) {
+    if (x->function == 52) {
         note_i64(&sum, ml_model_save_io(x->model, &io, NULL, error));
     }
-    if (x->function == 54) {
+    if (x->function == 53) {
         note_text(&sum, ml_model_algorithm(x->model));
     }
-    if (x->function == 55) {
+    if (x->function == 54) {
         note_text(&sum, ml_model_json(x->model));
     }
-    if (x->function == 56) {
+    if (x->function == 55) {
         note_i64(&sum, ml_model_params(x->model) != NULL);
     }
-    if (x->function == 57) {
+    if (x->function == 56) {
         note_i64(&sum, ml_model_inputs(x->model));
     }
-    if (x->function == 58) {
+    if (x->function == 57) {
         note_text(&sum, ml_model_input_name(x->model, 0));
     }
-    if (x->function == 59) {
+    if (x->function == 58) {
         note_i64(&sum, ml_model_classes(x->model));
     }
-    if (x->function == 60) {
+    if (x->function == 59) {
         note_text(&sum, ml_model_class_label(x->model, 0));
     }
-    if (x->function == 61) {
+    if (x->function == 60) {
         note_i64(&sum, ml_model_attributes(x->model));
     }
-    if (x->function == 62) {
+    if (x->function == 61) {
         note_text(&sum, ml_model_attribute_name(x->model, 0));
     }
-    if (x->function == 63) {
+    if (x->function == 62) {
         ml_tensor *out = NULL;
         note_i64(&sum, ml_model_get_tensor(x->model, x->attribute, &out, error));
         note_i64(&sum, out != NULL);
         ml_tensor_free(out);
     }
-    if (x->function == 64) {
+    if (x->function == 63) {
         ml_table *out = NULL;
         note_i64(&sum, ml_model_evaluate(x->model, x->table, NULL, &out, error));
+        note_i64(&sum, out != NULL);
+        ml_table_free(out);
+    }
+    if (x->function == 64) {
+        ml_table *out = NULL;
+        note_i64(&sum, ml_model_check(x->model, x->model, x->table, NULL, &out, error));
         note_i64(&sum, out != NULL);
         ml_table_free(out);
     }

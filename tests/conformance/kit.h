@@ -42,7 +42,7 @@ static inline int has_param(ml_context *ctx, const char *algorithm, const char *
 static inline int subjects(ml_context *ctx, subject out[SUBJECTS_MAX])
 {
     int n = 0;
-    for (int64_t i = 0; i < ml_schema_total(ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(ctx, i); i++) {
         const char *name = ml_schema_name_at(ctx, i);
         ml_schema *s = NULL;
         if (strchr(name, '.')) continue;

@@ -20,7 +20,8 @@ static ml_schema *schema_of(int64_t i)
 START_TEST(catalog_is_sorted)
 {
     ctx = test_context(1);
-    int64_t n = ml_schema_total(ctx);
+    int64_t n = 0;
+    while (ml_schema_name_at(ctx, n)) n++;
     ck_assert_int_gt(n, 0);
     for (int64_t i = 0; i < n; i++) {
         const char *name = ml_schema_name_at(ctx, i);
@@ -102,7 +103,7 @@ static int has_required(const mli_descriptor *d)
 START_TEST(descriptors_are_sound)
 {
     ctx = test_context(1);
-    for (int64_t i = 0; i < ml_schema_total(ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(ctx, i); i++) {
         const mli_descriptor *d = mli_catalog[i];
         ml_schema *s = schema_of(i);
         check_name(d->name);
@@ -169,7 +170,7 @@ END_TEST
 START_TEST(json_is_complete)
 {
     ctx = test_context(1);
-    for (int64_t i = 0; i < ml_schema_total(ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(ctx, i); i++) {
         ml_schema *s = schema_of(i), *again = schema_of(i);
         const char *text = ml_schema_json(s);
         ck_assert_str_eq(text, ml_schema_json(again));

@@ -58,6 +58,8 @@ enum {
     OPT_CURVE,
     OPT_SLICES,
     OPT_COMPARE,
+    OPT_NESTED,
+    OPT_CALIBRATION,
     OPT_COUNT
 };
 #define LIST_MAX 256 /* values of an option that may be given many times */

@@ -22,7 +22,7 @@ static int list_algorithms(app *a)
 {
     int first = 1;
     if (flag(a, OPT_JSON)) puts("[");
-    for (int64_t i = 0; i < ml_schema_total(a->ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         const char *name = ml_schema_name_at(a->ctx, i);
         ml_schema *s = NULL;
         if (!is_algorithm(name)) continue;
@@ -112,7 +112,7 @@ int cmd_schema(app *a)
 {
     if (flag(a, OPT_JSON_SCHEMA)) return cmd_json_schema(a);
     printf("{\"version\": \"%s\", \"schemas\": [\n", ml_version());
-    for (int64_t i = 0; i < ml_schema_total(a->ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         ml_schema *s = NULL;
         if (ml_schema_new(a->ctx, ml_schema_name_at(a->ctx, i), &s, a->err) < 0)
             return app_fail(a);

@@ -98,7 +98,7 @@ static void print_algorithm(const ml_schema *s, const char *name)
 static void each_name(app *a, void (*print)(const char *name))
 {
     const char *comma = "";
-    for (int64_t i = 0; i < ml_schema_total(a->ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         const char *name = ml_schema_name_at(a->ctx, i);
         if (strchr(name, '.')) continue;
         fputs(comma, stdout);
@@ -175,7 +175,7 @@ int cmd_json_schema(app *a)
         print_param(whole, ML_SCHEMA_ROLE, i, &comma);
     ml_schema_free(whole);
     fputs("},\n  \"definitions\": {\n", stdout);
-    for (int64_t i = 0; i < ml_schema_total(a->ctx); i++) {
+    for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         const char *name = ml_schema_name_at(a->ctx, i);
         ml_schema *s = NULL;
         if (strchr(name, '.')) continue;

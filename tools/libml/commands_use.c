@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * commands_use.c: predict, evaluate, inspect, profile.
+ * commands_use.c: predict, inspect, profile.
  */
 #include "app.h"
 
@@ -112,42 +112,6 @@ int cmd_predict(app *a)
     ml_table_free(out);
     ml_table_free(data);
     ml_predictor_free(p);
-    ml_model_free(m);
-    return code;
-}
-
-static ml_status evaluation_report(app *a, const ml_model *m, const ml_table *data)
-{
-    ml_report *r = NULL;
-    ml_status st = ml_report_new(a->ctx, "Evaluation", &r, a->err);
-    if (st == ML_OK) st = ml_report_add_model(r, a->operand[0], m, data, a->err);
-    if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, NULL, a->err);
-    if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
-    ml_report_free(r);
-    return st;
-}
-
-int cmd_evaluate(app *a)
-{
-    ml_model *m = NULL;
-    ml_table *data = NULL, *scores = NULL;
-    int code = 0;
-    ml_status st = load_model(a, &m);
-    if (st == ML_OK) st = read_table(a, a->operand[1], &data);
-    if (st == ML_OK)
-        st = ml_model_evaluate(m, data, a->value[OPT_METRICS], &scores, a->err);
-    if (st == ML_OK && flag(a, OPT_REPORT)) st = evaluation_report(a, m, data);
-    if (st < 0) {
-        code = app_fail(a);
-    } else if (flag(a, OPT_JSON)) {
-        printf("{\"rows\": %lld, \"metrics\": ", (long long)ml_table_rows(data));
-        print_table_json(stdout, scores);
-        fputs("}\n", stdout);
-    } else if (!flag(a, OPT_QUIET)) {
-        print_table(stdout, scores);
-    }
-    ml_table_free(scores);
-    ml_table_free(data);
     ml_model_free(m);
     return code;
 }

@@ -45,6 +45,12 @@ const option all_options[] = {
     {OPT_TREE, 0, "tree", "N", "draw the tree of this number, from 0"},
     {OPT_JOURNAL, 0, "journal", "FILE",
      "write candidates down as they end; the same FILE goes on where it was ended"},
+    {OPT_CV, 0, "cv", "FOLDS", "cross-validate what the model was fitted with"},
+    {OPT_NESTED, 0, "nested", "TRIALS", "the same, tuned inside of each fold"},
+    {OPT_CURVE, 0, "learning-curve", NULL, "scores by the number of training rows"},
+    {OPT_CALIBRATION, 0, "calibration", NULL, "predicted against observed shares"},
+    {OPT_SLICES, 0, "slices", NULL, "values of columns for which the model does worst"},
+    {OPT_COMPARE, 0, "compare", "MODEL2", "test a second model on the same rows"},
     {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
 
@@ -62,7 +68,9 @@ static const int automl_options[] = {OPT_TARGET,  OPT_TIME,   OPT_TRIALS,  OPT_J
                                      OPT_SET,     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,
                                      OPT_METRICS, OPT_OUTPUT, OPT_REPORT,  COMMON};
 static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
-static const int evaluate_options[] = {OPT_METRICS, OPT_REPORT, OPT_VERIFY, COMMON};
+static const int evaluate_options[] = {
+    OPT_METRICS, OPT_CV,  OPT_NESTED, OPT_CURVE,  OPT_CALIBRATION, OPT_SLICES,
+    OPT_COMPARE, OPT_SET, OPT_REPORT, OPT_VERIFY, COMMON};
 static const int explain_options[] = {OPT_METHOD, OPT_SET,    OPT_KIND, OPT_METRICS,
                                       OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int inspect_options[] = {OPT_TREE,  OPT_SVG,  OPT_VERIFY, OPT_JSON,
@@ -106,8 +114,11 @@ const command commands[] = {
      "or to the terminal.",
      predict_options, 2, 2, cmd_predict},
     {"evaluate", "MODEL DATA", "score a model on rows with the target",
-     "Prints metrics with 95 % bootstrap intervals.", evaluate_options, 2, 2,
-     cmd_evaluate},
+     "Prints metrics with 95 % bootstrap intervals, or the checks that options ask for. "
+     "--cv, --nested and --learning-curve fit the model's algorithm with its parameters "
+     "anew to parts of DATA; --compare tests the difference of two models. `libml "
+     "algorithms options.check` lists what --set sets.",
+     evaluate_options, 2, 2, cmd_evaluate},
     {"explain", "MODEL [DATA]", "tell what a model makes of its columns",
      "Without DATA the importance that the model states. With DATA by default how much "
      "worse it gets when a column is shuffled. `libml algorithms options.explain` lists "

@@ -89,15 +89,6 @@ static int cancel_state(lua_State *L)
     return 1;
 }
 
-static int context_schema_total(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 1);
-    ml_context *context = lml_check(L, 1, LML_CONTEXT);
-    lml_push_integer(L, ml_schema_total(context));
-    return 1;
-}
-
 static int context_schema_name_at(lua_State *L)
 {
     lml_enter(L);
@@ -874,6 +865,26 @@ static int model_evaluate(lua_State *L)
     return 1;
 }
 
+static int model_check(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 4);
+    ml_model *model = lml_check(L, 1, LML_MODEL);
+    ml_model *other = lml_opt(L, 2, LML_MODEL);
+    ml_table *table = lml_check(L, 3, LML_TABLE);
+    const ml_params *options = lml_options(L, 4);
+    lml_handle *out_handle = lml_new(L, LML_TABLE);
+    int out_at = lua_gettop(L);
+    ml_table *out = NULL;
+    ml_status status = ml_model_check(model, other, table, options, &out, state->error);
+    out_handle->ptr = out;
+    lml_end_options(L, 4);
+    if (status < 0) return lml_fail(L, state->error);
+    lml_made(L, out_handle, LML_TABLE, out);
+    lua_pushvalue(L, out_at);
+    return 1;
+}
+
 static int model_explain(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1231,7 +1242,6 @@ const luaL_Reg lml_calls[] = {
     {"context_report_new", context_report_new},
     {"context_schema_name_at", context_schema_name_at},
     {"context_schema_new", context_schema_new},
-    {"context_schema_total", context_schema_total},
     {"context_set_threads", context_set_threads},
     {"context_table_read_arrow", context_table_read_arrow},
     {"context_table_read_csv", context_table_read_csv},
@@ -1245,6 +1255,7 @@ const luaL_Reg lml_calls[] = {
     {"model_algorithm", model_algorithm},
     {"model_attribute_name", model_attribute_name},
     {"model_attributes", model_attributes},
+    {"model_check", model_check},
     {"model_class_label", model_class_label},
     {"model_classes", model_classes},
     {"model_evaluate", model_evaluate},

@@ -17,7 +17,7 @@ for name, f in pairs(raw) do
 end
 for kind, names in pairs({
     context = { "new", "estimator_new", "params_new", "schema_new", "report_new",
-                "model_load_file", "schema_name_at", "schema_total", "metric_score",
+                "model_load_file", "schema_name_at", "metric_score",
                 "table_read_csv", "table_read_csv_io", "table_read_arrow",
                 "table_read_tensor", "tensor_read_dlpack" },
     params = { "put", "yaml", "values", "type", "name", "count" },
@@ -162,8 +162,9 @@ on_context.report = raw.context_report_new
 -- Names of all algorithms, or of what a schema's sort is ("metric", "options").
 function on_context.names(ctx, sort)
     local list = {}
-    for i = 1, raw.context_schema_total(ctx) do
+    for i = 1, math.huge do
         local name = raw.context_schema_name_at(ctx, i)
+        if not name then break end
         local schema = raw.context_schema_new(ctx, name)
         if schema and raw.schema_get(schema, 0, 1, "sort") == (sort or "algorithm") then
             list[#list + 1] = name

@@ -44,6 +44,16 @@ def _c_level(level):
     return _native.ML_LOG_DEBUG
 
 
+def all_schemas(pointer):
+    """The names of all schemas that a context knows."""
+    names = []
+    while True:
+        name = lib.ml_schema_name_at(pointer, len(names))
+        if not name:
+            return names
+        names.append(decode(name))
+
+
 class Context(Handle):
     """Threads, log, and the catalog of algorithms. Most programs use the default context.
 
@@ -97,8 +107,7 @@ class Context(Handle):
     @property
     def schemas(self):
         """The names of everything that has a schema: algorithms, options, metrics."""
-        return [decode(lib.ml_schema_name_at(self._p, i))
-                for i in range(lib.ml_schema_total(self._p))]
+        return all_schemas(self._p)
 
     def __repr__(self):
         if self.closed:

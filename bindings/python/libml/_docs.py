@@ -42,10 +42,8 @@ FUNCTIONS = {
         'Makes a token trigger by itself after a time.',
     'ml_cancel_state':
         'Whether a token has been triggered.',
-    'ml_schema_total':
-        'The number of schemas a context knows, algorithms and option sets together.',
     'ml_schema_name_at':
-        'The name of a schema by index, in alphabetical order.',
+        'The name of a schema by index, in alphabetical order: algorithms, option sets, metrics. Ask for 0, 1, 2, ... until there is none.',
     'ml_schema_new':
         'The schema of an algorithm or option set. Aliases of names are accepted.',
     'ml_schema_free':
@@ -228,6 +226,8 @@ FUNCTIONS = {
         'An attribute as a tensor. Stored ones are not copied and keep the model alive.',
     'ml_model_evaluate':
         'Scores a model on a table that has the target column.',
+    'ml_model_check':
+        'Checks a model: whether its probabilities mean what they say, for which rows it does worst, how it compares with another on the same rows; and what it was fitted with, fitted anew to parts of the table: cross-validation, nested with tuning, learning curves.',
     'ml_model_explain':
         'Explains a model: importance of its columns, partial dependence, the nodes of its trees. What each column adds to one prediction is a kind of prediction: "contributions".',
     'ml_predictor_new':
@@ -273,11 +273,11 @@ FUNCTIONS = {
     'ml_report_free':
         'Frees a report.',
     'ml_report_add_table':
-        'Adds a table as it is, such as a leaderboard.',
+        'Adds a table as it is, such as a leaderboard. A learning curve or calibration of ml_model_check is drawn as well.',
     'ml_report_add_profile':
         'Adds a data profile: types, missing values, warnings, correlations, distributions.',
     'ml_report_add_model':
-        'Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration, confusion matrix or residuals, importance, parameters, file hash.',
+        'Adds a model: metrics with intervals on a test table, ROC and PR curves, calibration, confusion matrix or residuals, slices that it does worst for, importance, parameters, file hash.',
     'ml_report_add_study':
         'Adds a study: history, best trials, and the effect of each parameter.',
     'ml_report_save_file':

@@ -4,7 +4,7 @@
 from _thread import allocate_lock
 
 from libml import _params
-from libml._context import context_pointer
+from libml._context import all_schemas, context_pointer
 from libml._core import OWNER, Handle, byref, call, decode, documented, encode, \
     error_object, expect, lib, make, raise_error
 from libml._errors import StateError
@@ -301,9 +301,7 @@ def _restore(algorithm, params):
 def algorithms(context=None):
     """The names of the algorithms of the loaded library."""
     pointer = context_pointer(context)
-    names = [decode(lib.ml_schema_name_at(pointer, i))
-             for i in range(lib.ml_schema_total(pointer))]
-    return [n for n in names if not n.startswith(("options.", "metric."))]
+    return [n for n in all_schemas(pointer) if not n.startswith(("options.", "metric."))]
 
 
 def estimator(name, *, context=None, **params):

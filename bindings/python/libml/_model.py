@@ -150,6 +150,14 @@ class Model(Handle):
         """One metric as a number."""
         return float(self.evaluate(data, metric).to_dict()["value"][0])
 
+    @documented("ml_model_check")
+    def check(self, data, other=None, **options):
+        """Options: libml.describe("options.check")."""
+        chosen = _params.options(options, None)
+        second = None if other is None else other._p
+        return Table._from(make("ml_table", lib.ml_model_check, self._p, second,
+                                as_table(data)._p, chosen))
+
     @documented("ml_model_explain")
     def explain(self, data=None, **options):
         """Options: libml.describe("options.explain")."""
