@@ -120,15 +120,15 @@ class Command(unittest.TestCase):
         model, other = self.model(), self.folder / "other.mlm"
         self.assertEqual(call("train", self.data, "--target", "y", "-s",
                               "n_trees=20", "-o", other).returncode, 0)
-        done = call("evaluate", model, self.data, "--cv", "2", "--calibration", "--slices",
-                    "--compare", other, "--learning-curve", "--set", "folds=2", "--json",
+        done = call("evaluate", other, self.data, "--cv", "2", "--calibration", "--slices",
+                    "--compare", model, "--learning-curve", "--set", "folds=2", "--json",
                     "--report", self.folder / "checks.html")
         self.assertEqual(done.returncode, 0, done.stderr)
         checks = json.loads(done.stdout)
         self.assertEqual(set(checks), {"rows", "cross_validation", "learning_curve",
                                        "calibration", "slices", "compare", "compare_folds"})
         self.assertEqual(len(checks["cross_validation"]), 4)
-        self.assertLess(checks["compare"][0]["difference"], 0)
+        self.assertGreater(checks["compare"][0]["difference"], 0)
         page = (self.folder / "checks.html").read_text()
         for title in ("Learning curve", "Score by training rows", "Calibration error"):
             self.assertIn(title, page)
