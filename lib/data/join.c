@@ -31,9 +31,10 @@ static const mli_param params[] = {
     NAMES("left_on", "left_by,left_keys",
           "The key columns of the left table, where names differ."),
     NAMES("right_on", "right_by,right_keys", "Those of the right table, in that order."),
-    {"how", "type,kind", ML_PARAM_STR, 0, "inner", "{inner, left, full, semi, anti}",
+    {"how", "type,kind", ML_PARAM_STR, 0, "auto", "{auto, inner, left, full, semi, anti}",
      NULL, NULL,
-     "Which rows stay. inner: those that have a partner. left: all of the left table. "
+     "Which rows stay. auto: left with a time, else inner. inner: those that have a "
+     "partner. left: all of the left table. "
      "full: those of the right table without a partner as well, at the end. semi, anti: "
      "rows of the left table that have a partner or have none, without columns of the "
      "right one.",
@@ -169,7 +170,9 @@ static ml_status find_times(joining *j, ml_error *err)
 
 static ml_status read_params(joining *j, ml_error *err)
 {
-    j->how = mli_get_enum(j->p, "how", "inner,left,full,semi,anti");
+    int how = mli_get_enum(j->p, "how", "auto,inner,left,full,semi,anti");
+    int timed = *mli_get_str(j->p, "time") || *mli_get_str(j->p, "left_time");
+    j->how = how ? how - 1 : timed ? LEFT : INNER;
     j->direction = mli_get_enum(j->p, "direction", "backward,forward,nearest");
     j->strict = mli_get_bool(j->p, "strict");
     ml_status status = find_keys(j, err);
