@@ -9,17 +9,22 @@
 
 static ml_context *ctx;
 
-/* Columns a = 6, b = 4, m missing, k = level 1 of {u, v}, "odd name" = 2. */
+/* Columns a = 6, b = 4, m missing, k = level 1 of {u, v}, "odd name" = 2, d = 2024-01-31,
+ * t = half a day later, s = "good", n a missing text. */
 static mli_inputs *inputs(void)
 {
-    static const char *const names[] = {"a", "b", "m", "k", "odd name"};
+    static const char *const names[] = {"a", "b", "m", "k", "odd name",
+                                        "d", "t", "s", "n"};
     mli_inputs *in = NULL;
     char *bytes;
     int64_t *offsets;
-    OK(mli_inputs_new(ctx, 5, &in, ERR));
-    for (int j = 0; j < 5; j++) {
+    OK(mli_inputs_new(ctx, 9, &in, ERR));
+    for (int j = 0; j < 9; j++) {
         in->features[j].name = mli_strdup(ctx, names[j]);
-        in->features[j].kind = j == 3 ? MLI_CATEGORICAL : MLI_NUMERIC;
+        in->features[j].kind = j == 3 ? MLI_CATEGORICAL : j >= 7 ? MLI_TEXT : MLI_NUMERIC;
+        in->features[j].type = j == 5   ? ML_TYPE_DATE
+                               : j == 6 ? ML_TYPE_TIMESTAMP
+                                        : ML_DTYPE_F64;
     }
     OK(mli_dictionary_new(ctx, 2, 2, &in->features[3].levels, &bytes, &offsets, ERR));
     memcpy(bytes, "uv", 2);
@@ -28,7 +33,7 @@ static mli_inputs *inputs(void)
     return in;
 }
 
-static const double row[] = {6, 4, NAN, 1, 2};
+static const mli_text good = {"good", 4};
 
 START_TEST(gives_values)
 {
@@ -71,8 +76,31 @@ START_TEST(gives_values)
                  {"log(0)", NAN},
                  {"1e3 + .5 + 2.5E-1", 1000.75},
                  {"true + false", 1},
+                 {"d = '2024-01-31'", 1},
+                 {"d > '2024-01-30 23:00:00'", 1},
+                 {"'2024-02-01' > d", 1},
+                 {"'2024-02-01' <= d", 0},
+                 {"d between '2024-01-01' and '2024-01-30'", 0},
+                 {"t >= '2024-01-31'", 1},
+                 {"t = '2024-01-31 12:00:00'", 1},
+                 {"s = 'good'", 1},
+                 {"s = 'goo'", 0},
+                 {"s != 'bad' and s is not missing", 1},
+                 {"s in ('bad', 'good')", 1},
+                 {"(s = 'good') + 1 between 2 and 2", 1},
+                 {"n = 'x'", NAN},
+                 {"n is missing", 1},
                  {"null", NAN}};
     ctx = test_context(1);
+    const double row[] = {6,
+                          4,
+                          NAN,
+                          1,
+                          2,
+                          19753,
+                          19753 * 86400e6 + 43200e6,
+                          mli_text_cell(&good),
+                          mli_text_cell(NULL)};
     mli_inputs *in = inputs();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mli_expr *e = NULL;
@@ -100,6 +128,9 @@ START_TEST(refuses_with_place)
                  {"k + 1", "is a category", 1},
                  {"a = 'u'", "can only be compared", 1},
                  {"k < 'u'", "by = and != only", 1},
+                 {"s < 'u'", "by = and != only", 1},
+                 {"s + 1", "s is a text", 1},
+                 {"d > 'soon'", "no date or time", 1},
                  {"sin(a)", "no function", 1},
                  {"if(a, b)", "number of arguments", 1},
                  {"'open", "not closed", 1},

@@ -23,6 +23,8 @@ enum {
     PUSH,
     LOAD,
     LEVEL,
+    SAME, /* is the text of the column that of the expression? */
+    SOME, /* 1, or missing where the text is */
     ADD,
     SUB,
     MUL,
@@ -60,12 +62,14 @@ enum {
 typedef struct {
     int32_t code, arg;
     double value;
+    int32_t begin, size; /* of SAME: the text, in the expression */
 } op;
 
 struct mli_expr {
     ml_context *ctx;
     int64_t n, capacity;
     op *ops;
+    char *text; /* the expression */
 };
 
 /* ---- running ---- */
@@ -160,6 +164,14 @@ static int takes_two(int32_t code)
            (code >= COALESCE && code <= MAX);
 }
 
+static double of_text(const mli_expr *e, const op *o, const mli_text *cell)
+{
+    if (!cell) return NAN;
+    if (o->code == SOME) return 1;
+    return cell->size == o->size &&
+           memcmp(cell->data, e->text + o->begin, (size_t)o->size) == 0;
+}
+
 double mli_expr_run(const mli_expr *e, const double *row)
 {
     double s[STACK + 1];
@@ -173,6 +185,8 @@ double mli_expr_run(const mli_expr *e, const double *row)
         } else if (o->code == LEVEL) { /* a code that is no level is missing */
             double x = row[o->arg];
             s[top++] = x >= 0 && x < o->value ? floor(x) : NAN;
+        } else if (o->code == SAME || o->code == SOME) {
+            s[top++] = of_text(e, o, mli_text_of(row[o->arg]));
         } else if (o->code == IF) {
             top -= 2;
             double c = s[top - 1];
@@ -189,9 +203,10 @@ double mli_expr_run(const mli_expr *e, const double *row)
 
 /* ---- compiling ---- */
 
-/* What a piece of the text is: a number on the stack, or held back. */
+/* What a piece of the text is: a number on the stack (TIME: that of a column of dates or
+ * times), or held back. */
 typedef struct {
-    enum { NUMBER, CATEGORY, TEXT } kind;
+    enum { NUMBER, TIME, CATEGORY, TEXT } kind;
     int64_t feature;
     const char *text;
     size_t size;
@@ -220,7 +235,7 @@ static void emit(parser *p, int32_t code, int64_t arg, double value)
 {
     mli_expr *e = p->e;
     if (p->status) return;
-    p->stack += code <= LEVEL ? 1 : code == IF ? -2 : takes_two(code) ? -1 : 0;
+    p->stack += code <= SOME ? 1 : code == IF ? -2 : takes_two(code) ? -1 : 0;
     if (p->stack > STACK || e->n == MOST) {
         fail(p, p->at, "the expression is too large%s", "");
         return;
@@ -236,7 +251,14 @@ static void emit(parser *p, int32_t code, int64_t arg, double value)
         e->ops = grown;
         e->capacity = capacity;
     }
-    e->ops[e->n++] = (op){code, (int32_t)arg, value};
+    e->ops[e->n++] = (op){.code = code, .arg = (int32_t)arg, .value = value};
+}
+
+/* The level of a category, or whether there is a text: missing where it is. */
+static void emit_presence(parser *p, int64_t feature)
+{
+    const mli_feature *f = &p->in->features[feature];
+    emit(p, f->kind == MLI_TEXT ? SOME : LEVEL, feature, (double)f->levels.n);
 }
 
 static void skip(parser *p)
@@ -295,10 +317,14 @@ static void need(parser *p, const char *sign)
 static void number(parser *p, const piece *x, const char *at)
 {
     if (x->kind == CATEGORY)
-        fail(p, at, "%s is a category: compare it with a text",
+        fail(p, at,
+             p->in->features[x->feature].kind == MLI_TEXT
+                 ? "%s is a text: compare it with another"
+                 : "%s is a category: compare it with a text",
              p->in->features[x->feature].name);
     else if (x->kind == TEXT)
-        fail(p, at, "a text can only be compared with a category%s", "");
+        fail(p, at, "a text can only be compared with a category, a date or a time%s",
+             "");
 }
 
 static void load(parser *p, int64_t feature)
@@ -316,7 +342,8 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
         if (strcmp(f->name, own) == 0) {
             if (f->kind != MLI_NUMERIC) return (piece){CATEGORY, j, NULL, 0};
             load(p, j);
-            return (piece){NUMBER, j, NULL, 0};
+            int time = f->type == ML_TYPE_DATE || f->type == ML_TYPE_TIMESTAMP;
+            return (piece){time ? TIME : NUMBER, j, NULL, 0};
         }
         const char *pair[2] = {f->name, near};
         near = mli_nearest(own, pair, near ? 2 : 1);
@@ -360,7 +387,7 @@ static void call(parser *p, const char *name, size_t size)
         const char *begin = p->at;
         piece x = parse_or(p);
         if (code == MISSING && x.kind == CATEGORY) {
-            emit(p, LEVEL, x.feature, (double)p->in->features[x.feature].levels.n);
+            emit_presence(p, x.feature);
             x.kind = NUMBER;
         }
         number(p, &x, begin);
@@ -444,6 +471,7 @@ static piece unary(parser *p)
     piece x = p->status ? (piece){NUMBER, 0, NULL, 0} : unary(p);
     p->depth--;
     number(p, &x, at + 1);
+    x.kind = NUMBER;
     emit(p, NEG, 0, 0);
     return x;
 }
@@ -459,6 +487,7 @@ static piece power(parser *p)
     piece y = p->status ? x : power(p);
     p->depth--;
     number(p, &y, at);
+    x.kind = NUMBER;
     emit(p, POW, 0, 0);
     return x;
 }
@@ -478,6 +507,7 @@ static piece chain(parser *p, piece (*below)(parser *), const char *const *signs
         at = p->at;
         piece y = below(p);
         number(p, &y, at);
+        x.kind = NUMBER;
         emit(p, codes[k], 0, 0);
     }
     return x;
@@ -496,17 +526,62 @@ static piece sum(parser *p)
 }
 
 /* A category beside a text: its code beside the text's; a text that is no level is equal
- * to none. */
+ * to none. A column of texts: whether the text is the same, beside 1. */
 static void compare_text(parser *p, const piece *category, const piece *text)
 {
     const mli_feature *f = &p->in->features[category->feature];
+    if (f->kind == MLI_TEXT) {
+        emit(p, SAME, category->feature, 0);
+        if (p->status) return;
+        p->e->ops[p->e->n - 1].begin = (int32_t)(text->text - p->text);
+        p->e->ops[p->e->n - 1].size = (int32_t)text->size;
+        emit(p, PUSH, 0, 1);
+        return;
+    }
     emit(p, LEVEL, category->feature, (double)f->levels.n);
     emit(p, PUSH, 0, (double)mli_dictionary_find(&f->levels, text->text, text->size));
+}
+
+/* A date or time, in the unit of the column that it stands beside. */
+static void push_time(parser *p, const piece *column, const piece *text, const char *at)
+{
+    int32_t type = p->in->features[column->feature].type, days;
+    int64_t micros;
+    char own[64];
+    if (mli_parse_date(text->text, text->size, &days)) {
+        emit(p, PUSH, 0, type == ML_TYPE_DATE ? days : days * 86400e6);
+    } else if (mli_parse_timestamp(text->text, text->size, &micros)) {
+        emit(p, PUSH, 0,
+             type == ML_TYPE_DATE ? (double)micros / 86400e6 : (double)micros);
+    } else {
+        snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
+                 text->text);
+        fail(p, at,
+             "\"%s\" is no date or time: write it as 2024-01-31 or "
+             "2024-01-31 08:30:00",
+             own);
+    }
+}
+
+/* The comparison with its sides exchanged. */
+static int32_t turned(int32_t code)
+{
+    return code == LT ? GT : code == LE ? GE : code == GT ? LT : code == GE ? LE : code;
 }
 
 static void compare(parser *p, const piece *x, const piece *y, int32_t code,
                     const char *at)
 {
+    if (x->kind == TIME && y->kind == TEXT) {
+        push_time(p, x, y, at);
+        emit(p, code, 0, 0);
+        return;
+    }
+    if (x->kind == TEXT && y->kind == TIME) {
+        push_time(p, y, x, at);
+        emit(p, turned(code), 0, 0);
+        return;
+    }
     int texts = (x->kind == CATEGORY && y->kind == TEXT) ||
                 (x->kind == TEXT && y->kind == CATEGORY);
     if (texts && (code == EQ || code == NE)) {
@@ -523,10 +598,11 @@ static void compare(parser *p, const piece *x, const piece *y, int32_t code,
 /* x again: held-back ones are emitted by the comparison; a number is computed twice. */
 static void again(parser *p, const piece *x, int64_t begin, int64_t end)
 {
-    if (x->kind != NUMBER) return;
+    if (x->kind != NUMBER && x->kind != TIME) return;
     for (int64_t i = begin; i < end && !p->status; i++) {
         op o = p->e->ops[i];
         emit(p, o.code, o.arg, o.value);
+        if (!p->status) p->e->ops[p->e->n - 1] = o;
     }
 }
 
@@ -549,8 +625,7 @@ static void parse_is(parser *p, const piece *x)
     int negative = take_word(p, "not");
     if (!take_word(p, "missing") && !take_word(p, "null"))
         fail(p, p->at, "\"missing\" should follow \"is\"%s", "");
-    if (x->kind == CATEGORY)
-        emit(p, LEVEL, x->feature, (double)p->in->features[x->feature].levels.n);
+    if (x->kind == CATEGORY) emit_presence(p, x->feature);
     emit(p, MISSING, 0, 0);
     if (negative) emit(p, NOT, 0, 0);
 }
@@ -638,6 +713,11 @@ ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
     mli_expr *e = mli_calloc(in->ctx, 1, sizeof *e);
     if (!e) return mli_nomem(err);
     e->ctx = in->ctx;
+    e->text = mli_strdup(in->ctx, text);
+    if (!e->text) {
+        mli_expr_free(e);
+        return mli_nomem(err);
+    }
     parser p = {.in = in, .e = e, .text = text, .at = text, .err = err};
     piece x = parse_or(&p);
     number(&p, &x, text);
@@ -655,5 +735,6 @@ void mli_expr_free(mli_expr *e)
 {
     if (!e) return;
     mli_free(e->ctx, e->ops);
+    mli_free(e->ctx, e->text);
     mli_free(e->ctx, e);
 }
