@@ -50,9 +50,9 @@ static void note_dropped(const fitting *f)
     if (count && !s.failed) {
         mli_model_note_str(f->job->model, "dropped_columns", s.data);
         mli_log(f->job->ctx, ML_LOG_WARNING, "linear_regression",
-                "%lld columns are constant or combinations of others and get the "
-                "coefficient 0: %s",
-                (long long)count, s.data);
+                "columns that are constant or combinations of others get the coefficient "
+                "0: %s",
+                s.data);
     }
     mli_str_free(&s);
 }
