@@ -39,7 +39,7 @@ ml_status mli_calibration_save(const mli_calibration *c, ml_model *m, ml_error *
 
 static ml_status load_lines(const ml_model *m, mli_calibration *c, ml_error *err)
 {
-    const double *line;
+    const double *line = NULL;
     int64_t shape[2] = {c->maps, 2};
     ml_status status =
         mli_model_want(m, "calibration_sigmoid", ML_DTYPE_F64, 2, shape, &line, err);
@@ -67,7 +67,7 @@ static int steps_are_valid(const mli_calibration *c, const double *rows, int64_t
 
 static ml_status load_steps(const ml_model *m, mli_calibration *c, ml_error *err)
 {
-    const double *rows;
+    const double *rows = NULL;
     int64_t shape[2] = {-1, 3};
     ml_status status =
         mli_model_want(m, "calibration_isotonic", ML_DTYPE_F64, 2, shape, &rows, err);
@@ -89,7 +89,7 @@ static ml_status load_steps(const ml_model *m, mli_calibration *c, ml_error *err
 
 static ml_status load_beta(const ml_model *m, mli_calibration *c, ml_error *err)
 {
-    const double *beta;
+    const double *beta = NULL;
     int64_t one = 1;
     ml_status status =
         mli_model_want(m, "calibration_beta", ML_DTYPE_F64, 1, &one, &beta, err);

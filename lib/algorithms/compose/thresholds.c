@@ -168,7 +168,7 @@ ml_status mli_thresholds_tune(ml_context *ctx, const mli_metric *metric,
 
 ml_status mli_thresholds_plan(const ml_model *m, mli_plan *plan, ml_error *err)
 {
-    const double *cuts;
+    const double *cuts = NULL;
     int64_t n = plan->n_outputs;
     if (!mli_model_find(m, MLI_THRESHOLDS)) return ML_OK;
     ml_status status = mli_model_want(m, MLI_THRESHOLDS, ML_DTYPE_F64, 1, &n, &cuts, err);

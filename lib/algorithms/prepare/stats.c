@@ -21,11 +21,6 @@
 typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
 typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
 
-static inline double add_up(numbers x)
-{
-    return (x[0] + x[2]) + (x[1] + x[3]);
-}
-
 /* Eight values at a time, the same bits at every level of the CPU; the caller goes on
  * from the value returned. */
 #define SUMS_BODY                                                                        \
@@ -49,7 +44,8 @@ static inline double add_up(numbers x)
         if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
         if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
     }                                                                                    \
-    *total = add_up(sum[0] + sum[1]);                                                    \
+    sum[0] += sum[1];                                                                    \
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
 
 #define SQUARES_BODY                                                                     \
@@ -60,7 +56,8 @@ static inline double add_up(numbers x)
             numbers d = *(const numbers *)(v + i + 4 * h) - mean, square = d * d;        \
             sum[h] += (numbers)((flags)square & (d == d));                               \
         }                                                                                \
-    *total = add_up(sum[0] + sum[1]);                                                    \
+    sum[0] += sum[1];                                                                    \
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
 
 static int64_t sums_plain(const double *v, int64_t n, mli_moments *m, double *total)

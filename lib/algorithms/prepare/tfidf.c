@@ -27,7 +27,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
 
 static ml_status make_idf(const mli_prepared *t, tfidf *x, ml_error *err)
 {
-    const double *rows;
+    const double *rows = NULL;
     int64_t one = 1;
     int use = mli_get_bool(t->model->params, "use_idf");
     double more = mli_get_bool(t->model->params, "smooth_idf");
