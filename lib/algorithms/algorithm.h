@@ -25,6 +25,8 @@ typedef struct mli_hooks {
     void *metric_user;
     int32_t maximize;      /* the metric */
     const ml_model *start; /* the model that training goes on from */
+    /* Fitted first steps of pipelines, of fits on the designs of the caller. */
+    struct mli_prefixes *prefixes;
 } mli_hooks;
 
 typedef struct mli_fit {

@@ -110,15 +110,15 @@ ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const ch
 
 ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
                          const ml_params *params, const mli_design *train,
-                         const mli_design *valid, mli_run *run, ml_model **out,
-                         ml_error *err)
+                         const mli_design *valid, const mli_hooks *hooks, mli_run *run,
+                         ml_model **out, ml_error *err)
 {
     ml_params *resolved = NULL;
     ml_status status = mli_params_resolve(ctx, &algorithm->head, params, &resolved, err);
     if (status) return status;
     mli_pool *pool = mli_parallel_hold(ctx);
     status = mli_fit_part(ctx, algorithm, algorithm->head.name, resolved, train, valid,
-                          &no_hooks, run, out, err);
+                          hooks ? hooks : &no_hooks, run, out, err);
     mli_parallel_release(pool);
     ml_params_free(resolved);
     return status;

@@ -74,11 +74,11 @@ ml_status mli_fit_table_hooks(ml_context *ctx, const mli_algorithm *algorithm,
                               const ml_params *params, const ml_table *train,
                               const ml_table *valid, const mli_hooks *hooks, mli_run *run,
                               ml_model **out, ml_error *err);
-/* The same from designs that exist already (folds). */
+/* The same from designs that exist already (folds); hooks may be NULL. */
 ml_status mli_fit_design(ml_context *ctx, const mli_algorithm *algorithm,
                          const ml_params *params, const mli_design *train,
-                         const mli_design *valid, mli_run *run, ml_model **out,
-                         ml_error *err);
+                         const mli_design *valid, const mli_hooks *hooks, mli_run *run,
+                         ml_model **out, ml_error *err);
 /* The same as a part of another algorithm, which names it in errors; `params` are
  * resolved and have no roles. */
 ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,

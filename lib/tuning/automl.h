@@ -44,10 +44,11 @@ typedef struct mli_automl {
     uint64_t seed;
 
     int64_t n_folds;
-    mli_design **train, **test; /* [n_folds]; borrowed where job's */
-    mli_design *judged;         /* the test rows, fold after fold */
-    int64_t *judged_rows;       /* where they stand in the training rows; NULL: nowhere */
-    mli_truth truth;            /* of the judged rows */
+    mli_design **train, **test;    /* [n_folds]; borrowed where job's */
+    struct mli_prefixes *prefixes; /* of pipelines on the folds */
+    mli_design *judged;            /* the test rows, fold after fold */
+    int64_t *judged_rows; /* where they stand in the training rows; NULL: nowhere */
+    mli_truth truth;      /* of the judged rows */
 
     double start, limit; /* seconds; limit 0: none */
     double slice;        /* seconds that the next candidate may take; 0: no limit */

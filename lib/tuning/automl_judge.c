@@ -4,6 +4,7 @@
  * to. Algorithms that stop early watch the rows left out of each fold; the mean number of
  * rounds is what they are given when they are fitted to all rows.
  */
+#include "algorithms/prefixes.h"
 #include "tuning/automl.h"
 #include "tuning/split.h"
 
@@ -36,6 +37,7 @@ int64_t mli_automl_best(const mli_automl *a)
 void mli_automl_free(mli_automl *a)
 {
     const mli_fit *job = a->job;
+    mli_prefixes_free(a->prefixes);
     for (int64_t k = 0; k < a->n_folds; k++) {
         if (a->train && a->train[k] != job->train) mli_design_free(a->train[k]);
         if (a->test && a->test[k] != job->valid) mli_design_free(a->test[k]);
@@ -62,7 +64,8 @@ static ml_status make_room(mli_automl *a, int64_t n, ml_error *err)
     a->train = mli_calloc(a->ctx, (size_t)n, sizeof(mli_design *));
     a->test = mli_calloc(a->ctx, (size_t)n, sizeof(mli_design *));
     a->n_folds = a->train && a->test ? n : 0;
-    return a->n_folds ? ML_OK : mli_nomem(err);
+    if (!a->n_folds) return mli_nomem(err);
+    return mli_prefixes_new(a->ctx, &a->prefixes, err);
 }
 
 static ml_status take_valid(mli_automl *a, ml_error *err)
@@ -204,7 +207,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
                             int64_t k, double *out, ml_error *err)
 {
     ml_model *m = NULL;
-    mli_hooks hooks = {0};
+    mli_hooks hooks = {.prefixes = a->prefixes};
     mli_run run;
     mli_run_part(&run, a->job->run, 0, 0, 0);
     run.cancel = a->clock;

@@ -217,8 +217,8 @@ static ml_status rounds_table(rounds *r, const char *extra, const char *texts,
 
 /* ---- cross-validation ---- */
 
-static ml_status score_fold(rounds *r, ml_estimator *e, const mli_folds *f,
-                            int64_t k, double *out, ml_error *err)
+static ml_status score_fold(rounds *r, ml_estimator *e, const mli_folds *f, int64_t k,
+                            double *out, ml_error *err)
 {
     ml_model *m = NULL;
     ml_status st = mli_check_fit(e, r->x->table, f->train[k], f->n_train[k], &m, err);

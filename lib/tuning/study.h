@@ -89,6 +89,7 @@ struct ml_study {
     int64_t n_folds;
     mli_design *whole;
     mli_design **fold_train, **fold_test;
+    mli_hooks hooks; /* of the fits */
 
     pthread_mutex_t lock; /* guards what is below */
     int64_t count, capacity;

@@ -2,12 +2,15 @@
  *
  * study_folds.c: the designs that trials are fitted and scored on.
  */
+#include "algorithms/prefixes.h"
 #include "tuning/study.h"
 
 #include <string.h>
 
 void mli_study_free_designs(ml_study *s)
 {
+    mli_prefixes_free(s->hooks.prefixes);
+    s->hooks.prefixes = NULL;
     for (int64_t k = 0; k < s->n_folds; k++) {
         if (s->fold_train) mli_design_free(s->fold_train[k]);
         if (s->fold_test) mli_design_free(s->fold_test[k]);
@@ -95,6 +98,7 @@ ml_status mli_study_prepare(ml_study *s, ml_error *err)
         s->maximize = s->metric->maximize;
         st = mli_metric_fits(s->metric, s->whole->inputs, err);
     }
+    if (st == ML_OK) st = mli_prefixes_new(s->ctx, &s->hooks.prefixes, err);
     if (st < 0) mli_study_free_designs(s);
     return st;
 }

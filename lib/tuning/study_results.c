@@ -181,6 +181,7 @@ ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table *
         mli_fail(error, ML_E_NAME, "a study has no table \"%s\"", name);
     pthread_mutex_unlock(&s->lock);
     if (st == ML_E_NAME)
-        return mli_error_hint(error, ML_E_NAME, "there are trials, importance, reports, front");
+        return mli_error_hint(error, ML_E_NAME,
+                              "there are trials, importance, reports, front");
     return st;
 }

@@ -95,7 +95,7 @@ static ml_status score_fold(job *j, int64_t k, mli_run *part, double *values,
     ml_model *m = NULL;
     double start = mli_now();
     ml_status st = mli_fit_design(s->ctx, s->algorithm, j->params, fold_train(s, k),
-                                  s->fold_test[k], part, &m, j->error);
+                                  s->fold_test[k], &s->hooks, part, &m, j->error);
     double seconds = mli_now() - start;
     for (int64_t i = 0; i < s->n_goals && st == ML_OK; i++) {
         const mli_goal *g = &s->goals[i];
@@ -401,12 +401,12 @@ ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error)
     int64_t rounds = study->trials[study->best].rounds;
     if (study->valid || !mli_get_bool(study->options, "refit")) {
         st = mli_fit_design(study->ctx, study->algorithm, p, fold_train(study, 0),
-                            study->fold_test[0], &run, out, error);
+                            study->fold_test[0], &study->hooks, &run, out, error);
     } else {
         if (rounds > 0) st = fix_rounds(study, p, rounds, error);
         if (st == ML_OK)
-            st = mli_fit_design(study->ctx, study->algorithm, p, study->whole, NULL, &run,
-                                out, error);
+            st = mli_fit_design(study->ctx, study->algorithm, p, study->whole, NULL,
+                                &study->hooks, &run, out, error);
     }
     ml_params_free(p);
     return st;

@@ -375,13 +375,13 @@ START_TEST(fits_folds)
     OK(mli_params_resolve(ctx, &mean_algorithm.head, given, &p, ERR));
     OK(mli_design_train(ctx, &mean_algorithm.head, p, t, &all, ERR));
     OK(mli_design_take(all, (const int64_t[]){1, 3}, 2, &part, ERR));
-    OK(mli_fit_design(ctx, &mean_algorithm, given, part, all, &run, &m, ERR));
+    OK(mli_fit_design(ctx, &mean_algorithm, given, part, all, NULL, &run, &m, ERR));
     ck_assert(ml_tensor_get_f64(mli_model_find(m, "mean"), 0, 0) == 4);
     ck_assert_ptr_eq(m->inputs, all->inputs);
     ml_model_free(m);
     mli_design_free(part);
     OK(mli_design_take(all, NULL, 0, &part, ERR));
-    FAILS(ML_E_DATA, mli_fit_design(ctx, &mean_algorithm, p, part, NULL, &run, &m, ERR));
+    FAILS(ML_E_DATA, mli_fit_design(ctx, &mean_algorithm, p, part, NULL, NULL, &run, &m, ERR));
     mli_design_free(part);
     mli_design_free(all);
     ml_params_free(given);

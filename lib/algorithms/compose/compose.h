@@ -45,6 +45,9 @@ ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
  * the whole's model. */
 ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design *train,
                        const mli_design *valid, double from, double to, ml_error *err);
+/* Takes a model that was fitted before as part i. */
+ml_status mli_part_adopt(mli_fit *whole, mli_parts *p, int64_t i, ml_model *fitted,
+                         ml_error *err);
 /* The design that the next part gets: the columns that a model makes of one. `fitted`: it
  * is the one the model was fitted to, with these parameters of the whole. */
 ml_status mli_part_transform(mli_fit *whole, const ml_model *model,

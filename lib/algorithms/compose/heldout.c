@@ -142,6 +142,7 @@ static ml_status one_fold(const holding *h, int32_t k, mli_run *run, ml_error *e
     ml_model *m = NULL;
     mli_hooks hooks = *h->whole->hooks;
     hooks.start = NULL;
+    hooks.prefixes = NULL; /* these designs are not the caller's */
     ml_status status = take(d, h->fold, k, 0, &out, &train, err);
     if (!status) status = take(d, h->fold, k, 1, &in, &test, err);
     if (!status)

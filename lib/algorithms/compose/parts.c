@@ -168,12 +168,20 @@ ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design
     if (status) return mli_fit_named(part->name, status, err);
     mli_hooks hooks = *whole->hooks;
     hooks.start = NULL;
+    hooks.prefixes = NULL; /* these designs are not the caller's */
     mli_run_part(&run, whole->run, from, to, 1);
     status = mli_fit_part(whole->ctx, mli_part_algorithm(part), part->name, params, train,
                           valid, &hooks, &run, &p->model[i], err);
     if (!status) status = add_tensors(whole->model, part->name, p->model[i], err);
     ml_params_free(params);
     return place_inside(part->name, status, err);
+}
+
+ml_status mli_part_adopt(mli_fit *whole, mli_parts *p, int64_t i, ml_model *fitted,
+                         ml_error *err)
+{
+    p->model[i] = ml_model_ref(fitted);
+    return add_tensors(whole->model, p->part[i].name, fitted, err);
 }
 
 /* ---- transforming ---- */

@@ -7,6 +7,7 @@
  * rows. Tensors: "<step>.<tensor>". Cost: that of the steps, and one table between two.
  */
 #include "algorithms/compose/compose.h"
+#include "algorithms/prefixes.h"
 #include "algorithms/prepare/prepare.h"
 
 #include <string.h>
@@ -138,18 +139,82 @@ static ml_status advance(mli_fit *job, const ml_model *m, stage *s, ml_error *er
     return ML_OK;
 }
 
+/* Fits all steps but the last. */
+static ml_status fit_prefix(mli_fit *job, mli_parts *p, stage *s, ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < p->n - 1 && !status; i++) {
+        double from = 0.2 * (double)i / (double)p->n;
+        double to = 0.2 * (double)(i + 1) / (double)p->n;
+        status = mli_part_fit(job, p, i, s->train, s->valid, from, to, err);
+        if (!status) status = advance(job, p->model[i], s, err);
+    }
+    return status;
+}
+
+/* All that the result of fit_prefix depends on beside the designs, as text. */
+static char *prefix_key(const mli_fit *job, const mli_parts *p)
+{
+    mli_str s;
+    const char *const *columns;
+    int64_t n = mli_get_strs(job->params, "columns", &columns);
+    int ok = 1;
+    mli_str_init(&s, job->ctx);
+    for (int64_t i = 0; i < n; i++) mli_str_printf(&s, "%s\n", columns[i]);
+    for (int64_t i = 0; i < p->n - 1 && ok; i++) {
+        ml_params *own = NULL;
+        ok = mli_params_part(job->params, p->part[i].name, &own, NULL) == ML_OK;
+        mli_str_printf(&s, "%s=%s ", p->part[i].name, p->part[i].d->name);
+        if (ok) mli_params_json(&s, own);
+        ml_params_free(own);
+    }
+    if (ok && !s.failed) return mli_str_take(&s);
+    mli_str_free(&s);
+    return NULL;
+}
+
+/* Steps fitted before, with what they make of the designs. */
+static ml_status adopt_prefix(mli_fit *job, mli_parts *p, const mli_prefix *x, stage *s,
+                              ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < x->n && !status; i++)
+        status = mli_part_adopt(job, p, i, x->model[i], err);
+    stage_free(s);
+    *s = (stage){x->out_train, x->out_valid, 0};
+    return status;
+}
+
+/* All steps but the last, fitted or found; *held is to be released. */
+static ml_status pass_prefix(mli_fit *job, mli_parts *p, stage *s, mli_prefix **held,
+                             ml_error *err)
+{
+    mli_prefixes *known = job->hooks->prefixes;
+    char *key = known && p->n > 1 ? prefix_key(job, p) : NULL;
+    *held = key ? mli_prefixes_get(known, job->train, job->valid, key) : NULL;
+    ml_status status =
+        *held ? adopt_prefix(job, p, *held, s, err) : fit_prefix(job, p, s, err);
+    if (!status && key && !*held && s->own) {
+        *held = mli_prefixes_put(known, job->train, job->valid, key, p->model, p->n - 1,
+                                 s->train, s->valid);
+        if (*held) s->own = 0;
+    }
+    mli_free(job->ctx, key);
+    return status;
+}
+
 static ml_status fit_steps(mli_fit *job, mli_parts *p, ml_error *err)
 {
     stage s;
+    mli_prefix *held = NULL;
+    int64_t last = p->n - 1;
     ml_status status = first_stage(job, &s, err);
     if (status) return status;
-    for (int64_t i = 0; i < p->n && !status; i++) {
-        int last = i == p->n - 1;
-        double from = 0.2 * (double)i / (double)p->n;
-        double to = last ? 1 : 0.2 * (double)(i + 1) / (double)p->n;
-        status = mli_part_fit(job, p, i, s.train, s.valid, from, to, err);
-        if (!status && !last) status = advance(job, p->model[i], &s, err);
-    }
+    status = pass_prefix(job, p, &s, &held, err);
+    if (!status)
+        status = mli_part_fit(job, p, last, s.train, s.valid,
+                              0.2 * (double)last / (double)p->n, 1, err);
+    if (held) mli_prefixes_release(job->hooks->prefixes, held);
     stage_free(&s);
     return status;
 }
