@@ -192,7 +192,7 @@ static void choose(boruta *b, double *kept)
         kept[j] = b->ranking[j] == OTHER || b->ranking[j] == CONFIRMED ||
                   (tentative && b->ranking[j] == UNDECIDED);
         any += kept[j] > 0;
-        if (b->ranking[j] && (best < 0 || b->hits[j] > b->hits[best])) best = j;
+        if (b->ranking[j] != 0 && (best < 0 || b->hits[j] > b->hits[best])) best = j;
     }
     for (int64_t j = 0; j < n && !any; j++)
         kept[j] = b->ranking[j] == UNDECIDED || j == best;
