@@ -145,12 +145,16 @@ static void describe_blas(mli_str *s)
     mli_str_add(s, "}");
 }
 
-/* Their number into its place in the description, right-aligned. */
+/* Their number into its place in the description, right-aligned: one store, since two
+ * threads may set it at once. */
 static void show_threads(ml_context *ctx)
 {
     char digits[16];
+    uint64_t word;
     int n = snprintf(digits, sizeof digits, "%8d", (int)mli_slots(ctx));
-    memcpy(ctx->info + ctx->info_threads, digits + (n > 8 ? n - 8 : 0), 8);
+    memcpy(&word, digits + (n > 8 ? n - 8 : 0), sizeof word);
+    __atomic_store_n((uint64_t *)(void *)(ctx->info + ctx->info_threads), word,
+                     __ATOMIC_RELAXED);
 }
 
 static ml_status describe(ml_context *ctx, ml_error *err)
@@ -166,6 +170,7 @@ static ml_status describe(ml_context *ctx, ml_error *err)
     mli_json_key(&s, "thread_limit", 0);
     mli_str_i64(&s, mli_cpu_count());
     mli_json_key(&s, "threads", 0);
+    while (!s.failed && s.size % 8) mli_str_add(&s, " "); /* for the one store */
     ctx->info_threads = s.size;
     mli_str_add(&s, "        ");
     mli_json_key(&s, "executor", 0);

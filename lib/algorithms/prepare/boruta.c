@@ -233,7 +233,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     if (!status) status = mli_model_add(m, "kept", ML_DTYPE_F64, 1, &n, &kept, err);
     b.left = mli_calloc(job->ctx, (size_t)n, sizeof *b.left);
     b.p = mli_calloc(job->ctx, 2 * (size_t)n, sizeof *b.p);
-    b.sorted = b.p + n;
+    b.sorted = b.p ? b.p + n : NULL;
     if (!status && (!b.left || !b.p)) status = mli_nomem(err);
     for (int64_t j = 0; j < n && !status; j++) {
         b.ranking[j] = picked[j] ? UNDECIDED : OTHER;
