@@ -134,8 +134,9 @@ static ml_status load(mli_prepared *t, ml_error *err)
     t->NEIGHBORS = mli_get_i64(t->model->params, "n_neighbors");
     if (t->NEIGHBORS > t->DONORS && t->DONORS > 0) t->NEIGHBORS = t->DONORS;
     t->BY_NEARNESS = strcmp(mli_get_str(t->model->params, "weights"), "distance") == 0;
-    t->plan.scratch =
-        (size_t)(t->NEIGHBORS * (t->MLI_FILL_COUNT + 1)) * sizeof(mli_neighbor);
+    /* What a row has, and the heaps of what it lacks. */
+    t->plan.scratch = (size_t)t->MLI_FILL_COUNT *
+                      (sizeof(mli_known) + (size_t)t->NEIGHBORS * sizeof(mli_neighbor));
     return ML_OK;
 }
 
