@@ -55,7 +55,7 @@ START_TEST(knn_fills_nearly_empty_rows)
     for (int j = 0; j < COLUMNS; j++)
         for (int i = 0; i < ROWS; i++) {
             v[j][i] = i + 1000 * j;
-            w[j][i] = j == 7 * i ? 3 + 1000 * j : NAN;
+            w[j][i] = j == 7 * i ? 3 + 1000 * j : (double)NAN;
         }
     const char *params[] = {"n_neighbors", "1", NULL};
     ml_table *t = make(ctx, v[0], ROWS, COLUMNS), *few = make(ctx, w[0], ROWS, COLUMNS);

@@ -242,6 +242,33 @@ START_TEST(splines_go_on_outside)
 }
 END_TEST
 
+/* A column of one value has no knots, and with degree 0 nothing behind them. */
+START_TEST(splines_leave_constants)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "x,c\n0,7\n1,7\n3,7\n4,7\n");
+    const char *params[] = {"steps", "spline_features",         "spline_features.degree",
+                            "0",     "spline_features.n_knots", "3",
+                            NULL};
+    ml_model *m = fit(ctx, t, params);
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ck_assert_int_eq(ml_tensor_shape(out)[1], 3);
+    for (int i = 0; i < 4; i++) {
+        ck_assert(ml_tensor_get_f64(out, i, 0) == (i < 2));
+        ck_assert(ml_tensor_get_f64(out, i, 1) == (i >= 2));
+        ck_assert(ml_tensor_get_f64(out, i, 2) == 7);
+    }
+    ml_tensor_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare_rows", smote_makes_rows_between_neighbours,
           ratios_and_weights, smote_keeps_categories_of_the_class,
-          smote_says_what_it_needs, splines_go_on_outside)
+          smote_says_what_it_needs, splines_go_on_outside, splines_leave_constants)

@@ -22,8 +22,9 @@ enum { CONSTANT, LINEAR, CONTINUE, PERIODIC };
 #define MODE   option[1]
 #define BIAS   option[2]
 #define WIDE   own[0] /* double: knots with `degree` more at both ends, per feature */
-#define ENDS   own[1] /* double [features][4][degree + 1]: values and slopes at the ends \
-                       */
+#define ENDS                                                                             \
+    own[1] /* double [features][4][degree + 1]: values and slopes at the ends            \
+            */
 
 /* ---- fitting ---- */
 
@@ -168,7 +169,8 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     const double *knots = knots_of(t, j);
     int64_t count = count_of(t, j), wide = t->first[j + 1] - t->first[j];
     int degree = t->DEGREE;
-    double b[MOST_DEGREE + 1], low = knots[0], high = count ? knots[count - 1] : 0;
+    double b[MOST_DEGREE + 1], low = count ? knots[0] : 0;
+    double high = count ? knots[count - 1] : 0;
     const double *ends = (const double *)t->ENDS + j * 4 * (degree + 1);
     for (int64_t i = 0; i < n; i++, out += out_stride) {
         double x = in[i * stride], far = 0;
