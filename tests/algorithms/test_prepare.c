@@ -211,5 +211,35 @@ START_TEST(takes_dates_apart)
 }
 END_TEST
 
+/* Numbers far below 1 have their digits in e^x - 1: a power of them is a line. */
+START_TEST(powers_of_small_numbers)
+{
+    enum { ROWS = 400 };
+    double x[ROWS], mean = 0, square = 0;
+    int64_t n = ROWS;
+    uint64_t z = 1;
+    for (int i = 0; i < ROWS; i++) {
+        z = z * 6364136223846793005u + 1442695040888963407u;
+        x[i] = exp(4 * (double)(z >> 11) * 0x1p-53) * 1e-17;
+        mean += x[i] / ROWS;
+    }
+    for (int i = 0; i < ROWS; i++) square += (x[i] - mean) * (x[i] - mean) / ROWS;
+    ml_context *ctx = test_context(2);
+    ml_tensor *column = NULL, *out;
+    ml_table *t = NULL;
+    char none[] = "-";
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &column, ERR));
+    OK(ml_table_with_tensor(NULL, "x", column, &t, ERR));
+    out = transform(ctx, "power_transformer", none, "x", "-", t);
+    for (int i = 0; i < ROWS; i++)
+        near("small numbers", i, 0, ml_tensor_get_f64(out, i, 0),
+             (x[i] - mean) / sqrt(square));
+    ml_tensor_free(out);
+    ml_table_free(t);
+    ml_tensor_free(column);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
-          takes_dates_apart)
+          takes_dates_apart, powers_of_small_numbers)

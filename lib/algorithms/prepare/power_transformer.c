@@ -50,11 +50,14 @@ typedef struct {
     double slope; /* sum of the logarithms that the power multiplies */
 } column;
 
-/* (e^(power log) - 1) / power. */
+/* (e^(power log) - 1) / power. The logarithms are in order, so the largest are at the
+ * ends.
+ */
 static void powers(const mli_kernels *k, const double *log, int64_t n, double power,
                    double *y)
 {
-    if (fabs(power) < 0.01) { /* where 1 less loses digits */
+    double largest = fabs(power) * fmax(fabs(log[0]), fabs(log[n - 1]));
+    if (largest < 0.01) { /* where 1 less loses digits */
         for (int64_t i = 0; i < n; i++)
             y[i] = power == 0 ? log[i] : expm1(power * log[i]) / power;
         return;
