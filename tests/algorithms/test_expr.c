@@ -10,21 +10,23 @@
 static ml_context *ctx;
 
 /* Columns a = 6, b = 4, m missing, k = level 1 of {u, v}, "odd name" = 2, d = 2024-01-31,
- * t = half a day later, s = "good", n a missing text. */
+ * t = half a day later, s = "good", n a missing text, e = the first moment of d. */
 static mli_inputs *inputs(void)
 {
     static const char *const names[] = {"a", "b", "m", "k", "odd name",
-                                        "d", "t", "s", "n"};
+                                        "d", "t", "s", "n", "e"};
     mli_inputs *in = NULL;
     char *bytes;
     int64_t *offsets;
-    OK(mli_inputs_new(ctx, 9, &in, ERR));
-    for (int j = 0; j < 9; j++) {
+    OK(mli_inputs_new(ctx, 10, &in, ERR));
+    for (int j = 0; j < 10; j++) {
         in->features[j].name = mli_strdup(ctx, names[j]);
-        in->features[j].kind = j == 3 ? MLI_CATEGORICAL : j >= 7 ? MLI_TEXT : MLI_NUMERIC;
-        in->features[j].type = j == 5   ? ML_TYPE_DATE
-                               : j == 6 ? ML_TYPE_TIMESTAMP
-                                        : ML_DTYPE_F64;
+        in->features[j].kind = j == 3             ? MLI_CATEGORICAL
+                               : j == 7 || j == 8 ? MLI_TEXT
+                                                  : MLI_NUMERIC;
+        in->features[j].type = j == 5             ? ML_TYPE_DATE
+                               : j == 6 || j == 9 ? ML_TYPE_TIMESTAMP
+                                                  : ML_DTYPE_F64;
     }
     OK(mli_dictionary_new(ctx, 2, 2, &in->features[3].levels, &bytes, &offsets, ERR));
     memcpy(bytes, "uv", 2);
@@ -83,6 +85,19 @@ START_TEST(gives_values)
                  {"d between '2024-01-01' and '2024-01-30'", 0},
                  {"t >= '2024-01-31'", 1},
                  {"t = '2024-01-31 12:00:00'", 1},
+                 {"d < t", 1},
+                 {"d >= t or d = t", 0},
+                 {"t > d and t != d", 1},
+                 {"t in (d, t)", 1},
+                 {"d in (t, a)", 0},
+                 {"d between t and t", 0},
+                 {"t between d and t", 1},
+                 {"d between d and t", 1},
+                 {"d = e and e = d", 1},
+                 {"d < e or e > d", 0},
+                 {"d in (t, e)", 1},
+                 {"e in (a, d)", 1},
+                 {"d between e and t", 1},
                  {"s = 'good'", 1},
                  {"s = 'goo'", 0},
                  {"s != 'bad' and s is not missing", 1},
@@ -100,7 +115,8 @@ START_TEST(gives_values)
                           19753,
                           19753 * 86400e6 + 43200e6,
                           mli_text_cell(&good),
-                          mli_text_cell(NULL)};
+                          mli_text_cell(NULL),
+                          19753 * 86400e6};
     mli_inputs *in = inputs();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mli_expr *e = NULL;
@@ -120,24 +136,27 @@ START_TEST(refuses_with_place)
     static const struct {
         const char *text, *says;
         int at;
-    } cases[] = {{"a + ", "ends early", 5},
-                 {"a + * b", "not expected", 5},
-                 {"(a", "is missing here", 3},
-                 {"a b", "not expected", 3},
-                 {"aa + 1", "no column \"aa\"", 1},
-                 {"k + 1", "is a category", 1},
-                 {"a = 'u'", "can only be compared", 1},
-                 {"k < 'u'", "by = and != only", 1},
-                 {"s < 'u'", "by = and != only", 1},
-                 {"s + 1", "s is a text", 1},
-                 {"d > 'soon'", "no date or time", 1},
-                 {"sin(a)", "no function", 1},
-                 {"if(a, b)", "number of arguments", 1},
-                 {"'open", "not closed", 1},
-                 {"a is b", "should follow", 6},
-                 {"a not 5", "should follow", 7},
-                 {"", "ends early", 1},
-                 {"k", "is a category", 1}};
+    } cases[] = {
+        {"a + ", "ends early", 5},
+        {"a + * b", "not expected", 5},
+        {"(a", "is missing here", 3},
+        {"a b", "not expected", 3},
+        {"aa + 1", "no column \"aa\"", 1},
+        {"k + 1", "is a category", 1},
+        {"a = 'u'", "compared with a column of categories, texts, dates or", 1},
+        {"s = n", "compare it with a text in quotes: s = 'x'", 1},
+        {"k != s", "k is a category: compare it with a text in quotes: k = 'x'", 1},
+        {"k < 'u'", "by = and != only", 1},
+        {"s < 'u'", "by = and != only", 1},
+        {"s + 1", "s is a text", 1},
+        {"d > 'soon'", "no date or time", 1},
+        {"sin(a)", "no function", 1},
+        {"if(a, b)", "number of arguments", 1},
+        {"'open", "not closed", 1},
+        {"a is b", "should follow", 6},
+        {"a not 5", "should follow", 7},
+        {"", "ends early", 1},
+        {"k", "is a category", 1}};
     ctx = test_context(1);
     mli_inputs *in = inputs();
     char place[64];

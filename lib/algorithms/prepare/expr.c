@@ -18,6 +18,7 @@
 #define STACK   64
 #define DEEPEST 100 /* nested parentheses */
 #define MOST    100000
+#define DAY     86400e6 /* microseconds */
 
 enum {
     PUSH,
@@ -31,6 +32,7 @@ enum {
     DIV,
     MOD,
     POW,
+    AHEAD, /* microseconds from a time to a date */
     NEG,
     EQ,
     NE,
@@ -105,6 +107,8 @@ static double of_two(int32_t code, double a, double b)
         return b == 0 ? NAN : a - b * floor(a / b);
     case POW:
         return pow(a, b);
+    case AHEAD:
+        return a * DAY - b;
     case EQ:
         return a == b;
     case NE:
@@ -160,7 +164,7 @@ static double of_one(int32_t code, double a)
 
 static int takes_two(int32_t code)
 {
-    return (code >= ADD && code <= POW) || (code >= EQ && code <= OR) ||
+    return (code >= ADD && code <= AHEAD) || (code >= EQ && code <= OR) ||
            (code >= COALESCE && code <= MAX);
 }
 
@@ -223,12 +227,17 @@ typedef struct {
 
 static piece parse_or(parser *p);
 
+static void place(parser *p, const char *at)
+{
+    mli_error_at(p->err, ML_E_PARSE, "\"%s\", character %d", p->text,
+                 (int)(at - p->text) + 1);
+}
+
 static void fail(parser *p, const char *at, const char *format, const char *what)
 {
     if (p->status) return;
     p->status = mli_fail(p->err, ML_E_PARSE, format, what);
-    mli_error_at(p->err, ML_E_PARSE, "\"%s\", character %d", p->text,
-                 (int)(at - p->text) + 1);
+    place(p, at);
 }
 
 static void emit(parser *p, int32_t code, int64_t arg, double value)
@@ -313,17 +322,24 @@ static void need(parser *p, const char *sign)
     if (!take(p, sign)) fail(p, p->at, "\"%s\" is missing here", sign);
 }
 
+static void not_a_number(parser *p, const mli_feature *f, const char *at)
+{
+    if (p->status) return;
+    p->status = mli_fail(p->err, ML_E_PARSE,
+                         "%s is a %s: compare it with a text in quotes: %s = 'x'",
+                         f->name, f->kind == MLI_TEXT ? "text" : "category", f->name);
+    place(p, at);
+}
+
 /* Only numbers can be calculated with. */
 static void number(parser *p, const piece *x, const char *at)
 {
     if (x->kind == CATEGORY)
-        fail(p, at,
-             p->in->features[x->feature].kind == MLI_TEXT
-                 ? "%s is a text: compare it with another"
-                 : "%s is a category: compare it with a text",
-             p->in->features[x->feature].name);
+        not_a_number(p, &p->in->features[x->feature], at);
     else if (x->kind == TEXT)
-        fail(p, at, "a text can only be compared with a category, a date or a time%s",
+        fail(p, at,
+             "a text can only be compared with a column of categories, texts, dates or "
+             "times%s",
              "");
 }
 
@@ -549,10 +565,9 @@ static void push_time(parser *p, const piece *column, const piece *text, const c
     int64_t micros;
     char own[64];
     if (mli_parse_date(text->text, text->size, &days)) {
-        emit(p, PUSH, 0, type == ML_TYPE_DATE ? days : days * 86400e6);
+        emit(p, PUSH, 0, type == ML_TYPE_DATE ? days : days * DAY);
     } else if (mli_parse_timestamp(text->text, text->size, &micros)) {
-        emit(p, PUSH, 0,
-             type == ML_TYPE_DATE ? (double)micros / 86400e6 : (double)micros);
+        emit(p, PUSH, 0, type == ML_TYPE_DATE ? (double)micros / DAY : (double)micros);
     } else {
         snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
                  text->text);
@@ -561,6 +576,15 @@ static void push_time(parser *p, const piece *column, const piece *text, const c
              "2024-01-31 08:30:00",
              own);
     }
+}
+
+/* A date beside a time, in microseconds. */
+static void same_unit(parser *p, const piece *x, const piece *y)
+{
+    int32_t a = p->in->features[x->feature].type, b = p->in->features[y->feature].type;
+    if (a == b) return;
+    emit(p, a == ML_TYPE_DATE ? AHEAD : PUSH, 0, a == ML_TYPE_DATE ? 0 : DAY);
+    emit(p, a == ML_TYPE_DATE ? PUSH : MUL, 0, 0);
 }
 
 /* The comparison with its sides exchanged. */
@@ -591,6 +615,7 @@ static void compare(parser *p, const piece *x, const piece *y, int32_t code,
     } else {
         number(p, x, at);
         number(p, y, at);
+        if (x->kind == TIME && y->kind == TIME) same_unit(p, x, y);
     }
     emit(p, code, 0, 0);
 }
