@@ -2,7 +2,7 @@
  *
  * Choosing columns by trees: what tells something stays, noise goes.
  */
-#include "testing.h"
+#include "testing_data.h"
 #include <math.h>
 
 #define ROWS 500
@@ -41,11 +41,11 @@ static ml_table *make(ml_context *ctx, int classes)
     return t;
 }
 
-static ml_tensor *fitted(ml_context *ctx, const char *algorithm, int classes,
-                         const char *attribute, const char *const *pairs,
-                         int64_t *columns)
+/* Frees the table. */
+static ml_tensor *fitted_to(ml_context *ctx, ml_table *t, const char *algorithm,
+                            int classes, const char *attribute, const char *const *pairs,
+                            int64_t *columns)
 {
-    ml_table *t = make(ctx, classes);
     ml_estimator *e = NULL;
     ml_model *m = NULL;
     ml_predictor *p = NULL;
@@ -65,6 +65,14 @@ static ml_tensor *fitted(ml_context *ctx, const char *algorithm, int classes,
     ml_estimator_free(e);
     ml_table_free(t);
     return out;
+}
+
+static ml_tensor *fitted(ml_context *ctx, const char *algorithm, int classes,
+                         const char *attribute, const char *const *pairs,
+                         int64_t *columns)
+{
+    return fitted_to(ctx, make(ctx, classes), algorithm, classes, attribute, pairs,
+                     columns);
 }
 
 START_TEST(boruta_finds_all_that_matter)
@@ -125,5 +133,94 @@ START_TEST(at_most_k_columns)
 }
 END_TEST
 
+/* A third class whose rows have no weight, and which stands in some folds only. */
+START_TEST(rows_without_weight_count_nothing)
+{
+    ml_context *ctx = test_context(2);
+    double y[ROWS], w[ROWS];
+    const char *params[] = {"n_trees", "20", "weight", "w", "ignore", "n4", NULL};
+    for (int classes = 0; classes < 2; classes++) {
+        ml_table *t = make(ctx, classes);
+        for (int i = 0; i < ROWS; i++) {
+            y[i] = ml_table_get_f64(t, i, 7);
+            w[i] = i % 100 >= 2;
+            if (w[i] == 0) y[i] = classes ? 2 : 1e6;
+        }
+        int64_t columns = 0;
+        ml_table *without = NULL;
+        OK(ml_table_select(t, names, 7, &without, ERR));
+        t = add_f64(ctx, add_f64(ctx, without, "y", ROWS, y), "w", ROWS, w);
+        ml_tensor *r = fitted_to(ctx, t, "permutation_selector", classes, "importance",
+                                 params, &columns);
+        for (int j = 0; j < 6; j++) {
+            double x = ml_tensor_get_f64(r, j, 0);
+            ck_assert_msg(j < 2 ? x > 0.05 && x < 3 : fabs(x) < 0.5, "%d: %g", j, x);
+        }
+        /* Parts of the loss of a constant, 0.65 for the two classes that count. */
+        if (classes) ck_assert_double_gt(ml_tensor_get_f64(r, 1, 0), 1.2);
+        ml_tensor_free(r);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* All that count stand in one of three groups: nothing is left to fit to. */
+START_TEST(weights_in_one_fold)
+{
+    ml_context *ctx = test_context(1);
+    double group[ROWS], w[ROWS];
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    for (int i = 0; i < ROWS; i++) {
+        group[i] = i % 3;
+        w[i] = i % 3 == 1;
+    }
+    ml_table *t = add_f64(ctx, make(ctx, 0), "group", ROWS, group);
+    t = add_f64(ctx, t, "w", ROWS, w);
+    OK(ml_estimator_new(ctx, "permutation_selector", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "group", "group", ERR));
+    OK(ml_estimator_set_str(e, "weight", "w", ERR));
+    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("weight above 0");
+    OK(ml_estimator_set_i64(e, "folds", 4, ERR));
+    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("fewer groups than folds");
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Rows come in tens that have the same number and target, which nothing else tells: known
+ * from other rows of the ten, unless these are kept together. */
+START_TEST(groups_stay_together)
+{
+    ml_context *ctx = test_context(2);
+    double id[ROWS], y[ROWS];
+    const char *params[] = {"n_trees",   "20", "target", "z", "features",
+                            "id,a,b,n1", NULL, NULL,     NULL};
+    double worth[2];
+    for (int i = 0; i < ROWS; i++) {
+        if (i % 10 == 0) state = (uint64_t)i + 1, uniform();
+        id[i] = i / 10;
+        y[i] = i % 10 ? y[i - 1] : uniform();
+    }
+    for (int grouped = 0; grouped < 2; grouped++) {
+        int64_t columns = 0;
+        if (grouped) params[6] = "group", params[7] = "id";
+        ml_table *t = add_f64(ctx, make(ctx, 0), "id", ROWS, id);
+        t = add_f64(ctx, t, "z", ROWS, y);
+        ml_tensor *r =
+            fitted_to(ctx, t, "permutation_selector", 0, "importance", params, &columns);
+        worth[grouped] = ml_tensor_get_f64(r, 0, 0);
+        ml_tensor_free(r);
+    }
+    ck_assert_msg(worth[0] > 0.5 && worth[1] < 0.3, "%g %g", worth[0], worth[1]);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare_select", boruta_finds_all_that_matter,
-          permutation_finds_what_cannot_be_missed, at_most_k_columns)
+          permutation_finds_what_cannot_be_missed, at_most_k_columns,
+          rows_without_weight_count_nothing, weights_in_one_fold, groups_stay_together)

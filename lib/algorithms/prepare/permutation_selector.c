@@ -8,10 +8,15 @@
  * The loss is the squared error or the log loss, as a part of that of a constant: a
  * column of importance 0.1 explains a tenth of the target that others do not.
  *
- * Tensors: importance, error f64 [features], mean and standard error over folds and
- * repeats (NaN: not looked at); kept f64 [features].
+ * The standard error is that of the mean over the rows held out, each with the mean of
+ * its repeats: repeats of one fit are no witnesses of their own. Rows of weight 0 are
+ * left out.
+ *
+ * Tensors: importance, error f64 [features], mean over folds and its standard error (NaN:
+ * not looked at); kept f64 [features].
  * Cost: folds fits, and folds * repeats * columns predictions of a fold.
  */
+#include "algorithms/compose/heldout.h"
 #include "algorithms/prepare/select.h"
 #include "core/rng.h"
 
@@ -24,50 +29,20 @@ typedef struct {
     mli_fit *job;
     const uint8_t *picked;
     int64_t folds, repeats;
-    int64_t *order, *fold; /* rows one fold after another; [folds + 1] */
+    int32_t *fold;          /* [rows] */
+    int64_t looked;         /* folds looked at */
+    double *values, *error; /* [features][folds] and its square */
     /* of the fold that is looked at */
-    int64_t n, number;
+    int64_t n;
     const mli_plan *plan;
     const mli_design *test;
-    double *rows, *values; /* [n][features]; [features][folds * repeats] */
-    double base, constant; /* losses */
-    double *memory;        /* [slots] */
-    int64_t *shuffled;     /* [slots][n] */
+    double *rows;      /* [n][features] */
+    double *base;      /* [n] losses */
+    double constant;   /* loss */
+    double *memory;    /* [slots] */
+    int64_t *shuffled; /* [slots][n] */
     int64_t per_slot;
 } worth;
-
-/* ---- folds ---- */
-
-/* Rows of a class, or all, shuffled and dealt out in turn. Rows of one group stay
- * together. */
-static ml_status deal(worth *w, ml_error *err)
-{
-    const mli_design *d = w->job->train;
-    int64_t k = d->label ? d->inputs->classes.n : 1, n = 0, at = 0;
-    int64_t *dealt = mli_alloc_vec(w->job->ctx, d->rows, sizeof *dealt);
-    int64_t *own = mli_alloc_vec(w->job->ctx, d->rows, sizeof *own);
-    mli_rng rng;
-    mli_rng_init(&rng, (uint64_t)mli_get_i64(w->job->params, "seed"), 0xf01d, 0);
-    for (int64_t c = 0; dealt && own && c < k; c++) {
-        int64_t m = 0;
-        for (int64_t i = 0; i < d->rows; i++)
-            if (!d->label || d->label[i] == c) own[m++] = i;
-        mli_rng_shuffle(&rng, own, m);
-        for (int64_t i = 0; i < m; i++) dealt[own[i]] = n++ % w->folds;
-    }
-    for (int64_t i = 0; dealt && d->group_id && i < d->rows; i++)
-        dealt[i] = d->group_id[i] % w->folds;
-    for (int64_t f = 0; dealt && own && f < w->folds; f++) {
-        w->fold[f] = at;
-        for (int64_t i = 0; i < d->rows; i++)
-            if (dealt[i] == f) w->order[at++] = i;
-    }
-    w->fold[w->folds] = at;
-    ml_status status = dealt && own ? ML_OK : mli_nomem(err);
-    mli_free(w->job->ctx, own);
-    mli_free(w->job->ctx, dealt);
-    return status;
-}
 
 /* ---- losses ---- */
 
@@ -79,11 +54,12 @@ static double loss_of(const mli_design *d, int64_t i, const double *out, int64_t
     return -log(p > 1e-9 ? p : 1e-9);
 }
 
-/* The weighted mean loss with column j (-1: none) taken from other rows. */
-static double measure(const worth *w, int64_t j, const int64_t *from, double *memory)
+/* Adds the losses with column j (-1: none) taken from other rows to add[n]. */
+static void measure(const worth *w, int64_t j, const int64_t *from, double *memory,
+                    double *add)
 {
     int64_t f = w->test->n_features, wide = w->plan->n_outputs;
-    double *rows = memory, *out = rows + BLOCK * f, sum = 0, weight = 0;
+    double *rows = memory, *out = rows + BLOCK * f;
     void *scratch = out + (BLOCK * wide + 7) / 8 * 8;
     for (int64_t begin = 0; begin < w->n; begin += BLOCK) {
         int64_t n = w->n - begin < BLOCK ? w->n - begin : BLOCK;
@@ -91,13 +67,9 @@ static double measure(const worth *w, int64_t j, const int64_t *from, double *me
         for (int64_t i = 0; j >= 0 && i < n; i++)
             rows[i * f + j] = w->rows[from[begin + i] * f + j];
         w->plan->run(w->plan, rows, n, f, out, scratch);
-        for (int64_t i = 0; i < n; i++) {
-            double by = w->test->weight ? w->test->weight[begin + i] : 1;
-            sum += by * loss_of(w->test, begin + i, out + i * wide, wide);
-            weight += by;
-        }
+        for (int64_t i = 0; i < n; i++)
+            add[begin + i] += loss_of(w->test, begin + i, out + i * wide, wide);
     }
-    return weight > 0 ? sum / weight : 0;
 }
 
 /* The loss of the mean, or of the shares of the classes. */
@@ -123,23 +95,44 @@ static ml_status constant_loss(worth *w, ml_error *err)
     return ML_OK;
 }
 
+/* The weighted mean of what the losses have grown, and the square of its error. */
+static void summarize(worth *w, int64_t j, const double *grown)
+{
+    const double *weight = w->test->weight;
+    double total = 0, mean = 0, square = 0;
+    for (int64_t i = 0; i < w->n; i++) {
+        total += weight ? weight[i] : 1;
+        mean += (weight ? weight[i] : 1) * grown[i];
+    }
+    mean /= total;
+    for (int64_t i = 0; i < w->n; i++) {
+        double d = (weight ? weight[i] : 1) * (grown[i] - mean);
+        square += d * d;
+    }
+    w->values[j * w->folds + w->looked] = mean / w->constant;
+    w->error[j * w->folds + w->looked] =
+        square / total / total / w->constant / w->constant;
+}
+
 static void shuffle_column(void *arg, int64_t j, int32_t slot)
 {
     worth *w = arg;
     int64_t *from = w->shuffled + slot * w->n;
-    double *memory = w->memory + slot * w->per_slot;
+    double *grown = w->memory + slot * w->per_slot, *memory = grown + (w->n + 7) / 8 * 8;
     if (!w->picked[j]) return;
+    memset(grown, 0, (size_t)w->n * sizeof *grown);
     for (int64_t r = 0; r < w->repeats; r++) {
-        int64_t task = w->number * w->repeats + r;
         mli_rng rng;
         if (mli_run_state(w->job->run) == ML_CANCEL) return;
         mli_rng_init(&rng, (uint64_t)mli_get_i64(w->job->params, "seed"),
-                     0x9e7 + (uint64_t)j, (uint64_t)task);
+                     0x9e7 + (uint64_t)j, (uint64_t)(w->looked * w->repeats + r));
         for (int64_t i = 0; i < w->n; i++) from[i] = i;
         mli_rng_shuffle(&rng, from, w->n);
-        w->values[j * w->folds * w->repeats + task] =
-            (measure(w, j, from, memory) - w->base) / w->constant;
+        measure(w, j, from, memory, grown);
     }
+    for (int64_t i = 0; i < w->n; i++)
+        grown[i] = grown[i] / (double)w->repeats - w->base[i];
+    summarize(w, j, grown);
 }
 
 static ml_status look_at(worth *w, const mli_design *test, const mli_plan *plan,
@@ -149,78 +142,87 @@ static ml_status look_at(worth *w, const mli_design *test, const mli_plan *plan,
     w->test = test;
     w->plan = plan;
     w->n = test->rows;
-    w->per_slot = BLOCK * f + (BLOCK * plan->n_outputs + 7) / 8 * 8 +
+    w->per_slot = (w->n + 7) / 8 * 8 + BLOCK * f + (BLOCK * plan->n_outputs + 7) / 8 * 8 +
                   (int64_t)(plan->scratch + 63) / 64 * 8;
     w->rows = mli_alloc_vec(w->job->ctx, w->n * f, sizeof *w->rows);
     w->memory = mli_alloc_vec(w->job->ctx, slots * w->per_slot, sizeof *w->memory);
     w->shuffled = mli_alloc_vec(w->job->ctx, slots * w->n, sizeof *w->shuffled);
-    ml_status status = w->rows && w->memory && w->shuffled ? ML_OK : mli_nomem(err);
+    w->base = mli_calloc(w->job->ctx, (size_t)w->n, sizeof *w->base);
+    ml_status status =
+        w->rows && w->memory && w->shuffled && w->base ? ML_OK : mli_nomem(err);
     if (!status) status = constant_loss(w, err);
     if (!status) {
         mli_design_rows(test, 0, w->n, w->rows, f);
-        w->base = measure(w, -1, NULL, w->memory);
+        measure(w, -1, NULL, w->memory, w->base);
         mli_parallel(w->job->ctx, f, shuffle_column, w);
         status = mli_run_check(w->job->run, err);
+        w->looked++;
     }
     mli_free(w->job->ctx, w->rows);
     mli_free(w->job->ctx, w->memory);
     mli_free(w->job->ctx, w->shuffled);
+    mli_free(w->job->ctx, w->base);
     return status;
 }
 
-/* Fits to the rows of the other folds. */
-static ml_status fit_fold(worth *w, int64_t f, mli_run *run, ml_model **out,
-                          ml_error *err)
+/* The rows with a weight of a fold, or of all others; NULL: there are none. */
+static ml_status take(const worth *w, int64_t f, int inside, mli_design **out,
+                      ml_error *err)
 {
     const mli_design *d = w->job->train;
-    int64_t begin = w->fold[f], end = w->fold[f + 1], n = 0;
-    int64_t *rows = mli_alloc_vec(w->job->ctx, d->rows, sizeof *rows);
-    mli_design *train = NULL;
-    if (!rows) return mli_nomem(err);
-    for (int64_t i = 0; i < d->rows; i++)
-        if (i < begin || i >= end) rows[n++] = w->order[i];
-    ml_status status = mli_design_take(d, rows, n, &train, err);
-    if (!status)
-        status =
-            mli_select_fit(w->job, mli_get_str(w->job->params, "estimator"), 0,
-                           (uint64_t)mli_get_i64(w->job->params, "seed") + (uint64_t)f,
-                           train, run, out, err);
-    mli_design_free(train);
+    int64_t *rows = NULL, n = 0, m = 0;
+    ml_status status = mli_heldout_rows(w->job->ctx, w->fold, d->rows, (int32_t)f, inside,
+                                        &rows, &n, err);
+    for (int64_t i = 0; i < n; i++)
+        if (!d->weight || d->weight[rows[i]] > 0) rows[m++] = rows[i];
+    if (!status && m > 0) status = mli_design_take(d, rows, m, out, err);
     mli_free(w->job->ctx, rows);
     return status;
 }
 
-static ml_status one_fold(worth *w, int64_t f, ml_error *err)
+static ml_status fit_and_look(worth *w, int64_t f, const mli_design *train,
+                              const mli_design *test, ml_error *err)
 {
-    const mli_design *d = w->job->train;
-    mli_design *test = NULL;
+    const ml_params *p = w->job->params;
+    uint64_t seed = (uint64_t)mli_get_i64(p, "seed") + (uint64_t)f;
     ml_model *m = NULL;
     mli_plan *plan = NULL;
     mli_run run;
-    int64_t n = w->fold[f + 1] - w->fold[f];
-    if (n == 0 || n == d->rows) return ML_OK;
     mli_run_part(&run, w->job->run, (double)f / (double)w->folds,
                  (double)(f + 1) / (double)w->folds, 1);
-    w->number = f;
-    ml_status status = fit_fold(w, f, &run, &m, err);
-    if (!status) status = mli_design_take(d, w->order + w->fold[f], n, &test, err);
-    if (!status) status = mli_plan_new(m, d->label ? "proba" : "value", NULL, &plan, err);
+    ml_status status = mli_select_fit(w->job, mli_get_str(p, "estimator"), 0, seed, train,
+                                      &run, &m, err);
+    if (!status)
+        status = mli_plan_new(m, test->label ? "proba" : "value", NULL, &plan, err);
     if (!status) status = look_at(w, test, plan, err);
     mli_plan_free(plan);
-    mli_design_free(test);
     ml_model_free(m);
+    return status;
+}
+
+/* A fold without rows on one of its sides tells nothing. */
+static ml_status one_fold(worth *w, int64_t f, ml_error *err)
+{
+    mli_design *train = NULL, *test = NULL;
+    ml_status status = take(w, f, 0, &train, err);
+    if (!status) status = take(w, f, 1, &test, err);
+    if (!status && train && test) status = fit_and_look(w, f, train, test, err);
+    mli_design_free(test);
+    mli_design_free(train);
     return status;
 }
 
 /* ---- choosing ---- */
 
-static void summarize(const double *v, int64_t n, double *mean, double *error)
+static void join_folds(const worth *w, int64_t j, double *mean, double *error)
 {
     double sum = 0, square = 0;
-    for (int64_t i = 0; i < n; i++) sum += v[i];
-    *mean = sum / (double)n;
-    for (int64_t i = 0; i < n; i++) square += (v[i] - *mean) * (v[i] - *mean);
-    *error = n > 1 ? sqrt(square / (double)(n - 1) / (double)n) : 0;
+    for (int64_t f = 0; f < w->looked; f++) {
+        sum += w->values[j * w->folds + f];
+        square += w->error[j * w->folds + f];
+    }
+    *mean = sum / (double)w->looked;
+    *error = sqrt(square) / (double)w->looked;
 }
 
 /* Those clearly above the threshold; of none, the best one. */
@@ -232,9 +234,7 @@ static ml_status choose(worth *w, double *importance, double *error, double *kep
     double from = -INFINITY, limit = mli_get_f64(p, "threshold");
     for (int64_t j = 0; j < n; j++) {
         importance[j] = error[j] = NAN;
-        if (w->picked[j])
-            summarize(w->values + j * w->folds * w->repeats, w->folds * w->repeats,
-                      &importance[j], &error[j]);
+        if (w->picked[j]) join_folds(w, j, &importance[j], &error[j]);
         if (w->picked[j] && (best < 0 || importance[j] > importance[best])) best = j;
     }
     ml_status status =
@@ -266,14 +266,19 @@ static ml_status fit(mli_fit *job, ml_error *err)
     status = mli_model_add(m, "importance", ML_DTYPE_F64, 1, &n, &importance, err);
     if (!status) status = mli_model_add(m, "error", ML_DTYPE_F64, 1, &n, &error, err);
     if (!status) status = mli_model_add(m, "kept", ML_DTYPE_F64, 1, &n, &kept, err);
-    w.order = mli_alloc_vec(job->ctx, job->train->rows, sizeof *w.order);
-    w.fold = mli_calloc(job->ctx, (size_t)w.folds + 1, sizeof *w.fold);
-    w.values = mli_calloc(job->ctx, (size_t)(n * w.folds * w.repeats), sizeof *w.values);
-    if (!status && (!w.order || !w.fold || !w.values)) status = mli_nomem(err);
-    if (!status) status = deal(&w, err);
+    w.fold = mli_alloc_vec(job->ctx, job->train->rows, sizeof *w.fold);
+    w.values = mli_calloc(job->ctx, 2 * (size_t)(n * w.folds), sizeof *w.values);
+    w.error = w.values ? w.values + n * w.folds : NULL;
+    if (!status && (!w.fold || !w.values)) status = mli_nomem(err);
+    if (!status)
+        status = mli_heldout_folds(
+            job->train, w.folds, (uint64_t)mli_get_i64(job->params, "seed"), w.fold, err);
     for (int64_t f = 0; f < w.folds && !status; f++) status = one_fold(&w, f, err);
+    if (!status && w.looked == 0)
+        status =
+            mli_fail(err, ML_E_DATA, "too few rows have a weight above 0 for %lld folds",
+                     (long long)w.folds);
     if (!status) status = choose(&w, importance, error, kept, err);
-    mli_free(job->ctx, w.order);
     mli_free(job->ctx, w.fold);
     mli_free(job->ctx, w.values);
     mli_free(job->ctx, picked);
