@@ -159,6 +159,97 @@ START_TEST(smote_keeps_categories_of_the_class)
 }
 END_TEST
 
+/* The rows that smote hands to the next step. */
+static ml_tensor *made(ml_context *ctx, const char *text, const char *const *params)
+{
+    ml_table *t = csv_text(ctx, text);
+    ml_model *m = fit(ctx, t, params);
+    ml_tensor *rows = NULL;
+    OK(ml_model_get_tensor(m, "knn_imputer.rows", &rows, ERR));
+    ml_model_free(m);
+    ml_table_free(t);
+    return rows;
+}
+
+/* 40 of "no" at 0 .. 39; of "yes" six far away, one among the others, three at the end.
+ */
+START_TEST(borders_have_both_classes_around)
+{
+    ml_context *ctx = test_context(2);
+    char text[1024] = "a,y\n";
+    size_t at = strlen(text);
+    const double yes[] = {1000, 1001, 1002, 1003, 1004, 1005, 5.5, 40.2, 40.4, 40.6};
+    const char *params[] = {"steps",
+                            "smote, knn_imputer",
+                            "target",
+                            "y",
+                            "smote.k_neighbors",
+                            "2",
+                            "smote.m_neighbors",
+                            "4",
+                            "smote.borderline",
+                            "true",
+                            NULL};
+    for (int i = 0; i < 50; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%.2f,%s\n",
+                               i < 40 ? i : yes[i - 40], i < 40 ? "no" : "yes");
+    ml_tensor *rows = made(ctx, text, params);
+    ck_assert_int_eq(ml_tensor_shape(rows)[1], 80);
+    for (int i = 50; i < 80; i++) {
+        double x = ml_tensor_get_f64(rows, 0, i);
+        ck_assert_msg(x >= 40.2 && x <= 40.6, "%g", x);
+    }
+    ml_tensor_free(rows);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Two rows of "yes" have no number in common: their neighbour is the third. */
+START_TEST(smote_with_missing_numbers)
+{
+    ml_context *ctx = test_context(2);
+    char text[1024] = "a,b,y\n1,,yes\n,5,yes\n1.5,7,yes\n";
+    size_t at = strlen(text);
+    const char *params[] = {
+        "steps", "smote, knn_imputer", "target", "y", "smote.k_neighbors", "1", NULL};
+    int ends = 0;
+    for (int i = 0; i < 40; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d,no\n", i, i);
+    ml_tensor *rows = made(ctx, text, params);
+    ck_assert_int_eq(ml_tensor_shape(rows)[1], 80);
+    for (int i = 43; i < 80; i++) {
+        double a = ml_tensor_get_f64(rows, 0, i), b = ml_tensor_get_f64(rows, 1, i);
+        ck_assert_msg((b == 7 && a >= 1 && a <= 1.5) || (a == 1.5 && b >= 5 && b <= 7),
+                      "%g %g", a, b);
+        ends |= b < 7 ? 1 : 2;
+    }
+    ck_assert_int_eq(ends, 3);
+    ml_tensor_free(rows);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Squares of these differences are infinite: rows are repeated, finite as they are. */
+START_TEST(smote_with_huge_numbers)
+{
+    ml_context *ctx = test_context(2);
+    char text[1024] = "a,k,y\n1e300,p,yes\n-1e300,q,yes\n1e308,p,yes\n-1.7e308,p,yes\n";
+    size_t at = strlen(text);
+    const char *params[] = {"steps", "smote, one_hot_encoder, knn_imputer", "target", "y",
+                            NULL};
+    for (int i = 0; i < 20; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%d,p,no\n", i);
+    ml_tensor *rows = made(ctx, text, params);
+    ck_assert_int_eq(ml_tensor_shape(rows)[1], 40);
+    for (int i = 24; i < 40; i++) {
+        double x = ml_tensor_get_f64(rows, 0, i);
+        ck_assert_msg(x == 1e300 || x == -1e300 || x == 1e308 || x == -1.7e308, "%g", x);
+    }
+    ml_tensor_free(rows);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(smote_says_what_it_needs)
 {
     ml_context *ctx = test_context(1);
@@ -271,4 +362,6 @@ END_TEST
 
 TEST_MAIN("algorithms/prepare_rows", smote_makes_rows_between_neighbours,
           ratios_and_weights, smote_keeps_categories_of_the_class,
-          smote_says_what_it_needs, splines_go_on_outside, splines_leave_constants)
+          borders_have_both_classes_around, smote_with_missing_numbers,
+          smote_with_huge_numbers, smote_says_what_it_needs, splines_go_on_outside,
+          splines_leave_constants)

@@ -9,6 +9,8 @@
  * nearest neighbours in that class; categories are those that most of the neighbours
  * have. Weight and group are those of the row it started from. Two rows of different
  * categories are farther apart by the median of the standard deviations of the numbers.
+ * Distances are over the numbers that both rows have; rows with none in common, or too
+ * far for a finite distance, are no neighbours. A row without neighbours is repeated.
  *
  * No tensors. Cost: rows drawn * rows of the class * columns.
  */
@@ -147,13 +149,13 @@ static ml_status arrange(smote *s, ml_error *err)
 
 /* ---- neighbours ---- */
 
-/* Squared distances from a row to others. */
+/* Squared distances from a row to others; NaN: the numbers have nothing in common. */
 static void measure(const smote *s, const mli_known *known, int64_t n, int64_t row,
                     int64_t begin, int64_t end, double *out)
 {
     mli_near_measure(s->job->ctx, known, n, begin, end, out);
     for (int64_t i = 0; i < end - begin; i++)
-        out[i] = isnan(out[i]) ? 0 : out[i] * (double)s->n_numbers;
+        out[i] = n == 0 ? 0 : out[i] * (double)s->n_numbers;
     for (int64_t c = s->n_numbers; c < s->n_numbers + s->n_kinds; c++) {
         const double *x = s->x + c * s->d->rows;
         double own = x[row];
@@ -192,6 +194,7 @@ static void look_around(void *arg, int64_t task, int32_t slot)
 {
     smote *s = arg;
     int64_t row = s->from + task, others = 0, all = 0;
+    if (mli_run_state(s->job->run) == ML_CANCEL) return;
     mli_neighbor *heap = mli_calloc(s->job->ctx, (size_t)s->m, sizeof *heap);
     (void)slot;
     if (!heap || !find(s, row, 0, s->d->rows, s->m, heap)) {
@@ -218,12 +221,9 @@ static int nearer(const void *a, const void *b)
 static void find_neighbors(void *arg, int64_t b, int32_t slot)
 {
     smote *s = arg;
-    mli_neighbor *heap = mli_calloc(s->job->ctx, (size_t)s->k, sizeof *heap);
     (void)slot;
-    if (mli_run_state(s->job->run) == ML_CANCEL) {
-        mli_free(s->job->ctx, heap);
-        return;
-    }
+    if (mli_run_state(s->job->run) == ML_CANCEL) return;
+    mli_neighbor *heap = mli_calloc(s->job->ctx, (size_t)s->k, sizeof *heap);
     if (!heap || !find(s, s->base[b], s->from, s->to, s->k, heap)) {
         atomic_store(&s->failed, 1);
     } else {
@@ -257,6 +257,7 @@ static void make_row(void *arg, int64_t task, int32_t slot)
     smote *s = arg;
     mli_rng rng;
     (void)slot;
+    if (mli_run_state(s->job->run) == ML_CANCEL) return;
     mli_rng_init(&rng, (uint64_t)mli_get_i64(s->job->params, "seed"),
                  0x5407e + (uint64_t)s->class, (uint64_t)task);
     int64_t b = mli_rng_below(&rng, s->n_base), row = s->base[b], n = 0;
@@ -302,7 +303,10 @@ static ml_status make_class(smote *s, ml_error *err)
         status = mli_run_check(s->job->run, err);
     }
     if (!status && atomic_load(&s->failed)) status = mli_nomem(err);
-    if (!status) mli_parallel(ctx, s->n_new, make_row, s);
+    if (!status) {
+        mli_parallel(ctx, s->n_new, make_row, s);
+        status = mli_run_check(s->job->run, err);
+    }
     mli_free(ctx, work);
     mli_free(ctx, s->base);
     mli_free(ctx, s->near);
