@@ -2,7 +2,7 @@
  *
  * The imputers that look at whole rows: rows of few numbers, bounds, limits.
  */
-#include "testing.h"
+#include "testing_data.h"
 #include <math.h>
 
 /* v[columns][rows] as a table with the columns x0, x1, ... */
@@ -72,4 +72,134 @@ START_TEST(knn_fills_nearly_empty_rows)
 }
 END_TEST
 
-TEST_MAIN("algorithms/prepare_fill", knn_fills_nearly_empty_rows)
+/* Only so many rows of training, spread over them, are kept to fill from. */
+START_TEST(knn_keeps_max_donors)
+{
+    ml_context *ctx = test_context(1);
+    double v[2][20], w[2] = {9.1, (double)NAN};
+    for (int i = 0; i < 20; i++) v[0][i] = i, v[1][i] = 100 + i;
+    const char *params[] = {"n_neighbors", "1", "max_donors", "4", NULL};
+    ml_table *t = make(ctx, v[0], 20, 2), *one = make(ctx, w, 1, 2);
+    ml_tensor *rows = NULL;
+    for (int all = 0; all < 2; all++) {
+        if (all) params[2] = NULL;
+        ml_model *m = fit(ctx, "knn_imputer", t, params);
+        ml_tensor *out = run(m, one);
+        OK(ml_model_get_tensor(m, "rows", &rows, ERR));
+        ck_assert_int_eq(ml_tensor_shape(rows)[1], all ? 20 : 4);
+        double nearest = NAN;
+        for (int i = 0; i < (all ? 20 : 4); i++) {
+            double x = ml_tensor_get_f64(rows, 0, i);
+            if (!(fabs(x - 9.1) >= fabs(nearest - 9.1))) nearest = x;
+        }
+        ck_assert(ml_tensor_get_f64(out, 0, 1) == 100 + nearest);
+        if (all) ck_assert(nearest == 9);
+        ml_tensor_free(rows);
+        ml_tensor_free(out);
+        ml_model_free(m);
+    }
+    ml_table_free(one);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* x1 = 10 x0, missing where that is 0 or 90; x2 is complete in training. */
+static const double line[3][10] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+                                   {NAN, 10, 20, 30, 40, 50, 60, 70, 80, NAN},
+                                   {5, 5, 6, 6, 5, 5, 6, 6, 5, 6}};
+
+START_TEST(iterative_keeps_within_bounds)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = make(ctx, line[0], 10, 3);
+    const double lacks[3] = {4, 40, (double)NAN};
+    ml_table *one = make(ctx, lacks, 1, 3);
+    const char *params[] = {"min_value",
+                            "8",
+                            "max_value",
+                            "60.5",
+                            "skip_complete",
+                            "true",
+                            "initial_strategy",
+                            "constant",
+                            "fill_value",
+                            "-3",
+                            NULL};
+    ml_model *m = fit(ctx, "iterative_imputer", t, params);
+    ml_tensor *out = run(m, t), *filled = run(m, one);
+    ck_assert(ml_tensor_get_f64(out, 0, 1) == 8);
+    ck_assert(ml_tensor_get_f64(out, 9, 1) == 60.5);
+    ck_assert(ml_tensor_get_f64(out, 8, 1) == 80);   /* was there */
+    ck_assert(ml_tensor_get_f64(filled, 0, 2) == 8); /* the start, by no regression */
+    ml_tensor_free(filled);
+    ml_tensor_free(out);
+    ml_model_free(m);
+    m = fit(ctx, "iterative_imputer", t, params + 10); /* no bounds */
+    out = run(m, t);
+    ck_assert(fabs(ml_tensor_get_f64(out, 0, 1)) < 1);
+    ck_assert(fabs(ml_tensor_get_f64(out, 9, 1) - 90) < 1);
+    ml_tensor_free(out);
+    ml_model_free(m);
+    ml_table_free(one);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(iterative_names_wrong_bounds)
+{
+    static const struct {
+        double least, most, fill;
+        const char *says;
+    } cases[] = {{3, 2.5, 0, "min_value 3 and max_value 2.5"},
+                 {INFINITY, INFINITY, 0, "min_value inf and max_value inf"},
+                 {-INFINITY, -INFINITY, 0, "min_value -inf and max_value -inf"},
+                 {0, 1, INFINITY, "fill_value is not a finite number"},
+                 {0, 1, NAN, "fill_value is not a finite number"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = make(ctx, line[0], 10, 3);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        OK(ml_estimator_new(ctx, "iterative_imputer", &e, ERR));
+        OK(ml_estimator_set_f64(e, "min_value", cases[i].least, ERR));
+        OK(ml_estimator_set_f64(e, "max_value", cases[i].most, ERR));
+        OK(ml_estimator_set_f64(e, "fill_value", cases[i].fill, ERR));
+        FAILS(ML_E_RANGE, ml_estimator_fit(e, t, NULL, &m, ERR));
+        SAYS(cases[i].says);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A column without any value is filled with a number, whatever the start. */
+START_TEST(columns_without_values_become_numbers)
+{
+    static const char *const starts[] = {"mean", "median", "mode", "constant"};
+    ml_context *ctx = test_context(1);
+    double v[3][10];
+    memcpy(v, line, sizeof v);
+    for (int i = 0; i < 10; i++) v[2][i] = NAN;
+    ml_table *t = make(ctx, v[0], 10, 3);
+    for (int s = 0; s < 5; s++) {
+        const char *params[] = {"features", "x0,x1,x2", "initial_strategy", starts[s % 4],
+                                NULL};
+        if (s == 4) params[2] = NULL;
+        ml_model *m = fit(ctx, s < 4 ? "iterative_imputer" : "knn_imputer", t, params);
+        ml_tensor *out = run(m, t);
+        for (int i = 0; i < 10; i++) ck_assert(ml_tensor_get_f64(out, i, 2) == 0);
+        ck_assert(isfinite(ml_tensor_get_f64(out, 0, 1)));
+        ml_tensor_free(out);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/prepare_fill", knn_fills_nearly_empty_rows, knn_keeps_max_donors,
+          iterative_keeps_within_bounds, iterative_names_wrong_bounds,
+          columns_without_values_become_numbers)

@@ -32,10 +32,10 @@ int64_t mli_products_ld(int64_t n_columns)
     return (n_columns + TILE) / TILE * TILE; /* one more for the constant */
 }
 
-ml_status mli_products_new(ml_context *ctx, int64_t n_columns, mli_products *out,
-                           ml_error *err)
+ml_status mli_products_new(ml_context *ctx, const mli_run *run, int64_t n_columns,
+                           mli_products *out, ml_error *err)
 {
-    *out = (mli_products){ctx, n_columns, mli_products_ld(n_columns), NULL};
+    *out = (mli_products){ctx, run, n_columns, mli_products_ld(n_columns), NULL};
     out->g = mli_alloc_vec(ctx, out->ld * out->ld, sizeof *out->g);
     return out->g ? ML_OK : mli_nomem(err);
 }
@@ -48,6 +48,7 @@ void mli_products_free(mli_products *p)
 
 typedef struct {
     const mli_kernels *k;
+    const mli_run *run;
     const double *x;
     int64_t rows_ld, rows, chunk, ld;
     double *sums; /* [chunks][ld][ld] */
@@ -72,6 +73,7 @@ static void sum_chunk(void *arg, int64_t task, int32_t slot)
     memset(g, 0, (size_t)(s->ld * s->ld) * sizeof *g);
     for (int64_t at = begin; at < end; at += BLOCK) {
         int64_t n = end - at < BLOCK ? end - at : BLOCK;
+        if (mli_run_state(s->run) == ML_CANCEL) return;
         for (int64_t i = 0; i < s->ld; i += 3)
             for (int64_t j = 0; j < i + 3; j += 4)
                 sum_tile(s, s->x + i * s->rows_ld + at, s->x + j * s->rows_ld + at, n,
@@ -85,7 +87,7 @@ ml_status mli_products_of(mli_products *p, const double *x, int64_t rows_ld, int
     int64_t size = p->ld * p->ld, chunk = (rows + CHUNKS - 1) / CHUNKS;
     if (chunk < BLOCK) chunk = BLOCK;
     int64_t tasks = mli_task_count(rows, chunk);
-    summing s = {mli_kernels_of(p->ctx), x, rows_ld, rows, chunk, p->ld, NULL};
+    summing s = {mli_kernels_of(p->ctx), p->run, x, rows_ld, rows, chunk, p->ld, NULL};
     s.sums = mli_alloc_vec(p->ctx, tasks * size + 1, sizeof *s.sums);
     if (!s.sums) return mli_nomem(err);
     mli_parallel(p->ctx, tasks, sum_chunk, &s);
@@ -97,9 +99,10 @@ ml_status mli_products_of(mli_products *p, const double *x, int64_t rows_ld, int
 
 /* ---- regressions ---- */
 
-ml_status mli_chained_new(ml_context *ctx, int64_t n, mli_chained *out, ml_error *err)
+ml_status mli_chained_new(ml_context *ctx, const mli_run *run, int64_t n,
+                          mli_chained *out, ml_error *err)
 {
-    *out = (mli_chained){.ctx = ctx, .n = n};
+    *out = (mli_chained){.ctx = ctx, .run = run, .n = n};
     out->memory = mli_alloc_vec(ctx, 2 * n * n + 5 * n, sizeof *out->memory);
     if (!out->memory) return mli_nomem(err);
     double *at = out->memory;
@@ -159,7 +162,8 @@ static double solve(mli_chained *r, int64_t p, double penalty, double *w)
         for (int64_t i = 0; i < p; i++)
             least = fmin(least, 1e-13 / (r->scale[i] * r->scale[i]));
         penalty = penalty > least ? 10 * penalty : least;
-        if (!isfinite(penalty) || attempt == ATTEMPTS) {
+        if (!isfinite(penalty) || attempt == ATTEMPTS ||
+            mli_run_state(r->run) == ML_CANCEL) {
             memset(w, 0, (size_t)p * sizeof *w);
             return INFINITY;
         }
@@ -187,7 +191,7 @@ static void bayes(mli_chained *r, int64_t p, double rows, double square, double 
     double *old = r->old;
     for (int round = 0; round < ROUNDS; round++) {
         double used = solve(r, p, penalty / noise, w), trace = 0, size = 0, change = 0;
-        if (!isfinite(used)) return;
+        if (!isfinite(used) || mli_run_state(r->run) == ML_CANCEL) return;
         mli_cholesky_inverse_diagonal(r->ctx, p, r->l, p, r->work, r->inverse);
         for (int64_t i = 0; i < p; i++) {
             double coef = w[i] * r->scale[i];

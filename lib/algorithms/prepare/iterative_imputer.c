@@ -16,6 +16,7 @@
  */
 #include "algorithms/prepare/chained.h"
 #include "algorithms/prepare/fill.h"
+#include "core/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,13 +32,14 @@ typedef struct {
     double *x;    /* [ld][rows], each column less its mean; then 1 and zeros */
     double *part; /* [ld][rows] some of the rows */
     double *start, *low, *high;
-    int64_t *gap, *at; /* rows that lack column k: gap[at[k] .. at[k + 1] - 1] */
-    double *before;    /* what stood in the gaps when the round began */
-    double *moved;     /* [rows] */
+    double least, most; /* bounds of all that is filled in */
+    int64_t *gap, *at;  /* rows that lack column k: gap[at[k] .. at[k + 1] - 1] */
+    double *before;     /* what stood in the gaps when the round began */
+    double *moved;      /* [rows] */
     int64_t *order, n_order;
     mli_products all, some;
     mli_chained chained;
-    int64_t steps;
+    int64_t steps, room; /* of the regressions so far */
     int64_t *step;
     double *coef, *intercept;
 } chain;
@@ -56,7 +58,7 @@ static void free_chain(chain *c)
 static ml_status make_chain(chain *c, ml_error *err)
 {
     ml_context *ctx = c->job->ctx;
-    int64_t most = mli_get_i64(c->job->params, "max_iter") * c->n, gaps = 0;
+    int64_t gaps = 0;
     for (int64_t k = 0; k < c->n; k++) gaps += (int64_t)c->f->missing[c->f->list[k]];
     c->ld = mli_products_ld(c->n);
     c->x = mli_alloc_vec(ctx, c->ld * c->rows, sizeof *c->x);
@@ -66,19 +68,32 @@ static ml_status make_chain(chain *c, ml_error *err)
     c->before = mli_alloc_vec(ctx, gaps, sizeof *c->before);
     c->moved = mli_alloc_vec(ctx, c->rows, sizeof *c->moved);
     c->order = mli_calloc(ctx, (size_t)c->n, sizeof *c->order);
-    c->step = mli_calloc(ctx, (size_t)most, sizeof *c->step);
-    c->coef = mli_alloc_vec(ctx, most * c->n, sizeof *c->coef);
-    c->intercept = mli_calloc(ctx, (size_t)most, sizeof *c->intercept);
-    if (!c->x || !c->part || !c->gap || !c->at || !c->before || !c->moved || !c->order ||
-        !c->step || !c->coef || !c->intercept)
+    if (!c->x || !c->part || !c->gap || !c->at || !c->before || !c->moved || !c->order)
         return mli_nomem(err);
-    ml_status status = mli_products_new(ctx, c->n, &c->all, err);
-    if (!status) status = mli_products_new(ctx, c->n, &c->some, err);
-    if (!status) status = mli_chained_new(ctx, c->n, &c->chained, err);
+    ml_status status = mli_products_new(ctx, c->job->run, c->n, &c->all, err);
+    if (!status) status = mli_products_new(ctx, c->job->run, c->n, &c->some, err);
+    if (!status) status = mli_chained_new(ctx, c->job->run, c->n, &c->chained, err);
     c->chained.bayes =
         strcmp(mli_get_str(c->job->params, "estimator"), "bayesian_ridge") == 0;
     c->chained.alpha = mli_get_f64(c->job->params, "alpha");
     return status;
+}
+
+/* Room for the regressions of one more round: most fits stop long before max_iter. */
+static ml_status make_room(chain *c, ml_error *err)
+{
+    ml_context *ctx = c->job->ctx;
+    if (c->steps + c->n_order <= c->room) return ML_OK;
+    int64_t room = c->room ? 2 * c->room : c->n_order;
+    int64_t *step = mli_realloc(ctx, c->step, (size_t)room * sizeof *step);
+    if (step) c->step = step;
+    double *coef = mli_realloc(ctx, c->coef, (size_t)(room * c->n) * sizeof *coef);
+    if (coef) c->coef = coef;
+    double *intercept = mli_realloc(ctx, c->intercept, (size_t)room * sizeof *intercept);
+    if (intercept) c->intercept = intercept;
+    if (!step || !coef || !intercept) return mli_nomem(err);
+    c->room = room;
+    return ML_OK;
 }
 
 /* Columns less their means, gaps filled for a start. Returns the largest number. */
@@ -210,6 +225,8 @@ static ml_status one_step(chain *c, int64_t k, ml_error *err)
     if (!status) status = mli_run_check(c->job->run, err);
     if (status) return status;
     double constant = mli_chained_solve(&c->chained, &c->some, k, coef);
+    status = mli_run_check(c->job->run, err);
+    if (status) return status;
     predict(c, k, coef, constant);
     constant += c->f->mean[c->f->list[k]];
     for (int64_t j = 0; j < c->n; j++) constant -= coef[j] * c->f->mean[c->f->list[j]];
@@ -242,7 +259,8 @@ static ml_status rounds(chain *c, ml_error *err)
         for (int64_t k = 0; k < c->n; k++)
             for (int64_t i = c->at[k]; i < c->at[k + 1]; i++)
                 c->before[i] = c->x[k * c->rows + c->gap[i]];
-        status = mli_products_of(&c->all, c->x, c->rows, c->rows, err);
+        status = make_room(c, err);
+        if (!status) status = mli_products_of(&c->all, c->x, c->rows, c->rows, err);
         for (int64_t i = 0; i < c->n_order && !status; i++)
             status = one_step(c, c->order[i], err);
         if (!status && movement(c) < least * largest) {
@@ -304,14 +322,37 @@ static ml_status start_values(chain *c, ml_error *err)
                                     start_sorted, &s, err);
     for (int64_t k = 0; k < c->n; k++) {
         double at = s.start[c->f->list[k]];
-        c->start[k] = how == 3 ? mli_get_f64(p, "fill_value") : isnan(at) ? 0 : at;
-        c->low[k] = mli_get_f64(p, "min_value");
-        c->high[k] = mli_get_f64(p, "max_value");
-        if (isnan(c->low[k])) c->low[k] = -INFINITY;
-        if (isnan(c->high[k])) c->high[k] = INFINITY;
+        if (how == 3) at = mli_get_f64(p, "fill_value");
+        if (isnan(at)) at = 0; /* a column without values */
+        c->low[k] = c->least;
+        c->high[k] = c->most;
+        c->start[k] = fmin(fmax(at, c->least), c->most);
     }
     mli_free(c->job->ctx, s.start);
     return status;
+}
+
+static ml_status wrong(const char *param, const char *hint, ml_error *err)
+{
+    mli_error_at(err, ML_E_RANGE, "params.%s", param);
+    return mli_error_hint(err, ML_E_RANGE, "%s", hint);
+}
+
+static ml_status read_bounds(chain *c, ml_error *err)
+{
+    const ml_params *p = c->job->params;
+    c->least = mli_get_f64(p, "min_value");
+    c->most = mli_get_f64(p, "max_value");
+    if (isnan(c->least)) c->least = -INFINITY;
+    if (isnan(c->most)) c->most = INFINITY;
+    if (!isfinite(mli_get_f64(p, "fill_value"))) {
+        mli_fail(err, ML_E_RANGE, "fill_value is not a finite number");
+        return wrong("fill_value", "regressions need a number to start from", err);
+    }
+    if (c->least <= c->most && c->least < INFINITY && c->most > -INFINITY) return ML_OK;
+    mli_fail(err, ML_E_RANGE, "no number lies between min_value %s and max_value %s",
+             MLI_NUM(c->least), MLI_NUM(c->most));
+    return wrong("min_value", "min_value is at most max_value", err);
 }
 
 static ml_status too_many(int64_t n, ml_error *err)
@@ -333,6 +374,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     if (!status) status = mli_model_add(m, "start", ML_DTYPE_F64, 1, &f.n, &c.start, err);
     if (!status) status = mli_model_add(m, "low", ML_DTYPE_F64, 1, &f.n, &c.low, err);
     if (!status) status = mli_model_add(m, "high", ML_DTYPE_F64, 1, &f.n, &c.high, err);
+    if (!status) status = read_bounds(&c, err);
     if (!status) status = make_chain(&c, err);
     if (!status) status = start_values(&c, err);
     if (!status) status = rounds(&c, err);
