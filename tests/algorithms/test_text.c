@@ -193,6 +193,34 @@ START_TEST(makes_columns)
 }
 END_TEST
 
+/* In one column terms of both signs cancel out, unless it only says that there are any.
+ */
+START_TEST(hashed_terms_do_not_cancel_when_binary)
+{
+    static const char *const text[] = {"good bad fun film", "zz zz", "", "a"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = add_text(ctx, NULL, "review", 4, text);
+    for (int binary = 0; binary < 2; binary++) {
+        ml_model *m = fit(ctx, "hashing_vectorizer",
+                          binary ? "text=review;n_features=1;norm=none;binary=true"
+                                 : "text=review;n_features=1;norm=none",
+                          t);
+        ml_predictor *p = predictor(m, NULL);
+        ml_tensor *out = NULL;
+        OK(ml_predictor_run(p, t, &out, ERR));
+        double x[4];
+        for (int i = 0; i < 4; i++) x[i] = ml_tensor_get_f64(out, i, 0);
+        ck_assert(x[0] == (binary ? 1 : 0) && x[2] == 0 && x[3] == 0);
+        ck_assert(binary ? x[1] == 1 : x[1] == 2 || x[1] == -2);
+        ml_tensor_free(out);
+        ml_predictor_free(p);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static const char branches[] =
     "target=liked;steps=columns, logistic_regression;columns.branches=words, kinds;"
     "columns.words.columns=text;columns.words.steps=tfidf;"
@@ -371,5 +399,6 @@ START_TEST(same_for_any_threads)
 }
 END_TEST
 
-TEST_MAIN("algorithms/text", equals_scikit_learn, makes_columns, runs_in_pipelines,
-          names_mistakes, stands_hostile_files, automl_reads_text, same_for_any_threads)
+TEST_MAIN("algorithms/text", equals_scikit_learn, makes_columns,
+          hashed_terms_do_not_cancel_when_binary, runs_in_pipelines, names_mistakes,
+          stands_hostile_files, automl_reads_text, same_for_any_threads)

@@ -108,13 +108,15 @@ static void count_term(void *arg, const char *term, size_t size)
     const filling *f = arg;
     int64_t h = (int32_t)murmur3(term, size);
     int64_t at = (h < 0 ? -h : h) % (int64_t)f->t->WIDE;
-    f->row[at] += f->t->SIGNS && h < 0 ? -1 : 1;
+    if (f->t->BINARY) /* whatever the signs: terms must not cancel out */
+        f->row[at] = 1;
+    else
+        f->row[at] += f->t->SIGNS && h < 0 ? -1 : 1;
 }
 
 static void scale(const mli_prepared *t, double *row, int64_t n)
 {
     double sum = 0;
-    for (int64_t k = 0; t->BINARY && k < n; k++) row[k] = row[k] != 0;
     if (t->NORM == NONE) return;
     for (int64_t k = 0; k < n; k++) sum += t->NORM == L2 ? row[k] * row[k] : fabs(row[k]);
     if (t->NORM == L2) sum = sqrt(sum);
@@ -152,7 +154,7 @@ static const mli_param params[] = {
      "Half of the terms count negative, so that terms of one column do not add up.",
      "0.1"},
     {"binary", NULL, ML_PARAM_BOOL, 0, "false", NULL, NULL, NULL,
-     "1 where a column counts anything.", "0.1"},
+     "1 where a column counts anything, without signs.", "0.1"},
     {"norm", NULL, ML_PARAM_STR, 0, "l2", "{none, l1, l2}", NULL, NULL,
      "Each row of a column gets length 1, by sum (l1) or by root of squares (l2).",
      "0.1"},
