@@ -961,7 +961,7 @@ function ml.binary_encoder(params) end
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
 ---@field n_trees? integer Trees of each forest. (default 100)
 ---@field max_depth? integer The depth of the trees. 0: no limit. (default 7)
----@field max_iter? integer Forests at most: fewer when all columns are decided. (default 100)
+---@field max_iter? integer Forests at most: fewer when all columns are decided. Tests cannot decide on any column before the 8th of them, with alpha 0.05. (default 100)
 ---@field alpha? number The level of the tests. (default 0.05)
 ---@field percentile? number A column must beat this percentile of the shadows. 100: the best of them. (default 100)
 ---@field keep_tentative? boolean Keep the columns that are undecided at the end. (default false)
@@ -1421,7 +1421,7 @@ function ml.hashing_encoder(params) end
 ---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
 ---@field stop_words? string[] Words to leave out.
 ---@field alternate_sign? boolean Half of the terms count negative, so that terms of one column do not add up. (default true)
----@field binary? boolean 1 where a column counts anything. (default false)
+---@field binary? boolean 1 where a column counts anything, without signs. (default false)
 ---@field norm? "none" | "l1" | "l2" Each row of a column gets length 1, by sum (l1) or by root of squares (l2). (default l2)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.

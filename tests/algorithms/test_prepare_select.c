@@ -94,6 +94,72 @@ START_TEST(boruta_finds_all_that_matter)
 }
 END_TEST
 
+/* Few rounds against a low mark leave columns of noise undecided. */
+START_TEST(boruta_keeps_undecided_ones_if_asked)
+{
+    ml_context *ctx = test_context(2);
+    const char *params[] = {"n_trees", "20", "max_iter", "8",  "percentile",
+                            "50",      NULL, NULL,       NULL, NULL};
+    int64_t columns = 0, undecided = 0;
+    ml_tensor *r = fitted(ctx, "boruta", 0, "ranking", params, &columns);
+    for (int j = 0; j < 7; j++) {
+        if (j < 3) ck_assert(ml_tensor_get_f64(r, j, 0) == 1);
+        undecided += ml_tensor_get_f64(r, j, 0) == 2;
+    }
+    ml_tensor_free(r);
+    ck_assert_int_eq(columns, 3);
+    ck_assert_int_gt(undecided, 0);
+    params[6] = "keep_tentative", params[7] = "true";
+    r = fitted(ctx, "boruta", 0, "kept", params, &columns);
+    ck_assert_int_eq(columns, 3 + undecided);
+    ml_tensor_free(r);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Columns of noise beat the best shadow seldom, the middle of them every other time. */
+START_TEST(boruta_percentile_is_a_lower_mark)
+{
+    ml_context *ctx = test_context(2);
+    const char *marks[] = {"100", "50", "1"};
+    double won[3] = {0};
+    for (int k = 0; k < 3; k++) {
+        const char *params[] = {"n_trees",    "10",     "max_iter", "20",
+                                "percentile", marks[k], "features", "n1,n2,n3,n4",
+                                "alpha",      "1e-4",   NULL};
+        int64_t columns = 0;
+        ml_tensor *r = fitted(ctx, "boruta", 0, "hits", params, &columns);
+        for (int j = 0; j < 4; j++) won[k] += ml_tensor_get_f64(r, j, 0) / 80;
+        ml_tensor_free(r);
+    }
+    ck_assert_msg(won[0] + 0.1 < won[1] && won[1] + 0.1 < won[2] && won[2] > 0.9,
+                  "%g %g %g", won[0], won[1], won[2]);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(boruta_needs_rounds)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = make(ctx, 0);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, "boruta", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_i64(e, "max_iter", 7, ERR));
+    FAILS(ML_E_RANGE, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("max_iter 7");
+    OK(ml_estimator_set_i64(e, "max_iter", 1, ERR));
+    OK(ml_estimator_set_f64(e, "alpha", 0.5, ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 5, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(permutation_finds_what_cannot_be_missed)
 {
     ml_context *ctx = test_context(2);
@@ -222,5 +288,6 @@ START_TEST(groups_stay_together)
 END_TEST
 
 TEST_MAIN("algorithms/prepare_select", boruta_finds_all_that_matter,
-          permutation_finds_what_cannot_be_missed, at_most_k_columns,
+          boruta_keeps_undecided_ones_if_asked, boruta_percentile_is_a_lower_mark,
+          boruta_needs_rounds, permutation_finds_what_cannot_be_missed, at_most_k_columns,
           rows_without_weight_count_nothing, weights_in_one_fold, groups_stay_together)

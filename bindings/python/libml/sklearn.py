@@ -599,7 +599,8 @@ class Boruta(LibmlTransformer):
     max_depth : int, default 7
         The depth of the trees. 0: no limit. Range: [0, 100]. Also: depth.
     max_iter : int, default 100
-        Forests at most: fewer when all columns are decided. Range: [1, 10000].
+        Forests at most: fewer when all columns are decided. Tests cannot decide
+        on any column before the 8th of them, with alpha 0.05. Range: [1, 10000].
         Also: rounds.
     alpha : float, default 0.05
         The level of the tests. Range: (0, 1).
@@ -3112,7 +3113,7 @@ class HashingVectorizer(LibmlTransformer):
         Half of the terms count negative, so that terms of one column do not add
         up.
     binary : bool, default false
-        1 where a column counts anything.
+        1 where a column counts anything, without signs.
     norm : "none", "l1", "l2", default "l2"
         Each row of a column gets length 1, by sum (l1) or by root of squares
         (l2).

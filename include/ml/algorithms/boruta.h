@@ -48,7 +48,8 @@ static inline ML_CHECK ml_status ml_boruta_set_max_depth(
 }
 
 /**
- * Forests at most: fewer when all columns are decided. Default 100; range [1, 10000].
+ * Forests at most: fewer when all columns are decided. Tests cannot decide on any
+ * column before the 8th of them, with alpha 0.05. Default 100; range [1, 10000].
  */
 static inline ML_CHECK ml_status ml_boruta_set_max_iter(
     ml_estimator *estimator, int64_t value, ml_error *error)

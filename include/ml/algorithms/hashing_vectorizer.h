@@ -131,7 +131,7 @@ static inline ML_CHECK ml_status ml_hashing_vectorizer_set_alternate_sign(
     return ml_estimator_set_str(estimator, "alternate_sign", text, error);
 }
 
-/** 1 where a column counts anything. Default false. */
+/** 1 where a column counts anything, without signs. Default false. */
 static inline ML_CHECK ml_status ml_hashing_vectorizer_set_binary(
     ml_estimator *estimator, int32_t value, ml_error *error)
 {

@@ -13,6 +13,7 @@
  */
 #include "algorithms/prepare/select.h"
 #include "core/rng.h"
+#include "core/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -198,6 +199,27 @@ static void choose(boruta *b, double *kept)
         kept[j] = b->ranking[j] == UNDECIDED || j == best;
 }
 
+/* The rounds that a column must win, all of them, to be confirmed: before that every test
+ * is in vain. */
+static int64_t fewest_rounds(double alpha)
+{
+    int64_t n = 1;
+    while (ldexp(1, (int)-n) > alpha / (double)n) n++;
+    return n;
+}
+
+static ml_status check_rounds(const ml_params *p, ml_error *err)
+{
+    double alpha = mli_get_f64(p, "alpha");
+    int64_t most = mli_get_i64(p, "max_iter"), least = fewest_rounds(alpha);
+    if (most >= least) return ML_OK;
+    mli_fail(err, ML_E_RANGE, "max_iter %lld is too few to decide on any column",
+             (long long)most);
+    mli_error_at(err, ML_E_RANGE, "params.max_iter");
+    return mli_error_hint(err, ML_E_RANGE, "with alpha %s it takes %lld at least",
+                          MLI_NUM(alpha), (long long)least);
+}
+
 static ml_status rounds(boruta *b, ml_error *err)
 {
     int64_t most = mli_get_i64(b->job->params, "max_iter"), open = b->n_left;
@@ -222,6 +244,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     double *kept;
     boruta b = {.job = job};
     ml_status status = mli_select_needs_target(job, err);
+    if (!status) status = check_rounds(job->params, err);
     if (!status)
         status = mli_prepare_picked(job, MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES,
                                     &picked, err);
@@ -258,7 +281,9 @@ static const mli_param params[] = {
     {"max_depth", "depth", ML_PARAM_I64, 0, "7", "[0, 100]", NULL, NULL,
      "The depth of the trees. 0: no limit.", "0.1"},
     {"max_iter", "rounds", ML_PARAM_I64, 0, "100", "[1, 10000]", NULL, NULL,
-     "Forests at most: fewer when all columns are decided.", "0.1"},
+     "Forests at most: fewer when all columns are decided. Tests cannot decide on any "
+     "column before the 8th of them, with alpha 0.05.",
+     "0.1"},
     {"alpha", NULL, ML_PARAM_F64, 0, "0.05", "(0, 1)", NULL, NULL,
      "The level of the tests.", "0.1"},
     {"percentile", "perc", ML_PARAM_F64, 0, "100", "(0, 100]", NULL, NULL,
