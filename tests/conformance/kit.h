@@ -164,8 +164,11 @@ static inline ml_status kit_set_up(ml_context *ctx, ml_estimator *e, const subje
     if (st == ML_OK && has_param(ctx, s->algorithm, "n_trees"))
         st = ml_estimator_set_i64(e, "n_trees", trees, ERR);
     if (st == ML_OK && s->transformer && has_param(ctx, s->algorithm, "n_trees")) {
-        if (has_param(ctx, s->algorithm, "max_iter"))
+        if (has_param(ctx, s->algorithm, "max_iter")) {
             st = ml_estimator_set_i64(e, "max_iter", 2, ERR);
+            /* so that tests can decide after two rounds */
+            if (st == ML_OK) st = ml_estimator_set_f64(e, "alpha", 0.5, ERR);
+        }
         if (st == ML_OK && has_param(ctx, s->algorithm, "repeats")) {
             st = ml_estimator_set_i64(e, "repeats", 1, ERR);
             if (st == ML_OK) st = ml_estimator_set_i64(e, "folds", 2, ERR);
