@@ -537,7 +537,7 @@ function table:join(right, options) end
 
 ---Counts, sums, means and the like of groups of rows.
 ---@param left? libml.table
----@param options libml.params
+---@param options? libml.options
 ---@return libml.table?, libml.error?
 function table:aggregate(left, options) end
 

@@ -1642,9 +1642,10 @@ end
 function raw.table_aggregate(table, left, options_)
     local table_c = check(table, "table", 1, "aggregate")
     local left_c = opt(left, "table", 2, "aggregate")
-    local options__c = check(options_, "params", 3, "aggregate")
+    local options__c, options__temporary = options(options_, 3, "aggregate")
     local out_out = new("ml_table *[1]")
     local status = C.ml_table_aggregate(table_c, left_c, options__c, out_out, err)
+    end_options(options__temporary)
     if status < 0 then return fail() end
     return made("table", out_out[0])
 end

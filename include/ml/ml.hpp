@@ -702,7 +702,8 @@ table with(const context &ctx, text name, const std::vector<std::string> &texts)
      * of the left table the last one of the right table at its time (as-of). */
     ml::table join(const ml::table &right, const ml::options &options = {}) const;
     /** Counts, sums, means and the like of groups of rows. */
-    ml::table aggregate(const ml::table *left, const ml::params &options) const;
+    ml::table aggregate(const ml::table *left = nullptr,
+                        const ml::options &options = {}) const;
     /** A profile: one row per column with type, missing, distinct, mean, standard
      * deviation, minimum, quartiles, maximum, most frequent value, a role to give
      * it, and warnings. The option `part` asks for correlations of pairs of
@@ -1212,11 +1213,12 @@ inline table table::join(const ml::table &right, const ml::options &options) con
     return ml::table(out);
 }
 
-inline table table::aggregate(const ml::table *left, const ml::params &options) const
+inline table table::aggregate(const ml::table *left, const ml::options &options) const
 {
+    detail::set_of options_set(options);
     ml_table *out = nullptr;
-    detail::check(ml_table_aggregate(get(), left ? left->get() : nullptr, options.get(),
-                                     &out, detail::last()));
+    detail::check(ml_table_aggregate(get(), left ? left->get() : nullptr,
+                                     options_set.get(), &out, detail::last()));
     return ml::table(out);
 }
 

@@ -341,7 +341,7 @@ ML_API ML_CHECK ml_status ml_table_join(const ml_table *left, const ml_table *ri
  *
  * @param table    the rows to aggregate
  * @param left     [null] the rows to aggregate for
- * @param options  values of "options.aggregate"
+ * @param options  [null] values of "options.aggregate", which say what is computed
  * @param out      [out] [own] the new table
  * @param error    [null] details of a failure
  * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_ARGUMENT, ML_E_PARSE or ML_E_MEMORY

@@ -611,12 +611,13 @@ static int table_aggregate(lua_State *L)
     lua_settop(L, 3);
     ml_table *table = lml_check(L, 1, LML_TABLE);
     ml_table *left = lml_opt(L, 2, LML_TABLE);
-    ml_params *options = lml_check(L, 3, LML_PARAMS);
+    const ml_params *options = lml_options(L, 3);
     lml_handle *out_handle = lml_new(L, LML_TABLE);
     int out_at = lua_gettop(L);
     ml_table *out = NULL;
     ml_status status = ml_table_aggregate(table, left, options, &out, state->error);
     out_handle->ptr = out;
+    lml_end_options(L, 3);
     if (status < 0) return lml_fail(L, state->error);
     lml_made(L, out_handle, LML_TABLE, out);
     lua_pushvalue(L, out_at);

@@ -141,8 +141,11 @@ class LibmlBase(BaseEstimator):
     def _fit(self, X, target, sample_weight, task, eval_set=None, **run):
         """Fits on X, a checked array or table, and the values of the target."""
         extra, params = [], self._params()
+        weighted = sample_weight is not None and not (sample_weight == 1).all()
         if target is not None:
             X, target, sample_weight = _repeated(X, target, sample_weight)
+            if weighted and sample_weight is None and self._task == "transform":
+                sample_weight = np.ones(len(target))  # cross-fitting asks for the column
             if target.ndim == 2:
                 params["targets"] = [f"{_TARGET}{k}" for k in range(target.shape[1])]
                 extra += [_columns.from_array(name, np.ascontiguousarray(target[:, k]))
@@ -613,10 +616,22 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
         data = self._table(X, reset=False)
         table = data if isinstance(data, Table) else self._positional(
             Table(data, context=_context(self.n_jobs)))
+        weight = _weights(fit_params.get("sample_weight"), data)
+        y = column_or_1d(y)
+        if weight is None or weight.all():
+            return self._array(self._training_rows(table, y, weight))
+        used = np.flatnonzero(weight)  # the fit has not seen the other rows
+        out = self._transformed(X)
+        out[used] = self._array(self._training_rows(table.take(used), y[used], weight[used]))
+        return out
+
+    def _training_rows(self, table, y, weight):
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
-        target = _columns.from_array(_TARGET, column_or_1d(y))
-        rows = _joined(columns, [target], len(table), self.n_jobs)
-        return self._array(self.model_.transform(rows, training=True))
+        extra = [_columns.from_array(_TARGET, y)]
+        if weight is not None:
+            extra.append(_columns.from_array(_WEIGHT, weight))
+        rows = _joined(columns, extra, len(table), self.n_jobs)
+        return self.model_.transform(rows, training=True)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the outputs.

@@ -261,6 +261,22 @@ class Tools(Case):
         self.assertEqual(list(framed.columns), ["name", "x"])
 
     @needs("pandas")
+    def test_cross_fitting_is_weighted(self):
+        import pandas as pd
+        rng = np.random.default_rng(5)
+        frame = pd.DataFrame({"name": rng.integers(0, 5, 200).astype(str)})
+        y, weight = rng.random(200), rng.integers(0, 3, 200).astype(float)
+        silly = np.where(weight > 0, y, 1e6)
+        one = ls.PipelineTransformer(["imputer", ls.TargetEncoder(smooth="0")])
+        for scale in (1, 0.3):  # whole numbers are repetitions, others are not
+            made = one.fit_transform(frame, silly, sample_weight=weight * scale)
+            self.assertLess(np.asarray(made, float).max(), 1)
+            np.testing.assert_array_equal(
+                made, one.fit_transform(frame, y, sample_weight=weight * scale))
+        ones = one.fit_transform(frame, y, sample_weight=np.ones(len(y)))
+        np.testing.assert_array_equal(ones, one.fit_transform(frame, y))
+
+    @needs("pandas")
     def test_transformers_of_frames(self):
         import pandas as pd
         from sklearn.pipeline import make_pipeline
