@@ -391,6 +391,40 @@ function tests.model_files()
     fails("ML_E_CALLBACK", "answered false", m:save_io(function() return false end))
 end
 
+function tests.joins_and_groups()
+    local people = ml.table({ id = { 1, 2, 3 }, name = { "Ann", "Bob", "Cy" } })
+    local pets = ml.table({ id = { 3, 1, 3 }, pet = { "cat", "dog", "fish" } })
+    local both = ml.assert(people:join(pets, { on = { "id" } }))
+    equal(both:rows(), 3)
+    equal(both:get(1, "pet"), "dog")
+    equal(both:get(2, "name"), "Cy")
+    equal(people:join(pets, { on = { "id" }, how = "left" }):get(2, "pet"), nil)
+    fails("ML_E_NAME", "ident", people:join(pets, { on = { "ident" } }))
+    fails("ML_E_ARGUMENT", "on", people:join(pets))
+    raises("table expected, got nil", people.join, people)
+    local sums = ml.assert(pets:aggregate(nil, { by = { "id" }, aggregates = { "n = count()" } }))
+    equal(sums:get(1, "id"), 3)
+    equal(sums:get(1, "n"), 2)
+    local each = ml.assert(pets:aggregate(people, { by = { "id" },
+                                                    aggregates = { "n = count()" } }))
+    equal(each:rows(), 3)
+    equal(each:get(3, "n"), 2)
+    fails("ML_E_ARGUMENT", "aggregates", pets:aggregate())
+    raises("params expected, got number", pets.aggregate, pets, nil, 3)
+end
+
+function tests.checks()
+    local m, t = tree_model(), adult_table()
+    local folds = ml.assert(m:check(nil, t, { folds = 3, metric = "accuracy" }))
+    check(folds:rows() >= 3)
+    local bins = ml.assert(m:check(nil, t, { method = "calibration" }))
+    check(bins:find("observed"), table.concat(bins:columns(), ","))
+    local two = ml.assert(m:check(tree_model({ n_trees = 2 }), t, { method = "compare" }))
+    check(two:rows() >= 1)
+    fails("ML_E_NAME", "nope", m:check(nil, t, { nope = 1 }))
+    raises("table expected", m.check, m, nil, m)
+end
+
 function tests.metrics()
     near(ml.score("rmse", { 1, 2, 3 }, { 1, 2, 5 }), math.sqrt(4 / 3))
     near(ml.score("mae", ml.vector({ 1, 2 }), ml.tensor({ 2, 4 }), { weight = { 1, 3 } }),
