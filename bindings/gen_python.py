@@ -339,6 +339,9 @@ SK_OWN = {
     "categorical": ("None", "list of str or int, or a mask, default None\n"
                     "Columns whose values are names although they look like numbers. Text "
                     "and categorical columns of a DataFrame are categories in any case."),
+    "text": ("None", "list of str or int, or a mask, default None\n"
+             "Columns that are read as text, word by word. By default those columns of text "
+             "whose values look like sentences, where a part reads text."),
     "class_weight": ("None", "dict, \"balanced\" or None, default None\n"
                      "Weights of the classes, as elsewhere in scikit-learn."),
     "random_state": ("None", "int, RandomState or None, default None\n"
@@ -404,6 +407,12 @@ def sk_transforms(s):
     return all(k["name"] == "transform" for k in s["kinds"])
 
 
+def sk_resamples(s):
+    """Does it change rows of training and nothing else? Then it is a step of pipelines only,
+    and no transformer of scikit-learn."""
+    return "resample" in s.get("caps", [])
+
+
 def sk_name(s, task):
     """GBDT does both tasks: GBDTClassifier. LogisticRegression does one and says so."""
     name, suffix = NAMES.class_name(s["name"]), SK_TASKS[task][0]
@@ -433,6 +442,8 @@ def sk_arguments(s, task):
         out.append(("categorical", *SK_OWN["categorical"]))
         unseen = next(p for p in s["roles"] if p["name"] == "unseen")
         out.append(("unseen", repr(default_of(unseen)), param_doc(unseen)))
+    if sk_parts(s) or "text" in s.get("caps", []) and not sk_transforms(s):
+        out.append(("text", *SK_OWN["text"]))
     if task == "classification" and "weights" in s.get("caps", []):
         out.append(("class_weight", *SK_OWN["class_weight"]))
     if "seed" in names:
@@ -470,6 +481,8 @@ def sk_doc(s, task, arguments):
             head, text = doc.split("\n")
             out += [f"    {name} : {head}"] + textwrap.wrap(
                 text, 82, initial_indent="        ", subsequent_indent="        ")
+    if sk_resamples(s):
+        return "\n".join(out).replace("\\", "\\\\")
     out += ["", "    Attributes", "    ----------", "    model_ : libml.Model",
             "        The fitted model, as the library has it.",
             "    n_features_in_, feature_names_in_",
@@ -533,8 +546,10 @@ def sk_class(s, task):
     arguments, parts = sk_arguments(s, task), sk_parts(s)
     if parts:
         base = sk_composed(s, task)
+    if sk_resamples(s):
+        base = "LibmlStep"
     weights = "weights" in s.get("caps", [])
-    stops = "early_stopping" in s.get("caps", [])
+    stops = "early_stopping" in s.get("caps", []) and task != "transform"
     both = all(t in s["tasks"] for t in SK_BOTH)
     fit = SK_FIT[task]
     out = [f"\nclass {name}({base}):", f'    """{sk_doc(s, task, arguments)}\n    """\n',
@@ -543,8 +558,10 @@ def sk_class(s, task):
            f"    _poor_score = {s.get('family') == 'baseline'}"]
     if any(r["name"] == "targets" for r in s["roles"]):
         out.append("    _several = True")
-    if "text" in s.get("caps", []) and task == "transform":
+    if "text" in s.get("caps", []):
         out.append("    _reads_text = True")
+        if task == "transform":
+            out.append("    _vectorizes = True")
     if parts:
         lists = [p["name"] for p in sk_all_parts(s)]
         out += [f"    _own = {base.split(', ')[-1]}._own | {{{json.dumps(lists)[1:-1]}}}",
@@ -582,11 +599,13 @@ def sk_class(s, task):
     doc += ["        progress : callable, True or a bar of tqdm, optional",
             "        cancel : libml.CancelToken, optional\n", "        Returns",
             "        -------", "        self", '        """']
+    if sk_resamples(s):
+        return name, "\n".join(out) + "\n"
     optional = "=None" if task == "transform" else ""
     out += ["", f"    def fit(self, X, y{optional}{extra}):", *doc,
-            f"        return self.{fit}(X, y, {'sample_weight' if weights else 'None'}, "
-            f"{'eval_set' if stops else 'None'},", " " * (21 + len(fit)) +
-            "progress=progress, cancel=cancel)"]
+            f"        return self.{fit}(X, y, {'sample_weight' if weights else 'None'},"
+            + ("" if task == "transform" else f" {'eval_set' if stops else 'None'},"),
+            " " * (21 + len(fit)) + "progress=progress, cancel=cancel)"]
     text = "\n".join(out) + "\n"
     attributes = [a["name"] for a in s.get("attributes", []) + s["params"]
                   if a["name"] != "intercept" or "dtype" in a]
@@ -610,7 +629,8 @@ def sk_annotation(s, name):
 def sk_stub(s, task):
     """The class as type checkers see it."""
     first = [sk_parts(s)["name"]] if sk_parts(s) else []
-    out = ["", f"class {sk_name(s, task)}({SK_TASKS[task][1]}):", "    def __init__(",
+    base = "LibmlStep" if sk_resamples(s) else SK_TASKS[task][1]
+    out = ["", f"class {sk_name(s, task)}({base}):", "    def __init__(",
            "        self,", *(f"        {name}: Any = ...," for name in first), "        *,"]
     out += [f"        {name}: {sk_annotation(s, name)} = ...,"
             for name, _, _ in sk_arguments(s, task) if name not in first]
@@ -618,13 +638,15 @@ def sk_stub(s, task):
 
 
 SK_STUB_BASES = """
-class LibmlBase:
+class LibmlStep:
+    def get_params(self, deep: bool = ...) -> dict[str, Any]: ...
+    def set_params(self, **params: Any) -> Self: ...
+
+class LibmlBase(LibmlStep):
     model_: Model
     n_features_in_: int
     feature_names_in_: Any
     def fit(self, X: Any, y: Any = ..., *args: Any, **kwargs: Any) -> Self: ...
-    def get_params(self, deep: bool = ...) -> dict[str, Any]: ...
-    def set_params(self, **params: Any) -> Self: ...
     # feature_importances_, coef_, ... of those algorithms that have them
     def __getattr__(self, name: str) -> Any: ...
 
@@ -666,8 +688,9 @@ def sk_listed(schemas):
 
 def sk_module(schemas):
     made = [sk_class(s, task) for s, task in sk_listed(schemas)]
-    names = sorted(name for name, _ in made)
-    bases = sorted({SK_TASKS[task][1] for _, task in sk_listed(schemas)})
+    steps = {sk_name(s, task) for s, task in sk_listed(schemas) if sk_resamples(s)}
+    names = sorted(name for name, _ in made if name not in steps)
+    bases = sorted({SK_TASKS[task][1] for _, task in sk_listed(schemas)} | {"LibmlStep"})
     out = [HEAD, '"""Estimators for scikit-learn, one per algorithm and task."""\n',
            f"from libml._sklearn_base import {', '.join(bases)}",
            "from libml._sklearn_compose import Composed, ComposedTransformer, Steps\n",

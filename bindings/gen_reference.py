@@ -94,7 +94,10 @@ def schema_page(s, level="#"):
     if s.get("tasks"):
         out.append("Tasks: " + ", ".join(s["tasks"]) + ".\n")
     if s.get("caps"):
-        out.append("Handles: " + ", ".join(s["caps"]) + ".\n")
+        handles = [c for c in s["caps"] if c != "resample"]
+        out.append("Handles: " + ", ".join(handles) + ".\n")
+        if handles != s["caps"]:
+            out.append("Changes the rows of training; predictions pass it by.\n")
     if s.get("direction"):
         out.append(f"Needs {s['needs']}; best is the {s['direction']}imum.\n")
     for title, key in (("Parameters", "params"), ("Roles of columns", "roles")):

@@ -94,10 +94,9 @@ typedef struct mli_algorithm {
      * Nullable. */
     ml_status (*train_rows)(mli_fit *job, double *out, ml_error *err);
     /* Transformers that choose or make rows of training (classes balanced, outliers left
-     * out): those that the next step is fitted to; called in a pipeline after fit.
-     * Nullable. */
+     * out): those that the next step is fitted to; called in a pipeline after fit. A
+     * prediction passes such a step by. Goes with MLI_CAN_RESAMPLE. Nullable. */
     ml_status (*resample)(mli_fit *job, mli_design **out, ml_error *err);
-    int fit_only; /* a prediction passes it by: it changes rows of training only */
     /* Whose kinds the model offers: of a pipeline its last step. NULL: its own. */
     const struct mli_algorithm *(*offers)(const ml_model *model);
     /* Algorithms made of others: changes tasks, capabilities and roles of a copy of the

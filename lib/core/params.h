@@ -64,7 +64,8 @@ typedef struct mli_attribute { /* what a fitted model offers */
 #define MLI_TASK_FORECAST 128u
 
 /* Capabilities, in mli_descriptor.caps; names for the schema: "missing", "categories",
- * "weights", "text", "early_stopping", "partial_fit", "warm_start", "multi_target". */
+ * "weights", "text", "early_stopping", "partial_fit", "warm_start", "multi_target",
+ * "resample". */
 #define MLI_CAN_MISSING 1u      /* missing feature values are handled by the algorithm */
 #define MLI_CAN_CATEGORIES 2u   /* categorical columns are handled by the algorithm */
 #define MLI_CAN_WEIGHTS 4u
@@ -73,6 +74,7 @@ typedef struct mli_attribute { /* what a fitted model offers */
 #define MLI_CAN_PARTIAL_FIT 32u
 #define MLI_CAN_WARM_START 64u
 #define MLI_CAN_MULTI_TARGET 128u
+#define MLI_CAN_RESAMPLE 256u   /* a step that changes the rows of training only */
 
 /* The head shared by all descriptors. Arrays end with a NULL name. */
 typedef struct mli_descriptor {

@@ -23,9 +23,9 @@ struct ml_schema {
 static const char *const task_names[] = {"regression", "classification", "ranking",
                                          "survival",   "transform",      "clustering",
                                          "anomaly",    "forecast",       NULL};
-static const char *const cap_names[] = {"missing",    "categories",     "weights",
-                                        "text",       "early_stopping", "partial_fit",
-                                        "warm_start", "multi_target",   NULL};
+static const char *const cap_names[] = {
+    "missing",     "categories", "weights",      "text",     "early_stopping",
+    "partial_fit", "warm_start", "multi_target", "resample", NULL};
 static const char *const flag_names[] = {"required",  "expert", "role",     "nullable",
                                          "no_effect", "rounds", "stopping", "parts",
                                          "classes",   "fitted", NULL};

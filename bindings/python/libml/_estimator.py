@@ -274,15 +274,24 @@ def _flattened(params):
             if not isinstance(part, Estimator):
                 listed.append(part if name is None else f"{name}={part}")
                 continue
-            name = name or part.algorithm
-            while name in used:
-                name += "_2"
+            name = unused_name(name or part.algorithm, used)
             used.add(name)
-            plain = name == part.algorithm or key in ("branches", "transformers")
-            listed.append(name if plain else f"{name}={part.algorithm}")
+            listed.append(entry(name, part.algorithm, key in ("branches", "transformers")))
             out.update({f"{name}.{n}": v for n, v in part._given.items()})
         out[key] = listed
     return out
+
+
+def unused_name(name, used):
+    """The name of a part that was given none."""
+    while name in used:
+        name += "_2"
+    return name
+
+
+def entry(name, algorithm, branch=False):
+    """A part in the list of names; branches are all of one kind."""
+    return name if branch or name == algorithm else f"{name}={algorithm}"
 
 
 def _flat(values):

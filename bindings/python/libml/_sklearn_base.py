@@ -51,10 +51,11 @@ class LibmlBase(BaseEstimator):
     _algorithm = ""
     _task = ""
     _allow_nan = False
-    _reads_text = False
+    _reads_text = False  # takes a list of texts as one column
+    _vectorizes = False  # columns of text are texts, not categories
     _poor_score = False
     _xfail = {}
-    _own = frozenset({"categorical", "class_weight", "random_state", "n_jobs"})
+    _own = frozenset({"categorical", "text", "class_weight", "random_state", "n_jobs"})
 
     # ---- parameters ----
 
@@ -120,15 +121,23 @@ class LibmlBase(BaseEstimator):
             return [str(n) for n in self.feature_names_in_]
         return [f"f{i}" for i in range(self.n_features_in_)]
 
-    def _categorical(self, names):
-        """Names of the columns that the user declared as categories."""
-        given = getattr(self, "categorical", None)
+    def _declared(self, which, names):
+        """Names of the columns that the user declared as `which`: categories or text."""
+        given = getattr(self, which, None)
         if given is None or isinstance(given, str) and given == "auto":
             return None
         values = np.asarray(given)
         if values.dtype.kind == "b":
             return [names[i] for i in np.flatnonzero(values)]
         return [n if isinstance(n, str) else names[n] for n in values.tolist()]
+
+    def _texts(self, table, features, categorical):
+        """Names of the columns to read as text; None where the library decides."""
+        words = [n for n, kind in table.types.items() if n in features
+                 and kind in ("text", "category") and n not in (categorical or ())]
+        if self._vectorizes or self._reads_text and len(features) == 1:
+            return words
+        return self._declared("text", features)
 
     # ---- fitting ----
 
@@ -162,13 +171,12 @@ class LibmlBase(BaseEstimator):
         if sample_weight is not None:
             extra.append(_columns.from_array(_WEIGHT, np.asarray(sample_weight, np.float64)))
             params["weight"] = _WEIGHT
-        categorical = self._categorical(names)
+        categorical = self._declared("categorical", names)
         if categorical:
             params["categorical"] = categorical
-        if self._reads_text:
-            params["text"] = [n for n, kind in table.types.items()
-                              if kind in ("text", "category") and n not in (categorical or ())
-                              and n in columns]
+        texts = self._texts(table, names, categorical)
+        if texts:
+            params["text"] = texts
         train = _joined(columns, extra, len(table), self.n_jobs)
         valid = None
         if eval_set is not None:
@@ -251,7 +259,7 @@ class LibmlBase(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.string = self._reads_text
+        tags.input_tags.string = self._vectorizes
         tags.input_tags.allow_nan = self._allow_nan
         tags.target_tags.required = True
         return tags
@@ -299,12 +307,22 @@ def _text_column(X):
     if isinstance(X, (list, tuple)):
         one = any(isinstance(v, str) for v in X)
     else:
-        one = len(getattr(X, "shape", ())) == 1 and getattr(X.dtype, "kind", "O") not in "biuf"
+        kind = getattr(getattr(X, "dtype", None), "kind", "O")
+        one = len(getattr(X, "shape", ())) == 1 and kind not in "biuf"
     if not one:
         return X
-    values = [v if isinstance(v, str) else None for v in
-              (X.to_list() if hasattr(X, "to_list") else list(X))]
+    values = [_text(v) for v in (X.to_list() if hasattr(X, "to_list") else X)]
     return np.array(values, object).reshape(-1, 1)
+
+
+def _text(value):
+    if isinstance(value, str):
+        return value
+    missing = value is None or type(value).__name__ in ("NAType", "NaTType") or \
+        isinstance(value, (float, np.floating)) and value != value
+    if not missing:
+        raise TypeError(f"X is one column of texts, with an item of type {type(value).__name__}")
+    return None
 
 
 def _refuse_infinite(X):
@@ -400,6 +418,7 @@ class LibmlClassifier(ClassifierMixin, LibmlBase):
         _check_y(y, X)
         if getattr(self, "class_weight", None) is not None:
             raise ValueError("class_weight is for one target only")
+        check_classification_targets(y)
         self.classes_ = [np.unique(column) for column in y.T]
         self.n_outputs_ = y.shape[1]
         two = all(len(c) == 2 for c in self.classes_)
@@ -535,6 +554,19 @@ class LibmlRegressor(RegressorMixin, LibmlBase):
         return value if value.ndim == 2 and value.shape[1] > 1 else value.reshape(-1)
 
 
+class LibmlStep(LibmlBase):
+    """Common part of those steps that change the rows of training. They have no fit: rows in
+    and rows out are not what a transformer of scikit-learn is."""
+
+    def __getattr__(self, name):
+        if name in ("fit", "transform", "fit_transform", "predict"):
+            raise AttributeError(
+                f"{type(self).__name__} changes the rows of training, which a transformer of "
+                f"scikit-learn cannot: it has no {name}. Make it a step of a "
+                "PipelineClassifier or PipelineRegressor of libml.sklearn")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
 class LibmlTransformer(TransformerMixin, LibmlBase):
     """Common part of the transformers. Not for direct use."""
 
@@ -548,7 +580,7 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
     def _more_tags(self):
         return {**super()._more_tags(), "requires_y": self._takes_target}
 
-    def _fit_transformer(self, X, y, sample_weight, eval_set, **run):
+    def _fit_transformer(self, X, y, sample_weight, **run):
         X = self._table(X, reset=True)
         if self._takes_target:
             if y is None:
@@ -589,7 +621,7 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
     def _array(self, made):
         """A table of outputs as an array; of objects if there are categories."""
         if not self._text:
-            return np.column_stack(list(made.to_dict().values())).astype(np.float64)
+            return made.to_numpy()
         out = np.empty(made.shape, object)
         for i, column in enumerate(made.to_dict().values()):
             out[:, i] = [np.nan if v is None else v for v in column]

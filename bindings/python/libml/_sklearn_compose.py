@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from inspect import signature
 
-from libml._estimator import proper_name
+from libml._estimator import entry, proper_name, unused_name
 from libml._sklearn_base import LibmlBase, LibmlTransformer
 
 # What the whole decides for all of its parts.
-_OF_THE_WHOLE = ("categorical", "unseen", "class_weight")
+_OF_THE_WHOLE = ("categorical", "text", "unseen", "class_weight", "n_jobs")
 _NOUNS = {"classification": "classifier", "regression": "regressor",
           "transform": "transformer"}
 
@@ -22,8 +22,8 @@ _NOUNS = {"classification": "classifier", "regression": "regressor",
 @lru_cache(maxsize=None)
 def _classes():
     from libml import sklearn
-    made = [getattr(sklearn, name) for name in sklearn.__all__]
-    return {(cls._algorithm, cls._task): cls for cls in made}
+    return {(cls._algorithm, cls._task): cls for cls in vars(sklearn).values()
+            if isinstance(cls, type) and issubclass(cls, LibmlBase) and cls._algorithm}
 
 
 def _part_of_name(text, task):
@@ -54,6 +54,10 @@ class Composed(LibmlBase):
     _default_parts = ()
     _more_parts = ()      # names of further ones, which may be left out
     _branches = False     # each part is a pipeline
+
+    @property
+    def _reads_text(self):
+        return any(_reads_text(part) for _, part in self._known_parts())
 
     # ---- the parts ----
 
@@ -89,15 +93,21 @@ class Composed(LibmlBase):
 
     def _listed_in(self, which):
         used = set() if which == self._parts else {n for n, _ in self._listed_in(self._parts)}
+        own = super().get_params(deep=False)
         items, out = self._items(which), []
         for i, (name, part, *more) in enumerate(items):
             last = i == len(items) - 1
             part = self._resolved(part, self._task_at(last))
-            name = name if name is not None else getattr(part, "_algorithm", f"branch{i + 1}")
-            if not isinstance(name, str) or "__" in name or not name:
-                raise ValueError(f"the name of a part is a text without __, not {name!r}")
-            while name in used:
-                name += "_2"
+            if name is None:
+                name = unused_name(getattr(part, "_algorithm", f"branch{i + 1}"), used)
+            elif not isinstance(name, str) or "__" in name or "." in name or not name:
+                raise ValueError("the name of a part is a text without __ and without a dot, "
+                                 f"not {name!r}")
+            elif name in used:
+                raise ValueError(f"two parts are called {name!r}")
+            elif name in own and name != getattr(part, "_algorithm", None):
+                raise ValueError(f"a part cannot be called {name!r}: that is a parameter of "
+                                 f"{type(self).__name__}")
             used.add(name)
             out.append((name, Branch(part, more[0]) if more else part))
         return out
@@ -139,8 +149,7 @@ class Composed(LibmlBase):
             for name, part in self._listed_in(which):
                 if self._branches:
                     part = self._branch(part)
-                plain = self._branches or name == part._algorithm
-                names.append(name if plain else f"{name}={part._algorithm}")
+                names.append(entry(name, part._algorithm, self._branches))
                 out.update(self._params_of(name, part))
             if names:
                 out[which] = names
@@ -167,10 +176,18 @@ class Composed(LibmlBase):
             return out
         for name, part in self._known_parts():
             out.setdefault(name, part)
-            if hasattr(part, "get_params"):
-                out.update({f"{name}__{key}": value
-                            for key, value in part.get_params(deep=True).items()})
+            inner = self._settable(part)
+            hidden = () if inner is part else inner.get_params(deep=False)
+            out.update({f"{name}__{key}": value
+                        for key, value in inner.get_params(deep=True).items()
+                        if key not in hidden})
         return out
+
+    def _settable(self, part):
+        """What has the parameters of a part: of a list of steps a pipeline of them."""
+        if isinstance(part, (list, tuple)):
+            return _classes()["pipeline", "transform"](steps=list(part))
+        return part
 
     def _known_parts(self):
         """As far as they can be known before they are checked by fit."""
@@ -198,8 +215,13 @@ class Composed(LibmlBase):
                 self._replace(name, value)
         for name, values in inner.items():
             part = dict(self._known_parts())[name]
-            part.set_params(**values)
-            self._replace(name, part)
+            whole = self._settable(part)
+            if whole is not part:
+                for key in set(values) & set(whole.get_params(deep=False)):
+                    raise ValueError(f"Invalid parameter {key!r}: {name!r} is a list of steps, "
+                                     "whose parameters are those of its steps")
+            whole.set_params(**values)
+            self._replace(name, part if whole is part else whole.steps)
         return self
 
     def _replace(self, name, part):
@@ -230,6 +252,13 @@ def _looks_at_target(part):
     if isinstance(part, (list, tuple)):  # the steps of a branch
         part = _classes()["pipeline", "transform"](part)
     return getattr(part, "_takes_target", False)
+
+
+def _reads_text(part):
+    if isinstance(part, (list, tuple)):
+        return any(_reads_text(step) for _, step in
+                   _classes()["pipeline", "transform"](part)._known_parts())
+    return getattr(part, "_reads_text", False)
 
 
 class Steps:

@@ -3,7 +3,7 @@
 
 """Estimators for scikit-learn, one per algorithm and task."""
 
-from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlTransformer
+from libml._sklearn_base import LibmlClassifier, LibmlRegressor, LibmlStep, LibmlTransformer
 from libml._sklearn_compose import Composed, ComposedTransformer, Steps
 
 __all__ = ["AutoMLClassifier",
@@ -13,7 +13,6 @@ __all__ = ["AutoMLClassifier",
            "BinaryEncoder",
            "Boruta",
            "CalibratedClassifier",
-           "ClassBalancer",
            "Clipper",
            "Columns",
            "CountVectorizer",
@@ -43,7 +42,6 @@ __all__ = ["AutoMLClassifier",
            "Normalizer",
            "OneHotEncoder",
            "OrdinalEncoder",
-           "OutlierFilter",
            "PermutationSelector",
            "PipelineClassifier",
            "PipelineRegressor",
@@ -54,9 +52,7 @@ __all__ = ["AutoMLClassifier",
            "RandomForestClassifier",
            "RandomForestRegressor",
            "RobustScaler",
-           "RowFilter",
            "SelectColumns",
-           "Smote",
            "SplineFeatures",
            "StackingClassifier",
            "StackingRegressor",
@@ -124,6 +120,9 @@ class AutoMLClassifier(LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     random_state : int, RandomState or None, default None
@@ -147,6 +146,7 @@ class AutoMLClassifier(LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _reads_text = True
 
     def __init__(
         self,
@@ -165,6 +165,7 @@ class AutoMLClassifier(LibmlClassifier):
         memory_limit=0.0,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         random_state=None,
         n_jobs=None,
@@ -183,6 +184,7 @@ class AutoMLClassifier(LibmlClassifier):
         self.memory_limit = memory_limit
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -270,6 +272,9 @@ class AutoMLRegressor(LibmlRegressor):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     random_state : int, RandomState or None, default None
         Seed. None is the library's default seed: fits are reproducible.
     n_jobs : int or None, default None
@@ -289,6 +294,7 @@ class AutoMLRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _reads_text = True
     _xfail = {
         "check_sample_weights_invariance":
             "rows are divided into folds by their place, so a row and its "
@@ -318,6 +324,7 @@ class AutoMLRegressor(LibmlRegressor):
         memory_limit=0.0,
         categorical=None,
         unseen='missing',
+        text=None,
         random_state=None,
         n_jobs=None,
     ):
@@ -335,6 +342,7 @@ class AutoMLRegressor(LibmlRegressor):
         self.memory_limit = memory_limit
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -578,7 +586,7 @@ class BinaryEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -686,7 +694,7 @@ class Boruta(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, None,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
     @property
@@ -721,6 +729,9 @@ class CalibratedClassifier(Composed, LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     random_state : int, RandomState or None, default None
@@ -766,6 +777,7 @@ class CalibratedClassifier(Composed, LibmlClassifier):
         folds=5,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         random_state=None,
         n_jobs=None,
@@ -775,6 +787,7 @@ class CalibratedClassifier(Composed, LibmlClassifier):
         self.folds = folds
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -800,7 +813,7 @@ class CalibratedClassifier(Composed, LibmlClassifier):
                                     progress=progress, cancel=cancel)
 
 
-class ClassBalancer(LibmlTransformer):
+class ClassBalancer(LibmlStep):
     """Classes of equal size.
 
     In a pipeline, repeats rows of rare classes or leaves rows of frequent ones
@@ -826,13 +839,6 @@ class ClassBalancer(LibmlTransformer):
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
     """
 
     _algorithm = "class_balancer"
@@ -858,24 +864,6 @@ class ClassBalancer(LibmlTransformer):
         self.unseen = unseen
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        sample_weight : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, sample_weight, None,
-                                     progress=progress, cancel=cancel)
 
 
 class Clipper(LibmlTransformer):
@@ -949,7 +937,7 @@ class Clipper(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -975,6 +963,9 @@ class Columns(ComposedTransformer):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
@@ -1005,12 +996,14 @@ class Columns(ComposedTransformer):
         rest='keep',
         categorical=None,
         unseen='missing',
+        text=None,
         n_jobs=None,
     ):
         self.branches = branches
         self.rest = rest
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.n_jobs = n_jobs
 
     def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
@@ -1028,7 +1021,7 @@ class Columns(ComposedTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, None,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
 
@@ -1098,6 +1091,7 @@ class CountVectorizer(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _reads_text = True
+    _vectorizes = True
     _takes_target = False
 
     def __init__(
@@ -1149,7 +1143,7 @@ class CountVectorizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -1229,7 +1223,7 @@ class DateParts(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -1557,7 +1551,7 @@ class Derive(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -1638,7 +1632,7 @@ class Discretizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -1663,6 +1657,9 @@ class EnsembleClassifier(Composed, LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     n_jobs : int or None, default None
@@ -1697,6 +1694,7 @@ class EnsembleClassifier(Composed, LibmlClassifier):
         weights=None,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         n_jobs=None,
     ):
@@ -1704,6 +1702,7 @@ class EnsembleClassifier(Composed, LibmlClassifier):
         self.weights = weights
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
@@ -1749,6 +1748,9 @@ class EnsembleRegressor(Composed, LibmlRegressor):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
@@ -1779,12 +1781,14 @@ class EnsembleRegressor(Composed, LibmlRegressor):
         weights=None,
         categorical=None,
         unseen='missing',
+        text=None,
         n_jobs=None,
     ):
         self.members = members
         self.weights = weights
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.n_jobs = n_jobs
 
     def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
@@ -2187,7 +2191,7 @@ class FeatureSelector(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -2259,7 +2263,7 @@ class FrequencyEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3070,7 +3074,7 @@ class HashingEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3141,6 +3145,7 @@ class HashingVectorizer(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _reads_text = True
+    _vectorizes = True
     _takes_target = False
 
     def __init__(
@@ -3192,7 +3197,7 @@ class HashingVectorizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3279,7 +3284,7 @@ class Imputer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, None,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
 
@@ -3397,7 +3402,7 @@ class IterativeImputer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
     @property
@@ -3503,7 +3508,7 @@ class KNNImputer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3706,7 +3711,7 @@ class LogTransformer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3918,7 +3923,7 @@ class MaxAbsScaler(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -3994,7 +3999,7 @@ class MinMaxScaler(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4066,7 +4071,7 @@ class Normalizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4153,7 +4158,7 @@ class OneHotEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4225,11 +4230,11 @@ class OrdinalEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
-class OutlierFilter(LibmlTransformer):
+class OutlierFilter(LibmlStep):
     """Rows without outliers.
 
     In a pipeline, leaves rows out of training that have a value far from the
@@ -4255,13 +4260,6 @@ class OutlierFilter(LibmlTransformer):
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
     """
 
     _algorithm = "outlier_filter"
@@ -4287,23 +4285,6 @@ class OutlierFilter(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, None, None,
-                                     progress=progress, cancel=cancel)
 
 
 class PermutationSelector(LibmlTransformer):
@@ -4412,7 +4393,7 @@ class PermutationSelector(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, None,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
     @property
@@ -4447,6 +4428,9 @@ class PipelineClassifier(Steps, Composed, LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     n_jobs : int or None, default None
@@ -4481,6 +4465,7 @@ class PipelineClassifier(Steps, Composed, LibmlClassifier):
         columns=None,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         n_jobs=None,
     ):
@@ -4488,6 +4473,7 @@ class PipelineClassifier(Steps, Composed, LibmlClassifier):
         self.columns = columns
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
@@ -4536,6 +4522,9 @@ class PipelineRegressor(Steps, Composed, LibmlRegressor):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
@@ -4566,12 +4555,14 @@ class PipelineRegressor(Steps, Composed, LibmlRegressor):
         columns=None,
         categorical=None,
         unseen='missing',
+        text=None,
         n_jobs=None,
     ):
         self.steps = steps
         self.columns = columns
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.n_jobs = n_jobs
 
     def fit(self, X, y, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
@@ -4618,6 +4609,9 @@ class PipelineTransformer(Steps, ComposedTransformer):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
@@ -4648,15 +4642,17 @@ class PipelineTransformer(Steps, ComposedTransformer):
         columns=None,
         categorical=None,
         unseen='missing',
+        text=None,
         n_jobs=None,
     ):
         self.steps = steps
         self.columns = columns
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None, sample_weight=None, *, eval_set=None, progress=None, cancel=None):
+    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
         """Fits the model.
 
         Parameters
@@ -4664,8 +4660,6 @@ class PipelineTransformer(Steps, ComposedTransformer):
         X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
         y : array of shape (n_samples,), optional
         sample_weight : array of shape (n_samples,), optional
-        eval_set : tuple (X, y), optional
-            Rows for early stopping.
         progress : callable, True or a bar of tqdm, optional
         cancel : libml.CancelToken, optional
 
@@ -4673,7 +4667,7 @@ class PipelineTransformer(Steps, ComposedTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, eval_set,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
 
@@ -4748,7 +4742,7 @@ class PolynomialFeatures(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4824,7 +4818,7 @@ class PowerTransformer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -4902,7 +4896,7 @@ class QuantileTransformer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -5311,11 +5305,11 @@ class RobustScaler(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
-class RowFilter(LibmlTransformer):
+class RowFilter(LibmlStep):
     """Rows that fulfil a condition.
 
     In a pipeline, trains the next steps from rows that fulfil a condition.
@@ -5335,13 +5329,6 @@ class RowFilter(LibmlTransformer):
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
     """
 
     _algorithm = "row_filter"
@@ -5363,24 +5350,6 @@ class RowFilter(LibmlTransformer):
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        sample_weight : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, sample_weight, None,
-                                     progress=progress, cancel=cancel)
 
 
 class SelectColumns(LibmlTransformer):
@@ -5449,11 +5418,11 @@ class SelectColumns(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
-class Smote(LibmlTransformer):
+class Smote(LibmlStep):
     """Classes balanced by new rows.
 
     In a pipeline, adds rows of rare classes between near rows of the same class,
@@ -5485,13 +5454,6 @@ class Smote(LibmlTransformer):
     n_jobs : int or None, default None
         Number of threads: -1 or None all that are allowed. The result does not
         depend on it.
-
-    Attributes
-    ----------
-    model_ : libml.Model
-        The fitted model, as the library has it.
-    n_features_in_, feature_names_in_
-        As elsewhere in scikit-learn.
     """
 
     _algorithm = "smote"
@@ -5521,24 +5483,6 @@ class Smote(LibmlTransformer):
         self.unseen = unseen
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    def fit(self, X, y=None, sample_weight=None, *, progress=None, cancel=None):
-        """Fits the model.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
-        y : array of shape (n_samples,), optional
-        sample_weight : array of shape (n_samples,), optional
-        progress : callable, True or a bar of tqdm, optional
-        cancel : libml.CancelToken, optional
-
-        Returns
-        -------
-        self
-        """
-        return self._fit_transformer(X, y, sample_weight, None,
-                                     progress=progress, cancel=cancel)
 
 
 class SplineFeatures(LibmlTransformer):
@@ -5628,7 +5572,7 @@ class SplineFeatures(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -5657,6 +5601,9 @@ class StackingClassifier(Composed, LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     random_state : int, RandomState or None, default None
@@ -5705,6 +5652,7 @@ class StackingClassifier(Composed, LibmlClassifier):
         folds=5,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         random_state=None,
         n_jobs=None,
@@ -5714,6 +5662,7 @@ class StackingClassifier(Composed, LibmlClassifier):
         self.folds = folds
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -5764,6 +5713,9 @@ class StackingRegressor(Composed, LibmlRegressor):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     random_state : int, RandomState or None, default None
         Seed. None is the library's default seed: fits are reproducible.
     n_jobs : int or None, default None
@@ -5808,6 +5760,7 @@ class StackingRegressor(Composed, LibmlRegressor):
         folds=5,
         categorical=None,
         unseen='missing',
+        text=None,
         random_state=None,
         n_jobs=None,
     ):
@@ -5816,6 +5769,7 @@ class StackingRegressor(Composed, LibmlRegressor):
         self.folds = folds
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -5913,7 +5867,7 @@ class StandardScaler(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, sample_weight, None,
+        return self._fit_transformer(X, y, sample_weight,
                                      progress=progress, cancel=cancel)
 
 
@@ -5997,7 +5951,7 @@ class TargetEncoder(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -6075,6 +6029,7 @@ class TfIdf(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _reads_text = True
+    _vectorizes = True
     _takes_target = False
 
     def __init__(
@@ -6132,7 +6087,7 @@ class TfIdf(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)
 
 
@@ -6160,6 +6115,9 @@ class ThresholdClassifier(Composed, LibmlClassifier):
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
+    text : list of str or int, or a mask, default None
+        Columns that are read as text, word by word. By default those columns of
+        text whose values look like sentences, where a part reads text.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, as elsewhere in scikit-learn.
     random_state : int, RandomState or None, default None
@@ -6202,6 +6160,7 @@ class ThresholdClassifier(Composed, LibmlClassifier):
         folds=5,
         categorical=None,
         unseen='missing',
+        text=None,
         class_weight=None,
         random_state=None,
         n_jobs=None,
@@ -6211,6 +6170,7 @@ class ThresholdClassifier(Composed, LibmlClassifier):
         self.folds = folds
         self.categorical = categorical
         self.unseen = unseen
+        self.text = text
         self.class_weight = class_weight
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -6308,5 +6268,5 @@ class Winsorizer(LibmlTransformer):
         -------
         self
         """
-        return self._fit_transformer(X, y, None, None,
+        return self._fit_transformer(X, y, None,
                                      progress=progress, cancel=cancel)

@@ -8,13 +8,15 @@ from typing_extensions import Self
 
 from libml import Model
 
-class LibmlBase:
+class LibmlStep:
+    def get_params(self, deep: bool = ...) -> dict[str, Any]: ...
+    def set_params(self, **params: Any) -> Self: ...
+
+class LibmlBase(LibmlStep):
     model_: Model
     n_features_in_: int
     feature_names_in_: Any
     def fit(self, X: Any, y: Any = ..., *args: Any, **kwargs: Any) -> Self: ...
-    def get_params(self, deep: bool = ...) -> dict[str, Any]: ...
-    def set_params(self, **params: Any) -> Self: ...
     # feature_importances_, coef_, ... of those algorithms that have them
     def __getattr__(self, name: str) -> Any: ...
 
@@ -52,6 +54,7 @@ class AutoMLClassifier(LibmlClassifier):
         memory_limit: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
@@ -75,6 +78,7 @@ class AutoMLRegressor(LibmlRegressor):
         memory_limit: Optional[float] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
@@ -138,12 +142,13 @@ class CalibratedClassifier(LibmlClassifier):
         folds: Optional[int] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
-class ClassBalancer(LibmlTransformer):
+class ClassBalancer(LibmlStep):
     def __init__(
         self,
         *,
@@ -175,6 +180,7 @@ class Columns(LibmlTransformer):
         rest: Optional[Literal["keep", "drop"]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -283,6 +289,7 @@ class EnsembleClassifier(LibmlClassifier):
         weights: Optional[Sequence[float]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
@@ -295,6 +302,7 @@ class EnsembleRegressor(LibmlRegressor):
         weights: Optional[Sequence[float]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -684,7 +692,7 @@ class OrdinalEncoder(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class OutlierFilter(LibmlTransformer):
+class OutlierFilter(LibmlStep):
     def __init__(
         self,
         *,
@@ -721,6 +729,7 @@ class PipelineClassifier(LibmlClassifier):
         columns: Optional[Sequence[str]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
@@ -733,6 +742,7 @@ class PipelineRegressor(LibmlRegressor):
         columns: Optional[Sequence[str]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -744,6 +754,7 @@ class PipelineTransformer(LibmlTransformer):
         columns: Optional[Sequence[str]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
 
@@ -846,7 +857,7 @@ class RobustScaler(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class RowFilter(LibmlTransformer):
+class RowFilter(LibmlStep):
     def __init__(
         self,
         *,
@@ -867,7 +878,7 @@ class SelectColumns(LibmlTransformer):
         n_jobs: Any = ...,
     ) -> None: ...
 
-class Smote(LibmlTransformer):
+class Smote(LibmlStep):
     def __init__(
         self,
         *,
@@ -905,6 +916,7 @@ class StackingClassifier(LibmlClassifier):
         folds: Optional[int] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
@@ -919,6 +931,7 @@ class StackingRegressor(LibmlRegressor):
         folds: Optional[int] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,
     ) -> None: ...
@@ -981,6 +994,7 @@ class ThresholdClassifier(LibmlClassifier):
         folds: Optional[int] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
+        text: Any = ...,
         class_weight: Any = ...,
         random_state: Any = ...,
         n_jobs: Any = ...,

@@ -270,7 +270,7 @@ static ml_status make_plans(const ml_model *m, const char *kind, const mli_parts
             mli_gather_plan(m->ctx, m->inputs->n_features, chosen, &plans[(*n)++], err);
     for (int64_t i = 0; i < p->n && !status; i++) {
         const char *step = i == p->n - 1 ? kind : "transform";
-        if (mli_part_algorithm(&p->part[i])->fit_only) continue;
+        if (mli_part_algorithm(&p->part[i])->resample) continue;
         status = mli_plan_new(p->model[i], step, NULL, &plans[*n], err);
         if (!status) ++*n;
     }

@@ -201,13 +201,12 @@ const mli_algorithm mli_row_filter = {
              .title = "rows that fulfil a condition",
              .doc = "In a pipeline, trains the next steps from rows that fulfil a "
                     "condition. Predictions are made for all rows.",
-             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS, .params = filter_params,
-             .roles = mli_roles_unsupervised},
+             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS | MLI_CAN_RESAMPLE,
+             .params = filter_params, .roles = mli_roles_unsupervised},
     .fit = fit_filter,
     .plan = same_plan,
     .outputs = same_outputs,
     .resample = filter,
-    .fit_only = 1,
 };
 
 /* ---- select_columns ---- */

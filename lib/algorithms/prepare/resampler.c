@@ -115,14 +115,13 @@ const mli_algorithm mli_class_balancer = {
                  "In a pipeline, repeats rows of rare classes or leaves rows of "
                  "frequent ones out, for training only. Probabilities of the next step "
                  "are those of the balanced classes.",
-             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS,
+             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS | MLI_CAN_RESAMPLE,
              .params = balancer_params,
              .roles = mli_roles_prepare},
     .fit = fit_balancer,
     .plan = plan,
     .outputs = outputs,
     .resample = balance,
-    .fit_only = 1,
 };
 
 /* ---- outliers ---- */
@@ -223,11 +222,10 @@ const mli_algorithm mli_outlier_filter = {
              .doc =
                  "In a pipeline, leaves rows out of training that have a value far from "
                  "the others of its column. Predictions are made for all rows.",
-             .caps = MLI_CAN_PREPARE, .params = outlier_params,
+             .caps = MLI_CAN_PREPARE | MLI_CAN_RESAMPLE, .params = outlier_params,
              .roles = mli_roles_unsupervised, .attributes = outlier_attributes},
     .fit = fit_outliers,
     .plan = plan,
     .outputs = outputs,
     .resample = leave_out,
-    .fit_only = 1,
 };

@@ -419,12 +419,11 @@ const mli_algorithm mli_smote = {
                  "In a pipeline, adds rows of rare classes between near rows of the "
                  "same class, for training only. Numbers of unlike scale need a scaler "
                  "beforehand. Categories are those of most neighbours.",
-             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS,
+             .caps = MLI_CAN_PREPARE | MLI_CAN_WEIGHTS | MLI_CAN_RESAMPLE,
              .params = params,
              .roles = mli_roles_prepare},
     .fit = fit,
     .plan = plan,
     .outputs = outputs,
     .resample = resample,
-    .fit_only = 1,
 };
