@@ -7,7 +7,7 @@ from libml import _params
 from libml._context import all_schemas, context_pointer
 from libml._core import OWNER, Handle, byref, call, decode, documented, encode, \
     error_object, expect, lib, make, raise_error
-from libml._errors import StateError
+from libml._errors import StateError, UnsupportedError
 from libml._model import Model
 from libml._names import c_name, class_name, python_name
 from libml._run import NO_PROGRESS, Run
@@ -172,6 +172,10 @@ class Estimator(Handle):
         >>> encoder.fit_transform(rows).to_dict()["k"]
         [3.0, 1.0, 9.0, 5.0]
         """
+        kinds = self.schema.kinds
+        if "transform" not in kinds:
+            raise UnsupportedError(f"{self.algorithm} makes no columns: it predicts "
+                                   f"{', '.join(kinds)}")
         table = self._with_roles(data, target, weight)
         model = self.fit(table, progress=progress, cancel=cancel)
         return model.transform(table, training=True)

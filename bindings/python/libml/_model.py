@@ -7,7 +7,7 @@ from _thread import _local as thread_local, allocate_lock
 
 from libml import _arrow, _native, _params, _tensor
 from libml._context import context_pointer
-from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, lib, make, \
+from libml._core import Handle, byref, call, checked_i64, decode, documented, encode, expect, lib, make, \
     new_error, numpy, path_bytes, raise_error
 from libml._errors import ClosedError, UnknownNameError
 from libml._io import Writer
@@ -154,7 +154,7 @@ class Model(Handle):
     def check(self, data, other=None, **options):
         """Options: libml.describe("options.check")."""
         chosen = _params.options(options, None)
-        second = None if other is None else other._p
+        second = None if other is None else expect(other, Model, "other")
         return Table._from(make("ml_table", lib.ml_model_check, self._p, second,
                                 as_table(data)._p, chosen))
 
@@ -472,8 +472,11 @@ def _bytes_of_row(inputs):
     """A function that makes doubles of whatever holds a row."""
     def bytes_of(row):
         shape = getattr(row, "shape", None)
+        if shape is None and hasattr(row, "__array__") and numpy() is not None:
+            row = numpy().asarray(row)
+            shape = row.shape
         if shape is None:
-            if not isinstance(row, Sequence):
+            if not isinstance(row, Sequence) or isinstance(row, (str, bytes)):
                 raise TypeError("a row is a list or an array of numbers, not "
                                 f"{type(row).__name__}")
             shape = (len(row),)

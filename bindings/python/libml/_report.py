@@ -37,8 +37,10 @@ class Report(Handle):
         return self
 
     @documented("ml_report_add_profile")
-    def add_profile(self, title, table, target=None):
-        options = {} if target is None else {"target": target}
+    def add_profile(self, title, table, target=None, **options):
+        """Options: libml.describe("options.profile")."""
+        if target is not None:
+            options["target"] = target
         call(lib.ml_report_add_profile, self._p, encode(title, "title"), as_table(table)._p,
              _params.options(options, None))
         return self

@@ -39,6 +39,10 @@ def _default(part, name):
     return None if given is None else given.default
 
 
+class _Made(str):
+    """A name that the user did not give."""
+
+
 class Branch:
     """A branch of columns: steps or one transformer, and the columns that it takes."""
 
@@ -82,7 +86,8 @@ class Composed(LibmlBase):
             return list(item)
         if isinstance(item, str):
             name, equals, algorithm = item.partition("=")
-            return [name.strip(), algorithm.strip() if equals else name.strip()]
+            return [name.strip() if equals else _Made(name.strip()),
+                    algorithm.strip() if equals else name.strip()]
         return [None, item]
 
     def _listed(self):
@@ -98,8 +103,8 @@ class Composed(LibmlBase):
         for i, (name, part, *more) in enumerate(items):
             last = i == len(items) - 1
             part = self._resolved(part, self._task_at(last))
-            if name is None:
-                name = unused_name(getattr(part, "_algorithm", f"branch{i + 1}"), used)
+            if name is None or isinstance(name, _Made):
+                name = unused_name(name or getattr(part, "_algorithm", f"branch{i + 1}"), used)
             elif not isinstance(name, str) or "__" in name or "." in name or not name:
                 raise ValueError("the name of a part is a text without __ and without a dot, "
                                  f"not {name!r}")

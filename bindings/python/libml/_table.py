@@ -180,8 +180,8 @@ class Table(Handle):
         """
         if on is not None:
             options["on"] = [on] if isinstance(on, str) else list(on)
-        other = right if isinstance(right, Table) else Table(right)
-        return Table._from(make("ml_table", lib.ml_table_join, self._p, other._p,
+        return Table._from(make("ml_table", lib.ml_table_join, self._p,
+                                as_table(right, "right")._p,
                                 _params.options(options, None)))
 
     @documented("ml_table_aggregate")
@@ -197,10 +197,8 @@ class Table(Handle):
             else list(aggregates)
         if by is not None:
             options["by"] = [by] if isinstance(by, str) else list(by)
-        if left is not None and not isinstance(left, Table):
-            left = Table(left)
         return Table._from(make("ml_table", lib.ml_table_aggregate, self._p,
-                                None if left is None else left._p,
+                                None if left is None else as_table(left, "left")._p,
                                 _params.options(options, None)))
 
     def with_column(self, name, values):

@@ -162,7 +162,8 @@ class Predictors(Case):
             self.refused((TypeError, ValueError), "", p.row, ["a", 1, 2])
             self.refused((TypeError, ValueError), "", p.rows, [["a", 1, 2]])
             self.refused(TypeError, "", p.row, None)
-            for other in (3.0, {1: 2, 3: 4, 5: 6}, {1.0, 2.0, 3.0}, iter([1, 2, 3])):
+            for other in (3.0, {1: 2, 3: 4, 5: 6}, {1.0, 2.0, 3.0}, iter([1, 2, 3]), "123",
+                          b"123"):
                 self.refused(TypeError, "a row is a list or an array", p.row, other)
             p.row([math.nan, math.inf, 1e300])
             p.row((1, 2, True))
@@ -211,6 +212,11 @@ class Predictors(Case):
                      memoryview(x[3]), np.ma.array(x[3])):
             self.assertEqual(p.row(same), wanted[3])
 
+        class Row:
+            def __array__(self, dtype=None, copy=None):
+                return x[3]
+        self.assertEqual(p.row(Row()), wanted[3])
+
     def test_one_predictor_in_several_threads(self):
         model, data = classifier()
         p, problems = model.predictor("proba"), []
@@ -252,6 +258,21 @@ class Predictors(Case):
     def test_options(self):
         model, _ = classifier()
         self.refused(libml.UnknownNameError, "thread", model.predictor, "proba", thread=2)
+
+
+class Checks(Case):
+    def test_folds_and_comparisons(self):
+        model, data = classifier()
+        folds = model.check(data, folds=3, metric="accuracy").to_dict()
+        self.assertGreater(folds["accuracy"][folds["fold"].index("mean")], 0.8)
+        bins = model.check(data, method="calibration", bins=4)
+        self.assertEqual(bins.to_dict()["bin"][-1], "all")
+        two = model.check(data, classifier(n_trees=1)[0], method="compare")
+        self.assertGreater(len(two), 0)
+        self.refused(libml.UnknownNameError, "metrics", model.check, data, metrics="x")
+        self.refused(libml.ArgumentError, "", model.check, data, method="compare")
+        for other in (libml.GBDT(target="y"), libml.Table(data), "model"):
+            self.refused(TypeError, "other", model.check, data, other, method="compare")
 
 
 class Estimators(Case):
@@ -329,6 +350,11 @@ class Pipelines(Case):
             {"x": [2.0], "c": ["a"]})
         self.assertEqual(table.to_dict(), {"x": [0.0], "c": ["a"]})
         self.refused(libml.LibmlError, "transform", classifier()[0].transform, toy())
+
+    def test_fit_transform_of_what_makes_no_columns(self):
+        est = libml.GBDT(target="y")
+        self.refused(libml.UnsupportedError, "gbdt makes no columns", est.fit_transform, toy(),
+                     progress=self.fail)
 
 
 @needs("numpy")
@@ -442,6 +468,8 @@ class Reports(Case):
     def test_page(self):
         model, data = classifier()
         report = libml.Report("My <data>")
+        report.add_profile("Profile", data, "y", part="correlations")
+        self.refused(libml.UnknownNameError, "prat", report.add_profile, "P", data, prat="x")
         report.add_profile("Profile", data).add_model("Model", model, data)
         report.add_table("Table", {"x": [1]})
         html = report.to_html()

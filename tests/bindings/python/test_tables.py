@@ -165,6 +165,20 @@ class Parts(Case):
         with self.assertRaisesRegex(libml.UnknownNameError, "no column"):
             self.t.profile("nothing")
 
+    def test_join_and_aggregate(self):
+        pets = {"x": [1, 1, 5], "pet": ["cat", "dog", "fish"]}
+        self.assertEqual(self.t.join(pets, on="x")["pet"].tolist(), ["cat", "dog"])
+        each = Table(pets).aggregate("n = count()", by="x", left=self.t.select("x"))
+        self.assertEqual(each.to_dict()["n"], [2, 0, 0, 0])
+        self.refused(TypeError, "right", self.t.join, None, on="x")
+        self.refused(libml.UnknownNameError, "z", self.t.join, pets, on="z")
+        self.refused(libml.ArgumentError, "aggregates", self.t.aggregate, [])
+        closed = Table(pets)
+        closed.close()
+        self.refused(libml.ClosedError, "closed", self.t.join, closed, on="x")
+        self.refused(libml.ClosedError, "closed", Table(pets).aggregate, "n = count()", by="x",
+                     left=closed)
+
     def test_rename_shares(self):
         t = Table(self.t, names=["u", "v"])
         self.assertEqual(t.to_dict(), {"u": [1, 2, 3, 4], "v": ["a", None, "c", "d"]})
