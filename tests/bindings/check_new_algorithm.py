@@ -105,7 +105,7 @@ GENERATED = {
     "bindings/python/libml/algorithms.pyi": "number: Optional[float] = ...",
     "bindings/python/libml/sklearn.py": "class AlwaysRegressor(LibmlRegressor)",
     "bindings/python/libml/sklearn.pyi": "class AlwaysRegressor(LibmlRegressor)",
-    "bindings/lua/libml.d.lua": "always",
+    "bindings/lua/libml.d.lua": "function ml.always(params)",
     "include/ml/algorithms/always.h": "ml_always_set_number",
     "docs/reference/algorithms/always.md": "lways the same number",
 }
@@ -117,6 +117,7 @@ def run(command, folder, **env):
                           env={**os.environ, **env})
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}")
+    return done.stdout
 
 
 def insert(path, before, line):
@@ -145,6 +146,19 @@ def add_algorithm(tree):
            "    A(mli_always)".ljust(89) + "\\\n")
 
 
+def check_command(tree, build):
+    """The command lists it, trains it and predicts by it."""
+    libml = build / "tools" / "libml"
+    (tree / "rows.csv").write_text("x,y\n1,3\n2,5\n", encoding="utf-8")
+    if "value" not in run([libml, "algorithms", "always"], tree):
+        sys.exit("libml algorithms always: no aliases of number")
+    run([libml, "train", "rows.csv", "--target", "y", "--algorithm", "always", "--set", "value=7",
+         "--output", "always.mlm"], tree)
+    said = run([libml, "predict", "always.mlm", "rows.csv"], tree).split()
+    if said != ["prediction", "7.0", "7.0"]:
+        sys.exit(f"libml predict always.mlm: {said}")
+
+
 def check_generated(tree, build):
     run(["tools/regenerate", build], tree)
     bad = []
@@ -156,7 +170,7 @@ def check_generated(tree, build):
 
 
 def main():
-    passed = 2
+    passed = 3
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "libml"
         tree.mkdir()
@@ -174,6 +188,7 @@ def main():
             passed += 1
         else:
             print("SKIP: no Lua 5.4")
+        check_command(tree, build)
         check_generated(tree, build)
     print(f"{passed} passed, 0 failed")
 
