@@ -104,6 +104,15 @@ static double at(const ml_model *m, const char *name, int64_t i)
     return v;
 }
 
+static double summary(const ml_model *m, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "\"%s\": ", name);
+    const char *found = strstr(ml_model_json(m), key);
+    ck_assert_msg(found != NULL, "no %s", name);
+    return strtod(found + strlen(key), NULL);
+}
+
 static ml_tensor *predict(const ml_model *m, const ml_table *t, const char *kind)
 {
     ml_predictor *p = NULL;
@@ -386,6 +395,69 @@ START_TEST(threads)
 }
 END_TEST
 
+/* Three columns of random numbers, and flags that few rows have: each every 4001 * 5
+ * rows, or every 1501 * 3. */
+static ml_table *with_rare_flags(ml_context *ctx, int64_t n, int64_t every, int64_t flags)
+{
+    double *v = calloc((size_t)n, sizeof *v), *z = calloc((size_t)n, sizeof *z);
+    int64_t *y = calloc((size_t)n, sizeof *y);
+    ml_table *t = NULL;
+    uint64_t s = 11;
+    ck_assert(v && z && y);
+    for (int j = 0; j < 4; j++) {
+        for (int64_t i = 0; i < n; i++) {
+            double u = 0;
+            for (int k = 0; k < 6; k++) {
+                s = s * 6364136223846793005u + 1442695040888963407u;
+                u += (double)(s >> 40) / (1 << 23) - 1;
+            }
+            v[i] = u;
+            z[i] += (const double[]){1.5, -2, 0.5, 1.8}[j] * u;
+        }
+        if (j < 3) t = add_f64(ctx, t, (const char *[]){"a", "b", "c"}[j], n, v);
+    }
+    for (int64_t f = 0; f < flags; f++) {
+        char name[] = {'f', (char)('0' + f), 0};
+        for (int64_t i = 0; i < n; i++) {
+            v[i] = i % every == 7 && i / every % flags == f;
+            z[i] += v[i];
+        }
+        t = add_f64(ctx, t, name, n, v);
+    }
+    for (int64_t i = 0; i < n; i++) y[i] = z[i] > 0.5;
+    t = add_i64(ctx, t, "class", n, y);
+    free(v);
+    free(z);
+    free(y);
+    return t;
+}
+
+/* A sample of the rows must not decide on a column that few rows have: the solvers agree,
+ * and the loss in the model is that of its coefficients. */
+START_TEST(rare_columns)
+{
+    const int64_t shapes[][3] = {{45000, 1501, 3}, {48000, 997, 2}, {60000, 4001, 5}};
+    for (int i = 0; i < 3; i++)
+        for (int penalty = 0; penalty < 2; penalty++) {
+            ml_context *ctx = test_context(2);
+            ml_table *t = with_rare_flags(ctx, shapes[i][0], shapes[i][1], shapes[i][2]);
+            ml_model *a =
+                fit(ctx, t, penalty ? "solver=newton" : "solver=newton penalty=none");
+            ml_model *b = fit(ctx, t,
+                              penalty ? "solver=lbfgs tol=1e-7"
+                                      : "solver=lbfgs penalty=none tol=1e-7");
+            near(summary(a, "log_loss"), summary(b, "log_loss"), 1e-8, "loss", i);
+            for (int64_t j = 0; j < 3; j++)
+                near(at(a, "coef", j), at(b, "coef", j), 1e-3, "coef", j);
+            ck_assert(summary(a, "iterations") < 15);
+            ml_model_free(a);
+            ml_model_free(b);
+            ml_table_free(t);
+            ml_context_free(ctx);
+        }
+}
+END_TEST
+
 static ml_status starved(failing_alloc *f, const char *name, const char *value)
 {
     static const double v[] = {1, 4, 0, 2, 5, 1, 3, 1, 2, 4, 2, 0, 5, 2,
@@ -423,4 +495,5 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("algorithms/logistic", two_classes, without_penalty, several_classes, units,
-          wide_lasso, separable, one_class, weights_and_columns, threads, out_of_memory)
+          wide_lasso, separable, one_class, weights_and_columns, threads, rare_columns,
+          out_of_memory)

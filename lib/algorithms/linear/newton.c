@@ -8,7 +8,9 @@
  * for machine learning", 2011), and used again, with the corrections of limited-memory
  * BFGS, while each step divides the gradient by four or more. With many rows the start is
  * the solution on a smaller sample. A step that does not lower the objective enough is
- * halved.
+ * halved, and the second derivatives are of all rows from then on. A sample is not used
+ * where a column hardly varies in it: there the column is much like the intercept, and
+ * steps would be far too long.
  *
  * Buffers: P = functions * q; second derivatives [P * P], row-major, then their Cholesky
  * factor. Cost: n P^2 / 2 per evaluation of all rows, P^3 / 3 per factor.
@@ -21,9 +23,11 @@
 
 #define SAMPLE_BLOCKS 24 /* blocks of the sample that gives the start */
 #define SAMPLE_FROM   (8 * SAMPLE_BLOCKS)
-#define START_RARE    5    /* rows of the rarest class per column in it */
-#define SECOND_ROWS   300  /* rows per coefficient for second derivatives */
-#define SECOND_RARE   50   /* of them of the rarest class per column */
+#define START_RARE    5   /* rows of the rarest class per column in it */
+#define SECOND_ROWS   300 /* rows per coefficient for second derivatives */
+#define SECOND_RARE   50  /* of them of the rarest class per column */
+#define START_VARIES  10  /* rows away from a column's most usual value */
+#define SECOND_VARIES 50
 #define GOOD          0.25 /* the step has divided the gradient by four */
 #define NEAR          0.01 /* the step promises less: the solution is near */
 #define HALVINGS      30
@@ -42,7 +46,7 @@ typedef struct {
     int64_t pairs;         /* steps since the factor was made */
     double *moves, *rises; /* [PAIRS * p] those steps, and how the gradient changed */
     double *gram, *g, *direction, *trial, *trial_g;
-    double f, trial_f, loss; /* objective at b and at trial; loss of the last pass */
+    double f, trial_f, loss, trial_loss; /* objective and loss at b and at trial */
 } newton;
 
 /* ---- objective ---- */
@@ -68,8 +72,9 @@ static double add_penalty(const newton *a, const double *b, double *g)
     return value;
 }
 
-/* Objective and gradient at b. */
-static ml_status evaluate(newton *a, const double *b, double *f, double *g, ml_error *err)
+/* Objective, loss and gradient at b. */
+static ml_status evaluate(newton *a, const double *b, double *f, double *loss, double *g,
+                          ml_error *err)
 {
     mli_logistic *l = a->l;
     mli_logistic_at at = {.l = l, .b = b};
@@ -79,10 +84,25 @@ static ml_status evaluate(newton *a, const double *b, double *f, double *g, ml_e
     ml_status status = mli_pass_run(&pass, a->run, err);
     if (status) return status;
     l->passes++;
-    a->loss = pass.value / a->weight;
+    *loss = pass.value / a->weight;
     for (int64_t i = 0; i < a->p; i++) g[i] /= a->weight;
-    *f = a->loss + add_penalty(a, b, g);
+    *f = *loss + add_penalty(a, b, g);
     return ML_OK;
+}
+
+static ml_status evaluate_start(newton *a, ml_error *err)
+{
+    return evaluate(a, a->l->b, &a->f, &a->loss, a->g, err);
+}
+
+/* The objective where mli_logistic_start puts b: nothing has a penalty there. */
+static double constant_objective(const mli_logistic *l)
+{
+    double sum = 0;
+    if (l->rows->q == l->rows->p) return log((double)l->classes);
+    for (int64_t k = 0; k < l->classes; k++)
+        if (l->share[k] > 0) sum -= l->share[k] * log(l->share[k]);
+    return sum;
 }
 
 /* ---- second derivatives ---- */
@@ -202,7 +222,8 @@ static ml_status move(newton *a, double slope, int *moved, ml_error *err)
     *moved = 0;
     for (int k = 0; k < HALVINGS; k++, t /= 2) {
         for (int64_t i = 0; i < a->p; i++) a->trial[i] = l->b[i] + t * a->direction[i];
-        ml_status status = evaluate(a, a->trial, &a->trial_f, a->trial_g, err);
+        ml_status status =
+            evaluate(a, a->trial, &a->trial_f, &a->trial_loss, a->trial_g, err);
         if (status) return status;
         double noise = 1e-14 * (1 + fabs(a->f));
         int lower = a->trial_f <= a->f + 1e-4 * t * slope;
@@ -213,6 +234,7 @@ static ml_status move(newton *a, double slope, int *moved, ml_error *err)
         memcpy(l->b, a->trial, (size_t)a->p * sizeof *l->b);
         memcpy(a->g, a->trial_g, (size_t)a->p * sizeof *a->g);
         a->f = a->trial_f;
+        a->loss = a->trial_loss;
         *moved = k == 0 ? 1 : 2;
         return ML_OK;
     }
@@ -239,16 +261,16 @@ static ml_status advance(newton *a, double before, int *stuck, ml_error *err)
     a->has_factor = 0;
     if (!fresh) return ML_OK;
     *stuck = !moved && a->second_step == a->step;
-    if (!moved || slope > -NEAR) use_all_rows(a);
+    if (moved != 1 || slope > -NEAR) use_all_rows(a);
     return ML_OK;
 }
 
-/* From l->b until the gradient is small. */
+/* From l->b, evaluated, until the gradient is small. */
 static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
 {
     mli_logistic *l = a->l;
     int stuck = 0;
-    ml_status status = evaluate(a, l->b, &a->f, a->g, err);
+    ml_status status = ML_OK;
     a->has_factor = 0;
     l->converged = 0;
     for (int64_t k = 0; !status && !stuck; k++) {
@@ -266,9 +288,70 @@ static ml_status iterate(newton *a, double tol, int64_t max_iter, ml_error *err)
     return status;
 }
 
+/* ---- samples ---- */
+
+/* What stands in every so many-th block. */
+typedef struct {
+    const mli_rows *rows;
+    int64_t step;
+} sample;
+
+/* Calls see(arg, value) for the rows of a column until it returns 0. */
+static void look(const sample *s, int64_t column, int (*see)(void *arg, double value),
+                 void *arg)
+{
+    const mli_rows *r = s->rows;
+    for (int64_t b = 0; b < r->n_blocks; b += s->step) {
+        const double *x = r->x + (b * r->q + column) * r->ld;
+        int64_t begin = b * r->block,
+                n = r->n - begin < r->block ? r->n - begin : r->block;
+        for (int64_t i = 0; i < n; i++) {
+            if (r->weight && !(r->weight[begin + i] > 0)) continue;
+            if (!see(arg, x[i])) return;
+        }
+    }
+}
+
+/* The value of most rows, if there is one (Boyer, Moore 1981); how often neighbours
+ * differ; then how many rows have another. */
+typedef struct {
+    double usual, last;
+    int64_t votes, changes, others, enough;
+} varying;
+
+static int vote(void *arg, double value)
+{
+    varying *v = arg;
+    v->changes += value != v->last;
+    v->last = value;
+    if (v->votes == 0) v->usual = value;
+    v->votes += value == v->usual ? 1 : -1;
+    return v->changes <= 2 * v->enough; /* each other value makes two changes at most */
+}
+
+static int count_others(void *arg, double value)
+{
+    varying *v = arg;
+    v->others += value != v->usual;
+    return v->others < v->enough;
+}
+
+/* Does each column have another value than its most usual one in that many rows? */
+static int columns_vary(const sample *s, int64_t enough)
+{
+    for (int64_t j = 0; j < s->rows->p; j++) {
+        varying v = {.usual = NAN, .last = NAN, .enough = enough};
+        look(s, j, vote, &v);
+        if (v.changes > 2 * enough) continue;
+        look(s, j, count_others, &v);
+        if (v.others < enough) return 0;
+    }
+    return 1;
+}
+
 /* Weight of the rows of every so many-th block; 0 when the rarest class has fewer than
- * `rare` rows there. */
-static double sample_weight(const newton *a, int64_t step, int64_t rare)
+ * `rare` rows there, or a column fewer than `vary` away from its most usual value. */
+static double sample_weight(const newton *a, int64_t step, int64_t rare, int64_t vary)
 {
     const mli_rows *r = a->l->rows;
     double weight = 0;
@@ -284,39 +367,54 @@ static double sample_weight(const newton *a, int64_t step, int64_t rare)
     }
     for (int64_t k = 0; k < classes; k++)
         if (counts[k] < rare) return 0;
-    return weight;
+    return columns_vary(&(sample){r, step}, vary) ? weight : 0;
 }
 
-/* Solves on a sample of the blocks; keeps the start when that is no good. */
-static ml_status start_from_sample(newton *a, ml_error *err)
+/* Solves on a sample of the blocks; *used is 0 when there is none. */
+static ml_status solve_sample(newton *a, int *used, ml_error *err)
 {
     mli_logistic *l = a->l;
     int64_t step = l->rows->n_blocks / SAMPLE_BLOCKS;
+    *used = 0;
     if (l->rows->n_blocks < SAMPLE_FROM) return ML_OK;
-    double weight = sample_weight(a, step, START_RARE * l->rows->q + 1);
+    double weight = sample_weight(a, step, START_RARE * l->rows->q + 1, START_VARIES);
     if (!(weight > 0)) return ML_OK;
+    *used = 1;
     a->step = step;
     a->weight = weight;
     use_all_rows(a);
-    ml_status status = iterate(a, 1e-3, 8, err);
+    ml_status status = evaluate_start(a, err);
+    if (!status) status = iterate(a, 1e-3, 8, err);
     a->step = 1;
     a->weight = l->rows->total;
-    if (status == ML_E_NUMERIC) status = ML_OK;
-    if (!(mli_logistic_largest(l->b, a->p) < 50)) mli_logistic_start(l);
-    return status;
+    return status == ML_E_NUMERIC ? ML_OK : status;
 }
 
-/* Which blocks give second derivatives. */
+/* The solution of a sample where that is better than the constant prediction. */
+static ml_status find_start(newton *a, ml_error *err)
+{
+    mli_logistic *l = a->l;
+    int sampled;
+    mli_logistic_start(l);
+    ml_status status = solve_sample(a, &sampled, err);
+    if (!status) status = evaluate_start(a, err);
+    if (status || !sampled || a->f < constant_objective(l)) return status;
+    mli_logistic_start(l);
+    return evaluate_start(a, err);
+}
+
+/* Which blocks give second derivatives: the fewest in which all columns vary. */
 static void choose_second(newton *a)
 {
     const mli_rows *r = a->l->rows;
-    int64_t step = r->n / (SECOND_ROWS * a->p);
     use_all_rows(a);
-    if (step < 2) return;
-    double weight = sample_weight(a, step, SECOND_RARE * r->q);
-    if (!(weight > 0)) return;
-    a->second_step = step;
-    a->second_weight = weight;
+    for (int64_t step = r->n / (SECOND_ROWS * a->p); step >= 2; step /= 2) {
+        double weight = sample_weight(a, step, SECOND_RARE * r->q, SECOND_VARIES);
+        if (!(weight > 0)) continue;
+        a->second_step = step;
+        a->second_weight = weight;
+        return;
+    }
 }
 
 ml_status mli_logistic_newton(mli_logistic *l, mli_run *run, ml_error *err)
@@ -336,8 +434,7 @@ ml_status mli_logistic_newton(mli_logistic *l, mli_run *run, ml_error *err)
     a.moves = a.trial_g + p;
     a.rises = a.moves + PAIRS * p;
     l->passes = l->iterations = 0;
-    mli_logistic_start(l);
-    status = start_from_sample(&a, err);
+    status = find_start(&a, err);
     choose_second(&a);
     if (!status) status = iterate(&a, l->tol, l->max_iter, err);
     l->loss = a.loss;
