@@ -7,6 +7,7 @@
 #include "algorithms/compose/calibration.h"
 #include "algorithms/compose/thresholds.h"
 #include "calibration_expected.h"
+#include "csv_text.h"
 
 static ml_model *fit(ml_context *ctx, const char *algorithm, const char *yaml,
                      const ml_table *t, const ml_table *valid)
@@ -94,6 +95,49 @@ START_TEST(maps_equal_those_of_scikit_learn)
 }
 END_TEST
 
+/* Only the ratios of weights count. */
+START_TEST(maps_of_scaled_weights)
+{
+    ml_context *ctx = test_context(1);
+    double big[N];
+    for (int i = 0; i < N; i++) big[i] = 1000 * weights[i];
+    for (int32_t method = 1; method <= 3; method++) {
+        mli_calibration a, b;
+        double x[2 * 21], y[2 * 21];
+        OK(mli_calibration_fit(ctx, method, pair, hits, weights, N, 2, &a, ERR));
+        OK(mli_calibration_fit(ctx, method, pair, hits, big, N, 2, &b, ERR));
+        for (int i = 0; i < 21; i++) {
+            x[2 * i] = y[2 * i] = 1 - at[i];
+            x[2 * i + 1] = y[2 * i + 1] = at[i];
+        }
+        mli_calibration_apply(&a, x, 21);
+        mli_calibration_apply(&b, y, 21);
+        for (int i = 0; i < 42; i++) ck_assert_double_eq_tol(x[i], y[i], 1e-9);
+        mli_calibration_free(&a);
+        mli_calibration_free(&b);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(map_of_one_class)
+{
+    ml_context *ctx = test_context(1);
+    const int32_t label[] = {0, 0, 0};
+    for (int32_t method = 1; method <= 3; method++) {
+        mli_calibration c;
+        double *one = malloc(3 * sizeof *one); /* no room for a second class */
+        for (int i = 0; i < 3; i++) one[i] = 1;
+        OK(mli_calibration_fit(ctx, method, one, label, NULL, 3, 1, &c, ERR));
+        mli_calibration_apply(&c, one, 3);
+        for (int i = 0; i < 3; i++) ck_assert_double_eq(one[i], 1);
+        mli_calibration_free(&c);
+        free(one);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(maps_of_strange_rows)
 {
     ml_context *ctx = test_context(1);
@@ -149,6 +193,37 @@ START_TEST(calibration_lowers_the_loss)
         ml_table_free(train);
         ml_table_free(test);
     }
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void same_map(const ml_model *a, const ml_model *b)
+{
+    ml_tensor *x = NULL, *y = NULL;
+    OK(ml_model_get_tensor(a, "calibration_sigmoid", &x, ERR));
+    OK(ml_model_get_tensor(b, "calibration_sigmoid", &y, ERR));
+    for (int k = 0; k < 2; k++)
+        ck_assert_double_eq(ml_tensor_get_f64(x, 0, k), ml_tensor_get_f64(y, 0, k));
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+}
+
+/* Rows held out choose nothing of the models that are judged by them. */
+START_TEST(held_out_rows_do_not_stop_training)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 2, 4);
+    ml_model *all =
+        fit(ctx, "calibrated",
+            "{target: y, model: [m=gbdt], m.n_trees: 60, m.learning_rate: 0.5}", t, NULL);
+    ml_model *stops = fit(ctx, "calibrated",
+                          "{target: y, model: [m=gbdt], m.n_trees: 60, "
+                          "m.learning_rate: 0.5, m.early_stopping_rounds: 1}",
+                          t, NULL);
+    same_map(all, stops);
+    ml_model_free(all);
+    ml_model_free(stops);
+    ml_table_free(t);
     ml_context_free(ctx);
 }
 END_TEST
@@ -231,6 +306,81 @@ START_TEST(thresholds_inside_others)
 }
 END_TEST
 
+/* Is the second class predicted from that probability on? Returns the rows for which that
+ * makes a difference to `other`. */
+static int64_t cut_at(const ml_model *m, const ml_table *t, double cut, double other)
+{
+    ml_tensor *p = kit_predict(m, "proba", t), *c = kit_predict(m, "class", t);
+    int64_t between = 0;
+    for (int64_t i = 0; i < ml_tensor_shape(p)[0]; i++) {
+        double v = ml_tensor_get_f64(p, i, 1);
+        ck_assert_msg((ml_tensor_get_f64(c, i, 0) == 1) == (v > cut),
+                      "row %d: %g, cut %g", (int)i, v, cut);
+        between += (v > cut) != (v > other);
+    }
+    ml_tensor_free(p);
+    ml_tensor_free(c);
+    return between;
+}
+
+/* What models of models make of the threshold of a part: share * it + the rest * 1/2. */
+START_TEST(thresholds_of_parts)
+{
+    static const struct {
+        const char *algorithm, *list;
+        double share;
+    } wholes[] = {
+        {"ensemble", "members: [a=threshold]", 1},
+        {"ensemble", "members: [a=threshold, b=baseline], weights: [3, 1]", 0.75},
+        {"stacking", "members: [gbdt], final: [a=threshold]", 1},
+        {"calibrated", "model: [a=threshold]", 0}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 300, 2, 3);
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        char yaml[256];
+        ml_tensor *cuts = NULL;
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, %s, a.model: [m=gbdt], a.m.n_trees: 3, a.metric: f1}",
+                 wholes[i].list);
+        ml_model *m = fit(ctx, wholes[i].algorithm, yaml, t, NULL);
+        OK(ml_model_get_tensor(m, "a.class_thresholds", &cuts, ERR));
+        double cut = ml_tensor_get_f64(cuts, 1, 0), share = wholes[i].share;
+        int64_t between = cut_at(m, t, share * cut + (1 - share) / 2, share ? 0.5 : cut);
+        ck_assert_msg(between > 0, "%s: %g", wholes[i].list, cut);
+        ml_tensor_free(cuts);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A file without the tensor that makes the model what it is. */
+START_TEST(tensors_that_are_missing)
+{
+    static const char *const wholes[][2] = {{"threshold", "class_thresholds"},
+                                            {"calibrated", "calibration_sigmoid"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 100, 2, 3);
+    for (int i = 0; i < 2; i++) {
+        ml_model *m = fit(ctx, wholes[i][0],
+                          "{target: y, model: [m=logistic_regression]}", t, NULL),
+                 *loaded = NULL;
+        kit_bytes b = kit_save(m);
+        size_t length = strlen(wholes[i][1]);
+        for (size_t k = 0; k + length < b.size; k++)
+            if (memcmp(b.data + k, wholes[i][1], length) == 0) b.data[k] = 'x';
+        FAILS(ML_E_FORMAT,
+              ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &loaded, ERR));
+        ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "missing"));
+        free(b.data);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- stacking ---- */
 
 START_TEST(stacking_is_a_model_of_models)
@@ -271,7 +421,7 @@ START_TEST(wrong_parameters)
     ml_table *t = table(ctx, 60, 2, 1);
     refused(ctx, "calibrated", "{target: y, model: []}", t, "model");
     refused(ctx, "calibrated", "{target: y, model: [gbdt, a=gbdt]}", t, "one model");
-    refused(ctx, "calibrated", "{target: y, model: imputer}", t, "classes");
+    refused(ctx, "calibrated", "{target: y, model: imputer}", t, "does not predict");
     refused(ctx, "calibrated", "{target: y, model: gbdt, folds: 40}", t, "rows");
     refused(ctx, "calibrated", "{target: y, model: gbdt, method: platt}", t, "sigmoid");
     refused(ctx, "threshold", "{target: y, model: gbdt, metric: roc_auc}", t, "f1");
@@ -279,12 +429,59 @@ START_TEST(wrong_parameters)
     refused(ctx, "stacking", "{target: y, members: [imputer]}", t, "predict");
     refused(ctx, "stacking", "{target: y, members: [gbdt], final: [imputer]}", t,
             "predict");
+    refused(ctx, "stacking", "{target: y, members: [gbdt], final: [gbdt]}", t,
+            "name of a member");
+    const char *const none[][2] = {{"stacking", "members: [p=pipeline]"},
+                                   {"stacking", "members: [gbdt], final: [p=pipeline]"},
+                                   {"ensemble", "members: [p=pipeline]"},
+                                   {"threshold", "model: [p=pipeline]"}};
+    for (int i = 0; i < 4; i++) {
+        char yaml[200];
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, %s, p.steps: [q=pipeline], p.q.steps: [imputer]}",
+                 none[i][1]);
+        refused(ctx, none[i][0], yaml, t, "p ends with imputer");
+    }
     ml_table_free(t);
     ml_context_free(ctx);
 }
 END_TEST
 
-TEST_MAIN("algorithms/compose", maps_equal_those_of_scikit_learn, maps_of_strange_rows,
-          calibration_lowers_the_loss, thresholds_raise_their_metric,
-          the_best_threshold_is_found, thresholds_inside_others,
-          stacking_is_a_model_of_models, wrong_parameters)
+/* Parts that take text make a whole that does; errors of folds say where they were. */
+START_TEST(parts_of_folds)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "t,y\ngood one,a\nbad one,b\ngood two,a\nbad two,b\n"
+                                "good,a\nbad,b\nvery good,a\nvery bad,b\n");
+    for (int i = 0; i < 3; i++) {
+        static const char *const wholes[][2] = {{"stacking", "members: [m=pipeline]"},
+                                                {"ensemble", "members: [m=pipeline]"},
+                                                {"calibrated", "model: [m=pipeline]"}};
+        char yaml[200];
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, %s, m.steps: [tfidf, logistic_regression]%s}", wholes[i][1],
+                 i == 1 ? "" : ", folds: 2");
+        ml_model_free(fit(ctx, wholes[i][0], yaml, t, NULL));
+    }
+    ml_table_free(t);
+    t = csv_text(ctx, "x,y\n1,a\n2,a\n3,b\n4,a\n5,a\n6,a\n");
+    refused(ctx, "calibrated", "{target: y, model: [logistic_regression], folds: 3}", t,
+            " of 3: logistic_regression");
+    refused(ctx, "stacking", "{target: y, members: [logistic_regression], folds: 2}", t,
+            "the class \"b\" has rows in this fold only");
+    ml_table_free(t);
+    t = csv_text(ctx, "x,y\n1,a\n2,a\n3,b\n4,a\n5,a\n6,b\n");
+    refused(ctx, "calibrated",
+            "{target: y, model: [m=gbdt], folds: 2, m.increasing: nowhere}", t,
+            "params.m.increasing");
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/compose", maps_equal_those_of_scikit_learn, maps_of_scaled_weights,
+          map_of_one_class, maps_of_strange_rows, calibration_lowers_the_loss,
+          held_out_rows_do_not_stop_training, thresholds_raise_their_metric,
+          the_best_threshold_is_found, thresholds_inside_others, thresholds_of_parts,
+          tensors_that_are_missing, stacking_is_a_model_of_models, wrong_parameters,
+          parts_of_folds)

@@ -45,7 +45,8 @@ def main():
            f"#define K {K}\n"
     text += array("proba", proba) + array("labels", y, "int32_t") + array("weights", w)
     text += array("pair", pair) + array("hits", hit, "int32_t") + array("at", at)
-    s = _SigmoidCalibration().fit(logit(pair[:, 1]), hit, w)
+    # Here only the ratios of weights count: their mean is 1.
+    s = _SigmoidCalibration().fit(logit(pair[:, 1]), hit, w / w.mean())
     text += array("sigmoid", [-s.a_, -s.b_])
     i = IsotonicRegression(out_of_bounds="clip").fit(pair[:, 1], hit, w)
     text += array("isotonic", i.predict(at))

@@ -60,7 +60,7 @@ static ml_status check(const ml_model *m, ml_error *err)
     mli_calibration map;
     ml_status status = mli_calibration_load(m, &map, err);
     if (status) return status;
-    if (map.method == MLI_CALIBRATE_NONE)
+    if (map.method == MLI_CALIBRATE_NONE && map.classes > 1)
         status = mli_fail(err, ML_E_FORMAT, "the calibration is missing");
     mli_calibration_free(&map);
     return status ? status : mli_wrapped_check(m, params, err);

@@ -54,6 +54,7 @@ typedef struct {
     const double *z, *weight;
     const uint8_t *hit;
     int64_t n;
+    double scale;     /* of the weights: their mean is 1 */
     double high, low; /* the targets of hits and of the others */
 } platt;
 
@@ -62,7 +63,7 @@ static double platt_loss(const platt *p, double a, double b)
     double sum = 0;
     for (int64_t i = 0; i < p->n; i++) {
         double t = p->hit[i] ? p->high : p->low, s = a * p->z[i] + b;
-        sum += weight_at(p->weight, i) * (softplus(s) - t * s);
+        sum += p->scale * weight_at(p->weight, i) * (softplus(s) - t * s);
     }
     return sum;
 }
@@ -72,7 +73,7 @@ static int platt_step(const platt *p, double line[2], double *loss)
 {
     double ga = 0, gb = 0, haa = 1e-12, hab = 0, hbb = 1e-12;
     for (int64_t i = 0; i < p->n; i++) {
-        double t = p->hit[i] ? p->high : p->low, w = weight_at(p->weight, i);
+        double t = p->hit[i] ? p->high : p->low, w = p->scale * weight_at(p->weight, i);
         double q = sigmoid(line[0] * p->z[i] + line[1]);
         double g = w * (q - t), h = w * q * (1 - q);
         ga += g * p->z[i];
@@ -98,9 +99,15 @@ static int platt_step(const platt *p, double line[2], double *loss)
 
 static void fit_platt(platt *p, double line[2])
 {
-    double hits = 0, others = 0;
-    for (int64_t i = 0; i < p->n; i++)
-        *(p->hit[i] ? &hits : &others) += weight_at(p->weight, i);
+    double hits = 0, others = 0, rows = 0;
+    for (int64_t i = 0; i < p->n; i++) {
+        double w = weight_at(p->weight, i);
+        *(p->hit[i] ? &hits : &others) += w;
+        rows += w > 0;
+    }
+    p->scale = hits + others > 0 ? rows / (hits + others) : 1;
+    hits *= p->scale;
+    others *= p->scale;
     p->high = (hits + 1) / (hits + 2);
     p->low = 1 / (others + 2);
     line[0] = 0;
@@ -279,14 +286,15 @@ ml_status mli_calibration_fit(ml_context *ctx, int32_t method, const double *pro
     ml_status status = ML_OK;
     *out = (mli_calibration){.ctx = ctx, .method = method, .classes = classes};
     out->maps = classes == 2 ? 1 : classes;
+    if (classes < 2) out->method = MLI_CALIBRATE_NONE;
     for (int64_t i = 0; i < n * classes; i++)
         if (isnan(proba[i]))
             return mli_fail(err, ML_E_DATA, "a probability is not a number");
-    if (method == MLI_CALIBRATE_SIGMOID)
+    if (out->method == MLI_CALIBRATE_SIGMOID)
         status = fit_lines(out, proba, label, weight, n, err);
-    else if (method == MLI_CALIBRATE_ISOTONIC)
+    else if (out->method == MLI_CALIBRATE_ISOTONIC)
         status = fit_steps(out, proba, label, weight, n, err);
-    else if (method == MLI_CALIBRATE_TEMPERATURE)
+    else if (out->method == MLI_CALIBRATE_TEMPERATURE)
         fit_temperature(out, proba, label, weight, n);
     if (status) mli_calibration_free(out);
     return status;

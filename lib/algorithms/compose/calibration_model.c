@@ -102,7 +102,7 @@ ml_status mli_calibration_load(const ml_model *m, mli_calibration *out, ml_error
     ml_status status = ML_OK;
     int64_t k = m->inputs->classes.n;
     *out = (mli_calibration){.ctx = m->ctx, .classes = k, .maps = k == 2 ? 1 : k};
-    if (k == 0) return ML_OK;
+    if (k < 2) return ML_OK; /* nothing to calibrate */
     if (mli_model_find(m, "calibration_sigmoid")) {
         out->method = MLI_CALIBRATE_SIGMOID;
         status = load_lines(m, out, err);
@@ -163,7 +163,12 @@ ml_status mli_calibration_plan(mli_plan *proba, mli_calibration *map, mli_plan *
         mli_calibration_free(map);
         return status;
     }
-    c->plan = *proba;
+    /* Thresholds of the model are for its own probabilities. */
+    c->plan = (mli_plan){.ctx = proba->ctx,
+                         .n_features = proba->n_features,
+                         .n_outputs = proba->n_outputs,
+                         .scratch = proba->scratch,
+                         .block = proba->block};
     c->plan.run = run;
     c->plan.run_f32 = proba->run_f32 ? run_f32 : NULL;
     c->plan.free = free_plan;

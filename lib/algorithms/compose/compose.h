@@ -32,6 +32,12 @@ int mli_is_transformer(const mli_descriptor *d);
 /* Does it give values or probabilities? A pipeline may, and may transform too. */
 int mli_is_predictor(const mli_descriptor *d);
 
+/* The algorithm that a part predicts by: of a pipeline its last step, at any depth. */
+const mli_descriptor *mli_part_last(const mli_param_part *part, const ml_params *whole);
+/* Refuses a part of a list that makes columns and does not predict. */
+ml_status mli_part_predicts(const mli_param *list, const mli_param_part *part,
+                            const ml_params *whole, ml_error *err);
+
 /* The part i of a whole's model, from its parameters and tensors. */
 ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
                         mli_inputs *inputs, ml_error *err);
@@ -45,6 +51,10 @@ ml_status mli_part_outputs(const ml_model *model, const mli_inputs *whole,
  * the whole's model. */
 ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design *train,
                        const mli_design *valid, double from, double to, ml_error *err);
+/* "params.columns" of a part is "params.scale.columns" of the whole: the place of an
+ * error.
+ */
+ml_status mli_part_place(const char *part, ml_status status, ml_error *err);
 /* Takes a model that was fitted before as part i. */
 ml_status mli_part_adopt(mli_fit *whole, mli_parts *p, int64_t i, ml_model *fitted,
                          ml_error *err);
@@ -61,6 +71,8 @@ ml_status mli_gather_plan(ml_context *ctx, int64_t n_features, const uint8_t *ch
  * *all when it names none. */
 ml_status mli_pipeline_columns(const mli_inputs *in, const ml_params *params,
                                uint8_t *chosen, int *all, ml_error *err);
+/* The last of the steps that parameters of a pipeline name; 0 when there is none. */
+int mli_pipeline_last(const ml_params *params, mli_param_part *out);
 extern const mli_algorithm mli_pipeline;
 /* MLI_CAN_TEXT when a part of the list takes text, parts of parts included. */
 uint32_t mli_parts_text(const mli_param *list, const ml_params *params);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * compose/ensemble.c: models side by side. What they predict, values or probabilities, is
- * averaged by weight. (Dietterich, Ensemble Methods in Machine Learning, 2000.)
+ * averaged by weight, and thresholds of classes as well. (Dietterich, Ensemble Methods in
+ * Machine Learning, 2000.)
  *
  * Tensors: "<member>.<tensor>", and "weights" f64 [members], which sum to 1.
  * Cost: that of the members.
@@ -30,9 +31,9 @@ static ml_status wrong_weights(const char *problem, ml_error *err)
     return mli_error_hint(err, ML_E_ARGUMENT, "give one for each of the members");
 }
 
-static ml_status no_members(const mli_param *list, const char *problem, ml_error *err)
+static ml_status no_members(const mli_param *list, ml_error *err)
 {
-    mli_fail(err, ML_E_ARGUMENT, "%s", problem);
+    mli_fail(err, ML_E_ARGUMENT, "an ensemble needs a member");
     mli_error_at(err, ML_E_ARGUMENT, "params.%s", list->name);
     return mli_error_hint(err, ML_E_ARGUMENT,
                           "name algorithms that predict: \"gbdt, logistic_regression\"");
@@ -43,10 +44,9 @@ static ml_status list_members(ml_context *ctx, const mli_param *list, const ml_p
 {
     ml_status status = mli_parts_new(ctx, list, p, out, err);
     if (status) return status;
-    if (out->n == 0) status = no_members(list, "an ensemble needs a member", err);
+    if (out->n == 0) status = no_members(list, err);
     for (int64_t i = 0; i < out->n && !status; i++)
-        if (!mli_is_predictor(out->part[i].d))
-            status = no_members(list, "a member must predict, not transform", err);
+        status = mli_part_predicts(list, &out->part[i], p, err);
     if (status) mli_parts_free(out);
     return status;
 }
@@ -69,26 +69,16 @@ static ml_status add_weights(mli_fit *job, int64_t n, ml_error *err)
     return status;
 }
 
-/* A member; a pipeline predicts what its last step does, so it may make columns. */
-static ml_status fit_member(mli_fit *job, mli_parts *p, int64_t i, ml_error *err)
-{
-    double n = (double)p->n;
-    ml_status status = mli_part_fit(job, p, i, job->train, job->valid, (double)i / n,
-                                    (double)(i + 1) / n, err);
-    if (status) return status;
-    const mli_algorithm *a = p->model[i]->algorithm;
-    if (a->offers) a = a->offers(p->model[i]);
-    if (mli_is_predictor(&a->head)) return ML_OK;
-    return no_members(params, "a member must predict, not transform", err);
-}
-
 static ml_status fit(mli_fit *job, ml_error *err)
 {
     mli_parts p = {0};
     ml_status status = list_members(job->ctx, params, job->params, &p, err);
     if (status) return status;
     status = add_weights(job, p.n, err);
-    for (int64_t i = 0; i < p.n && !status; i++) status = fit_member(job, &p, i, err);
+    double n = (double)p.n;
+    for (int64_t i = 0; i < p.n && !status; i++)
+        status = mli_part_fit(job, &p, i, job->train, job->valid, (double)i / n,
+                              (double)(i + 1) / n, err);
     mli_parts_free(&p);
     return status;
 }
@@ -126,6 +116,7 @@ typedef struct {
     mli_parts models;
     mli_plan **plans; /* [models.n] */
     double *weights;  /* [models.n] */
+    double *cuts;     /* [n_outputs] the weighted mean; NULL: no member has thresholds */
     size_t buffer;    /* bytes of the predictions of a block by one member */
 } blend;
 
@@ -158,8 +149,26 @@ static void blend_free(mli_plan *plan)
     for (int64_t k = 0; b->plans && k < b->models.n; k++) mli_plan_free(b->plans[k]);
     mli_free(plan->ctx, b->plans);
     mli_free(plan->ctx, b->weights);
+    mli_free(plan->ctx, b->cuts);
     mli_parts_free(&b->models);
     mli_free(plan->ctx, b);
+}
+
+/* The thresholds for the mean of probabilities: the mean of the members' thresholds. */
+static ml_status blend_cuts(blend *b, ml_error *err)
+{
+    int64_t n = b->plan.n_outputs, with = 0;
+    for (int64_t k = 0; k < b->models.n; k++) with += b->plans[k]->cuts != NULL;
+    if (!with) return ML_OK;
+    b->cuts = mli_calloc(b->plan.ctx, (size_t)n, sizeof *b->cuts);
+    if (!b->cuts) return mli_nomem(err);
+    for (int64_t k = 0; k < b->models.n; k++) {
+        const double *cuts = b->plans[k]->cuts;
+        for (int64_t j = 0; j < n; j++)
+            b->cuts[j] += b->weights[k] * (cuts ? cuts[j] : 1 / (double)n);
+    }
+    b->plan.cuts = b->cuts;
+    return ML_OK;
 }
 
 static ml_status fill_plans(blend *b, const ml_model *m, const char *kind, ml_error *err)
@@ -183,7 +192,7 @@ static ml_status fill_plans(blend *b, const ml_model *m, const char *kind, ml_er
     b->plan.block = BLOCK;
     b->buffer = ALIGN(BLOCK * b->plan.n_outputs * (int64_t)sizeof(double));
     b->plan.scratch = b->buffer + ALIGN(scratch);
-    return ML_OK;
+    return blend_cuts(b, err);
 }
 
 ml_status mli_ensemble_plan(const ml_model *m, const mli_param *list, const char *kind,
@@ -227,8 +236,9 @@ static void describe(const ml_params *p, mli_descriptor *out)
     out->caps |= mli_parts_text(params, p);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
-        if (!mli_is_predictor(part.d)) continue; /* fit says so */
-        out->tasks &= part.d->tasks;
+        const mli_descriptor *last = mli_part_last(&part, p);
+        if (!mli_is_predictor(last)) continue; /* fit says so */
+        out->tasks &= last->tasks;
         if (!(part.d->caps & MLI_CAN_WEIGHTS)) out->caps &= ~(uint32_t)MLI_CAN_WEIGHTS;
     }
 }

@@ -6,6 +6,7 @@
 #include "algorithms/compose/heldout.h"
 #include "core/rng.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *mli_heldout_kind(const mli_design *d, int64_t *outputs)
@@ -106,16 +107,18 @@ static ml_status take(const mli_design *d, const int32_t *fold, int32_t k, int i
 }
 
 /* Predicts a design, and puts its rows where they stand in the whole. */
-static ml_status spread(const ml_model *m, const char *kind, const mli_design *test,
-                        const int64_t *rows, int64_t outputs, double *out, ml_error *err)
+static ml_status spread(const ml_model *m, const mli_design *test, const int64_t *rows,
+                        int64_t outputs, double *out, mli_run *run, ml_error *err)
 {
+    int64_t unused;
+    const char *kind = mli_heldout_kind(test, &unused);
     mli_plan *plan = NULL;
     double *some = mli_alloc_vec(test->ctx, test->rows * outputs, sizeof *some);
     ml_status status = some ? ML_OK : mli_nomem(err);
     if (!status) status = mli_plan_new(m, kind, NULL, &plan, err);
     if (!status && plan->n_outputs != outputs)
         status = mli_fail(err, ML_E_UNSUPPORTED, "it predicts several values at once");
-    if (!status) status = mli_plan_run_design(plan, test, NULL, some, err);
+    if (!status) status = mli_plan_run_design(plan, test, run, some, err);
     for (int64_t i = 0; i < test->rows && !status; i++)
         memcpy(out + rows[i] * outputs, some + i * outputs,
                (size_t)outputs * sizeof *out);
@@ -134,10 +137,40 @@ typedef struct {
     double *out;
 } holding;
 
+/* The first class whose rows are all in fold k, or -1. */
+static int64_t class_inside(const holding *h, int32_t k)
+{
+    const mli_design *d = h->whole->train;
+    for (int64_t c = 0; d->label && c < d->inputs->classes.n; c++) {
+        int64_t inside = 0, outside = 0;
+        for (int64_t i = 0; i < d->rows; i++)
+            if (d->label[i] == c) ++*(h->fold[i] == k ? &inside : &outside);
+        if (inside && !outside) return c;
+    }
+    return -1;
+}
+
+static ml_status fold_failed(const holding *h, int32_t k, ml_status status, ml_error *err)
+{
+    char place[64];
+    size_t size = 0;
+    int64_t c = status == ML_E_DATA ? class_inside(h, k) : -1;
+    if (c >= 0) {
+        const char *label = mli_inputs_label(h->whole->train->inputs, c, &size);
+        mli_error_hint(
+            err, status,
+            "the class \"%.*s\" has rows in this fold only: give it more rows, "
+            "leave it out, or give validation rows",
+            (int)(size < 60 ? size : 60), label);
+    }
+    snprintf(place, sizeof place, "fold %d of %d", (int)k + 1, (int)h->n);
+    return mli_fit_named(place, status, err);
+}
+
 static ml_status one_fold(const holding *h, int32_t k, mli_run *run, ml_error *err)
 {
     const mli_design *d = h->whole->train;
-    int64_t outputs, *in = NULL, *out = NULL;
+    int64_t *in = NULL, *out = NULL;
     mli_design *train = NULL, *test = NULL;
     ml_model *m = NULL;
     mli_hooks hooks = *h->whole->hooks;
@@ -147,10 +180,8 @@ static ml_status one_fold(const holding *h, int32_t k, mli_run *run, ml_error *e
     if (!status) status = take(d, h->fold, k, 1, &in, &test, err);
     if (!status)
         status = mli_fit_part(h->whole->ctx, h->algorithm, h->name, h->params, train,
-                              test, &hooks, run, &m, err);
-    if (!status)
-        status =
-            spread(m, mli_heldout_kind(d, &outputs), test, in, h->outputs, h->out, err);
+                              NULL, &hooks, run, &m, err);
+    if (!status) status = spread(m, test, in, h->outputs, h->out, run, err);
     ml_model_free(m);
     mli_design_free(train);
     mli_design_free(test);
@@ -172,6 +203,7 @@ ml_status mli_heldout_fit(mli_fit *whole, const mli_algorithm *algorithm,
         mli_run_part(&run, whole->run, from + (double)k * step,
                      from + (double)(k + 1) * step, 1);
         status = one_fold(&h, (int32_t)k, &run, err);
+        if (status) status = fold_failed(&h, (int32_t)k, status, err);
     }
     return status;
 }
@@ -187,5 +219,5 @@ ml_status mli_heldout_predict(mli_fit *whole, const mli_param_part *part,
     status = mli_heldout_fit(whole, mli_part_algorithm(part), part->name, params, fold, n,
                              outputs, from, to, out, err);
     ml_params_free(params);
-    return status;
+    return mli_part_place(part->name, status, err);
 }

@@ -19,6 +19,36 @@ int mli_is_predictor(const mli_descriptor *d)
     return 0;
 }
 
+const mli_descriptor *mli_part_last(const mli_param_part *part, const ml_params *whole)
+{
+    mli_param_part last;
+    ml_params *own = NULL;
+    const mli_descriptor *d = part->d;
+    if (d != &mli_pipeline.head || mli_params_part(whole, part->name, &own, NULL))
+        return d;
+    if (mli_pipeline_last(own, &last)) d = mli_part_last(&last, own);
+    ml_params_free(own);
+    return d;
+}
+
+ml_status mli_part_predicts(const mli_param *list, const mli_param_part *part,
+                            const ml_params *whole, ml_error *err)
+{
+    const mli_descriptor *last = mli_part_last(part, whole);
+    if (mli_is_predictor(last)) return ML_OK;
+    if (last == part->d)
+        mli_fail(err, ML_E_ARGUMENT, "%s makes columns and does not predict", part->name);
+    else
+        mli_fail(err, ML_E_ARGUMENT,
+                 "%s ends with %s, which makes columns and does not predict", part->name,
+                 last->name);
+    mli_error_at(err, ML_E_ARGUMENT, "params.%s", list->name);
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          last == part->d
+                              ? "name an algorithm that predicts, such as gbdt"
+                              : "add a last step that predicts, such as gbdt");
+}
+
 ml_status mli_parts_new(ml_context *ctx, const mli_param *list, const ml_params *params,
                         mli_parts *out, ml_error *err)
 {
@@ -147,8 +177,7 @@ static ml_status add_tensors(ml_model *whole, const char *part, const ml_model *
     return status;
 }
 
-/* "params.columns" of a part is "params.scale.columns" of the whole. */
-static ml_status place_inside(const char *part, ml_status status, ml_error *err)
+ml_status mli_part_place(const char *part, ml_status status, ml_error *err)
 {
     char place[512];
     if (!status || !err || strncmp(ml_error_location(err), "params.", 7) != 0)
@@ -174,7 +203,7 @@ ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design
                           valid, &hooks, &run, &p->model[i], err);
     if (!status) status = add_tensors(whole->model, part->name, p->model[i], err);
     ml_params_free(params);
-    return place_inside(part->name, status, err);
+    return mli_part_place(part->name, status, err);
 }
 
 ml_status mli_part_adopt(mli_fit *whole, mli_parts *p, int64_t i, ml_model *fitted,

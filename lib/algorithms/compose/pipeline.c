@@ -348,14 +348,17 @@ static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
     return status;
 }
 
-/* The last step that stands in a set of parameters. */
-static const mli_algorithm *last_step(const ml_params *p)
+int mli_pipeline_last(const ml_params *p, mli_param_part *out)
 {
     const char *const *items;
-    mli_param_part part;
     int64_t n = mli_get_strs(p, "steps", &items);
-    if (n == 0 || mli_part_read(params, items[n - 1], &part, NULL)) return NULL;
-    return mli_part_algorithm(&part);
+    return n > 0 && mli_part_read(params, items[n - 1], out, NULL) == ML_OK;
+}
+
+static const mli_algorithm *last_step(const ml_params *p)
+{
+    mli_param_part part;
+    return mli_pipeline_last(p, &part) ? mli_part_algorithm(&part) : NULL;
 }
 
 static const mli_algorithm *offers(const ml_model *m)

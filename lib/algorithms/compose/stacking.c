@@ -11,6 +11,8 @@
 #include "algorithms/compose/heldout.h"
 #include "algorithms/compose/wrapped.h"
 
+#include <string.h>
+
 static const mli_param params[] = {
     {"members", "estimators,base_estimators", ML_PARAM_STRS,
      MLI_FLAG_REQUIRED | MLI_FLAG_PARTS, NULL, NULL, NULL, NULL,
@@ -34,6 +36,15 @@ static ml_status wrong_part(const mli_param *list, const char *problem, ml_error
                           "name algorithms that predict: \"gbdt, logistic_regression\"");
 }
 
+static ml_status same_name(const mli_param_part *final, ml_error *err)
+{
+    mli_fail(err, ML_E_ARGUMENT, "\"%s\" is the name of a member as well", final->name);
+    mli_error_at(err, ML_E_ARGUMENT, "params.final");
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          "give the final model its own name: \"last=%s\"",
+                          final->d->name);
+}
+
 static ml_status list_parts(ml_context *ctx, const ml_params *p, mli_parts *members,
                             mli_parts *final, ml_error *err)
 {
@@ -44,10 +55,11 @@ static ml_status list_parts(ml_context *ctx, const ml_params *p, mli_parts *memb
     if (!status && final->n != 1)
         status = wrong_part(&params[1], "it needs one final model", err);
     for (int64_t i = 0; i < members->n && !status; i++)
-        if (mli_is_transformer(members->part[i].d))
-            status = wrong_part(&params[0], "a member must predict, not transform", err);
-    if (!status && mli_is_transformer(final->part[0].d))
-        status = wrong_part(&params[1], "the final model must predict", err);
+        status = mli_part_predicts(&params[0], &members->part[i], p, err);
+    if (!status) status = mli_part_predicts(&params[1], &final->part[0], p, err);
+    for (int64_t i = 0; i < members->n && !status; i++)
+        if (strcmp(members->part[i].name, final->part[0].name) == 0)
+            status = same_name(&final->part[0], err);
     return status;
 }
 
@@ -190,12 +202,14 @@ static void describe(const ml_params *p, mli_descriptor *out)
 {
     const char *const *items;
     mli_param_part part;
+    out->caps |= mli_parts_text(&params[0], p);
     for (int list = 0; list < 2; list++) {
         int64_t n = mli_get_strs(p, params[list].name, &items);
         for (int64_t i = 0; i < n; i++) {
             if (mli_part_read(&params[list], items[i], &part, NULL)) continue;
-            if (mli_is_transformer(part.d)) continue; /* fit says so */
-            out->tasks &= part.d->tasks;
+            const mli_descriptor *last = mli_part_last(&part, p);
+            if (!mli_is_predictor(last)) continue; /* fit says so */
+            out->tasks &= last->tasks;
             if (!(part.d->caps & MLI_CAN_WEIGHTS))
                 out->caps &= ~(uint32_t)MLI_CAN_WEIGHTS;
         }

@@ -189,6 +189,7 @@ static ml_status make_plans(stack *s, const ml_model *m, const char *kind, ml_er
         return mli_fail(err, ML_E_FORMAT, "the final model does not fit the members");
     s->plan.n_features = m->inputs->n_features;
     s->plan.n_outputs = s->outputs;
+    s->plan.cuts = s->last->cuts;
     s->plan.block = BLOCK;
     s->one = ALIGN(BLOCK * s->outputs * (int64_t)sizeof(double));
     s->rows = ALIGN(BLOCK * s->features->n_features * (int64_t)sizeof(double));

@@ -65,6 +65,8 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
 
 static ml_status check(const ml_model *m, ml_error *err)
 {
+    if (!mli_model_find(m, MLI_THRESHOLDS))
+        return mli_fail(err, ML_E_FORMAT, "the thresholds are missing");
     return mli_wrapped_check(m, params, err);
 }
 

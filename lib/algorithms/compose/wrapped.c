@@ -20,7 +20,9 @@ static ml_status the_model(ml_context *ctx, const mli_param *list, const ml_para
     if (status) return status;
     if (out->n != 1)
         status = wrong_model(list, "it needs one model", err);
-    else if (!(out->part[0].d->tasks & MLI_TASK_CLASSIFICATION))
+    else
+        status = mli_part_predicts(list, &out->part[0], p, err);
+    if (!status && !(mli_part_last(&out->part[0], p)->tasks & MLI_TASK_CLASSIFICATION))
         status = wrong_model(list, "the model does not predict classes", err);
     if (status) mli_parts_free(out);
     return status;
@@ -123,5 +125,5 @@ void mli_wrapped_describe(const ml_params *p, const mli_param *list, mli_descrip
     if (mli_get_strs(p, list->name, &items) != 1) return;
     if (mli_part_read(list, items[0], &part, NULL)) return;
     if (!(part.d->caps & MLI_CAN_WEIGHTS)) out->caps &= ~(uint32_t)MLI_CAN_WEIGHTS;
-    out->caps |= part.d->caps & MLI_CAN_TEXT;
+    out->caps |= mli_parts_text(list, p);
 }
