@@ -8,43 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NAMES_SHOWN 8
-
-/* Suggests the nearest column, or lists the columns. */
-static void suggest(const ml_table *t, const char *name, ml_error *err)
-{
-    const char *near = NULL;
-    const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
-    if (!names) return;
-    for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
-    near = mli_nearest(name, names, t->n_columns);
-    mli_free(t->ctx, names);
-    if (near) {
-        mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
-        return;
-    }
-    mli_str s;
-    mli_str_init(&s, NULL);
-    for (int64_t i = 0; i < t->n_columns && i < NAMES_SHOWN; i++) {
-        mli_str_printf(&s, "%s\"%s\"", i ? ", " : "", t->columns[i].name);
-    }
-    if (t->n_columns > NAMES_SHOWN) {
-        mli_str_printf(&s, " and %" PRId64 " more", t->n_columns - NAMES_SHOWN);
-    }
-    mli_error_hint(err, ML_E_NAME, "the columns are %s", s.data);
-    mli_str_free(&s);
-}
-
 ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
                           int64_t *out, ml_error *err)
 {
     int64_t at = ml_table_find(t, name);
-    if (at < 0) {
-        mli_fail(err, ML_E_NAME, "the table has no column \"%s\"", name);
-        if (what) mli_error_at(err, ML_E_NAME, "params.%s", what);
-        suggest(t, name, err);
-        return ML_E_NAME;
-    }
+    if (at < 0) return mli_table_unknown(t, name, what, err);
     for (int64_t i = at + 1; i < t->n_columns && t->names.count < t->n_columns; i++) {
         if (strcmp(t->columns[i].name, name) != 0) continue;
         mli_fail(err, ML_E_DATA,

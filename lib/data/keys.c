@@ -7,6 +7,7 @@
  */
 #include "data/keys.h"
 #include "core/parallel.h"
+#include "data/distinct.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -113,13 +114,6 @@ static int missing_at(const mli_column *c, int64_t row)
     return isnan(v);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 /* One key of 8 bytes without missing values: the frequent case. */
 static int is_plain(const mli_keys *k)
 {
@@ -144,7 +138,7 @@ static uint64_t hash_at(const mli_keys *k, int missing, int64_t row)
         } else {
             word = word_at(c, k->how[i], row);
         }
-        h = mix(h ^ word) + (uint64_t)i;
+        h = mli_mix64(h ^ word) + (uint64_t)i;
     }
     return h ? h : 1;
 }
@@ -152,7 +146,7 @@ static uint64_t hash_at(const mli_keys *k, int missing, int64_t row)
 /* What hash_at gives of one whole number. */
 static uint64_t hash_plain(int64_t key)
 {
-    uint64_t h = mix(SEED ^ (uint64_t)key);
+    uint64_t h = mli_mix64(SEED ^ (uint64_t)key);
     return h ? h : 1;
 }
 
@@ -349,7 +343,6 @@ typedef struct {
 
 /* Asks for the slots of some rows before it looks at them, so that they come meanwhile.
  */
-
 static void find_some(const finding *f, int64_t begin, int64_t n)
 {
     uint64_t hash[AHEAD], at;

@@ -594,7 +594,7 @@ static ml_status find_target(profile *p, const char *name, ml_error *err)
     p->target = -1;
     if (!*name) return ML_OK;
     p->target = ml_table_find(t, name);
-    if (p->target < 0) return mli_table_unknown(t, name, err);
+    if (p->target < 0) return mli_table_unknown(t, name, "target", err);
     p->power = mli_alloc_vec(t->ctx, t->n_columns, sizeof *p->power);
     return p->power ? mli_profile_power(t, p->target, p->power, &p->classes, err)
                     : mli_nomem(err);

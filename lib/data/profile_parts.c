@@ -9,11 +9,10 @@
 #include "data/profile.h"
 #include "core/parallel.h"
 #include "data/associate.h"
-#include "data/distinct.h"
+#include "data/keys.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SAMPLE       100000
 #define WORK         1e9  /* values looked at, for all pairs */
@@ -225,65 +224,23 @@ ml_status mli_profile_correlations(const ml_table *table, int64_t top, ml_table 
 
 /* ---- rows that occur twice ---- */
 
-#define HASH_GRAIN 16384
-
-typedef struct {
-    const ml_table *table;
-    uint64_t *hash; /* [rows] */
-} hashing;
-
-/* Equal values have equal keys; a missing one is a value of its own. */
-static uint64_t value_key(const mli_column *c, int64_t row)
-{
-    if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY) {
-        size_t size;
-        const char *text = mli_column_text(c, row, &size);
-        return text ? mli_hash(text, size) : 0;
-    }
-    if (!mli_column_valid(c, row)) return 0;
-    uint64_t key = 0;
-    if (c->type == ML_DTYPE_I64 || c->type == ML_DTYPE_U64) {
-        memcpy(&key, (const char *)c->data + row * c->stride * 8, sizeof key);
-        return mli_mix64(key + 1);
-    }
-    double value;
-    mli_column_f64(c, row, row + 1, &value, 1);
-    if (isnan(value)) return 0;
-    if (value == 0) value = 0; /* not -0 */
-    memcpy(&key, &value, sizeof key);
-    return mli_mix64(key + 1);
-}
-
-static void hash_task(void *arg, int64_t task, int32_t slot)
-{
-    const hashing *h = arg;
-    const ml_table *t = h->table;
-    int64_t begin = task * HASH_GRAIN;
-    int64_t end = begin + HASH_GRAIN < t->rows ? begin + HASH_GRAIN : t->rows;
-    (void)slot;
-    for (int64_t i = begin; i < end; i++) h->hash[i] = 0;
-    for (int64_t j = 0; j < t->n_columns; j++)
-        for (int64_t i = begin; i < end; i++)
-            h->hash[i] = mli_mix64(h->hash[i] * 31 + value_key(&t->columns[j], i) +
-                                   UINT64_C(0x9e3779b97f4a7c15));
-}
-
-static int by_hash(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 ml_status mli_profile_duplicates(const ml_table *table, int64_t *count, ml_error *err)
 {
-    hashing h = {table, mli_alloc_vec(table->ctx, table->rows, sizeof *h.hash)};
-    if (!h.hash) return mli_nomem(err);
-    mli_parallel(table->ctx, mli_task_count(table->rows, HASH_GRAIN), hash_task, &h);
-    qsort(h.hash, (size_t)table->rows, sizeof *h.hash, by_hash);
-    *count = 0;
-    for (int64_t i = 1; i < table->rows; i++) *count += h.hash[i] == h.hash[i - 1];
-    mli_free(table->ctx, h.hash);
-    return ML_OK;
+    ml_context *ctx = table->ctx;
+    int64_t n = table->n_columns;
+    const mli_column **columns = mli_alloc_vec(ctx, n + 1, sizeof *columns);
+    int *how = mli_alloc_vec(ctx, n + 1, sizeof *how);
+    mli_groups groups = {.ctx = ctx};
+    ml_status st = columns && how ? ML_OK : mli_nomem(err);
+    for (int64_t j = 0; !st && j < n; j++) columns[j] = &table->columns[j];
+    if (!st) st = mli_keys_agree(columns, NULL, n, how, err);
+    mli_keys keys = {ctx, table->rows, n, columns, how};
+    if (!st) st = mli_groups_new(&keys, 1, &groups, err);
+    *count = table->rows - groups.n;
+    mli_groups_free(&groups);
+    mli_free(ctx, columns);
+    mli_free(ctx, how);
+    return st;
 }
 
 ml_status mli_profile_summary(const ml_table *table, ml_table **out, ml_error *err)

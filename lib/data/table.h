@@ -50,8 +50,10 @@ struct ml_table {
 ml_status mli_table_alloc(ml_context *ctx, int64_t rows, int64_t n_columns,
                           ml_table **out, ml_error *err);
 ml_status mli_table_seal(ml_table *t, ml_error *err);
-/* Fails for a column that is not there, with the nearest name. */
-ml_status mli_table_unknown(const ml_table *t, const char *name, ml_error *err);
+/* Fails for a column that is not there, with the nearest name or the names there are;
+ * `what`: the parameter that names it, or NULL. */
+ml_status mli_table_unknown(const ml_table *t, const char *name, const char *what,
+                            ml_error *err);
 /* A second column that shares the memory of the first. */
 ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
                            ml_error *err);

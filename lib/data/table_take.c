@@ -12,17 +12,28 @@
 /* Rows per task: a multiple of 64, so that tasks write different words of bitmaps. */
 #define GRAIN 32768
 
-ml_status mli_table_unknown(const ml_table *t, const char *name, ml_error *err)
+#define NAMES_SHOWN 8
+
+ml_status mli_table_unknown(const ml_table *t, const char *name, const char *what,
+                            ml_error *err)
 {
     const char *near = NULL;
     const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
-    if (names) {
-        for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
-        near = mli_nearest(name, names, t->n_columns);
-    }
     mli_fail(err, ML_E_NAME, "the table has no column \"%s\"", name);
-    if (near) mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    if (what) mli_error_at(err, ML_E_NAME, "params.%s", what);
+    if (!names) return ML_E_NAME;
+    for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
+    near = mli_nearest(name, names, t->n_columns);
     mli_free(t->ctx, names);
+    if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    mli_str s;
+    mli_str_init(&s, NULL);
+    for (int64_t i = 0; i < t->n_columns && i < NAMES_SHOWN; i++)
+        mli_str_printf(&s, "%s\"%s\"", i ? ", " : "", t->columns[i].name);
+    if (t->n_columns > NAMES_SHOWN)
+        mli_str_printf(&s, " and %" PRId64 " more", t->n_columns - NAMES_SHOWN);
+    if (s.size) mli_error_hint(err, ML_E_NAME, "the columns are %s", s.data);
+    mli_str_free(&s);
     return ML_E_NAME;
 }
 
@@ -38,7 +49,7 @@ ml_status ml_table_select(const ml_table *table, const char *const *names, int64
     for (int64_t i = 0; i < count && !status; i++) {
         int64_t at = ml_table_find(table, names[i]);
         if (at < 0) {
-            status = names[i] ? mli_table_unknown(table, names[i], error)
+            status = names[i] ? mli_table_unknown(table, names[i], NULL, error)
                               : mli_null(error, "names");
         } else {
             status = mli_column_share(t->ctx, &table->columns[at], &t->columns[i], error);
@@ -354,9 +365,7 @@ ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t at = ml_table_find(t, names[i]);
-        if (at < 0)
-            return mli_error_at(err, mli_table_unknown(t, names[i], err), "params.%s",
-                                what);
+        if (at < 0) return mli_table_unknown(t, names[i], what, err);
         out[i] = &t->columns[at];
     }
     return ML_OK;
