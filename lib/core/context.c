@@ -146,15 +146,19 @@ static void describe_blas(mli_str *s)
 }
 
 /* Their number into its place in the description, right-aligned: one store, since two
- * threads may set it at once. */
+ * threads may set it at once; the last one to look shows the number that holds. */
 static void show_threads(ml_context *ctx)
 {
     char digits[16];
     uint64_t word;
-    int n = snprintf(digits, sizeof digits, "%8d", (int)mli_slots(ctx));
-    memcpy(&word, digits + (n > 8 ? n - 8 : 0), sizeof word);
-    __atomic_store_n((uint64_t *)(void *)(ctx->info + ctx->info_threads), word,
-                     __ATOMIC_RELAXED);
+    int32_t shown;
+    do {
+        shown = mli_slots(ctx);
+        int n = snprintf(digits, sizeof digits, "%8d", (int)shown);
+        memcpy(&word, digits + (n > 8 ? n - 8 : 0), sizeof word);
+        __atomic_store_n((uint64_t *)(void *)(ctx->info + ctx->info_threads), word,
+                         __ATOMIC_SEQ_CST);
+    } while (mli_slots(ctx) != shown);
 }
 
 static ml_status describe(ml_context *ctx, ml_error *err)

@@ -247,9 +247,9 @@ const char *mli_nearest(const char *name, const char *const *names, int64_t n)
     return best;
 }
 
-/* Length of the UTF-8 sequence at p, 0 when it is invalid or cut at `left` bytes. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+size_t mli_utf8_sequence(const char *text, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)text;
     unsigned char c = p[0];
     if (c < 0x80) return 1;
     if (c < 0xc2 || c > 0xf4) return 0;
@@ -274,7 +274,7 @@ size_t mli_utf8_valid(const char *text, size_t size)
             i += 8;
             continue;
         }
-        size_t n = utf8_sequence(p + i, size - i);
+        size_t n = mli_utf8_sequence(text + i, size - i);
         if (!n) break;
         i += n;
     }

@@ -21,7 +21,8 @@ typedef struct mli_str {
 void mli_str_init(mli_str *s, ml_context *ctx);
 void mli_str_free(mli_str *s);
 void mli_str_clear(mli_str *s); /* keeps the memory */
-void mli_str_cut(mli_str *s, size_t size); /* to its first `size` bytes; forgets failures */
+void mli_str_cut(mli_str *s,
+                 size_t size); /* to its first `size` bytes; forgets failures */
 void mli_str_add(mli_str *s, const char *text);
 void mli_str_add_n(mli_str *s, const char *text, size_t size);
 void mli_str_char(mli_str *s, char c);
@@ -60,6 +61,8 @@ void mli_join(char *buffer, size_t size, const char *const *names, int64_t n);
 int mli_in_list(const char *name, const char *list);
 /* Case-insensitive ASCII comparison for equality. */
 int mli_same_word(const char *a, const char *b);
+/* Length of the UTF-8 sequence at `text`, 0 when it is invalid or cut at `left` bytes. */
+size_t mli_utf8_sequence(const char *text, size_t left);
 /* Length of the valid UTF-8 prefix of text; equals size when all is valid. */
 size_t mli_utf8_valid(const char *text, size_t size);
 

@@ -2,40 +2,22 @@
  *
  * core/unicode.c: classes of code points by binary search in runs, and words.
  */
+#include "core/text.h"
 #include "core/unicode.h"
 #include "core/unicode_table.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 #define REPLACED     0xFFFDu
 
-static int follows(unsigned char c)
-{
-    return (c & 0xC0) == 0x80;
-}
-
 uint32_t mli_utf8_next(const char *text, size_t size, size_t *at)
 {
     const unsigned char *s = (const unsigned char *)text + *at;
-    size_t left = size - *at;
-    uint32_t c = s[0];
-    if (c < 0x80) {
-        *at += 1;
-        return c;
-    }
-    int more = c >= 0xF0 && c < 0xF5 ? 3 : c >= 0xE0 && c < 0xF0 ? 2 : c >= 0xC2 ? 1 : 0;
-    if (c >= 0xF5 || more == 0 || (size_t)more >= left) {
-        *at += 1;
-        return REPLACED;
-    }
-    c &= 0x3Fu >> more;
-    for (int i = 1; i <= more; i++) {
-        if (!follows(s[i])) {
-            *at += 1;
-            return REPLACED;
-        }
-        c = c << 6 | (s[i] & 0x3F);
-    }
-    *at += (size_t)more + 1;
+    size_t n = mli_utf8_sequence(text + *at, size - *at);
+    *at += n ? n : 1;
+    if (n == 1) return s[0];
+    if (n == 0) return REPLACED;
+    uint32_t c = s[0] & (0x7Fu >> n);
+    for (size_t i = 1; i < n; i++) c = c << 6 | (s[i] & 0x3F);
     return c;
 }
 

@@ -93,11 +93,11 @@ static ml_status find_keys(job *j, ml_error *err)
     j->compare = mli_calloc(j->ctx, (size_t)j->n_keys, sizeof *j->compare);
     if (!j->columns || !j->compare) return mli_nomem(err);
     const mli_column **other = j->left ? j->columns + j->n_keys : NULL;
-    ml_status status =
-        mli_columns_named(j->table, j->names, j->n_keys, "by", j->columns, err);
+    ml_status status = mli_columns_named(j->table, j->names, j->n_keys, "the table", "by",
+                                         j->columns, err);
     if (!status && j->left)
-        status = mli_columns_named(j->left, left, j->n_keys, nl ? "left_by" : "by", other,
-                                   err);
+        status = mli_columns_named(j->left, left, j->n_keys, "the left table",
+                                   nl ? "left_by" : "by", other, err);
     if (!status) status = mli_keys_agree(j->columns, other, j->n_keys, j->compare, err);
     return status;
 }
@@ -115,10 +115,10 @@ static ml_status find_times(job *j, int *micros, ml_error *err)
     if (!*a) return ML_OK;
     int own = *b != 0;
     if (!own) b = a;
-    status = mli_columns_named(j->table, &a, 1, "time", &j->time, err);
+    status = mli_columns_named(j->table, &a, 1, "the table", "time", &j->time, err);
     if (!status && j->left)
-        status = mli_columns_named(j->left, &b, 1, own ? "left_time" : "time",
-                                   &j->left_time, err);
+        status = mli_columns_named(j->left, &b, 1, "the left table",
+                                   own ? "left_time" : "time", &j->left_time, err);
     if (!status)
         status = mli_times_agree(j->time, j->left ? j->left_time : j->time, micros, err);
     if (!status) status = mli_time_read(j->ctx, j->time, *micros, &j->times[0], err);
@@ -144,6 +144,11 @@ static ml_status read_aggregates(job *j, int micros, ml_error *err)
     ml_status status = ML_OK;
     if (micros && j->left && unit->type != ML_TYPE_TIMESTAMP) unit = j->left_time;
     if (*window && !j->left_time) return no_window("window", err);
+    const mli_value *strict = mli_params_find(j->p, "strict");
+    if (strict && strict->given && !j->left_time) {
+        mli_fail(err, ML_E_ARGUMENT, "strict needs a left table and a time");
+        return mli_error_at(err, ML_E_ARGUMENT, "params.strict");
+    }
     j->aggregates = mli_calloc(j->ctx, (size_t)n + 1, sizeof *j->aggregates);
     if (!j->aggregates) return mli_nomem(err);
     for (; j->n < n && !status; j->n++) {
@@ -282,18 +287,6 @@ static ml_status add_all(const job *j, ml_table *t, int64_t at, ml_error *err)
     return status;
 }
 
-static ml_status check_names(const ml_table *t, ml_error *err)
-{
-    for (int64_t i = 0; i < t->n_columns; i++) {
-        if (ml_table_find(t, t->columns[i].name) == i) continue;
-        mli_fail(err, ML_E_NAME, "two columns would be called \"%s\"",
-                 t->columns[i].name);
-        mli_error_at(err, ML_E_NAME, "params.aggregates");
-        return mli_error_hint(err, ML_E_NAME, "name one: \"other = sum(amount)\"");
-    }
-    return ML_OK;
-}
-
 static ml_status make_table(const job *j, ml_table **out, ml_error *err)
 {
     ml_table *t = NULL;
@@ -307,7 +300,8 @@ static ml_status make_table(const job *j, ml_table **out, ml_error *err)
     if (!status) status = add_all(j, t, before, err);
     if (!status) status = mli_table_seal(t, err);
     if (!status && (!j->left || j->left->names.count == j->left->n_columns))
-        status = check_names(t, err);
+        status =
+            mli_names_differ(t, "aggregates", "name one: \"other = sum(amount)\"", err);
     if (status)
         ml_table_free(t);
     else

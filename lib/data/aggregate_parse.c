@@ -91,9 +91,9 @@ static ml_status read_column(const ml_table *t, const char *text, const char *s,
     mli_str_init(&name, t->ctx);
     mli_str_add_n(&name, s, (size_t)(stop - s));
     const char *const one[] = {name.data};
-    ml_status status =
-        name.failed ? mli_nomem(err)
-                    : mli_columns_named(t, one, 1, "aggregates", &out->column, err);
+    ml_status status = name.failed ? mli_nomem(err)
+                                   : mli_columns_named(t, one, 1, "the table",
+                                                       "aggregates", &out->column, err);
     mli_str_free(&name);
     return status;
 }

@@ -222,6 +222,49 @@ static ml_status code_values(const mli_ranges *r, const mli_column *c, double *b
     return ML_OK;
 }
 
+/* Whole numbers that doubles cannot tell apart count by their rank. */
+typedef struct {
+    uint64_t key; /* in the order of the numbers */
+    int64_t row;
+} ranked;
+
+static int by_key(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    return (x->key > y->key) - (x->key < y->key);
+}
+
+static int needs_ranks(const mli_column *c, int function, const double *by_row)
+{
+    int compares = function == MLI_AGG_DISTINCT || function == MLI_AGG_MIN ||
+                   function == MLI_AGG_MAX || function == MLI_AGG_MODE;
+    if (!compares || (c->type != ML_DTYPE_I64 && c->type != ML_DTYPE_U64)) return 0;
+    for (int64_t i = 0; i < c->rows; i++)
+        if (fabs(by_row[i]) > 0x1p53) return 1;
+    return 0;
+}
+
+static ml_status rank_values(const mli_ranges *r, const mli_column *c, double *by_row,
+                             ml_error *err)
+{
+    uint64_t sign = c->type == ML_DTYPE_I64 ? UINT64_C(1) << 63 : 0;
+    ranked *x = mli_alloc_vec(r->ctx, c->rows, sizeof *x);
+    if (!x) return mli_nomem(err);
+    for (int64_t i = 0; i < c->rows; i++) {
+        memcpy(&x[i].key, (const uint64_t *)c->data + i * c->stride, sizeof x[i].key);
+        x[i].key ^= sign;
+        x[i].row = i;
+    }
+    qsort(x, (size_t)c->rows, sizeof *x, by_key);
+    double rank = 0;
+    for (int64_t i = 0; i < c->rows; i++) {
+        rank += i > 0 && x[i].key != x[i - 1].key;
+        if (!isnan(by_row[x[i].row])) by_row[x[i].row] = rank;
+    }
+    mli_free(r->ctx, x);
+    return ML_OK;
+}
+
 /* Text and categories count by the order of their texts. */
 static ml_status read_values(stats *t, ml_error *err)
 {
@@ -235,6 +278,8 @@ static ml_status read_values(stats *t, ml_error *err)
         status = code_values(r, c, by_row, err);
     else if (!status)
         mli_column_f64(c, 0, c->rows, by_row, 1);
+    if (!status && needs_ranks(c, t->a->function, by_row))
+        status = rank_values(r, c, by_row, err);
     for (int64_t k = 0; !status && k < r->rows; k++) t->values[k] = by_row[r->list[k]];
     mli_free(r->ctx, by_row);
     return status;

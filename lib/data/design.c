@@ -64,7 +64,7 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
     for (int64_t i = 0; i < n; i++) out[i * stride] = NAN;
 }
 
-#define READ(name, type, column_read, text_cells)                                                    \
+#define READ(name, type, column_read, text_cells)                                        \
     void name(const mli_design *d, int64_t feature, int64_t begin, int64_t end,          \
               type *out, int64_t stride)                                                 \
     {                                                                                    \

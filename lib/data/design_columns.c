@@ -12,7 +12,7 @@ ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
                           int64_t *out, ml_error *err)
 {
     int64_t at = ml_table_find(t, name);
-    if (at < 0) return mli_table_unknown(t, name, what, err);
+    if (at < 0) return mli_table_unknown(t, name, "the table", what, err);
     for (int64_t i = at + 1; i < t->n_columns && t->names.count < t->n_columns; i++) {
         if (strcmp(t->columns[i].name, name) != 0) continue;
         mli_fail(err, ML_E_DATA,

@@ -130,6 +130,16 @@ static int may_be_text(const preparing *p, const candidate *f)
     return mli_reads_as_text(&f->coding.levels, present);
 }
 
+static int texts_are_valid(const mli_column *c)
+{
+    for (int64_t i = 0; i < c->rows; i++) {
+        size_t size;
+        const char *text = mli_column_text(c, i, &size);
+        if (text && mli_utf8_valid(text, size) != size) return 0;
+    }
+    return 1;
+}
+
 static void prepare(void *arg, int64_t task, int32_t slot)
 {
     const preparing *p = arg;
@@ -141,6 +151,7 @@ static void prepare(void *arg, int64_t task, int32_t slot)
         f->status = mli_code_train(p->ctx, f->column, 0, &f->coding);
         if (!f->status && may_be_text(p, f)) {
             f->kind = MLI_TEXT;
+            f->damaged = !mli_dictionary_valid(&f->coding.levels, 1);
             mli_coding_free(&f->coding);
             return;
         }
@@ -154,6 +165,7 @@ static void prepare(void *arg, int64_t task, int32_t slot)
         if (strict) f->bad = find_row(f->column, 0);
     } else {
         f->empty = f->column->null_count == f->column->rows;
+        f->damaged = !texts_are_valid(f->column);
     }
 }
 

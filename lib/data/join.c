@@ -121,10 +121,11 @@ static ml_status find_keys(joining *j, ml_error *err)
     j->columns = mli_calloc(j->ctx, (size_t)(2 * j->n_keys), sizeof *j->columns);
     j->compare = mli_calloc(j->ctx, (size_t)j->n_keys, sizeof *j->compare);
     if (!j->columns || !j->compare) return mli_nomem(err);
-    ml_status status = mli_columns_named(j->left, j->left_names, j->n_keys,
-                                         n ? "on" : "left_on", j->columns, err);
+    ml_status status =
+        mli_columns_named(j->left, j->left_names, j->n_keys, "the left table",
+                          n ? "on" : "left_on", j->columns, err);
     if (!status)
-        status = mli_columns_named(j->right, j->right_names, j->n_keys,
+        status = mli_columns_named(j->right, j->right_names, j->n_keys, "the right table",
                                    n ? "on" : "right_on", j->columns + j->n_keys, err);
     if (!status)
         status = mli_keys_agree(j->columns, j->columns + j->n_keys, j->n_keys, j->compare,
@@ -132,31 +133,58 @@ static ml_status find_keys(joining *j, ml_error *err)
     return status;
 }
 
-static ml_status find_times(joining *j, ml_error *err)
+/* An option that would be ignored is an error. */
+static ml_status refuse_given(const joining *j, const char *const *names, const char *why,
+                              ml_error *err)
 {
-    int micros;
+    for (int64_t i = 0; names[i]; i++) {
+        const mli_value *v = mli_params_find(j->p, names[i]);
+        if (!v || !v->given) continue;
+        mli_fail(err, ML_E_ARGUMENT, "%s means nothing %s", names[i], why);
+        return mli_error_at(err, ML_E_ARGUMENT, "params.%s", names[i]);
+    }
+    return ML_OK;
+}
+
+/* The names of the times of both tables; NULL when the join has none. */
+static ml_status name_times(const joining *j, const char **left, const char **right,
+                            ml_error *err)
+{
+    static const char *const timed[] = {"tolerance", "direction", "strict", NULL};
+    static const char *const untimed[] = {"validate", NULL};
     const char *both = mli_get_str(j->p, "time"), *a = mli_get_str(j->p, "left_time");
     const char *b = mli_get_str(j->p, "right_time");
-    if (!*a) a = both;
-    if (!*b) b = both;
-    if (!*a && !*b) return ML_OK;
-    if (!*a || !*b || j->how == FULL) {
-        mli_fail(err, ML_E_ARGUMENT,
-                 j->how == FULL ? "as-of joins are inner, left, semi "
-                                  "or anti"
-                                : "both tables need a time");
-        return mli_error_at(err, ML_E_ARGUMENT, "params.%s",
-                            !*a   ? "left_time"
-                            : !*b ? "right_time"
-                                  : "how");
+    *left = *a ? a : *both ? both : NULL;
+    *right = *b ? b : *both ? both : NULL;
+    if (!*left && !*right) return refuse_given(j, timed, "without a time", err);
+    if (!*left || !*right) {
+        mli_fail(err, ML_E_ARGUMENT, "both tables need a time");
+        return mli_error_at(err, ML_E_ARGUMENT,
+                            *left ? "params.right_time" : "params.left_time");
     }
-    ml_status status = mli_columns_named(
-        j->left, &a, 1, *mli_get_str(j->p, "left_time") ? "left_time" : "time",
-        &j->left_time, err);
-    if (!status)
-        status = mli_columns_named(
-            j->right, &b, 1, *mli_get_str(j->p, "right_time") ? "right_time" : "time",
-            &j->right_time, err);
+    if (j->how == FULL) {
+        mli_fail(err, ML_E_ARGUMENT, "as-of joins are inner, left, semi or anti");
+        return mli_error_at(err, ML_E_ARGUMENT, "params.how");
+    }
+    return refuse_given(j, untimed, "with a time", err);
+}
+
+static ml_status read_time(const joining *j, const ml_table *t, const char *name,
+                           const char *param, const mli_column **out, ml_error *err)
+{
+    const char *whose = strcmp(param, "left_time") ? "the right table" : "the left table";
+    const char *what = *mli_get_str(j->p, param) ? param : "time";
+    return mli_columns_named(t, &name, 1, whose, what, out, err);
+}
+
+static ml_status find_times(joining *j, ml_error *err)
+{
+    const char *a, *b;
+    int micros;
+    ml_status status = name_times(j, &a, &b, err);
+    if (status || !a) return status;
+    status = read_time(j, j->left, a, "left_time", &j->left_time, err);
+    if (!status) status = read_time(j, j->right, b, "right_time", &j->right_time, err);
     if (!status) status = mli_times_agree(j->left_time, j->right_time, &micros, err);
     if (status) return status;
     int right = micros && j->left_time->type != ML_TYPE_TIMESTAMP;
@@ -347,7 +375,8 @@ static ml_status choose(const joining *j, uint8_t *chosen, int64_t *n, ml_error 
     *n = 0;
     if (j->how == SEMI || j->how == ANTI) return ML_OK;
     for (int64_t i = 0; i < given && !status; i++) {
-        status = mli_columns_named(j->right, &names[i], 1, "columns", &c, err);
+        status = mli_columns_named(j->right, &names[i], 1, "the right table", "columns",
+                                   &c, err);
         if (!status) chosen[c - j->right->columns] = 1;
     }
     for (int64_t i = 0; i < j->right->n_columns && !status; i++) {
@@ -379,13 +408,6 @@ static ml_status fill_keys(const joining *j, ml_table *t, ml_error *err)
     return ML_OK;
 }
 
-static int name_taken(const ml_table *t, int64_t n, const char *name)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (strcmp(t->columns[i].name, name) == 0) return 1;
-    return 0;
-}
-
 static ml_status rename_right(const joining *j, ml_table *t, ml_error *err)
 {
     const char *suffix = mli_get_str(j->p, "suffix");
@@ -400,10 +422,6 @@ static ml_status rename_right(const joining *j, ml_table *t, ml_error *err)
         if (!name) return mli_nomem(err);
         mli_free(t->ctx, c->name);
         c->name = name;
-        if (!name_taken(t, i, name)) continue;
-        mli_fail(err, ML_E_NAME, "two columns would be called \"%s\"", name);
-        mli_error_at(err, ML_E_NAME, "params.suffix");
-        return mli_error_hint(err, ML_E_NAME, "choose another suffix");
     }
     return ML_OK;
 }
@@ -424,6 +442,10 @@ static ml_status make_table(const joining *j, ml_table **out, ml_error *err)
     if (!status) status = fill_keys(j, t, err);
     if (!status) status = rename_right(j, t, err);
     if (!status) status = mli_table_seal(t, err);
+    /* Names that a table gives twice are its own matter. */
+    if (!status && j->left->names.count == j->left->n_columns &&
+        j->right->names.count == j->right->n_columns)
+        status = mli_names_differ(t, "suffix", "choose another suffix", err);
     mli_free(j->ctx, chosen);
     if (status)
         ml_table_free(t);

@@ -21,6 +21,8 @@
 #define SEED      0x9e3779b97f4a7c15u
 #define NO_HASH   0 /* of rows that have no group */
 
+/* WHOLE: numbers of 64 bits. REAL: one of both is real, or there are unsigned and signed
+ * numbers: hashed as doubles, compared exactly. */
 enum { WHOLE, REAL, WORDS, MICROS };
 
 /* ---- how columns are compared ---- */
@@ -91,9 +93,12 @@ static uint64_t word_at(const mli_column *c, int how, int64_t row)
     double v;
     uint64_t bits;
     if (how == WHOLE) return (uint64_t)whole_at(c, row);
-    if (how == MICROS) {
-        int64_t value = whole_at(c, row);
-        return (uint64_t)(c->type == ML_TYPE_DATE ? value * 86400000000 : value);
+    if (how == MICROS) { /* a date beyond the range of times equals none of them */
+        int64_t value = whole_at(c, row), micros;
+        if (c->type != ML_TYPE_DATE) return (uint64_t)value;
+        if (__builtin_mul_overflow(value, INT64_C(86400000000), &micros))
+            return mli_mix64((uint64_t)value);
+        return (uint64_t)micros;
     }
     mli_column_f64(c, row, row + 1, &v, 1);
     v += 0.0; /* -0 is 0 */
@@ -150,13 +155,43 @@ static uint64_t hash_plain(int64_t key)
     return h ? h : 1;
 }
 
+static int is_negative(const mli_column *c, int64_t value)
+{
+    return c->type != ML_DTYPE_U64 && value < 0;
+}
+
+/* Is the real number x exactly the whole number at a row? */
+static int is_exactly(double x, const mli_column *c, int64_t row)
+{
+    int64_t value = whole_at(c, row);
+    if (c->type == ML_DTYPE_U64)
+        return x >= 0 && x < 0x1p64 && (uint64_t)x == (uint64_t)value;
+    return x >= -0x1p63 && x < 0x1p63 && (int64_t)x == value;
+}
+
+/* Numbers of which the doubles are equal. */
+static int same_exactly(const mli_column *a, int64_t i, const mli_column *b, int64_t j)
+{
+    double x;
+    if (is_real(a) && is_real(b)) return 1;
+    if (is_real(a) || is_real(b)) {
+        mli_column_f64(is_real(a) ? a : b, is_real(a) ? i : j, (is_real(a) ? i : j) + 1,
+                       &x, 1);
+        return is_real(a) ? is_exactly(x, b, j) : is_exactly(x, a, i);
+    }
+    int64_t u = whole_at(a, i), v = whole_at(b, j);
+    return u == v && is_negative(a, u) == is_negative(b, v);
+}
+
 static int same_value(const mli_column *a, int64_t i, const mli_column *b, int64_t j,
                       int how)
 {
     int lacks = missing_at(a, i);
     if (lacks != missing_at(b, j)) return 0;
     if (lacks) return 1;
-    if (how != WORDS) return word_at(a, how, i) == word_at(b, how, j);
+    if (how != WORDS)
+        return word_at(a, how, i) == word_at(b, how, j) &&
+               (how != REAL || same_exactly(a, i, b, j));
     size_t n = 0, m = 0;
     const char *x = mli_column_text(a, i, &n), *y = mli_column_text(b, j, &m);
     return n == m && (n == 0 || memcmp(x, y, n) == 0);

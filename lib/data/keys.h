@@ -53,9 +53,14 @@ ml_status mli_groups_find(const mli_groups *g, const mli_keys *keys, int missing
 ml_status mli_groups_list(const mli_groups *g, int64_t **start, int64_t **rows,
                           ml_error *err);
 
-/* The columns of a table by name, out[n]; `what`: the parameter that names them. */
+/* The columns of a table by name, out[n]; `whose`: "the left table"; `what`: the
+ * parameter that names them. */
 ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t n,
-                            const char *what, const mli_column **out, ml_error *err);
+                            const char *whose, const char *what, const mli_column **out,
+                            ml_error *err);
+/* ML_E_NAME when two columns have one name; `what`: the parameter to change. */
+ml_status mli_names_differ(const ml_table *t, const char *what, const char *hint,
+                           ml_error *err);
 /* Rows of a table by index into to->columns[at...], which are empty; -1 gives missing
  * values. */
 ml_status mli_table_gather(const ml_table *from, const uint8_t *chosen,

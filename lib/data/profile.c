@@ -33,6 +33,7 @@ typedef struct {
     int64_t text_bytes, numeric_texts;
     uint64_t fingerprint; /* of all values in order */
     int rising, falling;  /* strictly */
+    int64_t twin;         /* the first column with the same values; -1: none */
     double previous;
 } finding;
 
@@ -345,10 +346,9 @@ static void find_warnings(const profile *p, int64_t column, mli_str *s)
     } else if (identifier) {
         warn(s, "identifier-like");
     }
-    int64_t twin = twin_of(p, column);
-    if (twin >= 0) {
+    if (f->twin >= 0) {
         warn(s, "duplicate of ");
-        mli_str_add(s, p->table->columns[twin].name);
+        mli_str_add(s, p->table->columns[f->twin].name);
     }
     if (p->power && c->rows >= LEAK_ROWS &&
         p->power[column] > (p->classes ? LEAK_CLASS : LEAK_NUMBER))
@@ -362,7 +362,7 @@ static const char *role_of(const profile *p, int64_t column)
     const finding *f = &p->findings[column];
     int text = c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
     if (column == p->target) return "target";
-    if (f->distinct < 2 || twin_of(p, column) >= 0) return "ignore";
+    if (f->distinct < 2 || f->twin >= 0) return "ignore";
     if (text && f->text_bytes >= LONG_TEXT * f->present && 2 * f->distinct > f->present)
         return "text";
     if (is_identifier(c, f)) return "ignore";
@@ -496,6 +496,7 @@ static ml_status result_fill(result *r, const profile *p, ml_error *err)
     mli_str s;
     int ok = 1;
     mli_str_init(&s, r->ctx);
+    for (int64_t j = 0; j < r->n; j++) p->findings[j].twin = twin_of(p, j);
     for (int64_t j = 0; j < r->n && ok; j++) {
         set_numbers(r, j, &p->table->columns[j], &p->findings[j]);
         ok = set_texts(r, j, p, &s);
@@ -594,7 +595,7 @@ static ml_status find_target(profile *p, const char *name, ml_error *err)
     p->target = -1;
     if (!*name) return ML_OK;
     p->target = ml_table_find(t, name);
-    if (p->target < 0) return mli_table_unknown(t, name, "target", err);
+    if (p->target < 0) return mli_table_unknown(t, name, "the table", "target", err);
     p->power = mli_alloc_vec(t->ctx, t->n_columns, sizeof *p->power);
     return p->power ? mli_profile_power(t, p->target, p->power, &p->classes, err)
                     : mli_nomem(err);

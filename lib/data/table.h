@@ -19,8 +19,8 @@
  * - ML_TYPE_CATEGORY: int32 codes at `data`; level c is bytes level_offsets[c] ..
  *   level_offsets[c + 1] of `levels`; a code outside 0..n_levels-1 is a missing value.
  * Row i is missing when validity is not NULL and its bit (offset + i) is 0. `data`,
- * `offsets` already point at row 0; `offset` concerns bits only. Floating-point NaN counts
- * as missing for algorithms. */
+ * `offsets` already point at row 0; `offset` concerns bits only. Floating-point NaN
+ * counts as missing for algorithms. */
 typedef struct mli_column {
     char *name;
     int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
@@ -50,10 +50,10 @@ struct ml_table {
 ml_status mli_table_alloc(ml_context *ctx, int64_t rows, int64_t n_columns,
                           ml_table **out, ml_error *err);
 ml_status mli_table_seal(ml_table *t, ml_error *err);
-/* Fails for a column that is not there, with the nearest name or the names there are;
- * `what`: the parameter that names it, or NULL. */
-ml_status mli_table_unknown(const ml_table *t, const char *name, const char *what,
-                            ml_error *err);
+/* Fails for a column that is not there, with the nearest name or the names there are.
+ * `whose`: "the table"; `what`: the parameter that names it, or NULL. */
+ml_status mli_table_unknown(const ml_table *t, const char *name, const char *whose,
+                            const char *what, ml_error *err);
 /* A second column that shares the memory of the first. */
 ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
                            ml_error *err);
@@ -96,7 +96,8 @@ int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);
 
 /* Building a table in memory, column by column (used by results, studies, profiles). */
 typedef struct mli_builder mli_builder;
-ml_status mli_builder_new(ml_context *ctx, int64_t rows, mli_builder **out, ml_error *err);
+ml_status mli_builder_new(ml_context *ctx, int64_t rows, mli_builder **out,
+                          ml_error *err);
 /* A column of doubles (NaN becomes missing) or int64s, copied. */
 ml_status mli_builder_f64(mli_builder *b, const char *name, const double *values,
                           ml_error *err);

@@ -14,12 +14,12 @@
 
 #define NAMES_SHOWN 8
 
-ml_status mli_table_unknown(const ml_table *t, const char *name, const char *what,
-                            ml_error *err)
+ml_status mli_table_unknown(const ml_table *t, const char *name, const char *whose,
+                            const char *what, ml_error *err)
 {
     const char *near = NULL;
     const char **names = mli_alloc(t->ctx, (size_t)t->n_columns * sizeof *names);
-    mli_fail(err, ML_E_NAME, "the table has no column \"%s\"", name);
+    mli_fail(err, ML_E_NAME, "%s has no column \"%s\"", whose, name);
     if (what) mli_error_at(err, ML_E_NAME, "params.%s", what);
     if (!names) return ML_E_NAME;
     for (int64_t i = 0; i < t->n_columns; i++) names[i] = t->columns[i].name;
@@ -49,8 +49,9 @@ ml_status ml_table_select(const ml_table *table, const char *const *names, int64
     for (int64_t i = 0; i < count && !status; i++) {
         int64_t at = ml_table_find(table, names[i]);
         if (at < 0) {
-            status = names[i] ? mli_table_unknown(table, names[i], NULL, error)
-                              : mli_null(error, "names");
+            status = names[i]
+                         ? mli_table_unknown(table, names[i], "the table", NULL, error)
+                         : mli_null(error, "names");
         } else {
             status = mli_column_share(t->ctx, &table->columns[at], &t->columns[i], error);
         }
@@ -361,12 +362,26 @@ ml_status mli_column_merge(ml_context *ctx, const mli_column *a, const int64_t *
 }
 
 ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t n,
-                            const char *what, const mli_column **out, ml_error *err)
+                            const char *whose, const char *what, const mli_column **out,
+                            ml_error *err)
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t at = ml_table_find(t, names[i]);
-        if (at < 0) return mli_table_unknown(t, names[i], what, err);
+        if (at < 0) return mli_table_unknown(t, names[i], whose, what, err);
         out[i] = &t->columns[at];
+    }
+    return ML_OK;
+}
+
+ml_status mli_names_differ(const ml_table *t, const char *what, const char *hint,
+                           ml_error *err)
+{
+    for (int64_t i = 0; i < t->n_columns; i++) {
+        if (ml_table_find(t, t->columns[i].name) == i) continue;
+        mli_fail(err, ML_E_NAME, "two columns would be called \"%s\"",
+                 t->columns[i].name);
+        mli_error_at(err, ML_E_NAME, "params.%s", what);
+        return mli_error_hint(err, ML_E_NAME, "%s", hint);
     }
     return ML_OK;
 }

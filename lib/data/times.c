@@ -41,6 +41,15 @@ ml_status mli_time_read(ml_context *ctx, const mli_column *c, int micros, double
     double *t = mli_alloc_vec(ctx, c->rows + 1, sizeof *t);
     if (!t) return mli_nomem(err);
     mli_column_f64(c, 0, c->rows, t, 1);
+    for (int64_t i = 0; c->type != ML_DTYPE_F64 && i < c->rows; i++) {
+        if (!(fabs(t[i]) > 0x1p53)) continue;
+        mli_free(ctx, t);
+        mli_fail(err, ML_E_RANGE, "times of more than 2^53 cannot be told apart");
+        mli_error_at(err, ML_E_RANGE, "column \"%s\", row %lld", c->name,
+                     (long long)i + 1);
+        return mli_error_hint(err, ML_E_RANGE,
+                              "subtract a start from both columns, or give timestamps");
+    }
     for (int64_t i = 0; micros && c->type == ML_TYPE_DATE && i < c->rows; i++)
         t[i] *= 86400e6;
     *out = t;
@@ -74,6 +83,8 @@ ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
     *out = INFINITY;
     if (!text || !*text) return ML_OK;
     size_t digits = strspn(text, "0123456789.");
+    if (!is_day(c) && mli_parse_f64(text, text + strlen(text), out) && *out >= 0)
+        return ML_OK; /* an exponent is fine */
     if (!mli_parse_f64(text, text + digits, &number))
         return bad_span(text, what, "write a number, with a unit for dates: 7d, 12h",
                         err);
@@ -88,7 +99,10 @@ ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
         return ML_OK;
     }
     if (!(seconds > 0))
-        return bad_span(text, what, "add a unit: us, ms, s, min, h, d or w", err);
+        return bad_span(text, what,
+                        *unit ? "the units are us, ms, s, min, h, d and w"
+                              : "add a unit: us, ms, s, min, h, d or w",
+                        err);
     *out = number * seconds * (c->type == ML_TYPE_DATE ? 1 / 86400.0 : 1e6);
     return ML_OK;
 }

@@ -2,6 +2,7 @@
  *
  * Joins and aggregations beside loops that are too simple to be wrong.
  */
+#include "csv_testing.h"
 #include "failing.h"
 #include "testing_data.h"
 
@@ -210,8 +211,8 @@ START_TEST(compares_types)
     ck_assert(at(t, 0, "n") == 2);
     ml_table_free(t);
     ml_table *c = add_f64(ctx, NULL, "n", 3, (double[]){-0.0, 2, NAN});
-    t = join(ctx, a, c, "on=n;how=left");
-    ck_assert_int_eq(ml_table_rows(t), 3);
+    t = join(ctx, a, c, "on=n;how=inner");
+    ck_assert_int_eq(ml_table_rows(t), 1);
     ml_table_free(t);
     ml_params *o = options_of(ctx, "left_on=s;right_on=n");
     FAILS(ML_E_TYPE, ml_table_join(a, c, o, &t, ERR));
@@ -224,7 +225,94 @@ START_TEST(compares_types)
 }
 END_TEST
 
+static int64_t partners(ml_context *ctx, ml_table *a, ml_table *b)
+{
+    ml_table *t = join(ctx, a, b, "on=k;how=inner");
+    int64_t n = ml_table_rows(t);
+    ml_table_free(t);
+    ml_table_free(a);
+    ml_table_free(b);
+    return n;
+}
+
+/* Numbers that are one number as doubles differ as keys. */
+START_TEST(compares_exactly)
+{
+    ml_context *ctx = test_context(1);
+    int64_t big[] = {(1LL << 53) + 1, -1, 1LL << 62};
+    uint64_t wide[] = {1ULL << 53, UINT64_MAX, 1ULL << 62};
+    double real[] = {0x1p53, 0x1p63, 0x1p62};
+    ck_assert_int_eq(
+        partners(ctx, add_i64(ctx, NULL, "k", 3, big), add_f64(ctx, NULL, "k", 3, real)),
+        1);
+    ck_assert_int_eq(partners(ctx, add_i64(ctx, NULL, "k", 3, big),
+                              add_values(ctx, NULL, "k", 3, ML_DTYPE_U64, wide)),
+                     1);
+    ck_assert_int_eq(partners(ctx, add_values(ctx, NULL, "k", 3, ML_DTYPE_U64, wide),
+                              add_f64(ctx, NULL, "k", 3, (double[]){0x1p53, 0x1p64, -1})),
+                     1);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static ml_table *from_csv(ml_context *ctx, const char *text)
+{
+    ml_table *t = NULL;
+    OK(csv_read_size(ctx, text, strlen(text), NULL, &t));
+    return t;
+}
+
+/* Categories with text, truth with truth, and dates with times: what csv gives. */
+START_TEST(joins_types_of_csv)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *a = from_csv(ctx, "day,is,who,n\n2024-01-01,true,ann,9007199254740993\n"
+                                "2024-01-02,false,bob,2\n2024-01-03,true,cid,3\n");
+    ml_table *b =
+        from_csv(ctx, "day,is,who,n\n2024-01-01T00:00:00,true,ann,9007199254740993\n"
+                      "2024-01-02T01:00:00,false,bob,4\n");
+    ml_table *t = join(ctx, a, b, "on=day;how=inner");
+    ck_assert_int_eq(ml_table_rows(t), 1);
+    ck_assert_str_eq(cell(t, 0, "who_right"), "ann");
+    ml_table_free(t);
+    t = join(ctx, a, b, "on=who;how=full");
+    ck_assert_int_eq(ml_table_rows(t), 3);
+    ml_table_free(t);
+    t = join(ctx, a, b, "on=is, n;how=full");
+    ck_assert_int_eq(ml_table_rows(t), 4);
+    ck_assert_str_eq(cell(t, 0, "n"), "9007199254740993");
+    ck_assert_str_eq(cell(t, 3, "n"), "4");
+    ck_assert_str_eq(cell(t, 3, "is"), cell(a, 1, "is"));
+    ml_table_free(t);
+    ml_table_free(a);
+    ml_table_free(b);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- aggregates ---- */
+
+/* Whole numbers that doubles cannot tell apart. */
+START_TEST(tells_big_numbers_apart)
+{
+    ml_context *ctx = test_context(1);
+    int64_t x[] = {(1LL << 60) + 1, 1LL << 60, (1LL << 60) + 2, 1LL << 60};
+    ml_table *t = add_i64(ctx, NULL, "x", 4, x);
+    ml_table *out = aggregate(
+        ctx, t, NULL, "aggregates=nunique(x), a = min(x), b = max(x), c = mode(x)");
+    ck_assert(at(out, 0, "x_distinct") == 3);
+    ck_assert_str_eq(cell(out, 0, "a"), "1152921504606846976");
+    ck_assert_str_eq(cell(out, 0, "b"), "1152921504606846978");
+    ck_assert_str_eq(cell(out, 0, "c"), "1152921504606846976");
+    ml_table_free(out);
+    ml_params *o = options_of(ctx, "time=x;aggregates=last(x)");
+    FAILS(ML_E_RANGE, ml_table_aggregate(t, NULL, o, &out, ERR));
+    SAYS("column \"x\", row 1");
+    ml_params_free(o);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
 
 /* All aggregates of the values of rows that `is` has, in order. */
 static void check_row(const ml_table *t, int64_t row, const rows *r, const int64_t *is,
@@ -468,6 +556,12 @@ START_TEST(names_mistakes)
             {"on=key;time=time;how=full", ML_E_ARGUMENT, "as-of joins"},
             {"on=key;validate=one", ML_E_DATA, "have the same keys"},
             {"on=key;suffix=", ML_E_NAME, "would be called"},
+            {"on=key;tolerance=3", ML_E_ARGUMENT, "means nothing without a time"},
+            {"on=key;direction=forward", ML_E_ARGUMENT, "params.direction"},
+            {"on=key;strict=true", ML_E_ARGUMENT, "params.strict"},
+            {"on=key;time=time;validate=one", ML_E_ARGUMENT, "with a time"},
+            {"left_on=kee;right_on=key", ML_E_NAME, "the left table has no column"},
+            {"on=key;left_time=time;right_time=tim", ML_E_NAME, "the right table has no"},
         },
       bad_aggregates[] = {
           {"by=key", ML_E_ARGUMENT, "aggregates"},
@@ -481,6 +575,7 @@ START_TEST(names_mistakes)
           {"by=key;aggregates=sum()", ML_E_PARSE, "only count"},
           {"by=key;aggregates=a=sum(value), a=max(value)", ML_E_NAME, "called \"a\""},
           {"by=key;left_by=key;aggregates=count()", ML_E_ARGUMENT, "left_by"},
+          {"by=key;strict=false;aggregates=count()", ML_E_ARGUMENT, "params.strict"},
       };
     ml_context *ctx = test_context(1);
     rows r = random_rows(30, 8);
@@ -566,6 +661,7 @@ START_TEST(takes_empty_tables)
 }
 END_TEST
 
-TEST_MAIN("data/join", joins, joins_as_of, compares_types, aggregates_groups,
+TEST_MAIN("data/join", compares_exactly, joins_types_of_csv, tells_big_numbers_apart,
+          joins, joins_as_of, compares_types, aggregates_groups,
           aggregates_what_was_before, sums_long_windows, same_for_any_threads,
           names_mistakes, stands_lack_of_memory, takes_empty_tables)
