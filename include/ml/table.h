@@ -324,7 +324,8 @@ ML_API ML_CHECK ml_status ml_table_split(const ml_table *table, const ml_params 
  * @param options  [null] values of "options.join"
  * @param out      [out] [own] the new table
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_DATA, ML_E_ARGUMENT or ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_DATA, ML_E_ARGUMENT, ML_E_RANGE (as of
+ *     ml_table_aggregate) or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_join(const ml_table *left, const ml_table *right,
@@ -344,7 +345,8 @@ ML_API ML_CHECK ml_status ml_table_join(const ml_table *left, const ml_table *ri
  * @param options  [null] values of "options.aggregate", which say what is computed
  * @param out      [out] [own] the new table
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_ARGUMENT, ML_E_PARSE or ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME, ML_E_TYPE, ML_E_ARGUMENT, ML_E_PARSE, ML_E_RANGE (a value
+ *     that is not allowed, times that doubles cannot tell apart) or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_aggregate(const ml_table *table, const ml_table *left,
@@ -362,7 +364,8 @@ ML_API ML_CHECK ml_status ml_table_aggregate(const ml_table *table, const ml_tab
  * feature, categorical, text, time, ignore), warnings. Beyond 65536 different values
  * `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles, beyond
  * 100,000 rows predictive power and correlations, are those of a sample spread over all
- * rows.
+ * rows: of 10^9 divided by the number of pairs, where that is less. Correlations are those
+ * of the first 1000 columns.
  *
  * @param table    the table
  * @param options  [null] values of "options.profile"

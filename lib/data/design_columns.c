@@ -50,6 +50,12 @@ static ml_status mark_many(mli_columns *c, const ml_table *t, const ml_params *p
             ml_status status = mli_design_find(t, v->strs[i], role, &at, err);
             if (status) return status;
         }
+        if (flag == MLI_COLUMN_TEXT && (c->flags[at] & MLI_COLUMN_CATEGORICAL)) {
+            mli_fail(err, ML_E_ARGUMENT, "\"%s\" is both categorical and text",
+                     v->strs[i]);
+            mli_error_at(err, ML_E_ARGUMENT, "params.text");
+            return mli_error_hint(err, ML_E_ARGUMENT, "take it out of one of the lists");
+        }
         for (int64_t k = at; k < t->n_columns; k++) {
             if (strcmp(t->columns[k].name, v->strs[i]) == 0) {
                 c->flags[k] = (uint8_t)(c->flags[k] | flag);

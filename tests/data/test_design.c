@@ -471,6 +471,12 @@ START_TEST(rejects_bad_targets)
     SAYS("not UTF-8");
     train_fails(ML_E_DATA, ctx, &both, t, "target", "s", NULL);
     SAYS("column \"bad\": the column has text that is not UTF-8");
+    train_fails(ML_E_DATA, ctx, &reader, t, "target", "ok", "ignore", "[s, inf]", "text",
+                "[bad]", NULL);
+    SAYS("column \"bad\": the column has text that is not UTF-8");
+    train_fails(ML_E_ARGUMENT, ctx, &both, t, "target", "s", "text", "[bad]",
+                "categorical", "[bad]", NULL);
+    SAYS("both categorical and text");
     ml_table_free(t);
     ml_context_free(ctx);
 }

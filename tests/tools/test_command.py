@@ -115,6 +115,9 @@ class Command(unittest.TestCase):
         self.assertEqual(out.read_text().splitlines()[:3],
                          ["value_y,value_z", "0.0,0.0", "1.0,3.0"])
         self.refused(call("train", data, "-a", "decision_tree"), "--target", code=2)
+        for name in ("target", "label"):
+            done = call("train", data, "-s", name + "=z", "-a", "decision_tree", "-q", "--json")
+            self.assertEqual(json.loads(done.stdout)["rows"], 60, done.stderr)
 
     def test_evaluate_checks(self):
         model, other = self.model(), self.folder / "other.mlm"
@@ -133,6 +136,10 @@ class Command(unittest.TestCase):
         for title in ("Learning curve", "Score by training rows", "Calibration error"):
             self.assertIn(title, page)
         self.refused(call("evaluate", model, self.data, "--cv", "1"), "folds")
+        for args, word in ((("--set", "folds=2"), "--set is for checks"),
+                           (("--slices", "--metrics", "auc"), "--metrics says nothing"),
+                           (("--cv", "2", "--metrics", "auc,f1"), "one metric")):
+            self.refused(call("evaluate", model, self.data, *args), word, code=2)
 
     def test_convert(self):
         model, out = self.folder / "m.ml", self.folder / "m.txt"
@@ -189,6 +196,14 @@ class Command(unittest.TestCase):
         self.assertEqual(call("profile", path).returncode, 0)
         done = call("profile", path, "--part", "correlations", "--json")
         self.assertIn("method", json.loads(done.stdout)["correlations"][0])
+        done = call("profile", path, "--part", "summary", "--json", "--quiet")
+        self.assertEqual(done.stdout.count("summary"), 1)
+        self.refused(call("profile", path, "--part", "summary", "--target", "y"),
+                     "--target is for", code=2)
+        page = self.folder / "profile.html"
+        done = call("profile", path, "--target", "y", "--report", page)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("predictive", page.read_text().lower())
         self.assertIn("no column", call("profile", path, "--target", "zz").stderr)
 
     def test_join_and_aggregate(self):

@@ -195,7 +195,7 @@ ml_status make_estimator(app *a, ml_estimator **out)
 
 int main(int argc, char **argv)
 {
-    app a = {0};
+    app a = {.told = NAN};
     if (argc < 2) {
         print_help(stderr, NULL);
         return EXIT_USAGE;

@@ -9,14 +9,14 @@
 
 /* The checks that options ask for, in the order in which they are done. */
 static const struct {
-    int option;
+    int option, scores;                 /* scores: by a metric */
     const char *method, *title, *count; /* count: what the option's value sets */
-} checks[] = {{OPT_CV, "cross_validation", "Cross-validation", "folds"},
-              {OPT_NESTED, "nested", "Nested cross-validation", "trials"},
-              {OPT_CURVE, "learning_curve", "Learning curve", NULL},
-              {OPT_CALIBRATION, "calibration", "Calibration", NULL},
-              {OPT_SLICES, "slices", "Slices, the worst first", NULL},
-              {OPT_COMPARE, "compare", "Comparison with the second model", NULL}};
+} checks[] = {{OPT_CV, 1, "cross_validation", "Cross-validation", "folds"},
+              {OPT_NESTED, 1, "nested", "Nested cross-validation", "trials"},
+              {OPT_CURVE, 1, "learning_curve", "Learning curve", NULL},
+              {OPT_CALIBRATION, 0, "calibration", "Calibration", NULL},
+              {OPT_SLICES, 0, "slices", "Slices, the worst first", NULL},
+              {OPT_COMPARE, 0, "compare", "Comparison with the second model", NULL}};
 #define CHECKS (sizeof checks / sizeof *checks)
 
 typedef struct evaluation {
@@ -33,23 +33,41 @@ static void evaluation_free(evaluation *e)
     ml_model_free(e->model);
 }
 
-static int wants_checks(const app *a)
+static int wants_checks(const app *a, int that_score)
 {
     for (size_t i = 0; i < CHECKS; i++)
-        if (flag(a, checks[i].option)) return 1;
+        if (flag(a, checks[i].option) && (checks[i].scores || !that_score)) return 1;
     return 0;
 }
 
-static ml_status one_check(app *a, evaluation *e, const char *method, const char *count,
-                           const char *value, ml_table **out)
+/* Options that would be ignored. */
+static int check_usage(app *a)
+{
+    const char *metrics = a->value[OPT_METRICS];
+    int any = wants_checks(a, 0), scored = wants_checks(a, 1);
+    if (a->n_set && !any)
+        return app_usage(a, "--set is for checks: give --cv, --nested, --learning-curve, "
+                            "--calibration, --slices or --compare too");
+    if (metrics && any && !scored)
+        return app_usage(a, "--metrics says nothing to --calibration, --slices and "
+                            "--compare, which look at the loss");
+    if (metrics && scored && strchr(metrics, ','))
+        return app_usage(a,
+                         "--cv, --nested and --learning-curve take one metric, not "
+                         "\"%s\"",
+                         metrics);
+    return 0;
+}
+
+static ml_status one_check(app *a, evaluation *e, const char *method, int scores,
+                           const char *count, const char *value, ml_table **out)
 {
     ml_params *p = NULL;
     ml_status st = ml_params_new(a->ctx, &p, a->err);
     if (st == ML_OK) st = ml_params_set_str(p, "method", method, a->err);
     if (st == ML_OK && flag(a, OPT_SEED))
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
-    if (st == ML_OK && a->value[OPT_METRICS] && strcmp(method, "compare") != 0 &&
-        strcmp(method, "slices") != 0 && strcmp(method, "calibration") != 0)
+    if (st == ML_OK && a->value[OPT_METRICS] && scores)
         st = ml_params_set_str(p, "metric", a->value[OPT_METRICS], a->err);
     if (st == ML_OK && count) st = ml_params_set_str(p, count, value, a->err);
     if (st == ML_OK) st = add_pairs(a, p, a->set, a->n_set);
@@ -64,10 +82,10 @@ static ml_status run_checks(app *a, evaluation *e)
     ml_status st = ML_OK;
     for (size_t i = 0; i < CHECKS && st == ML_OK; i++)
         if (flag(a, checks[i].option))
-            st = one_check(a, e, checks[i].method, checks[i].count,
+            st = one_check(a, e, checks[i].method, checks[i].scores, checks[i].count,
                            a->value[checks[i].option], &e->found[i]);
     if (st == ML_OK && e->other && flag(a, OPT_CV))
-        st = one_check(a, e, "compare_folds", "folds", a->value[OPT_CV],
+        st = one_check(a, e, "compare_folds", 1, "folds", a->value[OPT_CV],
                        &e->found[CHECKS]);
     return st;
 }
@@ -124,12 +142,13 @@ static void print_evaluation(app *a, const evaluation *e)
 int cmd_evaluate(app *a)
 {
     evaluation e = {0};
-    int code = 0;
+    int code = check_usage(a);
+    if (code) return code;
     ml_status st = load_model(a, &e.model);
     if (st == ML_OK && flag(a, OPT_COMPARE))
         st = ml_model_load_file(a->ctx, a->value[OPT_COMPARE], NULL, &e.other, a->err);
     if (st == ML_OK) st = read_table(a, a->operand[1], &e.data);
-    if (st == ML_OK && !wants_checks(a))
+    if (st == ML_OK && !wants_checks(a, 0))
         st = ml_model_evaluate(e.model, e.data, a->value[OPT_METRICS], &e.scores, a->err);
     if (st == ML_OK) st = run_checks(a, &e);
     if (st == ML_OK && flag(a, OPT_REPORT)) st = write_report(a, &e);

@@ -45,17 +45,27 @@ static ml_status read_inputs(app *a, inputs *in)
     return ML_OK;
 }
 
+/* Is a role given by `-s ROLE=...`, by its name or an alias? */
+static int set_role(const app *a, const ml_schema *s, int64_t role)
+{
+    char key[64];
+    for (int k = 0; k < a->n_set; k++) {
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(a->set[k], "="), a->set[k]);
+        if (role >= 0 && ml_schema_find(s, ML_SCHEMA_ROLE, key) == role) return 1;
+    }
+    return 0;
+}
+
 /* Does the algorithm have a target that must be given? Unknown ones fail later. */
 static int needs_target(app *a)
 {
     const char *name = a->value[OPT_ALGORITHM] ? a->value[OPT_ALGORITHM] : "gbdt";
     ml_schema *s = NULL;
-    for (int k = 0; k < a->n_set; k++) /* `-s targets=[a,b]` stands in */
-        if (strncmp(a->set[k], "targets=", 8) == 0) return 0;
     if (ml_schema_new(a->ctx, name, &s, NULL) < 0) return 0;
     int64_t i = ml_schema_find(s, ML_SCHEMA_ROLE, "target");
     const char *flags = i < 0 ? "" : ml_schema_get(s, ML_SCHEMA_ROLE, i, "flags");
-    int needs = strstr(flags, "required") != NULL;
+    int needs = strstr(flags, "required") != NULL && !set_role(a, s, i) &&
+                !set_role(a, s, ml_schema_find(s, ML_SCHEMA_ROLE, "targets"));
     ml_schema_free(s);
     return needs;
 }
@@ -114,7 +124,6 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
     long long rows = (long long)ml_table_rows(in->train);
     long long features = (long long)ml_model_inputs(model);
     const char *path = a->value[OPT_OUTPUT];
-    if (flag(a, OPT_QUIET)) return;
     if (flag(a, OPT_JSON)) {
         printf("{\"algorithm\": \"%s\", \"rows\": %lld, \"features\": %lld, "
                "\"seconds\": %.3f, \"model\": ",
@@ -136,6 +145,7 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
         fputs("}\n", stdout);
         return;
     }
+    if (flag(a, OPT_QUIET)) return;
     printf("%s: %lld rows, %lld features, %.2f s\n", ml_model_algorithm(model), rows,
            features, seconds);
     if (results && strcmp(a->command->name, "automl") == 0) print_leaderboard(results);

@@ -160,7 +160,8 @@ static ml_status read_spec(app *a, spec *s)
     st = ml_params_new(a->ctx, &a->spec, a->err);
     if (st == ML_OK) st = ml_params_read_yaml(a->spec, text, strlen(text), a->err);
     const char *target = st == ML_OK ? ml_params_get_str(a->spec, "target") : NULL;
-    if (target && !flag(a, OPT_TARGET)) a->value[OPT_TARGET] = target; /* for the report */
+    if (target && !flag(a, OPT_TARGET))
+        a->value[OPT_TARGET] = target; /* for the report */
     if (st == ML_OK && run) st = apply_run(a, s, run);
     if (st == ML_OK && algorithm) st = apply_algorithm(a, s, algorithm);
     free(run);

@@ -5,6 +5,7 @@
 #include "app.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,47 +181,58 @@ int cmd_inspect(app *a)
     return 0;
 }
 
-static ml_status profile_report(app *a, const ml_table *data, const ml_params *options)
+static ml_status profile_options(app *a, const char *part, const char *target,
+                                 ml_params **out)
+{
+    ml_status st = ml_params_new(a->ctx, out, a->err);
+    if (st == ML_OK) st = ml_params_set_str(*out, "part", part, a->err);
+    if (st == ML_OK && target) st = ml_params_set_str(*out, "target", target, a->err);
+    return st;
+}
+
+static ml_status profile_part(app *a, const ml_table *data, const char *part,
+                              const char *target, ml_table **out)
+{
+    ml_params *options = NULL;
+    ml_status st = profile_options(a, part, target, &options);
+    if (st == ML_OK) st = ml_table_profile(data, options, out, a->err);
+    ml_params_free(options);
+    return st;
+}
+
+static ml_status profile_report(app *a, const ml_table *data)
 {
     ml_report *r = NULL;
-    ml_status st = ml_report_new(a->ctx, a->operand[0], &r, a->err);
+    ml_params *options = NULL;
+    ml_status st = profile_options(a, "columns", a->value[OPT_TARGET], &options);
+    if (st == ML_OK) st = ml_report_new(a->ctx, a->operand[0], &r, a->err);
     if (st == ML_OK) st = ml_report_add_profile(r, "Data", data, options, a->err);
     if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
     ml_report_free(r);
+    ml_params_free(options);
     return st;
 }
 
-/* A part of the profile; `target` counts for that of the columns. */
-static ml_status profile_part(app *a, const ml_table *data, const char *part,
-                              ml_params **options, ml_table **out)
+/* `profile`: NULL when the summary is all. */
+static void print_profile(app *a, const char *part, const ml_table *profile,
+                          const ml_table *summary)
 {
-    const char *target = a->value[OPT_TARGET];
-    ml_status st = ml_params_new(a->ctx, options, a->err);
-    if (st == ML_OK) st = ml_params_set_str(*options, "part", part, a->err);
-    if (st == ML_OK && target && strcmp(part, "columns") == 0)
-        st = ml_params_set_str(*options, "target", target, a->err);
-    if (st == ML_OK) st = ml_table_profile(data, *options, out, a->err);
-    return st;
-}
-
-static void print_profile(app *a, const ml_table *profile, const ml_table *summary)
-{
-    const char *part = flag(a, OPT_PART) ? a->value[OPT_PART] : "columns";
-    char percent[32] = "";
+    double missing = ml_table_get_f64(summary, 0, 3);
     if (flag(a, OPT_JSON)) {
         fputs("{\"summary\": ", stdout);
         print_table_json(stdout, summary);
-        printf(", \"%s\": ", part);
-        print_table_json(stdout, profile);
+        if (profile) {
+            printf(", \"%s\": ", part);
+            print_table_json(stdout, profile);
+        }
         fputs("}\n", stdout);
         return;
     }
-    ml_table_get_str(summary, 0, 3, percent, sizeof percent);
     printf(
-        "%.0f rows, %.0f columns, %.0f rows equal to an earlier one, %.4s %% missing\n",
+        "%.0f rows, %.0f columns, %.0f rows equal to an earlier one, %.3g %% missing\n",
         ml_table_get_f64(summary, 0, 0), ml_table_get_f64(summary, 0, 1),
-        ml_table_get_f64(summary, 0, 2), percent[0] ? percent : "0");
-    if (strcmp(part, "summary") == 0) return;
+        ml_table_get_f64(summary, 0, 2), isnan(missing) ? 0 : missing);
+    if (!profile) return;
     putchar('\n');
     print_table(stdout, profile);
 }
@@ -228,23 +240,25 @@ static void print_profile(app *a, const ml_table *profile, const ml_table *summa
 int cmd_profile(app *a)
 {
     const char *part = flag(a, OPT_PART) ? a->value[OPT_PART] : "columns";
+    const char *target = a->value[OPT_TARGET];
+    int whole = strcmp(part, "summary") == 0, columns = strcmp(part, "columns") == 0;
     ml_table *data = NULL, *profile = NULL, *summary = NULL;
-    ml_params *options = NULL, *none = NULL;
     int code = 0;
+    if (target && !columns && !flag(a, OPT_REPORT))
+        return app_usage(a, "--target is for --part columns and --report");
     ml_status st = read_table(a, a->operand[0], &data);
-    if (st == ML_OK) st = profile_part(a, data, part, &options, &profile);
-    if (st == ML_OK) st = profile_part(a, data, "summary", &none, &summary);
-    if (st == ML_OK && flag(a, OPT_REPORT)) st = profile_report(a, data, options);
+    if (st == ML_OK && !whole)
+        st = profile_part(a, data, part, columns ? target : NULL, &profile);
+    if (st == ML_OK) st = profile_part(a, data, "summary", NULL, &summary);
+    if (st == ML_OK && flag(a, OPT_REPORT)) st = profile_report(a, data);
     if (st == ML_OK && flag(a, OPT_OUTPUT))
-        st = write_table(a, profile, a->value[OPT_OUTPUT]);
+        st = write_table(a, whole ? summary : profile, a->value[OPT_OUTPUT]);
     if (st < 0)
         code = app_fail(a);
-    else if (!flag(a, OPT_QUIET) && (flag(a, OPT_JSON) || !flag(a, OPT_OUTPUT)))
-        print_profile(a, profile, summary);
+    else if (flag(a, OPT_JSON) || (!flag(a, OPT_QUIET) && !flag(a, OPT_OUTPUT)))
+        print_profile(a, part, profile, summary);
     ml_table_free(profile);
     ml_table_free(summary);
-    ml_params_free(options);
-    ml_params_free(none);
     ml_table_free(data);
     return code;
 }

@@ -15,7 +15,7 @@ const option all_options[] = {
      "threads to use; 0 all that are allowed (default)"},
     {OPT_SEED, 0, "seed", "N", "seed of all random choices (default 0)"},
     {OPT_JSON, 0, "json", NULL, "print one JSON object instead of tables"},
-    {OPT_QUIET, 'q', "quiet", NULL, "print nothing but errors"},
+    {OPT_QUIET, 'q', "quiet", NULL, "print nothing but errors and what --json gives"},
     {OPT_TARGET, 0, "target", "COL", "the column to predict"},
     {OPT_ALGORITHM, 'a', "algorithm", "NAME", "see `libml algorithms` (default gbdt)"},
     {OPT_SET, 's', "set", "KEY=VALUE", "set a parameter; may be repeated"},
