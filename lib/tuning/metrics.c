@@ -140,6 +140,12 @@ ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
     if (st < 0) return st;
     st = mli_plan_new(model, kinds[metric->needs], NULL, &plan, err);
     if (st < 0) return st;
+    if (design->ys && plan->n_outputs != design->inputs->n_targets) {
+        st = mli_fail(err, ML_E_SHAPE, "%lld targets, but the model predicts %lld",
+                      (long long)design->inputs->n_targets, (long long)plan->n_outputs);
+        mli_plan_free(plan);
+        return st;
+    }
     double *p = mli_alloc_vec(model->ctx, design->rows * plan->n_outputs, sizeof *p);
     st = p ? mli_plan_run_design(plan, design, run, p, err) : mli_nomem(err);
     mli_plan_free(plan);

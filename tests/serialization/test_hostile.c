@@ -7,6 +7,22 @@
 #include "algorithms/model.h"
 #include "serialization/safetensors.h"
 
+/* Under sanitizers all takes so much longer that less must do. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SLOW 1
+#endif
+#endif
+#ifdef SLOW
+enum { ROUNDS = 60, DENSE = 8 };
+#else
+enum { ROUNDS = 300, DENSE = 24 };
+#endif
+/* ROUNDS: files with random changes. DENSE: elements of a tensor that are damaged, the
+ * first so many and as many of the rest. */
+
 static ml_context *ctx;
 static ml_table *sample_rows;
 static int64_t loaded, refused;
@@ -98,11 +114,32 @@ static void try_bytes(const char *data, size_t size)
 
 /* ---- the models ---- */
 
-static kit_bytes model_bytes(const subject *s)
+/* Models with tensors that the parameters of the kit do not make. */
+static const struct {
+    const char *algorithm, *target, *columns, *param, *value;
+} more[] = {{"random_forest", "targets", "y, a", "n_trees", "3"},
+            {"gbdt", "target", "y", "linear_tree", "true"}};
+enum { MORE = sizeof more / sizeof *more };
+
+static ml_model *fit_more(int i, const ml_table *t)
 {
-    kit_data d = {.rows = 60, .classes = s->classes, .seed = 5};
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, more[i].algorithm, &e, ERR));
+    OK(ml_estimator_set_str(e, more[i].target, more[i].columns, ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 4, ERR));
+    OK(ml_estimator_set_str(e, more[i].param, more[i].value, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    return m;
+}
+
+/* The model of a subject, or without one that of more[i]. */
+static kit_bytes model_bytes(const subject *s, int i)
+{
+    kit_data d = {.rows = 60, .classes = s ? s->classes : 0, .seed = 5};
     ml_table *t = kit_table(ctx, &d);
-    ml_model *m = kit_fit(ctx, s, t);
+    ml_model *m = s ? kit_fit(ctx, s, t) : fit_more(i, t);
     kit_bytes b = kit_save(m);
     ml_model_free(m);
     ml_table_free(sample_rows);
@@ -116,9 +153,13 @@ static void for_all_models(void (*fn)(const subject *s, kit_bytes *b))
     ctx = test_context(1);
     int n = subjects(ctx, list);
     ck_assert_int_gt(n, 0);
-    for (int i = 0; i < n; i++) {
-        kit_bytes b = model_bytes(&list[i]);
-        fn(&list[i], &b);
+    for (int i = 0; i < n + MORE; i++) {
+        subject other = {0};
+        if (i >= n)
+            snprintf(other.algorithm, sizeof other.algorithm, "%s",
+                     more[i - n].algorithm);
+        kit_bytes b = model_bytes(i < n ? &list[i] : NULL, i - n);
+        fn(i < n ? &list[i] : &other, &b);
         free(b.data);
     }
     ml_table_free(sample_rows);
@@ -180,17 +221,6 @@ START_TEST(a_bit_of_the_header_flipped)
 }
 END_TEST
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROUNDS 60
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ROUNDS 60
-#endif
-#endif
-#ifndef ROUNDS
-#define ROUNDS 300
-#endif
-
 /* Several bytes anywhere, changed to anything. */
 static void scramble(const subject *s, kit_bytes *b)
 {
@@ -239,16 +269,6 @@ static void put_extreme(char *at, int32_t dtype, int which)
                                    : (void *)&v8,
            size);
 }
-
-/* Elements of a tensor that are damaged: the first so many, and as many of the rest. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DENSE 8 /* all algorithms in a few minutes */
-#endif
-#endif
-#ifndef DENSE
-#define DENSE 24
-#endif
 
 static void damage_tensor(kit_bytes *b, const mli_st_tensor *t)
 {
@@ -338,6 +358,33 @@ START_TEST(tensors_that_lack_or_are_short)
 }
 END_TEST
 
+/* ---- targets ---- */
+
+/* A list of targets in a model that predicts one number per row. */
+START_TEST(targets_that_nobody_predicts)
+{
+    enum { TARGETS = 2000 };
+    ctx = test_context(1);
+    subject s = {.algorithm = "gbdt", .has_target = 1};
+    kit_data d = {.rows = 60, .seed = 5};
+    ml_table *t = kit_table(ctx, &d);
+    ml_model *m = kit_fit(ctx, &s, t), *same = NULL;
+    char y[] = "y", *names[TARGETS];
+    ml_table *scores = NULL;
+    for (int i = 0; i < TARGETS; i++) names[i] = y;
+    OK(mli_inputs_set_targets(m->inputs, names, TARGETS, ERR));
+    FAILS(ML_E_SHAPE, ml_model_evaluate(m, t, "rmse", &scores, ERR));
+    kit_bytes b = kit_save(m);
+    FAILS(ML_E_FORMAT,
+          ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &same, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "several targets"));
+    free(b.data);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- large headers ---- */
 
 START_TEST(a_large_header_takes_no_hours)
@@ -368,4 +415,5 @@ END_TEST
 
 TEST_MAIN("serialization/hostile", cut_anywhere, a_bit_of_the_header_flipped,
           bytes_changed_at_random, numbers_at_their_extremes,
-          tensors_that_lack_or_are_short, a_large_header_takes_no_hours)
+          tensors_that_lack_or_are_short, targets_that_nobody_predicts,
+          a_large_header_takes_no_hours)
