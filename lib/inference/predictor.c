@@ -30,7 +30,8 @@ static const mli_param predict_params[] = {
     {"training", NULL, ML_PARAM_BOOL, 0, "false", NULL, NULL, NULL,
      "For the kind transform: the rows are those that the model was fitted to, target "
      "included, and become what the next step of a pipeline is fitted to. "
-     "target_encoder, for one, cross-fits them. Rows without a target are left out.",
+     "target_encoder, for one, cross-fits them. Rows without a target are left out. "
+     "For tables only: plain rows have no target.",
      "0.1"},
     MLI_PARAM_END};
 
@@ -55,16 +56,14 @@ static ml_status copy_feature(ml_context *ctx, const mli_feature *from, mli_feat
     return to->name ? ML_OK : mli_nomem(err);
 }
 
-/* A copy, for predicting: without the roles that prediction does not read. */
 static ml_status copy_inputs(const mli_inputs *in, int unseen_error, mli_inputs **out,
                              ml_error *err)
 {
     mli_inputs *copy = NULL;
     ml_status status = mli_inputs_new(in->ctx, in->n_features, &copy, err);
     if (status) return status;
-    copy->task = in->task;
+    status = mli_inputs_take_roles(copy, in, err);
     copy->unseen_error = unseen_error;
-    mli_dictionary_share(&in->classes, &copy->classes);
     for (int64_t i = 0; !status && i < in->n_features; i++)
         status = copy_feature(in->ctx, &in->features[i], &copy->features[i], err);
     if (status)

@@ -90,10 +90,17 @@ static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype
     }
     if (count == 0) return ML_OK;
     if (p->text >= 0) {
-        mli_fail(err, ML_E_UNSUPPORTED, "plain rows are numbers, and this model reads text");
+        mli_fail(err, ML_E_UNSUPPORTED,
+                 "plain rows are numbers, and this model reads text");
         mli_error_at(err, ML_E_UNSUPPORTED, "column \"%s\"",
                      p->inputs->features[p->text].name);
         return mli_error_hint(err, ML_E_UNSUPPORTED, "predict from a table");
+    }
+    if (p->training) {
+        mli_fail(err, ML_E_UNSUPPORTED,
+                 "plain rows have no target, which rows of training need");
+        return mli_error_hint(err, ML_E_UNSUPPORTED,
+                              "give a table, or leave params.training at false");
     }
     if (!rows) return mli_null(err, "rows");
     if (!out) return mli_null(err, "out");
@@ -106,8 +113,8 @@ ml_status ml_predictor_rows(ml_predictor *predictor, const void *rows, int32_t d
                             int64_t count, int64_t stride, double *out, ml_error *error)
 {
     const ml_predictor *p = predictor;
-    if (!p || !rows || !out || count <= 0 || p->text >= 0 || stride < p->plan->n_features ||
-        (dtype != ML_DTYPE_F64 && dtype != ML_DTYPE_F32))
+    if (!p || !rows || !out || count <= 0 || p->text >= 0 || p->training ||
+        stride < p->plan->n_features || (dtype != ML_DTYPE_F64 && dtype != ML_DTYPE_F32))
         return bad_rows(p, rows, dtype, count, stride, out, error);
     batch b = {p, rows, dtype, count, stride, out};
     if (count <= p->block)

@@ -91,6 +91,23 @@ static void hide_text(const mli_inputs *outputs, int64_t rows, double *values)
             values[i * wide + j] = NAN;
 }
 
+static int as_training(const ml_predictor *p)
+{
+    return p->training && p->model->algorithm->train_rows != NULL;
+}
+
+/* What a transformer gives for the rows that it was fitted to. */
+static ml_status training_rows(const ml_predictor *p, const mli_design *design,
+                               mli_run *run, double *out, ml_error *err)
+{
+    mli_fit job = {.ctx = p->ctx,
+                   .params = p->model->params,
+                   .train = design,
+                   .run = run,
+                   .model = p->model};
+    return p->model->algorithm->train_rows(&job, out, err);
+}
+
 static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out,
                          ml_error *err)
 {
@@ -98,16 +115,17 @@ static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out
     mli_design *design = NULL;
     ml_tensor *tensor = NULL;
     double *values;
-    int64_t shape[2] = {table->rows, p->n_outputs};
-    ml_status status = mli_design_apply(p->inputs, table, 0, &design, err);
+    ml_status status = mli_design_apply(p->inputs, table, p->training, &design, err);
     if (status) return status;
+    int64_t rows = design->rows, shape[2] = {rows, p->n_outputs};
     status = mli_tensor_make(p->ctx, ML_DTYPE_F64, 2, shape, &values, &tensor, err);
-    if (!status) {
-        mli_run_init(&run, p->ctx, NULL, NULL, NULL);
+    mli_run_init(&run, p->ctx, NULL, NULL, NULL);
+    if (!status && as_training(p))
+        status = training_rows(p, design, &run, values, err);
+    else if (!status)
         status = mli_plan_run_design(p->plan, design, &run, values, err);
-    }
     mli_design_free(design);
-    if (!status && p->outputs) hide_text(p->outputs, table->rows, values);
+    if (!status && p->outputs) hide_text(p->outputs, rows, values);
     if (status)
         ml_tensor_free(tensor);
     else
@@ -115,18 +133,11 @@ static ml_status predict(ml_predictor *p, const ml_table *table, ml_tensor **out
     return status;
 }
 
-/* What a transformer gives for the rows that it was fitted to. */
 static ml_status training_columns(ml_predictor *p, const mli_design *design, mli_run *run,
                                   ml_table **out, ml_error *err)
 {
-    mli_fit job = {.ctx = p->ctx,
-                   .params = p->model->params,
-                   .train = design,
-                   .run = run,
-                   .model = p->model};
     double *rows = mli_alloc_vec(p->ctx, design->rows * p->n_outputs, sizeof *rows);
-    if (!rows) return mli_nomem(err);
-    ml_status status = p->model->algorithm->train_rows(&job, rows, err);
+    ml_status status = rows ? training_rows(p, design, run, rows, err) : mli_nomem(err);
     if (!status)
         status = mli_columns_of_rows(p->ctx, rows, design->rows, p->outputs, out, err);
     mli_free(p->ctx, rows);
@@ -139,11 +150,10 @@ static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **ou
 {
     mli_run run;
     mli_design *design = NULL;
-    mli_inputs *in = p->training ? p->model->inputs : p->inputs;
-    ml_status status = mli_design_apply(in, table, p->training, &design, err);
+    ml_status status = mli_design_apply(p->inputs, table, p->training, &design, err);
     if (status) return status;
     mli_run_init(&run, p->ctx, NULL, NULL, NULL);
-    if (p->training && p->model->algorithm->train_rows)
+    if (as_training(p))
         status = training_columns(p, design, &run, out, err);
     else
         status = mli_plan_run_columns(p->plan, design, p->outputs, &run, out, err);

@@ -6,6 +6,8 @@
  */
 #include "conformance/kit.h"
 
+#include "algorithms/model.h"
+
 #define MANY 5000
 
 /* The rows of a table as floats, which hold their values exactly. */
@@ -184,5 +186,82 @@ START_TEST(outputs_have_distinct_names)
 }
 END_TEST
 
+/* ---- options ---- */
+
+static ml_predictor *with_option(const ml_model *m, const char *a, const char *b)
+{
+    ml_predictor *p = NULL;
+    ml_params *o = NULL;
+    OK(ml_params_new(m->ctx, &o, ERR));
+    if (a) OK(ml_params_set_str(o, a, "true", ERR));
+    if (b) OK(ml_params_set_str(o, "unseen", b, ERR));
+    OK(ml_predictor_new(m, NULL, o, &p, ERR));
+    ml_params_free(o);
+    return p;
+}
+
+/* Rows of training, as a table and as a tensor: the same numbers, and not those of other
+ * rows. Plain rows lack the target. */
+START_TEST(rows_of_training)
+{
+    ml_context *ctx = test_context(1);
+    kit_data few = {.rows = 200, .seed = 3}, more = {.rows = 60, .levels = 9, .seed = 3};
+    ml_table *t = kit_table(ctx, &few), *other = kit_table(ctx, &more), *columns = NULL;
+    subject s = {.algorithm = "target_encoder", .transformer = 1, .has_target = 1};
+    ml_model *m = kit_fit(ctx, &s, t);
+    ml_predictor *p = with_option(m, "training", NULL),
+                 *plain = with_option(m, NULL, NULL);
+    ml_tensor *y = NULL, *z = NULL;
+    double row[16] = {0}, out[16];
+    OK(ml_predictor_run_table(p, t, &columns, ERR));
+    OK(ml_predictor_run(p, t, &y, ERR));
+    OK(ml_predictor_run(plain, t, &z, ERR));
+    int64_t n = ml_predictor_outputs(p), differ = 0;
+    for (int64_t i = 0; i < few.rows * n; i++) {
+        double v = ml_table_get_f64(columns, i / n, i % n);
+        same(&v, (const double *)ml_tensor_data(y) + i, 1, "tensor", "transform");
+        differ += v == v && ml_tensor_get_f64(z, i / n, i % n) != v;
+    }
+    ck_assert_int_gt(differ, few.rows / 2);
+    FAILS(ML_E_UNSUPPORTED, ml_predictor_rows(p, row, ML_DTYPE_F64, 1, 16, out, ERR));
+    ml_predictor_free(p);
+    ml_predictor_free(plain);
+    p = with_option(m, "training", "error");
+    FAILS(ML_E_DATA, ml_predictor_run(p, other, &y, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "did not occur in training"));
+    ml_predictor_free(p);
+    ml_tensor_free(y);
+    ml_tensor_free(z);
+    ml_table_free(columns);
+    ml_table_free(other);
+    ml_table_free(t);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Another policy for categories changes no names. */
+START_TEST(several_targets_keep_their_names)
+{
+    ml_context *ctx = test_context(1);
+    kit_data d = {.rows = 100, .seed = 3};
+    ml_table *t = kit_table(ctx, &d);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, "decision_tree", &e, ERR));
+    OK(ml_estimator_set_str(e, "targets", "y, a", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_predictor *p = with_option(m, NULL, "error");
+    ck_assert_str_eq(ml_predictor_output_name(p, 0), "y");
+    ck_assert_str_eq(ml_predictor_output_name(p, 1), "a");
+    ml_predictor_free(p);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("inference/predictor_models", rows_give_what_the_table_gives,
-          odd_codes_are_missing_values, outputs_have_distinct_names)
+          odd_codes_are_missing_values, outputs_have_distinct_names, rows_of_training,
+          several_targets_keep_their_names)
