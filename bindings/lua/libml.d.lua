@@ -1351,7 +1351,7 @@ function ml.frequency_encoder(params) end
 ---@field drop_rate? number The probability that an earlier round is left out. (default 0.1)
 ---@field skip_drop? number The probability that a round leaves none out. (default 0.5)
 ---@field max_drop? integer The most rounds left out for boosting dart; 0: no limit. (default 50)
----@field linear_tree? boolean Whether leaves hold linear functions of the numeric features on their path instead of constants. Rows that lack one of these get the constant. For smooth targets. (default false)
+---@field linear_tree? boolean Whether leaves hold linear functions of the numeric features on their path instead of constants. Rows that lack one of these get the constant. For smooth targets. Not with `l1`, `max_delta_step`, monotone constraints or dart; `l2` acts on the growth of the trees and on the constants. (default false)
 ---@field linear_lambda? number Penalty on the squared coefficients of linear leaves. (default 0)
 ---@field increasing? string[] Numeric features with which the prediction must not fall.
 ---@field decreasing? string[] Numeric features with which the prediction must not rise.

@@ -15,7 +15,8 @@ static const mli_param explain_params[] = {
      "worse a metric gets when the values of a column are shuffled (Breiman 2001). "
      "partial_dependence: the mean prediction when a column has the same value in all "
      "rows (Friedman 2001). ice: the same for each row (Goldstein et al. 2015). trees: "
-     "the nodes of the trees.",
+     "the nodes of the trees; a leaf that is a linear function has it as a text, and its "
+     "value is what rows get that lack one of the function's features.",
      "0.1"},
     {"columns", "features", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
      "The columns to explain. By default all.", "0.1"},

@@ -2,7 +2,8 @@
  *
  * explain_trees.c: the nodes of an ensemble of trees as a table: tree, node, left and
  * right child, feature, threshold or the categories that go left, which way missing
- * values go, value, cover, gain.
+ * values go, value, cover, gain. A leaf that is a linear function has it as a text; its
+ * value is what rows get that lack one of the function's features.
  */
 #include "algorithms/trees/ensemble.h"
 #include "tuning/explain.h"
@@ -15,8 +16,9 @@ typedef struct nodes {
     int64_t first, n; /* nodes shown */
     int64_t *tree, *node, *left, *right;
     double *threshold, *value, *cover, *gain;
-    const char **feature, **categories, **missing;
-    size_t *text; /* [n] where the categories begin in `texts`, plus one */
+    const char **feature, **categories, **missing, **linear;
+    size_t
+        *text; /* [n] where the categories or the function begin in `texts`, plus one */
     mli_str texts;
 } nodes;
 
@@ -25,7 +27,7 @@ static int make_room(nodes *t)
     ml_context *ctx = t->x->ctx;
     t->tree = mli_alloc_vec(ctx, 4 * t->n, sizeof *t->tree);
     t->threshold = mli_alloc_vec(ctx, 4 * t->n, sizeof *t->threshold);
-    t->feature = mli_calloc(ctx, 3 * (size_t)t->n, sizeof *t->feature);
+    t->feature = mli_calloc(ctx, 4 * (size_t)t->n, sizeof *t->feature);
     t->text = mli_calloc(ctx, (size_t)t->n, sizeof *t->text);
     if (!t->tree || !t->threshold || !t->feature || !t->text) return 0;
     t->node = t->tree + t->n;
@@ -36,6 +38,7 @@ static int make_room(nodes *t)
     t->gain = t->cover + t->n;
     t->categories = t->feature + t->n;
     t->missing = t->categories + t->n;
+    t->linear = t->missing + t->n;
     return 1;
 }
 
@@ -58,6 +61,26 @@ static void add_categories(nodes *t, int64_t at)
     mli_str_char(&t->texts, '\0');
 }
 
+/* The function of a leaf, as "1.5 + 2 * a - 0.25 * b". */
+static void add_function(nodes *t, int64_t leaf)
+{
+    const mli_ensemble *e = &t->e;
+    mli_str *s = &t->texts;
+    mli_str_f64(s, e->linear_const[leaf]);
+    for (int64_t i = e->linear_start[leaf]; i < e->linear_start[leaf + 1]; i++) {
+        mli_str_add(s, e->linear_coef[i] < 0 ? " - " : " + ");
+        mli_str_f64(s, fabs(e->linear_coef[i]));
+        mli_str_add(s, " * ");
+        mli_str_add(s, t->x->model->inputs->features[e->linear_feature[i]].name);
+    }
+    mli_str_char(s, '\0');
+}
+
+static int is_linear(const mli_ensemble *e, int64_t node)
+{
+    return e->linear_start && e->linear_start[node] < e->linear_start[node + 1];
+}
+
 static void fill(nodes *t, int64_t tree, int64_t i)
 {
     const mli_ensemble *e = &t->e;
@@ -71,6 +94,10 @@ static void fill(nodes *t, int64_t tree, int64_t i)
     t->value[at] = e->value[i];
     t->cover[at] = e->cover[i];
     t->gain[at] = inner ? e->gain[i] : NAN;
+    if (is_linear(e, i)) {
+        t->text[at] = t->texts.size + 1;
+        add_function(t, i);
+    }
     if (!inner) return;
     t->feature[at] = t->x->model->inputs->features[e->feature[i]].name;
     t->missing[at] = mli_ensemble_goes_left(e, i, NAN) ? "left" : "right";
@@ -92,6 +119,8 @@ static ml_status write(const nodes *t, ml_table **out, ml_error *err)
     if (s == ML_OK) s = mli_builder_text(b, "categories", t->categories, err);
     if (s == ML_OK) s = mli_builder_text(b, "missing", t->missing, err);
     if (s == ML_OK) s = mli_builder_f64(b, "value", t->value, err);
+    if (s == ML_OK && t->e.linear_start)
+        s = mli_builder_text(b, "linear", t->linear, err);
     if (s == ML_OK) s = mli_builder_f64(b, "cover", t->cover, err);
     if (s == ML_OK) s = mli_builder_f64(b, "gain", t->gain, err);
     if (s == ML_OK) return mli_builder_finish(b, out, err);
@@ -115,7 +144,9 @@ static ml_status show(nodes *t, ml_table **out, ml_error *err)
         for (int64_t i = e->start[tree]; i < e->start[tree + 1]; i++) fill(t, tree, i);
     if (t->texts.failed) return mli_nomem(err);
     for (int64_t i = 0; i < t->n; i++)
-        if (t->text[i]) t->categories[i] = t->texts.data + t->text[i] - 1;
+        if (t->text[i])
+            (is_linear(e, t->first + i) ? t->linear : t->categories)[i] =
+                t->texts.data + t->text[i] - 1;
     return write(t, out, err);
 }
 

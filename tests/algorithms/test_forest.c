@@ -5,143 +5,7 @@
  * out of memory.
  */
 #include "../failing.h"
-#include "../testing_data.h"
-#include "forest_expected.h"
-
-#define ROWS    400
-#define COLUMNS 4
-#define SIZE(a) ((int64_t)(sizeof(a) / sizeof *(a)))
-
-/* ---- small data, as in tests/reference/forest.py ---- */
-
-typedef struct small {
-    double x[COLUMNS][ROWS], y[ROWS], w[ROWS];
-    int64_t two[ROWS], three[ROWS];
-    double other[ROWS], label[ROWS]; /* of several targets */
-} small;
-static small d;
-
-static void make_small(void)
-{
-    uint64_t state = 12345;
-    for (int i = 0; i < ROWS; i++) {
-        uint64_t v[COLUMNS + 2];
-        for (int j = 0; j < COLUMNS + 2; j++) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            v[j] = state >> 33;
-        }
-        for (int j = 0; j < COLUMNS; j++) d.x[j][i] = (double)(v[j] % 1000);
-        d.y[i] = floor(d.x[0][i] / 100) * 3 + floor(d.x[1][i] / 200) +
-                 (double)(v[COLUMNS] % 17) / 3;
-        d.w[i] = 1.0 + (double)(v[COLUMNS + 1] % 3);
-        d.two[i] = d.y[i] > tree_cuts[1];
-        d.three[i] = (d.y[i] >= tree_cuts[0]) + (d.y[i] >= tree_cuts[2]);
-        d.other[i] = floor(d.x[2][i] / 50) + (double)((int)d.x[0][i] % 7);
-        d.label[i] = d.three[i] == 2;
-    }
-}
-
-static const char *const names[] = {"a", "b", "c", "d"};
-
-static ml_table *small_table(ml_context *ctx, const double *y, const int64_t *label)
-{
-    ml_table *t = NULL;
-    for (int j = 0; j < COLUMNS; j++) t = add_f64(ctx, t, names[j], ROWS, d.x[j]);
-    t = add_f64(ctx, t, "w", ROWS, d.w);
-    return y ? add_f64(ctx, t, "y", ROWS, y) : add_i64(ctx, t, "y", ROWS, label);
-}
-
-/* Parameters: "name=value ...". */
-static ml_model *fit(ml_context *ctx, const char *algorithm, const ml_table *t,
-                     const char *params)
-{
-    ml_estimator *e = NULL;
-    ml_model *m = NULL;
-    char copy[256], *save = NULL;
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    if (!strstr(params, "targets=")) OK(ml_estimator_set_str(e, "target", "y", ERR));
-    snprintf(copy, sizeof copy, "%s", params);
-    for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
-        char *value = strchr(p, '=');
-        *value++ = 0;
-        OK(ml_estimator_set_str(e, p, value, ERR));
-    }
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_estimator_free(e);
-    return m;
-}
-
-static ml_tensor *tensor(const ml_model *m, const char *name)
-{
-    ml_tensor *t = NULL;
-    OK(ml_model_get_tensor(m, name, &t, ERR));
-    return t;
-}
-
-static double at(const ml_model *m, const char *name, int64_t i)
-{
-    ml_tensor *t = tensor(m, name);
-    double v = ml_tensor_get_f64(t, i, 0);
-    ml_tensor_free(t);
-    return v;
-}
-
-static ml_tensor *predict(const ml_model *m, const ml_table *t, const char *kind)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
-static double score(const ml_model *m, const ml_table *t, const char *metric)
-{
-    ml_table *scores = NULL;
-    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
-    double v = ml_table_get_f64(scores, 0, 1);
-    ml_table_free(scores);
-    return v;
-}
-
-/* ---- the same trees ---- */
-
-typedef struct walk {
-    ml_tensor *feature, *left, *threshold, *value, *proba, *rows;
-    const double *want;
-    int64_t n;
-} walk;
-
-static double leaf_of(const walk *w, int64_t node)
-{
-    double v = ml_tensor_get_f64(w->value, node, 0), best = 0;
-    if (w->rows) return ml_tensor_get_f64(w->rows, (int64_t)v, 0);
-    if (!w->proba) return v;
-    for (int64_t k = 1; k < ml_tensor_shape(w->proba)[1]; k++)
-        if (ml_tensor_get_f64(w->proba, (int64_t)v, k) >
-            ml_tensor_get_f64(w->proba, (int64_t)v, (int64_t)best))
-            best = (double)k;
-    return best;
-}
-
-/* Depth first, as the reference writes it. */
-static void compare(walk *w, int64_t node, int classes)
-{
-    int64_t left = (int64_t)ml_tensor_get_f64(w->left, node, 0);
-    double value = left == 0 ? leaf_of(w, node) : 0;
-    if (classes == 2) value = value > 0.5;
-    double got[2] = {left ? ml_tensor_get_f64(w->feature, node, 0) : -1,
-                     left ? ml_tensor_get_f64(w->threshold, node, 0) : value};
-    for (int i = 0; i < 2; i++, w->want++, w->n--) {
-        ck_assert_int_gt(w->n, 0);
-        ck_assert_msg(fabs(got[i] - *w->want) <= 1e-9 * fmax(1, fabs(*w->want)),
-                      "node %d: %.12g instead of %.12g", (int)node, got[i], *w->want);
-    }
-    if (!left) return;
-    compare(w, left, classes);
-    compare(w, left + 1, classes);
-}
+#include "forest_testing.h"
 
 static void same_tree(const char *params, int classes, const double *want, int64_t n)
 {
@@ -189,145 +53,6 @@ START_TEST(trees_of_classes)
     same_tree("max_depth=3 min_samples_leaf=8", 3, tree_three, SIZE(tree_three));
     same_tree("max_depth=3 min_samples_leaf=8 criterion=entropy", 3, tree_entropy,
               SIZE(tree_entropy));
-}
-END_TEST
-
-/* ---- several targets ---- */
-
-#define SEVERAL "features=[a,b,c,d] targets=[y,other,label]"
-
-static ml_table *several_table(ml_context *ctx)
-{
-    make_small();
-    ml_table *t = add_f64(ctx, small_table(ctx, d.y, NULL), "other", ROWS, d.other);
-    return add_f64(ctx, t, "label", ROWS, d.label);
-}
-
-/* The same tree, its leaves' first values, predictions and contributions. */
-START_TEST(tree_of_several_targets)
-{
-    ml_context *ctx = test_context(1);
-    ml_table *t = several_table(ctx);
-    ml_model *m =
-        fit(ctx, "decision_tree", t, SEVERAL " weight=w max_depth=3 min_data_in_leaf=4");
-    walk w = {.want = tree_several, .n = SIZE(tree_several)};
-    w.feature = tensor(m, "node_feature");
-    w.left = tensor(m, "node_left");
-    w.threshold = tensor(m, "node_threshold");
-    w.value = tensor(m, "node_value");
-    w.rows = tensor(m, "leaf_values");
-    compare(&w, 0, 0);
-    ck_assert_int_eq(w.n, 0);
-    for (int j = 0; j < COLUMNS; j++)
-        ck_assert_double_eq_tol(at(m, "importance", j), several_importance[j], 1e-12);
-    ml_tensor *p = predict(m, t, "value"), *c = predict(m, t, "contributions");
-    for (int64_t i = 0; i < SIZE(several_predicted); i++)
-        ck_assert_double_eq_tol(ml_tensor_get_f64(p, i / 3, i % 3), several_predicted[i],
-                                1e-9);
-    for (int64_t i = 0; i < SIZE(several_shap); i++)
-        ck_assert_double_eq_tol(
-            ml_tensor_get_f64(c, i / (3 * (COLUMNS + 1)), i % (3 * (COLUMNS + 1))),
-            several_shap[i], 1e-9);
-    ml_tensor *all[] = {p, c, w.feature, w.left, w.threshold, w.value, w.rows};
-    for (int i = 0; i < 7; i++) ml_tensor_free(all[i]);
-    ml_model_free(m);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
-/* Of the predictions in a table; those of labels are shares. */
-static double mean_r2(const ml_table *out)
-{
-    double r2 = 0;
-    const double *y[] = {d.y, d.other, d.label};
-    for (int64_t k = 0; k < 3; k++) {
-        double mean = 0, rest = 0, all = 0;
-        for (int64_t i = 0; i < ROWS; i++) mean += y[k][i] / ROWS;
-        for (int64_t i = 0; i < ROWS; i++) {
-            double v = ml_table_get_f64(out, i, k);
-            if (k == 2) ck_assert(v >= 0 && v <= 1);
-            rest += (y[k][i] - v) * (y[k][i] - v);
-            all += (y[k][i] - mean) * (y[k][i] - mean);
-        }
-        r2 += (1 - rest / all) / 3;
-    }
-    return r2;
-}
-
-/* Metrics are means over the targets; names, files, one target of a list, rows that lack
- * one, threads. */
-START_TEST(several_targets)
-{
-    ml_context *ctx = test_context(2), *one = test_context(1);
-    ml_table *t = several_table(ctx), *out = NULL;
-    const char *params = SEVERAL " n_trees=20 min_data_in_leaf=5 oob_score=true seed=3";
-    ml_model *m = fit(ctx, "random_forest", t, params), *same = NULL, *alone;
-    ml_predictor *p = NULL;
-    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
-    OK(ml_predictor_run_table(p, t, &out, ERR));
-    ck_assert_str_eq(ml_table_column_name(out, 0), "value_y");
-    ck_assert_str_eq(ml_table_column_name(out, 2), "value_label");
-    double r2 = mean_r2(out);
-    ck_assert_double_eq_tol(score(m, t, "r2"), r2, 1e-9);
-    ck_assert(at(m, "oob_score", 0) > 0.3 && at(m, "oob_score", 0) < r2);
-    ck_assert_ptr_nonnull(strstr(ml_model_json(m), "\"targets\": [\"y\", \"other\""));
-    char path[128];
-    snprintf(path, sizeof path, "%s/several.mlm", test_folder());
-    OK(ml_model_save_file(m, path, NULL, ERR));
-    OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
-    snprintf(path, sizeof path, "%s/several.onnx", test_folder());
-    FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
-    ck_assert_double_eq(score(same, t, "r2"), score(m, t, "r2"));
-    alone = fit(one, "random_forest", t, params);
-    ck_assert_double_eq(score(alone, t, "r2"), score(m, t, "r2"));
-    ml_model_free(alone);
-    alone = fit(ctx, "decision_tree", t, "features=[a,b,c,d] targets=[other]");
-    ck_assert_double_eq_tol(score(alone, t, "r2"), 1, 1e-12);
-    ml_predictor_free(p);
-    ml_model *models[] = {m, same, alone};
-    for (int i = 0; i < 3; i++) ml_model_free(models[i]);
-    ml_table_free(out);
-    ml_table_free(t);
-    ml_context_free(one);
-    ml_context_free(ctx);
-}
-END_TEST
-
-static void refused(ml_context *ctx, const ml_table *t, const char *name,
-                    const char *value, const char *words)
-{
-    ml_estimator *e = NULL;
-    ml_model *m = NULL;
-    OK(ml_estimator_new(ctx, "extra_trees", &e, ERR));
-    OK(ml_estimator_set_str(e, "targets", "[y, other]", ERR));
-    OK(ml_estimator_set_str(e, name, value, ERR));
-    ck_assert_int_ne(ml_estimator_fit(e, t, NULL, &m, ERR), ML_OK);
-    ck_assert_msg(strstr(ml_error_message(ERR), words) != NULL, "%s",
-                  ml_error_message(ERR));
-    ml_estimator_free(e);
-}
-
-START_TEST(wrong_targets)
-{
-    ml_context *ctx = test_context(1);
-    ml_table *t = several_table(ctx);
-    refused(ctx, t, "targets", "[y, y]", "listed twice");
-    refused(ctx, t, "targets", "[y, z]", "no column \"z\"");
-    refused(ctx, t, "target", "y", "both a target and several");
-    refused(ctx, t, "features", "[a, other]", "among the features");
-    refused(ctx, t, "task", "classification", "as numbers");
-    refused(ctx, t, "quantiles", "0.5", "one target only");
-    double y[] = {1, 2, NAN, 4, 5, 6}, z[] = {1, NAN, 3, 4, 5, 6};
-    ml_table *u = add_f64(ctx, add_f64(ctx, NULL, "y", 6, y), "other", 6, z);
-    u = add_f64(ctx, u, "x", 6, (double[]){1, 2, 3, 4, 5, 6});
-    ml_model *m = fit(ctx, "decision_tree", u, "targets=[y,other]");
-    ck_assert_double_eq(at(m, "node_cover", 0), 4);
-    ck_assert_double_eq_tol(score(m, u, "r2"), 1, 1e-12);
-    ml_model_free(m);
-    ml_table_free(t);
-    ml_table_free(u);
-    ml_context_free(ctx);
 }
 END_TEST
 
@@ -474,8 +199,10 @@ START_TEST(as_good_as_the_reference)
     good(digits, "extra_trees", p, "accuracy", extra_digits);
     good(wine, "extra_trees", p, "accuracy", extra_wine);
     good(cancer, "random_forest", "task=regression", "r2", forest_numbers);
-    good(cancer, "random_forest", "targets=[column_1,column_11,column_21,y]", "r2", forest_several);
-    good(cancer, "extra_trees", "targets=[column_1,column_11,column_21,y]", "r2", extra_several);
+    good(cancer, "random_forest", "targets=[column_1,column_11,column_21,y]", "r2",
+         forest_several);
+    good(cancer, "extra_trees", "targets=[column_1,column_11,column_21,y]", "r2",
+         extra_several);
 }
 END_TEST
 
@@ -831,8 +558,7 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes,
-          tree_of_several_targets, several_targets, wrong_targets, contributions_of_trees,
+TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes, contributions_of_trees,
           contributions_of_forests, as_good_as_the_reference, missing_values, categories,
           out_of_bag, feature_counts, weights, light_leaves, many_values,
           bounds_change_nothing, quantiles, threads, out_of_memory)

@@ -643,11 +643,13 @@ START_TEST(linear_leaves_in_use)
     OK(ml_estimator_set_model(e, m, ERR));
     FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &next, ERR));
     ml_estimator_free(e);
-    const char *const refused[] = {"boosting=dart", "objective=absolute", "increasing=a"};
-    for (int i = 0; i < 3; i++) {
+    const char *const refused[] = {"boosting=dart", "objective=absolute", "increasing=a",
+                                   "max_delta_step=0.5", "l1=1"};
+    for (int i = 0; i < 5; i++) {
         e = make(ctx, refused[i]);
         OK(ml_estimator_set_str(e, "linear_tree", "true", ERR));
         FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &next, ERR));
+        SAYS("linear_tree does not go with");
         ml_estimator_free(e);
     }
     ml_model *models[] = {flat, m, same};

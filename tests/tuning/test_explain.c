@@ -194,6 +194,38 @@ START_TEST(importance_and_trees)
 }
 END_TEST
 
+/* A leaf's function is what is predicted. */
+START_TEST(functions_of_leaves)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = make_table(ctx), *out = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "target", ERR));
+    OK(ml_estimator_set_str(e, "linear_tree", "true", ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 1, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(explain(m, NULL, "method=trees", &out));
+    int64_t at = ml_table_find(out, "linear"), found = 0;
+    ck_assert_int_ge(at, 0);
+    for (int64_t i = 0; i < ml_table_rows(out); i++) {
+        char text[256];
+        int64_t size = ml_table_get_str(out, i, at, text, sizeof text);
+        if (size <= 0) continue;
+        ck_assert(cell(out, i, "left") < 0);
+        ck_assert(strstr(text, " * a") || strstr(text, " * b"));
+        found++;
+    }
+    ck_assert_int_gt(found, 1);
+    ml_estimator_free(e);
+    ml_model_free(m);
+    ml_table_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(refused)
 {
     ml_context *ctx = test_context(1);
@@ -263,4 +295,4 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("tuning/explain", permutation, partial_dependence, categories,
-          importance_and_trees, refused, out_of_memory)
+          importance_and_trees, functions_of_leaves, refused, out_of_memory)

@@ -1198,7 +1198,8 @@ class ExtraTrees(Estimator):
     leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
         several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
-        draw.
+        draw; of several targets the mean over those that vary there. NaN when
+        there is none.
     oob_prediction f64 [rows] or [rows, classes or targets]: Their predictions;
         NaN for rows that every tree drew.
     """
@@ -1490,7 +1491,9 @@ class GBDT(Estimator):
     linear_tree : bool, default false
         Whether leaves hold linear functions of the numeric features on their path
         instead of constants. Rows that lack one of these get the constant. For
-        smooth targets. Also: linear_leaves.
+        smooth targets. Not with `l1`, `max_delta_step`, monotone constraints or
+        dart; `l2` acts on the growth of the trees and on the constants. Also:
+        linear_leaves.
     linear_lambda : float, default 0.0
         Penalty on the squared coefficients of linear leaves. Range: [0, inf).
         Used when linear_tree == true.
@@ -3087,7 +3090,8 @@ class RandomForest(Estimator):
     leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
         several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
-        draw.
+        draw; of several targets the mean over those that vary there. NaN when
+        there is none.
     oob_prediction f64 [rows] or [rows, classes or targets]: Their predictions;
         NaN for rows that every tree drew.
     """

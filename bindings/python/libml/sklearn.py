@@ -2417,7 +2417,9 @@ class GBDTClassifier(LibmlClassifier):
     linear_tree : bool, default false
         Whether leaves hold linear functions of the numeric features on their path
         instead of constants. Rows that lack one of these get the constant. For
-        smooth targets. Also: linear_leaves.
+        smooth targets. Not with `l1`, `max_delta_step`, monotone constraints or
+        dart; `l2` acts on the growth of the trees and on the constants. Also:
+        linear_leaves.
     linear_lambda : float, default 0.0
         Penalty on the squared coefficients of linear leaves. Range: [0, inf).
         Used when linear_tree == true.
@@ -2791,7 +2793,9 @@ class GBDTRegressor(LibmlRegressor):
     linear_tree : bool, default false
         Whether leaves hold linear functions of the numeric features on their path
         instead of constants. Rows that lack one of these get the constant. For
-        smooth targets. Also: linear_leaves.
+        smooth targets. Not with `l1`, `max_delta_step`, monotone constraints or
+        dart; `l2` acts on the growth of the trees and on the constants. Also:
+        linear_leaves.
     linear_lambda : float, default 0.0
         Penalty on the squared coefficients of linear leaves. Range: [0, inf).
         Used when linear_tree == true.

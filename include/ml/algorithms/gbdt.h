@@ -452,8 +452,9 @@ static inline ML_CHECK ml_status ml_gbdt_set_max_drop(
 
 /**
  * Whether leaves hold linear functions of the numeric features on their path instead
- * of constants. Rows that lack one of these get the constant. For smooth targets.
- * Default false.
+ * of constants. Rows that lack one of these get the constant. For smooth targets. Not
+ * with l1, max_delta_step, monotone constraints or dart; l2 acts on the growth of the
+ * trees and on the constants. Default false.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_linear_tree(
     ml_estimator *estimator, int32_t value, ml_error *error)

@@ -13,7 +13,8 @@
  * Rows in which one of these features is missing or infinite take no part and get the
  * leaf's constant. Features that the ones before explain get the coefficient 0.
  *
- * Cost: rows * k^2 / 2 additions per tree, k the features on a path.
+ * Cost: rows * k^2 / 2 additions per tree, k the features on a path; memory: a copy of
+ * the columns that are split on, unless the table has them as rows of doubles.
  */
 #include "algorithms/trees/boost.h"
 #include <math.h>
@@ -41,30 +42,38 @@ typedef struct fitting {
 
 /* ---- values ---- */
 
-typedef struct copying {
-    const mli_design *d;
-    double *to;
-} copying;
-
-static void copy_task(void *arg, int64_t task, int32_t slot)
-{
-    const copying *c = arg;
-    (void)slot;
-    mli_design_f64(c->d, task, 0, c->d->rows, c->to + task * c->d->rows, 1);
-}
-
 static ml_status open_rows(ml_context *ctx, const mli_design *d, mli_linear_rows *r,
                            ml_error *err)
 {
-    r->column_step = 1;
-    r->x = mli_design_in_place(d, ML_DTYPE_F64, &r->row_step);
-    if (r->x) return ML_OK;
-    r->x = r->own = mli_alloc_vec(ctx, d->rows * d->n_features, sizeof *r->own);
-    if (!r->own) return mli_nomem(err);
-    copying c = {d, r->own};
-    mli_parallel(ctx, d->n_features, copy_task, &c);
+    r->design = d;
+    r->column = mli_calloc(ctx, (size_t)d->n_features + 1, sizeof *r->column);
+    if (!r->column) return mli_nomem(err);
+    const double *x = mli_design_in_place(d, ML_DTYPE_F64, &r->row_step);
+    for (int64_t j = 0; x && j < d->n_features; j++) r->column[j] = x + j;
+    if (x) return ML_OK;
+    r->own = 1;
     r->row_step = 1;
-    r->column_step = d->rows;
+    return ML_OK;
+}
+
+static void close_rows(ml_context *ctx, mli_linear_rows *r)
+{
+    for (int64_t j = 0; r->own && j < r->design->n_features; j++)
+        mli_free(ctx, (void *)r->column[j]);
+    mli_free(ctx, r->column);
+}
+
+/* Columns that leaves use for the first time. */
+static ml_status need_columns(ml_context *ctx, mli_linear_rows *r, const int32_t *feature,
+                              int64_t n, ml_error *err)
+{
+    for (int64_t i = 0; r->own && i < n; i++) {
+        if (r->column[feature[i]]) continue;
+        double *to = mli_alloc_vec(ctx, r->design->rows, sizeof *to);
+        if (!to) return mli_nomem(err);
+        mli_design_f64(r->design, feature[i], 0, r->design->rows, to, 1);
+        r->column[feature[i]] = to;
+    }
     return ML_OK;
 }
 
@@ -87,8 +96,10 @@ ml_status mli_boost_linear_make(mli_booster *b, ml_error *err)
 void mli_boost_linear_free(mli_booster *b)
 {
     mli_boost_linear *l = &b->linear;
-    void *blocks[] = {l->train.own, l->valid.own, l->start,   l->constant,
-                      l->feature,   l->coef,      l->leaf_at, l->valid_leaf};
+    void *blocks[] = {l->start, l->constant, l->feature,
+                      l->coef,  l->leaf_at,  l->valid_leaf};
+    close_rows(b->ctx, &l->train);
+    close_rows(b->ctx, &l->valid);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(b->ctx, blocks[i]);
 }
@@ -97,10 +108,9 @@ void mli_boost_linear_free(mli_booster *b)
 static int read_row(const mli_linear_rows *r, int64_t row, const int32_t *feature,
                     int64_t n, double *out)
 {
-    const double *x = r->x + row * r->row_step;
     double sum = 0;
     for (int64_t j = 0; j < n; j++) {
-        out[j] = x[feature[j] * r->column_step];
+        out[j] = r->column[feature[j]][row * r->row_step];
         sum += out[j] * 0; /* NaN of what is missing or infinite */
     }
     return sum == 0;
@@ -300,10 +310,9 @@ double mli_boost_linear_value(const mli_booster *b, int32_t k, int64_t leaf,
     const mli_boost_linear *l = &b->linear;
     int64_t node = l->leaf_at[k * b->options.grow.max_leaves + leaf];
     double sum = l->constant[node], missing = 0;
-    const double *x = rows->x + row * rows->row_step;
     if (l->start[node] == l->start[node + 1]) return b->trees.node[node].value;
     for (int64_t i = l->start[node]; i < l->start[node + 1]; i++) {
-        double v = x[l->feature[i] * rows->column_step];
+        double v = rows->column[l->feature[i]][row * rows->row_step];
         sum += v * l->coef[i];
         missing += v * 0;
     }
@@ -328,6 +337,10 @@ ml_status mli_boost_linear_fit(mli_booster *b, int32_t k, ml_error *err)
     int64_t leaves = b->leaves[k], terms = 0;
     f.leaf = mli_calloc(b->ctx, (size_t)leaves, sizeof *f.leaf);
     ml_status status = f.leaf ? list_leaves(&f, &terms, err) : mli_nomem(err);
+    if (status == ML_OK)
+        status = need_columns(b->ctx, &b->linear.train, f.feature, terms, err);
+    if (status == ML_OK && b->valid)
+        status = need_columns(b->ctx, &b->linear.valid, f.feature, terms, err);
     if (status == ML_OK) {
         f.size = (f.most + 4) * f.most + 1;
         f.coef = mli_alloc_vec(b->ctx, terms + 1, sizeof *f.coef);

@@ -7,11 +7,12 @@
 
 #include "algorithms/trees/ensemble.h"
 
-/* Values of numbers: value of feature j in row i at x[i * row_step + j * column_step]. */
+/* Values of numbers: that of feature j in row i is column[j][i * row_step]. */
 typedef struct mli_linear_rows {
-    const double *x;
-    int64_t row_step, column_step;
-    double *own; /* NULL: the memory of the table */
+    const mli_design *design;
+    const double **column; /* [features] NULL: no leaf has used it so far */
+    int64_t row_step;
+    int own; /* columns are copies, else the memory of the table */
 } mli_linear_rows;
 
 typedef struct mli_boost_linear {

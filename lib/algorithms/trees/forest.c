@@ -164,7 +164,9 @@ static const mli_attribute tree_attributes[] = {NODES, {NULL, NULL, NULL, NULL}}
 static const mli_attribute forest_attributes[] = {
     NODES,
     {"oob_score", "f64", "[1]",
-     "Accuracy, or R squared, of the rows that a tree did not draw."},
+     "Accuracy, or R squared, of the rows that a tree did not draw; of several targets "
+     "the "
+     "mean over those that vary there. NaN when there is none."},
     {"oob_prediction", "f64", "[rows] or [rows, classes or targets]",
      "Their predictions; NaN for rows that every tree drew."},
     {NULL, NULL, NULL, NULL}};

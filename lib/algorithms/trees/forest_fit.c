@@ -196,13 +196,14 @@ static void oob_task(void *arg, int64_t task, int32_t slot)
         oob_row(f, i, f->oob + i * f->tree[0].n_values);
 }
 
-/* R squared of the rows that some tree left out, the mean over the targets. */
+/* R squared of the rows that some tree left out, the mean over the targets that vary; NaN
+ * when none does. */
 static double oob_r2(const forest *f)
 {
     const mli_design *d = f->design;
     int64_t n = f->tree[0].n_values;
     const double *y = d->ys ? d->ys : d->y;
-    double total = 0;
+    double total = 0, varying = 0;
     for (int64_t k = 0; k < n; k++) {
         double weight = 0, sum = 0, mean = 0, squares = 0;
         for (int64_t i = 0; i < d->rows; i++) {
@@ -215,9 +216,11 @@ static double oob_r2(const forest *f)
             squares += w * delta * (v - mean);
             sum += w * (v - p) * (v - p);
         }
+        if (!(squares > 0)) continue;
         total += 1 - sum / squares;
+        varying++;
     }
-    return total / (double)n;
+    return varying > 0 ? total / varying : (double)NAN;
 }
 
 /* Accuracy, or R squared, of the rows that some tree left out. */
@@ -237,7 +240,7 @@ static double oob_score(const forest *f)
             if (p[k] > p[best]) best = k;
         good += w * (best == d->label[i]);
     }
-    return good / weight;
+    return weight > 0 ? good / weight : (double)NAN;
 }
 
 static ml_status score_oob(forest *f, ml_error *err)

@@ -352,14 +352,17 @@ static void read_sampling(const ml_params *p, mli_boost_options *out)
 /* Linear leaves, and what does not go with them. */
 static ml_status read_linear(const ml_params *p, mli_boost_options *out, ml_error *err)
 {
-    const char *with = out->monotone                                  ? "constraints"
-                       : out->dart                                    ? "dart"
-                       : mli_objective_renews(&out->objective, 0) > 0 ? "this objective"
-                                                                      : NULL;
+    int renews = mli_objective_renews(&out->objective, 0) > 0;
+    const char *with = out->monotone             ? "monotone constraints"
+                       : out->dart               ? "boosting dart"
+                       : out->rule.max_delta > 0 ? "max_delta_step"
+                       : out->rule.l1 > 0        ? "l1"
+                       : renews                  ? "this objective"
+                                                 : NULL;
     out->linear = mli_get_bool(p, "linear_tree");
     out->linear_lambda = mli_get_f64(p, "linear_lambda");
     if (!out->linear || !with) return ML_OK;
-    mli_fail(err, ML_E_UNSUPPORTED, "linear leaves do not go with %s", with);
+    mli_fail(err, ML_E_UNSUPPORTED, "linear_tree does not go with %s", with);
     return mli_error_at(err, ML_E_UNSUPPORTED, "params.linear_tree");
 }
 

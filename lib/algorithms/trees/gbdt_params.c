@@ -170,7 +170,9 @@ const mli_param mli_gbdt_params[] = {
      NULL,
      "Whether leaves hold linear functions of the numeric features on their path instead "
      "of "
-     "constants. Rows that lack one of these get the constant. For smooth targets.",
+     "constants. Rows that lack one of these get the constant. For smooth targets. Not "
+     "with {param:l1}, {param:max_delta_step}, monotone constraints or dart; {param:l2} "
+     "acts on the growth of the trees and on the constants.",
      "0.1"},
     EXPERT_F64("linear_lambda", NULL, "0", "[0, inf)", "linear_tree == true",
                "Penalty on the squared coefficients of linear leaves."),
