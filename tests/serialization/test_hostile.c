@@ -16,9 +16,9 @@
 #endif
 #endif
 #ifdef SLOW
-enum { ROUNDS = 60, DENSE = 8 };
+enum { ROUNDS = 60, DENSE = 6 };
 #else
-enum { ROUNDS = 300, DENSE = 24 };
+enum { ROUNDS = 200, DENSE = 12 };
 #endif
 /* ROUNDS: files with random changes. DENSE: elements of a tensor that are damaged, the
  * first so many and as many of the rest. */
