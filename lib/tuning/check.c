@@ -21,7 +21,8 @@ static const mli_param check_params[] = {
      "compare_folds}",
      NULL, NULL,
      "calibration: predicted probabilities against observed shares. slices: values of "
-     "columns for which the model does worst. compare: two models on the same rows. "
+     "columns for which the model does worse than for the other rows. compare: two "
+     "models on the same rows, without weights. "
      "cross_validation: scores of models fitted to the other folds. nested: the same, "
      "tuned inside of each fold. learning_curve: scores by the number of training rows. "
      "compare_folds: two models' parameters, fitted to the same folds.",
@@ -44,7 +45,8 @@ static const mli_param check_params[] = {
     {"bins", "n_bins", ML_PARAM_I64, 0, "10", "[2, 1000]", NULL, "method == calibration",
      "Groups of rows with like probabilities, of equal size.", "0.1"},
     {"columns", "features", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL,
-     "method == slices", "The columns to slice by. By default all inputs.", "0.1"},
+     "method == slices", "The columns to slice by. By default all inputs but text.",
+     "0.1"},
     {"min_rows", "min_samples", ML_PARAM_I64, 0, "30", "[2, 9223372036854775807]", NULL,
      "method == slices", "Slices with fewer rows are passed by.", "0.1"},
     {"most", "n_slices", ML_PARAM_I64, 0, "20", "[1, 100000]", NULL, "method == slices",
@@ -103,7 +105,8 @@ static int by_p(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void add_bin(curve *c, const ranked *r, int64_t n)
+/* Returns the weight of its rows. */
+static double add_bin(curve *c, const ranked *r, int64_t n)
 {
     int64_t i = c->n++;
     double w = 0, square = 0, p = 0, hit = 0;
@@ -122,25 +125,27 @@ static void add_bin(curve *c, const ranked *r, int64_t n)
     if (w > 0)
         mli_wilson(c->observed[i], w * w / square, 1.959963984540054, &c->low[i],
                    &c->high[i]);
+    return w;
 }
 
 /* Rows of one probability stay in one bin. */
 static void fill_curve(curve *c, ranked *r, int64_t n, int64_t bins)
 {
-    double mean = 0;
+    double sum = 0, weight = 0;
     qsort(r, (size_t)n, sizeof *r, by_p);
     for (int64_t k = 0, begin = 0; k < bins && begin < n; k++) {
         int64_t end = (k + 1) * n / bins;
         if (end <= begin) continue;
         while (end < n && r[end].p == r[end - 1].p) end++;
-        add_bin(c, r + begin, end - begin);
-        mean += c->error[c->n - 1] * (double)(end - begin) / (double)n;
+        double w = add_bin(c, r + begin, end - begin);
+        if (w > 0) sum += w * c->error[c->n - 1];
+        weight += w;
         begin = end;
     }
-    add_bin(c, r, n);
+    (void)add_bin(c, r, n);
     c->n--;
     snprintf(c->names[c->n], sizeof *c->names, "all");
-    c->error[c->n] = mean;
+    c->error[c->n] = sum / weight; /* not a number without any weight */
 }
 
 static ml_status curve_table(const mli_check *x, curve *c, ml_table **out, ml_error *err)

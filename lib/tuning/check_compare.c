@@ -16,7 +16,8 @@
 
 typedef struct {
     const mli_check *x;
-    mli_design *d;
+    mli_design *d[2]; /* the rows as each model sees them: columns of its own */
+    int64_t rows;
     double *p[2];   /* what the models predict */
     double *loss;   /* [2 * rows] */
     uint8_t *right; /* [2 * rows] */
@@ -36,32 +37,34 @@ static mli_compared *next(comparison *c, const char *test, const char *metric)
 static ml_status find_right(comparison *c, int which, ml_error *err)
 {
     const ml_model *m = which ? c->x->other : c->x->model;
+    const mli_design *d = c->d[which];
     mli_plan *plan = NULL;
     ml_status st = mli_plan_new(m, "class", NULL, &plan, err);
-    if (st == ML_OK) st = mli_plan_run_design(plan, c->d, NULL, c->loss, err);
-    for (int64_t i = 0; i < c->d->rows && st == ML_OK; i++)
-        c->right[which * c->d->rows + i] = c->loss[i] == (double)c->d->label[i];
+    if (st == ML_OK) st = mli_plan_run_design(plan, d, NULL, c->loss, err);
+    for (int64_t i = 0; i < c->rows && st == ML_OK; i++)
+        c->right[which * c->rows + i] = c->loss[i] == (double)d->label[i];
     mli_plan_free(plan);
     return st;
 }
 
 static ml_status compare_areas(comparison *c, ml_error *err)
 {
-    int64_t rows = c->d->rows, positives = 0;
-    for (int64_t i = 0; i < rows; i++) positives += c->d->label[i];
-    if (c->d->inputs->classes.n != 2 || positives < 2 || rows - positives < 2)
+    int64_t rows = c->rows, positives = 0;
+    const int32_t *label = c->d[0]->label;
+    for (int64_t i = 0; i < rows; i++) positives += label[i];
+    if (c->d[0]->inputs->classes.n != 2 || positives < 2 || rows - positives < 2)
         return ML_OK;
     for (int which = 0; which < 2; which++)
         for (int64_t i = 0; i < rows; i++)
             c->loss[which * rows + i] = c->p[which][2 * i + 1];
-    for (int64_t i = 0; i < rows; i++) c->right[i] = (uint8_t)c->d->label[i];
+    for (int64_t i = 0; i < rows; i++) c->right[i] = (uint8_t)label[i];
     return mli_delong(c->x->ctx, c->loss, c->loss + rows, c->right, rows,
                       next(c, "DeLong", "roc_auc"), err);
 }
 
 static ml_status compare_classes(comparison *c, ml_error *err)
 {
-    int64_t rows = c->d->rows, k = c->d->inputs->classes.n;
+    int64_t rows = c->rows, k = c->d[0]->inputs->classes.n;
     ml_status st = compare_areas(c, err);
     if (st == ML_OK) st = find_right(c, 0, err);
     if (st == ML_OK) st = find_right(c, 1, err);
@@ -70,18 +73,18 @@ static ml_status compare_classes(comparison *c, ml_error *err)
     for (int which = 0; which < 2; which++)
         for (int64_t i = 0; i < rows; i++)
             c->loss[which * rows + i] =
-                -log(fmax(c->p[which][i * k + c->d->label[i]], 1e-15));
+                -log(fmax(c->p[which][i * k + c->d[0]->label[i]], 1e-15));
     mli_paired_t(c->loss, c->loss + rows, rows, next(c, "paired t", "log_loss"));
     return ML_OK;
 }
 
 static void compare_values(comparison *c)
 {
-    int64_t rows = c->d->rows;
+    int64_t rows = c->rows;
     for (int power = 2; power >= 1; power--) {
         for (int which = 0; which < 2; which++)
             for (int64_t i = 0; i < rows; i++) {
-                double e = c->p[which][i] - c->d->y[i];
+                double e = c->p[which][i] - c->d[0]->y[i];
                 c->loss[which * rows + i] = power == 2 ? e * e : fabs(e);
             }
         mli_paired_t(c->loss, c->loss + rows, rows,
@@ -123,18 +126,50 @@ static int same_classes(const mli_inputs *x, const mli_inputs *y)
     return 1;
 }
 
+/* The tests count each row once, so they need the same rows, all alike. */
+static ml_status check_rows(comparison *c, ml_error *err)
+{
+    c->rows = c->d[0]->rows;
+    if (c->rows != c->d[1]->rows) {
+        mli_fail(err, ML_E_DATA,
+                 "the models use other rows: the first %lld, the second %lld",
+                 (long long)c->rows, (long long)c->d[1]->rows);
+        return mli_error_hint(err, ML_E_DATA,
+                              "leave out the rows that one of them cannot use");
+    }
+    if (c->rows < 2)
+        return mli_fail(err, ML_E_DATA, "there are not two rows with the target of both");
+    if (!c->d[0]->weight && !c->d[1]->weight) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "rows with weights cannot be compared");
+    return mli_error_hint(
+        err, ML_E_UNSUPPORTED,
+        "drop the weight column from the table: all rows count the same");
+}
+
+static ml_status check_finite(const comparison *c, int which, ml_error *err)
+{
+    int64_t k = c->d[which]->label ? c->d[which]->inputs->classes.n : 1;
+    for (int64_t i = 0; i < c->rows * k; i++)
+        if (!isfinite(c->p[which][i])) {
+            mli_fail(err, ML_E_DATA, "the %s model does not predict a finite number",
+                     which ? "second" : "first");
+            return mli_error_at(err, ML_E_DATA, "row %lld", (long long)(i / k + 1));
+        }
+    return ML_OK;
+}
+
 /* Each model sees the rows through inputs of its own. */
 static ml_status predict(comparison *c, ml_error *err)
 {
-    const mli_check *x = c->x;
-    mli_design *other = NULL;
-    ml_status st = mli_design_apply(x->model->inputs, x->table, 1, &c->d, err);
-    if (st == ML_OK) st = mli_design_apply(x->other->inputs, x->table, 1, &other, err);
-    if (st == ML_OK && (c->d->rows != other->rows || c->d->rows < 2))
-        st = mli_fail(err, ML_E_DATA, "there are not two rows with the target of both");
-    if (st == ML_OK) st = mli_check_predict(x->model, c->d, &c->p[0], err);
-    if (st == ML_OK) st = mli_check_predict(x->other, other, &c->p[1], err);
-    mli_design_free(other);
+    const ml_model *m[2] = {c->x->model, c->x->other};
+    ml_status st = ML_OK;
+    for (int k = 0; k < 2 && st == ML_OK; k++)
+        st = mli_design_apply(m[k]->inputs, c->x->table, 1, &c->d[k], err);
+    if (st == ML_OK) st = check_rows(c, err);
+    for (int k = 0; k < 2 && st == ML_OK; k++) {
+        st = mli_check_predict(m[k], c->d[k], &c->p[k], err);
+        if (st == ML_OK) st = check_finite(c, k, err);
+    }
     return st;
 }
 
@@ -150,8 +185,8 @@ ml_status mli_check_compare(const mli_check *x, ml_table **out, ml_error *err)
                         "the models do not predict the same target");
     ml_status st = predict(&c, err);
     if (st == ML_OK) {
-        c.loss = mli_alloc_vec(x->ctx, 2 * c.d->rows, sizeof *c.loss);
-        c.right = mli_alloc_vec(x->ctx, 2 * c.d->rows, sizeof *c.right);
+        c.loss = mli_alloc_vec(x->ctx, 2 * c.rows, sizeof *c.loss);
+        c.right = mli_alloc_vec(x->ctx, 2 * c.rows, sizeof *c.right);
         if (!c.loss || !c.right) st = mli_nomem(err);
     }
     if (st == ML_OK && classes)
@@ -159,9 +194,11 @@ ml_status mli_check_compare(const mli_check *x, ml_table **out, ml_error *err)
     else if (st == ML_OK)
         compare_values(&c);
     if (st == ML_OK) st = comparison_table(&c, out, err);
-    for (int k = 0; k < 2; k++) mli_free(x->ctx, c.p[k]);
+    for (int k = 0; k < 2; k++) {
+        mli_free(x->ctx, c.p[k]);
+        mli_design_free(c.d[k]);
+    }
     mli_free(x->ctx, c.loss);
     mli_free(x->ctx, c.right);
-    mli_design_free(c.d);
     return st;
 }

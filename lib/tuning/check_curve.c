@@ -37,7 +37,7 @@ static ml_status one_point(curve *c, const mli_folds *f, int64_t k, const int64_
             mli_check_score(c->metric, m, t, f->test[k], f->n_test[k], &c->test[at], err);
     ml_model_free(m);
     /* Few rows may lack what an algorithm or the metric needs, such as a class. */
-    if (st == ML_OK || st == ML_E_MEMORY || st == ML_E_CANCELLED || share == 1) return st;
+    if ((st != ML_E_DATA && st != ML_E_NUMERIC) || share == 1) return st;
     c->train[at] = c->test[at] = NAN;
     return ML_OK;
 }

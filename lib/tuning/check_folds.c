@@ -40,11 +40,27 @@ static ml_status without_fitted(const ml_model *m, ml_params **out, ml_error *er
     return st;
 }
 
+/* Few rows may look like another task: of two numbers there may be one left. */
+static ml_status keep_task(const ml_model *m, ml_params *p, ml_error *err)
+{
+    int32_t task = m->inputs->task;
+    int has = 0;
+    for (const mli_param *r = m->algorithm->head.roles; r && r->name; r++)
+        has |= strcmp(r->name, "task") == 0;
+    if (!has || (task != MLI_TASK_CLASSIFICATION && task != MLI_TASK_REGRESSION))
+        return ML_OK;
+    if (m->inputs->n_targets) return ML_OK;
+    return ml_params_set_str(
+        p, "task", task == MLI_TASK_CLASSIFICATION ? "classification" : "regression",
+        err);
+}
+
 ml_status mli_check_estimator(const ml_model *m, ml_estimator **out, ml_error *err)
 {
     ml_params *p = NULL;
     ml_estimator *e = NULL;
     ml_status st = without_fitted(m, &p, err);
+    if (st == ML_OK) st = keep_task(m, p, err);
     if (st == ML_OK) st = ml_estimator_new(m->ctx, m->algorithm->head.name, &e, err);
     if (st == ML_OK) st = ml_estimator_set_params(e, p, err);
     ml_params_free(p);

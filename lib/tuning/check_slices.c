@@ -4,13 +4,14 @@
  * than for the others. (Chung et al., Slice Finder, 2019.)
  *
  * Categories are slices; numbers are cut at their quartiles; missing values are a slice.
- * The loss of a row is its log loss, or its absolute error. A slice is judged by the
- * difference of its mean loss and that of the other rows (Welch), with an interval and a
- * p-value made wider for the number of slices that were looked at (Bonferroni). The
- * slices come by the lower end of the interval, the worst first.
+ * The loss of a row is its log loss, or its absolute error, and rows count by their
+ * weights. A slice is judged by the difference of its mean loss and that of the other
+ * rows (Welch; with weights by the effective numbers of rows, (sum w)^2 / sum w^2), with
+ * an interval and a p-value made wider for the number of slices that were looked at
+ * (Bonferroni). Those with the larger loss come by the lower end of the interval, the
+ * worst first.
  */
 #include "tuning/check.h"
-#include "algorithms/prepare/prepare.h"
 #include "tuning/statistics.h"
 
 #include <math.h>
@@ -22,7 +23,8 @@
 typedef struct {
     int64_t column, value; /* value: a code, a quarter, or -1: missing */
     double low_cut, high_cut;
-    double n, sum, squares; /* of the losses */
+    double n, w, ww; /* rows that count, the sum of their weights and of their squares */
+    double sum, squares; /* of the losses, less the mean of all, by weight */
     double loss, others, difference, low, high, p;
 } slice;
 
@@ -30,26 +32,47 @@ typedef struct {
     const mli_check *x;
     mli_design *d;
     double *loss, *value, *sorted;
-    double n, sum, squares; /* of all rows */
+    double mean; /* the loss of all rows */
+    slice all;
     int64_t count, capacity;
     slice *slices;
 } search;
 
 /* ---- losses ---- */
 
+static double weight_of(const search *s, int64_t i)
+{
+    return s->d->weight ? s->d->weight[i] : 1;
+}
+
+static void count_row(const search *s, slice *to, int64_t i)
+{
+    double w = weight_of(s, i), loss = s->loss[i] - s->mean;
+    if (!(w > 0)) return;
+    to->n++;
+    to->w += w;
+    to->ww += w * w;
+    to->sum += w * loss;
+    to->squares += w * loss * loss;
+}
+
 static ml_status find_losses(search *s, ml_error *err)
 {
     const mli_design *d = s->d;
-    double *p = NULL;
+    double *p = NULL, all = 0;
     ml_status st = mli_check_predict(s->x->model, d, &p, err);
     int64_t k = d->label ? d->inputs->classes.n : 1;
     for (int64_t i = 0; i < d->rows && st == ML_OK; i++) {
         s->loss[i] =
             d->label ? -log(fmax(p[i * k + d->label[i]], 1e-15)) : fabs(p[i] - d->y[i]);
-        s->n++;
-        s->sum += s->loss[i];
-        s->squares += s->loss[i] * s->loss[i];
+        s->mean += weight_of(s, i) * s->loss[i];
+        all += weight_of(s, i);
+        if (isfinite(s->loss[i])) continue;
+        mli_fail(err, ML_E_DATA, "the model does not predict a finite number");
+        st = mli_error_at(err, ML_E_DATA, "row %lld", (long long)i + 1);
     }
+    if (all > 0) s->mean /= all;
+    for (int64_t i = 0; i < d->rows && st == ML_OK; i++) count_row(s, &s->all, i);
     mli_free(s->x->ctx, p);
     return st;
 }
@@ -58,20 +81,13 @@ static ml_status find_losses(search *s, ml_error *err)
 
 static ml_status add_slice(search *s, const slice *one, ml_error *err)
 {
-    if (one->n < (double)mli_get_i64(s->x->params, "min_rows") || one->n >= s->n - 1)
+    if (one->n < (double)mli_get_i64(s->x->params, "min_rows") || one->n >= s->all.n - 1)
         return ML_OK;
     if (!mli_reserve(s->x->ctx, &s->slices, &s->capacity, s->count + 1,
                      sizeof *s->slices))
         return mli_nomem(err);
     s->slices[s->count++] = *one;
     return ML_OK;
-}
-
-static void count_row(slice *to, double loss)
-{
-    to->n++;
-    to->sum += loss;
-    to->squares += loss * loss;
 }
 
 static ml_status slice_categories(search *s, int64_t j, ml_error *err)
@@ -82,7 +98,7 @@ static ml_status slice_categories(search *s, int64_t j, ml_error *err)
     if (!by) return mli_nomem(err);
     for (int64_t i = 0; i < s->d->rows; i++) {
         double v = s->value[i];
-        count_row(&by[v >= 0 && v < (double)levels ? (int64_t)v : levels], s->loss[i]);
+        count_row(s, &by[v >= 0 && v < (double)levels ? (int64_t)v : levels], i);
     }
     for (int64_t v = 0; v <= levels && st == ML_OK; v++) {
         by[v].column = j;
@@ -99,7 +115,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Few distinct numbers are each a slice; else quarters. */
+/* Quarters; those with the same upper end are one, which a frequent number makes. */
 static ml_status slice_numbers(search *s, int64_t j, ml_error *err)
 {
     slice by[QUARTERS + 1] = {{0}};
@@ -116,11 +132,11 @@ static ml_status slice_numbers(search *s, int64_t j, ml_error *err)
     for (int64_t i = 0; i < s->d->rows; i++) {
         int64_t q = 0;
         if (isnan(s->value[i])) {
-            count_row(&by[QUARTERS], s->loss[i]);
+            count_row(s, &by[QUARTERS], i);
             continue;
         }
         while (q < parts - 1 && s->value[i] > cuts[q]) q++;
-        count_row(&by[q], s->loss[i]);
+        count_row(s, &by[q], i);
     }
     for (int64_t q = 0; q < parts && st == ML_OK; q++) {
         by[q].column = j;
@@ -147,13 +163,17 @@ static ml_status check_columns(const search *s, ml_error *err)
 {
     const char *const *names;
     int64_t n = mli_get_strs(s->x->params, "columns", &names);
+    const mli_feature *f = s->d->inputs->features;
     for (int64_t i = 0; i < n; i++) {
-        int known = 0;
-        for (int64_t j = 0; j < s->d->n_features; j++)
-            known |= strcmp(names[i], s->d->inputs->features[j].name) == 0;
-        if (known) continue;
-        mli_fail(err, ML_E_NAME, "the model has no input column \"%s\"", names[i]);
-        return mli_error_at(err, ML_E_NAME, "params.columns");
+        int64_t j = 0;
+        while (j < s->d->n_features && strcmp(names[i], f[j].name) != 0) j++;
+        if (j < s->d->n_features && f[j].kind != MLI_TEXT) continue;
+        ml_status st = j < s->d->n_features ? ML_E_UNSUPPORTED : ML_E_NAME;
+        if (st == ML_E_NAME)
+            mli_fail(err, st, "the model has no input column \"%s\"", names[i]);
+        else
+            mli_fail(err, st, "\"%s\" is text, whose values are no slices", names[i]);
+        return mli_error_at(err, st, "params.columns");
     }
     return ML_OK;
 }
@@ -173,23 +193,49 @@ static ml_status slice_all(search *s, ml_error *err)
 
 /* ---- judging ---- */
 
-static double variance(double n, double sum, double squares)
+/* The squared standard error of the mean loss of some rows, and their degrees of
+ * freedom. */
+static double squared_error(const slice *x, double *df)
 {
-    return n > 1 ? fmax(0, (squares - sum * sum / n) / (n - 1)) : 0;
+    double mean = x->sum / x->w;
+    *df = x->w * x->w / x->ww - 1;
+    return *df > 0 ? fmax(0, x->squares / x->w - mean * mean) / *df : 0;
 }
 
-static void judge(const search *s, slice *one, double z)
+static void judge(const search *s, slice *one)
 {
-    double rest = s->n - one->n, sum = s->sum - one->sum;
-    double error = sqrt(variance(one->n, one->sum, one->squares) / one->n +
-                        variance(rest, sum, s->squares - one->squares) / rest);
-    one->loss = one->sum / one->n;
-    one->others = sum / rest;
-    one->difference = one->loss - one->others;
-    one->low = one->difference - z * error;
-    one->high = one->difference + z * error;
-    double p = error > 0 ? mli_normal_two_sided(one->difference / error) : 1;
-    one->p = fmin(1, p * (double)s->count);
+    const slice *all = &s->all;
+    slice rest = {.w = all->w - one->w,
+                  .ww = all->ww - one->ww,
+                  .sum = all->sum - one->sum,
+                  .squares = all->squares - one->squares};
+    double df[2], p, tests = (double)s->count;
+    double a = squared_error(one, &df[0]), b = squared_error(&rest, &df[1]);
+    double error = sqrt(a + b), wide = 0;
+    one->loss = s->mean + one->sum / one->w;
+    one->others = s->mean + rest.sum / rest.w;
+    one->difference = one->sum / one->w - rest.sum / rest.w;
+    if (error > 0) {
+        double free = (a + b) * (a + b) /
+                      ((a > 0 ? a * a / df[0] : 0) + (b > 0 ? b * b / df[1] : 0));
+        wide = mli_student_quantile(0.05 / tests, free);
+        p = mli_student_two_sided(one->difference / error, free);
+    } else {
+        p = one->difference != 0 ? 0 : 1;
+    }
+    one->low = one->difference - wide * error;
+    one->high = one->difference + wide * error;
+    one->p = fmin(1, p * tests);
+}
+
+/* All are judged, for their number counts; those that are worse are kept. */
+static void judge_all(search *s)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < s->count; i++) judge(s, &s->slices[i]);
+    for (int64_t i = 0; i < s->count; i++)
+        if (s->slices[i].difference > 0) s->slices[kept++] = s->slices[i];
+    s->count = kept;
 }
 
 static int worst_first(const void *a, const void *b)
@@ -292,9 +338,7 @@ ml_status mli_check_slices(const mli_check *x, ml_table **out, ml_error *err)
     }
     if (st == ML_OK) st = slice_all(&s, err);
     if (st == ML_OK) {
-        double tests = s.count > 0 ? (double)s.count : 1;
-        double z = mli_normal_quantile(1 - 0.025 / tests);
-        for (int64_t i = 0; i < s.count; i++) judge(&s, &s.slices[i], z);
+        judge_all(&s);
         if (s.count) qsort(s.slices, (size_t)s.count, sizeof *s.slices, worst_first);
         st = slice_table(&s, out, err);
     }

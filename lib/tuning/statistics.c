@@ -70,6 +70,17 @@ double mli_student_two_sided(double t, double df)
     return incomplete_beta(df / 2, 0.5, df / (df + t * t));
 }
 
+double mli_student_quantile(double p, double df)
+{
+    double low = 0, high = 1;
+    while (high < 1e150 && mli_student_two_sided(high, df) > p) high *= 2;
+    for (int i = 0; i < 100; i++) {
+        double middle = (low + high) / 2;
+        *(mli_student_two_sided(middle, df) > p ? &low : &high) = middle;
+    }
+    return high;
+}
+
 double mli_coin_two_sided(int64_t k, int64_t n)
 {
     double sum = 0;
@@ -93,15 +104,10 @@ void mli_wilson(double share, double n, double z, double *low, double *high)
 static void from_error(mli_compared *c, double error, double df)
 {
     double wide = 1.959963984540054;
-    c->statistic = error > 0 ? c->difference / error : c->difference == 0 ? 0 : INFINITY;
-    if (df > 0) { /* the quantile of Student's t by bisection */
-        double low = 0, high = 1e6;
-        for (int i = 0; i < 100; i++) {
-            double middle = (low + high) / 2;
-            *(mli_student_two_sided(middle, df) > 0.05 ? &low : &high) = middle;
-        }
-        wide = high;
-    }
+    c->statistic = error > 0            ? c->difference / error
+                   : c->difference == 0 ? 0
+                                        : copysign(INFINITY, c->difference);
+    if (df > 0) wide = mli_student_quantile(0.05, df);
     c->p = df > 0 ? mli_student_two_sided(c->statistic, df)
                   : mli_normal_two_sided(c->statistic);
     c->low = c->difference - wide * error;
@@ -191,8 +197,9 @@ static double placements(const double *score, const uint8_t *positive, int64_t n
     }
     qsort(r, (size_t)n, sizeof *r, by_value);
     for (int64_t i = 0; i < n;) {
-        int64_t end = i;
+        int64_t end = i + 1;
         double tied[2] = {0, 0};
+        tied[positive[r[i].row] != 0]++; /* not a number ties with nothing */
         for (; end < n && r[end].value == r[i].value; end++)
             tied[positive[r[end].row] != 0]++;
         for (; i < end; i++) {

@@ -10,6 +10,8 @@
 /* How likely a value at least as far from 0 is: standard normal, and Student's t. */
 double mli_normal_two_sided(double z);
 double mli_student_two_sided(double t, double df);
+/* The t from 0 on that mli_student_two_sided is p at. */
+double mli_student_quantile(double p, double df);
 /* The same for k or a less even outcome of n fair coins. */
 double mli_coin_two_sided(int64_t k, int64_t n);
 /* Wilson's interval of a share of n rows. */
