@@ -89,15 +89,22 @@ static void *dress(void *base, size_t total, uint32_t align)
 
 /* ---- the budget ---- */
 
-/* Counts `total` more bytes; 0 when they are more than the context may use. */
+/* Counts `total` more bytes; 0 when they are more than the context may use. What is
+ * refused is never counted, so that others do not find the room taken meanwhile. */
 static int take(ml_context *ctx, size_t total)
 {
     if (!ctx) return 1;
-    size_t used = atomic_fetch_add_explicit(&ctx->bytes, total, memory_order_relaxed);
     size_t most = atomic_load_explicit(&ctx->most_bytes, memory_order_relaxed);
-    if (!most || used + total <= most) return 1;
-    atomic_fetch_sub_explicit(&ctx->bytes, total, memory_order_relaxed);
-    return 0;
+    if (!most) {
+        atomic_fetch_add_explicit(&ctx->bytes, total, memory_order_relaxed);
+        return 1;
+    }
+    size_t used = atomic_load_explicit(&ctx->bytes, memory_order_relaxed);
+    do
+        if (used > most || total > most - used) return 0;
+    while (!atomic_compare_exchange_weak_explicit(
+        &ctx->bytes, &used, used + total, memory_order_relaxed, memory_order_relaxed));
+    return 1;
 }
 
 static void give_back(ml_context *ctx, size_t total)
@@ -110,9 +117,15 @@ size_t mli_memory_used(ml_context *ctx)
     return atomic_load_explicit(&ctx->bytes, memory_order_relaxed);
 }
 
-void mli_memory_limit(ml_context *ctx, size_t most)
+int mli_memory_limit(ml_context *ctx, size_t most)
 {
-    atomic_store_explicit(&ctx->most_bytes, most, memory_order_relaxed);
+    size_t none = 0;
+    return atomic_compare_exchange_strong(&ctx->most_bytes, &none, most);
+}
+
+void mli_memory_lift(ml_context *ctx)
+{
+    atomic_store_explicit(&ctx->most_bytes, 0, memory_order_relaxed);
 }
 
 /* ---- blocks ---- */

@@ -25,10 +25,12 @@ void mli_free(ml_context *ctx, void *block); /* any of the above; NULL is fine *
 char *mli_strdup(ml_context *ctx, const char *text);
 char *mli_strndup(ml_context *ctx, const char *text, size_t size);
 
-/* Bytes of all blocks of a context that live, and the most that may: beyond it allocations
- * fail. 0: no limit. */
+/* Bytes of all blocks of a context that live. */
 size_t mli_memory_used(ml_context *ctx);
-void mli_memory_limit(ml_context *ctx, size_t most);
+/* Allocations that would make them more than `most` (not 0) fail until it is lifted.
+ * There is one limit at a time: 0 when there is one already, which then stays. */
+int mli_memory_limit(ml_context *ctx, size_t most);
+void mli_memory_lift(ml_context *ctx);
 
 /* Fills in the C library's allocator; used by the context only. */
 void mli_host_allocator(ml_host *host);

@@ -65,8 +65,8 @@ static const mli_param params[] = {
     {"memory_limit", "memory_budget,max_mem_size", ML_PARAM_F64, 0, "0", "[0, inf)", NULL,
      NULL,
      "MB that the search may take beyond what is taken already; candidates that need "
-     "more "
-     "fail. Counts the memory of the context. 0 is no limit.",
+     "more fail. Counts the memory of the context, whose other fits meanwhile count as "
+     "well; more threads need more. 0 is no limit.",
      "0.1"},
     MLI_PARAM_SEED,
     {"members", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS | MLI_FLAG_FITTED,

@@ -105,6 +105,9 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err);
 void mli_automl_close(mli_automl *a);
 /* Writes a candidate down. */
 ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err);
+/* A candidate of the journal that was not asked for yet, or NULL. */
+mli_past *mli_automl_past(const mli_automl *a, const mli_algorithm *algorithm,
+                          const ml_params *given);
 /* Takes over what the journal knows of a candidate; 0: nothing. */
 int mli_automl_known(mli_automl *a, mli_candidate *c);
 /* The first candidate of the journal that was not asked for yet, or NULL. */
@@ -117,6 +120,8 @@ ml_status mli_automl_take_past(mli_automl *a, mli_past *p, ml_error *err);
 
 /* Does an algorithm suit the task and the rows? */
 int mli_automl_takes(const mli_automl *a, const mli_descriptor *d);
+/* The same, and was it asked for? Without names all are; the baseline always is. */
+int mli_automl_takes_part(const mli_automl *a, const mli_descriptor *d);
 
 /* Judges candidates until the trials or the time are used up. */
 ml_status mli_automl_search(mli_automl *a, ml_error *err);

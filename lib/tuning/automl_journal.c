@@ -8,7 +8,9 @@
  * "elapsed": 20.5, "predictions": "<base64>", "p.learning_rate": "0.1", ...}
  *
  * Predictions are those for the judged rows, as little-endian doubles; of two classes
- * only the second where the first is the rest. A candidate that failed has no score.
+ * only the second where the first is the rest. A candidate that failed has no score; one
+ * that lacked memory is not written, since there may be more the next time. One search at
+ * a time holds the file.
  */
 #include "core/json.h"
 #include "core/sha256.h"
@@ -59,29 +61,47 @@ static int read_base64(const char *text, unsigned char *out, size_t n)
 
 #define BLOCK 256
 
+static ml_status hash_design(const mli_design *d, mli_sha256 *h, ml_error *err)
+{
+    int64_t k = d->n_features, rows = d->rows;
+    double *block = mli_alloc_vec(d->ctx, BLOCK * (k + 1), sizeof *block);
+    if (!block) return mli_nomem(err);
+    mli_sha256_add(h, &rows, sizeof rows);
+    for (int64_t i = 0; i < rows; i += BLOCK) {
+        int64_t end = i + BLOCK < rows ? i + BLOCK : rows;
+        mli_design_rows(d, i, end, block, k);
+        mli_sha256_add(h, block, (size_t)((end - i) * k) * sizeof *block);
+    }
+    if (d->y) mli_sha256_add(h, d->y, (size_t)rows * sizeof *d->y);
+    if (d->label) mli_sha256_add(h, d->label, (size_t)rows * sizeof *d->label);
+    if (d->weight) mli_sha256_add(h, d->weight, (size_t)rows * sizeof *d->weight);
+    mli_free(d->ctx, block);
+    return ML_OK;
+}
+
+/* The rows to learn from, and those that candidates are judged by: rows of their own, or
+ * how they are divided. */
 static ml_status hash_rows(const mli_automl *a, char hex[65], ml_error *err)
 {
     const mli_design *d = a->job->train;
     unsigned char digest[32];
     mli_sha256 h;
-    int64_t k = d->n_features;
-    double *rows = mli_alloc_vec(a->ctx, BLOCK * (k + 1), sizeof *rows);
-    if (!rows) return mli_nomem(err);
     mli_sha256_init(&h);
-    for (int64_t i = 0; i < d->rows; i += BLOCK) {
-        int64_t end = i + BLOCK < d->rows ? i + BLOCK : d->rows;
-        mli_design_rows(d, i, end, rows, k);
-        mli_sha256_add(&h, rows, (size_t)((end - i) * k) * sizeof *rows);
-    }
-    for (int64_t j = 0; j < k; j++)
+    for (int64_t j = 0; j < d->n_features; j++)
         mli_sha256_add(&h, d->inputs->features[j].name,
                        strlen(d->inputs->features[j].name) + 1);
-    if (d->y) mli_sha256_add(&h, d->y, (size_t)d->rows * sizeof *d->y);
-    if (d->label) mli_sha256_add(&h, d->label, (size_t)d->rows * sizeof *d->label);
-    if (d->weight) mli_sha256_add(&h, d->weight, (size_t)d->rows * sizeof *d->weight);
+    ml_status status = hash_design(d, &h, err);
+    if (!status && !a->judged_rows) status = hash_design(a->judged, &h, err);
+    if (status) return status;
+    for (int64_t k = 0; k < a->n_folds; k++) {
+        const int64_t n[2] = {a->train[k]->rows, a->test[k]->rows};
+        mli_sha256_add(&h, n, sizeof n);
+    }
+    if (a->judged_rows)
+        mli_sha256_add(&h, a->judged_rows,
+                       (size_t)a->judged->rows * sizeof *a->judged_rows);
     mli_sha256_end(&h, digest);
     mli_sha256_hex(digest, hex);
-    mli_free(a->ctx, rows);
     return ML_OK;
 }
 
@@ -209,7 +229,7 @@ static double number_of(const ml_params *p, const char *name, double other)
 static ml_status add_past(mli_automl *a, const ml_params *p, ml_error *err)
 {
     const mli_descriptor *d = mli_catalog_find(ml_params_get_str(p, "candidate"));
-    if (!d || !mli_automl_takes(a, d)) return ML_OK;
+    if (!d || !mli_automl_takes_part(a, d)) return ML_OK;
     if (!mli_reserve(a->ctx, &a->past, &a->past_capacity, a->n_past + 1, sizeof *a->past))
         return mli_nomem(err);
     mli_past *q = &a->past[a->n_past++];
@@ -237,11 +257,11 @@ static ml_status check_head(const mli_automl *a, const ml_params *p, const char 
     char judge[160];
     const char *data = ml_params_get_str(p, "data"), *by = ml_params_get_str(p, "judge");
     describe_judge(a, judge);
-    if (!data || strcmp(data, hash) != 0)
-        mli_fail(err, ML_E_ARGUMENT, "the journal belongs to other rows");
-    else if (!by || strcmp(by, judge) != 0)
+    if (!by || strcmp(by, judge) != 0)
         mli_fail(err, ML_E_ARGUMENT, "the journal belongs to a search judged by %s",
                  by ? by : "something else");
+    else if (!data || strcmp(data, hash) != 0)
+        mli_fail(err, ML_E_ARGUMENT, "the journal belongs to other rows, or other folds");
     else
         return ML_OK;
     mli_error_at(err, ML_E_ARGUMENT, "params.journal");
@@ -294,13 +314,14 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err)
     reading r = {a, hash, 0};
     if (!*path) return ML_OK;
     ml_status status = hash_rows(a, hash, err);
+    if (!status) status = mli_journal_open(a->ctx, path, &a->journal, err);
+    if (!status) status = mli_journal_lock(a->journal, err);
     if (!status)
         status = mli_journal_read(a->ctx, path, 1, read_record, &r, &records, err);
     if (!status && records > 0 && r.heads == 0 && a->n_past == 0) {
         mli_fail(err, ML_E_ARGUMENT, "the journal is not that of automl");
         status = mli_error_at(err, ML_E_ARGUMENT, "params.journal");
     }
-    if (!status) status = mli_journal_open(a->ctx, path, &a->journal, err);
     if (!status && r.heads == 0) status = write_head(a, hash, err);
     if (!status) count_time(a);
     if (!status && a->n_past)
@@ -341,16 +362,22 @@ static void take_over(mli_candidate *c, mli_past *p)
     p->used = 1;
 }
 
-int mli_automl_known(mli_automl *a, mli_candidate *c)
+mli_past *mli_automl_past(const mli_automl *a, const mli_algorithm *algorithm,
+                          const ml_params *given)
 {
     for (int64_t i = 0; i < a->n_past; i++) {
         mli_past *p = &a->past[i];
-        if (p->used || p->c.algorithm != c->algorithm) continue;
-        if (!mli_automl_same(p->c.given, c->given)) continue;
-        take_over(c, p);
-        return 1;
+        if (p->used || p->c.algorithm != algorithm) continue;
+        if (mli_automl_same(p->c.given, given)) return p;
     }
-    return 0;
+    return NULL;
+}
+
+int mli_automl_known(mli_automl *a, mli_candidate *c)
+{
+    mli_past *p = mli_automl_past(a, c->algorithm, c->given);
+    if (p) take_over(c, p);
+    return p != NULL;
 }
 
 mli_past *mli_automl_next_past(mli_automl *a)

@@ -272,9 +272,9 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     *c = (mli_candidate){.algorithm = algorithm, .given = given, .score = NAN};
     if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
     double start = mli_now();
-    mli_memory_limit(a->ctx, a->memory);
+    int limited = a->memory && mli_memory_limit(a->ctx, a->memory);
     ml_status status = judge(a, c, a->failure);
-    mli_memory_limit(a->ctx, 0);
+    if (limited) mli_memory_lift(a->ctx);
     c->seconds = mli_now() - start;
     if (status) {
         mli_free(a->ctx, c->predictions);
@@ -286,7 +286,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     }
     if (status == ML_E_MEMORY && !a->memory) return mli_nomem(err);
     ml_status ended = mli_run_check(a->job->run, err);
-    if (!ended && mli_run_state(a->job->run) == ML_CONTINUE)
+    if (!ended && status != ML_E_MEMORY && mli_run_state(a->job->run) == ML_CONTINUE)
         ended = mli_automl_keep(a, c, err);
     return ended;
 }

@@ -56,8 +56,7 @@ int mli_automl_takes(const mli_automl *a, const mli_descriptor *d)
     return !train->weight || (d->caps & MLI_CAN_WEIGHTS);
 }
 
-/* Asked for by name; without names all that suit. The baseline is always there. */
-static int takes_part(const mli_automl *a, const mli_descriptor *d)
+int mli_automl_takes_part(const mli_automl *a, const mli_descriptor *d)
 {
     const char *const *names;
     int64_t n = mli_get_strs(a->job->params, "algorithms", &names);
@@ -71,7 +70,7 @@ static const mli_algorithm *algorithm_named(const mli_automl *a, const char *nam
 {
     const mli_descriptor *d = mli_catalog_find(name);
     /* A descriptor is its algorithm's first member. */
-    return d && takes_part(a, d) ? (const mli_algorithm *)d : NULL;
+    return d && mli_automl_takes_part(a, d) ? (const mli_algorithm *)d : NULL;
 }
 
 /* ---- limits ---- */
@@ -104,16 +103,9 @@ static double seconds_like(const mli_automl *a, const mli_algorithm *algorithm)
     return most;
 }
 
-/* Does the journal know a candidate of the algorithm that was not asked for yet? */
-static int in_journal(const mli_automl *a, const mli_algorithm *algorithm)
-{
-    for (int64_t i = 0; i < a->n_past; i++)
-        if (!a->past[i].used && a->past[i].c.algorithm == algorithm) return 1;
-    return 0;
-}
-
-/* Is there a trial left, and time for this one? */
-static int may_try(mli_automl *a, const mli_algorithm *algorithm)
+/* Is there a trial left, and time for this one? What the journal knows takes none.
+ * given: NULL when it is not known yet. */
+static int may_try(mli_automl *a, const mli_algorithm *algorithm, const ml_params *given)
 {
     int64_t trials = mli_get_i64(a->job->params, "trials");
     if (trials && a->count >= trials) return 0;
@@ -122,7 +114,7 @@ static int may_try(mli_automl *a, const mli_algorithm *algorithm)
     if (!(a->limit > 0) || a->count == 0) return 1;
     double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a);
     a->slice = fmax(SLICE * left, 0.01 * a->limit);
-    if (in_journal(a, algorithm)) return 1;
+    if (given && mli_automl_past(a, algorithm, given)) return 1;
     return left > 0.02 * a->limit && a->slice > 0.5 * seconds_like(a, algorithm);
 }
 
@@ -148,19 +140,24 @@ static ml_status try_one(mli_automl *a, const mli_algorithm *algorithm, ml_param
 
 /* ---- the portfolio ---- */
 
+static ml_status read_text(mli_automl *a, const mli_algorithm *algorithm,
+                           const char *text, ml_params **out, ml_error *err)
+{
+    ml_status status = ml_params_new(a->ctx, out, err);
+    if (!status) status = ml_params_read_yaml(*out, text, strlen(text), err);
+    const mli_param *seed = mli_param_find(&algorithm->head, "seed");
+    if (!status && seed) status = ml_params_set_i64(*out, "seed", (int64_t)a->seed, err);
+    return status;
+}
+
 static ml_status try_text(mli_automl *a, const mli_algorithm *algorithm, const char *text,
                           ml_error *err)
 {
     ml_params *given = NULL;
-    ml_status status = ml_params_new(a->ctx, &given, err);
-    if (!status) status = ml_params_read_yaml(given, text, strlen(text), err);
-    const mli_param *seed = mli_param_find(&algorithm->head, "seed");
-    if (!status && seed) status = ml_params_set_i64(given, "seed", (int64_t)a->seed, err);
-    if (status) {
-        ml_params_free(given);
-        return status;
-    }
-    return try_one(a, algorithm, given, err);
+    ml_status status = read_text(a, algorithm, text, &given, err);
+    if (!status && may_try(a, algorithm, given)) return try_one(a, algorithm, given, err);
+    ml_params_free(given);
+    return status;
 }
 
 static int in_portfolio(const char *name)
@@ -175,13 +172,11 @@ static ml_status try_portfolio(mli_automl *a, ml_error *err)
     ml_status status = ML_OK;
     for (int64_t i = 0; i < ENTRIES && !status; i++) {
         const mli_algorithm *g = algorithm_named(a, portfolio[i].algorithm);
-        if (!g || !may_try(a, g)) continue;
-        status = try_text(a, g, portfolio[i].params, err);
+        if (g) status = try_text(a, g, portfolio[i].params, err);
     }
     for (const mli_descriptor *const *d = mli_catalog; *d && !status; d++) {
-        if (!takes_part(a, *d) || in_portfolio((*d)->name)) continue;
-        if (may_try(a, (const mli_algorithm *)*d))
-            status = try_text(a, (const mli_algorithm *)*d, "{}", err);
+        if (!mli_automl_takes_part(a, *d) || in_portfolio((*d)->name)) continue;
+        status = try_text(a, (const mli_algorithm *)*d, "{}", err);
     }
     return status;
 }
@@ -300,7 +295,7 @@ static ml_status try_search(mli_automl *a, ml_error *err)
             continue;
         }
         searched *now = &s[turns[turn % 6] % n];
-        misses = may_try(a, now->algorithm) ? 0 : misses + 1;
+        misses = may_try(a, now->algorithm, NULL) ? 0 : misses + 1;
         if (!misses) status = try_next(a, now, err);
     }
     for (int k = 0; k < SEARCHED; k++) ml_study_free(s[k].study);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #define TAG      "J1 "
 #define TAG_SIZE 3
@@ -76,6 +77,17 @@ ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
     }
     *out = j;
     return ML_OK;
+}
+
+ml_status mli_journal_lock(mli_journal *j, ml_error *err)
+{
+    int st;
+    do st = flock(j->fd, LOCK_EX | LOCK_NB);
+    while (st < 0 && errno == EINTR);
+    if (st == 0 || errno != EWOULDBLOCK) return ML_OK;
+    mli_fail(err, ML_E_STATE, "another fit is writing to the journal");
+    mli_error_at(err, ML_E_STATE, "%s", j->path);
+    return mli_error_hint(err, ML_E_STATE, "wait for its end, or name another file");
 }
 
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,

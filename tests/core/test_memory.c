@@ -5,6 +5,8 @@
 #include "failing.h"
 #include "core/context.h"
 
+#include <pthread.h>
+
 static ml_context *failing_context(failing_alloc *f)
 {
     ml_context *ctx = NULL;
@@ -219,7 +221,44 @@ START_TEST(growing_arrays)
 }
 END_TEST
 
+/* Asks for much more than there is, again and again. */
+static void *asks_for_much(void *arg)
+{
+    ml_context *ctx = arg;
+    for (int i = 0; i < 200000; i++)
+        if (mli_alloc(ctx, (size_t)1 << 20)) return ctx;
+    return NULL;
+}
+
+/* A refused request takes no room from one that fits; of two limits the first counts. */
+START_TEST(the_limit_of_a_context)
+{
+    ml_context *ctx = test_context(1);
+    pthread_t other;
+    void *got = NULL;
+    int failed = 0;
+    ck_assert(mli_memory_limit(ctx, mli_memory_used(ctx) + 10000));
+    ck_assert(!mli_memory_limit(ctx, (size_t)1 << 40));
+    ck_assert_ptr_null(mli_alloc(ctx, PTRDIFF_MAX - 100));
+    ck_assert_ptr_null(mli_alloc(ctx, 10000));
+    ck_assert_int_eq(pthread_create(&other, NULL, asks_for_much, ctx), 0);
+    for (int i = 0; i < 200000; i++) {
+        void *small = mli_alloc(ctx, 1000);
+        failed += !small;
+        mli_free(ctx, small);
+    }
+    pthread_join(other, &got);
+    ck_assert_ptr_null(got);
+    ck_assert_int_eq(failed, 0);
+    mli_memory_lift(ctx);
+    void *large = mli_alloc(ctx, (size_t)1 << 20);
+    ck_assert_ptr_nonnull(large);
+    mli_free(ctx, large);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("core/memory", without_a_context, with_the_default_allocator,
           with_the_hosts_allocator, refuses_overflow, copies_text,
           failure_keeps_the_old_block, buffer_is_zeroed_and_aligned, buffer_releases_once,
-          growing_arrays)
+          growing_arrays, the_limit_of_a_context)

@@ -3,6 +3,8 @@
  * Ensembles and automl. What every algorithm must do, the conformance kit tests.
  */
 #include "../conformance/kit.h"
+#include "../testing_data.h"
+#include "tuning/journal.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -449,9 +451,130 @@ START_TEST(a_damaged_journal)
 }
 END_TEST
 
+static ml_status try_fit(ml_context *ctx, const char *yaml, const ml_table *t,
+                         const ml_table *valid, ml_model **out)
+{
+    ml_estimator *e = estimator(ctx, "automl", yaml);
+    ml_status st = ml_estimator_fit(e, t, valid, out, ERR);
+    ml_estimator_free(e);
+    return st;
+}
+
+/* Other validation rows, or folds by groups, are another search. */
+START_TEST(a_journal_of_other_folds)
+{
+    static const char yaml[] = "{target: y, trials: 2, folds: 3, features: [a, b], "
+                               "journal: test_automl_journal.tmp%s}";
+    char text[160];
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 120, 0, 6), *v = table(ctx, 60, 0, 7), *w = NULL;
+    ml_model *m = NULL;
+    double groups[120];
+    for (int i = 0; i < 120; i++) groups[i] = i / 4;
+    t = add_f64(ctx, t, "g", 120, groups);
+    remove(journal);
+    snprintf(text, sizeof text, yaml, "");
+    OK(try_fit(ctx, text, t, v, &m));
+    ml_model_free(m);
+    OK(try_fit(ctx, text, t, v, &m));
+    ml_model_free(m);
+    w = table(ctx, 60, 0, 8);
+    FAILS(ML_E_ARGUMENT, try_fit(ctx, text, t, w, &m));
+    remove(journal);
+    OK(try_fit(ctx, text, t, NULL, &m));
+    ml_model_free(m);
+    snprintf(text, sizeof text, yaml, ", group: g");
+    FAILS(ML_E_ARGUMENT, try_fit(ctx, text, t, NULL, &m));
+    remove(journal);
+    ml_table_free(v);
+    ml_table_free(w);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static int has_failed(const ml_model *m, int64_t n)
+{
+    int failed = 0;
+    for (int64_t i = 0; i < n; i++) failed += isnan(number(m, "trial_scores", i));
+    return failed;
+}
+
+/* What lacked memory is tried again when there is more. */
+START_TEST(a_journal_keeps_no_lack_of_memory)
+{
+    static const char yaml[] = "{target: y, trials: 6, folds: 2, "
+                               "journal: test_automl_journal.tmp, memory_limit: %s}";
+    char text[160];
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 2000, 0, 4);
+    remove(journal);
+    snprintf(text, sizeof text, yaml, "1");
+    ml_model *m = fit(ctx, "automl", text, t);
+    ck_assert_int_ge(has_failed(m, 6), 1);
+    ml_model_free(m);
+    snprintf(text, sizeof text, yaml, "0");
+    m = fit(ctx, "automl", text, t);
+    ck_assert_int_eq(has_failed(m, 6), 0);
+    ml_model_free(m);
+    remove(journal);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* With a clock all of a journal is taken over, but not algorithms that are not wanted. */
+START_TEST(a_journal_of_other_algorithms)
+{
+    static const char yaml[] =
+        "{target: y, trials: 6, folds: 2, time_limit: 100, max_members: 1, stacking: "
+        "false, journal: test_automl_journal.tmp, algorithms: [%s]}";
+    char text[200];
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 0, 4);
+    remove(journal);
+    snprintf(text, sizeof text, yaml, "gbdt");
+    ml_model *m = fit(ctx, "automl", text, t);
+    ck_assert_ptr_nonnull(
+        strstr(ml_params_get_str(ml_model_params(m), "members"), "gbdt"));
+    ml_model_free(m);
+    snprintf(text, sizeof text, yaml, "linear_regression");
+    m = fit(ctx, "automl", text, t);
+    ck_assert_ptr_null(strstr(ml_params_get_str(ml_model_params(m), "members"), "gbdt"));
+    ml_model_free(m);
+    remove(journal);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Two fits would write over each other. */
+START_TEST(a_journal_in_use)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 100, 0, 4);
+    mli_journal *j = NULL;
+    remove(journal);
+    OK(mli_journal_open(ctx, journal, &j, ERR));
+    OK(mli_journal_lock(j, ERR));
+    const char *yaml =
+        "{target: y, trials: 1, folds: 2, journal: test_automl_journal.tmp}";
+    ml_model *m = NULL;
+    FAILS(ML_E_STATE, try_fit(ctx, yaml, t, NULL, &m));
+    mli_journal_close(j);
+    OK(try_fit(ctx, yaml, t, NULL, &m));
+    remove(journal);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, stacking_only_when_better,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
-          a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal)
+          a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal,
+          a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
+          a_journal_of_other_algorithms, a_journal_in_use)
