@@ -54,7 +54,7 @@ ML_API ML_CHECK ml_status ml_report_add_table(ml_report *report, const char *tit
  * @param table    the data
  * @param options  [null] values of "options.profile"; of these `target` counts
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_NAME or ML_E_MEMORY
+ * @returns ML_OK, ML_E_ARGUMENT when another part is asked for, ML_E_NAME or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_report_add_profile(ml_report *report, const char *title,

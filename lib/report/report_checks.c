@@ -9,18 +9,34 @@
 #include "report/svg.h"
 
 #include <math.h>
+#include <string.h>
 
-/* The columns of a table as numbers, in fresh memory; NULL: it lacks one, or memory. */
-static double *columns(const ml_table *t, const char *const *names, int n)
+/* The columns of a table as numbers, in fresh memory; NULL: it lacks one, or memory,
+ * which is then noted in the page. */
+static double *columns(mli_str *s, const ml_table *t, const char *const *names, int n)
 {
     int64_t rows = ml_table_rows(t), at[8];
     for (int k = 0; k < n; k++)
         if ((at[k] = ml_table_find(t, names[k])) < 0) return NULL;
     double *v = mli_alloc_vec(t->ctx, rows * n + 1, sizeof *v);
+    if (!v) s->failed = 1;
     for (int k = 0; v && k < n; k++)
         for (int64_t i = 0; i < rows; i++)
             v[k * rows + i] = ml_table_get_f64(t, i, at[k]);
     return v;
+}
+
+/* Other tables may have columns of the same names: the last row of a calibration says
+ * that it is of all. */
+static int is_calibration(const ml_table *t)
+{
+    char text[8];
+    int64_t bin = ml_table_find(t, "bin"), rows = ml_table_rows(t);
+    if (bin < 0 || rows < 2) return 0;
+    int32_t type = ml_table_column_type(t, bin);
+    if (type != ML_TYPE_TEXT && type != ML_TYPE_CATEGORY) return 0;
+    int64_t size = ml_table_get_str(t, rows - 1, bin, text, sizeof text);
+    return size == 3 && strcmp(text, "all") == 0;
 }
 
 /* A line with a band of one deviation to both sides. */
@@ -82,13 +98,13 @@ void mli_report_check(mli_str *s, const ml_table *t)
     static const char *const curve[] = {"rows", "train", "train_deviation", "test",
                                         "test_deviation"};
     static const char *const bins[] = {"predicted", "observed", "low", "high", "error"};
-    double *v = columns(t, curve, 5);
+    double *v = columns(s, t, curve, 5);
     int64_t n = ml_table_rows(t);
     if (v) {
         mli_str_add(s, "<div class=\"plots\">\n");
         learning_curve(s, v, n);
         mli_str_add(s, "</div>\n");
-    } else if ((v = columns(t, bins, 5)) && n > 1) {
+    } else if (is_calibration(t) && (v = columns(s, t, bins, 5))) {
         mli_str_add(s, "<div class=\"plots\">\n");
         calibration(s, v, n);
         mli_str_add(s, "</div>\n");
@@ -108,38 +124,62 @@ static ml_status check(const ml_model *m, const ml_table *test, const char *meth
     return st;
 }
 
-ml_status mli_report_model_checks(mli_str *s, const ml_model *m, const ml_table *test,
-                                  ml_error *err)
+static ml_status say_calibration(mli_str *s, const ml_model *m, const ml_table *test,
+                                 ml_error *err)
 {
     ml_table *t = NULL;
-    int classes = m->inputs->task == MLI_TASK_CLASSIFICATION;
-    ml_status st = ML_OK;
-    if (!classes && m->inputs->task != MLI_TASK_REGRESSION) return ML_OK;
-    if (classes) st = check(m, test, "calibration", &t, err);
-    if (st == ML_OK && classes) {
-        mli_str note;
-        mli_str_init(&note, m->ctx);
-        mli_str_short(
-            &note, ml_table_get_f64(t, ml_table_rows(t) - 1, ml_table_find(t, "error")),
-            3);
-        if (!note.failed)
-            mli_html_note(s,
-                          "Calibration error: %s, the mean distance of predicted and "
-                          "observed shares over ten bins of equal size.",
-                          note.data);
-        mli_str_free(&note);
+    mli_str note;
+    mli_str_init(&note, m->ctx);
+    ml_status st = check(m, test, "calibration", &t, err);
+    if (st == ML_OK) {
+        double error =
+            ml_table_get_f64(t, ml_table_rows(t) - 1, ml_table_find(t, "error"));
+        mli_str_short(&note, error, 3);
+        if (note.failed) st = mli_nomem(err);
     }
+    if (st == ML_OK)
+        mli_html_note(s,
+                      "Calibration error: %s, the mean distance of predicted and "
+                      "observed shares over ten bins of equal size.",
+                      note.data);
+    mli_str_free(&note);
     ml_table_free(t);
-    t = NULL;
-    if (st == ML_OK) st = check(m, test, "slices", &t, err);
-    if (st == ML_OK && ml_table_rows(t) > 0) {
+    return st;
+}
+
+/* Those that are worse by more than chance: the interval begins above 0. */
+static ml_status say_slices(mli_str *s, const ml_model *m, const ml_table *test,
+                            ml_error *err)
+{
+    ml_table *t = NULL, *worse = NULL;
+    int64_t order[8], n = 0;
+    ml_status st = check(m, test, "slices", &t, err);
+    if (st != ML_OK) return st;
+    int64_t low = ml_table_find(t, "low");
+    for (; n < 8 && n < ml_table_rows(t) && ml_table_get_f64(t, n, low) > 0; n++)
+        order[n] = n;
+    if (n > 0) st = ml_table_take(t, order, n, &worse, err);
+    if (worse) {
         mli_html_heading(s, "Slices with the worst performance");
         mli_html_note(s,
                       "Mean %s of rows with a common value, against all others; "
                       "intervals and p-values allow for the number of slices.",
-                      classes ? "log loss" : "absolute error");
-        mli_html_table(s, t, 8);
+                      m->inputs->classes.n ? "log loss" : "absolute error");
+        mli_html_table(s, worse, 8);
     }
+    ml_table_free(worse);
     ml_table_free(t);
     return st;
+}
+
+/* Not for what predicts several values at once. */
+ml_status mli_report_model_checks(mli_str *s, const ml_model *m, const ml_table *test,
+                                  ml_error *err)
+{
+    int classes = m->inputs->task == MLI_TASK_CLASSIFICATION;
+    ml_status st = ML_OK;
+    if (!classes && m->inputs->task != MLI_TASK_REGRESSION) return ML_OK;
+    if (m->inputs->n_targets) return ML_OK;
+    if (classes) st = say_calibration(s, m, test, err);
+    return st == ML_OK ? say_slices(s, m, test, err) : st;
 }

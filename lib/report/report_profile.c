@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BINS      24
 #define MAX_PLOTS 60
@@ -155,7 +156,10 @@ ml_status ml_report_add_profile(ml_report *report, const char *title,
     if (!table) return mli_null(error, "table");
     ml_status st =
         mli_params_resolve(table->ctx, &mli_options_profile, options, &chosen, error);
-    if (st == ML_OK) st = ml_params_set_str(chosen, "part", "columns", error);
+    if (st == ML_OK && strcmp(mli_get_str(chosen, "part"), "columns") != 0) {
+        mli_fail(error, ML_E_ARGUMENT, "the section has all parts of a profile");
+        st = mli_error_at(error, ML_E_ARGUMENT, "options.part");
+    }
     if (st < 0) {
         ml_params_free(chosen);
         return st;

@@ -283,6 +283,103 @@ START_TEST(no_memory)
 }
 END_TEST
 
+static ml_model *fit_yaml(ml_context *ctx, const char *algorithm, const char *yaml,
+                          const ml_table *t)
+{
+    ml_estimator *e = NULL;
+    ml_params *p = NULL;
+    ml_model *m = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
+    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
+    OK(ml_estimator_set_params(e, p, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_params_free(p);
+    ml_estimator_free(e);
+    return m;
+}
+
+/* Several targets, several quantiles: a report without slices. */
+START_TEST(models_of_several_values)
+{
+    static const char *const yaml[] = {
+        "{targets: [y, b], n_trees: 5}",
+        "{target: y, n_trees: 5, objective: quantile, quantiles: [0.1, 0.9]}"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table_number(ctx, 0, 0);
+    for (int k = 0; k < 2; k++) {
+        ml_model *m = fit_yaml(ctx, k ? "gbdt" : "random_forest", yaml[k], t);
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_model(r, "Model", m, t, ERR));
+        page p = page_of(r);
+        check_page(&p);
+        free(p.text);
+        ml_report_free(r);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static page page_of_table(ml_context *ctx, const ml_table *t)
+{
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_table(r, "Rows", t, ERR));
+    page p = page_of(r);
+    ml_report_free(r);
+    return p;
+}
+
+/* The columns of a calibration are not yet one. */
+START_TEST(only_a_calibration_is_drawn_as_one)
+{
+    static const char *const names[] = {"predicted", "observed", "low", "high", "error"};
+    ml_context *ctx = test_context(1);
+    const double v[3] = {0.1, 0.2, 0.3};
+    ml_table *t = NULL;
+    for (int k = 0; k < 5; k++) t = add_f64(ctx, t, names[k], 3, v);
+    page p = page_of_table(ctx, t);
+    ck_assert_ptr_null(strstr(p.text, "Calibration"));
+    free(p.text);
+    t = add_text(ctx, t, "bin", 3, (const char *[]){"1", "2", "all"});
+    p = page_of_table(ctx, t);
+    ck_assert_ptr_nonnull(strstr(p.text, "Calibration"));
+    free(p.text);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Slices by chance are not in the report; those that are worse are. */
+START_TEST(slices_in_the_report)
+{
+    ml_context *ctx = test_context(1);
+    double x[200], y[200];
+    for (int k = 0; k < 2; k++) {
+        ml_table *t = NULL;
+        for (int i = 0; i < 200; i++) {
+            x[i] = i % 10;
+            y[i] = (i / 10 % 2 ? 1 : -1) * (k && i % 10 == 9 ? 50 : 1.0 + i % 10 * 1e-3);
+        }
+        t = add_f64(ctx, add_f64(ctx, t, "y", 200, y), "x", 200, x);
+        for (int i = 0; i < 200; i++) x[i] = i / 20 % 2;
+        if (!k) t = add_f64(ctx, t, "z", 200, x);
+        ml_model *m = fit_yaml(ctx, "baseline",
+                               k ? "{target: y}" : "{target: y, features: [z]}", t);
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_model(r, "Model", m, t, ERR));
+        page p = page_of(r);
+        ck_assert_int_eq(strstr(p.text, "Slices with") != NULL, k);
+        free(p.text);
+        ml_report_free(r);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(arguments_are_checked)
 {
     ml_context *ctx = test_context(1);
@@ -294,6 +391,13 @@ START_TEST(arguments_are_checked)
     FAILS(ML_E_ARGUMENT, ml_report_add_table(r, "t", NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_add_model(r, NULL, NULL, NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_add_profile(NULL, "t", NULL, NULL, ERR));
+    ml_params *o = NULL;
+    ml_table *t = table_number(ctx, 0, 0);
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_str(o, "part", "summary", ERR));
+    FAILS(ML_E_ARGUMENT, ml_report_add_profile(r, "t", t, o, ERR));
+    ml_table_free(t);
+    ml_params_free(o);
     FAILS(ML_E_ARGUMENT, ml_report_save_file(r, NULL, ERR));
     FAILS(ML_E_ARGUMENT, ml_report_save_io(r, NULL, ERR));
     ml_report_free(r);
@@ -304,4 +408,5 @@ END_TEST
 
 TEST_MAIN("report/report", pages_are_well_formed, small_tables_are_fine,
           the_same_input_gives_the_same_page, a_failed_section_is_taken_out,
-          what_cannot_be_written_leaves_nothing, no_memory, arguments_are_checked)
+          what_cannot_be_written_leaves_nothing, no_memory, models_of_several_values,
+          only_a_calibration_is_drawn_as_one, slices_in_the_report, arguments_are_checked)
