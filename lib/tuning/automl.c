@@ -332,7 +332,8 @@ static const mli_attribute attributes[] = {
     {MLI_THRESHOLDS, "f64", "[classes]",
      "What probabilities are divided by before the largest is the class."},
     {"held_out_score", "f64", "[1]",
-     "The score of it all on rows held out, by the metric."},
+     "The score of it all on rows held out, by the metric; there is none of a distilled "
+     "model that there was no time to judge."},
     {"trial_scores", "f64", "[trials]", "The score of each candidate; NaN: it failed."},
     {"leaderboard", "u8", "[bytes]",
      "All candidates as CSV text: algorithm, score, weight, rounds, parameters."},

@@ -216,6 +216,7 @@ static ml_status run_distill(student *s, ml_error *err)
     ml_model *m = NULL;
     ml_status status = student_params(s, err);
     if (!status) status = find_places(s, err);
+    a->score = NAN; /* that of the ensemble is not the model's */
     if (!status && has_time_to_judge(a, s)) status = judge(s, err);
     if (!status) status = fit_student(s, 0, 0, &m, err);
     if (!status) status = become(s, m, err);

@@ -126,7 +126,8 @@ ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err)
         status =
             mli_model_add(m, "trial_scores", ML_DTYPE_F64, 1, &a->count, &scores, err);
     for (int64_t i = 0; i < a->count && !status; i++) scores[i] = a->candidates[i].score;
-    if (!status) status = mli_model_add_f64s(m, "held_out_score", &a->score, 1, err);
+    if (!status && !isnan(a->score))
+        status = mli_model_add_f64s(m, "held_out_score", &a->score, 1, err);
     return status;
 }
 

@@ -352,6 +352,81 @@ START_TEST(a_memory_limit_is_kept)
 }
 END_TEST
 
+static int has_tensor(const ml_model *m, const char *name)
+{
+    ml_tensor *t = NULL;
+    int has = ml_model_get_tensor(m, name, &t, NULL) == ML_OK;
+    ml_tensor_free(t);
+    return has;
+}
+
+/* A target that nothing tells of: thresholds that fit it are no better for other rows,
+ * and the score does not say so. */
+START_TEST(thresholds_of_noise)
+{
+    ml_context *ctx = test_context(1);
+    double x[150], y[150];
+    uint64_t state = 11;
+    for (int i = 0; i < 150; i++) {
+        x[i] = kit_uniform(&state);
+        y[i] = kit_uniform(&state) < 0.5;
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", 150, x), "y", 150, y);
+    ml_model *m = fit(ctx, "automl",
+                      "{target: y, trials: 3, folds: 3, metric: balanced_accuracy, "
+                      "max_members: 1, stacking: false, algorithms: [random_forest]}",
+                      t);
+    double best = fmax(number(m, "trial_scores", 0), number(m, "trial_scores", 1));
+    best = fmax(best, number(m, "trial_scores", 2));
+    ck_assert_double_eq(number(m, "held_out_score", 0), best);
+    ck_assert(!has_tensor(m, "class_thresholds"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A calibration that was asked for is there, however few the rows. */
+START_TEST(calibration_of_few_rows)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 9, 2, 3);
+    double groups[60];
+    ml_model *m =
+        fit(ctx, "automl", "{target: y, trials: 2, folds: 2, calibration: sigmoid}", t);
+    ck_assert(has_tensor(m, "calibration_sigmoid"));
+    ml_model_free(m);
+    ml_table_free(t);
+    for (int i = 0; i < 60; i++) groups[i] = i % 3;
+    t = add_f64(ctx, table(ctx, 60, 2, 3), "g", 60, groups);
+    m = fit(ctx, "automl",
+            "{target: y, group: g, trials: 2, folds: 3, calibration: sigmoid, "
+            "threshold_metric: f1}",
+            t);
+    ck_assert(has_tensor(m, "calibration_sigmoid"));
+    ck_assert(!has_tensor(m, "class_thresholds"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Without the time to judge it a distilled model has no score. */
+START_TEST(distilled_without_time)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 2, 4);
+    ml_model *m = fit(ctx, "automl",
+                      "{target: y, time_limit: 0.000001, trials: 0, distill: gbdt}", t);
+    ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
+    ck_assert(!has_tensor(m, "held_out_score"));
+    ck_assert(has_tensor(m, "leaderboard"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 static const char journal[] = "test_automl_journal.tmp";
@@ -575,6 +650,7 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, stacking_only_when_better,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
+          thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
           a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal,
           a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
           a_journal_of_other_algorithms, a_journal_in_use)
