@@ -39,22 +39,39 @@
     M(mli_metric_accuracy)                                                               \
     M(mli_metric_balanced_accuracy)                                                      \
     M(mli_metric_brier)                                                                  \
+    M(mli_metric_calibration_error)                                                      \
     M(mli_metric_concordance)                                                            \
+    M(mli_metric_explained_variance)                                                     \
     M(mli_metric_f1)                                                                     \
+    M(mli_metric_f1_macro)                                                               \
+    M(mli_metric_f1_weighted)                                                            \
+    M(mli_metric_gamma_deviance)                                                         \
+    M(mli_metric_kappa)                                                                  \
+    M(mli_metric_ks)                                                                     \
     M(mli_metric_log_loss)                                                               \
     M(mli_metric_mae)                                                                    \
     M(mli_metric_map)                                                                    \
     M(mli_metric_mape)                                                                   \
+    M(mli_metric_max_error)                                                              \
     M(mli_metric_mcc)                                                                    \
+    M(mli_metric_median_absolute_error)                                                  \
     M(mli_metric_mse)                                                                    \
     M(mli_metric_ndcg)                                                                   \
     M(mli_metric_pinball)                                                                \
+    M(mli_metric_poisson_deviance)                                                       \
     M(mli_metric_pr_auc)                                                                 \
     M(mli_metric_precision)                                                              \
+    M(mli_metric_precision_macro)                                                        \
     M(mli_metric_r2)                                                                     \
     M(mli_metric_recall)                                                                 \
+    M(mli_metric_recall_macro)                                                           \
     M(mli_metric_rmse)                                                                   \
+    M(mli_metric_rmsle)                                                                  \
     M(mli_metric_roc_auc)                                                                \
+    M(mli_metric_smape)                                                                  \
+    M(mli_metric_specificity)                                                            \
+    M(mli_metric_tweedie_deviance)                                                       \
+    M(mli_metric_wape)                                                                   \
     A(mli_min_max_scaler)                                                                \
     A(mli_normalizer)                                                                    \
     A(mli_one_hot_encoder)                                                               \

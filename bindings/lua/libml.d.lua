@@ -875,7 +875,7 @@ function ml.set_threads(threads) end
 ---@return string
 function ml.info() end
 
----@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "concordance" | "f1" | "log_loss" | "mae" | "map" | "mape" | "mcc" | "mse" | "ndcg" | "pinball" | "pr_auc" | "precision" | "r2" | "recall" | "rmse" | "roc_auc"
+---@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "calibration_error" | "concordance" | "explained_variance" | "f1" | "f1_macro" | "f1_weighted" | "gamma_deviance" | "kappa" | "ks" | "log_loss" | "mae" | "map" | "mape" | "max_error" | "mcc" | "median_absolute_error" | "mse" | "ndcg" | "pinball" | "poisson_deviance" | "pr_auc" | "precision" | "precision_macro" | "r2" | "recall" | "recall_macro" | "rmse" | "rmsle" | "roc_auc" | "smape" | "specificity" | "tweedie_deviance" | "wape"
 
 ---Judges algorithms and parameters on held-out rows, within a number of trials or a time
 ---limit, and fits a weighted mean of the best.

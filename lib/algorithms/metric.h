@@ -18,8 +18,8 @@
  * was drawn. */
 typedef struct mli_truth {
     int64_t n;
-    const double *y;      /* values; NULL for classes */
-    const double *ys;     /* [n * n_targets] of several targets, or NULL */
+    const double *y;  /* values; NULL for classes */
+    const double *ys; /* [n * n_targets] of several targets, or NULL */
     int64_t n_targets;
     const int32_t *label; /* class indices; NULL for values */
     const double *weight; /* NULL for all 1 */
@@ -36,6 +36,7 @@ typedef struct mli_truth {
 typedef struct mli_metric_options {
     int32_t average; /* MLI_AVERAGE_ */
     double quantile; /* of pinball */
+    double power;    /* of tweedie_deviance */
 } mli_metric_options;
 #define MLI_AVERAGE_AUTO     0 /* binary for two classes, else macro */
 #define MLI_AVERAGE_BINARY   1
@@ -51,5 +52,11 @@ typedef struct mli_metric {
     ml_status (*score)(ml_context *ctx, const mli_truth *truth, const double *prediction,
                        const mli_metric_options *options, double *out, ml_error *err);
 } mli_metric;
+
+/* By short name ("roc_auc") or alias ("auc"); fails with the nearest name. */
+ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *err);
+/* What a model is judged with: the quantile and the power that it is fitted for. `params`
+ * may be NULL. */
+mli_metric_options mli_metric_options_of(const ml_params *params);
 
 #endif

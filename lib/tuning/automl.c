@@ -160,7 +160,7 @@ static ml_status set_up(mli_automl *a, ml_error *err)
     a->kind = in->task == MLI_TASK_CLASSIFICATION ? "proba" : "value";
     a->n_outputs = in->task == MLI_TASK_CLASSIFICATION ? in->classes.n : 1;
     ml_status status =
-        mli_metric_find(*metric ? metric : mli_metric_default(in), &a->metric, err);
+        mli_metric_find(*metric ? metric : mli_metric_default(in, NULL), &a->metric, err);
     if (!status) status = mli_metric_fits(a->metric, in, err);
     if (status) return mli_error_at(err, status, "params.metric");
     status = check_members(a, err);

@@ -75,8 +75,8 @@ ml_status mli_check_metric(const mli_check *x, const ml_model *m, const mli_metr
                            ml_error *err)
 {
     const char *name = mli_get_str(x->params, "metric");
-    ml_status st =
-        mli_metric_find(*name ? name : mli_metric_default(m->inputs), out, err);
+    ml_status st = mli_metric_find(
+        *name ? name : mli_metric_default(m->inputs, m->params), out, err);
     if (st == ML_OK) st = mli_metric_fits(*out, m->inputs, err);
     return st == ML_OK ? ML_OK : mli_error_at(err, st, "params.metric");
 }

@@ -20,14 +20,13 @@
 typedef struct bootstrap {
     ml_context *ctx;
     const mli_metric *metric;
+    mli_metric_options options;
     const mli_truth *truth;
     const double *prediction;
     int64_t replicates;
     double *values; /* [replicates], NaN where the metric is not defined */
     atomic_int nomem;
 } bootstrap;
-
-static const mli_metric_options plain_options = {MLI_AVERAGE_AUTO, 0.5};
 
 static void bootstrap_task(void *arg, int64_t task, int32_t slot)
 {
@@ -55,8 +54,8 @@ static void bootstrap_task(void *arg, int64_t task, int32_t slot)
     mli_truth sample = *b->truth;
     sample.weight = weight;
     double value;
-    if (mli_metric_score(b->metric, b->ctx, &sample, b->prediction, &plain_options,
-                         &value, NULL) == ML_OK)
+    if (mli_metric_score(b->metric, b->ctx, &sample, b->prediction, &b->options, &value,
+                         NULL) == ML_OK)
         b->values[task] = value;
     mli_free(b->ctx, weight);
 }
@@ -81,8 +80,9 @@ static void percentiles(double *values, int64_t n, double *low, double *high)
 }
 
 static ml_status replicate(ml_context *ctx, const mli_metric *metric,
-                           const mli_truth *truth, const double *prediction, double *low,
-                           double *high, ml_error *err)
+                           const mli_metric_options *options, const mli_truth *truth,
+                           const double *prediction, double *low, double *high,
+                           ml_error *err)
 {
     int64_t replicates = BOOTSTRAP_ROWS / (truth->n + 1);
     if (replicates > BOOTSTRAP_MAX) replicates = BOOTSTRAP_MAX;
@@ -90,6 +90,7 @@ static ml_status replicate(ml_context *ctx, const mli_metric *metric,
     if (replicates < BOOTSTRAP_MIN) replicates = BOOTSTRAP_MIN;
     bootstrap b = {.ctx = ctx,
                    .metric = metric,
+                   .options = *options,
                    .truth = truth,
                    .prediction = prediction,
                    .replicates = replicates};
@@ -141,8 +142,9 @@ static ml_status sort_rows(ml_context *ctx, mli_truth *t, const double **p, sort
 }
 
 static ml_status interval(ml_context *ctx, const mli_metric *metric,
-                          const mli_truth *given, const double *prediction, double *low,
-                          double *high, ml_error *err)
+                          const mli_metric_options *options, const mli_truth *given,
+                          const double *prediction, double *low, double *high,
+                          ml_error *err)
 {
     sorted s = {0};
     int64_t *orders[2] = {0};
@@ -151,11 +153,11 @@ static ml_status interval(ml_context *ctx, const mli_metric *metric,
         ml_status st = sort_rows(ctx, truth, &prediction, &s, err);
         orders[1] = s.identity;
         truth->order = orders;
-        if (!st) st = replicate(ctx, metric, truth, prediction, low, high, err);
+        if (!st) st = replicate(ctx, metric, options, truth, prediction, low, high, err);
         sorted_free(ctx, &s);
         return st;
     }
-    return replicate(ctx, metric, truth, prediction, low, high, err);
+    return replicate(ctx, metric, options, truth, prediction, low, high, err);
 }
 
 /* Predictions by need, made once for all metrics. */
@@ -206,6 +208,7 @@ static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_er
         if (st < 0) return st;
     }
     mli_truth truth = mli_truth_of(e->design);
+    mli_metric_options options = mli_metric_options_of(e->model->params);
     const double *p = e->predictions[m->needs];
     int64_t i = e->count;
     if (m->needs == MLI_NEEDS_PROBA) {
@@ -213,13 +216,13 @@ static ml_status evaluate_one(evaluation *e, const char *name, int strict, ml_er
         if (st < 0) return st;
         truth.order = e->order;
     }
-    st = mli_metric_score(m, e->ctx, &truth, p, &plain_options, &e->value[i], err);
+    st = mli_metric_score(m, e->ctx, &truth, p, &options, &e->value[i], err);
     /* Among the usual metrics, those that these rows do not define are left out. */
     if (st == ML_E_DATA && !strict) return ML_OK;
     if (st < 0) return st;
     e->names[i] = m->head.name + sizeof "metric." - 1;
     e->count++;
-    return interval(e->ctx, m, &truth, p, &e->low[i], &e->high[i], err);
+    return interval(e->ctx, m, &options, &truth, p, &e->low[i], &e->high[i], err);
 }
 
 static ml_status evaluate_list(evaluation *e, const char *list, int strict, ml_error *err)
@@ -278,8 +281,9 @@ ml_status ml_model_evaluate(const ml_model *model, const ml_table *table,
     if (design->rows == 0) {
         st = mli_fail(error, ML_E_DATA, "there are no rows with a target to score");
     } else {
-        st = evaluate_list(e, metrics ? metrics : mli_metric_usual(model->inputs),
-                           metrics != NULL, error);
+        st = evaluate_list(
+            e, metrics ? metrics : mli_metric_usual(model->inputs, model->params),
+            metrics != NULL, error);
     }
     if (st == ML_OK) st = evaluation_table(e, out, error);
     evaluation_free(e);

@@ -23,12 +23,11 @@ typedef struct permuting {
     double *mean, *deviation, *low, *high; /* [x->n] */
 } permuting;
 
-static const mli_metric_options plain = {MLI_AVERAGE_AUTO, 0.5};
-
 static ml_status score(const permuting *p, double *out, ml_error *err)
 {
     mli_truth truth = mli_truth_of(p->design);
-    return mli_metric_score(p->metric, p->x->ctx, &truth, p->prediction, &plain, out,
+    mli_metric_options options = mli_metric_options_of(p->x->model->params);
+    return mli_metric_score(p->metric, p->x->ctx, &truth, p->prediction, &options, out,
                             err);
 }
 
@@ -67,7 +66,7 @@ static ml_status open_plan(permuting *p, ml_error *err)
     static const char *const kinds[] = {"", "value", "class", "proba"};
     const ml_model *m = p->x->model;
     const char *name = mli_get_str(p->x->params, "metric");
-    if (!*name) name = mli_metric_default(m->inputs);
+    if (!*name) name = mli_metric_default(m->inputs, m->params);
     ml_status s = mli_metric_find(name, &p->metric, err);
     if (s == ML_OK) s = mli_metric_fits(p->metric, m->inputs, err);
     if (s == ML_OK) s = mli_design_apply(m->inputs, p->x->table, 1, &p->design, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * metrics.c: finding metrics by name, scoring models with them, and the public call.
+ * metrics.c: the usual metrics of a task, scoring models, and the public call.
  */
 #include "tuning/metrics.h"
 
@@ -10,8 +10,7 @@
 #include <ml/study.h>
 #include <string.h>
 
-#define PREFIX      (sizeof "metric." - 1)
-#define MAX_METRICS 128
+#define PREFIX (sizeof "metric." - 1)
 
 static const mli_param metric_params[] = {
     {"average", NULL, ML_PARAM_STR, 0, "auto", "{auto, binary, macro, micro, weighted}",
@@ -23,6 +22,8 @@ static const mli_param metric_params[] = {
      "0.1"},
     {"quantile", "alpha", ML_PARAM_F64, 0, "0.5", "(0, 1)", NULL, NULL,
      "The quantile that pinball judges.", "0.1"},
+    {"power", "tweedie_power,tweedie_variance_power", ML_PARAM_F64, 0, "1.5", "(1, 2)",
+     NULL, NULL, "How the variance grows with the mean, for tweedie_deviance.", "0.1"},
     MLI_PARAM_END};
 
 const mli_descriptor mli_options_metric = {
@@ -35,41 +36,43 @@ const mli_descriptor mli_options_metric = {
     .params = metric_params,
 };
 
-ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *err)
+/* Objectives that have a metric of their own, by which the usual errors mislead. */
+static const struct {
+    const char *objective, *metric, *usual;
+} own_metrics[] = {
+    {"absolute", "mae", "mae,rmse,r2"},
+    {"quantile", "pinball", "pinball,mae,rmse"},
+    {"poisson", "poisson_deviance", "poisson_deviance,rmse,mae,r2"},
+    {"gamma", "gamma_deviance", "gamma_deviance,rmse,mae,r2"},
+    {"tweedie", "tweedie_deviance", "tweedie_deviance,rmse,mae,r2"},
+};
+
+static int own_metric(const ml_params *params)
 {
-    const char *shown[MAX_METRICS];
-    int64_t n = 0;
-    for (const mli_descriptor *const *e = mli_catalog; *e; e++) {
-        const mli_descriptor *d = *e;
-        if (d->sort != MLI_SORT_METRIC || n == MAX_METRICS) continue;
-        shown[n++] = d->name + PREFIX;
-        if (strcmp(shown[n - 1], name) == 0 || strcmp(d->name, name) == 0 ||
-            (d->aliases && mli_in_list(name, d->aliases))) {
-            *out = (const mli_metric *)d; /* the head is its first member */
-            return ML_OK;
-        }
-    }
-    mli_fail(err, ML_E_NAME, "there is no metric \"%s\"", name);
-    const char *near = mli_nearest(name, shown, n);
-    if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
-    return mli_error_hint(err, ML_E_NAME,
-                          "metrics are accuracy, log_loss, roc_auc, rmse, mae, r2 and "
-                          "others: see the schemas named metric.*");
+    const char *objective = params ? mli_get_str(params, "objective") : "";
+    int n = (int)(sizeof own_metrics / sizeof *own_metrics);
+    for (int i = 0; i < n; i++)
+        if (strcmp(objective, own_metrics[i].objective) == 0) return i;
+    return -1;
 }
 
-const char *mli_metric_default(const mli_inputs *inputs)
+const char *mli_metric_default(const mli_inputs *inputs, const ml_params *params)
 {
+    int own = own_metric(params);
     if (inputs->task == MLI_TASK_RANKING) return "ndcg";
     if (inputs->task == MLI_TASK_SURVIVAL) return "concordance";
-    if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse";
+    if (inputs->task != MLI_TASK_CLASSIFICATION)
+        return own >= 0 ? own_metrics[own].metric : "rmse";
     return inputs->classes.n == 2 ? "roc_auc" : "log_loss";
 }
 
-const char *mli_metric_usual(const mli_inputs *inputs)
+const char *mli_metric_usual(const mli_inputs *inputs, const ml_params *params)
 {
+    int own = own_metric(params);
     if (inputs->task == MLI_TASK_RANKING) return "ndcg,map";
     if (inputs->task == MLI_TASK_SURVIVAL) return "concordance";
-    if (inputs->task != MLI_TASK_CLASSIFICATION) return "rmse,mae,r2";
+    if (inputs->task != MLI_TASK_CLASSIFICATION)
+        return own >= 0 ? own_metrics[own].usual : "rmse,mae,r2";
     if (inputs->classes.n == 2)
         return "roc_auc,pr_auc,log_loss,brier,accuracy,balanced_accuracy,f1,mcc";
     return "log_loss,accuracy,balanced_accuracy,f1,mcc,roc_auc";
@@ -86,7 +89,7 @@ ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
     mli_fail(err, ML_E_UNSUPPORTED, "metric %s does not suit %s",
              metric->head.name + PREFIX, task);
     return mli_error_hint(err, ML_E_UNSUPPORTED, "use one of %s",
-                          mli_metric_usual(inputs));
+                          mli_metric_usual(inputs, NULL));
 }
 
 mli_truth mli_truth_of(const mli_design *design)
@@ -161,8 +164,6 @@ ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
     return ML_OK;
 }
 
-static const mli_metric_options default_options = {MLI_AVERAGE_AUTO, 0.5};
-
 ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
                            const mli_design *design, mli_run *run, double *out,
                            ml_error *err)
@@ -171,7 +172,8 @@ ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
     ml_status st = mli_metric_predict(metric, model, design, run, &p, err);
     if (st < 0) return st;
     mli_truth truth = mli_truth_of(design);
-    st = mli_metric_score(metric, model->ctx, &truth, p, &default_options, out, err);
+    mli_metric_options options = mli_metric_options_of(model->params);
+    st = mli_metric_score(metric, model->ctx, &truth, p, &options, out, err);
     mli_free(model->ctx, p);
     return st;
 }
@@ -304,6 +306,7 @@ static ml_status metric_options(ml_context *ctx, const ml_params *given,
     if (st < 0) return st;
     out->average = mli_get_enum(p, "average", "auto,binary,macro,micro,weighted");
     out->quantile = mli_get_f64(p, "quantile");
+    out->power = mli_get_f64(p, "power");
     ml_params_free(p);
     return ML_OK;
 }
@@ -341,7 +344,7 @@ ml_status ml_metric_score(ml_context *context, const char *metric, const ml_tens
     if (!prediction) return mli_null(error, "prediction");
     if (!out) return mli_null(error, "out");
     const mli_metric *m;
-    mli_metric_options opt = default_options;
+    mli_metric_options opt = mli_metric_options_of(NULL);
     ml_status st = mli_metric_find(metric, &m, error);
     if (st < 0) return st;
     if ((st = metric_options(context, options, &opt, error)) < 0) return st;

@@ -8,12 +8,11 @@
 #include "algorithms/metric.h"
 #include "algorithms/model.h"
 
-/* By short name ("roc_auc") or alias ("auc"); fails with the nearest name. */
-ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *err);
-/* The metric that a task is judged by when none is named. */
-const char *mli_metric_default(const mli_inputs *inputs);
-/* The usual metrics of a task, separated by commas. */
-const char *mli_metric_usual(const mli_inputs *inputs);
+/* The metric that a task is judged by when none is named: that of the objective in
+ * `params`, which may be NULL, where it has one. */
+const char *mli_metric_default(const mli_inputs *inputs, const ml_params *params);
+/* The usual metrics of a task and an objective, separated by commas. */
+const char *mli_metric_usual(const mli_inputs *inputs, const ml_params *params);
 /* ML_E_UNSUPPORTED when the metric does not suit the task. */
 ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
                           ml_error *err);
@@ -38,6 +37,25 @@ extern const mli_descriptor mli_options_metric;
 /* Rows by falling probability of class k, ties in order: [n], to be freed. */
 int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *truth, const double *proba,
                        int64_t k);
+
+/* A metric of predicted values by score_ID. */
+#define VALUE_METRIC(id, other, heading, text, best, up)                                 \
+    extern const mli_metric mli_metric_##id;                                             \
+    const mli_metric mli_metric_##id = {                                                 \
+        .head = {.name = "metric." #id,                                                  \
+                 .aliases = other,                                                       \
+                 .title = heading,                                                       \
+                 .doc = text,                                                            \
+                 .family = "metric",                                                     \
+                 .since = "0.1",                                                         \
+                 .sort = MLI_SORT_METRIC,                                                \
+                 .tasks = MLI_TASK_REGRESSION,                                           \
+                 .direction = best,                                                      \
+                 .needs = "value"},                                                      \
+        .needs = MLI_NEEDS_VALUE,                                                        \
+        .maximize = up,                                                                  \
+        .score = score_##id,                                                             \
+    };
 
 static inline double mli_truth_weight(const mli_truth *t, int64_t row)
 {

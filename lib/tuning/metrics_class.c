@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * metrics_class.c: metrics of predicted classes, all computed from the weighted confusion
- * matrix: accuracy, balanced accuracy, precision, recall, F1, and the correlation
- * coefficient of Matthews (for many classes: Gorodkin, "Comparing two K-category
- * assignments by a K-category correlation coefficient", 2004).
+ * matrix: accuracy, balanced accuracy, precision, recall, specificity, F1, kappa (Cohen,
+ * "A coefficient of agreement for nominal scales", 1960), and the correlation coefficient
+ * of Matthews (for many classes: Gorodkin, "Comparing two K-category assignments by a
+ * K-category correlation coefficient", 2004).
  */
 #include "tuning/metrics.h"
 
@@ -68,6 +69,11 @@ static double f1_of(const confusion *c, int64_t k)
 {
     return ratio(2 * c->counts[k * c->k + k], c->truth[k] + c->predicted[k]);
 }
+static double specificity_of(const confusion *c, int64_t k)
+{
+    double others = c->total - c->truth[k];
+    return ratio(others - (c->predicted[k] - c->counts[k * c->k + k]), others);
+}
 
 /* Averages a measure over classes. Macro leaves out classes that occur neither in truth
  * nor in prediction. */
@@ -128,6 +134,41 @@ static double value_mcc(const confusion *c, const mli_metric_options *o)
     return scale > 0 ? (c->right * n - product) / sqrt(scale) : 0;
 }
 
+static double value_f1_macro(const confusion *c, const mli_metric_options *o)
+{
+    (void)o;
+    return average(c, MLI_AVERAGE_MACRO, f1_of);
+}
+static double value_f1_weighted(const confusion *c, const mli_metric_options *o)
+{
+    (void)o;
+    return average(c, MLI_AVERAGE_WEIGHTED, f1_of);
+}
+static double value_precision_macro(const confusion *c, const mli_metric_options *o)
+{
+    (void)o;
+    return average(c, MLI_AVERAGE_MACRO, precision_of);
+}
+static double value_recall_macro(const confusion *c, const mli_metric_options *o)
+{
+    (void)o;
+    return average(c, MLI_AVERAGE_MACRO, recall_of);
+}
+static double value_specificity(const confusion *c, const mli_metric_options *o)
+{
+    if (o->average == MLI_AVERAGE_MICRO) /* a right row is right for each other class */
+        return ratio(c->total * (double)(c->k - 2) + c->right,
+                     c->total * (double)(c->k - 1));
+    return average(c, o->average, specificity_of);
+}
+static double value_kappa(const confusion *c, const mli_metric_options *o)
+{
+    (void)o;
+    double chance = 0, n = c->total;
+    for (int64_t k = 0; k < c->k; k++) chance += c->truth[k] * c->predicted[k];
+    return n * n > chance ? (c->right * n - chance) / (n * n - chance) : 0;
+}
+
 #define CLASS_METRIC(id, other, heading, text)                                           \
     static ml_status score_##id(ml_context *ctx, const mli_truth *t, const double *p,    \
                                 const mli_metric_options *o, double *out, ml_error *err) \
@@ -164,10 +205,22 @@ CLASS_METRIC(
     f1, "f1_score", "F1",
     "Harmonic mean of precision and recall: of class 1 for two classes, the mean "
     "over the classes otherwise (see the option average).")
+CLASS_METRIC(f1_macro, "F1macro", "F1, mean over the classes",
+             "F1 of each class against the rest, their plain mean.")
+CLASS_METRIC(f1_weighted, NULL, "F1, mean weighted by class size",
+             "F1 of each class against the rest, their mean weighted by class size.")
+CLASS_METRIC(kappa, "cohen_kappa,cohen_kappa_score", "Cohen's kappa",
+             "Agreement of true and predicted class beyond that of chance, at most 1.")
 CLASS_METRIC(
     mcc, "matthews_corrcoef,matthews", "Matthews correlation coefficient",
     "Correlation of true and predicted class, -1 to 1; 0 when either is constant.")
 CLASS_METRIC(precision, "precision_score", "precision",
              "Share of rows predicted as a class that belong to it.")
+CLASS_METRIC(precision_macro, "PrecisionMacro", "precision, mean over the classes",
+             "Precision of each class, their plain mean.")
 CLASS_METRIC(recall, "recall_score,sensitivity,tpr", "recall",
              "Share of a class's rows that are predicted as it.")
+CLASS_METRIC(recall_macro, "RecallMacro", "recall, mean over the classes",
+             "Recall of each class, their plain mean.")
+CLASS_METRIC(specificity, "tnr,true_negative_rate", "specificity",
+             "Share of the rows of other classes that are not predicted as the class.")

@@ -3,7 +3,9 @@
  * metrics_proba.c: metrics of predicted probabilities: log loss, Brier score, area under
  * the ROC curve (Hanley, McNeil, "The meaning and use of the area under a receiver
  * operating characteristic curve", 1982) and average precision (area under the
- * precision-recall curve by steps, without interpolation: Davis, Goadrich, 2006).
+ * precision-recall curve by steps, without interpolation: Davis, Goadrich, 2006), the
+ * distance of Kolmogorov and Smirnov, and the expected calibration error (Guo, Pleiss,
+ * Sun, Weinberger, "On calibration of modern neural networks", 2017).
  */
 #include "tuning/metrics.h"
 
@@ -101,6 +103,19 @@ static double pr_area(const ranking *g)
     return area / g->positive;
 }
 
+/* The largest distance of the two classes' distributions of the score. */
+static double largest_distance(const ranking *g)
+{
+    double best = 0, hits = 0, misses = 0, tp, fp;
+    for (int64_t i = 0; i < g->n;) {
+        next_tie(g, &i, &tp, &fp);
+        hits += tp;
+        misses += fp;
+        best = fmax(best, fabs(hits / g->positive - misses / g->negative));
+    }
+    return best;
+}
+
 /* The area of class k; NaN when it does not occur or nothing else does. */
 static ml_status area_of_class(ml_context *ctx, const mli_truth *t, const double *p,
                                int64_t k, double (*area)(const ranking *), double *out,
@@ -152,6 +167,38 @@ static ml_status score_pr_auc(ml_context *ctx, const mli_truth *t, const double 
 {
     (void)o;
     return score_area(ctx, t, p, "pr_auc", pr_area, out, err);
+}
+
+static ml_status score_ks(ml_context *ctx, const mli_truth *t, const double *p,
+                          const mli_metric_options *o, double *out, ml_error *err)
+{
+    (void)o;
+    return score_area(ctx, t, p, "ks", largest_distance, out, err);
+}
+
+/* By probability of the predicted class, in BINS equal parts of [0, 1]. */
+static ml_status score_calibration_error(ml_context *ctx, const mli_truth *t,
+                                         const double *p, const mli_metric_options *o,
+                                         double *out, ml_error *err)
+{
+    enum { BINS = 15 };
+    (void)ctx, (void)o, (void)err;
+    double gap[BINS] = {0}, weights = 0, sum = 0;
+    for (int64_t r = 0; r < t->n; r++) {
+        const double *row = p + r * t->n_classes;
+        double w = mli_truth_weight(t, r);
+        int64_t best = 0;
+        for (int64_t k = 1; k < t->n_classes; k++)
+            if (row[k] > row[best]) best = k;
+        int bin = (int)(row[best] * BINS); /* the last bin has 1 too */
+        gap[bin < 0      ? 0
+            : bin < BINS ? bin
+                         : BINS - 1] += w * (row[best] - (t->label[r] == best));
+        weights += w;
+    }
+    for (int b = 0; b < BINS; b++) sum += fabs(gap[b]);
+    *out = sum / weights;
+    return ML_OK;
 }
 
 static ml_status score_log_loss(ml_context *ctx, const mli_truth *t, const double *p,
@@ -212,6 +259,15 @@ PROBA_METRIC(brier, "brier_score_loss,brier_score,neg_brier_score", "Brier score
              "Mean squared distance of probability and outcome: of class 1 for two "
              "classes, summed over the classes otherwise.",
              "min", 0)
+PROBA_METRIC(calibration_error, "ece,expected_calibration_error",
+             "expected calibration error",
+             "Mean distance of the predicted class's probability from the share of rows "
+             "classified right, in 15 equal bins of that probability.",
+             "min", 0)
+PROBA_METRIC(ks, "kolmogorov_smirnov", "Kolmogorov-Smirnov distance",
+             "Largest distance of the distributions of a class's probability in its rows "
+             "and in the others; for more than two classes the mean over the classes.",
+             "max", 1)
 PROBA_METRIC(log_loss, "logloss,cross_entropy,binary_logloss,multi_logloss,neg_log_loss",
              "log loss", "Mean of minus the logarithm of the true class's probability.",
              "min", 0)

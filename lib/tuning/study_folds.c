@@ -93,7 +93,8 @@ ml_status mli_study_prepare(ml_study *s, ml_error *err)
         st = split_folds(s, err);
     }
     if (st == ML_OK && !s->metric)
-        st = mli_metric_find(mli_metric_default(s->whole->inputs), &s->metric, err);
+        st = mli_metric_find(mli_metric_default(s->whole->inputs, s->base), &s->metric,
+                             err);
     if (st == ML_OK) {
         s->maximize = s->metric->maximize;
         st = mli_metric_fits(s->metric, s->whole->inputs, err);

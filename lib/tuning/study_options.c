@@ -32,8 +32,9 @@ static const mli_param study_params[] = {
      "0.1"},
     {"metric", "scoring,eval_metric,objective_metric", ML_PARAM_STR, MLI_FLAG_NULLABLE,
      "", NULL, NULL, NULL,
-     "What to optimise. By default roc_auc for two classes, log_loss for more, rmse for "
-     "regression.",
+     "What to optimise. By default roc_auc for two classes, log_loss for more, the "
+     "metric "
+     "of the objective for regression: rmse, mae, pinball or a deviance.",
      "0.1"},
     {"tune", "search_space,params", ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL,
      NULL,

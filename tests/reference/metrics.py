@@ -32,8 +32,50 @@ def value_cases(rng):
                  ("mae", tag, m.mean_absolute_error(y, p, **k)),
                  ("r2", tag, m.r2_score(y, p, **k)),
                  ("mape", tag, m.mean_absolute_percentage_error(y, p, **k)),
-                 ("pinball", tag, m.mean_pinball_loss(y, p, alpha=0.5, **k))]
+                 ("pinball", tag, m.mean_pinball_loss(y, p, alpha=0.5, **k)),
+                 ("median_absolute_error", tag, m.median_absolute_error(y, p, **k)),
+                 ("max_error", tag, m.max_error(y, p)),
+                 ("explained_variance", tag, m.explained_variance_score(y, p, **k)),
+                 ("smape", tag, np.average(2 * abs(y - p) / (abs(y) + abs(p)), weights=weight)),
+                 ("wape", tag, np.average(abs(y - p), weights=weight)
+                  / np.average(abs(y), weights=weight))]
     return out, rows
+
+
+def mean_cases(rng):
+    """Counts and amounts, with predicted means above 0."""
+    mean = rng.gamma(2.0, 1.0, N) + 0.1
+    y, amount = rng.poisson(mean).astype(float), rng.gamma(2.0, mean / 2)
+    w = rng.integers(1, 5, N).astype(float)
+    out = (array("count_y", y) + array("amount_y", amount) + array("mean_p", mean)
+           + array("mean_w", w))
+    counts, amounts = [], []
+    for weight, tag in ((None, 0), (w, 1)):
+        k = {"sample_weight": weight}
+        counts += [("poisson_deviance", tag, m.mean_poisson_deviance(y, mean, **k)),
+                   ("tweedie_deviance", tag, m.mean_tweedie_deviance(y, mean, power=1.5, **k)),
+                   ("rmsle", tag, m.root_mean_squared_log_error(y, mean, **k))]
+        amounts += [("gamma_deviance", tag, m.mean_gamma_deviance(amount, mean, **k))]
+    return out, counts, amounts
+
+
+def calibration_error(y, proba, weight):
+    """Guo and others, 2017, with 15 bins."""
+    best, right = proba.max(1), proba.argmax(1) == y
+    part = np.minimum((best * 15).astype(int), 14)
+    w = np.ones(len(y)) if weight is None else weight
+    return sum(abs(np.sum((w * (best - right))[part == b])) for b in range(15)) / w.sum()
+
+
+def specificity(y, c, k, weight):
+    """Recall of "not the class"."""
+    parts = [m.recall_score(y != j, c != j, sample_weight=weight) for j in range(k)]
+    return parts[1] if k == 2 else np.mean(parts)
+
+
+def ks(y, score, weight):
+    low, high, _ = m.roc_curve(y, score, sample_weight=weight, drop_intermediate=False)
+    return np.max(np.abs(high - low))
 
 
 def class_cases(rng, k):
@@ -68,6 +110,15 @@ def class_cases(rng, k):
                  ("precision", tag, m.precision_score(y, c, average=average, **s)),
                  ("recall", tag, m.recall_score(y, c, average=average, **s)),
                  ("mcc", tag, m.matthews_corrcoef(y, c, **s)),
+                 ("f1_macro", tag, m.f1_score(y, c, average="macro", **s)),
+                 ("f1_weighted", tag, m.f1_score(y, c, average="weighted", **s)),
+                 ("precision_macro", tag, m.precision_score(y, c, average="macro", **s)),
+                 ("recall_macro", tag, m.recall_score(y, c, average="macro", **s)),
+                 ("kappa", tag, m.cohen_kappa_score(y, c, **s)),
+                 ("specificity", tag, specificity(y, c, k, weight)),
+                 ("calibration_error", tag, calibration_error(y, proba, weight)),
+                 ("ks", tag, np.mean([ks(y == j, proba[:, j], weight)
+                                      for j in range(1 if k == 2 else 0, k)])),
                  ("log_loss", tag, m.log_loss(y, proba, labels=list(range(k)), **s)),
                  ("brier", tag, brier), ("roc_auc", tag, auc), ("pr_auc", tag, pr)]
     return out, rows
@@ -82,6 +133,12 @@ def main():
     for name, (arrays, rows) in (("value", value_cases(rng)), ("class2", class_cases(rng, 2)),
                                  ("class3", class_cases(rng, 3))):
         text.append(arrays)
+        text.append(f"static const expected {name}_expected[] = {{\n")
+        text += [f'    {{"{a}", {b}, {float(v)!r}}},\n' for a, b, v in rows]
+        text.append("};\n")
+    arrays, counts, amounts = mean_cases(rng)
+    text.append(arrays)
+    for name, rows in (("count", counts), ("amount", amounts)):
         text.append(f"static const expected {name}_expected[] = {{\n")
         text += [f'    {{"{a}", {b}, {float(v)!r}}},\n' for a, b, v in rows]
         text.append("};\n")

@@ -2,7 +2,7 @@
  *
  * Metrics against the values of scikit-learn (tests/reference/metrics.py), and bad input.
  */
-#include "testing.h"
+#include "testing_data.h"
 
 #include "metrics_expected.h"
 
@@ -14,13 +14,15 @@ static ml_tensor *tensor(ml_context *ctx, const double *v, int64_t rows, int64_t
     return t;
 }
 
-static int needs_class(const char *metric)
+static int needs_class(ml_context *ctx, const char *metric)
 {
-    static const char *const names[] = {
-        "accuracy", "balanced_accuracy", "f1", "precision", "recall", "mcc"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(metric, names[i]) == 0) return 1;
-    return 0;
+    char name[64];
+    ml_schema *s = NULL;
+    snprintf(name, sizeof name, "metric.%s", metric);
+    OK(ml_schema_new(ctx, name, &s, ERR));
+    int needs = strstr(ml_schema_json(s), "\"needs\": \"class\"") != NULL;
+    ml_schema_free(s);
+    return needs;
 }
 
 static void compare(const expected *e, size_t n, const double *y, const double *p,
@@ -31,7 +33,7 @@ static void compare(const expected *e, size_t n, const double *y, const double *
               *tc = c ? tensor(ctx, c, N, 1) : NULL, *tw = tensor(ctx, w, N, 1);
     for (size_t i = 0; i < n; i++) {
         double value = NAN;
-        OK(ml_metric_score(ctx, e[i].metric, ty, needs_class(e[i].metric) ? tc : tp,
+        OK(ml_metric_score(ctx, e[i].metric, ty, needs_class(ctx, e[i].metric) ? tc : tp,
                            e[i].weighted ? tw : NULL, NULL, &value, ERR));
         ck_assert_msg(fabs(value - e[i].value) <= 1e-12 * (1 + fabs(e[i].value)),
                       "%s weighted %d: %.17g, not %.17g", e[i].metric, e[i].weighted,
@@ -48,6 +50,102 @@ static void compare(const expected *e, size_t n, const double *y, const double *
 START_TEST(values)
 {
     compare(value_expected, COUNT(value_expected), value_y, value_p, NULL, value_w, 1);
+}
+END_TEST
+
+START_TEST(means)
+{
+    compare(count_expected, COUNT(count_expected), count_y, mean_p, NULL, mean_w, 1);
+    compare(amount_expected, COUNT(amount_expected), amount_y, mean_p, NULL, mean_w, 1);
+}
+END_TEST
+
+/* What a distribution does not have is an error that names the row. */
+START_TEST(means_out_of_range)
+{
+    ml_context *ctx = test_context(1);
+    const double y[] = {0, 2, 3}, p[] = {1, 2, 0};
+    ml_tensor *ty = tensor(ctx, y, 3, 1), *tp = tensor(ctx, p, 3, 1);
+    ml_params *o = NULL;
+    double v = 7;
+    FAILS(ML_E_DATA,
+          ml_metric_score(ctx, "poisson_deviance", ty, tp, NULL, NULL, &v, ERR));
+    SAYS("prediction, row 2: poisson_deviance needs predictions above 0, not 0");
+    FAILS(ML_E_DATA, ml_metric_score(ctx, "gamma_deviance", ty, ty, NULL, NULL, &v, ERR));
+    SAYS("target, row 0: gamma_deviance needs targets above 0, not 0");
+    ck_assert(v == 7);
+    OK(ml_metric_score(ctx, "rmsle", ty, tp, NULL, NULL, &v, ERR));
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_f64(o, "tweedie_variance_power", 2, ERR));
+    FAILS(ML_E_RANGE, ml_metric_score(ctx, "tweedie_deviance", ty, tp, NULL, o, &v, ERR));
+    ml_params_free(o);
+    ml_tensor_free(ty);
+    ml_tensor_free(tp);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static ml_model *fitted(ml_context *ctx, const ml_table *t, const char *objective,
+                        const char *option, const char *value)
+{
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "objective", objective, ERR));
+    OK(ml_estimator_set_str(e, "n_trees", "20", ERR));
+    if (option) OK(ml_estimator_set_str(e, option, value, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    return m;
+}
+
+/* A model is judged by the metric of its objective first, with the quantile and the power
+ * that it was fitted for. */
+START_TEST(judges_by_the_objective)
+{
+    enum { M = 200 };
+    static const struct {
+        const char *objective, *option, *value, *first;
+    } cases[] = {{"poisson", NULL, NULL, "poisson_deviance"},
+                 {"gamma", NULL, NULL, "gamma_deviance"},
+                 {"tweedie", "tweedie_power", "1.2", "tweedie_deviance"},
+                 {"quantile", "quantile", "0.9", "pinball"},
+                 {"absolute", NULL, NULL, "mae"}};
+    ml_context *ctx = test_context(1);
+    double x[M], y[M];
+    for (int i = 0; i < M; i++) {
+        x[i] = i % 17;
+        y[i] = 1 + i % 17 + (i * 7 % 11) * 0.3;
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", M, x), *scores = NULL, *out = NULL;
+    t = add_f64(ctx, t, "y", M, y);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        ml_model *m = fitted(ctx, t, cases[i].objective, cases[i].option, cases[i].value);
+        OK(ml_model_evaluate(m, t, NULL, &scores, ERR));
+        ck_assert_str_eq(cell(scores, 0, "metric"), cases[i].first);
+        ml_predictor *p = NULL;
+        OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+        OK(ml_predictor_run_table(p, t, &out, ERR));
+        double prediction[M], want;
+        for (int k = 0; k < M; k++) prediction[k] = ml_table_get_f64(out, k, 0);
+        ml_tensor *ty = tensor(ctx, y, M, 1), *tp = tensor(ctx, prediction, M, 1);
+        ml_params *o = NULL;
+        OK(ml_params_new(ctx, &o, ERR));
+        if (cases[i].option)
+            OK(ml_params_set_str(o, cases[i].option, cases[i].value, ERR));
+        OK(ml_metric_score(ctx, cases[i].first, ty, tp, NULL, o, &want, ERR));
+        ck_assert_double_eq_tol(ml_table_get_f64(scores, 0, 1), want, 1e-9 * want);
+        ml_params_free(o);
+        ml_tensor_free(ty);
+        ml_tensor_free(tp);
+        ml_predictor_free(p);
+        ml_table_free(out);
+        ml_table_free(scores);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
 }
 END_TEST
 
@@ -112,6 +210,8 @@ START_TEST(bad_input)
     double v = 123;
     FAILS(ML_E_NAME, ml_metric_score(ctx, "roc_acu", ty, ty, NULL, NULL, &v, ERR));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "roc_auc"));
+    FAILS(ML_E_NAME, ml_metric_score(ctx, "qqqqqqqq", ty, ty, NULL, NULL, &v, ERR));
+    SAYS("metrics are accuracy, ");
     FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", ty, tp, NULL, NULL, &v, ERR));
     FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", t1, ty, NULL, NULL, &v, ERR));
     FAILS(ML_E_SHAPE, ml_metric_score(ctx, "rmse", ty, t3, NULL, NULL, &v, ERR));
@@ -130,5 +230,6 @@ START_TEST(bad_input)
 }
 END_TEST
 
-TEST_MAIN("tuning/metrics", values, two_classes, three_classes,
-          one_column_of_probabilities, quantile_option, bad_input)
+TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective, values,
+          two_classes, three_classes, one_column_of_probabilities, quantile_option,
+          bad_input)

@@ -9,22 +9,39 @@ __all__ = ["score",
            "accuracy",
            "balanced_accuracy",
            "brier",
+           "calibration_error",
            "concordance",
+           "explained_variance",
            "f1",
+           "f1_macro",
+           "f1_weighted",
+           "gamma_deviance",
+           "kappa",
+           "ks",
            "log_loss",
            "mae",
            "map",
            "mape",
+           "max_error",
            "mcc",
+           "median_absolute_error",
            "mse",
            "ndcg",
            "pinball",
+           "poisson_deviance",
            "pr_auc",
            "precision",
+           "precision_macro",
            "r2",
            "recall",
+           "recall_macro",
            "rmse",
-           "roc_auc"]
+           "rmsle",
+           "roc_auc",
+           "smape",
+           "specificity",
+           "tweedie_deviance",
+           "wape"]
 
 
 def accuracy(truth: object, prediction: object, weight: object = None, **options: object) -> float:
@@ -52,6 +69,15 @@ def brier(truth: object, prediction: object, weight: object = None, **options: o
     return score("brier", truth, prediction, weight, **options)
 
 
+def calibration_error(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Expected calibration error of predicted probabilities; the smallest is best.
+
+    Mean distance of the predicted class's probability from the share of rows
+    classified right, in 15 equal bins of that probability.
+    """
+    return score("calibration_error", truth, prediction, weight, **options)
+
+
 def concordance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Concordance of predicted values; the largest is best.
 
@@ -61,6 +87,15 @@ def concordance(truth: object, prediction: object, weight: object = None, **opti
     return score("concordance", truth, prediction, weight, **options)
 
 
+def explained_variance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Explained variance of predicted values; the largest is best.
+
+    1 minus the variance of y - p divided by that of y: R2 but for a constant
+    error.
+    """
+    return score("explained_variance", truth, prediction, weight, **options)
+
+
 def f1(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """F1 of predicted classes; the largest is best.
 
@@ -68,6 +103,47 @@ def f1(truth: object, prediction: object, weight: object = None, **options: obje
     over the classes otherwise (see the option average).
     """
     return score("f1", truth, prediction, weight, **options)
+
+
+def f1_macro(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """F1, mean over the classes of predicted classes; the largest is best.
+
+    F1 of each class against the rest, their plain mean.
+    """
+    return score("f1_macro", truth, prediction, weight, **options)
+
+
+def f1_weighted(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """F1, mean weighted by class size of predicted classes; the largest is best.
+
+    F1 of each class against the rest, their mean weighted by class size.
+    """
+    return score("f1_weighted", truth, prediction, weight, **options)
+
+
+def gamma_deviance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Gamma deviance of predicted values; the smallest is best.
+
+    Mean of 2 (log(p / y) + y / p - 1), for amounts above 0.
+    """
+    return score("gamma_deviance", truth, prediction, weight, **options)
+
+
+def kappa(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Cohen's kappa of predicted classes; the largest is best.
+
+    Agreement of true and predicted class beyond that of chance, at most 1.
+    """
+    return score("kappa", truth, prediction, weight, **options)
+
+
+def ks(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Kolmogorov-Smirnov distance of predicted probabilities; the largest is best.
+
+    Largest distance of the distributions of a class's probability in its rows and
+    in the others; for more than two classes the mean over the classes.
+    """
+    return score("ks", truth, prediction, weight, **options)
 
 
 def log_loss(truth: object, prediction: object, weight: object = None, **options: object) -> float:
@@ -103,12 +179,28 @@ def mape(truth: object, prediction: object, weight: object = None, **options: ob
     return score("mape", truth, prediction, weight, **options)
 
 
+def max_error(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Largest error of predicted values; the smallest is best.
+
+    The largest |y - p|.
+    """
+    return score("max_error", truth, prediction, weight, **options)
+
+
 def mcc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Matthews correlation coefficient of predicted classes; the largest is best.
 
     Correlation of true and predicted class, -1 to 1; 0 when either is constant.
     """
     return score("mcc", truth, prediction, weight, **options)
+
+
+def median_absolute_error(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Median absolute error of predicted values; the smallest is best.
+
+    The (weighted) median of |y - p|.
+    """
+    return score("median_absolute_error", truth, prediction, weight, **options)
 
 
 def mse(truth: object, prediction: object, weight: object = None, **options: object) -> float:
@@ -137,6 +229,14 @@ def pinball(truth: object, prediction: object, weight: object = None, **options:
     return score("pinball", truth, prediction, weight, **options)
 
 
+def poisson_deviance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Poisson deviance of predicted values; the smallest is best.
+
+    Mean of 2 (y log(y / p) - y + p), for counts; predictions above 0.
+    """
+    return score("poisson_deviance", truth, prediction, weight, **options)
+
+
 def pr_auc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Area under the precision-recall curve of predicted probabilities; the largest is best.
 
@@ -152,6 +252,14 @@ def precision(truth: object, prediction: object, weight: object = None, **option
     Share of rows predicted as a class that belong to it.
     """
     return score("precision", truth, prediction, weight, **options)
+
+
+def precision_macro(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Precision, mean over the classes of predicted classes; the largest is best.
+
+    Precision of each class, their plain mean.
+    """
+    return score("precision_macro", truth, prediction, weight, **options)
 
 
 def r2(truth: object, prediction: object, weight: object = None, **options: object) -> float:
@@ -170,12 +278,28 @@ def recall(truth: object, prediction: object, weight: object = None, **options: 
     return score("recall", truth, prediction, weight, **options)
 
 
+def recall_macro(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Recall, mean over the classes of predicted classes; the largest is best.
+
+    Recall of each class, their plain mean.
+    """
+    return score("recall_macro", truth, prediction, weight, **options)
+
+
 def rmse(truth: object, prediction: object, weight: object = None, **options: object) -> float:
     """Root mean squared error of predicted values; the smallest is best.
 
     Square root of the mean squared error.
     """
     return score("rmse", truth, prediction, weight, **options)
+
+
+def rmsle(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Root mean squared logarithmic error of predicted values; the smallest is best.
+
+    Square root of the mean squared difference of log(1 + y) and log(1 + p).
+    """
+    return score("rmsle", truth, prediction, weight, **options)
 
 
 def roc_auc(truth: object, prediction: object, weight: object = None, **options: object) -> float:
@@ -185,3 +309,36 @@ def roc_auc(truth: object, prediction: object, weight: object = None, **options:
     for more than two classes the mean over the classes, each against the rest.
     """
     return score("roc_auc", truth, prediction, weight, **options)
+
+
+def smape(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Symmetric mean absolute percentage error of predicted values; the smallest is best.
+
+    Mean of 2 |y - p| / (|y| + |p|), a fraction up to 2; 0 where both are 0.
+    """
+    return score("smape", truth, prediction, weight, **options)
+
+
+def specificity(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Specificity of predicted classes; the largest is best.
+
+    Share of the rows of other classes that are not predicted as the class.
+    """
+    return score("specificity", truth, prediction, weight, **options)
+
+
+def tweedie_deviance(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Tweedie deviance of predicted values; the smallest is best.
+
+    Mean deviance of a Tweedie distribution, for amounts of which many are 0; its
+    power is that of the model, or the option power.
+    """
+    return score("tweedie_deviance", truth, prediction, weight, **options)
+
+
+def wape(truth: object, prediction: object, weight: object = None, **options: object) -> float:
+    """Weighted absolute percentage error of predicted values; the smallest is best.
+
+    Sum of |y - p| divided by the sum of |y|.
+    """
+    return score("wape", truth, prediction, weight, **options)

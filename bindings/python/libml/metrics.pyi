@@ -9,22 +9,39 @@ __all__ = ["score",
            "accuracy",
            "balanced_accuracy",
            "brier",
+           "calibration_error",
            "concordance",
+           "explained_variance",
            "f1",
+           "f1_macro",
+           "f1_weighted",
+           "gamma_deviance",
+           "kappa",
+           "ks",
            "log_loss",
            "mae",
            "map",
            "mape",
+           "max_error",
            "mcc",
+           "median_absolute_error",
            "mse",
            "ndcg",
            "pinball",
+           "poisson_deviance",
            "pr_auc",
            "precision",
+           "precision_macro",
            "r2",
            "recall",
+           "recall_macro",
            "rmse",
-           "roc_auc"]
+           "rmsle",
+           "roc_auc",
+           "smape",
+           "specificity",
+           "tweedie_deviance",
+           "wape"]
 
 def accuracy(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
@@ -35,10 +52,31 @@ def balanced_accuracy(
 def brier(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def calibration_error(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def concordance(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def explained_variance(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def f1(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def f1_macro(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def f1_weighted(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def gamma_deviance(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def kappa(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def ks(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def log_loss(
@@ -53,7 +91,13 @@ def map(
 def mape(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def max_error(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def mcc(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def median_absolute_error(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def mse(
@@ -65,10 +109,16 @@ def ndcg(
 def pinball(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def poisson_deviance(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def pr_auc(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def precision(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def precision_macro(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
 def r2(
@@ -77,9 +127,27 @@ def r2(
 def recall(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def recall_macro(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def rmse(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...
+def rmsle(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
 def roc_auc(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def smape(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def specificity(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def tweedie_deviance(
+    truth: Any, prediction: Any, weight: Any = ..., **options: Any
+) -> float: ...
+def wape(
     truth: Any, prediction: Any, weight: Any = ..., **options: Any
 ) -> float: ...

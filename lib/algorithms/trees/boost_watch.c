@@ -170,15 +170,16 @@ static ml_status from_catalog(const mli_booster *b, double *out, ml_error *err)
 {
     const mli_targets *t = &b->watch.targets;
     const mli_metric *m = b->options.catalog;
-    static const mli_metric_options usual = {MLI_AVERAGE_AUTO, 0.5};
     mli_truth truth = {.n = t->rows,
                        .y = t->y,
                        .label = t->label,
                        .weight = t->weight,
                        .n_classes = b->options.objective.n_classes};
-    mli_metric_options options = usual;
+    mli_metric_options options = mli_metric_options_of(NULL);
     if (b->options.objective.kind == MLI_QUANTILE)
         options.quantile = b->options.objective.quantile;
+    if (b->options.objective.kind == MLI_TWEEDIE)
+        options.power = b->options.objective.tweedie_power;
     int64_t n = mli_objective_outputs(&b->options.objective), more = n + b->n_scores;
     double *p = mli_alloc_vec(b->ctx, t->rows * n + more, sizeof *p);
     if (!p) return mli_nomem(err);

@@ -261,7 +261,7 @@ static const mli_attribute attributes[] = {
 const mli_algorithm mli_gbdt = {
     .head = {.name = "gbdt",
              .aliases = "gradient_boosting,boosted_trees,lightgbm,xgboost,catboost",
-             .title = "Gradient-boosted trees",
+             .title = "gradient-boosted trees",
              .doc = "A sum of decision trees, each fitted to what the ones before leave "
                     "over. Takes numbers and categories as they are, missing values "
                     "included. The usual first choice for tables.",

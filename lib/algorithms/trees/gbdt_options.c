@@ -110,18 +110,6 @@ static ml_status check_objective(const mli_fit *job, const mli_objective *o,
 
 /* What early stopping watches. */
 
-static const mli_metric *find_metric(const char *name)
-{
-    for (const mli_descriptor *const *d = mli_catalog; *d; d++) {
-        if ((*d)->sort != MLI_SORT_METRIC) continue;
-        if (strcmp((*d)->name + sizeof "metric." - 1, name) == 0 ||
-            strcmp((*d)->name, name) == 0 ||
-            ((*d)->aliases && mli_in_list(name, (*d)->aliases)))
-            return (const mli_metric *)*d; /* the head is its first member */
-    }
-    return NULL;
-}
-
 static ml_status unfit(const char *name, ml_error *err)
 {
     mli_fail(err, ML_E_DATA, "metric %s does not fit this target", name);
@@ -166,12 +154,8 @@ static ml_status read_metric(const mli_fit *job, mli_boost_options *out, ml_erro
         out->metric = o->kind == MLI_RANK_MAP ? MLI_EVAL_MAP : MLI_EVAL_NDCG;
     if (out->metric != MLI_EVAL_CATALOG)
         return suits(out->metric, o) ? ML_OK : unfit(name, err);
-    out->catalog = find_metric(name);
-    if (!out->catalog) {
-        mli_fail(err, ML_E_NAME, "there is no metric \"%s\"", name);
-        mli_error_at(err, ML_E_NAME, "params.eval_metric");
-        return mli_error_hint(err, ML_E_NAME, "see the schemas named metric.*");
-    }
+    ml_status status = mli_metric_find(name, &out->catalog, err);
+    if (status) return mli_error_at(err, status, "params.eval_metric");
     uint32_t task = o->n_classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
     int fits = (out->catalog->head.tasks & task) && !mli_objective_ranks(o) &&
                !mli_objective_survives(o);
