@@ -33,6 +33,7 @@ static const char style[] =
     "0;display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;background:var(--panel);"
     "border:1px solid var(--line);border-radius:6px;padding:8px}"
     "figcaption{font-size:13px;padding:0 4px 4px;color:var(--fg);font-weight:600}"
+    "summary{cursor:pointer;color:var(--soft);font-size:13.5px;padding:8px 0}"
     "svg{display:block}svg text{fill:var(--soft);font-size:11px}"
     ".axis{stroke:var(--soft);stroke-width:1;fill:none}"
     ".grid{stroke:var(--line);stroke-width:1}"

@@ -3,6 +3,7 @@
  * report_model.c: a model: scores, importance, parameters, file hash. The plots of its
  * predictions are in report_predictions.c.
  */
+#include "core/text.h"
 #include "report/report_checks.h"
 #include "report/report_predictions.h"
 #include "serialization/modelfile.h"
@@ -64,20 +65,46 @@ static ml_status importance(mli_str *s, const ml_model *m, ml_error *err)
     return ML_OK;
 }
 
-static void parameters(mli_str *s, const ml_model *m)
+/* Does a value differ from the default? That of a list is the text of the descriptor. */
+static int differs(const ml_model *m, const mli_value *v)
 {
-    mli_html_heading(s, "Parameters");
-    mli_str_add(s, "<div class=\"wide\"><table><tr><th>name</th><th>value</th>"
-                   "<th>set</th></tr>");
+    mli_path at;
+    double x, y;
+    if (mli_path_find(m->params, &m->algorithm->head, v->name, &at, NULL)) return 1;
+    const char *usual = at.param->dflt ? at.param->dflt : "";
+    if (mli_parse_f64(usual, usual + strlen(usual), &x) &&
+        mli_parse_f64(v->text, v->text + strlen(v->text), &y))
+        return x != y;
+    return strcmp(usual, v->text) != 0;
+}
+
+static int64_t parameter_rows(mli_str *s, const ml_model *m, int different)
+{
+    int64_t n = 0;
+    mli_str_add(s, "<div class=\"wide\"><table><tr><th>name</th><th>value</th></tr>");
     for (int64_t i = 0; i < m->params->count; i++) {
         const mli_value *v = &m->params->values[i];
+        if (differs(m, v) != different) continue;
         mli_str_add(s, "<tr><td>");
         mli_html_text(s, v->name);
         mli_str_add(s, "</td><td>");
         mli_html_text(s, v->text);
-        mli_str_add(s, v->given ? "</td><td>yes</td></tr>\n" : "</td><td></td></tr>\n");
+        mli_str_add(s, "</td></tr>\n");
+        n++;
     }
     mli_str_add(s, "</table></div>\n");
+    return n;
+}
+
+/* Those that tell this model from a plain one; the others are there to be unfolded. */
+static void parameters(mli_str *s, const ml_model *m)
+{
+    mli_html_heading(s, "Parameters");
+    int64_t n = parameter_rows(s, m, 1);
+    mli_str_printf(s, "<details><summary>%lld more at their defaults</summary>",
+                   (long long)(m->params->count - n));
+    parameter_rows(s, m, 0);
+    mli_str_add(s, "</details>\n");
 }
 
 static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
@@ -88,8 +115,9 @@ static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
     ml_status st = mli_modelfile_header(m, &header, hash, err);
     mli_str_free(&header);
     if (st < 0) return st;
-    mli_html_note(s, "%s, %lld features, target %s; SHA-256 of the tensors %s",
-                  m->algorithm->head.title, (long long)m->inputs->n_features,
+    mli_html_note(s, "%s: %s, %lld features, target %s; SHA-256 of the tensors %s",
+                  m->algorithm->head.name, m->algorithm->head.title,
+                  (long long)m->inputs->n_features,
                   m->inputs->target ? m->inputs->target : "none", hash);
     return ML_OK;
 }

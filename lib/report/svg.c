@@ -94,14 +94,37 @@ static void x_ticks(mli_plot *p)
     for (int i = 0; i < n; i++) x_tick(p, ticks[i]);
 }
 
+static int y_values(const mli_plot *p, double ticks[8])
+{
+    int n = 0;
+    if (!p->log_y) return mli_ticks(p->y0, p->y1, ticks);
+    for (double e = ceil(log10(p->y0) - 1e-9); e <= log10(p->y1) + 1e-9 && n < 8; e++)
+        ticks[n++] = pow(10, e);
+    return n;
+}
+
+/* Room for the name of the axis and the longest number. */
+static int left_margin(const mli_plot *p)
+{
+    enum { NAME = 18, DIGIT = 7, LEAST = 56 };
+    double ticks[8];
+    size_t longest = 0;
+    int n = y_values(p, ticks);
+    for (int i = 0; i < n; i++) {
+        mli_str text;
+        mli_str_init(&text, p->s->ctx);
+        mli_str_short(&text, ticks[i], 4);
+        if (text.size > longest) longest = text.size;
+        mli_str_free(&text);
+    }
+    int need = NAME + 6 + DIGIT * (int)longest;
+    return need > LEAST ? need : LEAST;
+}
+
 static void y_ticks(mli_plot *p)
 {
     double ticks[8];
-    int n = 0;
-    for (double e = ceil(log10(p->y0) - 1e-9);
-         p->log_y && e <= log10(p->y1) + 1e-9 && n < 8; e++)
-        ticks[n++] = pow(10, e);
-    if (!p->log_y) n = mli_ticks(p->y0, p->y1, ticks);
+    int n = y_values(p, ticks);
     for (int i = 0; i < n; i++) {
         if (!p->under)
             line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]),
@@ -131,7 +154,7 @@ void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_la
     p->s = s;
     if (!p->width) p->width = 306;
     if (!p->height) p->height = 250;
-    p->left = 56;
+    p->left = left_margin(p);
     p->top = 8;
     p->w = p->width - p->left - 12;
     p->h = p->height - p->top - 38;

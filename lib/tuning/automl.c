@@ -343,7 +343,7 @@ extern const mli_algorithm mli_automl_algorithm;
 const mli_algorithm mli_automl_algorithm = {
     .head = {.name = "automl",
              .aliases = "auto",
-             .title = "the best model, found by itself",
+             .title = "search for the best model",
              .doc = "Judges algorithms and parameters on held-out rows, within a number "
                     "of trials or a time limit, and fits a weighted mean of the best.",
              .family = "compose",

@@ -322,6 +322,33 @@ START_TEST(models_of_several_values)
 }
 END_TEST
 
+/* What differs from the defaults stands in the open, of a loaded model too. */
+START_TEST(folds_defaults)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table_number(ctx, 0, 0);
+    ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 7}", t), *loaded = NULL;
+    OK(ml_model_save_file(m, "folds_defaults.mlm", NULL, ERR));
+    OK(ml_model_load_file(ctx, "folds_defaults.mlm", NULL, &loaded, ERR));
+    remove("folds_defaults.mlm");
+    for (int k = 0; k < 2; k++) {
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_model(r, "Model", k ? loaded : m, NULL, ERR));
+        page p = page_of(r);
+        const char *fold = strstr(p.text, "<details>");
+        const char *set = strstr(p.text, "<td>n_trees</td><td>7</td>");
+        const char *usual = strstr(p.text, "<td>max_bin</td>");
+        ck_assert(set && fold && usual && set < fold && fold < usual);
+        free(p.text);
+        ml_report_free(r);
+    }
+    ml_model_free(loaded);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static page page_of_table(ml_context *ctx, const ml_table *t)
 {
     ml_report *r = new_report(ctx);
@@ -409,4 +436,5 @@ END_TEST
 TEST_MAIN("report/report", pages_are_well_formed, small_tables_are_fine,
           the_same_input_gives_the_same_page, a_failed_section_is_taken_out,
           what_cannot_be_written_leaves_nothing, no_memory, models_of_several_values,
-          only_a_calibration_is_drawn_as_one, slices_in_the_report, arguments_are_checked)
+          folds_defaults, only_a_calibration_is_drawn_as_one, slices_in_the_report,
+          arguments_are_checked)

@@ -9,7 +9,7 @@ __all__ = ["AutoML", "Baseline", "BinaryEncoder", "Boruta", "Calibrated", "Class
 
 
 class AutoML(Estimator):
-    """The best model, found by itself.
+    """Search for the best model.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
     or a time limit, and fits a weighted mean of the best.

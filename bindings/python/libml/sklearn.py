@@ -64,7 +64,7 @@ __all__ = ["AutoMLClassifier",
 
 
 class AutoMLClassifier(LibmlClassifier):
-    """The best model, found by itself for classification.
+    """Search for the best model for classification.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
     or a time limit, and fits a weighted mean of the best.
@@ -217,7 +217,7 @@ class AutoMLClassifier(LibmlClassifier):
 
 
 class AutoMLRegressor(LibmlRegressor):
-    """The best model, found by itself for regression.
+    """Search for the best model for regression.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
     or a time limit, and fits a weighted mean of the best.
