@@ -298,17 +298,20 @@ class Table(Handle):
 
     # ---- looks ----
 
-    def _cells(self, rows):
-        names, out = self.columns, []
+    def _cell(self, row, column, kind):
+        """A value to look at, numbers with six digits; None when it is missing."""
+        if kind.startswith("float"):
+            value = lib.ml_table_get_f64(self._p, row, column)
+            return None if value != value else f"{value:.6g}"
         buffer = ctypes.create_string_buffer(61)
-        for r in range(rows):
-            line = []
-            for c in range(len(names)):
-                size = lib.ml_table_get_str(self._p, r, c, buffer, 61)
-                text = buffer.value.decode("utf-8", "ignore")
-                line.append(None if size < 0 else text + ("…" if size > 60 else ""))
-            out.append(line)
-        return names, out
+        size = lib.ml_table_get_str(self._p, row, column, buffer, 61)
+        text = buffer.value.decode("utf-8", "ignore")
+        return None if size < 0 else text + ("…" if size > 60 else "")
+
+    def _cells(self, rows):
+        kinds = list(self.types.items())
+        return self.columns, [[self._cell(r, c, kind) for c, (_, kind) in enumerate(kinds)]
+                              for r in range(rows)]
 
     def __repr__(self):
         if self.closed:
@@ -324,7 +327,8 @@ class Table(Handle):
         names, cells = self._cells(min(len(self), 10))
         cells = [["" if c is None else c for c in line] for line in cells]
         width = [max(map(len, column)) for column in zip(names, *cells)]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(line, width)).rstrip()
+        place = [str.rjust if kind[0] in "fiu" else str.ljust for kind in self.types.values()]
+        lines = ["  ".join(to(c, w) for to, c, w in zip(place, line, width)).rstrip()
                  for line in [names, *cells]]
         if len(self) > 10:
             lines.append(f"... {len(self)} rows")

@@ -100,6 +100,10 @@ class FromLists(Case):
         self.assertEqual(t.shape, (0, 2))
         self.assertEqual(t.to_dict(), {"x": [], "s": []})
         self.assertEqual(str(t).splitlines()[0].split(), ["x", "s"])
+        thirds = Table({"x": [1 / 3, float("nan"), 12.5], "s": ["a", "b", "c"]})
+        self.assertEqual(str(thirds).splitlines(),
+                         ["       x  s", "0.333333  a", "          b", "    12.5  c"])
+        self.assertIn("<i>missing</i>", thirds._repr_html_())
         self.assertIn("0 rows", t._repr_html_())
         self.assertEqual(Table({}).shape, (0, 0))
         self.refused(libml.LibmlError, "row", libml.Baseline(target="x").fit, t)
