@@ -292,6 +292,38 @@ START_TEST(names_mistakes)
 }
 END_TEST
 
+/* Too many columns: the parameter that says how many is named. */
+START_TEST(names_what_makes_too_many_columns)
+{
+    static const char *const text[] = {"some words here", "and a few more"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    for (int j = 0; j < 17; j++) {
+        char name[8];
+        snprintf(name, sizeof name, "t%d", j);
+        t = add_text(ctx, t, name, 2, text);
+    }
+    OK(ml_estimator_new(ctx, "hashing_vectorizer", &e, ERR));
+    OK(ml_estimator_set_str(e, "text",
+                            "t0,t1,t2,t3,t4,t5,t6,t7,t8,t9,t10,t11,t12,t13,t14,"
+                            "t15,t16",
+                            ERR));
+    OK(ml_estimator_set_i64(e, "n_features", 1048576, ERR));
+    ml_status status = ml_estimator_fit(e, t, NULL, &m, ERR);
+    if (!status) status = ml_predictor_new(m, NULL, NULL, &p, ERR);
+    ck_assert_int_eq(status, ML_E_DATA);
+    SAYS("more than 16777216 columns");
+    ck_assert_str_eq(ml_error_hint(ERR), "choose fewer columns, or a smaller n_features");
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Whatever is changed in a file: an error, or a model that predicts. */
 START_TEST(stands_hostile_files)
 {
@@ -401,4 +433,5 @@ END_TEST
 
 TEST_MAIN("algorithms/text", equals_scikit_learn, makes_columns,
           hashed_terms_do_not_cancel_when_binary, runs_in_pipelines, names_mistakes,
-          stands_hostile_files, automl_reads_text, same_for_any_threads)
+          names_what_makes_too_many_columns, stands_hostile_files, automl_reads_text,
+          same_for_any_threads)

@@ -4,7 +4,8 @@
  * values.
  *
  * Tensors: edges f64 [all]: the inner edges of each picked feature's bins; start i64
- * [features + 1]. Cost: a sort of each column.
+ * [features + 1]. Cost: a pass for bins of equal width; else places of the sorted order
+ * of each column, or its sort where there are many bins.
  */
 #include "algorithms/prepare/prepare.h"
 
@@ -27,17 +28,37 @@ static void find_edges(void *arg, int64_t j, double *sorted, int64_t n)
 {
     const binning *b = arg;
     double *e = b->edges + j * (b->bins + 1);
-    for (int64_t k = 0; k <= b->bins; k++) {
-        double at = (double)k / (double)b->bins;
-        if (n == 0)
-            e[k] = NAN;
-        else if (b->uniform)
-            e[k] = k == b->bins ? sorted[n - 1]
-                                : sorted[0] + (double)k * ((sorted[n - 1] - sorted[0]) /
-                                                           (double)b->bins);
-        else
-            e[k] = mli_quantile(sorted, n, at);
+    for (int64_t k = 0; k <= b->bins; k++)
+        e[k] = mli_quantile(sorted, n, mli_even_place(0, 1, k, b->bins + 1));
+}
+
+static void edges_of_range(const binning *b, const uint8_t *picked, int64_t n,
+                           const mli_moments *m)
+{
+    for (int64_t j = 0; j < n; j++) {
+        double *e = b->edges + j * (b->bins + 1);
+        double width = (m[j].max - m[j].min) / (double)b->bins;
+        for (int64_t k = 0; picked[j] && k <= b->bins; k++)
+            e[k] = !m[j].present  ? NAN
+                   : k == b->bins ? m[j].max
+                                  : m[j].min + (double)k * width;
     }
+}
+
+static ml_status place_edges(mli_fit *job, binning *b, const uint8_t *picked,
+                             ml_error *err)
+{
+    mli_moments *m = NULL;
+    double q[FEW];
+    ml_status status = mli_prepare_moments(job->train, picked, 0, job->run, &m, err);
+    if (!status && b->uniform) edges_of_range(b, picked, job->train->n_features, m);
+    mli_free(job->ctx, m);
+    if (status || b->uniform) return status;
+    if (b->bins >= FEW)
+        return mli_prepare_sorted(job->train, picked, job->run, find_edges, b, err);
+    for (int64_t k = 0; k <= b->bins; k++) q[k] = mli_even_place(0, 1, k, b->bins + 1);
+    return mli_prepare_ranked(job->train, picked, q, b->bins + 1, job->run, find_edges, b,
+                              err);
 }
 
 /* The inner edges, without those of bins that are too narrow: of the edges kept all but
@@ -77,25 +98,14 @@ static ml_status add(mli_fit *job, const binning *b, const uint8_t *picked, ml_e
 static ml_status fit(mli_fit *job, ml_error *err)
 {
     uint8_t *picked = NULL;
-    mli_moments *m = NULL;
     binning b = {.bins = mli_get_i64(job->params, "bins"),
                  .uniform = strcmp(mli_get_str(job->params, "strategy"), "uniform") == 0};
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
     b.edges = mli_calloc(job->ctx, (size_t)(job->train->n_features * (b.bins + 1)),
                          sizeof *b.edges);
-    status = b.edges ? mli_prepare_moments(job->train, picked, 0, job->run, &m, err)
-                     : mli_nomem(err);
-    double q[FEW];
-    for (int64_t k = 0; k <= b.bins && b.bins < FEW; k++)
-        q[k] = (double)k / (double)b.bins;
-    if (!status && b.bins < FEW)
-        status = mli_prepare_ranked(job->train, picked, q, b.bins + 1, job->run,
-                                    find_edges, &b, err);
-    else if (!status)
-        status = mli_prepare_sorted(job->train, picked, job->run, find_edges, &b, err);
+    status = b.edges ? place_edges(job, &b, picked, err) : mli_nomem(err);
     if (!status) status = add(job, &b, picked, err);
-    mli_free(job->ctx, m);
     mli_free(job->ctx, b.edges);
     mli_free(job->ctx, picked);
     return status;

@@ -16,23 +16,6 @@ enum { MEAN, MEDIAN, MODE, CONSTANT };
 
 /* ---- fitting ---- */
 
-/* The most frequent of sorted values, the least of several. */
-static double mode_of(const double *sorted, int64_t n)
-{
-    int64_t best = 0;
-    double mode = NAN;
-    for (int64_t i = 0; i < n;) {
-        int64_t end = i + 1;
-        while (end < n && sorted[end] == sorted[i]) end++;
-        if (end - i > best) {
-            best = end - i;
-            mode = sorted[i];
-        }
-        i = end;
-    }
-    return mode;
-}
-
 typedef struct {
     double *fill;
     int strategy;
@@ -45,7 +28,7 @@ static void fill_sorted(void *arg, int64_t j, double *sorted, int64_t n)
         f->fill[j] = 0;
     else
         f->fill[j] =
-            f->strategy == MODE ? mode_of(sorted, n) : mli_quantile(sorted, n, 0.5);
+            f->strategy == MODE ? mli_mode(sorted, n) : mli_quantile(sorted, n, 0.5);
 }
 
 static ml_status fill_numbers(mli_fit *job, const uint8_t *picked, double *fill,

@@ -298,14 +298,7 @@ typedef struct {
 static void start_sorted(void *arg, int64_t j, double *sorted, int64_t n)
 {
     const starting *s = arg;
-    int64_t best = 0;
-    if (!s->mode) s->start[j] = mli_quantile(sorted, n, 0.5);
-    for (int64_t i = 0, end; s->mode && i < n; i = end) {
-        for (end = i + 1; end < n && sorted[end] == sorted[i];) end++;
-        if (end - i <= best) continue;
-        best = end - i;
-        s->start[j] = sorted[i];
-    }
+    s->start[j] = s->mode ? mli_mode(sorted, n) : mli_quantile(sorted, n, 0.5);
 }
 
 static ml_status start_values(chain *c, ml_error *err)
@@ -317,7 +310,11 @@ static ml_status start_values(chain *c, ml_error *err)
     if (!s.start) return mli_nomem(err);
     ml_status status = ML_OK;
     memcpy(s.start, c->f->mean, (size_t)n * sizeof *s.start);
-    if (how == 1 || how == 2)
+    const double half = 0.5;
+    if (how == 1)
+        status = mli_prepare_ranked(c->job->train, c->f->picked, &half, 1, c->job->run,
+                                    start_sorted, &s, err);
+    if (how == 2)
         status = mli_prepare_sorted(c->job->train, c->f->picked, c->job->run,
                                     start_sorted, &s, err);
     for (int64_t k = 0; k < c->n; k++) {

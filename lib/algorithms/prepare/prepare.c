@@ -88,12 +88,24 @@ static void prepared_free(mli_plan *plan)
     mli_free(plan->ctx, t);
 }
 
+/* The parameter that says how many columns are made of one, or NULL. */
+static const char *limit_of(const mli_descriptor *d)
+{
+    static const char *const limits[] = {"max_features", "n_features", "max_levels",
+                                         "n_knots",      "bins",       "degree"};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        for (const mli_param *p = d->params; p && p->name; p++)
+            if (strcmp(p->name, limits[i]) == 0) return limits[i];
+    return NULL;
+}
+
 static ml_status too_wide(const mli_prepared *t, ml_error *err)
 {
-    mli_fail(err, ML_E_DATA, "%s would make more than %d columns",
-             t->model->algorithm->head.name, MOST_OUTPUTS);
-    return mli_error_hint(err, ML_E_DATA,
-                          "choose fewer columns, or one_hot_encoder's max_levels");
+    const mli_descriptor *d = &t->model->algorithm->head;
+    const char *limit = limit_of(d);
+    mli_fail(err, ML_E_DATA, "%s would make more than %d columns", d->name, MOST_OUTPUTS);
+    return mli_error_hint(err, ML_E_DATA, "choose fewer columns%s%s",
+                          limit ? ", or a smaller " : "", limit ? limit : "");
 }
 
 /* Where the columns of each feature begin. */

@@ -133,12 +133,20 @@ typedef void (*mli_sorted_fn)(void *arg, int64_t feature, double *sorted, int64_
 ml_status mli_prepare_sorted(const mli_design *d, const uint8_t *picked,
                              const mli_run *run, mli_sorted_fn fn, void *arg,
                              ml_error *err);
-/* The same where fn looks at these quantiles alone: the other values stand in any order. */
+/* The same where fn looks at these quantiles alone: the other values stand in any order.
+ */
 ml_status mli_prepare_ranked(const mli_design *d, const uint8_t *picked, const double *q,
                              int64_t n_q, const mli_run *run, mli_sorted_fn fn, void *arg,
                              ml_error *err);
+/* The present values of a feature, zeros without a sign, in order of the rows. Returns
+ * how many; v[rows]. */
+int64_t mli_prepare_present(const mli_design *d, int64_t feature, double *v);
 /* A quantile of sorted values, between two of them on a line; NaN of none. */
 double mli_quantile(const double *sorted, int64_t n, double q);
+/* The most frequent of sorted values, the least of several; NaN of none. */
+double mli_mode(const double *sorted, int64_t n);
+/* k of n places from low to high at equal distances, both ends exactly. */
+double mli_even_place(double low, double high, int64_t k, int64_t n);
 /* The quantile of the standard normal distribution, 0 < p < 1. */
 double mli_normal_quantile(double p);
 /* Counts of the levels of a categorical feature. counts[levels]. */

@@ -7,7 +7,6 @@
 #include "algorithms/prepare/prepare.h"
 #include "algorithms/trees/radix.h"
 
-#include <math.h>
 #include <string.h>
 
 #define FEW      48
@@ -112,15 +111,10 @@ static int places(const ranking *r, int64_t n, int64_t *at)
 static void rank_feature(void *arg, int64_t j, int32_t slot)
 {
     const ranking *r = arg;
-    int64_t rows = r->d->rows, n = 0, at[2 * MOST_QS];
+    int64_t rows = r->d->rows, at[2 * MOST_QS];
     double *v = r->memory + 2 * slot * rows;
     if (!r->picked[j] || mli_run_state(r->run) == ML_CANCEL) return;
-    mli_design_f64(r->d, j, 0, rows, v, 1);
-    for (int64_t i = 0; i < rows; i++) {
-        double x = v[i];
-        v[n] = x + 0.0; /* no negative zero */
-        n += !isnan(x);
-    }
+    int64_t n = mli_prepare_present(r->d, j, v);
     find(v, n, 0, at, n > 0 ? places(r, n, at) : 0, v + rows, 0);
     r->fn(r->arg, j, v, n);
 }

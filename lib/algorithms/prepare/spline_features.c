@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define MOST_DEGREE 10
+#define FEW         64 /* knots that are found without sorting all */
 enum { CONSTANT, LINEAR, CONTINUE, PERIODIC };
 
 #define KNOTS  f64[0]
@@ -31,24 +32,43 @@ enum { CONSTANT, LINEAR, CONTINUE, PERIODIC };
 typedef struct {
     double *knots; /* [features][n] */
     int64_t n, *count;
-    int by_rank;
 } placing;
+
+static void add_knot(const placing *p, int64_t j, double x)
+{
+    double *to = p->knots + j * p->n;
+    int64_t m = p->count[j];
+    if (isfinite(x) && (m == 0 || x > to[m - 1])) to[p->count[j]++] = x;
+}
 
 static void place(void *arg, int64_t j, double *sorted, int64_t rows)
 {
     const placing *p = arg;
-    double *to = p->knots + j * p->n;
-    if (rows == 0) return;
-    double low = sorted[0], high = sorted[rows - 1];
-    for (int64_t k = 0; k < p->n; k++) {
-        double part = (double)k / (double)(p->n - 1);
-        double x = p->by_rank      ? mli_quantile(sorted, rows, part)
-                   : k == p->n - 1 ? high
-                                   : low + (high - low) * part;
-        int64_t m = p->count[j];
-        if (isfinite(x) && (m == 0 || x > to[m - 1])) to[p->count[j]++] = x;
-    }
+    for (int64_t k = 0; k < p->n; k++)
+        add_knot(p, j, mli_quantile(sorted, rows, mli_even_place(0, 1, k, p->n)));
     if (p->count[j] < 2) p->count[j] = 0;
+}
+
+static void place_evenly(const placing *p, int64_t j, double low, double high)
+{
+    for (int64_t k = 0; k < p->n; k++) add_knot(p, j, mli_even_place(low, high, k, p->n));
+    if (p->count[j] < 2) p->count[j] = 0;
+}
+
+static ml_status place_all(mli_fit *job, const uint8_t *picked, placing *p, ml_error *err)
+{
+    const mli_design *d = job->train;
+    mli_moments *m = NULL;
+    int by_rank = strcmp(mli_get_str(job->params, "knots"), "quantile") == 0;
+    double q[FEW];
+    ml_status status = mli_prepare_moments(d, picked, 0, job->run, &m, err);
+    for (int64_t j = 0; j < d->n_features && !by_rank && !status; j++)
+        if (picked[j] && m[j].present) place_evenly(p, j, m[j].min + 0.0, m[j].max + 0.0);
+    mli_free(job->ctx, m);
+    if (status || !by_rank) return status;
+    if (p->n > FEW) return mli_prepare_sorted(d, picked, job->run, place, p, err);
+    for (int64_t k = 0; k < p->n; k++) q[k] = mli_even_place(0, 1, k, p->n);
+    return mli_prepare_ranked(d, picked, q, p->n, job->run, place, p, err);
 }
 
 static ml_status too_few(int64_t degree, ml_error *err)
@@ -79,23 +99,17 @@ static ml_status fit(mli_fit *job, ml_error *err)
 {
     const ml_params *q = job->params;
     size_t n = (size_t)job->train->n_features;
-    mli_moments *m = NULL;
     uint8_t *picked = NULL;
-    placing p = {.n = mli_get_i64(q, "n_knots"),
-                 .by_rank = strcmp(mli_get_str(q, "knots"), "quantile") == 0};
+    placing p = {.n = mli_get_i64(q, "n_knots")};
     int periodic = strcmp(mli_get_str(q, "extrapolation"), "periodic") == 0;
     if (periodic && p.n <= mli_get_i64(q, "degree"))
         return too_few(mli_get_i64(q, "degree"), err);
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
-    /* For its refusal of infinite values. */
-    status = mli_prepare_moments(job->train, picked, 0, job->run, &m, err);
-    mli_free(job->ctx, m);
     p.knots = mli_calloc(job->ctx, n * (size_t)p.n, sizeof *p.knots);
     p.count = mli_calloc(job->ctx, n, sizeof *p.count);
-    if (!status && (!p.knots || !p.count)) status = mli_nomem(err);
-    if (!status)
-        status = mli_prepare_sorted(job->train, picked, job->run, place, &p, err);
+    if (!p.knots || !p.count) status = mli_nomem(err);
+    if (!status) status = place_all(job, picked, &p, err);
     if (!status) status = store(job, &p, err);
     mli_free(job->ctx, p.knots);
     mli_free(job->ctx, p.count);

@@ -209,6 +209,18 @@ ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int we
 
 /* ---- sorted values ---- */
 
+int64_t mli_prepare_present(const mli_design *d, int64_t feature, double *v)
+{
+    int64_t n = 0;
+    mli_design_f64(d, feature, 0, d->rows, v, 1);
+    for (int64_t i = 0; i < d->rows; i++) {
+        double x = v[i];
+        v[n] = x + 0.0; /* no negative zero */
+        n += !isnan(x);
+    }
+    return n;
+}
+
 typedef struct {
     const mli_design *d;
     const uint8_t *picked;
@@ -222,14 +234,8 @@ static void sort_feature(void *arg, int64_t j, int32_t slot)
 {
     const sorting *s = arg;
     double *v = s->memory + 2 * slot * s->d->rows;
-    int64_t n = 0;
     if (!s->picked[j] || mli_run_state(s->run) == ML_CANCEL) return;
-    mli_design_f64(s->d, j, 0, s->d->rows, v, 1);
-    for (int64_t i = 0; i < s->d->rows; i++) {
-        double x = v[i];
-        v[n] = x + 0.0; /* no negative zero */
-        n += !isnan(x);
-    }
+    int64_t n = mli_prepare_present(s->d, j, v);
     mli_radix_sort_f64(v, v + s->d->rows, n);
     s->fn(s->arg, j, v, n);
 }
@@ -255,6 +261,24 @@ double mli_quantile(const double *sorted, int64_t n, double q)
     double part = at - (double)k, low = sorted[k], high = sorted[k + 1];
     /* From the nearer end, so that both are met exactly. */
     return part < 0.5 ? low + (high - low) * part : high - (high - low) * (1 - part);
+}
+
+double mli_mode(const double *sorted, int64_t n)
+{
+    int64_t best = 0;
+    double mode = NAN;
+    for (int64_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && sorted[end] == sorted[i];) end++;
+        if (end - i <= best) continue;
+        best = end - i;
+        mode = sorted[i];
+    }
+    return mode;
+}
+
+double mli_even_place(double low, double high, int64_t k, int64_t n)
+{
+    return k == n - 1 ? high : low + (high - low) * ((double)k / (double)(n - 1));
 }
 
 /* A rational first guess (P. J. Acklam's, good to nine digits) and two steps of Halley's
