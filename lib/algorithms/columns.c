@@ -13,6 +13,7 @@
 #define CHUNK       4096  /* rows of one column at a time */
 #define WIDE        16384 /* values made of one column before they are turned */
 #define MOST_VALUES 1e9   /* of a table of columns */
+#define SHARED      ((size_t)8 << 20) /* bytes that several columns share */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
@@ -88,17 +89,46 @@ static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 
 /* ---- the table ---- */
 
-static ml_status start_column(ml_context *ctx, const mli_feature *f, int64_t rows,
-                              mli_column *c, ml_error *err)
+/* Columns beside each other share memory: they come with few page faults, on large pages
+ * (core/memory.c), where each alone would be too small for them. It goes with the last of
+ * its columns. */
+typedef struct {
+    mli_buffer *memory;
+    char *at;
+    size_t left, later; /* bytes free; of this and all later columns */
+} sharing;
+
+static size_t size_of(const mli_feature *f, int64_t rows)
+{
+    size_t one = f->kind == MLI_TEXT          ? sizeof(mli_text *)
+                 : f->kind == MLI_CATEGORICAL ? sizeof(int32_t)
+                                              : sizeof(double);
+    return ((size_t)rows * one + 63) / 64 * 64;
+}
+
+static mli_buffer *share(ml_context *ctx, sharing *s, size_t size, void **data)
+{
+    if (!s->memory || s->left < size) {
+        mli_buffer_free(s->memory);
+        s->left = s->later < SHARED ? s->later : size > SHARED ? size : SHARED;
+        s->memory = mli_buffer_room(ctx, s->left, &s->at);
+        if (!s->memory) return NULL;
+    }
+    *data = s->at;
+    s->at += size;
+    s->left -= size;
+    s->later -= size;
+    return mli_buffer_ref(s->memory);
+}
+
+static ml_status start_column(ml_context *ctx, sharing *s, const mli_feature *f,
+                              int64_t rows, mli_column *c, ml_error *err)
 {
     int codes = f->kind == MLI_CATEGORICAL;
-    size_t size = f->kind == MLI_TEXT ? sizeof(mli_text *)
-                  : codes             ? sizeof(int32_t)
-                                      : sizeof(double);
     void *data = NULL;
     c->name = mli_strdup(ctx, f->name);
     if (!c->name) return mli_nomem(err);
-    c->keep[0] = mli_buffer_room(ctx, (size_t)rows * size, &data);
+    c->keep[0] = share(ctx, s, size_of(f, rows), &data);
     if (!c->keep[0]) return mli_nomem(err);
     c->type = codes                 ? ML_TYPE_CATEGORY
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
@@ -163,10 +193,13 @@ static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
     t->outputs = outputs;
     t->missing = mli_calloc(ctx, (size_t)n, sizeof *t->missing);
     if (!t->missing) return mli_nomem(err);
+    sharing s = {0};
+    for (int64_t j = 0; j < n; j++) s.later += size_of(&outputs->features[j], rows);
     ml_status status = mli_table_alloc(ctx, rows, n, &t->table, err);
     for (int64_t j = 0; j < n && !status; j++)
-        status =
-            start_column(ctx, &outputs->features[j], rows, &t->table->columns[j], err);
+        status = start_column(ctx, &s, &outputs->features[j], rows, &t->table->columns[j],
+                              err);
+    mli_buffer_free(s.memory);
     return status;
 }
 
