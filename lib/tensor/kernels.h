@@ -39,6 +39,9 @@ typedef struct mli_kernels {
     void (*exp)(const double *x, double *y, int64_t n);
     void (*sigmoid)(const double *x, double *y, int64_t n);  /* 1 / (1 + e^-x), 2 ulp */
     void (*softplus)(const double *x, double *y, int64_t n); /* log(1 + e^x), 2 ulp */
+    /* Within 1 ulp; infinities and NaN where log and log1p have them. */
+    void (*log)(const double *x, double *y, int64_t n);
+    void (*log1p)(const double *x, double *y, int64_t n);
     void (*f32_to_f64)(const float *x, double *y, int64_t n);
     void (*f64_to_f32)(const double *x, float *y, int64_t n);
     /* Scalar products of pairs of columns, the inside of cross products X'WX: for

@@ -251,6 +251,72 @@ START_TEST(softplus)
 }
 END_TEST
 
+/* Over the whole range, about 1 and about 0; with and without 1 added. */
+START_TEST(logarithms)
+{
+    enum { N = 20011 };
+    static double x[N], y[N], z[N], first[2][N];
+    uint64_t seed = 21;
+    for (int i = 0; i < N; i++) {
+        double r = noise(&seed);
+        x[i] = i % 4 == 0   ? exp(r * 700)
+               : i % 4 == 1 ? 1 + r / 2
+               : i % 4 == 2 ? ldexp(1 + fabs(r), i % 50 - 60)
+                            : ldexp(1 + fabs(r), -1040 - i % 30);
+    }
+    int done = 0;
+    EACH_LEVEL(k)
+    {
+        double worst[2] = {0};
+        k->log(x, y, N);
+        for (int i = 0; i < N; i++)
+            worst[0] = fmax(worst[0], ulps(y[i], logl((long double)x[i])));
+        for (int i = 0; i < N; i++) z[i] = i % 2 || x[i] >= 1 ? x[i] : -x[i];
+        k->log1p(z, z, N); /* in place */
+        for (int i = 0; i < N; i++) {
+            long double at = i % 2 || x[i] >= 1 ? x[i] : -x[i];
+            worst[1] = fmax(worst[1], ulps(z[i], log1pl(at)));
+        }
+        ck_assert_msg(worst[0] < 1 && worst[1] < 1, "off by %f, %f ulp at level %d",
+                      worst[0], worst[1], level);
+        if (done++) {
+            ck_assert_int_eq(memcmp(y, first[0], sizeof y), 0);
+            ck_assert_int_eq(memcmp(z, first[1], sizeof z), 0);
+        }
+        memcpy(first[0], y, sizeof y);
+        memcpy(first[1], z, sizeof z);
+    }
+}
+END_TEST
+
+START_TEST(logarithms_at_the_edges)
+{
+    const double x[] = {0.0,     -0.0,      1.0,     INFINITY, -INFINITY,
+                        NAN,     -1.0,      -0.5,    -2.0,     5e-324,
+                        1.7e308, 0x1p-1022, -5e-324, -0x1p-54, 1e-300};
+    const int n = sizeof x / sizeof *x;
+    double y[16], z[16];
+    EACH_LEVEL(k)
+    {
+        k->log(x, y, n);
+        k->log1p(x, z, n);
+        for (int i = 0; i < n; i++) {
+            ck_assert_msg(isnan(log(x[i])) ? isnan(y[i])
+                          : isfinite(log(x[i]))
+                              ? fabs(y[i] - log(x[i])) <= 1e-15 * fabs(y[i])
+                              : y[i] == log(x[i]),
+                          "log(%a) is %a", x[i], y[i]);
+            ck_assert_msg(isnan(log1p(x[i])) ? isnan(z[i])
+                          : isfinite(log1p(x[i]))
+                              ? fabs(z[i] - log1p(x[i])) <= 1e-15 * fabs(z[i])
+                              : z[i] == log1p(x[i]),
+                          "log1p(%a) is %a", x[i], z[i]);
+        }
+        ck_assert(signbit(z[1]) && !signbit(z[0]) && y[2] == 0);
+    }
+}
+END_TEST
+
 START_TEST(combinations)
 {
     enum { LD = 45, P = 5 };
@@ -343,5 +409,6 @@ START_TEST(gram)
 END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
-          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, combinations,
-          double_double, double_double_is_the_same_everywhere, gram)
+          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logarithms,
+          logarithms_at_the_edges, combinations, double_double,
+          double_double_is_the_same_everywhere, gram)

@@ -8,6 +8,7 @@
  * for winsorizer, else nothing.
  */
 #include "algorithms/prepare/prepare.h"
+#include "tensor/kernels.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,31 +23,54 @@ static ml_status fit_nothing(mli_fit *job, ml_error *err)
 
 /* ---- functions ---- */
 
-#define FUNCTIONS "log1p,log,log10,log2,sqrt,square,exp,abs,reciprocal,signed_log1p"
+#define FUNCTIONS "log1p,log,signed_log1p,log10,log2,sqrt,square,exp,abs,reciprocal"
+enum { LOG1P, LOG, SIGNED, LOG10, LOG2, SQRT, SQUARE, EXP, ABS, RECIPROCAL };
 
-static double apply(int function, double x)
+#define BLOCK 256
+
+/* Logarithms of a block; of numbers that have none NaN. */
+static void logarithms(const mli_kernels *k, int function, const double *x, int64_t n,
+                       double *y)
+{
+    if (function == SIGNED)
+        for (int64_t i = 0; i < n; i++) y[i] = fabs(x[i]);
+    if (function == LOG)
+        k->log(x, y, n);
+    else
+        k->log1p(function == SIGNED ? y : x, y, n);
+    for (int64_t i = 0; i < n; i++) {
+        if (function == SIGNED) y[i] = copysign(y[i], x[i]);
+        if (y[i] == -INFINITY && function != SIGNED) y[i] = NAN;
+    }
+}
+
+static void apply(const mli_kernels *k, int function, const double *x, int64_t n,
+                  double *y)
 {
     switch (function) {
-    case 0:
-        return x > -1 ? log1p(x) : NAN;
-    case 1:
-        return x > 0 ? log(x) : NAN;
-    case 2:
-        return x > 0 ? log10(x) : NAN;
-    case 3:
-        return x > 0 ? log2(x) : NAN;
-    case 4:
-        return x >= 0 ? sqrt(x) : NAN;
-    case 5:
-        return x * x;
-    case 6:
-        return exp(x);
-    case 7:
-        return fabs(x);
-    case 8:
-        return x != 0 ? 1 / x : NAN;
+    case LOG10:
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0 ? log10(x[i]) : NAN;
+        return;
+    case LOG2:
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0 ? log2(x[i]) : NAN;
+        return;
+    case SQRT:
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] >= 0 ? sqrt(x[i]) : NAN;
+        return;
+    case SQUARE:
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] * x[i];
+        return;
+    case EXP:
+        k->exp(x, y, n);
+        return;
+    case ABS:
+        for (int64_t i = 0; i < n; i++) y[i] = fabs(x[i]);
+        return;
+    case RECIPROCAL:
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] != 0 ? 1 / x[i] : NAN;
+        return;
     default:
-        return x < 0 ? -log1p(-x) : log1p(x);
+        logarithms(k, function, x, n, y);
     }
 }
 
@@ -60,9 +84,18 @@ static ml_status load_function(mli_prepared *t, ml_error *err)
 static void map_function(const mli_prepared *t, int64_t j, const double *in,
                          int64_t stride, int64_t n, double *out, int64_t out_stride)
 {
+    const mli_kernels *k = mli_kernels_of(t->plan.ctx);
+    double x[BLOCK], y[BLOCK];
     (void)j;
-    for (int64_t i = 0; i < n; i++)
-        out[i * out_stride] = apply(t->option[0], in[i * stride]);
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < BLOCK ? n - at : BLOCK;
+        const double *from = in + at;
+        for (int64_t i = 0; stride != 1 && i < m; i++) x[i] = in[(at + i) * stride];
+        if (stride != 1) from = x;
+        apply(k, t->option[0], from, m, out_stride == 1 ? out + at : y);
+        for (int64_t i = 0; out_stride != 1 && i < m; i++)
+            out[(at + i) * out_stride] = y[i];
+    }
 }
 
 static const mli_transformer function_kind = {
