@@ -4,7 +4,7 @@
  * column is spread evenly over [0, 1], or over a normal distribution.
  *
  * Tensors: references f64 [features, n]: quantiles of training. Cost: a sort of each
- * column; two searches by halves for each value.
+ * column; a search by halves for each value.
  */
 #include "algorithms/prepare/prepare.h"
 
@@ -12,7 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-#define EDGE 1e-7 /* shares nearer to 0 or 1 are cut for the normal distribution */
+#define LANES 8    /* values that are looked for at a time */
+#define EDGE  1e-7 /* shares nearer to 0 or 1 are cut for the normal distribution */
 
 #define QUANTILES f64[0]
 #define COUNT     size[0]
@@ -70,29 +71,43 @@ static ml_status load(mli_prepared *t, ml_error *err)
     return status;
 }
 
-/* The first index at which q[k] >= x (above: > x). */
-static int64_t search(const double *q, int64_t n, double x, int above)
+/* For each of LANES values the first index at which q[k] >= x, or n: without branches,
+ * and side by side, since each step of one waits for the last. NaN gives 0. */
+static void search(const double *q, int64_t n, const double *x, int64_t *at)
 {
-    int64_t low = 0, high = n;
+    for (int l = 0; l < LANES; l++) at[l] = 0;
+    for (int64_t length = n; length > 0;) {
+        int64_t half = (length + 1) / 2;
+        for (int l = 0; l < LANES; l++) at[l] += q[at[l] + half - 1] < x[l] ? half : 0;
+        length -= half;
+    }
+}
+
+/* How many quantiles from `left` on are equal to x. */
+static int64_t equal(const double *q, int64_t n, int64_t left, double x)
+{
+    int64_t low = left, high = n;
+    if (left + 1 == n || q[left + 1] != x) return 1;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (above ? q[middle] <= x : q[middle] < x)
+        if (q[middle] <= x)
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
+    return low - left;
 }
 
 /* Between two quantiles on a line; in the middle of those that are equal. */
-static double share(const double *q, int64_t n, double x)
+static double share(const double *q, int64_t n, int64_t left, double x)
 {
     double last = (double)(n - 1);
     if (n < 2 || x <= q[0]) return 0;
     if (x >= q[n - 1]) return 1;
-    int64_t right = search(q, n, x, 1), left = search(q, n, x, 0);
-    /* left..right - 1 are equal to x; or x lies between left - 1 and left. */
-    if (left < right) return ((double)left + (double)(right - 1)) / 2 / last;
+    if (q[left] == x) {
+        int64_t right = left + equal(q, n, left, x);
+        return ((double)left + (double)(right - 1)) / 2 / last;
+    }
     double part = (x - q[left - 1]) / (q[left] - q[left - 1]);
     return ((double)(left - 1) + part) / last;
 }
@@ -111,9 +126,17 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
                 int64_t n, double *out, int64_t out_stride)
 {
     const double *q = t->QUANTILES + j * t->COUNT;
-    for (int64_t i = 0; i < n; i++) {
-        double x = in[i * stride], u = isnan(x) ? NAN : share(q, t->COUNT, x);
-        out[i * out_stride] = isnan(x) || !t->NORMAL ? u : to_normal(t, u, x, q);
+    double x[LANES] = {0};
+    int64_t left[LANES];
+    for (int64_t at = 0; at < n; at += LANES, in += LANES * stride) {
+        int64_t m = n - at < LANES ? n - at : LANES;
+        for (int64_t i = 0; i < m; i++) x[i] = in[i * stride];
+        search(q, t->COUNT, x, left);
+        for (int64_t i = 0; i < m; i++) {
+            double u = isnan(x[i]) ? NAN : share(q, t->COUNT, left[i], x[i]);
+            out[(at + i) * out_stride] =
+                isnan(x[i]) || !t->NORMAL ? u : to_normal(t, u, x[i], q);
+        }
     }
 }
 
