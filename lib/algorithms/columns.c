@@ -246,19 +246,6 @@ typedef struct {
     double *memory; /* [slots]: a chunk of input, what is made of it */
 } stepping;
 
-/* The values of a chunk: those of the table where they stand there. */
-static const double *chunk_of(const mli_design *d, int64_t j, int64_t begin, int64_t n,
-                              double *memory)
-{
-    const mli_design_column *c = &d->columns[j];
-    if (!c->codes && c->values) return c->values + begin;
-    if (!c->codes && c->column->type == ML_DTYPE_F64 && c->column->stride == 1 &&
-        !c->column->null_count)
-        return (const double *)c->column->data + begin;
-    mli_design_f64(d, j, begin, begin + n, memory, 1);
-    return memory;
-}
-
 static int64_t count_missing(const double *x, int64_t n)
 {
     int64_t missing = 0;
@@ -289,7 +276,7 @@ static void step(void *arg, int64_t task, int32_t slot)
     double *memory = s->memory + slot * s->per_slot;
     if (wide == 0 || (s->run && mli_run_state(s->run) == ML_CANCEL)) return;
     if (n > CHUNK) n = CHUNK;
-    const double *in = chunk_of(s->design, j, begin, n, memory);
+    const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
     if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
         make_wide(s, j, in, begin, n, memory + CHUNK);
         return;

@@ -88,6 +88,18 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
 READ(mli_design_f64, double, mli_column_f64, text_cells_f64)
 READ(mli_design_f32, float, mli_column_f32, text_cells_f32)
 
+const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
+                              int64_t end, double *memory)
+{
+    const mli_design_column *c = &d->columns[feature];
+    if (!c->codes && c->values) return c->values + begin;
+    if (!c->codes && !c->texts && c->column->type == ML_DTYPE_F64 &&
+        c->column->stride == 1 && !c->column->null_count)
+        return (const double *)c->column->data + begin;
+    mli_design_f64(d, feature, begin, end, memory, 1);
+    return memory;
+}
+
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride)
 {

@@ -114,10 +114,10 @@ int64_t mli_inputs_text(const mli_inputs *in); /* the first text feature, or -1 
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
 const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size);
 
-/* A value of a text feature. In rows of numbers it stands as a not-a-number that holds its
- * address: whoever does not know of text sees a missing value, and steps that hand values
- * on hand it on. It lives as long as its design; rows from a host never hold any (see
- * ml_predictor_rows). */
+/* A value of a text feature. In rows of numbers it stands as a not-a-number that holds
+ * its address: whoever does not know of text sees a missing value, and steps that hand
+ * values on hand it on. It lives as long as its design; rows from a host never hold any
+ * (see ml_predictor_rows). */
 typedef struct mli_text {
     const char *data;
     int64_t size;
@@ -133,7 +133,7 @@ typedef struct mli_design_column {
     const double
         *values; /* [rows] numeric that the column does not hold as such; or NULL */
     const mli_text *texts; /* [rows] text; data is NULL where it is missing */
-    mli_buffer *memory; /* of codes, values or texts; NULL when the column's own */
+    mli_buffer *memory;    /* of codes, values or texts; NULL when the column's own */
 } mli_design_column;
 
 typedef struct mli_design {
@@ -180,6 +180,9 @@ ml_status mli_design_suits(const mli_design *d, const mli_descriptor *algorithm,
 /* Feature j of rows begin..end-1: numbers (missing NaN) or codes (missing NaN). */
 void mli_design_f64(const mli_design *d, int64_t feature, int64_t begin, int64_t end,
                     double *out, int64_t stride);
+/* The same where they stand, if the table holds them so, else in memory[end - begin]. */
+const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
+                              int64_t end, double *memory);
 void mli_design_f32(const mli_design *d, int64_t feature, int64_t begin, int64_t end,
                     float *out, int64_t stride);
 /* All features of rows begin..end-1, row-major: out[(i - begin) * stride + j]. */

@@ -38,7 +38,8 @@ static ml_status fill_numbers(mli_fit *job, const uint8_t *picked, double *fill,
     filling f = {fill,
                  mli_get_enum(job->params, "strategy", "mean,median,mode,constant")};
     int64_t n = job->train->n_features;
-    ml_status status = mli_prepare_moments(job->train, picked, 1, job->run, &m, err);
+    ml_status status =
+        mli_prepare_moments(job->train, picked, MLI_WEIGHTED, job->run, &m, err);
     for (int64_t j = 0; j < n && !status; j++) {
         if (!picked[j]) continue;
         missing[j] = (double)(job->train->rows - m[j].present);

@@ -122,9 +122,11 @@ typedef struct mli_moments {
     double min, max;
     int64_t present, infinite;
 } mli_moments;
-/* Of each picked feature (zeros for the others), missing values left out; `weighted`: by
- * the design's weights. Infinite values are refused with their column. [n_features]. */
-ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int weighted,
+/* All of it; by the design's weights; or min, max, present alone, which cost less. */
+enum { MLI_PLAIN, MLI_WEIGHTED, MLI_RANGE };
+/* Of each picked feature (zeros for the others), missing values left out. Infinite values
+ * are refused with their column. [n_features]. */
+ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int what,
                               const mli_run *run, mli_moments **out, ml_error *err);
 
 /* Calls fn with the sorted present values of each picked feature, on workers. Its memory
