@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
  * prepare/normalizer.c: divides each row by its length over the picked columns. Missing
- * values stay missing and count nothing; a row of zeros stays. No tensors.
+ * values stay missing and count nothing; a row of zeros stays. No tensors. A length is
+ * made of four partial sums, those of every fourth column, the same at every level of the
+ * CPU.
  */
 #include "algorithms/prepare/prepare.h"
+#include "core/cpu.h"
 
 #include <math.h>
+
+enum { L1, L2, MOST };
+#define NORM  option[0]
+#define FAST  option[1]
+#define PICKS own[0] /* int64_t [features]: all bits of picked ones */
+
+typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
 
 static ml_status fit(mli_fit *job, ml_error *err)
 {
@@ -17,36 +28,95 @@ static ml_status fit(mli_fit *job, ml_error *err)
 
 static ml_status load(mli_prepared *t, ml_error *err)
 {
-    (void)err;
-    t->option[0] = mli_get_enum(t->model->params, "norm", "l1,l2,max");
+    int64_t n = t->in->n_features;
+    int64_t *picks = mli_calloc(t->plan.ctx, (size_t)n, sizeof *picks);
+    t->PICKS = picks;
+    if (!picks) return mli_nomem(err);
+    for (int64_t j = 0; j < n; j++) picks[j] = t->picked[j] ? -1 : 0;
+    t->NORM = mli_get_enum(t->model->params, "norm", "l1,l2,max");
+    t->FAST = t->plan.ctx->cpu_level >= MLI_CPU_AVX2;
     return ML_OK;
 }
 
-static double length(const mli_prepared *t, const double *row)
+static inline __attribute__((always_inline)) double add(int norm, double sum, double x)
 {
-    double sum = 0;
-    for (int64_t j = 0; j < t->in->n_features; j++) {
-        double x = fabs(row[j]);
-        if (!t->picked[j] || isnan(x)) continue;
-        if (t->option[0] == 2)
-            sum = x > sum ? x : sum;
-        else
-            sum += t->option[0] == 0 ? x : x * x;
-    }
-    return t->option[0] == 1 ? sqrt(sum) : sum;
+    if (norm == MOST) return fabs(x) > sum ? fabs(x) : sum;
+    return sum + (norm == L1 ? fabs(x) : x * x);
 }
+
+static inline __attribute__((always_inline)) double
+length(int norm, const double *row, const int64_t *picks, int64_t n)
+{
+    const flags positive = (flags){0} + INT64_MAX;
+    numbers sum = {0};
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4) {
+        numbers x = *(const numbers *)(row + j);
+        x = (numbers)((flags)x & (x == x) & *(const flags *)(picks + j) & positive);
+        if (norm == MOST)
+            sum = (numbers)(((flags)x & (x > sum)) | ((flags)sum & ~(x > sum)));
+        else if (norm == L1)
+            sum += x;
+        else
+            sum += x * x;
+    }
+    for (int k = 0; j < n; j++, k++)
+        if (picks[j] && row[j] == row[j]) sum[k] = add(norm, sum[k], row[j]);
+    if (norm == MOST) return fmax(fmax(sum[0], sum[2]), fmax(sum[1], sum[3]));
+    double all = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    return norm == L2 ? sqrt(all) : all;
+}
+
+static inline __attribute__((always_inline)) void
+divide(const double *row, const int64_t *picks, int64_t n, double by, double *out)
+{
+    const flags one = (flags)((numbers){0} + 1), length = (flags)((numbers){0} + by);
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4) {
+        flags pick = *(const flags *)(picks + j);
+        *(numbers *)(out + j) =
+            *(const numbers *)(row + j) / (numbers)((length & pick) | (one & ~pick));
+    }
+    for (; j < n; j++) out[j] = picks[j] ? row[j] / by : row[j];
+}
+
+#define ROWS_BODY(norm)                                                                  \
+    int64_t width = t->in->n_features;                                                   \
+    const int64_t *picks = t->PICKS;                                                     \
+    for (int64_t i = 0; i < n; i++, rows += stride, out += width) {                      \
+        double by = length(norm, rows, picks, width);                                    \
+        divide(rows, picks, width, by > 0 ? by : 1, out);                                \
+    }
+
+#define ROWS(mark, name, norm)                                                           \
+    mark static void name(const mli_prepared *t, const double *rows, int64_t n,          \
+                          int64_t stride, double *out)                                   \
+    {                                                                                    \
+        ROWS_BODY(norm)                                                                  \
+    }
+ROWS(, l1_plain, L1)
+ROWS(, l2_plain, L2)
+ROWS(, most_plain, MOST)
+#ifdef MLI_AVX2
+ROWS(MLI_AVX2, l1_avx2, L1)
+ROWS(MLI_AVX2, l2_avx2, L2)
+ROWS(MLI_AVX2, most_avx2, MOST)
+#else
+#define l1_avx2   l1_plain
+#define l2_avx2   l2_plain
+#define most_avx2 most_plain
+#endif
 
 static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
                      double *out, void *scratch)
 {
     (void)scratch;
-    int64_t width = t->in->n_features;
-    for (int64_t i = 0; i < n; i++, rows += stride, out += width) {
-        double by = length(t, rows);
-        if (!(by > 0)) by = 1;
-        for (int64_t j = 0; j < width; j++)
-            out[j] = t->picked[j] ? rows[j] / by : rows[j];
-    }
+    if (t->NORM == L1)
+        (t->FAST ? l1_avx2 : l1_plain)(t, rows, n, stride, out);
+    else if (t->NORM == L2)
+        (t->FAST ? l2_avx2 : l2_plain)(t, rows, n, stride, out);
+    else
+        (t->FAST ? most_avx2 : most_plain)(t, rows, n, stride, out);
 }
 
 static const mli_transformer kind = {
