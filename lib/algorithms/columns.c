@@ -80,11 +80,44 @@ static void turn_column(const turning *t, int64_t j, int64_t begin, int64_t n,
     if (missing) atomic_fetch_add(&t->missing[j], missing);
 }
 
+/* Four columns of numbers at a time: each row is read through once. */
+static void turn_four(const turning *t, int64_t j, int64_t begin, int64_t n,
+                      const double *from, int64_t stride)
+{
+    double *to[4];
+    int64_t missing[4] = {0};
+    for (int k = 0; k < 4; k++)
+        to[k] = (double *)(uintptr_t)t->table->columns[j + k].data + begin;
+    for (int64_t i = 0; i < n; i++, from += stride)
+        for (int k = 0; k < 4; k++) {
+            to[k][i] = from[k];
+            missing[k] += from[k] != from[k];
+        }
+    for (int k = 0; k < 4; k++)
+        if (missing[k]) atomic_fetch_add(&t->missing[j + k], missing[k]);
+}
+
+/* Columns first .. first + width - 1 of rows[i * width]. */
+static void turn_some(const turning *t, int64_t first, int64_t width, int64_t begin,
+                      int64_t n, const double *rows)
+{
+    for (int64_t k = 0; k < width;) {
+        const mli_feature *f = &t->outputs->features[first + k];
+        int numbers = 0;
+        while (numbers < 4 && k + numbers < width && f[numbers].kind == MLI_NUMERIC)
+            numbers++;
+        if (numbers == 4)
+            turn_four(t, first + k, begin, n, rows + k, width);
+        else
+            turn_column(t, first + k, begin, n, rows + k, width);
+        k += numbers == 4 ? 4 : 1;
+    }
+}
+
 static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 {
     const turning *t = arg;
-    int64_t width = t->outputs->n_features;
-    for (int64_t j = 0; j < width; j++) turn_column(t, j, begin, n, rows + j, width);
+    turn_some(t, 0, t->outputs->n_features, begin, n, rows);
 }
 
 /* ---- the table ---- */
@@ -262,8 +295,7 @@ static void make_wide(const stepping *s, int64_t j, const double *in, int64_t be
     for (int64_t at = 0; at < n; at += rows) {
         int64_t count = n - at < rows ? n - at : rows;
         s->plan->column(s->plan, j, in + at, count, made, wide);
-        for (int64_t k = 0; k < wide; k++)
-            turn_column(s->t, first + k, begin + at, count, made + k, wide);
+        turn_some(s->t, first, wide, begin + at, count, made);
     }
 }
 

@@ -88,23 +88,53 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
 READ(mli_design_f64, double, mli_column_f64, text_cells_f64)
 READ(mli_design_f32, float, mli_column_f32, text_cells_f32)
 
+/* The values of a feature from `begin` on, where the table holds them as numbers. */
+static const double *place_of(const mli_design *d, int64_t feature, int64_t begin)
+{
+    const mli_design_column *c = &d->columns[feature];
+    if (c->codes || c->texts) return NULL;
+    if (c->values) return c->values + begin;
+    if (c->column->type != ML_DTYPE_F64 || c->column->stride != 1 ||
+        c->column->null_count)
+        return NULL;
+    return (const double *)c->column->data + begin;
+}
+
 const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
                               int64_t end, double *memory)
 {
-    const mli_design_column *c = &d->columns[feature];
-    if (!c->codes && c->values) return c->values + begin;
-    if (!c->codes && !c->texts && c->column->type == ML_DTYPE_F64 &&
-        c->column->stride == 1 && !c->column->null_count)
-        return (const double *)c->column->data + begin;
-    mli_design_f64(d, feature, begin, end, memory, 1);
-    return memory;
+    const double *place = place_of(d, feature, begin);
+    if (!place) mli_design_f64(d, feature, begin, end, memory, 1);
+    return place ? place : memory;
+}
+
+/* Four columns side by side: rows are written through once, not once per column. */
+static int four_columns(const mli_design *d, int64_t j, int64_t begin, int64_t n,
+                        double *out, int64_t stride)
+{
+    const double *c[4];
+    for (int k = 0; k < 4; k++)
+        if (!(c[k] = place_of(d, j + k, begin))) return 0;
+    for (int64_t i = 0; i < n; i++, out += stride) {
+        out[0] = c[0][i];
+        out[1] = c[1][i];
+        out[2] = c[2][i];
+        out[3] = c[3][i];
+    }
+    return 1;
 }
 
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride)
 {
-    for (int64_t j = 0; j < d->n_features; j++) {
-        mli_design_f64(d, j, begin, end, out + j, stride);
+    for (int64_t j = 0; j < d->n_features;) {
+        if (j + 4 <= d->n_features &&
+            four_columns(d, j, begin, end - begin, out + j, stride)) {
+            j += 4;
+        } else {
+            mli_design_f64(d, j, begin, end, out + j, stride);
+            j++;
+        }
     }
 }
 
