@@ -398,6 +398,21 @@ function study:ask() end
 ---@return table<string, any>?, number | libml.error
 function study:best_params() end
 
+---Runs trials until the limits of the options are reached.
+---@param progress? libml.on_progress
+---@return libml.study?, libml.error?
+function study:run(progress) end
+
+---Tries parameters on a function of one's own, which gives their score or nil.
+---@param f fun(params: table<string, any>, trial: integer): number?
+---@param trials? integer by default those of the option n_trials
+---@return libml.study?, libml.error?
+function study:optimize(f, trials) end
+
+---Fits the best trial's parameters to all training rows.
+---@return libml.model?, libml.error?
+function study:best_model() end
+
 ---@param mode? "cancel" | "stop" | "continue"
 ---@return libml.cancel self
 function cancel:request(mode) end
@@ -633,11 +648,6 @@ function predictor:run_table(table) end
 ---@return libml.study self
 function study:set_cancel(cancel) end
 
----Runs trials until the limits of the options are reached.
----@param progress? libml.on_progress
----@return libml.study?, libml.error?
-function study:run(progress) end
-
 ---Tells the score of a trial that was asked for.
 ---@param trial integer
 ---@param score number
@@ -658,11 +668,6 @@ function study:tell_value(trial, name, step, value) end
 ---@param name string
 ---@return libml.table?, libml.error?
 function study:get_table(name) end
-
----The model of the best trial, refitted on all training rows unless the options say
----otherwise.
----@return libml.model?, libml.error?
-function study:best_model() end
 
 ---Adds a table as it is, such as a leaderboard. A learning curve or calibration of
 ---ml_model_check is drawn as well.

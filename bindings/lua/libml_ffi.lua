@@ -1039,12 +1039,13 @@ end
 
 local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, weights, scores,
                                                       gradients, hessians)
+    local objective = running[#running] and running[#running].objective
+    if not objective then return -1 end
     local round = round_of(rows, outputs, labels, weights, scores)
     local count = round.rows * round.outputs
     round.gradients, round.hessians = new_vector(count), new_vector(count)
     copy(round.gradients._values, gradients, count * 8)  -- NaN: what is left out is found
     copy(round.hessians._values, hessians, count * 8)
-    local objective = running[#running].objective
     local done = call_instead(function()
         objective(round)
         for _, name in ipairs({ "gradients", "hessians" }) do
@@ -1060,7 +1061,8 @@ local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, wei
 end)
 
 local on_metric = cast("ml_metric_fn", function(rows, outputs, labels, weights, scores, value)
-    local metric = running[#running].metric
+    local metric = running[#running] and running[#running].metric
+    if not metric then return -1 end
     local done, answer = call_instead(function(round)
         local got = metric(round)
         if type(got) ~= "number" then
@@ -1073,51 +1075,63 @@ local on_metric = cast("ml_metric_fn", function(rows, outputs, labels, weights, 
     return 0
 end)
 
--- Outside of a fit an estimator has these: the functions of Lua belong to the fit.
-local no_objective = cast("ml_objective_fn", function() return -1 end)
-local no_metric = cast("ml_metric_fn", function() return -1 end)
-
 function raw.estimator_custom(estimator, name, on, maximize)
     local e = check(estimator, "estimator", 1, "set_" .. name)
     local status
     if name == "metric" then
-        status = C.ml_estimator_set_metric(e, on and no_metric or nil, nil, maximize and 1 or 0,
+        status = C.ml_estimator_set_metric(e, on and on_metric or nil, nil, maximize and 1 or 0,
                                            err)
     else
-        status = C.ml_estimator_set_objective(e, on and no_objective or nil, nil, err)
+        status = C.ml_estimator_set_objective(e, on and on_objective or nil, nil, err)
     end
     if status < 0 then return fail() end
     return estimator
 end
 
-function raw.estimator_fit(estimator, train, valid, progress, objective, metric, maximize)
+-- A running call with a progress function, a loss and a metric, each of which may be nil.
+local function begin_rounds(progress, objective, metric, n, name, ...)
+    local call = begin_progress(progress, n, name, ...)
+        or begin(function() end, n, name, nil, ...)
+    call.objective, call.metric = objective, metric
+    return call
+end
+
+function raw.estimator_fit(estimator, train, valid, progress, objective, metric)
     local e = check(estimator, "estimator", 1, "fit")
     local rows, others = check(train, "table", 2, "fit"), opt(valid, "table", 3, "fit")
-    local call = begin_progress(progress, 4, "fit", estimator, train, valid)
-    if not call and (objective or metric) then
-        call = begin(function() end, 4, "fit", nil, estimator, train, valid)
-    end
-    local out, status = new("ml_model *[1]"), 0
-    maximize = maximize and 1 or 0
-    if objective then
-        call.objective = objective
-        status = C.ml_estimator_set_objective(e, on_objective, nil, err)
-    end
-    if metric and status == 0 then
-        call.metric = metric
-        status = C.ml_estimator_set_metric(e, on_metric, nil, maximize, err)
-    end
+    local call = begin_rounds(progress, objective, metric, 4, "fit", estimator, train, valid)
+    local out = new("ml_model *[1]")
     C.ml_estimator_set_progress(e, progress and on_progress or nil, nil)
-    if status == 0 then status = C.ml_estimator_fit(e, rows, others, out, err) end
+    local status = C.ml_estimator_fit(e, rows, others, out, err)
     C.ml_estimator_set_progress(e, nil, nil)
-    if objective then C.ml_estimator_set_objective(e, no_objective, nil, nil) end
-    if metric then C.ml_estimator_set_metric(e, no_metric, nil, maximize, nil) end
     local model = out[0] ~= nil and made("model", out[0]) or nil
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
     return model
 end
 jit.off(raw.estimator_fit)
+
+function raw.study_run(study, progress, objective, metric)
+    local s = check(study, "study", 1, "run")
+    local call = begin_rounds(progress, objective, metric, 2, "run", study)
+    local status = C.ml_study_run(s, progress and on_progress or nil, nil, err)
+    local failed, none, problem = finish(call, status)
+    if failed then return none, problem end
+    return study
+end
+jit.off(raw.study_run)
+
+function raw.study_best_model(study, objective, metric)
+    local s = check(study, "study", 1, "best_model")
+    local call = begin_rounds(nil, objective, metric, 2, "best_model", study)
+    local out = new("ml_model *[1]")
+    local status = C.ml_study_best_model(s, out, err)
+    local model = out[0] ~= nil and made("model", out[0]) or nil
+    local failed, none, problem = finish(call, status)
+    if failed then return none, problem end
+    return model
+end
+jit.off(raw.study_best_model)
 
 function raw.context_load_bytes(context, content, given)
     local ctx = check(context, "context", 1, "load_bytes")
@@ -1870,16 +1884,6 @@ function raw.study_set_cancel(study, cancel)
     return study
 end
 
-function raw.study_run(study, progress)
-    local study_c = check(study, "study", 1, "run")
-    local call = begin_progress(progress, 2, "run", study)
-    local status = C.ml_study_run(study_c, call and on_progress or nil, nil, err)
-    local failed, none, problem = finish(call, status)
-    if failed then return none, problem end
-    return study
-end
-jit.off(raw.study_run)
-
 function raw.study_ask(study)
     local study_c = check(study, "study", 1, "ask")
     local trial_out = new("int64_t[1]")
@@ -1927,14 +1931,6 @@ function raw.study_best_params(study)
     local status = C.ml_study_best_params(study_c, score_out, out_out, err)
     if status < 0 then return fail() end
     return tonumber(score_out[0]), made("params", out_out[0])
-end
-
-function raw.study_best_model(study)
-    local study_c = check(study, "study", 1, "best_model")
-    local out_out = new("ml_model *[1]")
-    local status = C.ml_study_best_model(study_c, out_out, err)
-    if status < 0 then return fail() end
-    return made("model", out_out[0])
 end
 
 function raw.context_metric_score(context, metric, truth, prediction, weight, options_)
@@ -2455,15 +2451,18 @@ local face = (function(...)
 
     function on_estimator.fit(e, train, valid, progress)
         local have = raw.type(e) == "estimator" and custom[e] or {}
-        return raw.estimator_fit(e, train, valid, progress, have.objective, have.metric,
-                                 have.maximize)
+        return raw.estimator_fit(e, train, valid, progress, have.objective, have.metric)
     end
 
     function on_estimator.clone(e)
         local copy, err = raw.estimator_clone(e)
-        if not copy then return nil, err end
-        custom[copy] = custom[e]
-        return copy
+        local have = custom[e] or {}
+        for _, name in ipairs({ "objective", "metric" }) do
+            if copy and have[name] then
+                copy, err = set_custom(copy, name, have[name], have.maximize)
+            end
+        end
+        return copy, err
     end
 
     function methods.params.get(p, name) return plain_values(raw.params_values(p))[name] end
@@ -2540,6 +2539,53 @@ local face = (function(...)
     -- ---- studies ----
 
     local on_study = methods.study
+
+    -- A study fits with the functions that its estimator had.
+    function ml.study(estimator, train, options, valid)
+        local s, err = raw.study_new(estimator, train, valid, options)
+        if not s then return nil, err end
+        local have = custom[estimator] or {}
+        custom[s] = { objective = have.objective, metric = have.metric,
+                      trials = type(options) == "table" and options.n_trials }
+        return s
+    end
+
+    local function functions_of(s)
+        return raw.type(s) == "study" and custom[s] or {}
+    end
+
+    function on_study.run(s, progress)
+        local have = functions_of(s)
+        return raw.study_run(s, progress, have.objective, have.metric)
+    end
+
+    function on_study.best_model(s)
+        local have = functions_of(s)
+        return raw.study_best_model(s, have.objective, have.metric)
+    end
+
+    -- f(params, trial) gives the score of a table of parameters, or nil when they are no good;
+    -- trials: how many to try, by default those of the option n_trials. What f raises is raised,
+    -- and the trial counts as failed.
+    function on_study.optimize(s, f, trials)
+        if type(f) ~= "function" then misuse(2, "a function is expected, not a %s", type(f)) end
+        trials = trials or functions_of(s).trials
+        if type(trials) ~= "number" then misuse(2, "how many trials? say it, or set n_trials") end
+        for _ = 1, trials do
+            local trial, params = on_study.ask(s)
+            if not trial and params.status == "ML_E_STATE" then break end  -- a grid is used up
+            if not trial then return nil, params end
+            local done, score = pcall(f, params, trial)
+            local number = done and type(score) == "number" and score or 0 / 0
+            local told, err = raw.study_tell(s, trial, number)
+            if not done then error(score, 0) end
+            if score ~= nil and type(score) ~= "number" then
+                misuse(2, "a score is a number or nil, not a %s", type(score))
+            end
+            if not told then return nil, err end
+        end
+        return s
+    end
 
     -- The next trial's number, and its parameters as a table.
     function on_study.ask(s)
@@ -2639,10 +2685,6 @@ local face = (function(...)
                             "set_threads", "info" }) do
         local method = on_context[name]
         ml[name] = function(...) return method(context(), ...) end
-    end
-
-    function ml.study(estimator, train, options, valid)
-        return raw.study_new(estimator, train, valid, options)
     end
 
     -- The names of the methods of a type, as for completion in an editor or a shell.

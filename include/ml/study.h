@@ -15,7 +15,8 @@ ML_BEGIN
  * A study over an estimator's parameters. Values that the estimator has set explicitly
  * stay fixed unless "tune" names them.
  *
- * @param estimator  copied
+ * @param estimator  copied, with the functions and the model that were set; functions are
+ *                   called on the thread that calls ml_study_run or ml_study_best_model
  * @param train      [null] the training rows; NULL when the host scores trials itself
  *                   through ask and tell
  * @param valid      [null] rows to score on; NULL for the splitter of the options
@@ -56,8 +57,9 @@ ML_API void ml_study_set_cancel(ml_study *study, ml_cancel *cancel);
  * @param progress  [null] called on this thread
  * @param user      [null] given to it
  * @param error     [null] details of a failure
- * @returns ML_OK (also when stopped with ML_STOP_KEEP), ML_E_CANCELLED, ML_E_DATA, or the
- *          failure of the trials when all failed
+ * @returns ML_OK (also when stopped with ML_STOP_KEEP), ML_E_CANCELLED, ML_E_DATA,
+ *          ML_E_CALLBACK when a function of the host failed, or the failure of the trials
+ *          when all failed
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_run(ml_study *study, ml_progress_fn progress,

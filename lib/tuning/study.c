@@ -40,6 +40,7 @@ void ml_study_free(ml_study *study)
     ml_table_free(study->train);
     ml_table_free(study->valid);
     ml_cancel_free(study->cancel);
+    ml_model_free((ml_model *)(uintptr_t)study->hooks.start);
     pthread_mutex_destroy(&study->lock);
     mli_free(ctx, study);
     ml_context_free(ctx);
@@ -119,6 +120,8 @@ ml_status ml_study_new(const ml_estimator *estimator, const ml_table *train,
     s->settled = INT64_MAX;
     s->train = ml_table_ref((ml_table *)train);
     s->valid = ml_table_ref((ml_table *)valid);
+    s->hooks = estimator->hooks;
+    s->hooks.start = ml_model_ref((ml_model *)(uintptr_t)estimator->hooks.start);
     pthread_mutex_init(&s->lock, NULL);
     ml_status st = set_up(s, estimator, options, error);
     if (st < 0) {

@@ -29,7 +29,8 @@ typedef struct job {
     ml_error *error;
 } job;
 
-/* Rounds of a model that may have stopped early; 0 when its algorithm has none. */
+/* Rounds of a model that may have stopped early, without those of the model that it went
+ * on from; 0 when its algorithm has none. */
 static int64_t rounds_of(const ml_study *s, const ml_model *m)
 {
     ml_tensor *t = NULL;
@@ -38,7 +39,7 @@ static int64_t rounds_of(const ml_study *s, const ml_model *m)
         return 0;
     int64_t n = (int64_t)ml_tensor_get_f64(t, 0, 0);
     ml_tensor_free(t);
-    return n;
+    return m == s->hooks.start || !s->hooks.start ? n : n - rounds_of(s, s->hooks.start);
 }
 
 static const mli_design *fold_train(const ml_study *s, int64_t k)
@@ -206,6 +207,7 @@ static void trial_task(void *arg, int64_t task, int32_t slot)
 static int64_t trials_at_once(const ml_study *s)
 {
     int64_t wanted = mli_get_i64(s->options, "parallel");
+    if (s->hooks.objective || s->hooks.metric) return 1; /* called on this thread only */
     if (wanted > 0) return wanted;
     if (s->sampler->flags & MLI_SAMPLER_LEARNS) return 1;
     int64_t cells = s->whole->rows * (s->whole->n_features + 1);
@@ -281,7 +283,8 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
         mli_parallel(s->ctx, *asked, trial_task, jobs);
     ml_status st = ML_OK;
     for (int64_t i = 0; i < *asked; i++) {
-        if (jobs[i].status == ML_E_MEMORY || jobs[i].status == ML_E_CANCELLED ||
+        ml_status end = jobs[i].status;
+        if (end == ML_E_MEMORY || end == ML_E_CANCELLED || end == ML_E_CALLBACK ||
             jobs[i].lost)
             st = mli_error_copy(err, jobs[i].error, jobs[i].status);
         else if (jobs[i].status < 0)

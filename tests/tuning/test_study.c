@@ -463,6 +463,77 @@ static ml_status small_study(failing_alloc *f)
     return st;
 }
 
+typedef struct {
+    int64_t calls, fail_at;
+    pthread_t thread;
+} asked;
+
+static int32_t squared(int64_t rows, int64_t outputs, const double *labels,
+                       const double *weights, const double *scores, double *gradients,
+                       double *hessians, void *user)
+{
+    asked *a = user;
+    (void)weights;
+    ck_assert(pthread_equal(a->thread, pthread_self()));
+    if (++a->calls == a->fail_at) return 1;
+    for (int64_t i = 0; i < rows * outputs; i++) {
+        gradients[i] = scores[i] - labels[i / outputs];
+        hessians[i] = 1;
+    }
+    return 0;
+}
+
+static double rounds_of(const ml_model *m)
+{
+    ml_tensor *t = NULL;
+    OK(ml_model_get_tensor(m, "n_rounds", &t, ERR));
+    double n = ml_tensor_get_f64(t, 0, 0);
+    ml_tensor_free(t);
+    return n;
+}
+
+/* A study has the functions of its estimator, also when the estimator is gone. */
+START_TEST(functions_of_the_host)
+{
+    ml_context *ctx = test_context(4);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2});
+    asked a = {.thread = pthread_self()};
+    ml_estimator *e = tuned_estimator(ctx);
+    ml_params *o =
+        options(ctx, "{tune: [max_leaves], n_trials: 4, parallel: 4, folds: 2}");
+    ml_study *s = NULL;
+    ml_model *m = NULL, *start = NULL;
+    OK(ml_estimator_set_objective(e, squared, &a, ERR));
+    OK(ml_study_new(e, t, NULL, o, &s, ERR));
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    ck_assert_int_eq(a.calls, 4 * 2 * 5);
+    OK(ml_study_best_model(s, &m, ERR));
+    ck_assert_int_eq(a.calls, 4 * 2 * 5 + 5);
+    ml_study_free(s);
+    ml_model_free(m);
+    a = (asked){.thread = pthread_self(), .fail_at = 12};
+    OK(ml_study_new(e, t, NULL, o, &s, ERR));
+    FAILS(ML_E_CALLBACK, ml_study_run(s, NULL, NULL, ERR));
+    ck_assert_int_eq(a.calls, 12);
+    ml_study_free(s);
+    OK(ml_estimator_set_objective(e, NULL, NULL, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &start, ERR));
+    OK(ml_estimator_set_model(e, start, ERR));
+    ml_model_free(start);
+    OK(ml_study_new(e, t, NULL, o, &s, ERR));
+    ml_estimator_free(e);
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_best_model(s, &m, ERR));
+    ck_assert_double_gt(rounds_of(m), 5); /* it goes on from the model */
+    ck_assert_double_le(rounds_of(m), 10);
+    ml_study_free(s);
+    ml_model_free(m);
+    ml_params_free(o);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(out_of_memory_anywhere)
 {
     failing_alloc f = {0};
@@ -474,4 +545,4 @@ TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_on
           threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
           validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
           objectives_and_constraints, measured_objectives, bad_input,
-          out_of_memory_anywhere)
+          functions_of_the_host, out_of_memory_anywhere)

@@ -398,6 +398,21 @@ function study:ask() end
 ---@return table<string, any>?, number | libml.error
 function study:best_params() end
 
+---Runs trials until the limits of the options are reached.
+---@param progress? libml.on_progress
+---@return libml.study?, libml.error?
+function study:run(progress) end
+
+---Tries parameters on a function of one's own, which gives their score or nil.
+---@param f fun(params: table<string, any>, trial: integer): number?
+---@param trials? integer by default those of the option n_trials
+---@return libml.study?, libml.error?
+function study:optimize(f, trials) end
+
+---Fits the best trial's parameters to all training rows.
+---@return libml.model?, libml.error?
+function study:best_model() end
+
 ---@param mode? "cancel" | "stop" | "continue"
 ---@return libml.cancel self
 function cancel:request(mode) end

@@ -61,6 +61,8 @@ static int callback_error(lml_call *call)
 int lml_call_end(lml_call *call, ml_status status)
 {
     int n = 0;
+    lml_rounds *rounds = call->state->rounds;
+    if (rounds && rounds->call == call) call->state->rounds = rounds->outer;
     keep_arguments(call, -1);
     if (call->failed) {
         n = callback_error(call);
@@ -218,13 +220,26 @@ static int metric_trampoline(lua_State *L)
     return 1;
 }
 
-void lml_round_begin(lml_call *call, lml_round *round, int function, int metric)
+static void round_begin(lml_call *call, lml_round *round, int function,
+                        lua_CFunction trampoline)
 {
     lua_State *L = call->L;
-    luaL_checkstack(L, 2 * LUA_MINSTACK, "a callback");
+    *round = (lml_round){.call = call};
+    if (!lua_isfunction(L, function)) return;
     for (int i = 1; i <= LML_TYPES + 1; i++) lua_pushvalue(L, lua_upvalueindex(i));
-    lua_pushcclosure(L, metric ? metric_trampoline : objective_trampoline, LML_TYPES + 1);
-    *round = (lml_round){.call = call, .function = function, .trampoline = lua_gettop(L)};
+    lua_pushcclosure(L, trampoline, LML_TYPES + 1);
+    round->function = function;
+    round->trampoline = lua_gettop(L);
+}
+
+void lml_rounds_begin(lml_call *call, lml_rounds *rounds, int objective, int metric)
+{
+    luaL_checkstack(call->L, 3 * LUA_MINSTACK, "a callback");
+    round_begin(call, &rounds->objective, objective, objective_trampoline);
+    round_begin(call, &rounds->metric, metric, metric_trampoline);
+    rounds->call = call;
+    rounds->outer = call->state->rounds;
+    call->state->rounds = rounds;
 }
 
 /* Calls the function of the round instead of the progress function. */
@@ -246,7 +261,9 @@ int32_t lml_on_objective(int64_t rows, int64_t outputs, const double *labels,
                          const double *weights, const double *scores, double *gradients,
                          double *hessians, void *user)
 {
-    lml_round *round = user;
+    const lml_state *state = user;
+    if (!state->rounds || !state->rounds->objective.function) return -1;
+    lml_round *round = &state->rounds->objective;
     round->rows = rows;
     round->outputs = outputs;
     round->labels = labels;
@@ -261,7 +278,9 @@ int32_t lml_on_metric(int64_t rows, int64_t outputs, const double *labels,
                       const double *weights, const double *scores, double *value,
                       void *user)
 {
-    lml_round *round = user;
+    const lml_state *state = user;
+    if (!state->rounds || !state->rounds->metric.function) return -1;
+    lml_round *round = &state->rounds->metric;
     round->rows = rows;
     round->outputs = outputs;
     round->labels = labels;

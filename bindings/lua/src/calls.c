@@ -1000,20 +1000,6 @@ static int study_set_cancel(lua_State *L)
     return 1;
 }
 
-static int study_run(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 2);
-    ml_study *study = lml_check(L, 1, LML_STUDY);
-    lml_call *call = lml_progress_begin(L, 2);
-    ml_status status = ml_study_run(study, call->function ? lml_on_progress : NULL, call,
-                                    call->error);
-    int failed = lml_call_end(call, status);
-    if (failed) return failed;
-    lua_pushvalue(L, 1);
-    return 1;
-}
-
 static int study_ask(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1095,22 +1081,6 @@ static int study_best_params(lua_State *L)
     lua_pushnumber(L, score);
     lua_pushvalue(L, out_at);
     return 2;
-}
-
-static int study_best_model(lua_State *L)
-{
-    lml_state *state = lml_enter(L);
-    lua_settop(L, 1);
-    ml_study *study = lml_check(L, 1, LML_STUDY);
-    lml_handle *out_handle = lml_new(L, LML_MODEL);
-    int out_at = lua_gettop(L);
-    ml_model *out = NULL;
-    ml_status status = ml_study_best_model(study, &out, state->error);
-    out_handle->ptr = out;
-    if (status < 0) return lml_fail(L, state->error);
-    lml_made(L, out_handle, LML_MODEL, out);
-    lua_pushvalue(L, out_at);
-    return 1;
 }
 
 static int context_metric_score(lua_State *L)
@@ -1290,11 +1260,9 @@ const luaL_Reg lml_calls[] = {
     {"schema_json", schema_json},
     {"status_name", status_name},
     {"study_ask", study_ask},
-    {"study_best_model", study_best_model},
     {"study_best_params", study_best_params},
     {"study_get_table", study_get_table},
     {"study_new", study_new},
-    {"study_run", study_run},
     {"study_set_cancel", study_set_cancel},
     {"study_tell", study_tell},
     {"study_tell_value", study_tell_value},

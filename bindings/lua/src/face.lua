@@ -431,15 +431,18 @@ end
 
 function on_estimator.fit(e, train, valid, progress)
     local have = raw.type(e) == "estimator" and custom[e] or {}
-    return raw.estimator_fit(e, train, valid, progress, have.objective, have.metric,
-                             have.maximize)
+    return raw.estimator_fit(e, train, valid, progress, have.objective, have.metric)
 end
 
 function on_estimator.clone(e)
     local copy, err = raw.estimator_clone(e)
-    if not copy then return nil, err end
-    custom[copy] = custom[e]
-    return copy
+    local have = custom[e] or {}
+    for _, name in ipairs({ "objective", "metric" }) do
+        if copy and have[name] then
+            copy, err = set_custom(copy, name, have[name], have.maximize)
+        end
+    end
+    return copy, err
 end
 
 function methods.params.get(p, name) return plain_values(raw.params_values(p))[name] end
@@ -516,6 +519,53 @@ end
 -- ---- studies ----
 
 local on_study = methods.study
+
+-- A study fits with the functions that its estimator had.
+function ml.study(estimator, train, options, valid)
+    local s, err = raw.study_new(estimator, train, valid, options)
+    if not s then return nil, err end
+    local have = custom[estimator] or {}
+    custom[s] = { objective = have.objective, metric = have.metric,
+                  trials = type(options) == "table" and options.n_trials }
+    return s
+end
+
+local function functions_of(s)
+    return raw.type(s) == "study" and custom[s] or {}
+end
+
+function on_study.run(s, progress)
+    local have = functions_of(s)
+    return raw.study_run(s, progress, have.objective, have.metric)
+end
+
+function on_study.best_model(s)
+    local have = functions_of(s)
+    return raw.study_best_model(s, have.objective, have.metric)
+end
+
+-- f(params, trial) gives the score of a table of parameters, or nil when they are no good;
+-- trials: how many to try, by default those of the option n_trials. What f raises is raised,
+-- and the trial counts as failed.
+function on_study.optimize(s, f, trials)
+    if type(f) ~= "function" then misuse(2, "a function is expected, not a %s", type(f)) end
+    trials = trials or functions_of(s).trials
+    if type(trials) ~= "number" then misuse(2, "how many trials? say it, or set n_trials") end
+    for _ = 1, trials do
+        local trial, params = on_study.ask(s)
+        if not trial and params.status == "ML_E_STATE" then break end  -- a grid is used up
+        if not trial then return nil, params end
+        local done, score = pcall(f, params, trial)
+        local number = done and type(score) == "number" and score or 0 / 0
+        local told, err = raw.study_tell(s, trial, number)
+        if not done then error(score, 0) end
+        if score ~= nil and type(score) ~= "number" then
+            misuse(2, "a score is a number or nil, not a %s", type(score))
+        end
+        if not told then return nil, err end
+    end
+    return s
+end
 
 -- The next trial's number, and its parameters as a table.
 function on_study.ask(s)
@@ -615,10 +665,6 @@ for _, name in ipairs({ "estimator", "read_csv", "read_csv_io", "read_arrow", "r
                         "set_threads", "info" }) do
     local method = on_context[name]
     ml[name] = function(...) return method(context(), ...) end
-end
-
-function ml.study(estimator, train, options, valid)
-    return raw.study_new(estimator, train, valid, options)
 end
 
 -- The names of the methods of a type, as for completion in an editor or a shell.

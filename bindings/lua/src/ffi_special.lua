@@ -203,12 +203,13 @@ end
 
 local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, weights, scores,
                                                       gradients, hessians)
+    local objective = running[#running] and running[#running].objective
+    if not objective then return -1 end
     local round = round_of(rows, outputs, labels, weights, scores)
     local count = round.rows * round.outputs
     round.gradients, round.hessians = new_vector(count), new_vector(count)
     copy(round.gradients._values, gradients, count * 8)  -- NaN: what is left out is found
     copy(round.hessians._values, hessians, count * 8)
-    local objective = running[#running].objective
     local done = call_instead(function()
         objective(round)
         for _, name in ipairs({ "gradients", "hessians" }) do
@@ -224,7 +225,8 @@ local on_objective = cast("ml_objective_fn", function(rows, outputs, labels, wei
 end)
 
 local on_metric = cast("ml_metric_fn", function(rows, outputs, labels, weights, scores, value)
-    local metric = running[#running].metric
+    local metric = running[#running] and running[#running].metric
+    if not metric then return -1 end
     local done, answer = call_instead(function(round)
         local got = metric(round)
         if type(got) ~= "number" then
@@ -237,51 +239,63 @@ local on_metric = cast("ml_metric_fn", function(rows, outputs, labels, weights, 
     return 0
 end)
 
--- Outside of a fit an estimator has these: the functions of Lua belong to the fit.
-local no_objective = cast("ml_objective_fn", function() return -1 end)
-local no_metric = cast("ml_metric_fn", function() return -1 end)
-
 function raw.estimator_custom(estimator, name, on, maximize)
     local e = check(estimator, "estimator", 1, "set_" .. name)
     local status
     if name == "metric" then
-        status = C.ml_estimator_set_metric(e, on and no_metric or nil, nil, maximize and 1 or 0,
+        status = C.ml_estimator_set_metric(e, on and on_metric or nil, nil, maximize and 1 or 0,
                                            err)
     else
-        status = C.ml_estimator_set_objective(e, on and no_objective or nil, nil, err)
+        status = C.ml_estimator_set_objective(e, on and on_objective or nil, nil, err)
     end
     if status < 0 then return fail() end
     return estimator
 end
 
-function raw.estimator_fit(estimator, train, valid, progress, objective, metric, maximize)
+-- A running call with a progress function, a loss and a metric, each of which may be nil.
+local function begin_rounds(progress, objective, metric, n, name, ...)
+    local call = begin_progress(progress, n, name, ...)
+        or begin(function() end, n, name, nil, ...)
+    call.objective, call.metric = objective, metric
+    return call
+end
+
+function raw.estimator_fit(estimator, train, valid, progress, objective, metric)
     local e = check(estimator, "estimator", 1, "fit")
     local rows, others = check(train, "table", 2, "fit"), opt(valid, "table", 3, "fit")
-    local call = begin_progress(progress, 4, "fit", estimator, train, valid)
-    if not call and (objective or metric) then
-        call = begin(function() end, 4, "fit", nil, estimator, train, valid)
-    end
-    local out, status = new("ml_model *[1]"), 0
-    maximize = maximize and 1 or 0
-    if objective then
-        call.objective = objective
-        status = C.ml_estimator_set_objective(e, on_objective, nil, err)
-    end
-    if metric and status == 0 then
-        call.metric = metric
-        status = C.ml_estimator_set_metric(e, on_metric, nil, maximize, err)
-    end
+    local call = begin_rounds(progress, objective, metric, 4, "fit", estimator, train, valid)
+    local out = new("ml_model *[1]")
     C.ml_estimator_set_progress(e, progress and on_progress or nil, nil)
-    if status == 0 then status = C.ml_estimator_fit(e, rows, others, out, err) end
+    local status = C.ml_estimator_fit(e, rows, others, out, err)
     C.ml_estimator_set_progress(e, nil, nil)
-    if objective then C.ml_estimator_set_objective(e, no_objective, nil, nil) end
-    if metric then C.ml_estimator_set_metric(e, no_metric, nil, maximize, nil) end
     local model = out[0] ~= nil and made("model", out[0]) or nil
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
     return model
 end
 jit.off(raw.estimator_fit)
+
+function raw.study_run(study, progress, objective, metric)
+    local s = check(study, "study", 1, "run")
+    local call = begin_rounds(progress, objective, metric, 2, "run", study)
+    local status = C.ml_study_run(s, progress and on_progress or nil, nil, err)
+    local failed, none, problem = finish(call, status)
+    if failed then return none, problem end
+    return study
+end
+jit.off(raw.study_run)
+
+function raw.study_best_model(study, objective, metric)
+    local s = check(study, "study", 1, "best_model")
+    local call = begin_rounds(nil, objective, metric, 2, "best_model", study)
+    local out = new("ml_model *[1]")
+    local status = C.ml_study_best_model(s, out, err)
+    local model = out[0] ~= nil and made("model", out[0]) or nil
+    local failed, none, problem = finish(call, status)
+    if failed then return none, problem end
+    return model
+end
+jit.off(raw.study_best_model)
 
 function raw.context_load_bytes(context, content, given)
     local ctx = check(context, "context", 1, "load_bytes")

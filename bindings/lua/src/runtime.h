@@ -55,8 +55,9 @@ typedef struct lml_state {
     lua_State *L;        /* the coroutine that called last; valid within a call */
     ml_context *context; /* the default context, made when first needed */
     ml_error *error;
-    size_t unpaid; /* bytes of objects made since the last full collection */
-    int closed;    /* the Lua state is being closed */
+    size_t unpaid;             /* bytes of objects made since the last full collection */
+    struct lml_rounds *rounds; /* of the innermost running fit or study */
+    int closed;                /* the Lua state is being closed */
 } lml_state;
 
 typedef struct lml_vector {
@@ -89,6 +90,15 @@ typedef struct lml_round {
     const double *labels, *weights, *scores;
     double *gradients, *hessians, *value;
 } lml_round;
+
+/* The functions of one fit or study: a loss and a metric, each with function 0 if there
+ * is none. The hooks of an estimator, and those that a study got from it, find them by
+ * the state. */
+typedef struct lml_rounds {
+    lml_call *call;
+    lml_round objective, metric;
+    struct lml_rounds *outer;
+} lml_rounds;
 
 extern const char *const lml_type_names[LML_TYPES];
 
@@ -145,15 +155,16 @@ int lml_call_end(lml_call *call, ml_status status);
 /* Calls the trampoline with the call and the function; 0 when one of them raised. */
 int lml_call_back(lml_call *call);
 lml_call *lml_progress_begin(lua_State *L, int arg);
-/* Lets the call call the function at an index with the rounds of a fit too: an objective
- * or a metric. Pushes. */
-void lml_round_begin(lml_call *call, lml_round *round, int function, int metric);
+/* Lets the call call the functions at two indices, or nil, with the rounds of a fit too:
+ * an objective and a metric. Pushes. Ended by lml_call_end. */
+void lml_rounds_begin(lml_call *call, lml_rounds *rounds, int objective, int metric);
+/* user: the state. */
 int32_t lml_on_objective(int64_t rows, int64_t outputs, const double *labels,
                          const double *weights, const double *scores, double *gradients,
-                         double *hessians, void *round);
+                         double *hessians, void *user);
 int32_t lml_on_metric(int64_t rows, int64_t outputs, const double *labels,
                       const double *weights, const double *scores, double *value,
-                      void *round);
+                      void *user);
 int32_t lml_on_progress(const ml_progress *progress, void *user); /* user: the call */
 int64_t lml_on_write(const void *buffer, size_t size, void *user);
 int64_t lml_on_read(void *buffer, size_t size, void *user);

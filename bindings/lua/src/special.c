@@ -309,25 +309,6 @@ static int estimator_put(lua_State *L)
     return 1;
 }
 
-/* Outside of a fit an estimator has these: the functions of Lua belong to the fit. */
-static int32_t no_objective(int64_t rows, int64_t outputs, const double *labels,
-                            const double *weights, const double *scores,
-                            double *gradients, double *hessians, void *user)
-{
-    (void)rows, (void)outputs, (void)labels, (void)weights, (void)scores, (void)gradients;
-    (void)hessians, (void)user;
-    return -1;
-}
-
-static int32_t no_metric(int64_t rows, int64_t outputs, const double *labels,
-                         const double *weights, const double *scores, double *value,
-                         void *user)
-{
-    (void)rows, (void)outputs, (void)labels, (void)weights, (void)scores, (void)value;
-    (void)user;
-    return -1;
-}
-
 /* estimator_custom(estimator, name, on, maximize): says that fits will have a function */
 static int estimator_custom(lua_State *L)
 {
@@ -335,49 +316,72 @@ static int estimator_custom(lua_State *L)
     ml_estimator *estimator = lml_check(L, 1, LML_ESTIMATOR);
     int metric = strcmp(lml_text(L, 2), "metric") == 0, on = lua_toboolean(L, 3);
     ml_status status =
-        metric ? ml_estimator_set_metric(estimator, on ? no_metric : NULL, NULL,
+        metric ? ml_estimator_set_metric(estimator, on ? lml_on_metric : NULL, state,
                                          lua_toboolean(L, 4), state->error)
-               : ml_estimator_set_objective(estimator, on ? no_objective : NULL, NULL,
-                                            state->error);
+               : ml_estimator_set_objective(estimator, on ? lml_on_objective : NULL,
+                                            state, state->error);
     if (status < 0) return lml_fail(L, state->error);
     lua_settop(L, 1);
     return 1;
 }
 
 /* estimator_fit(estimator, train, valid or nil, progress or nil, objective or nil, metric
- * or nil, maximize) */
+ * or nil) */
 static int estimator_fit(lua_State *L)
 {
     lml_enter(L);
-    lua_settop(L, 7);
+    lua_settop(L, 6);
     ml_estimator *estimator = lml_check(L, 1, LML_ESTIMATOR);
     const ml_table *train = lml_check(L, 2, LML_TABLE);
     const ml_table *valid = lml_opt(L, 3, LML_TABLE);
-    int loss = lua_isfunction(L, 5), metric = lua_isfunction(L, 6);
-    int32_t maximize = lua_toboolean(L, 7);
-    lml_round rounds[2];
+    lml_rounds rounds;
     lml_handle *result = lml_new(L, LML_MODEL);
     int top = lua_gettop(L);
     lml_call *call = lml_progress_begin(L, 4);
     ml_model *out = NULL;
-    ml_status status = ML_OK;
-    if (loss) lml_round_begin(call, &rounds[0], 5, 0);
-    if (metric) lml_round_begin(call, &rounds[1], 6, 1);
+    lml_rounds_begin(call, &rounds, 5, 6);
     ml_estimator_set_progress(estimator, call->function ? lml_on_progress : NULL, call);
-    if (loss)
-        status = ml_estimator_set_objective(estimator, lml_on_objective, &rounds[0],
-                                            call->error);
-    if (metric && status == ML_OK)
-        status = ml_estimator_set_metric(estimator, lml_on_metric, &rounds[1], maximize,
-                                         call->error);
-    if (status == ML_OK)
-        status = ml_estimator_fit(estimator, train, valid, &out, call->error);
+    ml_status status = ml_estimator_fit(estimator, train, valid, &out, call->error);
     ml_estimator_set_progress(estimator, NULL, NULL);
-    if (loss && ml_estimator_set_objective(estimator, no_objective, NULL, NULL) < 0)
-        loss = 0; /* refused before, too */
-    if (metric && ml_estimator_set_metric(estimator, no_metric, NULL, maximize, NULL) < 0)
-        metric = 0;
     result->ptr = out; /* before anything that can raise */
+    int failed = lml_call_end(call, status);
+    if (failed) return failed;
+    lml_made(L, result, LML_MODEL, out);
+    lua_settop(L, top);
+    return 1;
+}
+
+/* study_run(study, progress or nil, objective or nil, metric or nil) */
+static int study_run(lua_State *L)
+{
+    lml_enter(L);
+    lua_settop(L, 4);
+    ml_study *study = lml_check(L, 1, LML_STUDY);
+    lml_rounds rounds;
+    lml_call *call = lml_progress_begin(L, 2);
+    lml_rounds_begin(call, &rounds, 3, 4);
+    ml_status status =
+        ml_study_run(study, call->function ? lml_on_progress : NULL, call, call->error);
+    int failed = lml_call_end(call, status);
+    if (failed) return failed;
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* study_best_model(study, objective or nil, metric or nil) */
+static int study_best_model(lua_State *L)
+{
+    lml_enter(L);
+    lua_settop(L, 4); /* the last one, nil, stands for the progress */
+    ml_study *study = lml_check(L, 1, LML_STUDY);
+    lml_rounds rounds;
+    lml_handle *result = lml_new(L, LML_MODEL);
+    int top = lua_gettop(L);
+    lml_call *call = lml_progress_begin(L, 4);
+    ml_model *out = NULL;
+    lml_rounds_begin(call, &rounds, 2, 3);
+    ml_status status = ml_study_best_model(study, &out, call->error);
+    result->ptr = out;
     int failed = lml_call_end(call, status);
     if (failed) return failed;
     lml_made(L, result, LML_MODEL, out);
@@ -628,6 +632,8 @@ const luaL_Reg lml_special_calls[] = {{"context_load_bytes", context_load_bytes}
                                       {"predictor_row", predictor_row},
                                       {"predictor_rows", predictor_rows},
                                       {"predictor_sizes", predictor_sizes},
+                                      {"study_best_model", study_best_model},
+                                      {"study_run", study_run},
                                       {"table_text", table_text},
                                       {"table_with_numbers", table_with_numbers},
                                       {"table_with_texts", table_with_texts},

@@ -86,6 +86,8 @@ class Estimator(Handle):
         other._calls = {}
         other._given = dict(self._given)
         other.interrupted_model = None
+        for name, made in self._calls.items():
+            other._set_call(name, made.function, *made.setting)
         return other
 
     __copy__ = clone
@@ -113,6 +115,7 @@ class Estimator(Handle):
             self._calls.pop(name, None)
             return self
         made = _objective.KINDS[name](function)
+        made.setting = (setter, *more)
         call(setter, self._p, made.pointer, None, *more)
         self._calls[name] = made
         return self

@@ -6,6 +6,7 @@ import ctypes
 from libml import _params
 from libml._core import OWNER, Handle, byref, call, documented, encode, error_object, \
     expect, lib, make, raise_error
+from libml._errors import StateError
 from libml._estimator import NO_TOKEN, Estimator
 from libml._model import Model
 from libml._run import Run
@@ -38,7 +39,7 @@ class Study(Handle):
     True
     """
 
-    __slots__ = ("_estimator", "interrupted")
+    __slots__ = ("_calls", "_estimator", "_trials", "interrupted")
     _kind = "ml_study"
 
     def __init__(self, estimator, train=None, valid=None, **options):
@@ -46,7 +47,9 @@ class Study(Handle):
         tables = [None if t is None else as_table(t)._p for t in (train, valid)]
         self._p = make("ml_study", lib.ml_study_new, pointer, *tables,
                        _params.options(options, None))
+        self._calls = list(estimator._calls.values())  # the library calls them
         self._estimator = repr(estimator)
+        self._trials = options.get("n_trials")
         self.interrupted = False
 
     def run(self, progress=None, cancel=None, keep_best=False):
@@ -62,11 +65,44 @@ class Study(Handle):
             status = lib.ml_study_run(pointer, run.callback, None, error)
         lib.ml_study_set_cancel(pointer, NO_TOKEN)
         run.finish()
+        for made in self._calls:
+            made.finish()
         self.interrupted = run.interrupted
         if run.interrupted and not keep_best:
             raise KeyboardInterrupt
         if status < 0 and not run.interrupted:
             raise_error(error)
+        return self
+
+    def optimize(self, function, n_trials=None):
+        """Tries parameters on a function of one's own: `function(params)` returns the score
+        of a dictionary of parameters, None or NaN when they are no good. Returns the study.
+
+        n_trials: how many; by default those of the option, or fewer when a grid is used up.
+        What the function raises ends it, and the trial counts as failed.
+
+        >>> import libml
+        >>> study = libml.Study(libml.Baseline(), space="x: [-1.0, 1.0]", sampler="gp",
+        ...                     metric="rmse", n_trials=15)
+        >>> study.optimize(lambda params: (params["x"] - 0.5) ** 2).best_score < 0.01
+        True
+        """
+        if not callable(function):
+            raise TypeError(f"a function is expected, not {type(function).__name__}")
+        if n_trials is None:
+            n_trials = self._trials
+        if n_trials is None:
+            n_trials = int(_params.Schema("options.study").params["n_trials"]["default"])
+        for _ in range(n_trials):
+            try:
+                trial, params = self.ask()
+            except StateError:
+                break
+            score = None
+            try:
+                score = function(params)
+            finally:
+                self.tell(trial, score)
         return self
 
     @documented("ml_study_ask")
@@ -117,7 +153,14 @@ class Study(Handle):
 
     @documented("ml_study_best_model")
     def best_model(self):
-        return Model._from(make("ml_model", lib.ml_study_best_model, self._p))
+        out = OWNER["ml_model"]()
+        error = error_object()
+        status = lib.ml_study_best_model(self._p, byref(out), error)
+        for made in self._calls:
+            made.finish()
+        if status < 0:
+            raise_error(error)
+        return Model._from(out)
 
     def __len__(self):
         return len(self.results)

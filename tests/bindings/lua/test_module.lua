@@ -79,6 +79,14 @@ local function tree_model(params)
     return ml.assert(ml.assert(ml.gbdt(all)):fit(adult_table()))
 end
 
+local function squared(round)
+    local scores, labels = round.scores, round.labels
+    for i = 1, #scores do
+        round.gradients[i] = scores[i] - labels[i]
+        round.hessians[i] = 1
+    end
+end
+
 -- ---- values ----
 
 function tests.vectors()
@@ -453,6 +461,81 @@ function tests.studies()
     fails("ML_E_NAME", ".", ml.study(e, small_table(), { tune = { "nope" } }))
 end
 
+function tests.studies_of_ones_own_functions()
+    local tried = {}
+    local function cost(params, trial)
+        tried[trial] = params.x
+        return (params.x - 0.3) ^ 2
+    end
+    local options = { space = "x: [0.0, 1.0]", metric = "rmse", n_trials = 6, seed = 1 }
+    local s = ml.assert(ml.study(ml.baseline(), nil, options))
+    equal(s:optimize(cost), s)
+    equal(#tried, 6)
+    local best, score = s:best_params()
+    near(score, (best.x - 0.3) ^ 2)
+    ml.assert(s:optimize(cost, 2))
+    equal(s:get_table("trials"):rows(), 8)
+    local grid = ml.assert(ml.study(ml.baseline(), nil, { space = "x: [1, 3]", sampler = "grid" }))
+    raises("how many trials", grid.optimize, grid, cost)
+    equal(ml.assert(grid:optimize(cost, 100)):get_table("trials"):rows(), 3)
+    local failing = ml.assert(ml.study(ml.baseline(), nil, options))
+    raises("oh no", failing.optimize, failing, function() error("oh no") end)
+    raises("a score is a number", failing.optimize, failing, function() return "much" end)
+    ml.assert(failing:optimize(function() return nil end, 1))
+    local states = failing:get_table("trials"):column("state")
+    equal(table.concat(states, " "), "failed failed failed")
+    raises("a function is expected", s.optimize, s, 3)
+end
+
+function tests.studies_of_a_loss()
+    local calls, watched = 0, 0
+    local e = ml.gbdt({ target = "y", n_trees = 4, min_data_in_leaf = 1 })
+    ml.assert(e:set_objective(function(round)
+        calls = calls + 1
+        squared(round)
+    end))
+    ml.assert(e:set_metric(function(round)
+        watched = watched + 1
+        return math.abs(round.scores[1] - round.labels[1])
+    end))
+    local options = { tune = { "learning_rate" }, n_trials = 3, metric = "rmse", parallel = 4,
+                      folds = 2 }
+    local s = ml.assert(ml.study(e, small_table(), options))
+    ml.assert(e:set_objective(nil))  -- the study has its own
+    ml.assert(s:run())
+    equal(calls, 3 * 2 * 4)
+    check(watched > 0)
+    local model = ml.assert(s:best_model())
+    local rounds = model:attribute("n_rounds")
+    equal(calls, 3 * 2 * 4 + rounds)
+    local same = ml.gbdt({ target = "y", n_trees = rounds, min_data_in_leaf = 1,
+                           learning_rate = s:best_params().learning_rate })
+    ml.assert(same:set_objective(squared))
+    near(same:fit(small_table()):predict(small_table()):get(8, 1),
+         model:predict(small_table()):get(8, 1))
+    calls = 0
+    ml.assert(e:set_objective(function() calls = calls + 1; error("no gradient") end))
+    s = ml.assert(ml.study(e, small_table(), options))
+    e = nil
+    collectgarbage()
+    local err = fails("ML_E_CALLBACK", "no gradient", s:run())
+    check(tostring(err.cause):find("no gradient"))
+    equal(calls, 1)
+    local seen = 0
+    fails("ML_E_CALLBACK", "no gradient", s:run(function() seen = seen + 1 end))
+    -- A fit inside of a loss has its own functions.
+    local inner = ml.gbdt({ target = "y", n_trees = 2, min_data_in_leaf = 1 })
+    local outer = ml.gbdt({ target = "y", n_trees = 2, min_data_in_leaf = 1 })
+    local inside = 0
+    ml.assert(inner:set_objective(function(round) inside = inside + 1; squared(round) end))
+    ml.assert(outer:set_objective(function(round)
+        ml.assert(inner:fit(small_table()))
+        squared(round)
+    end))
+    ml.assert(outer:fit(small_table()))
+    equal(inside, 4)
+end
+
 function tests.reports()
     local parts = {}
     local r = ml.assert(ml.report("A report"))
@@ -506,14 +589,6 @@ function tests.progress()
     fails("ML_E_CALLBACK", "answers", e:fit(small_table(), nil, function() return "yes" end))
     raises("function expected", e.fit, e, small_table(), nil, 5)
     check(e:fit(small_table()), "the estimator is as it was")
-end
-
-local function squared(round)
-    local scores, labels = round.scores, round.labels
-    for i = 1, #scores do
-        round.gradients[i] = scores[i] - labels[i]
-        round.hessians[i] = 1
-    end
 end
 
 function tests.objectives()

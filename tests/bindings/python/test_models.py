@@ -456,6 +456,54 @@ class Studies(Case):
         self.assertTrue(study)
         self.refused(libml.LibmlError, "99", study.tell, 99, 1.0)
 
+    def test_optimize(self):
+        def cost(params):
+            tried.append(params["x"])
+            return (params["x"] - 0.3) ** 2
+        options = dict(space="x: [0.0, 1.0]", metric="rmse", seed=1)
+        tried = []
+        study = libml.Study(libml.Baseline(), n_trials=7, **options).optimize(cost)
+        self.assertEqual(len(study), 7)
+        self.assertEqual(min(tried, key=lambda x: (x - 0.3) ** 2), study.best_params["x"])
+        other = libml.Study(libml.Baseline(), n_trials=7, **options)
+        self.assertEqual(len(other.optimize(cost, 3).optimize(cost, 4)), 7)
+        self.assertEqual(other.results.to_dict()["x"], study.results.to_dict()["x"])
+        grid = libml.Study(libml.Baseline(), space="x: [1, 3]", sampler="grid")
+        self.assertEqual(len(grid.optimize(lambda p: float(p["x"]))), 3)
+        failing = libml.Study(libml.Baseline(), n_trials=2, **options)
+        self.refused(ZeroDivisionError, "zero", failing.optimize, lambda p: 1 / 0)
+        self.assertEqual(failing.results.to_dict()["state"], ["failed"])
+        self.refused(TypeError, "a function is expected", failing.optimize, 3)
+
+    @needs("numpy")
+    def test_loss_and_metric_of_the_estimator(self):
+        calls = []
+
+        def loss(y, score):
+            calls.append(threading.get_ident())
+            return score - y, np.ones_like(y)
+        est = libml.GBDT(target="price", ignore=["y"], n_trees=5)
+        with_loss = est.set_objective(loss).set_metric(
+            lambda y, s, w: float(np.abs(y - s).mean()))
+        options = dict(n_trials=3, tune=["learning_rate"], metric="rmse", seed=1, parallel=4)
+        study = libml.Study(with_loss, toy(), **options)
+        est.set_objective(None).set_metric(None)  # the study has its own
+        model = study.run().best_model()
+        self.assertEqual(set(calls), {threading.get_ident()})
+        same = libml.GBDT(target="price", ignore=["y"], n_trees=5, **{
+            "learning_rate": study.best_params["learning_rate"]}).set_objective(loss)
+        np.testing.assert_array_equal(same.clone().fit(toy()).predict(toy()),
+                                      model.predict(toy()))
+
+        def broken(y, score):
+            calls.append(1)
+            raise ValueError("no gradient")
+        calls.clear()
+        study = libml.Study(est.set_objective(broken), toy(), **options)
+        self.refused(ValueError, "no gradient", study.run)
+        self.assertEqual(len(calls), 1)
+        self.refused(ValueError, "no gradient", est.clone().fit, toy())
+
     def test_refused(self):
         self.refused(libml.UnknownNameError, "n_trial", libml.Study, libml.GBDT(), toy(),
                      n_trial=3)
