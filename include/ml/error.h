@@ -58,7 +58,8 @@ ML_API ml_status ml_error_code(const ml_error *error);
 ML_API const char *ml_error_message(const ml_error *error);
 
 /**
- * Where it went wrong, such as `params.max_depth` or `column "age", row 17`.
+ * Where it went wrong, such as `params.max_depth` or `column "age", row 17`. Rows and items
+ * are counted from 1.
  *
  * @param error  [null] the object
  * @returns [borrow error] the place, "" when there is none

@@ -89,9 +89,9 @@ ml_status ml_table_slice(const ml_table *table, int64_t begin, int64_t end,
     if (!out) return mli_null(error, "out");
     if (begin < 0 || end < begin || end > table->rows) {
         return mli_fail(error, ML_E_RANGE,
-                        "rows %" PRId64 " to %" PRId64
-                        " are not a range of a table with %" PRId64 " rows",
-                        begin, end, table->rows);
+                        "what was asked for is no range of the %" PRId64
+                        " rows of the table",
+                        table->rows);
     }
     ml_status status =
         mli_table_alloc(table->ctx, end - begin, table->n_columns, &t, error);
@@ -396,9 +396,9 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     for (int64_t i = 0; i < count; i++) {
         if (rows[i] >= 0 && rows[i] < table->rows) continue;
         mli_fail(error, ML_E_RANGE,
-                 "row %" PRId64 " is outside a table with %" PRId64 " rows", rows[i],
+                 "a row is outside of the table, which has %" PRId64 " rows",
                  table->rows);
-        return mli_error_at(error, ML_E_RANGE, "rows[%" PRId64 "]", i);
+        return mli_error_at(error, ML_E_RANGE, "rows, item %" PRId64, i + 1);
     }
     ml_status status = mli_table_alloc(table->ctx, count, table->n_columns, &t, error);
     if (status) return status;

@@ -238,7 +238,7 @@ ml_status ml_table_get_tensor(const ml_table *table, int64_t column, ml_tensor *
     if (!out) return mli_null(error, "out");
     if (column < 0 || column >= table->n_columns) {
         return mli_fail(error, ML_E_RANGE,
-                        "there is no column %" PRId64 ", the table has %" PRId64, column,
+                        "there is no such column, the table has %" PRId64,
                         table->n_columns);
     }
     const mli_column *c = &table->columns[column];

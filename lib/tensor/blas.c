@@ -196,7 +196,7 @@ static ml_status check_finite(int64_t rows, int64_t columns, const double *a, in
         if (zero != 0 || isnan(zero))
             return mli_fail(err, ML_E_NUMERIC,
                             "column %lld of a matrix has a value that is not finite",
-                            (long long)j);
+                            (long long)j + 1);
     }
     return ML_OK;
 }

@@ -205,7 +205,7 @@ static ml_status scoring_labels(scoring *s, ml_error *err)
         if (!(v >= 0 && v < 1e9) || v != floor(v) ||
             (s->n_classes && v >= (double)s->n_classes)) {
             mli_fail(err, ML_E_DATA, "%s is not a class index", MLI_NUM(v));
-            mli_error_at(err, ML_E_DATA, "truth, row %lld", (long long)i);
+            mli_error_at(err, ML_E_DATA, "truth, row %lld", (long long)i + 1);
             return mli_error_hint(
                 err, ML_E_DATA,
                 "classes are whole numbers from 0, less than the number "
@@ -244,7 +244,7 @@ static ml_status scoring_prediction(scoring *s, const ml_tensor *t, ml_error *er
         if (isfinite(s->prediction[i])) continue;
         mli_fail(err, ML_E_DATA, "the prediction is not a finite number");
         return mli_error_at(err, ML_E_DATA, "prediction, row %lld",
-                            (long long)(i / columns));
+                            (long long)(i / columns) + 1);
     }
     return ML_OK;
 }
@@ -260,7 +260,7 @@ static ml_status scoring_numbers(scoring *s, const ml_tensor *truth,
         for (int64_t i = 0; i < s->n; i++) {
             if (!(s->weight[i] >= 0) || isinf(s->weight[i])) {
                 mli_fail(err, ML_E_DATA, "a weight must be a number of at least 0");
-                return mli_error_at(err, ML_E_DATA, "weight, row %lld", (long long)i);
+                return mli_error_at(err, ML_E_DATA, "weight, row %lld", (long long)i + 1);
             }
             total += s->weight[i];
         }

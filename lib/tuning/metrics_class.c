@@ -34,7 +34,7 @@ static ml_status confusion_make(confusion *c, ml_context *ctx, const mli_truth *
             mli_fail(err, ML_E_RANGE, "a predicted class is not an index in [0, %lld)",
                      (long long)k);
             mli_free(ctx, c->counts);
-            return mli_error_at(err, ML_E_RANGE, "row %lld", (long long)r);
+            return mli_error_at(err, ML_E_RANGE, "row %lld", (long long)r + 1);
         }
         int64_t b = (int64_t)p[r];
         c->counts[a * k + b] += w;

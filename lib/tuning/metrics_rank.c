@@ -24,7 +24,7 @@ static ml_status ranked(ml_context *ctx, const mli_truth *t, const double *p, in
         if (t->y[i] >= 0 && t->y[i] < 1000) continue;
         mli_fail(err, ML_E_DATA, "the relevance %s is not from 0 to 1000",
                  MLI_NUM(t->y[i]));
-        return mli_error_at(err, ML_E_DATA, "truth, row %lld", (long long)i);
+        return mli_error_at(err, ML_E_DATA, "truth, row %lld", (long long)i + 1);
     }
     *out = mli_rank_metric(ctx, &targets, p, map, map ? 0 : POSITIONS);
     return isnan(*out) ? mli_nomem(err) : ML_OK;

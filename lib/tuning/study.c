@@ -170,12 +170,11 @@ static void keep_best(ml_study *s, int64_t trial)
 static ml_status check_told(const ml_study *s, int64_t trial, ml_error *err)
 {
     if (trial < 0 || trial >= s->count) {
-        mli_fail(err, ML_E_RANGE, "there is no trial %lld", (long long)trial);
+        mli_fail(err, ML_E_RANGE, "there is no such trial");
         return mli_error_hint(err, ML_E_RANGE, "tell trials that were asked for");
     }
     if (s->trials[trial].state != MLI_TRIAL_ASKED)
-        return mli_fail(err, ML_E_STATE, "trial %lld has been told already",
-                        (long long)trial);
+        return mli_fail(err, ML_E_STATE, "the trial has been told already");
     return ML_OK;
 }
 

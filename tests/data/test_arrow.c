@@ -238,7 +238,7 @@ START_TEST(times_out_of_range)
         struct ArrowArrayStream stream = hand_open(&h);
         FAILS(ML_E_DATA, ml_table_read_arrow(ctx, &stream, &t, ERR));
         ck_assert_str_eq(ml_error_location(ERR),
-                         k ? "column \"when\", row 2" : "column \"when\", row 1");
+                         k ? "column \"when\", row 3" : "column \"when\", row 2");
         ck_assert_int_eq(h.live, 0);
         c.format = "tdm";
         c.buffers[1] = millis;

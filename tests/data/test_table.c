@@ -479,7 +479,7 @@ START_TEST(bad_takes)
 {
     ml_table *t = random_table(ctx, 5, 1), *part = NULL;
     FAILS(ML_E_RANGE, ml_table_take(t, (int64_t[]){0, 5}, 2, &part, ERR));
-    ck_assert_str_eq(ml_error_location(ERR), "rows[1]");
+    ck_assert_str_eq(ml_error_location(ERR), "rows, item 2");
     FAILS(ML_E_RANGE, ml_table_take(t, (int64_t[]){-1}, 1, &part, ERR));
     FAILS(ML_E_ARGUMENT, ml_table_take(t, NULL, 1, &part, ERR));
     FAILS(ML_E_ARGUMENT, ml_table_take(t, NULL, -1, &part, ERR));

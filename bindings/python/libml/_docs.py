@@ -19,7 +19,7 @@ FUNCTIONS = {
     'ml_error_message':
         'What went wrong, in one line, with place and remedy: message, location and hint joined. This is the text to show to a person.',
     'ml_error_location':
-        'Where it went wrong, such as `params.max_depth` or `column "age", row 17`.',
+        'Where it went wrong, such as `params.max_depth` or `column "age", row 17`. Rows and items are counted from 1.',
     'ml_error_hint':
         'What to do about it, such as `did you mean "max_depth"?`.',
     'ml_error_cause':

@@ -441,6 +441,26 @@ function tests.metrics()
     fails("ML_E_SHAPE", ".", ml.score("rmse", { 1, 2 }, { 1 }))
 end
 
+-- Whatever errors say about rows counts from 1, as indices do.
+function tests.places_of_errors()
+    local t = small_table()
+    local err = fails("ML_E_RANGE", "8 rows", t:take({ 1, 8, 9 }))
+    equal(err.location, "rows, item 3")
+    check(not err.message:find("row 8", 1, true))
+    check(not fails("ML_E_RANGE", "8 rows", t:slice(2, 9)).message:find("1"))
+    err = fails("ML_E_DATA", "finite", ml.score("rmse", { 1, 2, 3 }, { 1, ml.null, 3 }))
+    equal(err.location, "prediction, row 2")
+    err = fails("ML_E_DATA", ".", ml.score("accuracy", { 0, 1, 0.5 }, { 0, 1, 1 }))
+    equal(err.location, "truth, row 3")
+    local with = t:with("y", { 1, 2, 3, 1 / 0, 5, 6, 7, 8 })
+    err = fails("ML_E_DATA", ".", ml.linear_regression({ target = "y" }):fit(with))
+    equal(err.location, 'column "y", row 4')
+    local s = ml.assert(ml.study(ml.baseline(), nil, { space = "x: [0.0, 1.0]" }))
+    check(not fails("ML_E_RANGE", "no such trial", s:tell(3, 1)).message:find("2"))
+    ml.assert(s:tell(s:ask(), 1))
+    check(not fails("ML_E_STATE", "told already", s:tell(1, 1)).message:find("0"))
+end
+
 function tests.studies()
     local e = ml.gbdt({ target = "y", n_trees = 5, min_data_in_leaf = 1 })
     local s = ml.assert(ml.study(e, small_table(), {
