@@ -30,9 +30,10 @@ end
 
 local kinds = { "context", "cancel", "schema", "params", "tensor", "table", "estimator",
                 "model", "predictor", "study", "report" }
--- Pointers cannot be told from each other; these take or give them.
+-- Pointers cannot be told from each other; these take or give them. The last one goes on for
+-- as many trials as it is told.
 local left_out = { read_dlpack = true, write_dlpack = true, read_arrow = true,
-                   write_arrow = true }
+                   write_arrow = true, optimize = true }
 local alive, freed = handles(), handles()
 for _, handle in ipairs(freed) do handle:free() end
 local plain = {
