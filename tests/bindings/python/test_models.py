@@ -454,7 +454,7 @@ class Studies(Case):
         study.tell(trial, None)
         self.assertEqual(len(study), 4)
         self.assertTrue(study)
-        self.refused(libml.LibmlError, "99", study.tell, 99, 1.0)
+        self.refused(libml.LibmlError, "no such trial", study.tell, 99, 1.0)
 
     def test_optimize(self):
         def cost(params):
