@@ -119,9 +119,9 @@ static inline ml_host failing_host(failing_alloc *f)
 
 /* `status` is what `call` returns, an expression of `host` and the like. Each n must give
  * ML_E_MEMORY and leave nothing, until nothing fails any more. */
-#define OUT_OF_MEMORY_LOOP(f, call)                                                      \
+#define OUT_OF_MEMORY_STEPS(f, call, step)                                               \
     do {                                                                                 \
-        for (int64_t oom_n = 1;; oom_n += OOM_STEP) {                                              \
+        for (int64_t oom_n = 1;; oom_n += (step)) {                                      \
             ck_assert_int_lt(oom_n, 100000);                                             \
             (f) = (failing_alloc){.fail_at = oom_n};                                     \
             ml_status oom_status = (call);                                               \
@@ -134,5 +134,6 @@ static inline ml_host failing_host(failing_alloc *f)
             ck_assert_int_eq(oom_status, ML_E_MEMORY);                                   \
         }                                                                                \
     } while (0)
+#define OUT_OF_MEMORY_LOOP(f, call) OUT_OF_MEMORY_STEPS(f, call, OOM_STEP)
 
 #endif
