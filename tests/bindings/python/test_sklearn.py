@@ -507,5 +507,5 @@ class Composed(Case):
             pipe = ls.PipelineClassifier(parts)
             pipe.get_params(), repr(pipe)
             self.refused(kind, word, pipe.fit, self.frame, self.y)
-        self.refused(libml.ArgumentError, "must predict", libml.Ensemble(
+        self.refused(libml.ArgumentError, "does not predict", libml.Ensemble(
             members=[libml.Pipeline(steps=["imputer"])]).fit, self.x, self.z)
