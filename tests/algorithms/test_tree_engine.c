@@ -48,6 +48,10 @@ static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
         mli_engine_scores_f32(g, x32, counts[c], e->n_features, out, scratch);
         ck_assert_mem_eq(out, want, bytes);
     }
+    for (int64_t i = 0; i < ROWS; i++) {
+        mli_engine_scores(g, x + i * e->n_features, 1, e->n_features, out, scratch);
+        ck_assert_mem_eq(out, want + i * e->n_scores, (size_t)e->n_scores * sizeof *out);
+    }
     free(memory);
     free(out);
     free(x32);
@@ -126,19 +130,33 @@ END_TEST
 
 START_TEST(categories)
 {
-    check_forest((forest_kind){.trees = 20,
-                               .leaves = 100,
-                               .scores = 2,
-                               .features = 8,
-                               .categories = 3,
-                               .values = 100,
-                               .wide_trees = 1,
-                               .odd = 1},
-                 0, 1);
-    check_forest(
-        (forest_kind){
-            .trees = 9, .leaves = 30, .scores = 1, .features = 4, .categories = 4},
-        0, 1);
+    for (int64_t bins = 16; bins <= 256; bins *= 4) { /* sets of 8 bytes, and of 32 */
+        check_forest((forest_kind){.trees = 20,
+                                   .leaves = 100,
+                                   .scores = 2,
+                                   .features = 8,
+                                   .categories = 3,
+                                   .bins = bins,
+                                   .values = 100,
+                                   .wide_trees = 1,
+                                   .odd = 1},
+                     0, 1);
+        check_forest((forest_kind){.trees = 9,
+                                   .leaves = 30,
+                                   .scores = 1,
+                                   .features = 4,
+                                   .categories = 4,
+                                   .bins = bins},
+                     0, 1);
+        /* Some trees without any. */
+        check_forest((forest_kind){.trees = 40,
+                                   .leaves = 4,
+                                   .scores = 1,
+                                   .features = 6,
+                                   .categories = 1,
+                                   .bins = bins},
+                     0, 1);
+    }
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 typedef struct forest_kind {
     int64_t trees, leaves, scores, features;
     int64_t categories; /* the first so many features are categories */
+    int64_t bins;       /* of a category; 0: 256 */
     int64_t values;     /* thresholds are taken from so many; 0: any */
     int wide_trees;     /* split any leaf, else the oldest */
     int odd;            /* infinite and equal thresholds */
@@ -101,13 +102,14 @@ static inline forest *forest_new(forest_kind kind, uint64_t seed)
     f->sets = calloc(size, sizeof *f->sets);
     f->leaf = calloc((size_t)kind.leaves + 1, sizeof *f->leaf);
     for (int64_t i = 0; i < n; i++) f->feature[i] = f->set[i] = -1;
+    int64_t bins = kind.bins ? kind.bins : 256;
     for (int64_t j = 0; j < kind.features; j++) {
         int64_t levels = j < kind.categories ? FOREST_LEVELS : 0;
         for (int64_t i = 0; i < levels; i++)
-            f->level_bin[f->level_start[j] + i] = (uint8_t)mli_rng_below(&rng, 256);
+            f->level_bin[f->level_start[j] + i] = (uint8_t)mli_rng_below(&rng, bins);
         f->level_start[j + 1] = f->level_start[j] + levels;
-        f->level_other[j] = (uint8_t)mli_rng_below(&rng, 256);
-        f->level_missing[j] = (uint8_t)mli_rng_below(&rng, 256);
+        f->level_other[j] = (uint8_t)mli_rng_below(&rng, bins);
+        f->level_missing[j] = (uint8_t)mli_rng_below(&rng, bins);
         f->zero_missing[j] = (uint8_t)(j % 2);
     }
     for (int64_t t = 0; t < kind.trees; t++)

@@ -152,6 +152,10 @@ static int fill_source(mli_engine *g, const cut_list *l, mli_source *s)
     s->n_levels = e->level_start[l->feature + 1] - e->level_start[l->feature];
     s->level_other = s->level_missing = e->level_other[l->feature];
     if (e->level_missing) s->level_missing = e->level_missing[l->feature];
+    int most = s->level_other > s->level_missing ? s->level_other : s->level_missing;
+    for (int64_t i = 0; i < s->n_levels; i++)
+        if (s->level_bin[i] > most) most = s->level_bin[i];
+    if (most > 63) g->set_shift = 5;
     return 1;
 }
 
@@ -208,6 +212,7 @@ static int collect(collector *c)
 ml_status mli_engine_cuts(mli_engine *g, int *fits, ml_error *err)
 {
     collector c = {.g = g};
+    g->set_shift = 3;
     int64_t n = g->e.n_features;
     c.index = mli_alloc(g->ctx, (size_t)(n + 1) * sizeof *c.index);
     g->part = mli_arena_take(&g->arena, g->e.n_trees + 1, sizeof *g->part);

@@ -39,13 +39,14 @@ typedef struct mli_source {
     uint8_t level_other, level_missing;
 } mli_source;
 
-/* A node of a walk. Right is child + 1. A leaf leads to itself: step 0, cut 127. */
+/* A node of a walk. Right is child + 1: when the code is above the cut, or not in the
+ * set. A leaf leads to itself: step 0, cut 127. */
 typedef struct mli_step {
     uint16_t offset; /* column * 32 */
     uint16_t step;   /* from this node to its left child */
-    int8_t cut;      /* right when the code is above */
+    int8_t cut;      /* 127 for categories */
     uint8_t inner;   /* 0: leaf */
-    uint16_t pad;
+    uint16_t set;    /* 0, which has all codes, for numbers and leaves */
 } mli_step;
 
 /* A node of the upper levels. */
@@ -55,18 +56,26 @@ typedef struct mli_top {
 } mli_top;
 
 typedef struct mli_code_tree {
-    int32_t levels;       /* of `top` */
-    int32_t walks;        /* some exits of `top` are not leaves */
-    const mli_top *top;   /* [2^levels - 1], level by level */
-    const uint16_t *exit; /* [2^levels] node below the last level */
-    const double *value;  /* walks: per node, of the model; else per exit */
-    const mli_step *node; /* [nodes] */
-    const uint8_t
-        *sets; /* trees with categories, per node: bit b set: code b goes left */
-    const int32_t *set_top; /* [2^levels - 1] node whose set decides, -1: a dummy */
-    const uint8_t *source;  /* numbers only, at most 32 sources: [2^levels], from 1 */
-    const int8_t *cut;      /* likewise */
+    int32_t levels;          /* of `top` */
+    int32_t walks;           /* some exits of `top` are not leaves */
+    const mli_top *top;      /* [2^levels - 1], level by level */
+    const uint16_t *exit;    /* [2^levels] node below the last level */
+    const double *value;     /* walks: per node, of the model; else per exit */
+    const mli_step *node;    /* [nodes] */
+    const uint8_t *sets;     /* trees with categories: see mli_code_in */
+    const uint16_t *set_top; /* [2^levels - 1] set that decides, 0: the cut does */
+    const uint8_t *source; /* numbers only, at most 32 sources: [2^levels], from 1; or the
+                            * columns, if there are no more than 32 */
+    const int8_t *cut;     /* likewise */
 } mli_code_tree;
+
+/* Sets have 32 bytes, or 8 when no bin is above 63: the codes -128 .. -65 are then
+ * counted from 0. */
+static inline int mli_code_in(const uint8_t *sets, int shift, uint32_t set, int8_t code)
+{
+    uint32_t c = (uint8_t)code, byte = (c >> 3) & ((1u << shift) - 1);
+    return sets[(set << shift) + byte] >> (c & 7) & 1;
+}
 
 typedef struct mli_part {
     int64_t first, n_trees;
@@ -116,6 +125,7 @@ struct mli_engine {
     mli_part *part;      /* [n_parts] */
     mli_code_tree *tree; /* [trees] */
     int32_t most_columns;
+    int set_shift; /* sets have 2^set_shift bytes */
     /* wide */
     int32_t n_wide_sources, n_wide_columns;
     mli_wide_source *wide_source;

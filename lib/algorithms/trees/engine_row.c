@@ -2,10 +2,11 @@
  *
  * trees/engine_row.c: one row through all trees of a part.
  *
- * With AVX2, at most 32 features and none missing the codes are two registers: a shuffle
- * fetches the codes that 32 nodes ask for, a comparison decides them, and the way through
- * the upper levels is read from the 64 decisions of the tree in one register. What lies
- * below, and everything otherwise, is walked for eight trees at a time.
+ * With AVX2 and at most 32 columns, or 32 features of which none is missing, the codes
+ * are two registers: a shuffle fetches the codes that 32 nodes ask for, a comparison
+ * decides them, and the way through the upper levels is read from the 64 decisions of the
+ * tree in one register. What lies below, and everything otherwise, is walked for eight
+ * trees at a time.
  */
 #include "algorithms/trees/engine_parts.h"
 #include <string.h>
@@ -15,17 +16,6 @@
 #endif
 
 #define LANES 8
-
-static uint16_t walk_set(const mli_code_tree *t, const int8_t *codes)
-{
-    const mli_step *p = t->node;
-    while (p->inner) {
-        uint8_t code = (uint8_t)codes[p->offset / MLI_TILE];
-        int left = t->sets[32 * (p - t->node) + (code >> 3)] >> (code & 7) & 1;
-        p += p->step + !left;
-    }
-    return (uint16_t)(p - t->node);
-}
 
 /* LANES walks at once, each through a tree of its own. */
 static inline __attribute__((always_inline)) void walk_lanes(const mli_step **start,
@@ -43,6 +33,30 @@ static inline __attribute__((always_inline)) void walk_lanes(const mli_step **st
 #pragma GCC unroll 8
         for (int i = 0; i < LANES; i++) {
             p[i] += p[i]->step + (codes[p[i]->offset / MLI_TILE] > p[i]->cut);
+            inner |= p[i]->inner;
+        }
+    } while (inner);
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES; i++) start[i] = p[i];
+}
+
+/* The same with sets, those of lane i at sets[i]. */
+static inline __attribute__((always_inline)) void walk_sets(const mli_step **start,
+                                                            const uint8_t *const *sets,
+                                                            int shift,
+                                                            const int8_t *codes)
+{
+    const mli_step *p[LANES];
+    uint32_t inner;
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES; i++) p[i] = start[i];
+    do {
+        inner = 0;
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES; i++) {
+            int8_t code = codes[p[i]->offset / MLI_TILE];
+            int in = mli_code_in(sets[i], shift, p[i]->set, code);
+            p[i] += p[i]->step + ((code > p[i]->cut) | !in);
             inner |= p[i]->inner;
         }
     } while (inner);
@@ -70,14 +84,25 @@ static double leaf_value(const mli_engine *g, int64_t tree, int64_t node)
 static void row_plain(const mli_engine *g, int64_t begin, int64_t end,
                       const int8_t *codes, double *score)
 {
+    static const uint8_t all[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                    255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
     for (int64_t t = begin; t < end; t += LANES) {
         const mli_step *p[LANES];
-        int64_t n = end - t < LANES ? end - t : LANES;
+        const uint8_t *sets[LANES];
+        int64_t n = end - t < LANES ? end - t : LANES, with_sets = 0;
         for (int64_t i = 0; i < LANES; i++) {
             const mli_code_tree *tree = &g->tree[t + (i < n ? i : 0)];
-            p[i] = tree->node + (tree->sets ? walk_set(tree, codes) : 0);
+            p[i] = tree->node;
+            sets[i] = tree->sets ? tree->sets : all;
+            with_sets += tree->sets != NULL;
         }
-        walk_lanes(p, codes);
+        if (!with_sets)
+            walk_lanes(p, codes);
+        else if (g->set_shift == 3)
+            walk_sets(p, sets, 3, codes);
+        else
+            walk_sets(p, sets, 5, codes);
         double value[LANES];
         for (int64_t i = 0; i < n; i++)
             value[i] = leaf_value(g, t + i, p[i] - g->tree[t + i].node);
@@ -87,7 +112,7 @@ static void row_plain(const mli_engine *g, int64_t begin, int64_t end,
 
 #ifdef MLI_X86
 typedef struct row_codes {
-    __m256i low, high; /* sources 0 .. 15 and 16 .. 31, twice each */
+    __m256i low, high; /* columns or sources 0 .. 15 and 16 .. 31, twice each */
 } row_codes;
 
 static inline MLI_AVX2 uint32_t decide(const row_codes *r, const uint8_t *source,
@@ -115,11 +140,11 @@ static inline MLI_AVX2 uint32_t exit_of(const mli_code_tree *t, const row_codes 
     return (uint32_t)at - (1u << t->levels);
 }
 
-/* Numbers only, none missing, at most 32 sources. */
+/* Numbers only; few: the codes that `source` of the trees means, 32 at most. */
 static MLI_AVX2 void row_avx2(const mli_engine *g, int64_t begin, int64_t end,
-                              const int8_t *codes, double *score)
+                              const int8_t *few, const int8_t *codes, double *score)
 {
-    const __m128i *c = (const __m128i *)(const void *)codes;
+    const __m128i *c = (const __m128i *)(const void *)few;
     row_codes r = {_mm256_broadcastsi128_si256(_mm_loadu_si128(c)),
                    _mm256_broadcastsi128_si256(_mm_loadu_si128(c + 1))};
     for (int64_t t = begin; t < end; t += LANES) {
@@ -136,7 +161,7 @@ static MLI_AVX2 void row_avx2(const mli_engine *g, int64_t begin, int64_t end,
                 int64_t j = i < n ? i : 0;
                 p[i] = g->tree[t + j].node + g->tree[t + j].exit[exit[j]];
             }
-            walk_lanes(p, codes + 32);
+            walk_lanes(p, codes);
             for (int64_t i = 0; i < n; i++)
                 value[i] = leaf_value(g, t + i, p[i] - g->tree[t + i].node);
         } else {
@@ -152,8 +177,9 @@ void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
 {
     int64_t end = p->first + p->n_trees;
 #ifdef MLI_X86
-    if (g->avx2 && p->in_registers && !missing) {
-        row_avx2(g, p->first, end, codes, score);
+    int by_column = p->n_columns <= 32;
+    if (g->avx2 && p->in_registers && (by_column || !missing)) {
+        row_avx2(g, p->first, end, by_column ? codes + 32 : codes, codes + 32, score);
         return;
     }
 #endif

@@ -43,7 +43,7 @@ walk_lanes(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
 
 /* The same by sets of codes. */
 static inline __attribute__((always_inline)) void
-walk_sets(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
+walk_sets(const mli_code_tree *t, int shift, const int8_t *codes, uint16_t *slot)
 {
     uint32_t inner;
     do {
@@ -51,20 +51,21 @@ walk_sets(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
 #pragma GCC unroll 8
         for (int i = 0; i < LANES; i++) {
             const mli_step *p = t->node + slot[i];
-            uint8_t code = (uint8_t)codes[p->offset + i];
-            int left = t->sets[32 * slot[i] + (code >> 3)] >> (code & 7) & 1;
-            slot[i] = (uint16_t)(slot[i] + p->step + !left);
+            int8_t code = codes[p->offset + i];
+            int right = (code > p->cut) | !mli_code_in(t->sets, shift, p->set, code);
+            slot[i] = (uint16_t)(slot[i] + p->step + right);
             inner |= t->node[slot[i]].inner;
         }
     } while (inner);
 }
 
-static void tile_plain(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
+static void tile_plain(const mli_engine *g, const mli_code_tree *t, const int8_t *codes,
+                       uint16_t *slot)
 {
     memset(slot, 0, MLI_TILE * sizeof *slot);
     for (int i = 0; t->levels && i < MLI_TILE; i += LANES) {
         if (t->sets)
-            walk_sets(t, codes + i, slot + i);
+            walk_sets(t, g->set_shift, codes + i, slot + i);
         else
             walk_lanes(t, codes + i, slot + i);
     }
@@ -119,13 +120,22 @@ static MLI_AVX2 __m256i exits(const mli_code_tree *t, const int8_t *codes)
     return _mm256_add_epi8(at, _mm256_set1_epi8((int8_t)((1 << levels) - 1)));
 }
 
-/* Of the node's set, whether it holds the codes; a dummy holds none. */
-static MLI_AVX2 __m256i set_left(const mli_code_tree *t, int32_t i, const int8_t *codes)
+/* Whether the codes go left at node i of the upper levels. */
+static MLI_AVX2 __m256i set_left(const mli_engine *g, const mli_code_tree *t, int32_t i,
+                                 const int8_t *codes)
 {
-    if (t->set_top[i] < 0) return _mm256_setzero_si256();
-    const __m128i *set = (const __m128i *)(const void *)(t->sets + 32 * t->set_top[i]);
-    __m256i low = _mm256_broadcastsi128_si256(_mm_load_si128(set));
-    __m256i high = _mm256_broadcastsi128_si256(_mm_load_si128(set + 1));
+    if (!t->set_top[i]) return left(t->top + i, codes);
+    const uint8_t *set = t->sets + ((size_t)t->set_top[i] << g->set_shift);
+    __m256i low, high;
+    if (g->set_shift == 3) {
+        long long all;
+        memcpy(&all, set, sizeof all);
+        low = high = _mm256_set1_epi64x(all);
+    } else {
+        const __m128i *half = (const __m128i *)(const void *)set;
+        low = _mm256_broadcastsi128_si256(_mm_load_si128(half));
+        high = _mm256_broadcastsi128_si256(_mm_load_si128(half + 1));
+    }
     const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201u);
     const int8_t *at = codes + t->top[i].offset;
     __m256i code = _mm256_load_si256((const __m256i *)(const void *)at);
@@ -138,12 +148,13 @@ static MLI_AVX2 __m256i set_left(const mli_code_tree *t, int32_t i, const int8_t
 }
 
 /* Trees with categories: the decisions of a level are folded in memory. */
-static MLI_AVX2 __m256i set_exits(const mli_code_tree *t, const int8_t *codes)
+static MLI_AVX2 __m256i set_exits(const mli_engine *g, const mli_code_tree *t,
+                                  const int8_t *codes)
 {
     __m256i m[MLI_TOP], d[1 << (MLI_TOP - 1)], at = _mm256_setzero_si256();
     for (int32_t level = 0; level < t->levels; level++) {
         int32_t n = 1 << level;
-        for (int32_t i = 0; i < n; i++) d[i] = set_left(t, n - 1 + i, codes);
+        for (int32_t i = 0; i < n; i++) d[i] = set_left(g, t, n - 1 + i, codes);
         for (int32_t k = 0; k < level; k++) {
             n /= 2;
             for (int32_t i = 0; i < n; i++)
@@ -155,10 +166,10 @@ static MLI_AVX2 __m256i set_exits(const mli_code_tree *t, const int8_t *codes)
     return _mm256_add_epi8(at, _mm256_set1_epi8((int8_t)((1 << t->levels) - 1)));
 }
 
-static MLI_AVX2 void tile_avx2(const mli_code_tree *t, const int8_t *codes,
-                               uint16_t *slot)
+static MLI_AVX2 void tile_avx2(const mli_engine *g, const mli_code_tree *t,
+                               const int8_t *codes, uint16_t *slot)
 {
-    __m256i at = t->sets ? set_exits(t, codes) : exits(t, codes);
+    __m256i at = t->sets ? set_exits(g, t, codes) : exits(t, codes);
     __m256i *to = (__m256i *)(void *)slot;
     _mm256_store_si256(to, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(at)));
     _mm256_store_si256(to + 1, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(at, 1)));
@@ -166,7 +177,7 @@ static MLI_AVX2 void tile_avx2(const mli_code_tree *t, const int8_t *codes,
     for (int i = 0; i < MLI_TILE; i++) slot[i] = t->exit[slot[i]];
     for (int i = 0; i < MLI_TILE; i += LANES) {
         if (t->sets)
-            walk_sets(t, codes + i, slot + i);
+            walk_sets(t, g->set_shift, codes + i, slot + i);
         else
             walk_lanes(t, codes + i, slot + i);
     }
@@ -174,7 +185,8 @@ static MLI_AVX2 void tile_avx2(const mli_code_tree *t, const int8_t *codes,
 #endif
 
 /* Without AVX2 the walk gives nodes: of trees that do not walk, the exit is meant. */
-static void nodes_to_exits(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
+static void nodes_to_exits(const mli_engine *g, const mli_code_tree *t,
+                           const int8_t *codes, uint16_t *slot)
 {
     for (int i = 0; i < MLI_TILE; i++) {
         int32_t at = 0;
@@ -182,10 +194,8 @@ static void nodes_to_exits(const mli_code_tree *t, const int8_t *codes, uint16_t
             const mli_top *p = &t->top[at];
             int8_t code = codes[p->offset + i];
             int left = (int8_t)(p->above & 255) > code;
-            if (t->sets && t->set_top[at] >= 0)
-                left = t->sets[32 * t->set_top[at] + ((uint8_t)code >> 3)] >>
-                           ((uint8_t)code & 7) &
-                       1;
+            if (t->sets && t->set_top[at])
+                left = mli_code_in(t->sets, g->set_shift, t->set_top[at], code);
             at = 2 * at + 1 + !left;
         }
         slot[i] = (uint16_t)(at - ((1 << t->levels) - 1));
@@ -197,13 +207,13 @@ void mli_engine_tile(const mli_engine *g, const mli_code_tree *t, const int8_t *
 {
 #ifdef MLI_X86
     if (g->avx2) {
-        tile_avx2(t, codes, slot);
+        tile_avx2(g, t, codes, slot);
         return;
     }
 #endif
     (void)g;
     if (t->walks)
-        tile_plain(t, codes, slot);
+        tile_plain(g, t, codes, slot);
     else
-        nodes_to_exits(t, codes, slot);
+        nodes_to_exits(g, t, codes, slot);
 }

@@ -6,27 +6,26 @@
 #include "algorithms/trees/engine_parts.h"
 #include <string.h>
 
-#define SET_BYTES 32
-
 typedef struct making {
     mli_engine *g;
     const mli_part *part;
     const int32_t *source; /* [features] of the part */
-    uint8_t *of_column;    /* [columns] source of a column, of parts with 32 at most */
+    uint8_t *of_column;    /* [columns] what `source` says, of parts with 32 at most */
     int32_t *depth;        /* of the nodes of the tree at hand */
 } making;
 
 /* The deepest node; depth[node] from the root. Children come after their parents. */
-static int32_t measure(const mli_ensemble *e, int64_t tree, int32_t *depth, int *category)
+static int32_t measure(const mli_ensemble *e, int64_t tree, int32_t *depth,
+                       int64_t *categories)
 {
     int64_t first = e->start[tree], n = e->start[tree + 1] - first;
     int32_t most = 0;
-    *category = 0;
+    *categories = 0;
     memset(depth, 0, (size_t)n * sizeof *depth);
     for (int64_t i = 0; i < n; i++) {
         int32_t left = e->left[first + i], d = depth[i] + 1;
         if (!left) continue;
-        if (e->flags[first + i] & MLI_NODE_CATEGORICAL) *category = 1;
+        *categories += (e->flags[first + i] & MLI_NODE_CATEGORICAL) != 0;
         if (depth[left] < d) depth[left] = d;
         if (depth[left + 1] < d) depth[left + 1] = d;
         if (d > most) most = d;
@@ -34,38 +33,41 @@ static int32_t measure(const mli_ensemble *e, int64_t tree, int32_t *depth, int 
     return most;
 }
 
-/* Bits of the codes that go left. */
-static void fill_set(const mli_ensemble *e, int64_t i, int32_t cut, uint8_t *set)
+/* The codes of the bins that go left. */
+static void fill_set(const mli_engine *g, int64_t node, uint8_t *set)
 {
-    for (int32_t b = 0; b < 256; b++) {
-        int left =
-            e->flags[i] & MLI_NODE_CATEGORICAL
-                ? (int)(e->sets[e->set_words * e->set[i] + (b >> 5)] >> (b & 31)) & 1
-                : b <= cut;
+    const mli_ensemble *e = &g->e;
+    const uint32_t *words = e->sets + e->set_words * e->set[node];
+    for (int32_t b = 0; b < 8 << g->set_shift; b++) {
+        if (!(words[b >> 5] >> (b & 31) & 1)) continue;
         uint8_t code = (uint8_t)MLI_CODE(b);
-        set[code >> 3] = (uint8_t)(set[code >> 3] | left << (code & 7));
+        int byte = (code >> 3) & ((1 << g->set_shift) - 1);
+        set[byte] = (uint8_t)(set[byte] | 1u << (code & 7));
     }
 }
 
 static void fill_steps(const making *m, int64_t tree, mli_step *step, uint8_t *sets)
 {
-    const mli_ensemble *e = &m->g->e;
+    const mli_engine *g = m->g;
+    const mli_ensemble *e = &g->e;
     int64_t first = e->start[tree], n = e->start[tree + 1] - first;
+    uint16_t n_sets = 1;
+    if (sets) memset(sets, 255, (size_t)1 << g->set_shift);
     for (int64_t i = 0; i < n; i++) {
         int64_t at = first + i;
         step[i].cut = INT8_MAX;
-        if (!e->left[at]) {
-            if (sets) memset(sets + SET_BYTES * i, 255, SET_BYTES);
-            continue;
-        }
+        if (!e->left[at]) continue;
         const mli_source *s = &m->part->source[m->source[e->feature[at]]];
         int low = e->flags[at] & (MLI_NODE_CATEGORICAL | MLI_NODE_MISSING_LEFT);
-        int32_t cut = s->n_cuts < 0 ? 0 : mli_source_cut(s, e->threshold[at]);
         step[i].offset = (uint16_t)((low ? s->low : s->high) * MLI_TILE);
         step[i].step = (uint16_t)(e->left[at] - i);
-        step[i].cut = MLI_CODE(cut);
         step[i].inner = 1;
-        if (sets) fill_set(e, at, cut, sets + SET_BYTES * i);
+        if (e->flags[at] & MLI_NODE_CATEGORICAL) {
+            step[i].set = n_sets++;
+            fill_set(g, at, sets + ((size_t)step[i].set << g->set_shift));
+        } else {
+            step[i].cut = MLI_CODE(mli_source_cut(s, e->threshold[at]));
+        }
     }
 }
 
@@ -76,7 +78,7 @@ static int32_t repeat(int32_t byte)
 
 /* Fills top, exit and set_top; a leaf above the last level has itself as both children.
  */
-static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, int32_t *sets)
+static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, uint16_t *sets)
 {
     uint16_t at[2 << MLI_TOP] = {0};
     int32_t n = (1 << t->levels) - 1;
@@ -87,7 +89,7 @@ static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, int32
         at[2 * i + 2] = (uint16_t)(left + node->inner);
         top[i].offset = node->offset;
         top[i].above = repeat(node->inner ? node->cut + 1 : 0);
-        if (sets) sets[i] = node->inner ? at[i] : -1;
+        if (sets) sets[i] = node->set;
     }
     for (int32_t i = 0; i <= n; i++) exit[i] = at[n + i];
 }
@@ -119,17 +121,22 @@ static int make_tree(const making *m, int64_t tree, mli_code_tree *t)
 {
     mli_arena *arena = &m->g->arena;
     int64_t nodes = m->g->e.start[tree + 1] - m->g->e.start[tree];
-    int category;
-    int32_t deepest = measure(&m->g->e, tree, m->depth, &category);
+    int64_t categories;
+    int32_t deepest = measure(&m->g->e, tree, m->depth, &categories);
     t->levels = deepest < MLI_TOP ? deepest : MLI_TOP;
     t->walks = deepest > MLI_TOP;
     int32_t n = 1 << t->levels;
     mli_step *node = mli_arena_take(arena, nodes, sizeof *node);
-    uint8_t *sets = category ? mli_arena_take(arena, nodes, SET_BYTES) : NULL;
-    int32_t *set_top = category ? mli_arena_take(arena, n, sizeof *set_top) : NULL;
+    size_t set_bytes = (size_t)1 << m->g->set_shift;
+    uint8_t *sets = NULL;
+    uint16_t *set_top = NULL;
+    if (categories) {
+        sets = mli_arena_take(arena, categories + 1, set_bytes);
+        set_top = mli_arena_take(arena, n, sizeof *set_top);
+    }
     mli_top *top = mli_arena_take(arena, n, sizeof *top);
     uint16_t *exit = mli_arena_take(arena, n, sizeof *exit);
-    if (!node || !top || !exit || (category && (!sets || !set_top))) return 0;
+    if (!node || !top || !exit || (categories && (!sets || !set_top))) return 0;
     fill_steps(m, tree, node, sets);
     t->node = node;
     t->sets = sets;
@@ -137,7 +144,7 @@ static int make_tree(const making *m, int64_t tree, mli_code_tree *t)
     t->top = top;
     t->exit = exit;
     t->set_top = set_top;
-    if (!category && m->part->n_sources <= 32) {
+    if (!categories && m->part->n_sources <= 32) {
         uint8_t *bytes = mli_arena_take(arena, 2, 64);
         if (!bytes) return 0;
         fill_bytes(m, t, bytes, (int8_t *)bytes + 64);
@@ -165,8 +172,11 @@ ml_status mli_engine_trees(mli_engine *g, ml_error *err)
             const mli_source *from = &p->source[j];
             source[from->feature] = j;
             if (p->n_sources > 32) continue;
-            if (from->low >= 0) of_column[from->low] = (uint8_t)j;
-            if (from->high >= 0) of_column[from->high] = (uint8_t)j;
+            int by_column = p->n_columns <= 32;
+            if (from->low >= 0)
+                of_column[from->low] = (uint8_t)(by_column ? from->low : j);
+            if (from->high >= 0)
+                of_column[from->high] = (uint8_t)(by_column ? from->high : j);
         }
         p->in_registers = 1;
         for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++) {

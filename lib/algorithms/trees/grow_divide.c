@@ -20,6 +20,12 @@ int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth)
     return (double)h >= 2 * min_h;
 }
 
+/* The same when its rows are known. */
+static int enough_rows(const mli_grower *g, const mli_grow_node *child)
+{
+    return g->options.symmetric || child->sums.rows >= 2 * g->rule->min_data;
+}
+
 /* The bounds of children of a monotone column. */
 static void set_bounds(const mli_grower *g, const mli_grow_node *node, mli_grow_node *l,
                        mli_grow_node *r)
@@ -154,6 +160,9 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
                   mli_grow_may_divide(g, node->sums.h - split->h_left, node->depth + 1)};
     uint64_t *hist =
         d->slot >= 0 ? mli_grow_pool(g, d->slot) : mli_grow_scratch(g, slot, 0);
+    /* Each child has min_data rows at least: then neither has twice as many. */
+    if (!g->options.symmetric && node->sums.rows < 3 * g->rule->min_data)
+        may[0] = may[1] = 0;
     if (!may[0] && !may[1]) hist = NULL;
     if (hist) mli_hist_clear(&g->plan, hist);
     int32_t to = 1 - node->buffer;
@@ -168,6 +177,7 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
         return;
     }
     mli_grow_children(g, node, d->left, n_left, to);
+    for (int32_t k = 0; k < 2; k++) may[k] &= enough_rows(g, &g->nodes[d->left + k]);
     if (hist) find_children(g, node, d->left, light, hist, may, slot);
     d->done = 1 + light;
 }

@@ -5,8 +5,9 @@
  * Numeric columns: prefix sums over the bins, then the gain of every cut; when the leaf
  * has missing values in the column, once with them on the right and once on the left.
  * Without missing values in the leaf, a value missing later follows the heavier child.
- * Bounds on leaf values (max_delta_step, monotone constraints) and exact row counts take
- * a plain loop instead of the vector one.
+ * The sums left of a cut never fall, so cuts that leave a side too little lie at the
+ * ends. Bounds on leaf values (max_delta_step, monotone constraints) take a plain loop
+ * instead of the vector one.
  */
 #include "algorithms/trees/split.h"
 #include "core/cpu.h"
@@ -17,8 +18,9 @@ typedef struct finding {
     const mli_split_rule *rule;
     const mli_binner *binner;
     const mli_split_leaf *leaf;
-    double min_h; /* least hessian of a child, the estimate of min_data included */
-    int plain;    /* no bound, no exact counts: vector scan */
+    double min_h; /* least hessian of a child; without counts for min_data as well */
+    int32_t least, most; /* hessians left of a cut that leave either child min_h */
+    int bounded;         /* leaf values are: plain loop */
 } finding;
 
 static double soft(double g, double l1)
@@ -99,40 +101,48 @@ static void scan_bounded(const finding *f, int32_t column, const uint64_t *prefi
     }
 }
 
-/* How many cuts, from the first on, have a hessian below min_h on their left; of_leaf >
- * 0: at least min_h on their right. */
-static int32_t count_below(const uint64_t *prefix, int32_t n, double min_h,
-                           double of_leaf)
+/* How many of n prefixes have a hessian below h. */
+static int32_t count_below(const uint64_t *prefix, int32_t n, int32_t h)
 {
-    int32_t low = 0;
-    while (low < n) {
-        int32_t middle = low + (n - low) / 2;
-        double h = mli_gh_h(prefix[middle]);
-        if (of_leaf > 0 ? of_leaf - h >= min_h : h < min_h)
-            low = middle + 1;
-        else
-            n = middle;
+    const uint64_t *p = prefix;
+    if (n <= 0) return 0;
+    while (n > 1) {
+        int32_t half = n / 2;
+        p += mli_gh_h(p[half - 1]) < h ? half : 0;
+        n -= half;
     }
-    return low;
+    return (int32_t)(p - prefix) + (mli_gh_h(*p) < h);
+}
+
+/* Cuts first .. end - 1 less those that leave a child fewer than min_data of the rows
+ * counted. */
+static void narrow(const finding *f, const uint32_t *rows, uint32_t rows_more,
+                   int32_t *first, int32_t *end)
+{
+    int64_t counted = rows_more, least = f->rule->min_data;
+    for (int32_t i = 0; i < *end; i++) {
+        counted += rows[i];
+        if (counted < least && i >= *first) *first = i + 1;
+        if (f->leaf->rows - counted < least) *end = i;
+    }
 }
 
 static void scan(const finding *f, int32_t column, const uint64_t *prefix,
                  const uint32_t *rows, uint32_t rows_more, int32_t last, mli_scan *s)
 {
-    if (!f->plain) {
+    if (f->bounded) {
         scan_bounded(f, column, prefix, rows, rows_more, last, s);
         return;
     }
-    /* The hessian left of a cut never falls: cuts that leave too little lie at the ends.
-     */
-    int32_t first = count_below(prefix, last + 1, f->min_h, 0);
-    last = count_below(prefix, last + 1, f->min_h, s->h) - 1;
-    if (first > last)
+    int32_t first = count_below(prefix, last + 1, f->least);
+    int32_t end = count_below(prefix, last + 1, f->most + 1);
+    if (rows) narrow(f, rows, rows_more, &first, &end);
+    if (first >= end)
         s->bin = -1;
     else if (f->rule->cpu_level >= MLI_CPU_AVX2)
-        mli_scan_avx2(prefix, first, last, s);
+        mli_scan_avx2(prefix, first, end - 1, s);
     else
-        mli_scan_scalar(prefix, first, last, s);
+        mli_scan_scalar(prefix, first, end - 1, s);
 }
 
 static void keep(const finding *f, int32_t feature, const uint64_t *prefix,
@@ -167,8 +177,7 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
     mli_scan s = {.g = (double)f->leaf->g,
                   .h = (double)f->leaf->h,
                   .l1 = f->rule->l1,
-                  .l2 = f->rule->l2,
-                  .min_h = f->min_h};
+                  .l2 = f->rule->l2};
     s.gain = best->gain / f->rule->gain_unit + f->leaf->base;
     uint32_t rows_missing = rows ? rows[n] : 0;
     int any_missing = missing != 0 || rows_missing != 0;
@@ -220,13 +229,25 @@ static void split_bundle(const finding *f, int32_t column, const uint64_t *cells
     }
 }
 
+/* The range of hessians left of a cut. Both are whole numbers of 32 bits. */
+static void set_range(finding *f)
+{
+    double h = (double)f->leaf->h, least = ceil(f->min_h), most = floor(h - f->min_h);
+    while (most >= 0 && h - most < f->min_h) most--;
+    while (h - (most + 1) >= f->min_h) most++;
+    f->least = least < INT32_MAX ? (int32_t)least : INT32_MAX;
+    f->most = most >= INT32_MAX ? INT32_MAX - 1 : most < 0 ? -1 : (int32_t)most;
+}
+
 void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
                     const mli_split_job *job, int32_t first, int32_t last, mli_split *out)
 {
     const mli_split_leaf *leaf = job->leaf;
     finding f = {.rule = rule, .binner = b, .leaf = leaf};
-    f.plain = !job->rows && !rule->monotone && !(rule->max_delta > 0);
+    f.bounded = rule->monotone || rule->max_delta > 0;
     f.min_h = mli_split_least(rule, leaf);
+    if (job->rows) f.min_h = rule->min_h > 1 ? rule->min_h : 1;
+    set_range(&f);
     memset(out, 0, sizeof *out);
     /* What rounding alone could give is no gain. */
     out->gain = fabs(leaf->base) * rule->gain_unit * 1e-10;

@@ -65,12 +65,12 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
 double mli_leaf_value(const mli_split_rule *rule, double g, double h);
 
 /* Fast scan of ascending bins, by instruction set: among candidates first..last (split
- * after that bin) the best gain, in packed units and including the parent's part. prefix:
- * sums up to each bin; readable 3 past last. */
+ * after that bin), all of which are allowed, the best gain, in packed units and including
+ * the parent's part. prefix: sums up to each bin; readable 3 past last. */
 typedef struct mli_scan {
-    double g, h, l1, l2, min_h; /* of the leaf; least hessian of each child */
-    double gain;                /* in: beat this; out: best */
-    int32_t bin;                /* out: -1 when none beat it */
+    double g, h, l1, l2; /* of the leaf */
+    double gain;         /* in: beat this; out: best */
+    int32_t bin;         /* out: -1 when none beat it */
 } mli_scan;
 void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);

@@ -25,9 +25,7 @@ void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_sc
 {
     s->bin = -1;
     for (int32_t i = first; i <= last; i++) {
-        double gl = mli_gh_g(prefix[i]), hl = mli_gh_h(prefix[i]);
-        if (hl < s->min_h || s->h - hl < s->min_h) continue;
-        double gain = both_gains(s, gl, hl);
+        double gain = both_gains(s, mli_gh_g(prefix[i]), mli_gh_h(prefix[i]));
         if (gain > s->gain) {
             s->gain = gain;
             s->bin = i;
@@ -109,33 +107,43 @@ MLI_AVX2 static void best_lane(__m256d gain, __m256d bin, mli_scan *s)
     }
 }
 
-MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
-                            mli_scan *s)
+/* with_l1: it is not 0. */
+MLI_AVX2 static inline __attribute__((always_inline)) void
+scan4(const uint64_t *prefix, int32_t first, int32_t last, int with_l1, mli_scan *s)
 {
     const __m256d g = _mm256_set1_pd(s->g), h = _mm256_set1_pd(s->h);
     const __m256d l1 = _mm256_set1_pd(s->l1), l2 = _mm256_set1_pd(s->l2);
-    const __m256d min_h = _mm256_set1_pd(s->min_h);
     __m256d best = _mm256_set1_pd(s->gain), where = _mm256_set1_pd(-1);
     __m256d bin = _mm256_add_pd(_mm256_set1_pd(first), _mm256_setr_pd(0, 1, 2, 3));
     const __m256d end = _mm256_set1_pd(last);
     for (int32_t i = first; i <= last; i += 4) {
-        __m256d gl, hl;
-        unpack4(prefix + i, &gl, &hl);
-        __m256d hr = _mm256_sub_pd(h, hl);
-        __m256d tl = soft4(gl, l1), tr = soft4(_mm256_sub_pd(g, gl), l1);
-        __m256d a = _mm256_add_pd(hl, l2), b = _mm256_add_pd(hr, l2);
+        __m256d tl, hl;
+        unpack4(prefix + i, &tl, &hl);
+        __m256d tr = _mm256_sub_pd(g, tl);
+        if (with_l1) {
+            tl = soft4(tl, l1);
+            tr = soft4(tr, l1);
+        }
+        __m256d a = _mm256_add_pd(hl, l2), b = _mm256_add_pd(_mm256_sub_pd(h, hl), l2);
         __m256d top = _mm256_add_pd(_mm256_mul_pd(_mm256_mul_pd(tl, tl), b),
                                     _mm256_mul_pd(_mm256_mul_pd(tr, tr), a));
         __m256d gain = _mm256_div_pd(top, _mm256_mul_pd(a, b));
-        __m256d low = _mm256_min_pd(hl, hr);
         __m256d better = _mm256_and_pd(_mm256_cmp_pd(gain, best, _CMP_GT_OQ),
-                                       _mm256_cmp_pd(low, min_h, _CMP_GE_OQ));
-        better = _mm256_and_pd(better, _mm256_cmp_pd(bin, end, _CMP_LE_OQ));
+                                       _mm256_cmp_pd(bin, end, _CMP_LE_OQ));
         best = _mm256_blendv_pd(best, gain, better);
         where = _mm256_blendv_pd(where, bin, better);
         bin = _mm256_add_pd(bin, _mm256_set1_pd(4));
     }
     best_lane(best, where, s);
+}
+
+MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
+                            mli_scan *s)
+{
+    if (s->l1 > 0)
+        scan4(prefix, first, last, 1, s);
+    else
+        scan4(prefix, first, last, 0, s);
 }
 #else
 void mli_prefix_avx2(uint64_t *cells, const uint64_t *small, int32_t n, uint64_t *prefix)
