@@ -361,26 +361,27 @@ ml_status mli_boost_linear_fit(mli_booster *b, int32_t k, ml_error *err)
     return status;
 }
 
+/* A copy of n numbers as a tensor of the model. */
+static ml_status add_copy(ml_model *m, const char *name, int32_t dtype, int64_t n,
+                          const void *from, ml_error *err)
+{
+    void *to = NULL;
+    ml_status s = mli_model_add(m, name, dtype, 1, &n, &to, err);
+    if (s == ML_OK) memcpy(to, from, (size_t)n * mli_dtype_size(dtype));
+    return s;
+}
+
 ml_status mli_boost_linear_write(const mli_booster *b, ml_model *m, ml_error *err)
 {
     const mli_boost_linear *l = &b->linear;
-    int64_t nodes = b->trees.n_nodes, starts = nodes + 1, terms = 0, *start;
-    double *constant, *coef;
-    int32_t *feature;
+    int64_t n = b->trees.n_nodes, terms = 0;
     if (!l->on) return ML_OK;
-    if (nodes > 0 && l->n_nodes >= nodes) terms = l->start[nodes];
+    if (n > 0 && l->n_nodes >= n) terms = l->start[n];
     if (terms == 0) return ML_OK;
-    ml_status s = mli_model_add(m, "linear_start", ML_DTYPE_I64, 1, &starts, &start, err);
+    ml_status s = add_copy(m, "linear_start", ML_DTYPE_I64, n + 1, l->start, err);
+    if (s == ML_OK) s = add_copy(m, "linear_const", ML_DTYPE_F64, n, l->constant, err);
     if (s == ML_OK)
-        s = mli_model_add(m, "linear_const", ML_DTYPE_F64, 1, &nodes, &constant, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "linear_feature", ML_DTYPE_I32, 1, &terms, &feature, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "linear_coef", ML_DTYPE_F64, 1, &terms, &coef, err);
-    if (s != ML_OK) return s;
-    memcpy(start, l->start, (size_t)starts * sizeof *start);
-    memcpy(constant, l->constant, (size_t)nodes * sizeof *constant);
-    memcpy(feature, l->feature, (size_t)terms * sizeof *feature);
-    memcpy(coef, l->coef, (size_t)terms * sizeof *coef);
+        s = add_copy(m, "linear_feature", ML_DTYPE_I32, terms, l->feature, err);
+    if (s == ML_OK) s = add_copy(m, "linear_coef", ML_DTYPE_F64, terms, l->coef, err);
     return s;
 }

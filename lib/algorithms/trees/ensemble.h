@@ -38,8 +38,9 @@
  *   linear_feature i32 [terms]
  *   linear_coef    f64 [terms]
  *   linear_const   f64 [nodes]     the function's constant; without terms it does not
- * count A categorical node may split on a numeric input: its value, cut to a whole
- * number, is the category.
+ *                                  count
+ * A categorical node may split on a numeric input: its value, cut to a whole number, is
+ * the category.
  */
 #ifndef MLI_TREES_ENSEMBLE_H
 #define MLI_TREES_ENSEMBLE_H

@@ -184,6 +184,19 @@ uint64_t *mli_forest_sort(uint64_t *element, uint64_t *spare, int64_t n, uint32_
 void mli_forest_scan_targets(const mli_forest_search *a, int32_t feature,
                              const uint64_t *e, int64_t n, int64_t m, int missing_left,
                              mli_forest_split *best);
+/* The row, within the node, of an element that is not counted. */
+static inline int64_t mli_forest_row(uint64_t element)
+{
+    return (int64_t)(element & UINT64_C(0xffffffffffff));
+}
+/* Adds the targets of an element's row to sums[targets]. */
+static inline void mli_forest_add_targets(const mli_forest_search *a, uint64_t element,
+                                          double *sums)
+{
+    int64_t n = a->options->targets;
+    const double *s = a->s + mli_forest_row(element) * n;
+    for (int64_t k = 0; k < n; k++) sums[k] += s[k];
+}
 /* Numerator and denominator of the quality of a split, from the sums l of its left side
  * and their weight. */
 void mli_forest_rate_targets(const mli_forest_search *a, const double *l, double wl,

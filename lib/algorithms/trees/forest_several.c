@@ -13,8 +13,6 @@
 #include "algorithms/trees/forest.h"
 #include <string.h>
 
-#define ROW_OF(e) ((int64_t)((e)&UINT64_C(0xffffffffffff)))
-
 void mli_forest_rate_targets(const mli_forest_search *a, const double *l, double wl,
                              double *num, double *den)
 {
@@ -29,10 +27,8 @@ void mli_forest_rate_targets(const mli_forest_search *a, const double *l, double
 
 static void add_row(const mli_forest_search *a, uint64_t e, double *l, double *wl)
 {
-    int64_t n = a->options->targets;
-    const double *s = a->s + ROW_OF(e) * n;
-    for (int64_t k = 0; k < n; k++) l[k] += s[k];
-    *wl += a->w[ROW_OF(e)];
+    mli_forest_add_targets(a, e, l);
+    *wl += a->w[mli_forest_row(e)];
 }
 
 void mli_forest_scan_targets(const mli_forest_search *a, int32_t feature,

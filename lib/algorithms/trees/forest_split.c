@@ -91,16 +91,16 @@ static void rate(const mli_forest_search *a, const double *l, double wl, double 
 
 static inline double weight_of(const mli_forest_search *a, uint64_t e, int counted)
 {
-    return counted ? (double)(uint32_t)e : a->w[e & UINT64_C(0xffffffffffff)];
+    return counted ? (double)(uint32_t)e : a->w[mli_forest_row(e)];
 }
 static inline double target_of(const mli_forest_search *a, uint64_t e, int counted)
 {
-    if (!counted) return a->s[e & UINT64_C(0xffffffffffff)];
+    if (!counted) return a->s[mli_forest_row(e)];
     return (e >> 32 & 1) ? (double)(uint32_t)e : 0.0;
 }
 static inline int64_t class_of(const mli_forest_search *a, uint64_t e, int counted)
 {
-    return counted ? (int64_t)(e >> 32 & 0xffff) : a->label[e & UINT64_C(0xffffffffffff)];
+    return counted ? (int64_t)(e >> 32 & 0xffff) : a->label[mli_forest_row(e)];
 }
 
 /* Codes and payloads, rows with missing values last, in order. *low > *high when all are
@@ -145,7 +145,6 @@ static inline pair sum_pairs(const mli_forest_search *a, const uint64_t *e, int6
     return p;
 }
 
-/* Does a side weigh less than a leaf must? wl: the left side. */
 /* e: n sorted rows and m missing ones, which go left when `base` has their sums. */
 static inline __attribute__((always_inline)) void
 scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64_t n,
@@ -323,15 +322,12 @@ static int64_t width_of(const mli_forest_search *a)
 
 static inline void add_row(const mli_forest_search *a, uint64_t e, double w, double *sums)
 {
-    int64_t n = a->options->targets;
-    if (a->scalar) {
+    if (a->scalar)
         sums[0] += target_of(a, e, a->counted);
-    } else if (n == 0) {
+    else if (a->options->targets == 0)
         sums[class_of(a, e, a->counted)] += w;
-    } else {
-        const double *s = a->s + (int64_t)(e & UINT64_C(0xffffffffffff)) * n;
-        for (int64_t k = 0; k < n; k++) sums[k] += s[k];
-    }
+    else
+        mli_forest_add_targets(a, e, sums);
 }
 
 /* Class weights, or w and s, of the rows that go left. */
