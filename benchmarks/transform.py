@@ -1,15 +1,27 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """One transformer once, fitted and applied, in a fresh process: prints one JSON object like
 benchmarks/bench.c. "quality" is the mean of the outputs, missing ones left out, so that both
 sides can be seen to do the same.
 
-Usage: transform.py ENGINE TRANSFORMER ROWS THREADS      ENGINE: libml, sklearn, polars
+Usage: transform.py ENGINE TRANSFORMER [ROWS [THREADS [COLUMNS]]]
+       ENGINE: libml, sklearn, polars; 200,000 rows of 20 numbers and 1 thread when not given
+Runs in the benchmarks' virtual environment (benchmarks/compare makes it), with libml found by
+LIBML_LIBRARY; tfidf reads the newsgroups of ../shared/data (ML_SHARED_DATA), ROWS at most.
+BENCH_CPU=1: processor time. The imputers of docs/benchmarks.md:
+       transform.py libml iterative_imputer 20000      transform.py libml knn_imputer 5000
 """
 
+import gzip
 import json
 import os
 import sys
 import time
+from itertools import islice
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
 clock = time.process_time if os.environ.get("BENCH_CPU") else time.perf_counter
 NUMBERS, KINDS = 20, 4
@@ -31,6 +43,12 @@ def kinds(rows):
     return {f"k{j}": names[np.minimum(rng.geometric(0.05, rows), 99)] for j in range(KINDS)}
 
 
+def texts(rows):
+    data = Path(os.environ.get("ML_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    with gzip.open(data / "newsgroups" / "newsgroups.jsonl.gz", "rt", encoding="utf-8") as f:
+        return [json.loads(line)["body"] for line in islice(f, rows)]
+
+
 def categories():
     from sklearn import preprocessing as pp
     return {"one_hot_encoder": pp.OneHotEncoder(sparse_output=False),
@@ -38,7 +56,9 @@ def categories():
 
 
 def sklearn_of(name):
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn import impute, preprocessing as pp
+    from sklearn.feature_extraction.text import TfidfVectorizer
     import numpy as np
     return {"standard_scaler": pp.StandardScaler(), "min_max_scaler": pp.MinMaxScaler(),
             "max_abs_scaler": pp.MaxAbsScaler(), "robust_scaler": pp.RobustScaler(),
@@ -51,10 +71,13 @@ def sklearn_of(name):
                                                quantile_method="linear"),
             "polynomial_features": pp.PolynomialFeatures(2, include_bias=False),
             "spline_features": pp.SplineTransformer(),
+            "knn_imputer": impute.KNNImputer(), "tfidf": TfidfVectorizer(max_features=2000),
+            "iterative_imputer": impute.IterativeImputer(random_state=0),
             **categories()}[name]
 
 
-LIBML = {"imputer_median": ("imputer", {"strategy": "median"})}
+LIBML = {"imputer_median": ("imputer", {"strategy": "median"}),
+         "tfidf": ("tfidf", {"max_features": 2000})}
 
 
 def libml_run(name, rows, threads):
@@ -62,7 +85,10 @@ def libml_run(name, rows, threads):
     import libml
     libml.set_threads(threads)
     algorithm, params = LIBML.get(name, (name, {}))
-    data = kinds(rows) if name in categories() else numbers(rows, missing(name))
+    if name == "tfidf":
+        data = {"text": texts(rows)}
+    else:
+        data = kinds(rows) if name in categories() else numbers(rows, missing(name))
     if not isinstance(data, dict):  # columns, as a table read from a file has them
         data = {f"x{j}": np.ascontiguousarray(data[:, j]) for j in range(NUMBERS)}
     table = libml.Table(data)
@@ -76,6 +102,8 @@ def libml_run(name, rows, threads):
 
 
 def missing(name):
+    if name in ("iterative_imputer", "knn_imputer"):
+        return 0.1
     return 0.05 if name.startswith("imputer") else 0
 
 
@@ -85,6 +113,9 @@ def sklearn_run(name, rows, threads):
         import pandas as pd
         data = pd.DataFrame(kinds(rows))
         small = data.head(1000)
+    elif name == "tfidf":
+        data = texts(rows)
+        small = data[:1000]
     else:
         data = numbers(rows, missing(name))
         small = data[:1000]
@@ -93,7 +124,7 @@ def sklearn_run(name, rows, threads):
     start = clock()
     out = transformer.fit_transform(data)
     seconds = clock() - start
-    return seconds, float(np.nanmean(out))
+    return seconds, float(out.mean() if name == "tfidf" else np.nanmean(out))
 
 
 def polars_of(name, frame):
@@ -130,7 +161,13 @@ def polars_run(name, rows, threads):
 
 
 def main():
-    engine, name, rows, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    global NUMBERS
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    engine, name, *sizes = sys.argv[1:]
+    rows, threads, NUMBERS = [int(v) for v in sizes + ["200000", "1", str(NUMBERS)][len(sizes):]]
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, str(threads))
     run = {"libml": libml_run, "sklearn": sklearn_run, "polars": polars_run}[engine]
     seconds, quality = run(name, rows, threads)
     print(json.dumps({"seconds": seconds, "quality": quality}))

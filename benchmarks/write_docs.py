@@ -30,8 +30,11 @@ def line(r):
     memory = ""
     if "memory_libml_mib" in r and "memory_peer_mib" in r:
         memory = f"; memory {r['memory_libml_mib']:.0f} / {r['memory_peer_mib']:.0f} MiB"
+    ratio = f"{r['ratio']:.2f}"
+    if r["gate"] == "ok":
+        ratio = f"**{ratio}**"
     return (f"| {r['workload']} | {r['peer']} {r['peer_version']} | {r['threads']} | "
-            f"**{r['ratio']:.2f}** | {r['ratio_low']:.2f} to {r['ratio_high']:.2f} | "
+            f"{ratio} | {r['ratio_low']:.2f} to {r['ratio_high']:.2f} | "
             f"{seconds(r['seconds_libml'])} | {seconds(r['seconds_peer'])} | "
             f"{r['quality_libml']:.5g} / {r['quality_peer']:.5g}{memory} | {r['gate']} |")
 
