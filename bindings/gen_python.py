@@ -556,7 +556,9 @@ def sk_class(s, task):
            f"    _algorithm = {json.dumps(s['name'])}", f"    _task = {json.dumps(task)}", f"    _both = {both}",
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
-    if any(r["name"] == "targets" for r in s["roles"]):
+    boosts = any(p["name"] == "objective" for p in s["params"])  # its labels are one target
+    if any(r["name"] == "targets" for r in s["roles"]) and not (boosts and
+                                                                task == "classification"):
         out.append("    _several = True")
     if "text" in s.get("caps", []):
         out.append("    _reads_text = True")

@@ -1362,7 +1362,7 @@ function ml.frequency_encoder(params) end
 ---@field decreasing? string[] Numeric features with which the prediction must not rise.
 ---@field monotone_constraints? integer[] The same by position: 1, -1 or 0 for each feature.
 ---@field interaction_constraints? string[] Groups of features, each a text of names joined by "&", such as "age & income". Features may meet on the way to a leaf when one group has them all; a feature of no group meets none. At most 64 groups.
----@field categories? "auto" | "grouped" | "ordered" How categories are split. grouped: levels in the order of their gradients, any group of them. ordered: by the mean target of the rows of the level that come before in a random order. auto: grouped, and ordered for more than 100 levels. With more than two classes always grouped. (default auto)
+---@field categories? "auto" | "grouped" | "ordered" How categories are split. grouped: levels in the order of their gradients, any group of them. ordered: by the mean target of the rows of the level that come before in a random order. auto: grouped, and ordered for more than 100 levels. With more than two classes or several targets always grouped. (default auto)
 ---@field one_hot_max_size? integer Categories with at most so many levels are split one against the rest. (default 4)
 ---@field max_cat_threshold? integer The most levels on the smaller side of a split of a category. (default 32)
 ---@field cat_smooth? number Added to the hessian of a level when levels are ordered; levels with fewer rows are left out of the order. (default 10)
@@ -1370,6 +1370,7 @@ function ml.frequency_encoder(params) end
 ---@field min_data_per_group? integer The fewest rows that a cut of the order of levels moves. (default 100)
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field target? string The column to predict. Rows in which it is missing are not used.
+---@field targets? string[] Several columns of numbers to predict at once, instead of `target`. Of columns of 0 and 1 the predicted number is the probability of 1. Rows that lack one of them are not used.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.

@@ -139,9 +139,9 @@ const mli_param mli_roles_several[] = {TARGET, TARGETS, FEATURES, IGNORE,   CATE
                                        TEXT,   WEIGHT,  TASK,     POSITIVE, UNSEEN,
                                        GROUP,  TIME,    END};
 
-const mli_param mli_roles_boosting[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL, TEXT,
-                                        WEIGHT, ANY_TASK, POSITIVE, UNSEEN,      GROUP,
-                                        TIME,   OFFSET,   EVENT,    UPPER,       END};
+const mli_param mli_roles_boosting[] = {
+    TARGET,   TARGETS, FEATURES, IGNORE, CATEGORICAL, TEXT,  WEIGHT, ANY_TASK,
+    POSITIVE, UNSEEN,  GROUP,    TIME,   OFFSET,      EVENT, UPPER,  END};
 
 const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, TEXT,
                                           WEIGHT, UNSEEN,   GROUP,  TIME,        END};

@@ -45,6 +45,14 @@ def _column_names(X):
     return names if names and all(isinstance(n, str) for n in names) else None
 
 
+def _target_columns(target):
+    """One column, or one for each of several targets."""
+    if target.ndim == 1:
+        return [_columns.from_array(_TARGET, target)]
+    return [_columns.from_array(f"{_TARGET}{k}", np.ascontiguousarray(column))
+            for k, column in enumerate(target.T)]
+
+
 class LibmlBase(BaseEstimator):
     """Common part of the estimators. Not for direct use."""
 
@@ -157,11 +165,9 @@ class LibmlBase(BaseEstimator):
                 sample_weight = np.ones(len(target))  # cross-fitting asks for the column
             if target.ndim == 2:
                 params["targets"] = [f"{_TARGET}{k}" for k in range(target.shape[1])]
-                extra += [_columns.from_array(name, np.ascontiguousarray(target[:, k]))
-                          for k, name in enumerate(params["targets"])]
             else:
-                extra.append(_columns.from_array(_TARGET, target))
                 params["target"] = _TARGET
+            extra += _target_columns(target)
         table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
         names = table.columns
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
@@ -189,9 +195,9 @@ class LibmlBase(BaseEstimator):
         table = self._table(X, reset=False)
         if not isinstance(table, Table):
             table = self._positional(Table(table))
-        target = _columns.from_array(_TARGET, self._target_column(y))
+        target = _target_columns(self._target_column(y))
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
-        return _joined(columns, [target], len(table), self.n_jobs)
+        return _joined(columns, target, len(table), self.n_jobs)
 
     # ---- prediction ----
 

@@ -1517,8 +1517,8 @@ class GBDT(Estimator):
         How categories are split. grouped: levels in the order of their gradients,
         any group of them. ordered: by the mean target of the rows of the level
         that come before in a random order. auto: grouped, and ordered for more
-        than 100 levels. With more than two classes always grouped. Also:
-        categorical_method.
+        than 100 levels. With more than two classes or several targets always
+        grouped. Also: categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -1543,6 +1543,10 @@ class GBDT(Estimator):
     target : string
         The column to predict. Rows in which it is missing are not used. Also:
         label, y, label_column, target_column.
+    targets : string list
+        Several columns of numbers to predict at once, instead of `target`. Of
+        columns of 0 and 1 the predicted number is the probability of 1. Rows that
+        lack one of them are not used. Also: labels, target_columns.
     features : string list
         The columns to predict from. Not set: all columns without another role,
         but for text that identifies rows and columns without any value. Also:
@@ -1593,11 +1597,11 @@ class GBDT(Estimator):
 
     Prediction kinds
     ----------------
-    value (rows): The predicted number.
+    value (rows, targets): The predicted number, or one per target.
     proba (rows, classes): The probability of each class.
     score (rows, scores): The sum of the trees before it is turned into a value or
         a probability: one per row, or one per class with more than two classes,
-        or one per quantile.
+        per quantile or per target.
     contributions (rows, features + 1): What each feature adds to the score (exact
         path-dependent Shapley values), and last the expected score; together they
         are the score. One set per score.

@@ -445,6 +445,7 @@ class GBDT(Estimator):
         min_data_per_group: Optional[int] = ...,
         seed: Optional[int] = ...,
         target: Optional[str] = ...,
+        targets: Optional[Sequence[str]] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,

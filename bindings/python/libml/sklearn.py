@@ -2443,8 +2443,8 @@ class GBDTClassifier(LibmlClassifier):
         How categories are split. grouped: levels in the order of their gradients,
         any group of them. ordered: by the mean target of the rows of the level
         that come before in a random order. auto: grouped, and ordered for more
-        than 100 levels. With more than two classes always grouped. Also:
-        categorical_method.
+        than 100 levels. With more than two classes or several targets always
+        grouped. Also: categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -2819,8 +2819,8 @@ class GBDTRegressor(LibmlRegressor):
         How categories are split. grouped: levels in the order of their gradients,
         any group of them. ordered: by the mean target of the rows of the level
         that come before in a random order. auto: grouped, and ordered for more
-        than 100 levels. With more than two classes always grouped. Also:
-        categorical_method.
+        than 100 levels. With more than two classes or several targets always
+        grouped. Also: categorical_method.
     one_hot_max_size : int, default 4
         Categories with at most so many levels are split one against the rest.
         Range: [0, 255]. Also: max_cat_to_onehot.
@@ -2860,6 +2860,7 @@ class GBDTRegressor(LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
+    _several = True
 
     def __init__(
         self,

@@ -521,7 +521,7 @@ typedef enum ml_gbdt_categories {
  * How categories are split. grouped: levels in the order of their gradients, any
  * group of them. ordered: by the mean target of the rows of the level that come
  * before in a random order. auto: grouped, and ordered for more than 100 levels. With
- * more than two classes always grouped. Default auto.
+ * more than two classes or several targets always grouped. Default auto.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_categories(
     ml_estimator *estimator, ml_gbdt_categories value, ml_error *error)
@@ -594,6 +594,17 @@ static inline ML_CHECK ml_status ml_gbdt_set_target(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "target", value, error);
+}
+
+/**
+ * Several columns of numbers to predict at once, instead of target. Of columns of 0
+ * and 1 the predicted number is the probability of 1. Rows that lack one of them are
+ * not used. Several with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_targets(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "targets", value, error);
 }
 
 /**

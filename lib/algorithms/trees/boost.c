@@ -63,6 +63,19 @@ ml_status mli_boost_order(mli_booster *b, mli_targets *t, int64_t **own, ml_erro
     return ML_OK;
 }
 
+ml_status mli_boost_several(mli_booster *b, const mli_design *d, mli_targets *t,
+                            double **own, ml_error *err)
+{
+    int64_t n = b->options.objective.n_targets;
+    if (n == 0) return ML_OK;
+    *own = mli_alloc_vec(b->ctx, n * d->rows, sizeof **own);
+    if (!*own) return mli_nomem(err);
+    for (int64_t i = 0; i < d->rows; i++)
+        for (int64_t k = 0; k < n; k++) (*own)[k * d->rows + i] = d->ys[i * n + k];
+    t->ys = *own;
+    return ML_OK;
+}
+
 static ml_status set_groups(mli_booster *b, ml_error *err)
 {
     const mli_binner *binner = b->binner;
@@ -111,12 +124,14 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     b->n_scores = o->objective.n_scores;
     b->base = mli_calloc(b->ctx, (size_t)b->n_scores, sizeof *b->base);
     if (!b->base) return mli_nomem(err);
-    ml_status s = mli_objective_check(&o->objective, &b->targets, err);
+    ml_status s = mli_boost_several(b, d, &b->targets, &b->ys, err);
+    if (s == ML_OK) s = mli_objective_check(&o->objective, &b->targets, err);
     if (s == ML_OK) s = mli_boost_order(b, &b->targets, &b->own_order, err);
     if (s == ML_OK && !o->objective.hooks->start)
         s = mli_objective_base(b->ctx, &o->objective, &b->targets, b->base, err);
     if (s == ML_OK && o->objective.hooks->start) s = mli_boost_start(b, &from, err);
-    if (s == ML_OK && o->ordered_levels >= 0 && o->objective.n_classes <= 2)
+    int one = o->objective.n_classes <= 2 && o->objective.n_targets == 0;
+    if (s == ML_OK && o->ordered_levels >= 0 && one)
         s = mli_bin_order_make(&order, d, d->y, d->label, o->grow.seed, err);
     order.most = o->ordered_levels;
     if (s == ML_OK)
@@ -212,12 +227,14 @@ ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
 void mli_booster_free(mli_booster *b)
 {
     ml_context *ctx = b->ctx;
-    void *blocks[] = {b->base,           b->score,      b->gh_own,      b->leaf,
-                      b->leaf_value,     b->leaves,     b->leaf_node,   b->sums,
-                      b->taken,          b->whole,      b->renewal,     b->history,
-                      b->bins,           b->watch.bins, b->watch.score, b->watch.parts,
-                      b->monotone,       b->own_order,  b->dropped,     b->groups,
-                      b->watch.own_order};
+    void *blocks[] = {b->base,        b->score,      b->gh_own,
+                      b->leaf,        b->leaf_value, b->leaves,
+                      b->leaf_node,   b->sums,       b->taken,
+                      b->whole,       b->renewal,    b->history,
+                      b->bins,        b->watch.bins, b->watch.score,
+                      b->watch.parts, b->monotone,   b->own_order,
+                      b->dropped,     b->groups,     b->watch.own_order,
+                      b->ys,          b->watch.ys};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
     mli_boost_linear_free(b);

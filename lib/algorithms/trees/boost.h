@@ -78,6 +78,7 @@ typedef struct mli_boost_watch {
     double *score;      /* [n_scores * rows] */
     double *parts;      /* sums of tasks */
     int64_t *own_order; /* cox */
+    double *ys;         /* several targets: targets.ys */
 } mli_boost_watch;
 
 typedef struct mli_booster mli_booster;
@@ -107,6 +108,7 @@ struct mli_booster {
     int64_t *taken;      /* [blocks + 1] sampled rows in the blocks before */
     int64_t *whole;      /* [blocks * 2] sums of packed g and h */
     int64_t *own_order;  /* cox: targets.order */
+    double *ys;          /* several targets: targets.ys */
     int64_t start_trees; /* of the model that training goes on from */
     double rate;         /* learning rate of the present round */
     int64_t n_dropped;
@@ -154,6 +156,9 @@ int mli_boost_sampled(const mli_sample *s);
 void mli_boost_flush(mli_booster *b);
 /* Cox: the order of the times, into t->order and *own. */
 ml_status mli_boost_order(mli_booster *b, mli_targets *t, int64_t **own, ml_error *err);
+/* Several targets: one after another, into t->ys and *own. */
+ml_status mli_boost_several(mli_booster *b, const mli_design *d, mli_targets *t,
+                            double **own, ml_error *err);
 /* The scores that rows have before the first round: base, offset, and what the model that
  * training goes on from says (boost_start.c). score[n_scores * rows] */
 ml_status mli_boost_start_scores(mli_booster *b, const mli_design *d, double *score,

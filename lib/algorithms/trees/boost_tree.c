@@ -76,7 +76,7 @@ static ml_status fill_node(mli_booster *b, const mli_grow_node *node,
 typedef struct renewing {
     mli_booster *b;
     double q;
-    const double *score;
+    const double *y, *score;
     double *value; /* [leaves] */
 } renewing;
 
@@ -105,7 +105,7 @@ static void renew_task(void *arg, int64_t task, int32_t slot)
     /* Leaves do not overlap, nor do these parts. */
     double *v = b->renewal + 2 * node->begin, *w = b->weight ? v + n : NULL;
     for (int64_t i = 0; i < n; i++) {
-        v[i] = b->targets.y[row[i]] - r->score[row[i]];
+        v[i] = r->y[row[i]] - r->score[row[i]];
         if (w) w[i] = b->weight[row[i]];
     }
     double value = mli_weighted_quantile(v, w, n, r->q);
@@ -193,7 +193,8 @@ ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *er
     b->leaves[k] = list_leaves(b, k, order, n);
     double q = mli_objective_renews(&b->options.objective, k);
     if (q > 0) {
-        renewing r = {b, q, b->score + k * b->targets.rows,
+        mli_targets one = mli_target_of(&b->targets, k);
+        renewing r = {b, q, one.y, b->score + k * b->targets.rows,
                       b->leaf_value + k * b->options.grow.max_leaves};
         mli_parallel(b->ctx, b->leaves[k], renew_task, &r);
     }

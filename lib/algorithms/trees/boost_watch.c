@@ -35,7 +35,9 @@ ml_status mli_boost_watch_make(mli_booster *b, ml_error *err)
     const mli_design *d = b->valid;
     if (!d) return ML_OK;
     w->targets = mli_boost_targets(d, b->valid_weight);
-    ml_status status = mli_objective_check(&b->options.objective, &w->targets, err);
+    ml_status status = mli_boost_several(b, d, &w->targets, &w->ys, err);
+    if (status == ML_OK)
+        status = mli_objective_check(&b->options.objective, &w->targets, err);
     if (status == ML_OK) status = mli_boost_order(b, &w->targets, &w->own_order, err);
     if (status == ML_OK) status = mli_binner_apply(b->binner, d, b->run, &w->bins, err);
     if (status != ML_OK) return status;
@@ -166,6 +168,27 @@ static void predict_rows(const mli_booster *b, int32_t needs, double *scratch,
     }
 }
 
+/* The mean of the metric over the targets; p[rows * n_targets]. */
+static ml_status score_several(const mli_booster *b, const mli_truth *truth,
+                               const double *p, const mli_metric_options *options,
+                               double *out, ml_error *err)
+{
+    const mli_targets *t = &b->watch.targets;
+    int64_t n = b->options.objective.n_targets;
+    double *column = mli_alloc_vec(b->ctx, t->rows, sizeof *column), sum = 0;
+    ml_status status = column ? ML_OK : mli_nomem(err);
+    for (int64_t k = 0; k < n && status == ML_OK; k++) {
+        mli_truth one = *truth;
+        one.y = t->ys + k * t->rows;
+        for (int64_t i = 0; i < t->rows; i++) column[i] = p[i * n + k];
+        status = b->options.catalog->score(b->ctx, &one, column, options, out, err);
+        sum += *out;
+    }
+    mli_free(b->ctx, column);
+    *out = sum / (double)n;
+    return status;
+}
+
 static ml_status from_catalog(const mli_booster *b, double *out, ml_error *err)
 {
     const mli_targets *t = &b->watch.targets;
@@ -184,7 +207,9 @@ static ml_status from_catalog(const mli_booster *b, double *out, ml_error *err)
     double *p = mli_alloc_vec(b->ctx, t->rows * n + more, sizeof *p);
     if (!p) return mli_nomem(err);
     predict_rows(b, m->needs, p + t->rows * n, p);
-    ml_status status = m->score(b->ctx, &truth, p, &options, out, err);
+    ml_status status = b->options.objective.n_targets
+                           ? score_several(b, &truth, p, &options, out, err)
+                           : m->score(b->ctx, &truth, p, &options, out, err);
     mli_free(b->ctx, p);
     return status;
 }

@@ -206,9 +206,10 @@ static ml_status check(const ml_model *m, ml_error *err)
     int64_t classes = m->inputs->classes.n;
     int fits = o.n_scores == e.n_scores;
     if (e.link)
-        fits = classes == 0 ? e.n_scores == 1 && e.link != MLI_LINK_SOFTMAX
-                            : e.n_scores == classes || (classes == 2 && e.n_scores == 1 &&
-                                                        e.link != MLI_LINK_SOFTMAX);
+        fits = classes == 0
+                   ? e.n_scores == 1 && !o.n_targets && e.link != MLI_LINK_SOFTMAX
+                   : e.n_scores == classes ||
+                         (classes == 2 && e.n_scores == 1 && e.link != MLI_LINK_SOFTMAX);
     if (!fits)
         return mli_fail(err, ML_E_FORMAT, "%lld scores do not fit the objective",
                         (long long)e.n_scores);
@@ -219,11 +220,11 @@ static ml_status check(const ml_model *m, ml_error *err)
 }
 
 static const mli_kind kinds[] = {
-    {"value", "rows", "The predicted number."},
+    {"value", "rows, targets", "The predicted number, or one per target."},
     {"proba", "rows, classes", "The probability of each class."},
     {"score", "rows, scores",
      "The sum of the trees before it is turned into a value or a probability: one per "
-     "row, or one per class with more than two classes, or one per quantile."},
+     "row, or one per class with more than two classes, per quantile or per target."},
     {"contributions", "rows, features + 1",
      "What each feature adds to the score (exact path-dependent Shapley values), and "
      "last "

@@ -51,6 +51,10 @@ void mli_gbdt_objective(const ml_params *p, const mli_inputs *inputs, mli_object
         out->quantiles = NULL;
     else
         out->n_scores = (int32_t)quantiles;
+    if (inputs->n_targets > 0) {
+        out->quantiles = NULL;
+        out->n_targets = out->n_scores = (int32_t)inputs->n_targets;
+    }
     out->quantile = mli_get_f64(p, "quantile");
     out->huber_delta = mli_get_f64(p, "huber_delta");
     out->tweedie_power = mli_get_f64(p, "tweedie_power");
@@ -78,6 +82,22 @@ static ml_status check_quantiles(const mli_objective *o, ml_error *err)
     return ML_OK;
 }
 
+/* Of several targets each is by itself. */
+static ml_status check_targets(const mli_fit *job, const mli_objective *o, ml_error *err)
+{
+    const double *quantiles;
+    const char *name = mli_get_str(job->params, "objective");
+    if (o->n_targets == 0) return ML_OK;
+    if (mli_get_f64s(job->params, "quantiles", &quantiles) > 0 &&
+        o->kind == MLI_QUANTILE) {
+        mli_fail(err, ML_E_UNSUPPORTED, "several quantiles are for one target only");
+        return mli_error_at(err, ML_E_UNSUPPORTED, "params.quantiles");
+    }
+    if (!mli_objective_whole(o) && !mli_objective_survives(o)) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "objective %s is for one target only", name);
+    return mli_error_at(err, ML_E_UNSUPPORTED, "params.objective");
+}
+
 static ml_status check_objective(const mli_fit *job, const mli_objective *o,
                                  ml_error *err)
 {
@@ -85,6 +105,7 @@ static ml_status check_objective(const mli_fit *job, const mli_objective *o,
     int for_classes = for_classes_only(o);
     const char *name = mli_get_str(job->params, "objective");
     ml_status status = check_quantiles(o, err);
+    if (status == ML_OK) status = check_targets(job, o, err);
     if (status != ML_OK || o->kind == MLI_CUSTOM) return status;
     if (for_classes && classes == 0)
         status = mli_fail(err, ML_E_DATA,
@@ -134,7 +155,7 @@ static int suits(int32_t metric, const mli_objective *o)
     case MLI_EVAL_CONCORDANCE:
         return mli_objective_survives(o);
     case MLI_EVAL_CUSTOM:
-        return o->hooks->metric != NULL;
+        return o->hooks->metric != NULL && !o->n_targets;
     default:
         return 1;
     }
@@ -150,6 +171,9 @@ static ml_status read_metric(const mli_fit *job, mli_boost_options *out, ml_erro
     out->metric_at = mli_get_i64(job->params, "metric_at");
     for (int32_t i = 0; i < MLI_EVAL_CATALOG; i++)
         if (strcmp(name, names[i]) == 0) out->metric = i;
+    /* Of several targets the catalog's are means over them. */
+    if (o->n_targets && (out->metric == MLI_EVAL_RMSE || out->metric == MLI_EVAL_MAE))
+        out->metric = MLI_EVAL_CATALOG;
     if (out->metric == MLI_EVAL_LOSS && mli_objective_ranks(o))
         out->metric = o->kind == MLI_RANK_MAP ? MLI_EVAL_MAP : MLI_EVAL_NDCG;
     if (out->metric != MLI_EVAL_CATALOG)

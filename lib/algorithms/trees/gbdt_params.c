@@ -192,7 +192,7 @@ const mli_param mli_gbdt_params[] = {
         "How categories are split. grouped: levels in the order of their gradients, any "
         "group of them. ordered: by the mean target of the rows of the level that come "
         "before in a random order. auto: grouped, and ordered for more than 100 levels. "
-        "With more than two classes always grouped."),
+        "With more than two classes or several targets always grouped."),
     EXPERT_I64("one_hot_max_size", "max_cat_to_onehot", "4", "[0, 255]",
                "Categories with at most so many levels are split one against the rest."),
     EXPERT_I64("max_cat_threshold", NULL, "32", "[1, 255]",

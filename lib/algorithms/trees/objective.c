@@ -122,6 +122,10 @@ static void softmax_gradients(const mli_objective *o, const mli_targets *t, int6
 void mli_objective_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
                              int64_t end, const double *score, int64_t stride, float *gh)
 {
+    if (t->ys) {
+        mli_several_gradients(o, t, begin, end, score, stride, gh);
+        return;
+    }
     switch (o->kind) {
     case MLI_LOGISTIC:
     case MLI_CROSS_ENTROPY:
@@ -235,6 +239,10 @@ void mli_objective_loss(const mli_objective *o, const mli_targets *t, int64_t be
                         double *weight)
 {
     double total = 0, weights = 0;
+    if (t->ys) {
+        mli_several_loss(o, t, begin, end, score, stride, sum, weight);
+        return;
+    }
     for (int64_t i = begin; i < end; i++) {
         double w = t->weight ? t->weight[i] : 1;
         total += w * row_loss(o, t, i, score, stride);
@@ -246,6 +254,7 @@ void mli_objective_loss(const mli_objective *o, const mli_targets *t, int64_t be
 
 int32_t mli_objective_outputs(const mli_objective *o)
 {
+    if (o->n_targets) return o->n_targets;
     return o->n_classes ? o->n_classes : 1;
 }
 
@@ -259,6 +268,10 @@ static double middle_quantile(const mli_objective *o, const double *score)
 
 void mli_objective_value(const mli_objective *o, const double *score, double *out)
 {
+    if (o->n_targets) {
+        mli_several_values(o, score, out);
+        return;
+    }
     switch (o->kind) {
     case MLI_POISSON:
     case MLI_GAMMA:

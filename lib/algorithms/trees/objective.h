@@ -37,7 +37,8 @@ enum { MLI_AFT_NORMAL, MLI_AFT_LOGISTIC, MLI_AFT_EXTREME };
 
 typedef struct mli_objective {
     int32_t kind;
-    int32_t n_scores;  /* classes for softmax, several quantiles, else 1 */
+    int32_t n_scores;  /* classes for softmax, several quantiles or targets, else 1 */
+    int32_t n_targets; /* 0, or with several targets their number */
     int32_t n_classes; /* of the target, 0: a number */
     double quantile, huber_delta, tweedie_power, max_step;
     const double *quantiles; /* [n_scores] of several; NULL: `quantile` */
@@ -52,6 +53,7 @@ typedef struct mli_objective {
 typedef struct mli_targets {
     int64_t rows;
     const double *y;
+    const double *ys; /* [n_targets * rows] of several targets, one after another; NULL */
     const int32_t *label;
     const double *weight;
     const double *offset; /* added to every score of the row; NULL: none */
@@ -99,7 +101,7 @@ double mli_objective_renews(const mli_objective *o, int32_t k);
 void mli_objective_loss(const mli_objective *o, const mli_targets *t, int64_t begin,
                         int64_t end, const double *score, int64_t stride, double *sum,
                         double *weight);
-/* The number of predictions of a row: classes, or 1. */
+/* The number of predictions of a row: classes, targets, or 1. */
 int32_t mli_objective_outputs(const mli_objective *o);
 /* Scores of one row to predictions: value, or the probabilities of n classes
  * (two for logistic). Of several quantiles the one nearest to 0.5. */
@@ -118,6 +120,25 @@ static inline void mli_put_gradient(float *gh, double w, double g, double h)
     gh[1] = (float)(w * h);
     if (w > 0 && !(gh[1] >= smallest_h)) gh[1] = smallest_h;
 }
+
+/* With several targets (objective_several.c) each is by itself: its score has the
+ * objective of one target, losses are means. */
+static inline mli_targets mli_target_of(const mli_targets *t, int64_t k)
+{
+    mli_targets one = *t;
+    if (t->ys) one.y = t->ys + k * t->rows;
+    one.ys = NULL;
+    return one;
+}
+ml_status mli_several_check(const mli_objective *o, const mli_targets *t, ml_error *err);
+ml_status mli_several_base(ml_context *ctx, const mli_objective *o, const mli_targets *t,
+                           double *base, ml_error *err);
+void mli_several_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
+                           int64_t end, const double *score, int64_t stride, float *gh);
+void mli_several_loss(const mli_objective *o, const mli_targets *t, int64_t begin,
+                      int64_t end, const double *score, int64_t stride, double *sum,
+                      double *weight);
+void mli_several_values(const mli_objective *o, const double *score, double *out);
 
 /* Parts: rankings (objective_rank.c), survival (objective_survival.c). */
 ml_status mli_rank_check(const mli_targets *t, ml_error *err);

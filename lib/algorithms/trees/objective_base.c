@@ -37,6 +37,7 @@ static ml_status check_value(int32_t kind, double y, int64_t row, ml_error *err)
 ml_status mli_objective_check(const mli_objective *o, const mli_targets *t, ml_error *err)
 {
     if (!t->y) return ML_OK;
+    if (t->ys) return mli_several_check(o, t, err);
     if (mli_objective_ranks(o)) return mli_rank_check(t, err);
     if (mli_objective_survives(o)) return mli_survival_check(o, t, err);
     ml_status status = ML_OK;
@@ -238,6 +239,7 @@ static void refine_base(const mli_objective *o, const mli_targets *t, double *ba
 ml_status mli_objective_base(ml_context *ctx, const mli_objective *o,
                              const mli_targets *t, double *base, ml_error *err)
 {
+    if (t->ys) return mli_several_base(ctx, o, t, base, err);
     ml_status status = plain_base(ctx, o, t, base, err);
     int smooth = o->kind == MLI_SQUARED || o->kind == MLI_POISSON ||
                  o->kind == MLI_GAMMA || o->kind == MLI_TWEEDIE ||

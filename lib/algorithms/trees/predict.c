@@ -178,10 +178,9 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
     mli_gbdt_objective(model->params, model->inputs, &p->objective);
     p->raw = strcmp(kind, "score") == 0;
     p->plan.n_features = p->e.n_features;
-    p->plan.n_outputs = leaf                       ? p->e.n_trees
-                        : p->raw                   ? p->e.n_scores
-                        : model->inputs->classes.n ? model->inputs->classes.n
-                                                   : 1;
+    p->plan.n_outputs = leaf     ? p->e.n_trees
+                        : p->raw ? p->e.n_scores
+                                 : mli_objective_outputs(&p->objective);
     if (leaf) p->plan.run = run_leaves;
     if (p->engine && p->plan.n_outputs < p->e.n_scores) pick_scores(p);
     *out = &p->plan;

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * "gbdt" of several targets: every target has the trees that it would have alone; metrics
+ * and early stopping, contributions, files, training that goes on, what is refused.
+ */
+#include "../failing.h"
+#include "testing_data.h"
+
+enum { ROWS = 900, TARGETS = 3 };
+static const char *const targets[TARGETS] = {"y", "z", "share"};
+
+static ml_table *sample(ml_context *ctx, int64_t n, uint64_t s)
+{
+    double *v = calloc((size_t)n * 6, sizeof *v);
+    const char **k = calloc((size_t)n, sizeof *k);
+    static const char *const names[] = {"red", "green", "blue"};
+    for (int64_t i = 0; i < n; i++) {
+        for (int j = 0; j < 3; j++) {
+            s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            v[j * n + i] = (double)(s >> 11) * 0x1p-53;
+        }
+        double a = v[i], b = v[n + i], c = v[2 * n + i];
+        k[i] = names[i % 3];
+        v[3 * n + i] = 3 * a + sin(6 * b) + a * c + (i % 3 == 2);
+        v[4 * n + i] = exp(b) + 0.1 * (double)(i % 3);
+        v[5 * n + i] = a + c > 1;
+    }
+    ml_table *t = NULL;
+    const char *const columns[] = {"a", "b", "c", "y", "z", "share"};
+    for (int j = 0; j < 6; j++) t = add_f64(ctx, t, columns[j], n, v + j * n);
+    t = add_text(ctx, t, "k", n, k);
+    free(v);
+    free(k);
+    return t;
+}
+
+/* Settings: "name=value;...". one: the only target; NULL: all. */
+static ml_estimator *make(ml_context *ctx, const char *settings, const char *one)
+{
+    ml_estimator *e = NULL;
+    char text[256], *save = NULL;
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, one ? "target" : "targets", one ? one : "y, z, share",
+                            ERR));
+    OK(ml_estimator_set_str(e, "features", "a, b, c, k", ERR));
+    OK(ml_estimator_set_str(e, "task", "regression", ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 15, ERR));
+    snprintf(text, sizeof text, "%s", settings);
+    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
+        char *equal = strchr(at, '=');
+        *equal = 0;
+        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
+    }
+    return e;
+}
+
+static ml_model *fit(ml_context *ctx, const char *settings, const char *one,
+                     const ml_table *t)
+{
+    ml_estimator *e = make(ctx, settings, one);
+    ml_model *m = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    return m;
+}
+
+static ml_tensor *predict(const ml_model *m, const char *kind, const ml_table *t)
+{
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    return out;
+}
+
+static double score(const ml_model *m, const ml_table *t, const char *metric)
+{
+    ml_table *scores = NULL;
+    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
+    double v = ml_table_get_f64(scores, 0, 1);
+    ml_table_free(scores);
+    return v;
+}
+
+/* To the last bit, on any number of threads. */
+START_TEST(each_as_if_alone)
+{
+    const char *const settings[] = {"l2=1",
+                                    "objective=huber;huber_delta=0.3",
+                                    "objective=quantile;quantile=0.7",
+                                    "linear_tree=true",
+                                    "boosting=dart;drop_rate=0.3",
+                                    "growth=symmetric"};
+    ml_context *ctx = test_context(3), *single = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 3);
+    for (int i = 0; i < 6; i++) {
+        ml_model *all = fit(ctx, settings[i], NULL, t);
+        ml_tensor *p = predict(all, "value", t);
+        ck_assert_int_eq(ml_tensor_shape(p)[1], TARGETS);
+        for (int k = 0; k < TARGETS; k++) {
+            ml_model *one = fit(single, settings[i], targets[k], t);
+            ml_tensor *q = predict(one, "value", t);
+            for (int64_t r = 0; r < ROWS; r++)
+                ck_assert_double_eq(ml_tensor_get_f64(p, r, k),
+                                    ml_tensor_get_f64(q, r, 0));
+            ml_tensor_free(q);
+            ml_model_free(one);
+        }
+        ml_tensor_free(p);
+        ml_model_free(all);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+    ml_context_free(single);
+}
+END_TEST
+
+/* What early stopping watches is the mean over the targets that evaluation gives. */
+START_TEST(validation)
+{
+    const char *const metrics[] = {"rmse", "mae", "r2"};
+    ml_context *ctx = test_context(2);
+    ml_table *t = sample(ctx, ROWS, 3), *v = sample(ctx, ROWS, 4);
+    for (int i = 0; i < 3; i++) {
+        char settings[96];
+        ml_model *m = NULL;
+        ml_tensor *history = NULL;
+        snprintf(settings, sizeof settings, "early_stopping_rounds=0;eval_metric=%s",
+                 metrics[i]);
+        ml_estimator *e = make(ctx, settings, NULL);
+        OK(ml_estimator_fit(e, t, v, &m, ERR));
+        OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+        ck_assert_double_eq_tol(ml_tensor_get_f64(history, 14, 0),
+                                score(m, v, metrics[i]), 1e-9);
+        ml_tensor_free(history);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_table_free(v);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Per target and feature; with the expected value they are the prediction. */
+static void check_contributions(const ml_model *m, const ml_table *t)
+{
+    ml_tensor *c = predict(m, "contributions", t), *p = predict(m, "value", t);
+    int64_t width = ml_tensor_shape(c)[1] / TARGETS;
+    ck_assert_int_eq(width, 5);
+    for (int64_t r = 0; r < ROWS; r += 50) {
+        for (int64_t k = 0; k < TARGETS; k++) {
+            double sum = 0;
+            for (int64_t j = 0; j < width; j++)
+                sum += ml_tensor_get_f64(c, r, k * width + j);
+            ck_assert_double_eq_tol(sum, ml_tensor_get_f64(p, r, k), 1e-9);
+        }
+    }
+    ml_tensor_free(c);
+    ml_tensor_free(p);
+}
+
+START_TEST(in_use)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = sample(ctx, ROWS, 3), *out = NULL;
+    ml_model *m = fit(ctx, "max_leaves=8", NULL, t), *same = NULL, *more = NULL;
+    ml_predictor *p = NULL;
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    ck_assert_str_eq(ml_table_column_name(out, 2), "value_share");
+    check_contributions(m, t);
+    char path[128];
+    snprintf(path, sizeof path, "%s/several.mlm", test_folder());
+    OK(ml_model_save_file(m, path, NULL, ERR));
+    OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
+    ck_assert_double_eq(score(same, t, "r2"), score(m, t, "r2"));
+    snprintf(path, sizeof path, "%s/several.txt", test_folder());
+    FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
+    ml_estimator *e = make(ctx, "max_leaves=8", NULL);
+    OK(ml_estimator_set_model(e, m, ERR));
+    OK(ml_estimator_fit(e, t, NULL, &more, ERR));
+    ck_assert_double_lt(score(more, t, "rmse"), 0.9 * score(m, t, "rmse"));
+    ml_estimator_free(e);
+    ml_predictor_free(p);
+    ml_model *models[] = {m, same, more};
+    for (int i = 0; i < 3; i++) ml_model_free(models[i]);
+    ml_table_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+    test_folder_remove();
+}
+END_TEST
+
+START_TEST(refused)
+{
+    const char *const settings[] = {"objective=lambdarank", "objective=cox",
+                                    "objective=aft", "objective=custom",
+                                    "objective=quantile;quantiles=0.1,0.9"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, 100, 3);
+    ml_model *m = NULL;
+    for (int i = 0; i < 5; i++) {
+        ml_estimator *e = make(ctx, settings[i], NULL);
+        FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &m, ERR));
+        SAYS("one target only");
+        ml_estimator_free(e);
+    }
+    ml_estimator *e = make(ctx, "objective=gamma", NULL); /* a share may be 0 */
+    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static ml_status starved(failing_alloc *f)
+{
+    static const double v[] = {1, 4, 0, 2, 5, 1, 3, 1, 2, 4, 2, 0, 5, 2,
+                               1, 6, 6, 2, 7, 9, 0, 8, 2, 1, 1, 1, 2};
+    ml_host host = failing_host(f);
+    ml_context *ctx = NULL;
+    ml_tensor *x = NULL;
+    ml_table *t = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    int64_t shape[] = {9, 3};
+    ml_status s = ml_context_new(&host, &ctx, NULL);
+    if (!s) s = ml_tensor_new(ctx, ML_DTYPE_F64, 2, shape, NULL, v, &x, NULL);
+    if (!s) s = ml_table_read_tensor(ctx, x, NULL, &t, NULL);
+    if (!s) s = ml_estimator_new(ctx, "gbdt", &e, NULL);
+    if (!s) s = ml_estimator_set_str(e, "targets", "f1, f2", NULL);
+    if (!s) s = ml_estimator_set_str(e, "eval_metric", "rmse", NULL);
+    if (!s) s = ml_estimator_set_i64(e, "n_trees", 2, NULL);
+    if (!s) s = ml_estimator_set_i64(e, "min_data_in_leaf", 1, NULL);
+    if (!s) s = ml_estimator_fit(e, t, t, &m, NULL);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_tensor_free(x);
+    ml_context_free(ctx);
+    return s;
+}
+
+START_TEST(out_of_memory)
+{
+    failing_alloc f;
+    OUT_OF_MEMORY_LOOP(f, starved(&f));
+}
+END_TEST
+
+TEST_MAIN("algorithms/gbdt_several", each_as_if_alone, validation, in_use, refused,
+          out_of_memory)
