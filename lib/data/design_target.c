@@ -336,6 +336,17 @@ ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
     return status ? status : mli_targets_read(d, columns, n, err);
 }
 
+/* Models of such a target are right, and of no use: likely it is not the one meant. */
+static void warn_of_one_value(const mli_design *d, const mli_column *c)
+{
+    for (int64_t i = 1; i < d->rows; i++)
+        if (d->y[i] != d->y[0]) return;
+    mli_log(d->ctx, ML_LOG_WARNING, "design",
+            "the target \"%s\" is %s in all %" PRId64
+            " rows: there is nothing to learn of it",
+            c->name, MLI_NUM(d->y[0]), d->rows);
+}
+
 ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
                            const ml_params *params, const mli_column *c, ml_error *err)
 {
@@ -353,7 +364,9 @@ ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
         mli_error_at(err, ML_E_ARGUMENT, "params.positive");
         return mli_error_hint(err, ML_E_ARGUMENT, "set task to \"classification\"");
     }
-    return read_y(d, c, err);
+    status = read_y(d, c, err);
+    if (status == ML_OK && d->rows) warn_of_one_value(d, c);
+    return status;
 }
 
 static ml_status unknown_class(const mli_column *c, int64_t row, ml_error *err)

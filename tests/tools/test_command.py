@@ -293,6 +293,12 @@ class Command(unittest.TestCase):
                           "0.2", "--metrics", "aucc"), "aucc")
         self.refused(call("algorithms", "gbbdt"), "gbbdt")
 
+    def test_a_target_of_one_value_is_told(self):
+        data = self.file("one.csv", "a,y\n" + "".join(f"{i},5\n" for i in range(20)))
+        done = call("train", data, "--target", "y", "-s", "task=regression")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('the target "y" is 5 in all 20 rows', done.stderr)
+
     def test_small_and_odd_tables(self):
         for name in algorithms():
             tasks = json.loads(call("algorithms", name, "--json").stdout)["tasks"]
@@ -336,6 +342,10 @@ class Command(unittest.TestCase):
     def test_places_that_cannot_be_written(self):
         self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
                           self.folder / "no" / "m.mlm"), "m.mlm")
+        # Before anything is read or fitted.
+        for option in ("-o", "--report"):
+            self.refused(call("train", self.folder / "none.csv", "--target", "y", option,
+                              self.folder / "no" / "m"), "make it first")
         before = set(self.folder.iterdir())
         self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
                           self.folder), str(self.folder))

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +83,41 @@ void app_close(app *a)
     ml_cancel_free(a->cancel);
     ml_context_free(a->ctx);
     ml_error_free(a->err);
+}
+
+static int not_writable(app *a, const char *path, const char *why)
+{
+    char text[4096 + 200];
+    snprintf(text, sizeof text, "\"%s\": cannot write: %s", path, why);
+    ml_error_set(a->err, ML_E_IO, text);
+    return app_fail(a);
+}
+
+/* Can the files that options name be written? Asked before long work, not after it. */
+int check_places(app *a)
+{
+    static const int options[] = {OPT_OUTPUT, OPT_REPORT, OPT_JOURNAL, OPT_SVG};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const char *path = a->value[options[i]];
+        struct stat s;
+        char folder[4096];
+        if (!path || strcmp(path, "-") == 0) continue;
+        if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+            return not_writable(a, path,
+                                "it is a folder, not a file; give the path of a file");
+        if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) continue;
+        const char *slash = strrchr(path, '/');
+        int n = slash ? (int)(slash - path) : 0;
+        if (n >= (int)sizeof folder) continue;
+        snprintf(folder, sizeof folder, "%.*s", n, path);
+        if (!n) snprintf(folder, sizeof folder, slash ? "/" : ".");
+        if (access(folder, W_OK | X_OK) == 0) continue;
+        return not_writable(a, path,
+                            errno == EACCES || errno == EROFS
+                                ? "no permission in its folder; write to another place"
+                                : "there is no such folder; make it first");
+    }
+    return 0;
 }
 
 int app_fail(app *a)
@@ -215,6 +251,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (code == 0) code = app_open(&a);
+    if (code == 0) code = check_places(&a);
     if (code == 0) code = a.command->run(&a);
     app_close(&a);
     if (fflush(stdout) != 0 && code == 0) {

@@ -100,6 +100,7 @@ void print_completion(FILE *to);
 /* app.c */
 int app_open(app *a);
 void app_close(app *a);
+int check_places(app *a); /* 0, or the exit code after the error is printed */
 int app_fail(app *a); /* prints the error; returns the exit code */
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);

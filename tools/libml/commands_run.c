@@ -195,7 +195,8 @@ int cmd_run(app *a)
         code = app_usage(a, "name the data: `libml run SPEC DATA`, or run.data in SPEC");
     } else {
         a->operand[0] = a->operand[1];
-        code = cmd_train(a);
+        code = check_places(a);
+        if (!code) code = cmd_train(a);
     }
     spec_free(a, &s);
     return code;
