@@ -97,6 +97,10 @@ typedef struct mli_algorithm {
      * out): those that the next step is fitted to; called in a pipeline after fit. A
      * prediction passes such a step by. Goes with MLI_CAN_RESAMPLE. Nullable. */
     ml_status (*resample)(mli_fit *job, mli_design **out, ml_error *err);
+    /* Models made of others: the part of that name, whose attributes are this one's under
+     * "name.attribute"; ML_E_NAME when there is none. Nullable. */
+    ml_status (*part)(const ml_model *model, const char *name, ml_model **out,
+                      ml_error *err);
     /* Whose kinds the model offers: of a pipeline its last step. NULL: its own. */
     const struct mli_algorithm *(*offers)(const ml_model *model);
     /* Algorithms made of others: changes tasks, capabilities and roles of a copy of the

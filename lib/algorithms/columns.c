@@ -12,7 +12,8 @@
 #define GRAIN       256   /* rows turned at a time */
 #define CHUNK       4096  /* rows of one column at a time */
 #define WIDE        16384 /* values made of one column before they are turned */
-#define MOST_VALUES 1e9   /* of a table of columns */
+#define MOST_VALUES 1e9   /* of a table of columns, where they are many more */
+#define MUCH_MORE   8     /* than the columns given */
 #define SHARED      ((size_t)8 << 20) /* bytes that several columns share */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
@@ -254,11 +255,13 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     return status;
 }
 
-/* Columns are dense: what many terms of many texts would need is refused at once. */
-static ml_status check_size(int64_t rows, const mli_inputs *outputs, ml_error *err)
+/* Columns are dense: what many terms of many texts would need is refused at once. A table
+ * that is about as large as the one given is not. */
+static ml_status check_size(int64_t rows, int64_t inputs, const mli_inputs *outputs,
+                            ml_error *err)
 {
     double values = (double)rows * (double)outputs->n_features;
-    if (values <= MOST_VALUES) return ML_OK;
+    if (values <= MOST_VALUES || outputs->n_features <= MUCH_MORE * inputs) return ML_OK;
     mli_fail(err, ML_E_DATA,
              "%lld columns of %lld rows would take %lld GB: the columns of a transformer "
              "are dense",
@@ -358,7 +361,7 @@ ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
     if (plan->n_outputs != outputs->n_features)
         return mli_fail(err, ML_E_FORMAT,
                         "the model's outputs do not fit their description");
-    status = check_size(design->rows, outputs, err);
+    status = check_size(design->rows, plan->n_features, outputs, err);
     if (!status) status = start(design->ctx, design->rows, outputs, &t, err);
     if (!status && column_wise(plan, design, outputs))
         status = run_steps(plan, design, run, &t, err);

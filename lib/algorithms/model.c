@@ -349,6 +349,25 @@ static ml_status unknown_attribute(const ml_model *m, const char *name, ml_error
                           "ml_model_attribute_name lists those there are");
 }
 
+/* "step.attribute" of a model with parts. */
+static ml_status attribute_of_part(const ml_model *model, const char *name,
+                                   ml_tensor **out, ml_error *err)
+{
+    char part[MLI_PART_NAME];
+    ml_model *inner = NULL;
+    const char *dot = strchr(name, '.');
+    size_t n = dot ? (size_t)(dot - name) : 0;
+    if (!model->algorithm->part || n == 0 || n >= sizeof part)
+        return unknown_attribute(model, name, err);
+    memcpy(part, name, n);
+    part[n] = 0;
+    ml_status status = model->algorithm->part(model, part, &inner, err);
+    if (status == ML_E_NAME) return unknown_attribute(model, name, err);
+    if (!status) status = ml_model_get_tensor(inner, dot + 1, out, err);
+    ml_model_free(inner);
+    return status;
+}
+
 ml_status ml_model_get_tensor(const ml_model *model, const char *name, ml_tensor **out,
                               ml_error *error)
 {
@@ -362,7 +381,7 @@ ml_status ml_model_get_tensor(const ml_model *model, const char *name, ml_tensor
     }
     const mli_attribute *a = computed(model, model->algorithm->head.attributes);
     while (a && strcmp(a->name, name) != 0) a = computed(model, a + 1);
-    if (!a) return unknown_attribute(model, name, error);
     ml_status status = mli_model_check(model, error);
+    if (!a && !status) return attribute_of_part(model, name, out, error);
     return status ? status : model->algorithm->attribute(model, a->name, out, error);
 }

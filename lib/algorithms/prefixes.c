@@ -131,19 +131,26 @@ static mli_prefix *make(ml_context *ctx, const char *key, ml_model *const *model
     return x;
 }
 
+/* Room for one more with that key; 0 when there is none, or it is there already. */
+static int make_room(mli_prefixes *p, const mli_design *train, const mli_design *valid,
+                     const char *key, int64_t bytes)
+{
+    int room = !find(p, train, valid, key);
+    while (room && (p->n == MOST || p->bytes + bytes > BYTES)) room = throw_out(p);
+    return room;
+}
+
 mli_prefix *mli_prefixes_put(mli_prefixes *p, const mli_design *train,
                              const mli_design *valid, const char *key,
                              ml_model *const *models, int64_t n, mli_design *out_train,
                              mli_design *out_valid)
 {
     int64_t bytes = bytes_of(out_train, out_valid);
-    if (bytes > BYTES) return NULL;
-    mli_prefix *x = make(p->ctx, key, models, n);
-    if (!x) return NULL;
+    mli_prefix *x = NULL;
+    if (bytes > BYTES || mli_memory_most(p->ctx)) return NULL;
     pthread_mutex_lock(&p->lock);
-    int room = !find(p, train, valid, key);
-    while (room && (p->n == MOST || p->bytes + bytes > BYTES)) room = throw_out(p);
-    if (room) {
+    if (make_room(p, train, valid, key, bytes)) x = make(p->ctx, key, models, n);
+    if (x) {
         x->train = train;
         x->valid = valid;
         x->out_train = out_train;
@@ -152,7 +159,5 @@ mli_prefix *mli_prefixes_put(mli_prefixes *p, const mli_design *train,
         p->bytes += bytes;
     }
     pthread_mutex_unlock(&p->lock);
-    if (room) return x;
-    prefix_free(p->ctx, x);
-    return NULL;
+    return x;
 }

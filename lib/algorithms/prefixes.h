@@ -30,7 +30,8 @@ typedef struct mli_prefix {
 mli_prefix *mli_prefixes_get(mli_prefixes *p, const mli_design *train,
                              const mli_design *valid, const char *key);
 /* Keeps models and takes the two designs over; NULL, and nothing is taken, when there is
- * no room (of memory, or among the prefixes). To be released. */
+ * no room (of memory, or among the prefixes), or the memory of the context is limited. To
+ * be released. */
 mli_prefix *mli_prefixes_put(mli_prefixes *p, const mli_design *train,
                              const mli_design *valid, const char *key,
                              ml_model *const *models, int64_t n, mli_design *out_train,

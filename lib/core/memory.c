@@ -117,6 +117,11 @@ size_t mli_memory_used(ml_context *ctx)
     return atomic_load_explicit(&ctx->bytes, memory_order_relaxed);
 }
 
+size_t mli_memory_most(ml_context *ctx)
+{
+    return atomic_load_explicit(&ctx->most_bytes, memory_order_relaxed);
+}
+
 int mli_memory_limit(ml_context *ctx, size_t most)
 {
     size_t none = 0;

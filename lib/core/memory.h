@@ -31,6 +31,7 @@ size_t mli_memory_used(ml_context *ctx);
  * There is one limit at a time: 0 when there is one already, which then stays. */
 int mli_memory_limit(ml_context *ctx, size_t most);
 void mli_memory_lift(ml_context *ctx);
+size_t mli_memory_most(ml_context *ctx); /* 0: no limit */
 
 /* Fills in the C library's allocator; used by the context only. */
 void mli_host_allocator(ml_host *host);

@@ -11,6 +11,11 @@
 
 void mli_space_free(mli_space *s)
 {
+    for (int64_t i = 0; s->dimensions && i < s->n; i++) {
+        mli_param *part = s->dimensions[i].part;
+        if (part) mli_free(s->ctx, (char *)(uintptr_t)part->name);
+        mli_free(s->ctx, part);
+    }
     mli_free(s->ctx, s->dimensions);
     for (int64_t i = 0; s->activity && i < s->n; i++)
         mli_free(s->ctx, s->activity[i].table);
@@ -27,19 +32,46 @@ void mli_space_free(mli_space *s)
     *s = (mli_space){.ctx = s->ctx};
 }
 
-static ml_status add_dimension(mli_space *s, const mli_param *p, ml_error *err)
+ml_status mli_dimension_take(mli_space *s, mli_dimension *dim, const ml_params *base,
+                             const mli_path *at, ml_error *err)
 {
-    mli_dimension *d = &s->dimensions[s->n];
-    d->param = p;
-    if (!mli_range_parse(p->tune, &d->range))
-        return mli_fail(err, ML_E_INTERNAL, "tuning range of %s cannot be read", p->name);
-    s->n++;
-    return ML_OK;
+    int64_t whole = 0, k = 0;
+    for (const mli_param *p = s->descriptor->params; p && p->name; p++) whole++;
+    if (at->param != &at->copy) {
+        dim->param = at->param;
+        dim->place = at->param - s->descriptor->params;
+        return ML_OK;
+    }
+    while (k < base->count && strcmp(base->values[k].name, at->name) != 0) k++;
+    dim->place = whole + k;
+    dim->part = mli_alloc(s->ctx, sizeof *dim->part);
+    if (!dim->part) return mli_nomem(err);
+    *dim->part = at->copy;
+    dim->part->name = mli_strdup(s->ctx, at->name);
+    dim->param = dim->part;
+    return dim->part->name ? ML_OK : mli_nomem(err);
 }
 
-static ml_status add_named(mli_space *s, const char *name, ml_error *err)
+static ml_status add_dimension(mli_space *s, const ml_params *base, const mli_path *at,
+                               ml_error *err)
 {
-    const mli_param *p = mli_param_find(s->descriptor, name);
+    mli_dimension *d = &s->dimensions[s->n++];
+    if (!mli_range_parse(at->param->tune, &d->range))
+        return mli_fail(err, ML_E_INTERNAL, "tuning range of %s cannot be read",
+                        at->param->name);
+    return mli_dimension_take(s, d, base, at, err);
+}
+
+static ml_status add_named(mli_space *s, const ml_params *base, const char *name,
+                           ml_error *err)
+{
+    mli_path at;
+    int found = mli_path_find(base, s->descriptor, name, &at, NULL) == ML_OK;
+    const mli_param *p = found ? at.param : NULL;
+    if (!p && strchr(name, '.')) {
+        ml_status st = mli_path_find(base, s->descriptor, name, &at, err);
+        return mli_error_at(err, st, "params.tune");
+    }
     if (!p || (p->flags & MLI_FLAG_ROLE)) {
         const char *names[256];
         int64_t n = 0;
@@ -55,18 +87,18 @@ static ml_status add_named(mli_space *s, const char *name, ml_error *err)
     }
     if (!p->tune) {
         mli_fail(err, ML_E_NAME, "parameter %s of %s has no tuning range", p->name,
-                 s->descriptor->name);
+                 at.d->name);
         return mli_error_at(err, ML_E_NAME, "params.tune");
     }
     for (int64_t i = 0; i < s->n; i++)
-        if (s->dimensions[i].param == p) return ML_OK;
-    return add_dimension(s, p, err);
+        if (strcmp(s->dimensions[i].param->name, p->name) == 0) return ML_OK;
+    return add_dimension(s, base, &at, err);
 }
 
 void mli_space_sort(mli_space *s)
 {
     for (int64_t i = 1; i < s->n; i++)
-        for (int64_t k = i; k > 0 && s->dimensions[k - 1].param > s->dimensions[k].param;
+        for (int64_t k = i; k > 0 && s->dimensions[k - 1].place > s->dimensions[k].place;
              k--) {
             mli_dimension d = s->dimensions[k];
             s->dimensions[k] = s->dimensions[k - 1];
@@ -76,10 +108,12 @@ void mli_space_sort(mli_space *s)
 
 static ml_status add_open(mli_space *s, const ml_params *base, ml_error *err)
 {
-    for (const mli_param *p = s->descriptor->params; p && p->name; p++) {
-        const mli_value *v = mli_params_find(base, p->name);
-        if (!p->tune || (v && v->given)) continue;
-        ml_status st = add_dimension(s, p, err);
+    for (int64_t i = 0; i < base->count; i++) {
+        const mli_value *v = &base->values[i];
+        mli_path at;
+        if (v->given || mli_path_find(base, s->descriptor, v->name, &at, NULL)) continue;
+        if (!at.param->tune || (at.param->flags & MLI_FLAG_ROLE)) continue;
+        ml_status st = add_dimension(s, base, &at, err);
         if (st < 0) return st;
     }
     return ML_OK;
@@ -89,13 +123,13 @@ ml_status mli_space_init(mli_space *s, ml_context *ctx, const mli_descriptor *d,
                          const ml_params *base, const char *const *tune, int64_t n_tune,
                          ml_error *err)
 {
-    int64_t most = 0;
-    for (const mli_param *p = d->params; p && p->name; p++) most++;
+    int64_t most = n_tune > base->count ? n_tune : base->count;
     *s = (mli_space){.ctx = ctx, .descriptor = d};
     s->dimensions = mli_calloc(ctx, (size_t)most + 1, sizeof *s->dimensions);
     if (!s->dimensions) return mli_nomem(err);
     ml_status st = ML_OK;
-    for (int64_t i = 0; i < n_tune && st == ML_OK; i++) st = add_named(s, tune[i], err);
+    for (int64_t i = 0; i < n_tune && st == ML_OK; i++)
+        st = add_named(s, base, tune[i], err);
     if (n_tune == 0) st = add_open(s, base, err);
     mli_space_sort(s);
     if (st < 0) mli_space_free(s);

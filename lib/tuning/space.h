@@ -17,6 +17,8 @@
 typedef struct mli_dimension {
     const mli_param *param;
     mli_range range;
+    mli_param *part; /* owned: the parameter of a part, whose name is its path; or NULL */
+    int64_t place;   /* among the parameters of the whole */
 } mli_dimension;
 
 /* When a dimension is active: always, or by the values of those before it. One whose
@@ -42,16 +44,20 @@ typedef struct mli_space {
 } mli_space;
 
 /* The parameters named in `tune`, or with none named all that have a tuning range and are
- * not set explicitly in `base`. */
+ * not set explicitly in `base`. Those of parts, "gbdt.max_leaves", are named by paths. */
 ml_status mli_space_init(mli_space *s, ml_context *ctx, const mli_descriptor *d,
                          const ml_params *base, const char *const *tune, int64_t n_tune,
                          ml_error *err);
 /* A space of the text: lines (or parts between ';') "name: range [if condition]". With a
  * descriptor the names are its parameters', else they are free. */
 ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d,
-                          const char *text, ml_error *err);
+                          const ml_params *base, const char *text, ml_error *err);
+/* Makes a parameter at a path the dimension's own. */
+ml_status mli_dimension_take(mli_space *s, mli_dimension *dim, const ml_params *base,
+                             const mli_path *at, ml_error *err);
 void mli_space_free(mli_space *s);
-/* In the descriptor's order, so that conditions name dimensions before theirs. */
+/* In the descriptor's order, parts behind, so that conditions name dimensions before
+ * theirs. */
 void mli_space_sort(mli_space *s);
 /* Prepares the conditions, given the values that are not tuned. To be called once. */
 ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err);

@@ -13,9 +13,14 @@
 
 #define MOST_OUTCOMES 65536
 
-/* Does a condition speak of a parameter of that name? */
-static int names(const char *condition, const char *name)
+/* Does the condition of a parameter speak of that one? It names those beside it. */
+static int names(const mli_param *p, const mli_param *other)
 {
+    const char *condition = p->active_if, *name = other->name;
+    const char *dot = strrchr(p->name, '.');
+    size_t path = dot ? (size_t)(dot + 1 - p->name) : 0;
+    if (strncmp(name, p->name, path) != 0) return 0;
+    name += path;
     size_t n = strlen(name);
     for (const char *at = condition; (at = strstr(at, name)); at += n)
         if ((at == condition || at[-1] == ' ') && strchr(" =!<>", at[n])) return 1;
@@ -90,13 +95,12 @@ ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err)
     if (!s->activity) return mli_nomem(err);
     for (int64_t i = 0; i < s->n; i++) {
         mli_activity *a = &s->activity[i];
-        const char *condition = s->dimensions[i].param->active_if;
-        if (!condition) continue;
+        const mli_param *p = s->dimensions[i].param;
+        if (!p->active_if) continue;
         s->conditional = 1;
         a->conditional = 1;
         for (int64_t k = 0; k < i && a->n_parents < MLI_MOST_PARENTS; k++)
-            if (names(condition, s->dimensions[k].param->name))
-                a->parents[a->n_parents++] = (int32_t)k;
+            if (names(p, s->dimensions[k].param)) a->parents[a->n_parents++] = (int32_t)k;
         ml_status st = fill_table(s, i, base, err);
         if (st < 0) return st;
     }

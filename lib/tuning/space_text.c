@@ -149,26 +149,30 @@ static ml_status add_lines(mli_space *s, ml_error *err)
 }
 
 /* The dimensions are those of an algorithm: its parameters instead of ours. */
-static ml_status use_descriptor(mli_space *s, const mli_descriptor *d, ml_error *err)
+static ml_status use_descriptor(mli_space *s, const mli_descriptor *d,
+                                const ml_params *base, ml_error *err)
 {
+    s->descriptor = d;
     for (int64_t i = 0; i < s->n; i++) {
         mli_dimension *dim = &s->dimensions[i];
-        const mli_param *p = mli_param_find(d, dim->param->name);
-        if (!p || (p->flags & MLI_FLAG_ROLE))
-            return unknown_name(d, dim->param->name, err);
+        const char *name = dim->param->name;
+        mli_path at;
+        ml_status st = mli_path_find(base, d, name, &at, strchr(name, '.') ? err : NULL);
+        if (st < 0 && strchr(name, '.')) return mli_error_at(err, st, "params.space");
+        if (st < 0 || (at.param->flags & MLI_FLAG_ROLE))
+            return unknown_name(d, name, err);
         if (dim->param->active_if)
             return malformed(dim->param->active_if, "a condition on an algorithm's own",
                              "leave the condition out", err);
-        ml_status st = known_range(d, p, &dim->range, dim->param->tune, err);
+        st = known_range(at.d, at.param, &dim->range, dim->param->tune, err);
+        if (st == ML_OK) st = mli_dimension_take(s, dim, base, &at, err);
         if (st < 0) return st;
-        dim->param = p;
     }
-    s->descriptor = d;
     return ML_OK;
 }
 
 ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d,
-                          const char *text, ml_error *err)
+                          const ml_params *base, const char *text, ml_error *err)
 {
     size_t most = 2;
     for (const char *p = text; *p; p++) most += *p == '\n' || *p == ';';
@@ -180,7 +184,7 @@ ml_status mli_space_parse(mli_space *s, ml_context *ctx, const mli_descriptor *d
     ml_status st = s->text && s->params && s->dimensions && (d || s->own)
                        ? add_lines(s, err)
                        : mli_nomem(err);
-    if (st == ML_OK && d) st = use_descriptor(s, d, err);
+    if (st == ML_OK && d) st = use_descriptor(s, d, base, err);
     if (st == ML_OK && d) mli_space_sort(s);
     if (st == ML_OK && !d) {
         *s->own = (mli_descriptor){.name = "study.space", .params = s->params};

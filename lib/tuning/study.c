@@ -53,19 +53,34 @@ const mli_param *mli_study_flagged(const ml_study *s, int32_t flag)
     return NULL;
 }
 
+int mli_study_path(const ml_study *s, int32_t flag, mli_path *out)
+{
+    mli_path at;
+    int found = 0;
+    for (int64_t i = 0; i < s->base->count; i++) {
+        const char *name = s->base->values[i].name;
+        if (mli_path_find(s->base, &s->algorithm->head, name, &at, NULL)) continue;
+        if (!(at.param->flags & flag)) continue;
+        if (found++) return 0;
+        /* The names of parts stand in the path itself. */
+        if (mli_path_find(s->base, &s->algorithm->head, name, out, NULL)) return 0;
+    }
+    return found;
+}
+
 /* Early stopping finds the number of rounds, so it need not be tuned: it is set high. */
 static ml_status free_rounds(ml_study *s, ml_error *err)
 {
-    const mli_param *rounds = mli_study_flagged(s, MLI_FLAG_ROUNDS);
-    const mli_param *stopping = mli_study_flagged(s, MLI_FLAG_STOPPING);
+    mli_path rounds, stopping;
     int64_t most = mli_get_i64(s->options, "max_rounds");
-    if (!rounds || !stopping || most == 0) return ML_OK;
-    if (mli_params_find(s->base, rounds->name)->given) return ML_OK;
-    if (mli_get_i64(s->base, stopping->name) == 0) return ML_OK;
+    if (most == 0 || !mli_study_path(s, MLI_FLAG_ROUNDS, &rounds)) return ML_OK;
+    if (!mli_study_path(s, MLI_FLAG_STOPPING, &stopping)) return ML_OK;
+    if (mli_params_find(s->base, rounds.param->name)->given) return ML_OK;
+    if (mli_get_i64(s->base, stopping.param->name) == 0) return ML_OK;
     char text[32];
     snprintf(text, sizeof text, "%lld", (long long)most);
     mli_value v = {.type = ML_PARAM_STR, .text = text, .given = 1};
-    return mli_params_put(s->base, &s->algorithm->head, rounds->name, &v, err);
+    return mli_params_put(s->base, &s->algorithm->head, rounds.param->name, &v, err);
 }
 
 /* The space: the options' own text, or the tuning ranges of the algorithm. */
@@ -76,7 +91,8 @@ static ml_status set_space(ml_study *s, ml_error *err)
     const mli_descriptor *d = &s->algorithm->head;
     int64_t n_tune = mli_get_strs(s->options, "tune", &tune);
     if (!text[0]) return mli_space_init(&s->space, s->ctx, d, s->base, tune, n_tune, err);
-    ml_status st = mli_space_parse(&s->space, s->ctx, s->train ? d : NULL, text, err);
+    ml_status st =
+        mli_space_parse(&s->space, s->ctx, s->train ? d : NULL, s->base, text, err);
     if (st < 0 || s->train) return st;
     ml_params_free(s->base);
     s->base = NULL;

@@ -120,6 +120,9 @@ ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_err
 int64_t mli_study_limit(ml_study *s);
 /* The algorithm's first parameter with that flag, or NULL. */
 const mli_param *mli_study_flagged(const ml_study *s, int32_t flag);
+/* The one parameter with that flag, those of parts included; 0 when there is none, or
+ * several. Holds as long as *out stays where it is. */
+int mli_study_path(const ml_study *s, int32_t flag, mli_path *out);
 /* Reads the journal of the options, if any, and opens it. */
 ml_status mli_study_resume(ml_study *s, ml_error *err);
 /* Reads the journals of earlier studies. */

@@ -62,8 +62,10 @@ static void write_fact(mli_str *s, const ml_study *study, int k)
     }
     for (int64_t i = 0; k == 3 && i < study->base->count; i++) {
         const mli_value *v = &study->base->values[i];
-        const mli_param *p = mli_param_find(study->space.descriptor, v->name);
-        if (v->given && !(p && (p->flags & MLI_FLAG_NO_EFFECT)))
+        mli_path at;
+        const mli_descriptor *d = study->space.descriptor;
+        int known = mli_path_find(study->base, d, v->name, &at, NULL) == ML_OK;
+        if (v->given && !(known && (at.param->flags & MLI_FLAG_NO_EFFECT)))
             mli_str_printf(s, "%s: %s; ", v->name, v->text);
     }
     if (k == 4 && study->whole)

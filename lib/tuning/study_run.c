@@ -34,9 +34,13 @@ typedef struct job {
 static int64_t rounds_of(const ml_study *s, const ml_model *m)
 {
     ml_tensor *t = NULL;
-    if (!mli_study_flagged(s, MLI_FLAG_ROUNDS) ||
-        ml_model_get_tensor(m, "n_rounds", &t, NULL) < 0)
-        return 0;
+    mli_path at;
+    char name[MLI_PATH_SIZE + 16];
+    if (!mli_study_path(s, MLI_FLAG_ROUNDS, &at)) return 0;
+    const char *dot = strrchr(at.param->name, '.');
+    snprintf(name, sizeof name, "%.*sn_rounds", dot ? (int)(dot + 1 - at.param->name) : 0,
+             at.param->name);
+    if (ml_model_get_tensor(m, name, &t, NULL) < 0) return 0;
     int64_t n = (int64_t)ml_tensor_get_f64(t, 0, 0);
     ml_tensor_free(t);
     return m == s->hooks.start || !s->hooks.start ? n : n - rounds_of(s, s->hooks.start);
@@ -88,15 +92,31 @@ static int32_t on_round(const ml_progress *p, void *user)
     return w->progress ? w->progress(p, w->user) : ML_CONTINUE;
 }
 
+/* The hooks of a fit that is to be timed, or is the last one: all steps are fitted. */
+static mli_hooks without_prefixes(const ml_study *s)
+{
+    mli_hooks hooks = s->hooks;
+    hooks.prefixes = NULL;
+    return hooks;
+}
+
+static mli_hooks hooks_of_trials(const ml_study *s)
+{
+    for (int64_t i = 0; i < s->n_goals; i++)
+        if (s->goals[i].measure == MLI_MEASURE_SECONDS) return without_prefixes(s);
+    return s->hooks;
+}
+
 /* Fits on fold k; the score and the other goals go to values[n_goals]. */
 static ml_status score_fold(job *j, int64_t k, mli_run *part, double *values,
                             int64_t *rounds)
 {
     ml_study *s = j->study;
     ml_model *m = NULL;
+    mli_hooks hooks = hooks_of_trials(s);
     double start = mli_now();
     ml_status st = mli_fit_design(s->ctx, s->algorithm, j->params, fold_train(s, k),
-                                  s->fold_test[k], &s->hooks, part, &m, j->error);
+                                  s->fold_test[k], &hooks, part, &m, j->error);
     double seconds = mli_now() - start;
     for (int64_t i = 0; i < s->n_goals && st == ML_OK; i++) {
         const mli_goal *g = &s->goals[i];
@@ -378,13 +398,15 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
 static ml_status fix_rounds(ml_study *s, ml_params *p, int64_t rounds, ml_error *err)
 {
     const mli_descriptor *d = &s->algorithm->head;
-    for (const mli_param *q = d->params; q && q->name; q++) {
+    for (int64_t i = 0; i < p->count; i++) {
+        mli_path at;
         char text[32];
-        int64_t value = q->flags & MLI_FLAG_ROUNDS ? rounds : 0;
-        if (!(q->flags & (MLI_FLAG_ROUNDS | MLI_FLAG_STOPPING))) continue;
+        if (mli_path_find(p, d, p->values[i].name, &at, NULL)) continue;
+        int64_t value = at.param->flags & MLI_FLAG_ROUNDS ? rounds : 0;
+        if (!(at.param->flags & (MLI_FLAG_ROUNDS | MLI_FLAG_STOPPING))) continue;
         snprintf(text, sizeof text, "%lld", (long long)value);
         mli_value v = {.type = ML_PARAM_STR, .text = text, .given = 1};
-        ml_status st = mli_params_put(p, d, q->name, &v, err);
+        ml_status st = mli_params_put(p, d, at.param->name, &v, err);
         if (st < 0) return st;
     }
     return ML_OK;
@@ -400,16 +422,17 @@ ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error)
     ml_status st = ml_study_best_params(study, NULL, &p, error);
     if (st < 0) return st;
     mli_run run;
+    mli_hooks hooks = without_prefixes(study);
     mli_run_init(&run, study->ctx, study->cancel, NULL, NULL);
     int64_t rounds = study->trials[study->best].rounds;
     if (study->valid || !mli_get_bool(study->options, "refit")) {
         st = mli_fit_design(study->ctx, study->algorithm, p, fold_train(study, 0),
-                            study->fold_test[0], &study->hooks, &run, out, error);
+                            study->fold_test[0], &hooks, &run, out, error);
     } else {
         if (rounds > 0) st = fix_rounds(study, p, rounds, error);
         if (st == ML_OK)
             st = mli_fit_design(study->ctx, study->algorithm, p, study->whole, NULL,
-                                &study->hooks, &run, out, error);
+                                &hooks, &run, out, error);
     }
     ml_params_free(p);
     return st;

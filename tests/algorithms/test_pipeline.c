@@ -2,6 +2,7 @@
  *
  * Pipelines: parameters by path, YAML, fitting, one model file, predicting.
  */
+#include "algorithms/model.h"
 #include "csv_text.h"
 
 static ml_context *ctx;
@@ -372,7 +373,86 @@ START_TEST(branches_stand_side_by_side)
 }
 END_TEST
 
+/* Columns of one name get that of their branch in front, which may be taken already. */
+START_TEST(names_of_branches_are_free)
+{
+    ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "x,a.x,y\n1,2,5\n2,3,2\n3,1,7\n4,8,8\n5,9,9\n");
+    ml_estimator *e =
+        estimator("target: y\nsteps:\n"
+                  "  - columns:\n"
+                  "      branches:\n"
+                  "        - a: {columns: [x], steps: [standard_scaler]}\n"
+                  "        - b: {columns: [x], steps: [min_max_scaler]}\n"
+                  "        - c: {columns: [a.x], steps: [standard_scaler]}\n");
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_table *out = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    const char *const names[] = {"a.x_2", "x", "a.x"};
+    for (int j = 0; j < 3; j++) ck_assert_str_eq(ml_table_column_name(out, j), names[j]);
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Many rows are no reason to refuse columns, many more columns are. The limit of memory
+ * stands for a machine that could not hold either. */
+START_TEST(large_columns)
+{
+    ctx = test_context(1);
+    const int64_t made[] = {4, 64};
+    for (int i = 0; i < 2; i++) {
+        mli_inputs *outputs = NULL;
+        ml_table *t = NULL;
+        OK(mli_inputs_new(ctx, made[i], &outputs, ERR));
+        for (int64_t j = 0; j < made[i]; j++) {
+            outputs->features[j].kind = MLI_NUMERIC;
+            outputs->features[j].name = mli_strdup(ctx, "x");
+        }
+        const mli_design d = {.ctx = ctx, .rows = 300000000, .n_features = 4};
+        const mli_plan plan = {.ctx = ctx, .n_features = 4, .n_outputs = made[i]};
+        ck_assert(mli_memory_limit(ctx, mli_memory_used(ctx) + 1000000));
+        FAILS(i ? ML_E_DATA : ML_E_MEMORY,
+              mli_plan_run_columns(&plan, &d, outputs, NULL, &t, ERR));
+        mli_memory_lift(ctx);
+        mli_inputs_free(outputs);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* What a step has learned is an attribute of the whole. */
+START_TEST(attributes_of_steps)
+{
+    ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "x,z,y\n1,2,5\n2,3,2\n3,1,7\n4,8,8\n5,9,9\n");
+    ml_estimator *e = estimator("target: y\nsteps:\n  - imputer\n  - g:\n"
+                                "      algorithm: gbdt\n      n_trees: 3\n");
+    ml_model *m = NULL;
+    ml_tensor *v = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_model_get_tensor(m, "g.n_rounds", &v, ERR));
+    ck_assert_double_eq(ml_tensor_get_f64(v, 0, 0), 3);
+    ml_tensor_free(v);
+    FAILS(ML_E_NAME, ml_model_get_tensor(m, "g.n_rouns", &v, ERR));
+    FAILS(ML_E_NAME, ml_model_get_tensor(m, "h.n_rounds", &v, ERR));
+    FAILS(ML_E_NAME, ml_model_get_tensor(m, ".n_rounds", &v, ERR));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
           yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
           refuses_what_cannot_be, rows_of_training_change,
-          rows_of_training_are_cross_fitted, branches_stand_side_by_side)
+          rows_of_training_are_cross_fitted, branches_stand_side_by_side,
+          names_of_branches_are_free, large_columns, attributes_of_steps)

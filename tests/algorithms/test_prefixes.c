@@ -68,13 +68,14 @@ static ml_status bench_new(bench *b, const ml_host *host)
     return st;
 }
 
-/* Fits with one value set. */
-static ml_status fit(const bench *b, const char *name, const char *value,
-                     const mli_design *valid, const mli_hooks *hooks, ml_model **out)
+/* Fits with one value set; `cancel` may be NULL. */
+static ml_status fit_with(const bench *b, const char *name, const char *value,
+                          const mli_design *valid, const mli_hooks *hooks,
+                          ml_cancel *cancel, ml_model **out)
 {
     ml_params *p = NULL;
     mli_run run;
-    mli_run_init(&run, b->ctx, NULL, NULL, NULL);
+    mli_run_init(&run, b->ctx, cancel, NULL, NULL);
     ml_status st = ml_params_clone(b->params, &p, NULL);
     if (!st) st = ml_params_set_str(p, name, value, NULL);
     if (!st)
@@ -82,6 +83,22 @@ static ml_status fit(const bench *b, const char *name, const char *value,
                             NULL);
     ml_params_free(p);
     return st;
+}
+
+static ml_status fit(const bench *b, const char *name, const char *value,
+                     const mli_design *valid, const mli_hooks *hooks, ml_model **out)
+{
+    return fit_with(b, name, value, valid, hooks, NULL, out);
+}
+
+/* How many fits with that value find their prefix. */
+static int64_t hits_of(const bench *b, const char *name, const char *value)
+{
+    ml_model *m = NULL;
+    int64_t before = mli_prefixes_hits(b->hooks.prefixes);
+    OK(fit(b, name, value, NULL, &b->hooks, &m));
+    ml_model_free(m);
+    return mli_prefixes_hits(b->hooks.prefixes) - before;
 }
 
 static void same_tensors(const ml_model *a, const ml_model *b)
@@ -155,6 +172,61 @@ START_TEST(oldest_go)
 }
 END_TEST
 
+/* Steps that were told to stop early, or fitted with a limit of memory, are not kept. */
+START_TEST(not_kept)
+{
+    bench b;
+    ml_model *m = NULL;
+    ml_cancel *cancel = NULL;
+    OK(bench_new(&b, NULL));
+    OK(ml_cancel_new(&cancel, ERR));
+    ml_cancel_request(cancel, ML_STOP_KEEP);
+    OK(fit_with(&b, "imputer.fill_value", "1", NULL, &b.hooks, cancel, &m));
+    ml_model_free(m);
+    ml_cancel_free(cancel);
+    ck_assert_int_eq(hits_of(&b, "imputer.fill_value", "1"), 0);
+    ck_assert_int_eq(hits_of(&b, "imputer.fill_value", "1"), 1);
+    ck_assert(mli_memory_limit(b.ctx, (size_t)1 << 30));
+    ck_assert_int_eq(hits_of(&b, "imputer.fill_value", "2"), 0);
+    ck_assert_int_eq(hits_of(&b, "imputer.fill_value", "2"), 0);
+    mli_memory_lift(b.ctx);
+    bench_free(&b);
+}
+END_TEST
+
+/* Names of columns that look like two. */
+START_TEST(odd_names)
+{
+    static const double v[ROWS] = {1, 2, 3};
+    bench b;
+    ml_table *t = NULL, *table;
+    mli_design *design;
+    mli_builder *builder = NULL;
+    OK(bench_new(&b, NULL));
+    OK(mli_builder_new(b.ctx, ROWS, &builder, ERR));
+    for (int i = 0; i < 4; i++)
+        OK(mli_builder_f64(builder, (const char *[]){"a", "b", "a\nb", "y"}[i], v, ERR));
+    OK(mli_builder_finish(builder, &t, ERR));
+    OK(mli_design_train(b.ctx, &b.pipeline->head, b.params, t, &design, ERR));
+    table = b.table;
+    mli_design *numbers = b.design;
+    b.design = design;
+    const char *one = "{columns: [\"a\\nb\"]}", *two = "{columns: [a, b]}";
+    OK(ml_params_read_yaml(b.params, two, strlen(two), ERR));
+    ck_assert_int_eq(hits_of(&b, "model.alpha", "1"), 0);
+    ck_assert_int_eq(hits_of(&b, "model.alpha", "2"), 1);
+    OK(ml_params_read_yaml(b.params, one, strlen(one), ERR));
+    ck_assert_int_eq(hits_of(&b, "model.alpha", "1"), 0);
+    mli_prefixes_free(b.hooks.prefixes);
+    b.hooks.prefixes = NULL;
+    mli_design_free(design);
+    ml_table_free(t);
+    b.design = numbers;
+    b.table = table;
+    bench_free(&b);
+}
+END_TEST
+
 static ml_status whole_life(failing_alloc *f)
 {
     bench b;
@@ -176,4 +248,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("algorithms/prefixes", found_where_alike, oldest_go, out_of_memory)
+TEST_MAIN("algorithms/prefixes", found_where_alike, oldest_go, not_kept, odd_names,
+          out_of_memory)

@@ -165,7 +165,7 @@ START_TEST(coordinates_there_and_back)
 {
     ml_context *ctx = test_context(1);
     mli_space s;
-    OK(mli_space_parse(&s, ctx, NULL,
+    OK(mli_space_parse(&s, ctx, NULL, NULL,
                        "a: [3, 17]\nb: log [1, 1000]\nc: log [1e-5, 1]\n"
                        "d: [0, 1] step 0.25\ne: {x, y, z}\nf: [-2.5, 4]\n"
                        "g: [0, 1000] step 10",
@@ -316,7 +316,7 @@ START_TEST(gaussian_process)
     mli_gp g;
     ml_params *empty = NULL;
     OK(ml_params_new(ctx, &empty, ERR));
-    OK(mli_space_parse(&s, ctx, NULL, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nc: {a, b}", ERR));
+    OK(mli_space_parse(&s, ctx, NULL, NULL, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nc: {a, b}", ERR));
     OK(mli_space_compile(&s, empty, ERR));
     OK(mli_embedding_init(&e, &s, ERR));
     ck_assert_int_eq(e.n_features, 4);

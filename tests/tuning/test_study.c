@@ -6,6 +6,8 @@
 #include "../conformance/kit.h"
 
 #include "../failing.h"
+#include "algorithms/prefixes.h"
+#include "tuning/study.h"
 #include <pthread.h>
 
 static const subject gbdt = {.algorithm = "gbdt", .classes = 2, .has_target = 1};
@@ -393,6 +395,87 @@ START_TEST(measured_objectives)
 }
 END_TEST
 
+/* Parameters of steps are tuned by their paths, conditions hold among those of a step. */
+START_TEST(parameters_of_steps)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 120, .classes = 2});
+    static const char *const spaces[] = {
+        "tune: [g.max_leaves, g.learning_rate, imputer.strategy]",
+        "space: 'imputer.strategy: {mean, median}; g.max_leaves: [2, 9]; "
+        "g.learning_rate: [0.1, 0.2]'",
+        "tune: []"};
+    for (int k = 0; k < 3; k++) {
+        char yaml[300];
+        ml_estimator *e = NULL;
+        ml_study *s = NULL;
+        ml_table *r = NULL;
+        ml_model *m = NULL;
+        OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+        OK(ml_estimator_set_str(e, "steps", "imputer, g=gbdt", ERR));
+        OK(ml_estimator_set_str(e, "target", "y", ERR));
+        OK(ml_estimator_set_str(e, "g.n_trees", "30", ERR));
+        OK(ml_estimator_set_str(e, "g.early_stopping_rounds", k ? "0" : "2", ERR));
+        snprintf(yaml, sizeof yaml, "{n_trials: 8, folds: 2, metric: log_loss, %s}",
+                 spaces[k]);
+        ml_params *o = options(ctx, yaml);
+        OK(ml_study_new(e, t, NULL, o, &s, ERR));
+        OK(ml_study_run(s, NULL, NULL, ERR));
+        OK(ml_study_get_table(s, "trials", &r, ERR));
+        int64_t leaves = ml_table_find(r, "g.max_leaves");
+        ck_assert(leaves >= 0 && ml_table_find(r, "imputer.strategy") >= 0);
+        ck_assert(ml_table_get_f64(r, 1, leaves) != ml_table_get_f64(r, 2, leaves));
+        OK(ml_study_best_model(s, &m, ERR));
+        int64_t trees = 0;
+        OK(ml_params_get_i64(ml_model_params(m), "g.n_trees", &trees, ERR));
+        ck_assert(k ? trees == 30 : trees < 30); /* those of the folds */
+        ml_model_free(m);
+        ml_table_free(r);
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The first steps of pipelines are kept between trials, but not where fits are timed or
+ * for the last one. */
+START_TEST(first_steps_are_kept)
+{
+    static const char *const goals[] = {"[log_loss]", "[log_loss, seconds]"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2});
+    for (int i = 0; i < 2; i++) {
+        char yaml[200];
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        ml_study *s = NULL;
+        OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+        OK(ml_estimator_set_str(e, "steps", "imputer, gbdt", ERR));
+        OK(ml_estimator_set_str(e, "target", "y", ERR));
+        snprintf(yaml, sizeof yaml,
+                 "{n_trials: 4, folds: 2, sampler: random, objectives: %s, "
+                 "space: 'gbdt.max_leaves: [2, 9]'}",
+                 goals[i]);
+        ml_params *o = options(ctx, yaml);
+        OK(ml_study_new(e, t, NULL, o, &s, ERR));
+        OK(ml_study_run(s, NULL, NULL, ERR));
+        int64_t hits = mli_prefixes_hits(s->hooks.prefixes);
+        ck_assert_int_eq(hits, i ? 0 : 6); /* in 3 of the 4 trials */
+        OK(ml_study_best_model(s, &m, ERR));
+        ml_model_free(m);
+        ck_assert_int_eq(mli_prefixes_hits(s->hooks.prefixes), hits);
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static void refuse(ml_context *ctx, const ml_table *t, const char *yaml, ml_status status,
                    const char *word)
 {
@@ -418,6 +501,8 @@ START_TEST(bad_input)
     refuse(ctx, t, "{metric: rmse}", ML_E_UNSUPPORTED, "classification");
     refuse(ctx, t, "{tune: [learning_rat]}", ML_E_NAME, "learning_rate");
     refuse(ctx, t, "{tune: [objective]}", ML_E_NAME, "tuning range");
+    refuse(ctx, t, "{tune: [a.b]}", ML_E_NAME, "no parts");
+    refuse(ctx, t, "{space: 'a.b: [1, 2]'}", ML_E_NAME, "no parts");
     refuse(ctx, t, "{method: group}", ML_E_ARGUMENT, "group");
     refuse(ctx, few, "{folds: 20}", ML_E_DATA, "fold");
     refuse(ctx, t, "{space: 'learning_rat: [0.1, 1]'}", ML_E_NAME, "learning_rat");
@@ -544,5 +629,5 @@ END_TEST
 TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_once,
           threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
           validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
-          objectives_and_constraints, measured_objectives, bad_input,
-          functions_of_the_host, out_of_memory_anywhere)
+          objectives_and_constraints, measured_objectives, parameters_of_steps,
+          first_steps_are_kept, bad_input, functions_of_the_host, out_of_memory_anywhere)

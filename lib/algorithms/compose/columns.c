@@ -210,7 +210,7 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
 /* How often each name occurs. */
 typedef struct {
     mli_map map;
-    int64_t *count; /* [names] */
+    int64_t *count; /* [names], with room for those that are renamed */
 } names;
 
 static void names_free(names *u, ml_context *ctx)
@@ -222,7 +222,7 @@ static void names_free(names *u, ml_context *ctx)
 static ml_status count_names(const mli_inputs *in, names *u, ml_error *err)
 {
     mli_map_init(&u->map, in->ctx);
-    u->count = mli_calloc(in->ctx, (size_t)in->n_features + 1, sizeof *u->count);
+    u->count = mli_calloc(in->ctx, 2 * (size_t)in->n_features + 1, sizeof *u->count);
     if (!u->count) return mli_nomem(err);
     for (int64_t j = 0; j < in->n_features; j++) {
         const char *name = in->features[j].name;
@@ -248,6 +248,21 @@ static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
     return ML_OK;
 }
 
+/* "branch.name", with a number behind when there is such a column already. */
+static char *free_name(const names *u, ml_context *ctx, const char *branch,
+                       const char *name)
+{
+    mli_str s;
+    mli_str_init(&s, ctx);
+    for (int64_t k = 1;
+         k == 1 || (!s.failed && mli_map_find(&u->map, s.data, s.size) >= 0); k++) {
+        mli_str_clear(&s);
+        mli_str_printf(&s, "%s.%s", branch, name);
+        if (k > 1) mli_str_printf(&s, "_%lld", (long long)k);
+    }
+    return mli_str_take(&s);
+}
+
 /* Two branches that make columns of one name: they get the branch's name in front. */
 static ml_status tell_apart(mli_inputs *to, names *u, const char *branch, int64_t begin,
                             int64_t end, ml_error *err)
@@ -257,13 +272,13 @@ static ml_status tell_apart(mli_inputs *to, names *u, const char *branch, int64_
         int32_t at = mli_map_find(&u->map, old, strlen(old));
         if (u->count[at] < 2) continue;
         u->count[at]--;
-        mli_str s;
-        mli_str_init(&s, to->ctx);
-        mli_str_printf(&s, "%s.%s", branch, to->features[k].name);
-        char *name = mli_str_take(&s);
+        char *name = free_name(u, to->ctx, branch, old);
         if (!name) return mli_nomem(err);
+        int32_t added = mli_map_add(&u->map, name, strlen(name));
+        if (added >= 0) u->count[added] = 1;
         mli_free(to->ctx, to->features[k].name);
         to->features[k].name = name;
+        if (added < 0) return mli_nomem(err);
     }
     return ML_OK;
 }

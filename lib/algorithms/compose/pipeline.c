@@ -9,6 +9,7 @@
 #include "algorithms/compose/compose.h"
 #include "algorithms/prefixes.h"
 #include "algorithms/prepare/prepare.h"
+#include "core/json.h"
 
 #include <string.h>
 
@@ -160,7 +161,7 @@ static char *prefix_key(const mli_fit *job, const mli_parts *p)
     int64_t n = mli_get_strs(job->params, "columns", &columns);
     int ok = 1;
     mli_str_init(&s, job->ctx);
-    for (int64_t i = 0; i < n; i++) mli_str_printf(&s, "%s\n", columns[i]);
+    for (int64_t i = 0; i < n; i++) mli_json_str(&s, columns[i]);
     for (int64_t i = 0; i < p->n - 1 && ok; i++) {
         ml_params *own = NULL;
         ok = mli_params_part(job->params, p->part[i].name, &own, NULL) == ML_OK;
@@ -194,7 +195,9 @@ static ml_status pass_prefix(mli_fit *job, mli_parts *p, stage *s, mli_prefix **
     *held = key ? mli_prefixes_get(known, job->train, job->valid, key) : NULL;
     ml_status status =
         *held ? adopt_prefix(job, p, *held, s, err) : fit_prefix(job, p, s, err);
-    if (!status && key && !*held && s->own) {
+    /* A fit that was told to stop gives less than the key says. */
+    int whole = mli_run_state(job->run) == ML_CONTINUE;
+    if (!status && key && !*held && s->own && whole) {
         *held = mli_prefixes_put(known, job->train, job->valid, key, p->model, p->n - 1,
                                  s->train, s->valid);
         if (*held) s->own = 0;
@@ -322,6 +325,21 @@ static ml_status check(const ml_model *m, ml_error *err)
     return status;
 }
 
+static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_error *err)
+{
+    mli_parts p = {0};
+    ml_status status = load_steps(m, 0, &p, NULL, err);
+    if (status) return status;
+    status = ML_E_NAME;
+    for (int64_t i = 0; i < p.n && status; i++) {
+        if (strcmp(p.part[i].name, name) != 0) continue;
+        *out = ml_model_ref(p.model[i]);
+        status = ML_OK;
+    }
+    mli_parts_free(&p);
+    return status;
+}
+
 /* As a step of another pipeline: what its steps give for training. */
 static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
 {
@@ -418,6 +436,7 @@ const mli_algorithm mli_pipeline = {
     .plan = plan,
     .check = check,
     .outputs = outputs,
+    .part = part,
     .offers = offers,
     .train_rows = train_rows,
     .describe = describe,
