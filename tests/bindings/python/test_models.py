@@ -516,7 +516,7 @@ class Reports(Case):
     def test_page(self):
         model, data = classifier()
         report = libml.Report("My <data>")
-        report.add_profile("Profile", data, "y", part="correlations")
+        report.add_profile("Profile", data, "y", top=5)
         self.refused(libml.UnknownNameError, "prat", report.add_profile, "P", data, prat="x")
         report.add_profile("Profile", data).add_model("Model", model, data)
         report.add_table("Table", {"x": [1]})
