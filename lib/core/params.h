@@ -14,18 +14,20 @@
 #include <ml/schema.h>
 
 /* Must be given, or a list under the plural of its name where the descriptor has one. */
-#define MLI_FLAG_REQUIRED 1
-#define MLI_FLAG_EXPERT 2     /* left out of short help */
-#define MLI_FLAG_ROLE 4       /* names columns */
-#define MLI_FLAG_NULLABLE 8   /* the default is "" which means: not set */
+#define MLI_FLAG_REQUIRED  1
+#define MLI_FLAG_EXPERT    2  /* left out of short help */
+#define MLI_FLAG_ROLE      4  /* names columns */
+#define MLI_FLAG_NULLABLE  8  /* the default is "" which means: not set */
 #define MLI_FLAG_NO_EFFECT 16 /* speed or diagnostics only; not stored in the model */
-#define MLI_FLAG_ROUNDS 32    /* the number of rounds; models offer the attribute
+#define MLI_FLAG_ROUNDS                                                                  \
+    32                        /* the number of rounds; models offer the attribute        \
                                  "n_rounds", fewer when they stopped early */
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
-#define MLI_FLAG_CLASSES 256  /* for targets of classes only: refused for others */
-#define MLI_FLAG_FITTED 512   /* found by the fit, for reading only */
-#define MLI_FLAG_PARTS 128    /* STRS: names other algorithms, whose parameters the set holds
-                                 as well: see mli_path */
+#define MLI_FLAG_CLASSES  256 /* for targets of classes only: refused for others */
+#define MLI_FLAG_FITTED   512 /* found by the fit, for reading only */
+#define MLI_FLAG_PARTS                                                                   \
+    128 /* STRS: names other algorithms, whose parameters the set holds                  \
+           as well: see mli_path */
 
 /* One parameter. Bounds are text, parsed at validation: exact for 64-bit integers. */
 typedef struct mli_param {
@@ -33,54 +35,56 @@ typedef struct mli_param {
     const char *aliases; /* "learning_rate_init,eta": comma-separated, or NULL */
     int32_t type;        /* ML_PARAM_ */
     int32_t flags;
-    const char *dflt;  /* default as text; NULL: none, the parameter is absent until set */
+    const char *dflt; /* default as text; NULL: none, the parameter is absent until set */
     const char *range; /* "[1, 64]", "(0, inf)", "{gini, entropy}", NULL: any */
-    const char *tune;  /* "[2, 12]", "log [1e-3, 0.3]", "{a, b}", "[10, 200] step 10"; NULL */
-    const char *active_if; /* "growth == leafwise", "kernel in {rbf, poly}"; NULL: always */
-    const char *doc;       /* sentences of plain text; {param:name} refers to another */
+    const char
+        *tune; /* "[2, 12]", "log [1e-3, 0.3]", "{a, b}", "[10, 200] step 10"; NULL */
+    const char
+        *active_if;  /* "growth == leafwise", "kernel in {rbf, poly}"; NULL: always */
+    const char *doc; /* sentences of plain text; {param:name} refers to another */
     const char *since;
 } mli_param;
 
-typedef struct mli_kind { /* a prediction kind */
+typedef struct mli_kind {           /* a prediction kind */
     const char *name, *shape, *doc; /* "value", "rows", "..." */
 } mli_kind;
 
-typedef struct mli_attribute { /* what a fitted model offers */
+typedef struct mli_attribute {              /* what a fitted model offers */
     const char *name, *dtype, *shape, *doc; /* "coef", "f64", "[n_columns]", "..." */
 } mli_attribute;
 
 #define MLI_SORT_ALGORITHM 1
-#define MLI_SORT_OPTIONS 2
-#define MLI_SORT_METRIC 3
+#define MLI_SORT_OPTIONS   2
+#define MLI_SORT_METRIC    3
 
 /* Tasks, in mli_descriptor.tasks; names for the schema: "regression", ... */
-#define MLI_TASK_REGRESSION 1u
+#define MLI_TASK_REGRESSION     1u
 #define MLI_TASK_CLASSIFICATION 2u
-#define MLI_TASK_RANKING 4u
-#define MLI_TASK_SURVIVAL 8u
-#define MLI_TASK_TRANSFORM 16u  /* makes columns of columns, no target needed */
-#define MLI_TASK_CLUSTERING 32u
-#define MLI_TASK_ANOMALY 64u
-#define MLI_TASK_FORECAST 128u
+#define MLI_TASK_RANKING        4u
+#define MLI_TASK_SURVIVAL       8u
+#define MLI_TASK_TRANSFORM      16u /* makes columns of columns, no target needed */
+#define MLI_TASK_CLUSTERING     32u
+#define MLI_TASK_ANOMALY        64u
+#define MLI_TASK_FORECAST       128u
 
 /* Capabilities, in mli_descriptor.caps; names for the schema: "missing", "categories",
  * "weights", "text", "early_stopping", "partial_fit", "warm_start", "multi_target",
  * "resample". */
-#define MLI_CAN_MISSING 1u      /* missing feature values are handled by the algorithm */
-#define MLI_CAN_CATEGORIES 2u   /* categorical columns are handled by the algorithm */
-#define MLI_CAN_WEIGHTS 4u
-#define MLI_CAN_TEXT 8u         /* text columns are taken as text */
-#define MLI_CAN_EARLY_STOP 16u  /* uses validation rows to stop */
-#define MLI_CAN_PARTIAL_FIT 32u
-#define MLI_CAN_WARM_START 64u
+#define MLI_CAN_MISSING      1u /* missing feature values are handled by the algorithm */
+#define MLI_CAN_CATEGORIES   2u /* categorical columns are handled by the algorithm */
+#define MLI_CAN_WEIGHTS      4u
+#define MLI_CAN_TEXT         8u  /* text columns are taken as text */
+#define MLI_CAN_EARLY_STOP   16u /* uses validation rows to stop */
+#define MLI_CAN_PARTIAL_FIT  32u
+#define MLI_CAN_WARM_START   64u
 #define MLI_CAN_MULTI_TARGET 128u
-#define MLI_CAN_RESAMPLE 256u   /* a step that changes the rows of training only */
+#define MLI_CAN_RESAMPLE     256u /* a step that changes the rows of training only */
 
 /* The head shared by all descriptors. Arrays end with a NULL name. */
 typedef struct mli_descriptor {
     const char *name, *aliases, *title, *doc, *family, *since;
-    int32_t sort;           /* MLI_SORT_ */
-    uint32_t tasks, caps;   /* MLI_TASK_, MLI_CAN_: algorithms only */
+    int32_t sort;         /* MLI_SORT_ */
+    uint32_t tasks, caps; /* MLI_TASK_, MLI_CAN_: algorithms only */
     const mli_param *params;
     const mli_param *roles; /* input columns; values are column names */
     const mli_kind *kinds;
@@ -96,7 +100,8 @@ typedef struct mli_descriptor {
 extern const mli_descriptor *const mli_catalog[];
 /* Finds by name or alias; NULL when there is none. */
 const mli_descriptor *mli_catalog_find(const char *name);
-/* The same, failing with the nearest name of that sort. `what` is "algorithm", "metric". */
+/* The same, failing with the nearest name of that sort. `what` is "algorithm", "metric".
+ */
 ml_status mli_catalog_get(const char *name, int32_t sort, const char *what,
                           const mli_descriptor **out, ml_error *err);
 /* The parameter or role of that name or alias; NULL when there is none. */
@@ -105,13 +110,13 @@ const mli_param *mli_param_find(const mli_descriptor *d, const char *name);
 /* A value. Scalars and lists keep their text form, made when set. */
 typedef struct mli_value {
     char *name;
-    int32_t type;  /* ML_PARAM_ */
-    int32_t given; /* set explicitly, not by default */
+    int32_t type;         /* ML_PARAM_ */
+    int32_t given;        /* set explicitly, not by default */
     int32_t line, column; /* where it stood in a document; 0: in none */
-    int64_t i64;   /* BOOL, I64 */
-    double f64;    /* F64, and I64 converted */
-    char *text;    /* every type, as text that set_str accepts */
-    int64_t count; /* lists */
+    int64_t i64;          /* BOOL, I64 */
+    double f64;           /* F64, and I64 converted */
+    char *text;           /* every type, as text that set_str accepts */
+    int64_t count;        /* lists */
     int64_t *i64s;
     double *f64s;
     char **strs;
@@ -129,8 +134,8 @@ ml_status mli_params_remove(ml_params *p, const char *name);
  * A parameter flagged MLI_FLAG_PARTS lists algorithms: "imputer", or with a name of their
  * own "scale=standard_scaler". Their parameters (not their roles) stand in the same flat
  * set as "scale.with_mean", and so on for parts of parts: names with dots are paths. With
- * a range "{a}", each item is the name of one more `a`. Setting the list adds the defaults
- * of new parts and removes what belongs to those that are gone. */
+ * a range "{a}", each item is the name of one more `a`. Setting the list adds the
+ * defaults of new parts and removes what belongs to those that are gone. */
 #define MLI_PART_NAME 64
 typedef struct mli_param_part {
     char name[MLI_PART_NAME];
@@ -170,6 +175,11 @@ ml_status mli_params_put_all(ml_params *p, const mli_descriptor *d,
  * the others at their defaults. `given` may be NULL. Order: as in the descriptor. */
 ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
                              const ml_params *given, ml_params **out, ml_error *err);
+/* The same for values that came of a resolved set: those of a part, which has no roles,
+ * get none. */
+ml_status mli_params_resolve_again(ml_context *ctx, const mli_descriptor *d,
+                                   const ml_params *given, ml_params **out,
+                                   ml_error *err);
 /* Is the parameter active, given the values (its active_if condition)? A test of a value
  * that the set lacks counts as true. Conditions: "a == b", !=, <, <=, >, >=,
  * "a in {b, c}", "a not in {b, c}", several joined by "and". */
@@ -192,12 +202,12 @@ int64_t mli_get_strs(const ml_params *p, const char *name, const char *const **o
 
 /* A parsed range or tuning range. */
 typedef struct mli_range {
-    int is_set;              /* {a, b, c}: names in `set` */
+    int is_set; /* {a, b, c}: names in `set` */
     int log, open_low, open_high;
-    double low, high, step;  /* step 0: continuous (or 1 for integers) */
-    int64_t ilow, ihigh;     /* for integers: exact and inclusive, also of open bounds */
-    const char *set;         /* inside the braces; split with mli_range_item */
-    int64_t count;           /* items of the set */
+    double low, high, step; /* step 0: continuous (or 1 for integers) */
+    int64_t ilow, ihigh;    /* for integers: exact and inclusive, also of open bounds */
+    const char *set;        /* inside the braces; split with mli_range_item */
+    int64_t count;          /* items of the set */
 } mli_range;
 /* 1 on success; the text must outlive the range. */
 int mli_range_parse(const char *text, mli_range *out);

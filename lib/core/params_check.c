@@ -442,8 +442,7 @@ static int has_plural(const mli_descriptor *d, const mli_param *q, const matchin
     char name[64];
     if (snprintf(name, sizeof name, "%ss", q->name) >= (int)sizeof name) return 0;
     const mli_param *list = mli_param_find(d, name);
-    const mli_value *v =
-        list && list->type == ML_PARAM_STRS ? given_for(m, list) : NULL;
+    const mli_value *v = list && list->type == ML_PARAM_STRS ? given_for(m, list) : NULL;
     return v && v->count > 0;
 }
 
@@ -533,4 +532,13 @@ ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
     }
     *out = p;
     return ML_OK;
+}
+
+ml_status mli_params_resolve_again(ml_context *ctx, const mli_descriptor *d,
+                                   const ml_params *given, ml_params **out, ml_error *err)
+{
+    mli_descriptor part = *d;
+    if (part.roles && part.roles->name && !mli_params_find(given, part.roles->name))
+        part.roles = NULL;
+    return mli_params_resolve(ctx, &part, given, out, err);
 }

@@ -112,6 +112,20 @@ static ml_status check_members(const mli_automl *a, ml_error *err)
                           "to fit known members use the algorithm ensemble");
 }
 
+/* A part of a model stays what it is, and may be fitted to parts of the rows. */
+static ml_status check_part(const mli_automl *a, ml_error *err)
+{
+    static const char *const whole_only[] = {"distill", "journal"};
+    const ml_params *p = a->job->params;
+    if (mli_params_find(p, "target")) return ML_OK;
+    for (int k = 0; k < 2; k++)
+        if (*mli_get_str(p, whole_only[k])) {
+            mli_fail(err, ML_E_UNSUPPORTED, "a part of a model has no %s", whole_only[k]);
+            return mli_error_at(err, ML_E_UNSUPPORTED, "params.%s", whole_only[k]);
+        }
+    return ML_OK;
+}
+
 /* What one model cannot have is refused, and the model must be known. */
 static ml_status check_distill(const mli_automl *a, ml_error *err)
 {
@@ -164,6 +178,7 @@ static ml_status set_up(mli_automl *a, ml_error *err)
     if (!status) status = mli_metric_fits(a->metric, in, err);
     if (status) return mli_error_at(err, status, "params.metric");
     status = check_members(a, err);
+    if (!status) status = check_part(a, err);
     if (!status) status = check_algorithms(a, err);
     if (!status) status = check_distill(a, err);
     if (!status) status = check_thresholds(a, err);

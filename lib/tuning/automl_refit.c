@@ -59,7 +59,7 @@ static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *e
     if (!status && a->stacked)
         status = mli_stack_params(a->ctx, whole, a->job->train->inputs, given, out, err);
     else if (!status)
-        status = mli_params_resolve(a->ctx, &whole->head, given, out, err);
+        status = mli_params_resolve_again(a->ctx, &whole->head, given, out, err);
     ml_params_free(given);
     return status;
 }

@@ -19,20 +19,39 @@
 
 /* ---- shared ---- */
 
-/* What the fit has found is not what it was asked for. */
+/* The path of a parameter that the fit has found, of the whole or of a part; 0: none. */
+static int find_fitted(const ml_model *m, const ml_params *p, char prefix[MLI_PATH_SIZE])
+{
+    mli_path path;
+    for (int64_t i = 0; i < p->count; i++) {
+        const char *name = p->values[i].name, *dot = strrchr(name, '.');
+        if (mli_path_find(p, &m->algorithm->head, name, &path, NULL) != ML_OK) continue;
+        if (!(path.param->flags & MLI_FLAG_FITTED) || p->values[i].count == 0) continue;
+        snprintf(prefix, MLI_PATH_SIZE, "%.*s", dot ? (int)(dot - name + 1) : 0, name);
+        return 1;
+    }
+    return 0;
+}
+
+/* What the fit has found is not what it was asked for: the lists, and what they list. */
 static ml_status without_fitted(const ml_model *m, ml_params **out, ml_error *err)
 {
     ml_params *p = NULL;
+    char prefix[MLI_PATH_SIZE];
+    mli_path path;
     ml_status st = ml_params_clone(m->params, &p, err);
-    int found = 0;
-    for (const mli_param *q = m->algorithm->head.params; q && q->name; q++)
-        if (q->flags & MLI_FLAG_FITTED) {
-            found = 1;
-            if (st == ML_OK) (void)!mli_params_remove(p, q->name);
+    while (st == ML_OK && find_fitted(m, p, prefix)) {
+        size_t n = strlen(prefix);
+        for (int64_t i = p->count - 1; i >= 0; i--) {
+            const char *name = p->values[i].name;
+            if (strncmp(name, prefix, n) != 0) continue;
+            int found = strchr(name + n, '.') != NULL;
+            if (!found &&
+                mli_path_find(p, &m->algorithm->head, name, &path, NULL) == ML_OK)
+                found = (path.param->flags & MLI_FLAG_FITTED) != 0;
+            if (found) (void)!mli_params_remove(p, name);
         }
-    for (int64_t i = st == ML_OK ? p->count - 1 : -1; found && i >= 0; i--)
-        if (strchr(p->values[i].name, '.'))
-            (void)!mli_params_remove(p, p->values[i].name);
+    }
     if (st != ML_OK)
         ml_params_free(p);
     else

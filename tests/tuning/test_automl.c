@@ -247,22 +247,89 @@ END_TEST
 
 /* ---- what follows the search ---- */
 
+/* The shares that a few deep trees give want a map, which a model of them finds; what no
+ * model of it improves stays a mean. */
 START_TEST(stacking_only_when_better)
 {
     ml_context *ctx = test_context(2);
-    ml_table *t = table(ctx, 400, 3, 7);
+    ml_table *t = table(ctx, 300, 3, 4);
     const char *yaml =
-        "{target: y, trials: 8, folds: 3, calibration: none, stacking: %s}";
-    double scores[2];
-    for (int k = 0; k < 2; k++) {
-        char text[128];
-        snprintf(text, sizeof text, yaml, k ? "true" : "false");
-        ml_model *m = fit(ctx, "automl", text, t);
-        scores[k] = number(m, "held_out_score", 0);
-        if (!k) ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "final"), "[]");
+        "{target: y, trials: 4, folds: 2, calibration: none, stacking: %s, "
+        "algorithms: [%s]}";
+    for (int help = 0; help < 2; help++) {
+        double scores[2];
+        for (int k = 0; k < 2; k++) {
+            char text[128];
+            snprintf(text, sizeof text, yaml, k ? "true" : "false",
+                     help ? "random_forest, extra_trees" : "baseline");
+            ml_model *m = fit(ctx, "automl", text, t);
+            scores[k] = number(m, "held_out_score", 0);
+            const char *final = ml_params_get_str(ml_model_params(m), "final");
+            ck_assert_int_eq(strcmp(final, "[]") != 0, k && help);
+            ml_model_free(m);
+        }
+        if (help) /* log_loss */
+            ck_assert_double_lt(scores[1], scores[0]);
+        else
+            ck_assert_double_eq(scores[1], scores[0]);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void same_after_loading(ml_context *ctx, const ml_model *m, const char *kind,
+                               const ml_table *t)
+{
+    kit_bytes b = kit_save(m);
+    ml_model *again = NULL;
+    OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
+    ml_tensor *x = kit_predict(m, kind, t), *y = kit_predict(again, kind, t);
+    ck_assert(same_tensor(x, y));
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+    ml_model_free(again);
+    free(b.data);
+}
+
+/* As a part of a model: what it found is in the whole, which can be fitted anew. */
+START_TEST(automl_as_a_part)
+{
+    static const char *const yaml[][2] = {
+        {"pipeline", "{target: y, steps: [imputer, model=automl], model.trials: 3, "
+                     "model.folds: 2}"},
+        {"pipeline", "{target: y, steps: [imputer, model=automl], model.trials: 4, "
+                     "model.folds: 2, model.algorithms: [random_forest, "
+                     "extra_trees], model.calibration: none}"},
+        {"calibrated", "{target: y, model: automl, automl.trials: 3, automl.folds: 2, "
+                       "folds: 2}"},
+        {"pipeline", "{target: y, steps: [imputer, last=stacking], last.members: [gbdt, "
+                     "baseline], last.gbdt.n_trees: 4}"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 300, 3, 4), *c = NULL;
+    ml_params *p = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_set_i64(p, "folds", 2, ERR));
+    for (int k = 0; k < 4; k++) {
+        ml_model *m = fit(ctx, yaml[k][0], yaml[k][1], t);
+        same_after_loading(ctx, m, "proba", t);
+        if (k < 2) {
+            ck_assert_ptr_nonnull(
+                strstr(ml_params_get_str(ml_model_params(m), "model.members"), "m0="));
+            OK(ml_model_check(m, NULL, t, p, &c, ERR)); /* searches in each fold */
+            ml_table_free(c);
+        }
+        if (k == 1)
+            ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "model.final"),
+                             "[\"final=logistic_regression\"]");
         ml_model_free(m);
     }
-    ck_assert_double_le(scores[1], scores[0]); /* log_loss */
+    refused(ctx, "pipeline",
+            "{target: y, steps: [imputer, model=automl], model.distill: gbdt}", t,
+            "part of a model has no distill");
+    refused(ctx, "calibrated", "{target: y, model: automl, automl.journal: x.tmp}", t,
+            "part of a model has no journal");
+    ml_params_free(p);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -648,7 +715,7 @@ END_TEST
 TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
-          validation_rows_judge, stacking_only_when_better,
+          validation_rows_judge, stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
           a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal,

@@ -186,6 +186,31 @@ ml_status mli_part_place(const char *part, ml_status status, ml_error *err)
     return mli_error_at(err, status, "params.%s.%s", part, place);
 }
 
+/* What the fit of a part has found, such as the members of automl, becomes a parameter of
+ * the whole: the part is loaded by it. */
+static ml_status keep_found(ml_model *whole, const char *part, const ml_params *asked,
+                            const ml_model *m, ml_error *err)
+{
+    ml_params *found = NULL;
+    mli_str path;
+    mli_str_init(&path, whole->ctx);
+    ml_status status = ml_params_new(whole->ctx, &found, err);
+    for (int64_t i = 0; i < m->params->count && !status; i++) {
+        const mli_value *v = &m->params->values[i],
+                        *was = mli_params_find(asked, v->name);
+        if (!v->given || (was && strcmp(was->text, v->text) == 0)) continue;
+        mli_str_clear(&path);
+        mli_str_printf(&path, "%s.%s", part, v->name);
+        status = path.failed ? mli_nomem(err)
+                             : ml_params_set_str(found, path.data, v->text, err);
+    }
+    if (!status && found->count)
+        status = mli_params_put_all(whole->params, &whole->algorithm->head, found, err);
+    mli_str_free(&path);
+    ml_params_free(found);
+    return status;
+}
+
 ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design *train,
                        const mli_design *valid, double from, double to, ml_error *err)
 {
@@ -202,6 +227,7 @@ ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design
     status = mli_fit_part(whole->ctx, mli_part_algorithm(part), part->name, params, train,
                           valid, &hooks, &run, &p->model[i], err);
     if (!status) status = add_tensors(whole->model, part->name, p->model[i], err);
+    if (!status) status = keep_found(whole->model, part->name, params, p->model[i], err);
     ml_params_free(params);
     return mli_part_place(part->name, status, err);
 }

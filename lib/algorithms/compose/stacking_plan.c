@@ -96,7 +96,7 @@ ml_status mli_stack_params(ml_context *ctx, const mli_algorithm *whole,
     if (!status) status = ml_params_set_str(p, "final.penalty", "l2", err);
     if (!status) status = ml_params_set_f64(p, "final.alpha", 1, err);
     if (!status) status = ml_params_set_str(p, "final.standardize", "true", err);
-    if (!status) status = mli_params_resolve(ctx, &whole->head, p, out, err);
+    if (!status) status = mli_params_resolve_again(ctx, &whole->head, p, out, err);
     ml_params_free(p);
     return status;
 }
