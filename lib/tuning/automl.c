@@ -168,7 +168,6 @@ static ml_status set_up(mli_automl *a, ml_error *err)
 {
     const mli_inputs *in = a->job->train->inputs;
     const char *metric = mli_get_str(a->job->params, "metric");
-    a->start = mli_now();
     a->limit = mli_get_f64(a->job->params, "time_limit");
     a->seed = (uint64_t)mli_get_i64(a->job->params, "seed");
     a->kind = in->task == MLI_TASK_CLASSIFICATION ? "proba" : "value";
@@ -252,7 +251,8 @@ static ml_status refuse_distill(const mli_fit *job, ml_error *err)
 static ml_status fit(mli_fit *job, ml_error *err)
 {
     mli_fit inner;
-    mli_automl a = {.job = &inner, .given = job->train, .ctx = job->ctx};
+    mli_automl a = {
+        .job = &inner, .given = job->train, .ctx = job->ctx, .start = mli_now()};
     ml_status status = refuse_distill(job, err);
     if (!status) status = mli_automl_text(job, &inner, err);
     if (status) return status;

@@ -25,6 +25,8 @@ typedef struct mli_candidate {
     double seconds;      /* of all folds */
     int64_t rounds;      /* mean over the folds; 0 when it has none */
     double weight;       /* in the blend */
+    ml_model *kept; /* of one fold, for when it cannot be fitted to all rows in time; or
+                       NULL */
 } mli_candidate;
 
 /* A candidate of an earlier run, from the journal. */
@@ -52,6 +54,7 @@ typedef struct mli_automl {
 
     double start, limit; /* seconds; limit 0: none */
     double slice;        /* seconds that the next candidate may take; 0: no limit */
+    double scoring;      /* the most that a score has taken */
     ml_cancel *clock;    /* of the fold or member that is being fitted */
 
     int64_t count, capacity;
@@ -127,6 +130,8 @@ int mli_automl_takes_part(const mli_automl *a, const mli_descriptor *d);
 ml_status mli_automl_search(mli_automl *a, ml_error *err);
 /* Seconds that fitting the chosen candidates to all rows will take, about. */
 double mli_automl_refit_seconds(const mli_automl *a);
+/* The most that the blend may take, with a time limit. */
+double mli_automl_blend_seconds(const mli_automl *a);
 
 /* ---- automl_blend.c ---- */
 

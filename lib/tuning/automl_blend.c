@@ -87,9 +87,11 @@ static ml_status select_greedily(blending *b, double *score, int64_t *total,
                                  ml_error *err)
 {
     ml_status status = ML_OK;
+    double end = b->a->limit > 0 ? mli_now() + mli_automl_blend_seconds(b->a) : INFINITY;
     *score = NAN;
     for (int step = 0; step < PICKS && !status; step++) {
         double now;
+        if (step > 0 && mli_now() > end) break;
         status = pick(b, &now, err);
         if (status || isnan(now)) break;
         if (!mli_automl_better(b->a, now, *score)) continue;

@@ -13,6 +13,7 @@
 
 #define MANY_ROWS   100000 /* from here on one part held out is enough */
 #define MOST_ROUNDS "2000"
+#define MOST_KEPT   12 /* as many as are considered for the blend */
 
 int mli_automl_better(const mli_automl *a, double x, double y)
 {
@@ -53,6 +54,7 @@ void mli_automl_free(mli_automl *a)
     for (int64_t i = 0; i < a->count; i++) {
         ml_params_free(a->candidates[i].given);
         mli_free(a->ctx, a->candidates[i].predictions);
+        ml_model_free(a->candidates[i].kept);
     }
     mli_free(a->ctx, a->candidates);
     ml_cancel_free(a->clock);
@@ -222,7 +224,10 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
      * that it will be given; but not when the host has ended the search. */
     if (!status && mli_run_state(a->job->run) != ML_CONTINUE)
         status = mli_fail(err, ML_E_CANCELLED, "the search was ended");
-    ml_model_free(m);
+    if (!status && k == 0 && a->limit > 0)
+        c->kept = m;
+    else
+        ml_model_free(m);
     return status;
 }
 
@@ -256,8 +261,27 @@ static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
     ml_params_free(params);
     c->rounds = (c->rounds + a->n_folds / 2) / a->n_folds;
     if (status) return status;
-    return mli_automl_score(a, c->predictions, c->predictions + rows * a->n_outputs,
-                            &c->score, err);
+    double start = mli_now();
+    status = mli_automl_score(a, c->predictions, c->predictions + rows * a->n_outputs,
+                              &c->score, err);
+    a->scoring = fmax(a->scoring, mli_now() - start);
+    return status;
+}
+
+/* Models of folds are kept of the best candidates only. */
+static void drop_kept(mli_automl *a)
+{
+    int64_t n = 0, worst = -1;
+    for (int64_t i = 0; i < a->count; i++) {
+        if (!a->candidates[i].kept) continue;
+        n++;
+        if (worst < 0 ||
+            mli_automl_better(a, a->candidates[worst].score, a->candidates[i].score))
+            worst = i;
+    }
+    if (n <= MOST_KEPT) return;
+    ml_model_free(a->candidates[worst].kept);
+    a->candidates[worst].kept = NULL;
 }
 
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
@@ -276,10 +300,13 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     ml_status status = judge(a, c, a->failure);
     if (limited) mli_memory_lift(a->ctx);
     c->seconds = mli_now() - start;
+    drop_kept(a);
     if (status) {
         mli_free(a->ctx, c->predictions);
         c->predictions = NULL;
         c->score = NAN;
+        ml_model_free(c->kept);
+        c->kept = NULL;
         a->failed = status;
         mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
                 ml_error_message(a->failure));

@@ -94,6 +94,12 @@ double mli_automl_refit_seconds(const mli_automl *a)
     return each * (double)(most < a->count ? most : a->count) * 0.6;
 }
 
+/* And what comes before: the blend with its scores, and what is made of it. */
+double mli_automl_blend_seconds(const mli_automl *a)
+{
+    return fmin(400 * a->scoring, 0.1 * a->limit);
+}
+
 static double seconds_like(const mli_automl *a, const mli_algorithm *algorithm)
 {
     double most = 0;
@@ -112,7 +118,8 @@ static int may_try(mli_automl *a, const mli_algorithm *algorithm, const ml_param
     if (mli_run_state(a->job->run) != ML_CONTINUE) return 0;
     /* However little time there is, there is a model. */
     if (!(a->limit > 0) || a->count == 0) return 1;
-    double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a);
+    double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a) -
+                  mli_automl_blend_seconds(a);
     a->slice = fmax(SLICE * left, 0.01 * a->limit);
     if (given && mli_automl_past(a, algorithm, given)) return 1;
     return left > 0.02 * a->limit && a->slice > 0.5 * seconds_like(a, algorithm);

@@ -144,24 +144,82 @@ static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
 
 /* ---- fits ---- */
 
-/* What the clock says does not count any more, but the model must be there in time:
- * rounds are cut when it is late. */
 static void last_clock(mli_automl *a)
 {
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!(a->limit > 0)) return;
-    double left = 1.02 * a->limit - (mli_now() - a->start);
+    double left = a->limit - (mli_now() - a->start);
     ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
+}
+
+/* Fits part i to all rows. What is cut short by the clock is worse than the model of one
+ * fold, which stands in for it then. *late: it does. */
+static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
+                            const mli_candidate *c, int *late, ml_error *err)
+{
+    const mli_param_part *part = &p->part[i];
+    static const mli_hooks none;
+    ml_params *params = NULL;
+    ml_model *m = NULL;
+    double need = c->seconds / (double)a->n_folds;
+    ml_status status = ML_OK;
+    *late = c->kept && a->limit > 0 && mli_now() - a->start + need > a->limit;
+    if (!*late) status = mli_params_part(whole->params, part->name, &params, err);
+    if (!*late && !status)
+        status = mli_fit_part(a->ctx, c->algorithm, part->name, params, whole->train,
+                              NULL, &none, whole->run, &m, err);
+    ml_params_free(params);
+    if (!status && !*late) *late = mli_run_state(whole->run) != ML_CONTINUE;
+    if (!status)
+        status = mli_part_adopt(whole, p, i, *late && c->kept ? c->kept : m, err);
+    ml_model_free(m);
+    return status;
+}
+
+/* The next member to fit: of those left that with the largest weight. */
+static int64_t heaviest(const mli_parts *p, const mli_candidate *const *c)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < p->n; i++)
+        if (!p->model[i] && (best < 0 || c[i]->weight > c[best]->weight)) best = i;
+    return best;
+}
+
+static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
+                           const mli_candidate **c, ml_error *err)
+{
+    mli_run *outer = whole->run, run;
+    int64_t k = 0, behind = 0;
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < a->count && k < p->n; i++)
+        if (a->candidates[i].weight > 0) c[k++] = &a->candidates[i];
+    for (int64_t n = 0; n < p->n && !status; n++) {
+        int late;
+        int64_t i = heaviest(p, c);
+        mli_run_part(&run, outer, (double)n / (double)p->n,
+                     (double)(n + 1) / (double)p->n, 1);
+        whole->run = &run;
+        status = fit_member(a, whole, p, i, c[i], &late, err);
+        behind += late;
+    }
+    whole->run = outer;
+    if (!status && behind)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "%lld of %lld models could not be fitted to all rows: raise time_limit",
+                (long long)behind, (long long)p->n);
+    return status;
 }
 
 static ml_status fit_members(mli_automl *a, mli_fit *whole, ml_error *err)
 {
     mli_parts p = {0};
+    const mli_candidate **c = NULL;
     ml_status status = mli_parts_new(a->ctx, mli_automl_members, whole->params, &p, err);
     if (!status && !a->stacked) status = add_weights(a, p.n, err);
-    for (int64_t i = 0; i < p.n && !status; i++)
-        status = mli_part_fit(whole, &p, i, whole->train, NULL, (double)i / (double)p.n,
-                              (double)(i + 1) / (double)p.n, err);
+    if (!status && !(c = mli_calloc(a->ctx, (size_t)p.n, sizeof *c)))
+        status = mli_nomem(err);
+    if (!status) status = fit_parts(a, whole, &p, c, err);
+    mli_free(a->ctx, c);
     mli_parts_free(&p);
     return status;
 }
@@ -220,9 +278,6 @@ ml_status mli_automl_refit(mli_automl *a, ml_error *err)
     whole.params = kept;
     whole.run = &run;
     status = fit_members(a, &whole, err);
-    if (!status && mli_run_state(&run) != ML_CONTINUE)
-        mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "the last fits were cut short: raise time_limit");
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!status && a->stacked) status = fit_final(a, &whole, err);
     return status ? status : add_adjustments(a, err);

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static ml_estimator *estimator(ml_context *ctx, const char *algorithm, const char *yaml)
@@ -494,6 +495,50 @@ START_TEST(distilled_without_time)
 }
 END_TEST
 
+typedef struct {
+    struct timespec begin;
+    double limit;
+} sleeper;
+
+static int sleep_at_the_end(const ml_progress *p, void *user)
+{
+    const sleeper *s = user;
+    struct timespec now;
+    if (p->fraction < 0.9) return ML_CONTINUE;
+    do {
+        usleep(10000);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((double)(now.tv_sec - s->begin.tv_sec) +
+                 1e-9 * (double)(now.tv_nsec - s->begin.tv_nsec) <
+             s->limit);
+    return ML_CONTINUE;
+}
+
+/* The time is over when the last fits begin: models of one fold stand in, not those of a
+ * few rounds. */
+START_TEST(no_time_for_the_last_fits)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 1000, 0, 4), *test = table(ctx, 1000, 0, 5);
+    ml_estimator *e = estimator(
+        ctx, "automl",
+        "{target: y, time_limit: 2, trials: 4, folds: 3, stacking: false, algorithms: "
+        "[gbdt]}");
+    ml_model *m = NULL;
+    sleeper s = {.limit = 2.1};
+    clock_gettime(CLOCK_MONOTONIC, &s.begin);
+    ml_estimator_set_progress(e, sleep_at_the_end, &s);
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert_double_lt(score(m, test, "rmse"), 1.3 * number(m, "held_out_score", 0));
+    same_after_loading(ctx, m, "value", t);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_table_free(test);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 static const char journal[] = "test_automl_journal.tmp";
@@ -718,6 +763,6 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           validation_rows_judge, stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
-          a_memory_limit_is_kept, killed_and_resumed, a_damaged_journal,
-          a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
+          no_time_for_the_last_fits, a_memory_limit_is_kept, killed_and_resumed,
+          a_damaged_journal, a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
           a_journal_of_other_algorithms, a_journal_in_use)
