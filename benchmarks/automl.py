@@ -4,7 +4,8 @@
 that none of them saw, and the mean rank.
 
 Usage: benchmarks/automl.py DATA_FOLDER [--time SECONDS] [--seeds N] [--threads N]
-                            [--build FOLDER] [--only TABLE,...] [--json FILE]
+                            [--build FOLDER] [--only TABLE,...] [--peers PEER,...]
+                            [--json FILE]
 
 DATA_FOLDER holds the tables named below. Peers: FLAML, and LightGBM tuned by Optuna's TPE
 with 5 folds, from the benchmarks' virtual environment (run this with its Python). Numbers
@@ -148,7 +149,8 @@ def one(folder, name, seed, args):
                                    stratify=data[target] if classes else None)
     labels = np.unique(train[target]) if classes else None
     row = {"table": name, "seed": seed}
-    for peer, fit in PEERS.items():
+    for peer in args.peers:
+        fit = PEERS[peer]
         start = time.monotonic()
         try:
             row[peer] = score(test[target], fit(train, test, target, classes, args, seed),
@@ -168,20 +170,22 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--only", default=",".join(TABLES))
+    parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
-    rows, ranks = [], {p: [] for p in PEERS}
+    args.peers = args.peers.split(",")
+    rows, ranks = [], {p: [] for p in args.peers}
     for name in args.only.split(","):
         for seed in range(args.seeds):
             row = one(args.folder, name, seed, args)
             rows.append(row)
-            order = sorted(row[p] for p in PEERS)
-            for p in PEERS:
+            order = sorted(row[p] for p in args.peers)
+            for p in args.peers:
                 ranks[p].append(order.index(row[p]) + 1)
             print(f"{name:12} {seed} " + "  ".join(
-                f"{p} {row[p]:.5g} ({row[f'{p}_seconds']} s)" for p in PEERS), flush=True)
-    for p in PEERS:
+                f"{p} {row[p]:.5g} ({row[f'{p}_seconds']} s)" for p in args.peers), flush=True)
+    for p in args.peers:
         print(f"{p:16} mean rank {statistics.mean(ranks[p]):.2f}")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))

@@ -34,7 +34,8 @@ static const mli_param params[] = {
      "The algorithms to choose from. By default all that suit the task.", "0.1"},
     {"folds", "n_splits,num_bag_folds,cv", ML_PARAM_I64, 0, "0", "[0, 100]", NULL, NULL,
      "Folds that candidates are judged by when there are no validation rows. 0: 5, and "
-     "from 100,000 rows one part held out.",
+     "one part held out from 100,000 rows, or from 5,000 when the time is short for "
+     "them.",
      "0.1"},
     {"max_members", "ensemble_size", ML_PARAM_I64, 0, "5", "[1, 12]", NULL, NULL,
      "The most models in the ensemble; 1 keeps the best one alone, which is fastest.",

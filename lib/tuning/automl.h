@@ -24,6 +24,7 @@ typedef struct mli_candidate {
     double score;        /* NaN when it failed */
     double seconds;      /* of all folds */
     int64_t rounds;      /* mean over the folds; 0 when it has none */
+    int cut;             /* its time was over before it was done */
     double weight;       /* in the blend */
     ml_model *kept; /* of one fold, for when it cannot be fitted to all rows in time; or
                        NULL */

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define MANY_ROWS   100000 /* from here on one part held out is enough */
+#define SOME_ROWS   5000   /* and from here on when time is short: */
+#define CELLS       5000   /* rows * columns per second of the limit */
 #define MOST_ROUNDS "2000"
 #define MOST_KEPT   12 /* as many as are considered for the blend */
 
@@ -85,6 +87,16 @@ static const char *column_there(const ml_table *t, const char *name)
     return name && ml_table_find(t, name) >= 0 ? name : "";
 }
 
+/* One fit in place of five leaves the time for more, and for larger models. With a
+ * journal the folds do not depend on the time, so that a search can go on with more. */
+static int is_short(const mli_automl *a)
+{
+    const mli_design *d = a->job->train;
+    double cells = (double)d->rows * (double)d->n_features;
+    return a->limit > 0 && d->rows >= SOME_ROWS && cells > CELLS * a->limit &&
+           !*mli_get_str(a->job->params, "journal");
+}
+
 static mli_split choose_split(const mli_automl *a)
 {
     const mli_design *d = a->given;
@@ -98,7 +110,7 @@ static mli_split choose_split(const mli_automl *a)
                    .stratify = classes ? column_there(d->table, in->target) : "",
                    .group = column_there(d->table, in->group),
                    .time = column_there(d->table, in->time)};
-    if (!folds && d->rows >= MANY_ROWS)
+    if (!folds && (d->rows >= MANY_ROWS || is_short(a)))
         s.method = "holdout";
     else if (s.group[0])
         s.method = "group";
@@ -220,6 +232,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
                                     a->train[k], a->test[k], &hooks, &run, &m, err);
     if (!status) status = predict_fold(a, m, k, out, err);
     if (!status) c->rounds += rounds_of(c->algorithm, m);
+    if (mli_run_state(&run) != ML_CONTINUE) c->cut = 1;
     /* Cut short by its own clock it is judged with the rounds it got, which are those
      * that it will be given; but not when the host has ended the search. */
     if (!status && mli_run_state(a->job->run) != ML_CONTINUE)

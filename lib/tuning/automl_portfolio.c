@@ -17,31 +17,36 @@
 
 typedef struct {
     const char *algorithm, *params; /* YAML */
+    int hurry; /* in place of the others of the algorithm when one was cut short */
 } entry;
 
 /* Settings that do well on tables of many kinds; an algorithm that does not suit the task
  * is left out. */
 static const entry portfolio[] = {
-    {"baseline", "{}"},
-    {"linear_regression", "{penalty: l2, alpha: 1, standardize: true}"},
-    {"logistic_regression", "{penalty: l2, alpha: 1, standardize: true}"},
-    {"gbdt", "{learning_rate: 0.1, max_leaves: 15}"},
+    {"baseline", "{}", 0},
+    {"linear_regression", "{penalty: l2, alpha: 1, standardize: true}", 0},
+    {"logistic_regression", "{penalty: l2, alpha: 1, standardize: true}", 0},
+    {"gbdt", "{learning_rate: 0.1, max_leaves: 15}", 0},
+    {"gbdt", "{learning_rate: 0.3, max_leaves: 31}", 1},
     {"gbdt",
-     "{learning_rate: 0.05, max_leaves: 31, colsample_bytree: 0.8, subsample: 0.8}"},
-    {"gbdt", "{learning_rate: 0.05, max_leaves: 7, min_data_in_leaf: 10}"},
-    {"random_forest", "{}"},
-    {"extra_trees", "{}"},
+     "{learning_rate: 0.05, max_leaves: 31, colsample_bytree: 0.8, subsample: 0.8}", 0},
+    {"gbdt", "{learning_rate: 0.05, max_leaves: 7, min_data_in_leaf: 10}", 0},
+    {"random_forest", "{}", 0},
+    {"extra_trees", "{}", 0},
     {"gbdt",
      "{learning_rate: 0.03, max_leaves: 63, colsample_bytree: 0.5, subsample: 0.8, "
-     "l2: 5}"},
+     "l2: 5}",
+     0},
     {"gbdt",
      "{learning_rate: 0.05, max_leaves: 15, colsample_bytree: 0.4, subsample: 0.7, "
-     "min_data_in_leaf: 50}"},
-    {"logistic_regression", "{penalty: l2, alpha: 100, standardize: true}"},
-    {"linear_regression", "{penalty: elasticnet, alpha: 0.01, standardize: true}"},
+     "min_data_in_leaf: 50}",
+     0},
+    {"logistic_regression", "{penalty: l2, alpha: 100, standardize: true}", 0},
+    {"linear_regression", "{penalty: elasticnet, alpha: 0.01, standardize: true}", 0},
     {"gbdt",
      "{learning_rate: 0.02, max_leaves: 31, colsample_bytree: 0.6, subsample: 0.9, "
-     "min_data_in_leaf: 5, l2: 3}"},
+     "min_data_in_leaf: 5, l2: 3}",
+     0},
 };
 #define ENTRIES ((int64_t)(sizeof portfolio / sizeof *portfolio))
 
@@ -82,16 +87,30 @@ static double elapsed(const mli_automl *a)
     return mli_now() - a->start;
 }
 
-/* Seconds that fitting the blended candidates to all rows will take, about. */
+/* The next candidate after `above` (NULL: the first) when the best come first. */
+static const mli_candidate *next_best(const mli_automl *a, const mli_candidate *above)
+{
+    const mli_candidate *best = NULL;
+    for (int64_t i = 0; i < a->count; i++) {
+        const mli_candidate *c = &a->candidates[i];
+        if (isnan(c->score)) continue;
+        if (above && (mli_automl_better(a, c->score, above->score) ||
+                      (c->score == above->score && c <= above)))
+            continue;
+        if (!best || mli_automl_better(a, c->score, best->score)) best = c;
+    }
+    return best;
+}
+
+/* Seconds that fitting the blended candidates to all rows will take, about: of the best,
+ * more than half of those that may be blended seldom are. */
 double mli_automl_refit_seconds(const mli_automl *a)
 {
     double sum = 0;
-    int64_t best = mli_automl_best(a), most = mli_get_i64(a->job->params, "max_members");
-    if (best < 0) return 0;
-    for (int64_t i = 0; i < a->count; i++)
-        if (a->candidates[i].seconds > sum) sum = a->candidates[i].seconds;
-    double each = 1.25 * sum / (double)a->n_folds;
-    return each * (double)(most < a->count ? most : a->count) * 0.6;
+    int64_t most = (mli_get_i64(a->job->params, "max_members") + 1) / 2;
+    const mli_candidate *c = NULL;
+    for (int64_t i = 0; i < most && (c = next_best(a, c)); i++) sum += c->seconds;
+    return 1.25 * sum / (double)a->n_folds;
 }
 
 /* And what comes before: the blend with its scores, and what is made of it. */
@@ -147,6 +166,15 @@ static ml_status try_one(mli_automl *a, const mli_algorithm *algorithm, ml_param
 
 /* ---- the portfolio ---- */
 
+/* Was a candidate of the algorithm cut short? Those that learn in smaller steps would be
+ * as well. */
+static int was_cut(const mli_automl *a, const mli_algorithm *algorithm)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        if (a->candidates[i].algorithm == algorithm && a->candidates[i].cut) return 1;
+    return 0;
+}
+
 static ml_status read_text(mli_automl *a, const mli_algorithm *algorithm,
                            const char *text, ml_params **out, ml_error *err)
 {
@@ -179,7 +207,8 @@ static ml_status try_portfolio(mli_automl *a, ml_error *err)
     ml_status status = ML_OK;
     for (int64_t i = 0; i < ENTRIES && !status; i++) {
         const mli_algorithm *g = algorithm_named(a, portfolio[i].algorithm);
-        if (g) status = try_text(a, g, portfolio[i].params, err);
+        if (g && was_cut(a, g) == portfolio[i].hurry)
+            status = try_text(a, g, portfolio[i].params, err);
     }
     for (const mli_descriptor *const *d = mli_catalog; *d && !status; d++) {
         if (!mli_automl_takes_part(a, *d) || in_portfolio((*d)->name)) continue;

@@ -608,6 +608,32 @@ START_TEST(killed_and_resumed)
 }
 END_TEST
 
+/* With little time for many rows candidates are judged by one part; with a journal always
+ * by the same folds. The constant that there is time for shows which. */
+START_TEST(short_time_takes_one_part)
+{
+    static const char *const more[] = {"", ", folds: 5",
+                                       ", journal: test_automl_journal.tmp"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 6000, 0, 4);
+    double scores[3];
+    remove(journal);
+    for (int k = 0; k < 3; k++) {
+        char yaml[160];
+        snprintf(yaml, sizeof yaml, "{target: y, time_limit: 0.000001, trials: 0%s}",
+                 more[k]);
+        ml_model *m = fit(ctx, "automl", yaml, t);
+        scores[k] = number(m, "trial_scores", 0);
+        ml_model_free(m);
+    }
+    ck_assert_double_ne(scores[0], scores[1]);
+    ck_assert_double_eq(scores[1], scores[2]);
+    remove(journal);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Damaged records are as if they were not there. */
 START_TEST(a_damaged_journal)
 {
@@ -765,4 +791,4 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
           no_time_for_the_last_fits, a_memory_limit_is_kept, killed_and_resumed,
           a_damaged_journal, a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
-          a_journal_of_other_algorithms, a_journal_in_use)
+          a_journal_of_other_algorithms, a_journal_in_use, short_time_takes_one_part)

@@ -30,8 +30,8 @@ class AutoML(Estimator):
         estimator_list, included_model_types.
     folds : int, default 0
         Folds that candidates are judged by when there are no validation rows. 0:
-        5, and from 100,000 rows one part held out. Range: [0, 100]. Also:
-        n_splits, num_bag_folds, cv.
+        5, and one part held out from 100,000 rows, or from 5,000 when the time is
+        short for them. Range: [0, 100]. Also: n_splits, num_bag_folds, cv.
     max_members : int, default 5
         The most models in the ensemble; 1 keeps the best one alone, which is
         fastest. Range: [1, 12]. Also: ensemble_size.

@@ -64,7 +64,8 @@ static inline ML_CHECK ml_status ml_automl_set_algorithms(
 
 /**
  * Folds that candidates are judged by when there are no validation rows. 0: 5, and
- * from 100,000 rows one part held out. Default 0; range [0, 100].
+ * one part held out from 100,000 rows, or from 5,000 when the time is short for them.
+ * Default 0; range [0, 100].
  */
 static inline ML_CHECK ml_status ml_automl_set_folds(
     ml_estimator *estimator, int64_t value, ml_error *error)
