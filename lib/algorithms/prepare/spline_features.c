@@ -6,7 +6,8 @@
  *
  * Tensors: knots f64 [all knots], start i64 [features + 1]: where the knots of each
  * feature begin. A column of fewer than two values has none and passes unchanged.
- * Cost: a binary search and degree^2 for each value.
+ * Cost: a search by halves and a polynomial of `degree` for each value and spline: a plan
+ * holds the coefficients of all splines between each two knots.
  */
 #include "algorithms/prepare/prepare.h"
 
@@ -22,6 +23,7 @@ enum { CONSTANT, LINEAR, CONTINUE, PERIODIC };
 #define DEGREE option[0]
 #define MODE   option[1]
 #define BIAS   option[2]
+#define PIECES own[2] /* double: see pieces_of */
 #define WIDE   own[0] /* double: knots with `degree` more at both ends, per feature */
 #define ENDS                                                                             \
     own[1] /* double [features][4][degree + 1]: values and slopes at the ends            \
@@ -130,16 +132,15 @@ static int64_t count_of(const mli_prepared *t, int64_t j)
     return t->BEGIN[j + 1] - t->BEGIN[j];
 }
 
-/* The interval that holds x, the first or last one for what lies outside. */
+/* The interval that holds x, the first or last one for what lies outside; without
+ * branches, which would be guessed wrong every other time. */
 static int64_t interval(const double *knots, int64_t n, double x)
 {
-    int64_t low = 0, high = n - 1;
-    while (high - low > 1) {
-        int64_t middle = low + (high - low) / 2;
-        if (x >= knots[middle])
-            low = middle;
-        else
-            high = middle;
+    int64_t low = 0;
+    for (int64_t length = n - 1; length > 1;) {
+        int64_t half = length / 2;
+        low += half & -(int64_t)(x >= knots[low + half]);
+        length -= half;
     }
     return low;
 }
@@ -177,13 +178,76 @@ static void slopes(const double *knots, int64_t at, int degree, double x, double
     }
 }
 
+/* ---- polynomials ---- */
+
+/* As every processor has them. */
+typedef double pair __attribute__((vector_size(16)));
+typedef double any_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* Splines of an interval in memory: a multiple of four. */
+static int64_t padded(int64_t degree)
+{
+    return (degree + 4) / 4 * 4;
+}
+
+/* Of interval `at`: double [degree + 1][padded], the coefficients of each power of the
+ * place between its two knots, 0 to 1, spline beside spline. */
+static double *pieces_of(const mli_prepared *t, int64_t j, int64_t at)
+{
+    return (double *)t->PIECES + (t->BEGIN[j] + at) * (t->DEGREE + 1) * padded(t->DEGREE);
+}
+
+/* to = from (a + b u) by, added. */
+static void add_product(const double *from, int degree, double a, double b, double by,
+                        double *to)
+{
+    for (int p = 0; p <= degree; p++) to[p] += from[p] * by * a;
+    for (int p = 0; p < degree; p++) to[p + 1] += from[p] * by * b;
+}
+
+/* As `basis`, with polynomials in place of numbers. */
+static void make_piece(const double *knots, int64_t at, int degree, double *to)
+{
+    double b[MOST_DEGREE + 1][MOST_DEGREE + 1] = {{1}};
+    double h = knots[at + 1] - knots[at];
+    for (int d = 1; d <= degree; d++) {
+        double next[MOST_DEGREE + 1][MOST_DEGREE + 1] = {{0}};
+        for (int k = 0; k < d; k++) {
+            double first = knots[at + 1 - d + k], last = knots[at + k + 1];
+            double by = 1 / (last - first);
+            add_product(b[k], degree, last - knots[at], -h, by, next[k]);
+            add_product(b[k], degree, knots[at] - first, h, by, next[k + 1]);
+        }
+        memcpy(b, next, sizeof b);
+    }
+    for (int p = 0; p <= degree; p++)
+        for (int k = 0; k <= degree; k++) to[p * padded(degree) + k] = b[k][p];
+}
+
+/* The splines at u, b[padded]. */
+static void evaluate(const double *piece, int64_t degree, double u, double *b)
+{
+    int64_t wide = padded(degree);
+    for (int64_t k = 0; k < wide; k += 4) {
+        const double *c = piece + degree * wide + k;
+        pair low = *(const any_pair *)c, high = *(const any_pair *)(c + 2);
+        for (int64_t p = 0; p < degree; p++) {
+            c -= wide;
+            low = low * u + *(const any_pair *)c;
+            high = high * u + *(const any_pair *)(c + 2);
+        }
+        *(any_pair *)(b + k) = low;
+        *(any_pair *)(b + k + 2) = high;
+    }
+}
+
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride)
 {
     const double *knots = knots_of(t, j);
     int64_t count = count_of(t, j), wide = t->first[j + 1] - t->first[j];
     int degree = t->DEGREE;
-    double b[MOST_DEGREE + 1], low = count ? knots[0] : 0;
+    double b[MOST_DEGREE + 2] = {0}, low = count ? knots[0] : 0;
     double high = count ? knots[count - 1] : 0;
     const double *ends = (const double *)t->ENDS + j * 4 * (degree + 1);
     for (int64_t i = 0; i < n; i++, out += out_stride) {
@@ -198,7 +262,9 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
         if (t->MODE == LINEAR) far = x < low ? x - low : x > high ? x - high : 0;
         int64_t at = interval(knots, count, x);
         memset(out, 0, (size_t)wide * sizeof *out);
-        if (far == 0) basis(knots, at, degree, x, b);
+        if (far == 0)
+            evaluate(pieces_of(t, j, at), degree,
+                     (x - knots[at]) / (knots[at + 1] - knots[at]), b);
         const double *end = far > 0 ? ends + 2 * (degree + 1) : ends;
         for (int k = 0; k <= degree; k++) {
             double value = far == 0 ? b[k] : end[k] + far * end[degree + 1 + k];
@@ -229,6 +295,8 @@ static void widen(const mli_prepared *t, int64_t j)
                 ? knots[1 + (k - 1) % (n - 1)] + period * (double)(1 + (k - 1) / (n - 1))
                 : knots[n - 1] + (double)k * last;
     }
+    for (int64_t at = 0; at < n - 1; at++)
+        make_piece(wide, at, (int)degree, pieces_of(t, j, at));
     double *ends = (double *)t->ENDS + j * 4 * (degree + 1);
     basis(wide, 0, (int)degree, knots[0], ends);
     slopes(wide, 0, (int)degree, knots[0], ends + degree + 1);
@@ -251,7 +319,9 @@ static ml_status load(mli_prepared *t, ml_error *err)
                          sizeof(double));
     t->ENDS =
         mli_calloc(t->plan.ctx, (size_t)(4 * (t->DEGREE + 1) * n + 1), sizeof(double));
-    if (!t->WIDE || !t->ENDS) return mli_nomem(err);
+    int64_t piece = (t->DEGREE + 1) * padded(t->DEGREE);
+    t->PIECES = mli_calloc(t->plan.ctx, (size_t)(total * piece + 1), sizeof(double));
+    if (!t->WIDE || !t->ENDS || !t->PIECES) return mli_nomem(err);
     for (int64_t j = 0; j < n; j++) {
         const double *knots = t->KNOTS + t->BEGIN[j];
         int good = count_of(t, j) != 1 && (t->picked[j] || count_of(t, j) == 0);
