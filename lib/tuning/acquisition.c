@@ -261,7 +261,7 @@ static double try_levels(const mli_acquisition *a, double *u, double value,
     for (int64_t i = 0; i < d; i++) {
         const mli_dimension *dim = &a->h->space->dimensions[i];
         int64_t levels = mli_dimension_levels(dim);
-        if (smooth(dim) || levels < 2 || levels > BLOCK) continue;
+        if (smooth(dim) || levels < 2 || levels > BLOCK || !isnan(a->branch[i])) continue;
         for (int64_t k = 0; k < levels; k++) {
             memcpy(points + k * d, u, (size_t)d * sizeof *u);
             points[k * d + i] = ((double)k + 0.5) / (double)levels;
@@ -331,7 +331,11 @@ static void draw_points(const mli_acquisition *a, const double *incumbents,
     for (int64_t i = 0; i < WIDE; i++) mli_sobol_point(seed, i, d, points + i * d);
     for (int64_t i = 0; i < NEAR; i++)
         near_point(a, incumbents + (i % n_incumbents) * d, rng, points + (WIDE + i) * d);
-    for (int64_t i = 0; i < WIDE + NEAR; i++) mli_history_snap(a->h, points + i * d);
+    for (int64_t i = 0; i < WIDE + NEAR; i++) {
+        for (int64_t k = 0; k < d; k++)
+            if (!isnan(a->branch[k])) points[i * d + k] = a->branch[k];
+        mli_history_snap(a->h, points + i * d);
+    }
 }
 
 void mli_acquisition_maximise(mli_acquisition *a, const double *incumbents,

@@ -26,6 +26,7 @@ typedef struct mli_acquisition {
     const double *front; /* [n_front][2] ascending by the first, of two objectives */
     int64_t n_front;
     double reference[2];
+    const double *branch; /* [d] coordinates that are given, NaN where it is free */
     double *work;
 } mli_acquisition;
 

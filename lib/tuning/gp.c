@@ -63,7 +63,8 @@ ml_status mli_gp_init(mli_gp *g, ml_context *ctx, const mli_embedding *e,
     g->z = mli_alloc_vec(ctx, c * e->n_features + 1, sizeof *g->z);
     g->y = mli_alloc_vec(ctx, 2 * c + 1, sizeof *g->y);
     g->l = mli_alloc_vec(ctx, c * c + 1, sizeof *g->l);
-    g->theta = mli_alloc_vec(ctx, e->space->n + 2, sizeof *g->theta);
+    g->theta = mli_alloc_vec(ctx, 2 * (e->space->n + 2), sizeof *g->theta);
+    g->scale = g->theta ? g->theta + e->space->n + 2 : NULL;
     if (g->z && g->y && g->l && g->theta) {
         g->alpha = g->y + c;
         return ML_OK;
@@ -155,6 +156,7 @@ ml_status mli_gp_factor(mli_gp *g, ml_error *err)
 {
     int64_t n = g->n;
     double sum = 0;
+    for (int64_t j = 0; j < g->embedding->space->n; j++) g->scale[j] = exp(g->theta[j]);
     ml_status st = covariance(g, err);
     if (st < 0) return st;
     if (mli_cholesky(g->ctx, n, g->l, n, 1e-12) < n)
@@ -202,7 +204,7 @@ void mli_gp_gradient(const mli_gp *g, const double *z, double *work, double *mea
 {
     int64_t n = g->n, f = g->embedding->n_features, d = g->embedding->space->n;
     double signal = exp(g->theta[d]);
-    double *k = work, *slope = work + n, *w = work + 2 * n;
+    double *k = work, *slope = work + n, *w = work + 2 * n, *e = work + 3 * n;
     for (int64_t i = 0; i < n; i++) {
         double r2 = 0;
         for (int64_t j = 0; j < d; j++) {
@@ -212,12 +214,16 @@ void mli_gp_gradient(const mli_gp *g, const double *z, double *work, double *mea
                 double diff = z[c] - g->z[i * f + c];
                 part += diff * diff;
             }
-            r2 += exp(g->theta[j]) * part;
+            r2 += g->scale[j] * part;
         }
-        double r = SQRT5 * sqrt(r2), e = signal * exp(-r);
-        k[i] = e * (1 + r + r2 * (5.0 / 3.0));
-        slope[i] = -(5.0 / 3.0) * (1 + r) * e; /* dk/dz = slope w (z - zi) */
+        double r = SQRT5 * sqrt(r2);
+        e[i] = -r;
+        k[i] = signal * (1 + r + r2 * (5.0 / 3.0));
+        slope[i] = -(5.0 / 3.0) * signal * (1 + r); /* dk/dz = slope w (z - zi) */
     }
+    g->k->exp(e, e, n);
+    g->k->multiply(k, e, k, n);
+    g->k->multiply(slope, e, slope, n);
     *mean = g->mean + g->k->dot(g->alpha, k, n);
     *variance = signal;
     memset(w, 0, (size_t)n * sizeof *w); /* covariance^-1 k */
@@ -239,7 +245,7 @@ void mli_gp_gradient(const mli_gp *g, const double *z, double *work, double *mea
     }
     for (int64_t j = 0; j < d; j++)
         for (int64_t c = g->embedding->begin[j]; c < g->embedding->begin[j + 1]; c++) {
-            d_mean[c] *= exp(g->theta[j]);
-            d_variance[c] *= exp(g->theta[j]);
+            d_mean[c] *= g->scale[j];
+            d_variance[c] *= g->scale[j];
         }
 }

@@ -31,6 +31,7 @@ typedef struct mli_gp {
     double *z;     /* [n][n_features] */
     double *y;     /* [n] */
     double *theta; /* [space->n + 2] */
+    double *scale; /* [space->n] exp(theta) when it was factorised */
     double *l;     /* [n][n] Cholesky factor of the covariance, then its inverse */
     double *alpha; /* [n] covariance^-1 y */
     double mean;   /* of the process */

@@ -56,6 +56,12 @@ void mli_history_snap(const mli_history *h, double *u);
 int mli_history_known(const mli_history *h, int64_t i);
 /* A stream for a trial's choices. */
 void mli_history_rng(const mli_history *h, int64_t trial, uint32_t purpose, mli_rng *rng);
+/* Every fourth trial of a space with branches (sets that conditions ask for) goes into
+ * one that has few trials for its dimensions: branch[space->n] receives the levels, NaN
+ * where the sampler is free. 0: it is free everywhere. */
+int mli_history_branch(const mli_history *h, int64_t trial, double *branch);
+/* Is trial i in that branch? */
+int mli_history_inside(const mli_history *h, int64_t i, const double *branch);
 /* Scalar ranks of all known trials, best first: feasible before infeasible, then by front
  * and crowding when there are several objectives. order[n] receives their numbers; the
  * count is returned, -1 without memory. */

@@ -259,7 +259,7 @@ static ml_status build(proposal *p, void **cache, double *work, ml_error *err)
 }
 
 /* The lowest predicted score of a feasible trial: scores may be noisy. */
-static double best_mean(const proposal *p, double *work)
+static double best_mean(const proposal *p, const double *branch, double *work)
 {
     const mli_history *h = p->h;
     int64_t d = h->space->n, f = p->embedding.n_features;
@@ -268,6 +268,7 @@ static double best_mean(const proposal *p, double *work)
         int64_t trial = p->known[p->used[i]];
         const mli_gp *g = &p->gp[0];
         double mean, *z = work;
+        if (!mli_history_inside(h, trial, branch)) continue;
         mli_embed(&p->embedding, h->x + trial * d, z, 1);
         /* mean = y - noise alpha at a training point */
         mean = g->y[i] - exp(g->theta[d + 1]) * g->alpha[i];
@@ -275,7 +276,7 @@ static double best_mean(const proposal *p, double *work)
         if (h->violation[trial] == 0 && mean < best) best = mean;
     }
     (void)f;
-    return isfinite(best) ? best : any;
+    return isfinite(best) ? best : isfinite(any) ? any : 0;
 }
 
 /* The front of two warped objectives, ascending by the first; feasible trials only. */
@@ -302,17 +303,34 @@ static int64_t find_front(const proposal *p, double *front, double *reference)
     }
 }
 
+/* The best trials of the branch that the proposal is to be in; of all when it has none.
+ */
+static int64_t choose_branch(const proposal *p, int64_t trial, double *branch,
+                             double *incumbents)
+{
+    const mli_history *h = p->h;
+    int64_t d = h->space->n, n = 0;
+    mli_history_branch(h, trial, branch);
+    for (int64_t i = 0; i < p->n_known && n < INCUMBENTS; i++)
+        if (mli_history_inside(h, p->order[i], branch))
+            memcpy(incumbents + n++ * d, h->x + p->order[i] * d,
+                   (size_t)d * sizeof *incumbents);
+    if (n == 0)
+        memcpy(incumbents, h->x + p->order[0] * d, (size_t)d * sizeof *incumbents);
+    return n ? n : 1;
+}
+
 static ml_status propose_model(proposal *p, int64_t trial, double *u, void **cache,
                                ml_error *err)
 {
     const mli_history *h = p->h;
     int64_t d = h->space->n, front_size = 2 * p->n_known;
     int64_t size = mli_acquisition_work(&p->embedding, MOST, MOST_MODELS) + MOST +
-                   4 * MOST + front_size + INCUMBENTS * d;
+                   4 * MOST + front_size + (INCUMBENTS + 1) * d;
     double *work = mli_alloc_vec(h->ctx, size, sizeof *work);
     if (!work) return mli_nomem(err);
     double *front = work, *incumbents = front + front_size;
-    double *rest = incumbents + INCUMBENTS * d;
+    double *branch = incumbents + INCUMBENTS * d, *rest = branch + d;
     ml_status st = build(p, cache, rest, err);
     if (st == ML_OK) {
         mli_acquisition a = {.h = h,
@@ -321,12 +339,11 @@ static ml_status propose_model(proposal *p, int64_t trial, double *u, void **cac
                              .models = p->gp,
                              .constrained = p->constrained,
                              .front = front,
+                             .branch = branch,
                              .work = rest};
-        a.best = best_mean(p, rest);
+        int64_t n = choose_branch(p, trial, branch, incumbents);
+        a.best = best_mean(p, branch, rest);
         if (p->n_models == 2) a.n_front = find_front(p, front, a.reference);
-        int64_t n = p->n_known < INCUMBENTS ? p->n_known : INCUMBENTS;
-        for (int64_t i = 0; i < n; i++)
-            memcpy(incumbents + i * d, h->x + p->order[i] * d, (size_t)d * sizeof *u);
         mli_rng rng;
         mli_history_rng(h, trial, 0x6770 /* "gp" */, &rng);
         mli_acquisition_maximise(&a, incumbents, n, &rng, u);

@@ -163,6 +163,7 @@ typedef struct parzen {
     int64_t *trials; /* [n] those of the mixtures: good ones, then the others */
     char *is_good;   /* [n] */
     int64_t *dims;   /* [d] of the group */
+    double *branch;  /* [d] coordinates that are given, or NaN */
     double *work;
 } parzen;
 
@@ -232,10 +233,8 @@ static int64_t group_of(const parzen *p, int64_t first)
 {
     const mli_space *s = p->h->space;
     int64_t n = 0;
-    const char *a = s->dimensions[first].param->active_if;
     for (int64_t k = 0; k < s->n; k++) {
-        const char *b = s->dimensions[k].param->active_if;
-        if (a != b && (!a || !b || strcmp(a, b) != 0)) continue;
+        if (!mli_space_together(s, first, k)) continue;
         if (k < first) return 0;
         p->dims[n++] = k;
     }
@@ -255,6 +254,8 @@ static void propose_groups(parzen *p, int64_t trial, double *u)
             propose_group(p, n, &rng, u);
         else
             for (int64_t g = 0; g < n; g++) u[p->dims[g]] = NAN;
+        for (int64_t g = 0; g < n; g++)
+            if (!isnan(p->branch[p->dims[g]])) u[p->dims[g]] = p->branch[p->dims[g]];
     }
     for (int64_t k = 0; k < s->n; k++)
         if (isnan(u[k])) u[k] = 0.5;
@@ -267,20 +268,23 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
     int64_t n = h->n, d = h->space->n;
     parzen p = {.h = h};
     p.order = mli_alloc_vec(h->ctx, 2 * n + d + 1, sizeof *p.order);
-    p.work = mli_alloc_vec(h->ctx, (n + 2) * (d + 1) + 2 * d, sizeof *p.work);
+    double *work = mli_alloc_vec(h->ctx, (n + 2) * (d + 1) + 3 * d, sizeof *work);
     p.is_good = mli_calloc(h->ctx, (size_t)n + 1, 1);
-    int made = p.order && p.work && p.is_good;
+    int made = p.order && work && p.is_good;
     p.n_order = made ? mli_history_order(h, p.order) : -1;
     if (p.n_order >= 0) {
         p.trials = p.order + n;
         p.dims = p.trials + n;
+        p.branch = work;
+        p.work = work + d;
+        mli_history_branch(h, trial, p.branch);
         if (p.n_order < mli_startup_count(h, STARTUP))
             mli_startup_point(h, trial, u);
         else
             propose_groups(&p, trial, u);
     }
     mli_free(h->ctx, p.order);
-    mli_free(h->ctx, p.work);
+    mli_free(h->ctx, work);
     mli_free(h->ctx, p.is_good);
     return p.n_order < 0 ? mli_nomem(err) : ML_OK;
 }

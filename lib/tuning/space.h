@@ -63,6 +63,10 @@ void mli_space_sort(mli_space *s);
 ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err);
 /* Is dimension i active, given the coordinates before it (NaN: inactive)? */
 int mli_space_active(const mli_space *s, int64_t i, const double *u);
+/* Do conditions of other dimensions ask for dimension i? */
+int mli_space_has_branches(const mli_space *s, int64_t i);
+/* Are two dimensions active under the same condition? */
+int mli_space_together(const mli_space *s, int64_t i, int64_t k);
 /* Sets the coordinates of inactive dimensions to NaN. */
 void mli_space_mask(const mli_space *s, double *u);
 

@@ -147,3 +147,24 @@ void mli_space_mask(const mli_space *s, double *u)
     for (int64_t i = 0; i < s->n; i++)
         if (!mli_space_active(s, i, u)) u[i] = NAN;
 }
+
+int mli_space_has_branches(const mli_space *s, int64_t i)
+{
+    for (int64_t k = i + 1; k < s->n; k++)
+        for (int32_t j = 0; j < s->activity[k].n_parents; j++)
+            if (s->activity[k].parents[j] == i) return 1;
+    return 0;
+}
+
+int mli_space_together(const mli_space *s, int64_t i, int64_t k)
+{
+    const mli_activity *a = &s->activity[i], *b = &s->activity[k];
+    const char *x = s->dimensions[i].param->active_if;
+    const char *y = s->dimensions[k].param->active_if;
+    if (!x || !y) return x == y;
+    /* The same words may speak of different parts. */
+    if (strcmp(x, y) != 0 || a->n_parents != b->n_parents) return 0;
+    for (int32_t j = 0; j < a->n_parents; j++)
+        if (a->parents[j] != b->parents[j]) return 0;
+    return 1;
+}

@@ -161,6 +161,47 @@ START_TEST(small_spaces_are_used_up_without_repeating)
 }
 END_TEST
 
+/* A branch with bad scores so far is entered again and again, a wide one more often. */
+START_TEST(branches_are_not_given_up)
+{
+    static const char *const samplers[] = {"tpe", "gp"};
+    for (int k = 0; k < 2; k++) {
+        ml_context *ctx = test_context(1);
+        ml_estimator *e = NULL;
+        ml_params *o = NULL;
+        ml_study *s = NULL;
+        int64_t narrow = 0, wide = 0;
+        OK(ml_estimator_new(ctx, "baseline", &e, ERR));
+        OK(ml_params_new(ctx, &o, ERR));
+        OK(ml_params_set_str(o, "sampler", samplers[k], ERR));
+        OK(ml_params_set_str(o, "space",
+                             "m: {good, narrow, wide}\ng: [0.0, 1.0] if m == good\n"
+                             "n: [0.0, 1.0] if m == narrow\nw: {p, q} if m == wide\n"
+                             "x: [0.0, 1.0] if m == wide\ny: [0.0, 1.0] if w == p",
+                             ERR));
+        OK(ml_study_new(e, NULL, NULL, o, &s, ERR));
+        for (int i = 0; i < 80; i++) {
+            int64_t trial;
+            ml_params *p = NULL;
+            double x = 0;
+            OK(ml_study_ask(s, &trial, &p, ERR));
+            const char *m = ml_params_get_str(p, "m");
+            if (*m == 'g') OK(ml_params_get_f64(p, "g", &x, ERR));
+            narrow += *m == 'n' && i >= 40;
+            wide += *m == 'w' && i >= 40;
+            OK(ml_study_tell(s, trial, *m == 'g' ? x * x : 5, ERR));
+            ml_params_free(p);
+        }
+        ck_assert_msg(wide >= 6 && narrow >= 1 && narrow < wide && wide < 20,
+                      "%s: %d narrow, %d wide", samplers[k], (int)narrow, (int)wide);
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+        ml_context_free(ctx);
+    }
+}
+END_TEST
+
 START_TEST(coordinates_there_and_back)
 {
     ml_context *ctx = test_context(1);
@@ -316,7 +357,8 @@ START_TEST(gaussian_process)
     mli_gp g;
     ml_params *empty = NULL;
     OK(ml_params_new(ctx, &empty, ERR));
-    OK(mli_space_parse(&s, ctx, NULL, NULL, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nc: {a, b}", ERR));
+    OK(mli_space_parse(&s, ctx, NULL, NULL, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nc: {a, b}",
+                       ERR));
     OK(mli_space_compile(&s, empty, ERR));
     OK(mli_embedding_init(&e, &s, ERR));
     ck_assert_int_eq(e.n_features, 4);
@@ -474,7 +516,7 @@ START_TEST(out_of_memory_anywhere)
 END_TEST
 
 TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batches_spread,
-          small_spaces_are_used_up_without_repeating, coordinates_there_and_back,
-          bad_spaces, sobol_points_are_even, fronts_and_volumes, log_of_improvement,
-          gaussian_process, importance_of_parameters, volume_of_the_front,
-          out_of_memory_anywhere)
+          small_spaces_are_used_up_without_repeating, branches_are_not_given_up,
+          coordinates_there_and_back, bad_spaces, sobol_points_are_even,
+          fronts_and_volumes, log_of_improvement, gaussian_process,
+          importance_of_parameters, volume_of_the_front, out_of_memory_anywhere)
