@@ -24,7 +24,7 @@ def main():
     wanted |= {f"man7/libml-{s['name']}.7" for s in schemas["schemas"] if "." not in s["name"]}
     wanted |= {"man7/libml-options.7", "man7/libml-metrics.7"}
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, ROOT / "bindings" / "gen_man.py", folder, sys.argv[1]],
+        subprocess.run([sys.executable, ROOT / "bindings" / "man_pages.py", folder, sys.argv[1]],
                        check=True)
         have = {str(p.relative_to(folder)): p for p in Path(folder).rglob("*.[137]")}
         assert set(have) == wanted, set(have) ^ wanted

@@ -298,9 +298,6 @@ class AutoMLRegressor(LibmlRegressor):
     _poor_score = False
     _reads_text = True
     _xfail = {
-        "check_sample_weights_invariance":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
         "check_sample_weight_equivalence_on_dense_data":
             "rows are divided into folds by their place, so a row and its "
             "repetition may be in different folds",
@@ -766,9 +763,6 @@ class CalibratedClassifier(Composed, LibmlClassifier):
         "check_classifiers_classes":
             "its 20 rows cannot be split into two leaves of 20, the default of "
             "min_data_in_leaf",
-        "check_sample_weights_invariance":
-            "rows are divided into folds by their place, so a row and its "
-            "repetition may be in different folds",
     }
 
     def __init__(

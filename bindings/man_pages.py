@@ -5,7 +5,7 @@ function, libml-gbdt(7) and the like, a page per algorithm, libml-options(7) and
 libml-metrics(7); and libml(1), which the command prints. `meson install` runs it; nothing of
 it is kept in the source tree.
 
-Usage: gen_man.py FOLDER [COMMAND]
+Usage: man_pages.py FOLDER [COMMAND]
 In FOLDER stand man1, man3 and man7 afterwards. As a script of meson FOLDER is below its
 destination.
 """
