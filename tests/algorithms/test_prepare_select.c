@@ -215,6 +215,7 @@ START_TEST(rows_without_weight_count_nothing)
         int64_t columns = 0;
         ml_table *without = NULL;
         OK(ml_table_select(t, names, 7, &without, ERR));
+        ml_table_free(t);
         t = add_f64(ctx, add_f64(ctx, without, "y", ROWS, y), "w", ROWS, w);
         ml_tensor *r = fitted_to(ctx, t, "permutation_selector", classes, "importance",
                                  params, &columns);
