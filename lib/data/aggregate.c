@@ -67,7 +67,7 @@ typedef struct {
     int *compare;
     mli_aggregate *aggregates;
     const mli_column *time, *left_time;
-    double *times[2];
+    double *times[2], *sorted; /* sorted: times[0] in the order of list */
     mli_keys keys, left_keys;
     mli_groups groups;
     int64_t *start, *list;
@@ -191,10 +191,10 @@ static ml_status take_before(job *j, ml_error *err)
         int64_t high = k < 0 ? 0 : j->start[k + 1];
         if (j->left_time) {
             double t = j->times[1][i];
-            low = mli_time_known(j->times[0], j->list, low, high);
+            low = mli_time_known(j->sorted, low, high);
             high = isnan(t) ? low
-                   : strict ? mli_time_from(j->times[0], j->list, low, high, t)
-                            : mli_time_after(j->times[0], j->list, low, high, t);
+                   : strict ? mli_time_from(j->sorted, low, high, t)
+                            : mli_time_after(j->sorted, low, high, t);
         }
         j->low[i] = low;
         j->high[i] = high;
@@ -212,10 +212,11 @@ static ml_status find_ranges(job *j, ml_error *err)
     ml_status status = mli_groups_new(&j->keys, 1, &j->groups, err);
     if (!status) status = mli_groups_list(&j->groups, &j->start, &j->list, err);
     if (!status && j->time)
-        status = mli_time_sort(j->ctx, j->start, j->groups.n, j->list, j->times[0], err);
+        status = mli_time_sort(j->ctx, j->start, j->groups.n, j->list, j->times[0],
+                               &j->sorted, err);
     if (status) return status;
     j->ranges = (mli_ranges){
-        .ctx = j->ctx, .rows = j->table->rows, .list = j->list, .times = j->times[0]};
+        .ctx = j->ctx, .rows = j->table->rows, .list = j->list, .times = j->sorted};
     if (j->left) {
         j->left_keys = (mli_keys){j->ctx, j->left->rows, j->n_keys,
                                   j->columns + j->n_keys, j->compare};
@@ -318,6 +319,7 @@ static void job_free(job *j)
     mli_free(j->ctx, j->compare);
     mli_free(j->ctx, j->times[0]);
     mli_free(j->ctx, j->times[1]);
+    mli_free(j->ctx, j->sorted);
     mli_groups_free(&j->groups);
     mli_free(j->ctx, j->start);
     mli_free(j->ctx, j->list);

@@ -43,7 +43,7 @@ typedef struct mli_ranges {
     int64_t n, rows; /* ranges; rows in the list */
     const int64_t *list;
     const int64_t *low, *high;
-    const double *times; /* of the rows of the table; NULL: none */
+    const double *times; /* in the order of list; NULL: none */
     const double *at;    /* [n] the time of each range, whose window counts from there */
     int64_t longest;
 } mli_ranges;

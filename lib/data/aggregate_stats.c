@@ -199,7 +199,7 @@ static void run_ranges(void *arg, int64_t task, int32_t slot)
     for (int64_t q = task * GRAIN; q < end; q++) {
         int64_t low = r->low[q], high = r->high[q];
         if (isfinite(t->a->window) && low < high)
-            low = mli_time_from(r->times, r->list, low, high, r->at[q] - t->a->window);
+            low = mli_time_from(r->times, low, high, r->at[q] - t->a->window);
         if (t->a->function < MLI_AGG_MIN) {
             t->numbers[q] = number_of(t, low, high, scratch);
         } else {

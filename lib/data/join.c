@@ -92,8 +92,9 @@ typedef struct {
     mli_keys left_keys, right_keys;
     mli_groups groups;
     int64_t *start, *list; /* rows of the right table by group */
-    int64_t *match;        /* [left rows] group, or -1 */
+    int64_t *match;        /* [left rows] group; as-of: the partner's place in list; -1 */
     double *times[2];
+    double *sorted;   /* the right times in the order of list */
     int64_t count;    /* rows of the result */
     int64_t *take[2]; /* [count] */
 } joining;
@@ -226,6 +227,34 @@ static ml_status check_unique(const joining *j, ml_error *err)
     return ML_OK;
 }
 
+/* The place in the list of the as-of partner of a left row, or -1. */
+static int64_t partner_at(const joining *j, int64_t row)
+{
+    int64_t k = j->match[row];
+    double t = j->times[0][row];
+    if (k < 0 || isnan(t)) return -1;
+    int64_t end = j->start[k + 1];
+    int64_t low = mli_time_known(j->sorted, j->start[k], end);
+    int64_t from = mli_time_from(j->sorted, low, end, t), after = from;
+    if (from < end && j->sorted[from] == t)
+        after = mli_time_after(j->sorted, from, end, t);
+    int64_t back = (j->strict ? from : after) - 1, next = j->strict ? after : from;
+    double back_gap = back < low ? INFINITY : t - j->sorted[back];
+    double next_gap = next >= end ? INFINITY : j->sorted[next] - t;
+    int forward =
+        j->direction == FORWARD || (j->direction == NEAREST && next_gap < back_gap);
+    if (forward ? next >= end : back < low) return -1;
+    return (forward ? next_gap : back_gap) <= j->tolerance ? (forward ? next : back) : -1;
+}
+
+static void match_times(void *arg, int64_t task, int32_t slot)
+{
+    joining *j = arg;
+    int64_t end = (task + 1) * GRAIN < j->left->rows ? (task + 1) * GRAIN : j->left->rows;
+    (void)slot;
+    for (int64_t i = task * GRAIN; i < end; i++) j->match[i] = partner_at(j, i);
+}
+
 static ml_status find_partners(joining *j, ml_error *err)
 {
     j->left_keys = (mli_keys){j->ctx, j->left->rows, j->n_keys, j->columns, j->compare};
@@ -238,27 +267,11 @@ static ml_status find_partners(joining *j, ml_error *err)
     if (!status && !j->match) status = mli_nomem(err);
     if (!status) status = mli_groups_find(&j->groups, &j->left_keys, 0, j->match, err);
     if (!status && j->left_time)
-        status = mli_time_sort(j->ctx, j->start, j->groups.n, j->list, j->times[1], err);
+        status = mli_time_sort(j->ctx, j->start, j->groups.n, j->list, j->times[1],
+                               &j->sorted, err);
+    if (!status && j->left_time)
+        mli_parallel(j->ctx, mli_task_count(j->left->rows, GRAIN), match_times, j);
     return status;
-}
-
-/* The place in the list of the as-of partner of a left row, or -1. */
-static int64_t partner_at(const joining *j, int64_t row)
-{
-    int64_t k = j->match[row];
-    double t = j->times[0][row];
-    if (k < 0 || isnan(t)) return -1;
-    int64_t end = j->start[k + 1];
-    int64_t low = mli_time_known(j->times[1], j->list, j->start[k], end);
-    int64_t from = mli_time_from(j->times[1], j->list, low, end, t);
-    int64_t after = mli_time_after(j->times[1], j->list, from, end, t);
-    int64_t back = (j->strict ? from : after) - 1, next = j->strict ? after : from;
-    double back_gap = back < low ? INFINITY : t - j->times[1][j->list[back]];
-    double next_gap = next >= end ? INFINITY : j->times[1][j->list[next]] - t;
-    int forward =
-        j->direction == FORWARD || (j->direction == NEAREST && next_gap < back_gap);
-    if (forward ? next >= end : back < low) return -1;
-    return (forward ? next_gap : back_gap) <= j->tolerance ? (forward ? next : back) : -1;
 }
 
 /* The partners of a left row: list[*from .. *to - 1]. */
@@ -266,10 +279,11 @@ static void partners(const joining *j, int64_t row, int64_t *from, int64_t *to)
 {
     int64_t k = j->match[row];
     *from = *to = 0;
+    if (k < 0) return;
     if (j->left_time) {
-        int64_t at = partner_at(j, row);
-        if (at >= 0) *from = at, *to = at + 1;
-    } else if (k >= 0) {
+        *from = k;
+        *to = k + 1;
+    } else {
         *from = j->start[k];
         *to = j->start[k + 1];
     }
@@ -462,6 +476,7 @@ static void joining_free(joining *j)
     mli_free(j->ctx, j->start);
     mli_free(j->ctx, j->list);
     mli_free(j->ctx, j->match);
+    mli_free(j->ctx, j->sorted);
     for (int i = 0; i < 2; i++) {
         mli_free(j->ctx, j->times[i]);
         mli_free(j->ctx, j->take[i]);

@@ -250,6 +250,24 @@ static int64_t part_of(const mli_groups *g, uint64_t hash)
     return (int64_t)(hash >> 58) & (g->parts - 1);
 }
 
+/* Do the hashes of a sample repeat, so that there are far fewer groups than rows? Then
+ * one small table does better than parts, which cost a pass over all rows in leaps. */
+static int repeats(const mli_groups *g)
+{
+    enum { SAMPLE = 4096, SEEN = 4 * SAMPLE };
+    uint64_t *seen = mli_calloc(g->ctx, SEEN, sizeof *seen);
+    int64_t step = g->rows / SAMPLE + 1, looked = 0, again = 0;
+    for (int64_t i = 0; seen && i < g->rows; i += step) {
+        uint64_t h = g->hash[i], at = h % SEEN;
+        while (seen[at] && seen[at] != h) at = (at + 1) % SEEN;
+        again += h && seen[at] == h;
+        looked += h != 0;
+        if (h) seen[at] = h;
+    }
+    mli_free(g->ctx, seen);
+    return 2 * again > looked;
+}
+
 /* Rows of each part, ascending. */
 static void scatter(building *b)
 {
@@ -278,6 +296,44 @@ static int64_t look(const mli_groups *g, int64_t part, const mli_keys *keys, int
     return -1;
 }
 
+/* A table of `size` slots in place of that of a part, with all that it has. */
+static int resize(mli_groups *g, int64_t part, int64_t size)
+{
+    uint64_t *old = g->slots[part], n = old ? g->mask[part] + 1 : 0;
+    uint64_t *slots = mli_calloc(g->ctx, (size_t)size, sizeof *slots);
+    if (!slots) return 0;
+    g->slots[part] = slots;
+    g->mask[part] = (uint64_t)size - 1;
+    for (uint64_t k = 0; k < n; k++) {
+        if (!old[k]) continue;
+        uint64_t at = g->hash[(old[k] & 0xFFFFFFFF) - 1] >> 20 & g->mask[part];
+        while (slots[at]) at = (at + 1) & g->mask[part];
+        slots[at] = old[k];
+    }
+    mli_free(g->ctx, old);
+    return 1;
+}
+
+/* All rows into one table that grows with the groups. */
+static void build_one(building *b)
+{
+    enum { FIRST = 4096 };
+    mli_groups *g = b->g;
+    int64_t n = 0;
+    int there = resize(g, 0, FIRST);
+    for (int64_t i = 0; there && i < g->rows; i++) {
+        uint64_t at;
+        if (!g->hash[i]) continue;
+        int64_t lead = look(g, 0, g->keys, i, g->hash[i], &at);
+        b->leader[i] = lead < 0 ? i : lead;
+        if (lead >= 0) continue;
+        g->slots[0][at] = g->hash[i] << 32 | (uint64_t)(i + 1);
+        if (2 * ++n > (int64_t)g->mask[0])
+            there = resize(g, 0, 4 * ((int64_t)g->mask[0] + 1));
+    }
+    if (!there) atomic_store(&b->failed, 1);
+}
+
 static void build_part(void *arg, int64_t part, int32_t slot)
 {
     building *b = arg;
@@ -285,9 +341,7 @@ static void build_part(void *arg, int64_t part, int32_t slot)
     int64_t n = b->begin[part + 1] - b->begin[part], size = 16;
     (void)slot;
     while (size < 2 * n) size *= 2;
-    g->mask[part] = (uint64_t)size - 1;
-    g->slots[part] = mli_calloc(g->ctx, (size_t)size, sizeof(uint64_t));
-    if (!g->slots[part]) {
+    if (!resize(g, part, size)) {
         atomic_store(&b->failed, 1);
         return;
     }
@@ -322,15 +376,20 @@ static ml_status number(building *b, ml_error *err)
 static ml_status build(building *b, ml_error *err)
 {
     mli_groups *g = b->g;
-    b->order = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *b->order);
-    b->begin = mli_alloc_vec(g->ctx, g->parts + 1, sizeof *b->begin);
     b->leader = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *b->leader);
-    ml_status status = b->order && b->begin && b->leader ? ML_OK : mli_nomem(err);
-    if (!status) {
+    if (g->parts > 1) {
+        b->order = mli_alloc_vec(g->ctx, g->rows + 1, sizeof *b->order);
+        b->begin = mli_alloc_vec(g->ctx, g->parts + 1, sizeof *b->begin);
+    }
+    int there = b->leader && (g->parts == 1 || (b->order && b->begin));
+    ml_status status = there ? ML_OK : mli_nomem(err);
+    if (!status && g->parts == 1) {
+        build_one(b);
+    } else if (!status) {
         scatter(b);
         mli_parallel(g->ctx, g->parts, build_part, b);
-        status = atomic_load(&b->failed) ? mli_nomem(err) : number(b, err);
     }
+    if (!status) status = atomic_load(&b->failed) ? mli_nomem(err) : number(b, err);
     mli_free(g->ctx, b->order);
     mli_free(g->ctx, b->begin);
     mli_free(g->ctx, b->leader);
@@ -343,8 +402,8 @@ ml_status mli_groups_new(const mli_keys *keys, int missing, mli_groups *out,
     mli_groups g = {.ctx = keys->ctx, .rows = keys->rows, .keys = keys};
     if (keys->rows > ROWS_MOST)
         return mli_fail(err, ML_E_DATA, "the table has more than %lld rows", ROWS_MOST);
-    g.parts = keys->rows > FEW ? PARTS : 1;
     g.hash = hash_all(keys, missing);
+    g.parts = g.hash && keys->rows > FEW && !repeats(&g) ? PARTS : 1;
     g.group = mli_alloc_vec(g.ctx, g.rows + 1, sizeof *g.group);
     g.slots = mli_calloc(g.ctx, (size_t)g.parts, sizeof(uint64_t *));
     g.mask = mli_calloc(g.ctx, (size_t)g.parts, sizeof *g.mask);

@@ -81,23 +81,20 @@ ml_status mli_column_merge(ml_context *ctx, const mli_column *a, const int64_t *
  * m or min, h, d, w) of dates and times. +infinity of NULL and "". */
 ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
                         double *out, ml_error *err);
-/* Rows of each list by time, stable; rows without a time first. times[rows of the table].
- */
+/* Rows of each list by time, stable; rows without a time first. times[rows of the table];
+ * *sorted: those of the lists, in their new order (mli_free). */
 ml_status mli_time_sort(ml_context *ctx, const int64_t *start, int64_t n, int64_t *rows,
-                        const double *times, ml_error *err);
+                        const double *times, double **sorted, ml_error *err);
 /* The time column of a table as numbers: dates as microseconds when `micros`. */
 ml_status mli_time_read(ml_context *ctx, const mli_column *c, int micros, double **out,
                         ml_error *err);
 /* Are both dates and times, or both numbers? *micros: dates must be read so. */
 ml_status mli_times_agree(const mli_column *a, const mli_column *b, int *micros,
                           ml_error *err);
-/* Among times[rows[low]] .. times[rows[high - 1]], ascending behind those that are NaN:
- * the first that is not NaN, >= t, > t. */
-int64_t mli_time_known(const double *times, const int64_t *rows, int64_t low,
-                       int64_t high);
-int64_t mli_time_from(const double *times, const int64_t *rows, int64_t low, int64_t high,
-                      double t);
-int64_t mli_time_after(const double *times, const int64_t *rows, int64_t low,
-                       int64_t high, double t);
+/* Among sorted[low] .. sorted[high - 1], ascending behind those that are NaN: the first
+ * that is not NaN, >= t, > t. */
+int64_t mli_time_known(const double *sorted, int64_t low, int64_t high);
+int64_t mli_time_from(const double *sorted, int64_t low, int64_t high, double t);
+int64_t mli_time_after(const double *sorted, int64_t low, int64_t high, double t);
 
 #endif

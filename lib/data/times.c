@@ -107,86 +107,124 @@ ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
     return ML_OK;
 }
 
-/* ---- sorting ---- */
+/* ---- sorting ----
+ * A time becomes a whole number in the same order, NaN the least, so that a merge needs
+ * no branch that depends on the data. */
+
+typedef struct {
+    int64_t key, row;
+} entry;
 
 typedef struct {
     const int64_t *start;
-    int64_t *rows, *spare;
+    int64_t *rows;
     const double *times;
-    int64_t lists, grain;
+    double *sorted;
+    int64_t lists, grain, longest;
+    entry *scratch; /* [slots * 2 * longest] */
 } sorting;
 
-/* NaN comes first. */
-static int before(double a, double b)
+static int64_t key_of(double t)
 {
-    return isnan(a) ? !isnan(b) : a < b;
+    int64_t bits;
+    if (isnan(t)) return INT64_MIN;
+    t += 0.0; /* -0 is 0 */
+    memcpy(&bits, &t, sizeof bits);
+    return bits < 0 ? bits ^ INT64_MAX : bits;
 }
 
-static int is_sorted(const sorting *s, int64_t low, int64_t high)
+/* Short runs in place. */
+static void insert(entry *x, int64_t n)
 {
-    for (int64_t i = low + 1; i < high; i++)
-        if (before(s->times[s->rows[i]], s->times[s->rows[i - 1]])) return 0;
-    return 1;
-}
-
-static void insert(const sorting *s, int64_t low, int64_t high)
-{
-    for (int64_t i = low + 1; i < high; i++) {
-        int64_t row = s->rows[i], k = i;
-        for (; k > low && before(s->times[row], s->times[s->rows[k - 1]]); k--)
-            s->rows[k] = s->rows[k - 1];
-        s->rows[k] = row;
+    for (int64_t i = 1; i < n; i++) {
+        entry one = x[i];
+        int64_t k = i;
+        for (; k > 0 && one.key < x[k - 1].key; k--) x[k] = x[k - 1];
+        x[k] = one;
     }
 }
 
-/* Merge sort: stable. */
-static void sort_range(const sorting *s, int64_t low, int64_t high)
+/* Two runs that follow each other; equal keys stay in order. */
+static void merge(const entry *a, int64_t n, int64_t m, entry *out)
 {
-    if (high - low <= 16) {
-        insert(s, low, high);
-        return;
+    const entry *b = a + n, *a_end = b, *b_end = b + m;
+    while (a < a_end && b < b_end) {
+        int later = b->key < a->key;
+        const entry *next = later ? b : a;
+        *out++ = *next;
+        b += later;
+        a += !later;
     }
-    int64_t middle = low + (high - low) / 2, i = low, j = middle, k = low;
-    sort_range(s, low, middle);
-    sort_range(s, middle, high);
-    memcpy(s->spare + low, s->rows + low, (size_t)(high - low) * sizeof *s->rows);
-    while (i < middle && j < high) {
-        int later = before(s->times[s->spare[j]], s->times[s->spare[i]]);
-        s->rows[k++] = later ? s->spare[j++] : s->spare[i++];
+    memcpy(out, a, (size_t)(a_end - a) * sizeof *a);
+    memcpy(out + (a_end - a), b, (size_t)(b_end - b) * sizeof *b);
+}
+
+/* Merge sort from the bottom: stable. Returns x or y, whichever holds the result. */
+static entry *sort_entries(entry *x, entry *y, int64_t n)
+{
+    enum { RUN = 12 };
+    for (int64_t i = 0; i < n; i += RUN) insert(x + i, n - i < RUN ? n - i : RUN);
+    for (int64_t run = RUN; run < n; run *= 2) {
+        for (int64_t i = 0; i < n; i += 2 * run) {
+            int64_t left = n - i < run ? n - i : run;
+            int64_t right = n - i - left < run ? n - i - left : run;
+            merge(x + i, left, right, y + i);
+        }
+        entry *swap = x;
+        x = y;
+        y = swap;
     }
-    while (i < middle) s->rows[k++] = s->spare[i++];
-    while (j < high) s->rows[k++] = s->spare[j++];
+    return x;
+}
+
+static void sort_list(const sorting *s, int64_t begin, int64_t end, entry *x)
+{
+    int64_t n = end - begin, falls = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = s->rows[begin + i];
+        x[i] = (entry){key_of(s->times[row]), row};
+        falls += i > 0 && x[i].key < x[i - 1].key;
+    }
+    if (falls) x = sort_entries(x, x + s->longest, n);
+    for (int64_t i = 0; i < n; i++) {
+        s->rows[begin + i] = x[i].row;
+        s->sorted[begin + i] = s->times[x[i].row];
+    }
 }
 
 static void sort_lists(void *arg, int64_t task, int32_t slot)
 {
     const sorting *s = arg;
     int64_t end = (task + 1) * s->grain < s->lists ? (task + 1) * s->grain : s->lists;
-    (void)slot;
     for (int64_t k = task * s->grain; k < end; k++)
-        if (!is_sorted(s, s->start[k], s->start[k + 1]))
-            sort_range(s, s->start[k], s->start[k + 1]);
+        sort_list(s, s->start[k], s->start[k + 1], s->scratch + 2 * s->longest * slot);
 }
 
 ml_status mli_time_sort(ml_context *ctx, const int64_t *start, int64_t n, int64_t *rows,
-                        const double *times, ml_error *err)
+                        const double *times, double **sorted, ml_error *err)
 {
-    sorting s = {start, rows, NULL, times, n, n / 256 + 1};
-    s.spare = mli_alloc_vec(ctx, start[n] + 1, sizeof *s.spare);
-    if (!s.spare) return mli_nomem(err);
-    mli_parallel(ctx, mli_task_count(n, s.grain), sort_lists, &s);
-    mli_free(ctx, s.spare);
-    return ML_OK;
+    sorting s = {.start = start, .rows = rows, .times = times, .lists = n};
+    s.grain = n / 256 + 1;
+    for (int64_t k = 0; k < n; k++)
+        if (start[k + 1] - start[k] > s.longest) s.longest = start[k + 1] - start[k];
+    mli_pool *pool = mli_parallel_hold(ctx);
+    *sorted = s.sorted = mli_alloc_vec(ctx, start[n] + 1, sizeof *s.sorted);
+    s.scratch = mli_alloc_vec(ctx, mli_slots(ctx) * 2 * s.longest + 1, sizeof *s.scratch);
+    if (s.sorted && s.scratch)
+        mli_parallel(ctx, mli_task_count(n, s.grain), sort_lists, &s);
+    mli_parallel_release(pool);
+    mli_free(ctx, s.scratch);
+    return s.sorted && s.scratch ? ML_OK : mli_nomem(err);
 }
 
 /* ---- finding ---- */
 
-int64_t mli_time_known(const double *times, const int64_t *rows, int64_t low,
-                       int64_t high)
+int64_t mli_time_known(const double *sorted, int64_t low, int64_t high)
 {
+    if (low == high || !isnan(sorted[low])) return low; /* nearly always */
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (isnan(times[rows[middle]]))
+        if (isnan(sorted[middle]))
             low = middle + 1;
         else
             high = middle;
@@ -194,28 +232,26 @@ int64_t mli_time_known(const double *times, const int64_t *rows, int64_t low,
     return low;
 }
 
-int64_t mli_time_from(const double *times, const int64_t *rows, int64_t low, int64_t high,
-                      double t)
+int64_t mli_time_from(const double *sorted, int64_t low, int64_t high, double t)
 {
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (times[rows[middle]] < t)
-            low = middle + 1;
-        else
-            high = middle;
+    const double *at = sorted + low;
+    int64_t n = high - low;
+    while (n > 1) {
+        int64_t half = n / 2;
+        at = at[half - 1] < t ? at + half : at;
+        n -= half;
     }
-    return low;
+    return at - sorted + (n == 1 && *at < t);
 }
 
-int64_t mli_time_after(const double *times, const int64_t *rows, int64_t low,
-                       int64_t high, double t)
+int64_t mli_time_after(const double *sorted, int64_t low, int64_t high, double t)
 {
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (times[rows[middle]] <= t)
-            low = middle + 1;
-        else
-            high = middle;
+    const double *at = sorted + low;
+    int64_t n = high - low;
+    while (n > 1) {
+        int64_t half = n / 2;
+        at = at[half - 1] <= t ? at + half : at;
+        n -= half;
     }
-    return low;
+    return at - sorted + (n == 1 && *at <= t);
 }
