@@ -92,6 +92,7 @@ typedef struct {
     mli_keys left_keys, right_keys;
     mli_groups groups;
     int64_t *start, *list; /* rows of the right table by group */
+    int single;            /* each group has one row: group k is list[k] */
     int64_t *match;        /* [left rows] group; as-of: the partner's place in list; -1 */
     double *times[2];
     double *sorted;   /* the right times in the order of list */
@@ -262,6 +263,7 @@ static ml_status find_partners(joining *j, ml_error *err)
         (mli_keys){j->ctx, j->right->rows, j->n_keys, j->columns + j->n_keys, j->compare};
     ml_status status = mli_groups_new(&j->right_keys, 0, &j->groups, err);
     if (!status) status = mli_groups_list(&j->groups, &j->start, &j->list, err);
+    if (!status) j->single = j->start[j->groups.n] == j->groups.n;
     if (!status) status = check_unique(j, err);
     j->match = status ? NULL : mli_alloc_vec(j->ctx, j->left->rows + 1, sizeof *j->match);
     if (!status && !j->match) status = mli_nomem(err);
@@ -280,7 +282,7 @@ static void partners(const joining *j, int64_t row, int64_t *from, int64_t *to)
     int64_t k = j->match[row];
     *from = *to = 0;
     if (k < 0) return;
-    if (j->left_time) {
+    if (j->left_time || j->single) {
         *from = k;
         *to = k + 1;
     } else {

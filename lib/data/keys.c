@@ -452,13 +452,44 @@ static void find_some(const finding *f, int64_t begin, int64_t n)
     }
 }
 
+/* The same of one whole number on both sides, as most keys are. */
+static void find_some_plain(const finding *f, int64_t begin, int64_t n)
+{
+    const mli_groups *g = f->g;
+    const int64_t *key = (const int64_t *)f->keys->columns[0]->data + begin;
+    const int64_t *there = g->keys->columns[0]->data;
+    uint64_t hash[AHEAD];
+    for (int64_t i = 0; i < n; i++) {
+        hash[i] = hash_plain(key[i]);
+        int64_t part = part_of(g, hash[i]);
+        __builtin_prefetch(&g->slots[part][hash[i] >> 20 & g->mask[part]]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t part = part_of(g, hash[i]), row = -1;
+        uint64_t mask = g->mask[part], at = hash[i] >> 20 & mask, slot;
+        for (; (slot = g->slots[part][at]) != 0; at = (at + 1) & mask) {
+            int64_t one = (int64_t)(slot & 0xFFFFFFFF) - 1;
+            if (slot >> 32 != (hash[i] & 0xFFFFFFFF) || there[one] != key[i]) continue;
+            row = one;
+            break;
+        }
+        f->out[begin + i] = row < 0 ? -1 : g->group[row];
+    }
+}
+
 static void find_rows(void *arg, int64_t task, int32_t slot)
 {
     const finding *f = arg;
     int64_t end = (task + 1) * GRAIN < f->keys->rows ? (task + 1) * GRAIN : f->keys->rows;
+    int plain = is_plain(f->keys) && is_plain(f->g->keys);
     (void)slot;
-    for (int64_t i = task * GRAIN; i < end; i += AHEAD)
-        find_some(f, i, end - i < AHEAD ? end - i : AHEAD);
+    for (int64_t i = task * GRAIN; i < end; i += AHEAD) {
+        int64_t n = end - i < AHEAD ? end - i : AHEAD;
+        if (plain)
+            find_some_plain(f, i, n);
+        else
+            find_some(f, i, n);
+    }
 }
 
 ml_status mli_groups_find(const mli_groups *g, const mli_keys *keys, int missing,

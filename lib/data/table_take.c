@@ -282,16 +282,29 @@ ml_status mli_column_gather(ml_context *ctx, const mli_column *from, const int64
     return take_column(ctx, from, rows, count, has_holes(rows, count), to, err);
 }
 
+/* All rows in their order? */
+static int is_whole(const ml_table *from, const int64_t *rows, int64_t count)
+{
+    if (count != from->rows) return 0;
+    for (int64_t i = 0; i < count; i++)
+        if (rows[i] != i) return 0;
+    return 1;
+}
+
 ml_status mli_table_gather(const ml_table *from, const uint8_t *chosen,
                            const int64_t *rows, int64_t count, ml_table *to, int64_t at,
                            ml_error *err)
 {
-    int holes = has_holes(rows, count);
+    int whole = is_whole(from, rows, count), holes = !whole && has_holes(rows, count);
     ml_status status = ML_OK;
-    for (int64_t i = 0; i < from->n_columns && !status; i++)
-        if (!chosen || chosen[i])
-            status = take_column(to->ctx, &from->columns[i], rows, count, holes,
-                                 &to->columns[at++], err);
+    for (int64_t i = 0; i < from->n_columns && !status; i++) {
+        const mli_column *c = &from->columns[i];
+        if (chosen && !chosen[i]) continue;
+        status = whole
+                     ? mli_column_share(to->ctx, c, &to->columns[at], err)
+                     : take_column(to->ctx, c, rows, count, holes, &to->columns[at], err);
+        at++;
+    }
     return status;
 }
 

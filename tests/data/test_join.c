@@ -255,6 +255,56 @@ START_TEST(compares_exactly)
 }
 END_TEST
 
+/* Keys of whole numbers have ways of their own: many groups, few, and one table that
+ * grows. */
+START_TEST(joins_whole_numbers)
+{
+    enum { N = 70000, M = 90000 };
+    static int64_t key[N], other[M];
+    static double value[N], mark[M];
+    static const int64_t distinct[] = {N, 2500, 100, 1};
+    ml_context *ctx = test_context(2);
+    state = 21;
+    for (int d = 0; d < 4; d++) {
+        int64_t groups = distinct[d], n_left = groups < N ? groups / 5 + 3 : M;
+        for (int64_t i = 0; i < N; i++) {
+            key[i] = (i * 37 + 5) % groups * 3;
+            value[i] = (double)i;
+        }
+        for (int64_t i = 0; i < M; i++) {
+            other[i] = (int64_t)(uniform() * (double)(groups + 9)) * 3;
+            mark[i] = (double)i;
+        }
+        ml_table *right = add_i64(ctx, NULL, "k", N, key), *t;
+        right = add_f64(ctx, right, "value", N, value);
+        ml_table *left = add_i64(ctx, NULL, "k", n_left, other);
+        left = add_f64(ctx, left, "mark", n_left, mark);
+        t = join(ctx, left, right, "on=k;how=left");
+        int64_t row = 0;
+        for (int64_t i = 0; i < ml_table_rows(left); i++) {
+            int there = other[i] < 3 * groups;
+            int64_t n = there ? N / groups + (N % groups > 0) : 1, last = -1;
+            for (int64_t k = 0; k < n && row < ml_table_rows(t); k++, row++) {
+                if (at(t, row, "mark") != (double)i) break; /* one fewer in this group */
+                double v = at(t, row, "value");
+                ck_assert(there ? key[(int64_t)v] == other[i] && v > (double)last
+                                : isnan(v));
+                last = (int64_t)v;
+            }
+        }
+        ck_assert_int_eq(row, ml_table_rows(t));
+        ml_table_free(t);
+        t = join(ctx, right, right, "on=k;how=semi"); /* all rows as they are */
+        ck_assert_int_eq(ml_table_rows(t), N);
+        for (int64_t i = 0; i < N; i += 997) ck_assert(at(t, i, "value") == value[i]);
+        ml_table_free(t);
+        ml_table_free(left);
+        ml_table_free(right);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 static ml_table *from_csv(ml_context *ctx, const char *text)
 {
     ml_table *t = NULL;
@@ -661,7 +711,7 @@ START_TEST(takes_empty_tables)
 }
 END_TEST
 
-TEST_MAIN("data/join", compares_exactly, joins_types_of_csv, tells_big_numbers_apart,
-          joins, joins_as_of, compares_types, aggregates_groups,
+TEST_MAIN("data/join", joins_whole_numbers, compares_exactly, joins_types_of_csv,
+          tells_big_numbers_apart, joins, joins_as_of, compares_types, aggregates_groups,
           aggregates_what_was_before, sums_long_windows, same_for_any_threads,
           names_mistakes, stands_lack_of_memory, takes_empty_tables)
