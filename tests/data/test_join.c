@@ -283,13 +283,13 @@ START_TEST(joins_whole_numbers)
         int64_t row = 0;
         for (int64_t i = 0; i < ml_table_rows(left); i++) {
             int there = other[i] < 3 * groups;
-            int64_t n = there ? N / groups + (N % groups > 0) : 1, last = -1;
+            int64_t n = there ? N / groups + (N % groups > 0) : 1;
+            double last = -1;
             for (int64_t k = 0; k < n && row < ml_table_rows(t); k++, row++) {
                 if (at(t, row, "mark") != (double)i) break; /* one fewer in this group */
                 double v = at(t, row, "value");
-                ck_assert(there ? key[(int64_t)v] == other[i] && v > (double)last
-                                : isnan(v));
-                last = (int64_t)v;
+                ck_assert(there ? key[(int64_t)v] == other[i] && v > last : isnan(v));
+                last = v;
             }
         }
         ck_assert_int_eq(row, ml_table_rows(t));
