@@ -18,12 +18,12 @@
 #include <stdatomic.h>
 
 typedef struct failing_alloc {
-    int64_t fail_at;          /* 0: never */
-    int once;                 /* only that one fails */
-    _Atomic int64_t calls;    /* allocations so far, growing ones included */
-    _Atomic int64_t failures; /* how many were refused */
+    int64_t fail_at;                   /* 0: never */
+    int once;                          /* only that one fails */
+    _Atomic int64_t calls;             /* allocations so far, growing ones included */
+    _Atomic int64_t failures;          /* how many were refused */
     _Atomic int64_t live, bytes, most; /* most: the most bytes at a time */
-    _Atomic int64_t faults; /* wrong sizes or alignments, foreign pointers */
+    _Atomic int64_t faults;            /* wrong sizes or alignments, foreign pointers */
 } failing_alloc;
 
 typedef struct failing_head {
@@ -105,17 +105,8 @@ static inline ml_host failing_host(failing_alloc *f)
     return host;
 }
 
-/* Sanitizers make everything slow: there a part of the allocations has to do. */
-#define OOM_STEP 1
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#undef OOM_STEP
-#define OOM_STEP 7
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#undef OOM_STEP
-#define OOM_STEP 7
-#endif
-#endif
+/* Where all is slow a part of the allocations has to do. */
+#define OOM_STEP (SANITIZED ? 7 : 1)
 
 /* `status` is what `call` returns, an expression of `host` and the like. Each n must give
  * ML_E_MEMORY and leave nothing, until nothing fails any more. */

@@ -21,6 +21,19 @@
 
 #include <ml/ml.h>
 
+/* Sanitizers make everything slow, and their allocators may be locked for ever in the
+ * child of a process with threads. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* Fails with the error's message when a libml call fails. */
 #define OK(call)                                                                         \
     do {                                                                                 \
@@ -104,7 +117,6 @@ static inline void test_folder_remove(void)
     snprintf(command, sizeof command, "rm -rf '%s'", test_folder());
     if (system(command) != 0) fprintf(stderr, "could not remove %s\n", test_folder());
 }
-
 
 /* Runs the tests whose array is given by TEST_MAIN. */
 static inline int test_run(const char *name, const TTest *const *tests, int n)

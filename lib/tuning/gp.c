@@ -41,10 +41,10 @@ void mli_embed(const mli_embedding *e, const double *u, double *z, int64_t strid
         double *at = z + e->begin[i] * stride;
         int missing = isnan(u[i]);
         if (mli_dimension_is_set(d)) {
-            int64_t count = d->range.count, level = (int64_t)(u[i] * (double)count);
-            for (int64_t k = 0; k < count; k++)
-                at[k * stride] =
-                    !missing && k == (level < count ? level : count - 1) ? half : 0;
+            int64_t count = d->range.count, level = -1;
+            if (!missing) level = (int64_t)(u[i] * (double)count);
+            if (level >= count) level = count - 1;
+            for (int64_t k = 0; k < count; k++) at[k * stride] = k == level ? half : 0;
             at += count * stride;
         } else {
             *at = missing ? 0.5 : u[i];

@@ -10,25 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define WITHOUT_FORKS
-#endif
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define WITHOUT_FORKS
-#endif
-
-/* ThreadSanitizer knows no threads in the child of a process with threads;
- * AddressSanitizer's allocator may be locked there for ever. */
-static int with_forks(void)
-{
-#if defined(WITHOUT_FORKS)
-    return 0;
-#else
-    return 1;
-#endif
-}
-
 static void count(void *arg, int64_t task, int32_t slot)
 {
     (void)slot;
@@ -86,13 +67,13 @@ static int in_child(int (*body)(void *arg), void *arg)
 static int use_pool(void *arg)
 {
     ml_context *ctx = arg;
-    return loop_is_right(ctx, 100) && slots_meet(ctx, 3) &&
-           mli_slots(ctx) == 3 && loop_is_right(ctx, 1000);
+    return loop_is_right(ctx, 100) && slots_meet(ctx, 3) && mli_slots(ctx) == 3 &&
+           loop_is_right(ctx, 1000);
 }
 
 START_TEST(child_and_parent_use_the_pool)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(3);
     for (int i = 0; i < 50; i++) {
         ck_assert(loop_is_right(ctx, 1 + i));
@@ -125,7 +106,7 @@ static int change_threads(void *arg)
 
 START_TEST(child_may_free_and_resize)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     for (int used = 0; used < 2; used++) {
         ml_context *ctx = test_context(3);
         if (used) ck_assert(loop_is_right(ctx, 100));
@@ -146,7 +127,7 @@ static int grandchild(void *arg)
 
 START_TEST(grandchildren_too)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(3);
     ck_assert(loop_is_right(ctx, 100));
     for (int i = 0; i < 5; i++) ck_assert_int_eq(in_child(grandchild, ctx), 0);
@@ -161,7 +142,7 @@ static int use_serially(void *arg)
 
 START_TEST(serial_contexts_need_nothing)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(1);
     ck_assert_int_eq(in_child(use_serially, ctx), 0);
     ml_context_free(ctx);
@@ -197,7 +178,7 @@ static int resize_somehow(void *arg)
 /* Forks while another thread is in the middle of loops. */
 START_TEST(fork_during_loops_of_another_thread)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(3);
     busy b = {.ctx = ctx};
     pthread_t thread;
@@ -231,7 +212,7 @@ static int many_threads_at_once(void *arg)
 
 START_TEST(threads_of_the_child_race_for_the_new_pool)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(3);
     ck_assert(loop_is_right(ctx, 100));
     for (int i = 0; i < 30; i++) ck_assert_int_eq(in_child(many_threads_at_once, ctx), 0);
@@ -256,7 +237,7 @@ static int without_memory(void *arg)
 
 START_TEST(child_without_memory_runs_inline)
 {
-    if (!with_forks()) SKIP("not under sanitizers");
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_host host = failing_host(&shared_alloc);
     host.threads = 3;
     ml_context *ctx = NULL;

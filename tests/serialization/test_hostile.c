@@ -7,19 +7,7 @@
 #include "algorithms/model.h"
 #include "serialization/safetensors.h"
 
-/* Under sanitizers all takes so much longer that less must do. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#ifdef SLOW
-enum { ROUNDS = 60, DENSE = 6 };
-#else
-enum { ROUNDS = 200, DENSE = 12 };
-#endif
+enum { ROUNDS = SANITIZED ? 60 : 200, DENSE = SANITIZED ? 6 : 12 };
 /* ROUNDS: files with random changes. DENSE: elements of a tensor that are damaged, the
  * first so many and as many of the rest. */
 

@@ -316,6 +316,7 @@ END_TEST
 /* A child forked while other threads of the parent are inside calls. */
 START_TEST(forked_child_of_a_busy_parent)
 {
+    if (SANITIZED) SKIP("not under sanitizers");
     ml_context *ctx = test_context(0);
     pthread_t threads[3];
     job jobs[3];
