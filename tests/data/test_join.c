@@ -399,7 +399,7 @@ static void check_row(const ml_table *t, int64_t row, const rows *r, const int64
     ck_assert(at(t, row, "value_missing") == (double)n - count);
     ck_assert(at(t, row, "value_distinct") == (double)distinct);
     ck_assert(same(at(t, row, "value_sum"), sum));
-    ck_assert(same(at(t, row, "value_mean"), count ? sum / count : NAN));
+    ck_assert(same(at(t, row, "value_mean"), count > 0 ? sum / count : NAN));
     ck_assert(same(at(t, row, "value_var"), count > 1 ? square / (count - 1) : NAN));
     ck_assert(
         same(at(t, row, "value_std"), count > 1 ? sqrt(square / (count - 1)) : NAN));
