@@ -81,6 +81,26 @@ static inline ml_context *test_context(int32_t threads)
     return ctx;
 }
 
+/* What a model predicts for a table; kind: NULL for the usual one. */
+static inline ml_tensor *predicted(const ml_model *m, const char *kind, const ml_table *t)
+{
+    ml_predictor *p = NULL;
+    ml_tensor *out = NULL;
+    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
+    OK(ml_predictor_run(p, t, &out, ERR));
+    ml_predictor_free(p);
+    return out;
+}
+
+static inline double scored(const ml_model *m, const ml_table *t, const char *metric)
+{
+    ml_table *scores = NULL;
+    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
+    double value = ml_table_get_f64(scores, 0, 1);
+    ml_table_free(scores);
+    return value;
+}
+
 /* Path below the shared data folder, or NULL when the file is not there. */
 static inline const char *shared_path(const char *name)
 {

@@ -44,6 +44,12 @@ typedef struct mli_metric_options {
 #define MLI_AVERAGE_MICRO    3
 #define MLI_AVERAGE_WEIGHTED 4
 
+/* Those of "options.metric". */
+#define MLI_METRIC_USUAL                                                                 \
+    {                                                                                    \
+        MLI_AVERAGE_AUTO, 0.5, 1.5                                                       \
+    }
+
 typedef struct mli_metric {
     mli_descriptor head; /* name "metric.roc_auc" */
     int32_t needs;       /* MLI_NEEDS_ */

@@ -19,15 +19,14 @@
 #define MLI_FLAG_ROLE      4  /* names columns */
 #define MLI_FLAG_NULLABLE  8  /* the default is "" which means: not set */
 #define MLI_FLAG_NO_EFFECT 16 /* speed or diagnostics only; not stored in the model */
-#define MLI_FLAG_ROUNDS                                                                  \
-    32                        /* the number of rounds; models offer the attribute        \
-                                 "n_rounds", fewer when they stopped early */
+/* The number of rounds; models offer the attribute "n_rounds", fewer when they stopped
+ * early. */
+#define MLI_FLAG_ROUNDS   32
 #define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
 #define MLI_FLAG_CLASSES  256 /* for targets of classes only: refused for others */
 #define MLI_FLAG_FITTED   512 /* found by the fit, for reading only */
-#define MLI_FLAG_PARTS                                                                   \
-    128 /* STRS: names other algorithms, whose parameters the set holds                  \
-           as well: see mli_path */
+/* STRS: names other algorithms, whose parameters the set holds as well: see mli_path. */
+#define MLI_FLAG_PARTS 128
 
 /* One parameter. Bounds are text, parsed at validation: exact for 64-bit integers. */
 typedef struct mli_param {
@@ -37,10 +36,10 @@ typedef struct mli_param {
     int32_t flags;
     const char *dflt; /* default as text; NULL: none, the parameter is absent until set */
     const char *range; /* "[1, 64]", "(0, inf)", "{gini, entropy}", NULL: any */
-    const char
-        *tune; /* "[2, 12]", "log [1e-3, 0.3]", "{a, b}", "[10, 200] step 10"; NULL */
-    const char
-        *active_if;  /* "growth == leafwise", "kernel in {rbf, poly}"; NULL: always */
+    /* "[2, 12]", "log [1e-3, 0.3]", "{a, b}", "[10, 200] step 10"; NULL */
+    const char *tune;
+    /* "growth == leafwise", "kernel in {rbf, poly}"; NULL: always */
+    const char *active_if;
     const char *doc; /* sentences of plain text; {param:name} refers to another */
     const char *since;
 } mli_param;

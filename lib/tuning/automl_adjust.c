@@ -89,7 +89,7 @@ static ml_status map_held_out(const mli_automl *a, int32_t method, sample *s, do
 static ml_status log_loss(const mli_automl *a, const double *proba, double *out,
                           ml_error *err)
 {
-    static const mli_metric_options plain = {.quantile = 0.5};
+    static const mli_metric_options plain = MLI_METRIC_USUAL;
     const mli_metric *m;
     ml_status status = mli_metric_find("log_loss", &m, err);
     return status ? status : m->score(a->ctx, &a->truth, proba, &plain, out, err);
@@ -191,7 +191,7 @@ static ml_status classes_held_out(const mli_automl *a, const mli_metric *metric,
 static ml_status judge_thresholds(const mli_automl *a, const mli_metric *metric,
                                   double *room, double scores[2], ml_error *err)
 {
-    static const mli_metric_options plain = {.quantile = 0.5};
+    static const mli_metric_options plain = MLI_METRIC_USUAL;
     sample s;
     int64_t n = a->judged->rows, k = a->n_outputs;
     for (int64_t j = 0; j < k; j++) a->cuts[j] = 1 / (double)k;

@@ -247,7 +247,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
 ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
                            double *score, ml_error *err)
 {
-    static const mli_metric_options options = {.quantile = 0.5};
+    static const mli_metric_options options = MLI_METRIC_USUAL;
     int64_t k = a->n_outputs;
     if (a->metric->needs != MLI_NEEDS_CLASS)
         return a->metric->score(a->ctx, &a->truth, predictions, &options, score, err);

@@ -38,8 +38,9 @@ extern const mli_descriptor mli_options_metric;
 int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *truth, const double *proba,
                        int64_t k);
 
-/* A metric of predicted values by score_ID. */
-#define VALUE_METRIC(id, other, heading, text, best, up)                                 \
+/* The metric "metric.ID" that score_ID computes. from: what it is computed of, "value"
+ * and MLI_NEEDS_; up: the largest is best. */
+#define MLI_METRIC(id, other, heading, text, task, from, need, up)                       \
     extern const mli_metric mli_metric_##id;                                             \
     const mli_metric mli_metric_##id = {                                                 \
         .head = {.name = "metric." #id,                                                  \
@@ -49,13 +50,16 @@ int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *truth, const double *pr
                  .family = "metric",                                                     \
                  .since = "0.1",                                                         \
                  .sort = MLI_SORT_METRIC,                                                \
-                 .tasks = MLI_TASK_REGRESSION,                                           \
-                 .direction = best,                                                      \
-                 .needs = "value"},                                                      \
-        .needs = MLI_NEEDS_VALUE,                                                        \
+                 .tasks = task,                                                          \
+                 .direction = (up) ? "max" : "min",                                      \
+                 .needs = from},                                                         \
+        .needs = need,                                                                   \
         .maximize = up,                                                                  \
         .score = score_##id,                                                             \
     };
+#define MLI_VALUE_METRIC(id, other, heading, text, up)                                   \
+    MLI_METRIC(id, other, heading, text, MLI_TASK_REGRESSION, "value", MLI_NEEDS_VALUE,  \
+               up)
 
 static inline double mli_truth_weight(const mli_truth *t, int64_t row)
 {

@@ -180,22 +180,8 @@ static double value_kappa(const confusion *c, const mli_metric_options *o)
         confusion_free(&c);                                                              \
         return ML_OK;                                                                    \
     }                                                                                    \
-    extern const mli_metric mli_metric_##id;                                             \
-    const mli_metric mli_metric_##id = {                                                 \
-        .head = {.name = "metric." #id,                                                  \
-                 .aliases = other,                                                       \
-                 .title = heading,                                                       \
-                 .doc = text,                                                            \
-                 .family = "metric",                                                     \
-                 .since = "0.1",                                                         \
-                 .sort = MLI_SORT_METRIC,                                                \
-                 .tasks = MLI_TASK_CLASSIFICATION,                                       \
-                 .direction = "max",                                                     \
-                 .needs = "class"},                                                      \
-        .needs = MLI_NEEDS_CLASS,                                                        \
-        .maximize = 1,                                                                   \
-        .score = score_##id,                                                             \
-    };
+    MLI_METRIC(id, other, heading, text, MLI_TASK_CLASSIFICATION, "class",               \
+               MLI_NEEDS_CLASS, 1)
 
 CLASS_METRIC(accuracy, "acc,accuracy_score", "accuracy",
              "Share of rows classified right.")

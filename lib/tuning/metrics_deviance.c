@@ -98,20 +98,21 @@ static ml_status score_rmsle(ml_context *ctx, const mli_truth *t, const double *
     return status;
 }
 
-VALUE_METRIC(gamma_deviance, "mean_gamma_deviance,gamma-deviance,neg_mean_gamma_deviance",
-             "gamma deviance", "Mean of 2 (log(p / y) + y / p - 1), for amounts above 0.",
-             "min", 0)
-VALUE_METRIC(poisson_deviance, "mean_poisson_deviance,neg_mean_poisson_deviance",
-             "Poisson deviance",
-             "Mean of 2 (y log(y / p) - y + p), for counts; predictions above 0.", "min",
-             0)
-VALUE_METRIC(rmsle,
-             "root_mean_squared_log_error,root_mean_squared_logarithmic_error,"
-             "neg_root_mean_squared_log_error",
-             "root mean squared logarithmic error",
-             "Square root of the mean squared difference of log(1 + y) and log(1 + p).",
-             "min", 0)
-VALUE_METRIC(tweedie_deviance, "mean_tweedie_deviance", "Tweedie deviance",
-             "Mean deviance of a Tweedie distribution, for amounts of which many are 0; "
-             "its power is that of the model, or the option power.",
-             "min", 0)
+MLI_VALUE_METRIC(gamma_deviance,
+                 "mean_gamma_deviance,gamma-deviance,neg_mean_gamma_deviance",
+                 "gamma deviance",
+                 "Mean of 2 (log(p / y) + y / p - 1), for amounts above 0.", 0)
+MLI_VALUE_METRIC(poisson_deviance, "mean_poisson_deviance,neg_mean_poisson_deviance",
+                 "Poisson deviance",
+                 "Mean of 2 (y log(y / p) - y + p), for counts; predictions above 0.", 0)
+MLI_VALUE_METRIC(
+    rmsle,
+    "root_mean_squared_log_error,root_mean_squared_logarithmic_error,"
+    "neg_root_mean_squared_log_error",
+    "root mean squared logarithmic error",
+    "Square root of the mean squared difference of log(1 + y) and log(1 + p).", 0)
+MLI_VALUE_METRIC(
+    tweedie_deviance, "mean_tweedie_deviance", "Tweedie deviance",
+    "Mean deviance of a Tweedie distribution, for amounts of which many are 0; "
+    "its power is that of the model, or the option power.",
+    0)

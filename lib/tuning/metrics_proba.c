@@ -237,48 +237,34 @@ static ml_status score_brier(ml_context *ctx, const mli_truth *t, const double *
     return ML_OK;
 }
 
-#define PROBA_METRIC(id, other, heading, text, best, up)                                 \
-    extern const mli_metric mli_metric_##id;                                             \
-    const mli_metric mli_metric_##id = {                                                 \
-        .head = {.name = "metric." #id,                                                  \
-                 .aliases = other,                                                       \
-                 .title = heading,                                                       \
-                 .doc = text,                                                            \
-                 .family = "metric",                                                     \
-                 .since = "0.1",                                                         \
-                 .sort = MLI_SORT_METRIC,                                                \
-                 .tasks = MLI_TASK_CLASSIFICATION,                                       \
-                 .direction = best,                                                      \
-                 .needs = "proba"},                                                      \
-        .needs = MLI_NEEDS_PROBA,                                                        \
-        .maximize = up,                                                                  \
-        .score = score_##id,                                                             \
-    };
+#define PROBA_METRIC(id, other, heading, text, up)                                       \
+    MLI_METRIC(id, other, heading, text, MLI_TASK_CLASSIFICATION, "proba",               \
+               MLI_NEEDS_PROBA, up)
 
 PROBA_METRIC(brier, "brier_score_loss,brier_score,neg_brier_score", "Brier score",
              "Mean squared distance of probability and outcome: of class 1 for two "
              "classes, summed over the classes otherwise.",
-             "min", 0)
+             0)
 PROBA_METRIC(calibration_error, "ece,expected_calibration_error",
              "expected calibration error",
              "Mean distance of the predicted class's probability from the share of rows "
              "classified right, in 15 equal bins of that probability.",
-             "min", 0)
+             0)
 PROBA_METRIC(ks, "kolmogorov_smirnov", "Kolmogorov-Smirnov distance",
              "Largest distance of the distributions of a class's probability in its rows "
              "and in the others; for more than two classes the mean over the classes.",
-             "max", 1)
+             1)
 PROBA_METRIC(log_loss, "logloss,cross_entropy,binary_logloss,multi_logloss,neg_log_loss",
              "log loss", "Mean of minus the logarithm of the true class's probability.",
-             "min", 0)
+             0)
 PROBA_METRIC(
     pr_auc, "average_precision,aucpr,auprc", "area under the precision-recall curve",
     "Average precision, by steps without interpolation; for more than two classes "
     "the mean over the classes, each against the rest.",
-    "max", 1)
+    1)
 PROBA_METRIC(
     roc_auc, "auc,roc_auc_score,auroc", "area under the ROC curve",
     "Probability that a row of the class ranks above one of the others, ties "
     "half; for more than two classes the mean over the classes, each against the "
     "rest.",
-    "max", 1)
+    1)

@@ -56,34 +56,15 @@ static ml_status score_concordance(ml_context *ctx, const mli_truth *t, const do
     return mli_fail(err, ML_E_DATA, "no two rows can be compared: no event is followed");
 }
 
-#define RANK_METRIC(id, other, heading, text, task, need, needs_text)                    \
-    extern const mli_metric mli_metric_##id;                                             \
-    const mli_metric mli_metric_##id = {                                                 \
-        .head = {.name = "metric." #id,                                                  \
-                 .aliases = other,                                                       \
-                 .title = heading,                                                       \
-                 .doc = text,                                                            \
-                 .family = "metric",                                                     \
-                 .since = "0.1",                                                         \
-                 .sort = MLI_SORT_METRIC,                                                \
-                 .tasks = task,                                                          \
-                 .direction = "max",                                                     \
-                 .needs = needs_text},                                                   \
-        .needs = need,                                                                   \
-        .maximize = 1,                                                                   \
-        .score = score_##id,                                                             \
-    };
-
-RANK_METRIC(concordance, "concordance_index,c_index,harrell_c", "concordance",
-            "Share of the pairs of rows whose order in time is known in which the row of "
-            "the higher predicted risk fails first (Harrell); ties count half.",
-            MLI_TASK_SURVIVAL, MLI_NEEDS_RISK, "value")
-RANK_METRIC(map, "mean_average_precision", "mean average precision",
-            "Mean over the groups of the average precision; relevant is what is above 0. "
-            "Groups without a relevant row count 1.",
-            MLI_TASK_RANKING, MLI_NEEDS_VALUE, "value")
-RANK_METRIC(
-    ndcg, "ndcg_score,ndcg_at_10", "normalised discounted cumulative gain",
-    "Mean over the groups of the gain 2^y - 1 of the first 10 rows, discounted by "
-    "1 / log2(1 + position), over that of the best order.",
-    MLI_TASK_RANKING, MLI_NEEDS_VALUE, "value")
+MLI_METRIC(concordance, "concordance_index,c_index,harrell_c", "concordance",
+           "Share of the pairs of rows whose order in time is known in which the row of "
+           "the higher predicted risk fails first (Harrell); ties count half.",
+           MLI_TASK_SURVIVAL, "value", MLI_NEEDS_RISK, 1)
+MLI_METRIC(map, "mean_average_precision", "mean average precision",
+           "Mean over the groups of the average precision; relevant is what is above 0. "
+           "Groups without a relevant row count 1.",
+           MLI_TASK_RANKING, "value", MLI_NEEDS_VALUE, 1)
+MLI_METRIC(ndcg, "ndcg_score,ndcg_at_10", "normalised discounted cumulative gain",
+           "Mean over the groups of the gain 2^y - 1 of the first 10 rows, discounted by "
+           "1 / log2(1 + position), over that of the best order.",
+           MLI_TASK_RANKING, "value", MLI_NEEDS_VALUE, 1)

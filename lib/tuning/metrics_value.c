@@ -184,36 +184,36 @@ static ml_status score_explained_variance(ml_context *ctx, const mli_truth *t,
     return ML_OK;
 }
 
-VALUE_METRIC(explained_variance, "explained_variance_score", "explained variance",
-             "1 minus the variance of y - p divided by that of y: R2 but for a constant "
-             "error.",
-             "max", 1)
-VALUE_METRIC(mae, "mean_absolute_error,l1,neg_mean_absolute_error", "mean absolute error",
-             "Mean of |y - p|.", "min", 0)
-VALUE_METRIC(mape, "mean_absolute_percentage_error,neg_mean_absolute_percentage_error",
-             "mean absolute percentage error",
-             "Mean of |y - p| / |y|, as a fraction. Very large where y is near 0.", "min",
-             0)
-VALUE_METRIC(max_error, "neg_max_error", "largest error", "The largest |y - p|.", "min",
-             0)
-VALUE_METRIC(median_absolute_error, "medae,neg_median_absolute_error",
-             "median absolute error", "The (weighted) median of |y - p|.", "min", 0)
-VALUE_METRIC(mse, "mean_squared_error,l2,neg_mean_squared_error", "mean squared error",
-             "Mean of (y - p) squared.", "min", 0)
-VALUE_METRIC(pinball, "quantile_loss,mean_pinball_loss,quantile", "pinball loss",
-             "Loss of a predicted quantile: q (y - p) above it, (1 - q) (p - y) below. "
-             "The quantile q comes from the options.",
-             "min", 0)
-VALUE_METRIC(r2, "r2_score,r_squared", "coefficient of determination",
-             "1 minus the squared error divided by that of the mean of the target.",
-             "max", 1)
-VALUE_METRIC(rmse, "root_mean_squared_error,neg_root_mean_squared_error",
-             "root mean squared error", "Square root of the mean squared error.", "min",
-             0)
-VALUE_METRIC(smape, "symmetric_mean_absolute_percentage_error",
-             "symmetric mean absolute percentage error",
-             "Mean of 2 |y - p| / (|y| + |p|), a fraction up to 2; 0 where both are 0.",
-             "min", 0)
-VALUE_METRIC(wape, "weighted_absolute_percentage_error,wmape",
-             "weighted absolute percentage error",
-             "Sum of |y - p| divided by the sum of |y|.", "min", 0)
+MLI_VALUE_METRIC(
+    explained_variance, "explained_variance_score", "explained variance",
+    "1 minus the variance of y - p divided by that of y: R2 but for a constant "
+    "error.",
+    1)
+MLI_VALUE_METRIC(mae, "mean_absolute_error,l1,neg_mean_absolute_error",
+                 "mean absolute error", "Mean of |y - p|.", 0)
+MLI_VALUE_METRIC(mape,
+                 "mean_absolute_percentage_error,neg_mean_absolute_percentage_error",
+                 "mean absolute percentage error",
+                 "Mean of |y - p| / |y|, as a fraction. Very large where y is near 0.", 0)
+MLI_VALUE_METRIC(max_error, "neg_max_error", "largest error", "The largest |y - p|.", 0)
+MLI_VALUE_METRIC(median_absolute_error, "medae,neg_median_absolute_error",
+                 "median absolute error", "The (weighted) median of |y - p|.", 0)
+MLI_VALUE_METRIC(mse, "mean_squared_error,l2,neg_mean_squared_error",
+                 "mean squared error", "Mean of (y - p) squared.", 0)
+MLI_VALUE_METRIC(
+    pinball, "quantile_loss,mean_pinball_loss,quantile", "pinball loss",
+    "Loss of a predicted quantile: q (y - p) above it, (1 - q) (p - y) below. "
+    "The quantile q comes from the options.",
+    0)
+MLI_VALUE_METRIC(r2, "r2_score,r_squared", "coefficient of determination",
+                 "1 minus the squared error divided by that of the mean of the target.",
+                 1)
+MLI_VALUE_METRIC(rmse, "root_mean_squared_error,neg_root_mean_squared_error",
+                 "root mean squared error", "Square root of the mean squared error.", 0)
+MLI_VALUE_METRIC(
+    smape, "symmetric_mean_absolute_percentage_error",
+    "symmetric mean absolute percentage error",
+    "Mean of 2 |y - p| / (|y| + |p|), a fraction up to 2; 0 where both are 0.", 0)
+MLI_VALUE_METRIC(wape, "weighted_absolute_percentage_error,wmape",
+                 "weighted absolute percentage error",
+                 "Sum of |y - p| divided by the sum of |y|.", 0)

@@ -88,25 +88,6 @@ static inline double at(const ml_model *m, const char *name, int64_t i)
     return v;
 }
 
-static inline ml_tensor *predict(const ml_model *m, const ml_table *t, const char *kind)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
-static inline double score(const ml_model *m, const ml_table *t, const char *metric)
-{
-    ml_table *scores = NULL;
-    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
-    double v = ml_table_get_f64(scores, 0, 1);
-    ml_table_free(scores);
-    return v;
-}
-
 /* ---- the same trees ---- */
 
 typedef struct walk {

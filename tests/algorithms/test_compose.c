@@ -48,15 +48,6 @@ static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed
     return kit_table(ctx, &(kit_data){.rows = rows, .classes = classes, .seed = seed});
 }
 
-static double score(const ml_model *m, const ml_table *t, const char *metric)
-{
-    ml_table *s = NULL;
-    OK(ml_model_evaluate(m, t, metric, &s, ERR));
-    double v = ml_table_get_f64(s, 0, 1);
-    ml_table_free(s);
-    return v;
-}
-
 /* ---- the maps ---- */
 
 START_TEST(maps_equal_those_of_scikit_learn)
@@ -174,7 +165,7 @@ START_TEST(calibration_lowers_the_loss)
                  *test = table(ctx, 400, classes, 2);
         ml_model *plain =
             fit(ctx, "decision_tree", "{target: y, min_data_in_leaf: 1}", train, NULL);
-        double before = score(plain, test, "log_loss");
+        double before = scored(plain, test, "log_loss");
         for (int i = 0; i < 3; i++) {
             char yaml[128];
             snprintf(yaml, sizeof yaml,
@@ -182,11 +173,11 @@ START_TEST(calibration_lowers_the_loss)
                      "method: %s}",
                      methods[i]);
             ml_model *m = fit(ctx, "calibrated", yaml, train, NULL);
-            double after = score(m, test, "log_loss");
+            double after = scored(m, test, "log_loss");
             ck_assert_msg(after < before, "%s: %g, before %g", methods[i], after, before);
             ml_model_free(m);
             m = fit(ctx, "calibrated", yaml, train, test);
-            ck_assert_double_lt(score(m, test, "log_loss"), before);
+            ck_assert_double_lt(scored(m, test, "log_loss"), before);
             ml_model_free(m);
         }
         ml_model_free(plain);
@@ -240,10 +231,10 @@ START_TEST(thresholds_raise_their_metric)
                           "balanced_accuracy}",
                           train, NULL);
         ml_model *plain = fit(ctx, "logistic_regression", "{target: y}", train, NULL);
-        ck_assert_double_ge(score(m, train, "balanced_accuracy"),
-                            score(plain, train, "balanced_accuracy"));
-        ml_tensor *cuts = NULL, *p = kit_predict(m, "proba", train),
-                  *c = kit_predict(m, "class", train);
+        ck_assert_double_ge(scored(m, train, "balanced_accuracy"),
+                            scored(plain, train, "balanced_accuracy"));
+        ml_tensor *cuts = NULL, *p = predicted(m, "proba", train),
+                  *c = predicted(m, "class", train);
         OK(ml_model_get_tensor(m, "class_thresholds", &cuts, ERR));
         double sum = 0;
         for (int k = 0; k < classes; k++) sum += ml_tensor_get_f64(cuts, k, 0);
@@ -291,7 +282,7 @@ START_TEST(thresholds_inside_others)
                       "last.model: [c=calibrated], last.c.model: [b=gbdt], "
                       "last.c.b.n_trees: 5, last.metric: recall}",
                       t, NULL);
-    ml_tensor *p = kit_predict(m, "proba", t), *c = kit_predict(m, "class", t);
+    ml_tensor *p = predicted(m, "proba", t), *c = predicted(m, "class", t);
     int64_t second = 0, half = 0;
     for (int64_t i = 0; i < 300; i++) {
         second += ml_tensor_get_f64(c, i, 0) == 1;
@@ -310,7 +301,7 @@ END_TEST
  * makes a difference to `other`. */
 static int64_t cut_at(const ml_model *m, const ml_table *t, double cut, double other)
 {
-    ml_tensor *p = kit_predict(m, "proba", t), *c = kit_predict(m, "class", t);
+    ml_tensor *p = predicted(m, "proba", t), *c = predicted(m, "class", t);
     int64_t between = 0;
     for (int64_t i = 0; i < ml_tensor_shape(p)[0]; i++) {
         double v = ml_tensor_get_f64(p, i, 1);
@@ -397,7 +388,7 @@ START_TEST(stacking_is_a_model_of_models)
                  "{target: y, members: [gbdt, %s, baseline], gbdt.n_trees: 20}", linear);
         ml_model *m = fit(ctx, "stacking", yaml, train, NULL);
         ml_model *one = fit(ctx, "baseline", "{target: y}", train, NULL);
-        ck_assert_double_lt(score(m, test, metric), 0.9 * score(one, test, metric));
+        ck_assert_double_lt(scored(m, test, metric), 0.9 * scored(one, test, metric));
         ck_assert_ptr_nonnull(
             strstr(ml_params_get_str(ml_model_params(m), "final"), linear));
         ml_model_free(m);
@@ -405,7 +396,7 @@ START_TEST(stacking_is_a_model_of_models)
                 "{target: y, members: [baseline, gbdt], gbdt.n_trees: 20, "
                 "final: [top=gbdt], top.n_trees: 5}",
                 train, test);
-        ck_assert_double_lt(score(m, test, metric), score(one, test, metric));
+        ck_assert_double_lt(scored(m, test, metric), scored(one, test, metric));
         ml_model_free(m);
         ml_model_free(one);
         ml_table_free(train);

@@ -64,7 +64,7 @@ static void same_contributions(const char *params, int classes, const double *wa
     make_small();
     ml_table *t = small_table(ctx, classes ? NULL : d.y, classes == 2 ? d.two : d.three);
     ml_model *m = fit(ctx, "decision_tree", t, params);
-    ml_tensor *p = predict(m, t, "contributions");
+    ml_tensor *p = predicted(m, "contributions", t);
     int64_t width = ml_tensor_shape(p)[1];
     ck_assert_int_eq(width, (COLUMNS + 1) * (classes > 2 ? classes : 1));
     for (int64_t i = 0; i < n; i++)
@@ -99,8 +99,8 @@ static void adds_up(const char *algorithm, const char *task, const char *kind, i
     char params[128];
     snprintf(params, sizeof params, "features=[a,b,c,d] n_trees=20 task=%s", task);
     ml_model *m = fit(ctx, algorithm, t, params);
-    ml_tensor *p = predict(m, t, kind), *c = predict(m, t, "contributions");
-    ml_tensor *x = predict(m, t, "interactions");
+    ml_tensor *p = predicted(m, kind, t), *c = predicted(m, "contributions", t);
+    ml_tensor *x = predicted(m, "interactions", t);
     int64_t outputs = ml_tensor_shape(c)[1] / TERMS;
     ck_assert_int_eq(ml_tensor_shape(x)[1], outputs * TERMS * TERMS);
     for (int64_t i = 0; i < ROWS * outputs; i++) {
@@ -175,7 +175,7 @@ static int good(const char *file, const char *algorithm, const char *params,
         return 0;
     }
     ml_model *m = fit(ctx, algorithm, train, params);
-    double got = score(m, test, metric);
+    double got = scored(m, test, metric);
     ck_assert_msg(got >= expected[0] - 3 * expected[1] - 0.004, "%s of %s: %g, not %g",
                   algorithm, file, got, expected[0]);
     ml_model_free(m);
@@ -217,7 +217,7 @@ START_TEST(missing_values)
     ml_table *t = add_f64(ctx, NULL, "x", 8, x);
     t = add_f64(ctx, add_f64(ctx, t, "z", 8, z), "y", 8, y);
     ml_model *m = fit(ctx, "decision_tree", t, "task=regression");
-    ml_tensor *p = predict(m, t, "value");
+    ml_tensor *p = predicted(m, "value", t);
     for (int i = 0; i < 8; i++) ck_assert(ml_tensor_get_f64(p, i, 0) == y[i]);
     ml_tensor_free(p);
     ml_model_free(m);
@@ -226,7 +226,7 @@ START_TEST(missing_values)
     t = add_f64(ctx, add_f64(ctx, NULL, "x", 8, heavy), "y", 8, low);
     m = fit(ctx, "decision_tree", t, "task=regression");
     ml_table *u = add_f64(ctx, NULL, "x", 1, (double[]){NAN});
-    p = predict(m, u, "value");
+    p = predicted(m, "value", u);
     ck_assert(ml_tensor_get_f64(p, 0, 0) == 3);
     ml_tensor_free(p);
     ml_model_free(m);
@@ -255,13 +255,13 @@ START_TEST(categories)
     ml_table *t = add_f64(ctx, add_text(ctx, NULL, "c", n, c), "y", n, y);
     ml_table *u = add_i64(ctx, add_text(ctx, NULL, "c", n, c), "y", n, label);
     ml_model *m = fit(ctx, "decision_tree", t, "task=regression max_depth=1");
-    ck_assert_double_eq_tol(score(m, t, "rmse"), 0, 1e-12);
+    ck_assert_double_eq_tol(scored(m, t, "rmse"), 0, 1e-12);
     ml_model_free(m);
     m = fit(ctx, "decision_tree", u, "task=classification max_depth=2");
-    ck_assert_double_eq_tol(score(m, u, "accuracy"), 1, 1e-12);
+    ck_assert_double_eq_tol(scored(m, u, "accuracy"), 1, 1e-12);
     ml_model_free(m);
     m = fit(ctx, "extra_trees", u, "task=classification n_trees=20");
-    ck_assert_double_eq_tol(score(m, u, "accuracy"), 1, 1e-12);
+    ck_assert_double_eq_tol(scored(m, u, "accuracy"), 1, 1e-12);
     ml_model_free(m);
     ml_table_free(t);
     ml_table_free(u);
@@ -285,7 +285,7 @@ START_TEST(out_of_bag)
     for (int64_t i = 0; i < ROWS; i++)
         right += (ml_tensor_get_f64(p, i, 1) > ml_tensor_get_f64(p, i, 0)) == d.two[i];
     ck_assert_double_eq_tol((double)right / ROWS, oob, 1e-12);
-    ck_assert(score(m, t, "accuracy") > oob);
+    ck_assert(scored(m, t, "accuracy") > oob);
     ml_tensor_free(p);
     ml_model_free(m);
     m = fit(ctx, "random_forest", u, "features=[a,b,c,d] oob_score=true task=regression");
@@ -337,7 +337,7 @@ START_TEST(weights)
     const char *const params[] = {"weight=w", "weight=w class_weight=balanced"};
     for (int i = 0; i < 2; i++) {
         ml_model *m = fit(ctx, "decision_tree", t, params[i]);
-        ml_tensor *p = predict(m, t, "proba");
+        ml_tensor *p = predicted(m, "proba", t);
         ck_assert_double_eq_tol(ml_tensor_get_f64(p, 0, 1), i ? 0.5 : 0.2, 1e-15);
         ml_tensor_free(p);
         ml_model_free(m);
@@ -389,7 +389,7 @@ START_TEST(many_values)
     }
     ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
     ml_model *m = fit(ctx, "decision_tree", t, "max_leaves=256");
-    double error = score(m, t, "rmse");
+    double error = scored(m, t, "rmse");
     ck_assert_msg(error < 0.003, "%g", error);
     ml_model_free(m);
     ml_table_free(t);
@@ -459,7 +459,7 @@ START_TEST(quantiles)
     ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
     ml_model *m = fit(ctx, "random_forest", t,
                       "quantiles=[0.1,0.5,0.9] min_data_in_leaf=5 n_trees=50");
-    ml_tensor *p = predict(m, t, "quantiles");
+    ml_tensor *p = predicted(m, "quantiles", t);
     int64_t below[3] = {0};
     ck_assert_int_eq(ml_tensor_shape(p)[1], 3);
     for (int64_t i = 0; i < n; i++)
@@ -472,7 +472,7 @@ START_TEST(quantiles)
     double few[] = {4, 1, 3, 2}, same[] = {0, 0, 0, 0};
     t = add_f64(ctx, add_f64(ctx, NULL, "x", 4, same), "y", 4, few);
     m = fit(ctx, "decision_tree", t, "task=regression quantiles=[0.25,0.26,0.99]");
-    p = predict(m, t, "quantiles");
+    p = predicted(m, "quantiles", t);
     ck_assert(ml_tensor_get_f64(p, 0, 0) == 1);
     ck_assert(ml_tensor_get_f64(p, 0, 1) == 2);
     ck_assert(ml_tensor_get_f64(p, 0, 2) == 4);
@@ -500,7 +500,7 @@ START_TEST(threads)
                 fit(ctx, algorithms[i % 2], t,
                     i / 2 ? "n_trees=15 features=[a,b,c,d] task=regression"
                           : "n_trees=15 features=[a,b,c,d] task=classification");
-            ml_tensor *p = predict(m, t, i / 2 ? "value" : "proba");
+            ml_tensor *p = predicted(m, i / 2 ? "value" : "proba", t);
             for (int64_t k = 0; k < 64; k++) {
                 double v = ml_tensor_get_f64(p, k, i / 2 ? 0 : k % 3);
                 if (count == 1) first[k] = v;

@@ -31,7 +31,7 @@ START_TEST(tree_of_several_targets)
     ck_assert_int_eq(w.n, 0);
     for (int j = 0; j < COLUMNS; j++)
         ck_assert_double_eq_tol(at(m, "importance", j), several_importance[j], 1e-12);
-    ml_tensor *p = predict(m, t, "value"), *c = predict(m, t, "contributions");
+    ml_tensor *p = predicted(m, "value", t), *c = predicted(m, "contributions", t);
     for (int64_t i = 0; i < SIZE(several_predicted); i++)
         ck_assert_double_eq_tol(ml_tensor_get_f64(p, i / 3, i % 3), several_predicted[i],
                                 1e-9);
@@ -80,7 +80,7 @@ START_TEST(several_targets)
     ck_assert_str_eq(ml_table_column_name(out, 0), "value_y");
     ck_assert_str_eq(ml_table_column_name(out, 2), "value_label");
     double r2 = mean_r2(out);
-    ck_assert_double_eq_tol(score(m, t, "r2"), r2, 1e-9);
+    ck_assert_double_eq_tol(scored(m, t, "r2"), r2, 1e-9);
     ck_assert(at(m, "oob_score", 0) > 0.3 && at(m, "oob_score", 0) < r2);
     ck_assert_ptr_nonnull(strstr(ml_model_json(m), "\"targets\": [\"y\", \"other\""));
     char path[128];
@@ -89,12 +89,12 @@ START_TEST(several_targets)
     OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
     snprintf(path, sizeof path, "%s/several.onnx", test_folder());
     FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
-    ck_assert_double_eq(score(same, t, "r2"), score(m, t, "r2"));
+    ck_assert_double_eq(scored(same, t, "r2"), scored(m, t, "r2"));
     alone = fit(one, "random_forest", t, params);
-    ck_assert_double_eq(score(alone, t, "r2"), score(m, t, "r2"));
+    ck_assert_double_eq(scored(alone, t, "r2"), scored(m, t, "r2"));
     ml_model_free(alone);
     alone = fit(ctx, "decision_tree", t, "features=[a,b,c,d] targets=[other]");
-    ck_assert_double_eq_tol(score(alone, t, "r2"), 1, 1e-12);
+    ck_assert_double_eq_tol(scored(alone, t, "r2"), 1, 1e-12);
     ml_predictor_free(p);
     ml_model *models[] = {m, same, alone};
     for (int i = 0; i < 3; i++) ml_model_free(models[i]);
@@ -134,7 +134,7 @@ START_TEST(wrong_targets)
     u = add_f64(ctx, u, "x", 6, (double[]){1, 2, 3, 4, 5, 6});
     ml_model *m = fit(ctx, "decision_tree", u, "targets=[y,other]");
     ck_assert_double_eq(at(m, "node_cover", 0), 4);
-    ck_assert_double_eq_tol(score(m, u, "r2"), 1, 1e-12);
+    ck_assert_double_eq_tol(scored(m, u, "r2"), 1, 1e-12);
     ml_model_free(m);
     ml_table_free(t);
     ml_table_free(u);

@@ -63,19 +63,9 @@ static ml_model *fit(ml_context *ctx, const char *settings, const ml_table *t)
     return m;
 }
 
-static ml_tensor *predict(const ml_model *m, const char *kind, const ml_table *t)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
 static double error_of(const ml_model *m, const ml_table *t)
 {
-    ml_tensor *p = predict(m, "value", t);
+    ml_tensor *p = predicted(m, "value", t);
     double sum = 0;
     int64_t n = ml_table_rows(t), y = ml_table_find(t, "y");
     for (int64_t i = 0; i < n; i++) {
@@ -114,7 +104,7 @@ START_TEST(variants_learn_and_repeat)
             ml_table *t = sample(ctx, ROWS, 3);
             ml_model *m = fit(ctx, variants[i], t);
             ck_assert_msg(error_of(m, t) < 0.45, "%s: %f", variants[i], error_of(m, t));
-            ml_tensor *p = predict(m, "score", t);
+            ml_tensor *p = predicted(m, "score", t);
             if (first) {
                 size_t bytes = (size_t)(ROWS * ml_tensor_shape(p)[1]) * sizeof(double);
                 ck_assert_mem_eq(ml_tensor_data(first), ml_tensor_data(p), bytes);
@@ -311,7 +301,7 @@ START_TEST(training_goes_on)
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     ck_assert_double_eq(trees_of(m), 30);
     ck_assert_double_lt(error_of(m, t), error_of(half, t));
-    ml_tensor *a = predict(m, "value", t), *b = predict(whole, "value", t);
+    ml_tensor *a = predicted(m, "value", t), *b = predicted(whole, "value", t);
     for (int64_t i = 0; i < ROWS; i++)
         ck_assert_double_eq_tol(ml_tensor_get_f64(a, i, 0), ml_tensor_get_f64(b, i, 0),
                                 1e-9);
@@ -552,7 +542,7 @@ START_TEST(bundles_change_nothing)
             snprintf(text, sizeof text, "ignore=;growth=%s;bundle=%s;min_data_in_leaf=5",
                      growths[k], bundle ? "true" : "false");
             ml_model *m = fit(ctx, text, t);
-            out[bundle] = predict(m, "value", t);
+            out[bundle] = predicted(m, "value", t);
             ml_model_free(m);
         }
         ck_assert_mem_eq(ml_tensor_data(out[0]), ml_tensor_data(out[1]),
@@ -596,8 +586,8 @@ START_TEST(linear_leaves)
     ml_model *slope = fit(ctx, text, t);
     snprintf(text, sizeof text, "%s;linear_tree=true;linear_lambda=1e15", one);
     ml_model *ridge = fit(ctx, text, t);
-    ml_tensor *a = predict(flat, "value", t), *b = predict(slope, "value", t);
-    ml_tensor *c = predict(ridge, "value", t);
+    ml_tensor *a = predicted(flat, "value", t), *b = predicted(slope, "value", t);
+    ml_tensor *c = predicted(ridge, "value", t);
     for (int64_t i = 0; i < N - 1; i++) {
         double y = ml_table_get_f64(t, i, 1);
         ck_assert_double_eq_tol(ml_tensor_get_f64(b, i, 0), y, 1e-4);
@@ -672,7 +662,7 @@ START_TEST(instructions_do_not_matter)
         OK(ml_context_new(&host, &ctx[i], ERR));
         ml_table *t = sample(ctx[i], ROWS, 21);
         ml_model *m = fit(ctx[i], "increasing=", t);
-        ml_tensor *p = predict(m, "value", t);
+        ml_tensor *p = predicted(m, "value", t);
         if (first)
             ck_assert_mem_eq(ml_tensor_data(first), ml_tensor_data(p), ROWS * 8);
         else

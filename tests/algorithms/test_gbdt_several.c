@@ -64,25 +64,6 @@ static ml_model *fit(ml_context *ctx, const char *settings, const char *one,
     return m;
 }
 
-static ml_tensor *predict(const ml_model *m, const char *kind, const ml_table *t)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
-static double score(const ml_model *m, const ml_table *t, const char *metric)
-{
-    ml_table *scores = NULL;
-    OK(ml_model_evaluate(m, t, metric, &scores, ERR));
-    double v = ml_table_get_f64(scores, 0, 1);
-    ml_table_free(scores);
-    return v;
-}
-
 /* To the last bit, on any number of threads. */
 START_TEST(each_as_if_alone)
 {
@@ -96,11 +77,11 @@ START_TEST(each_as_if_alone)
     ml_table *t = sample(ctx, ROWS, 3);
     for (int i = 0; i < 6; i++) {
         ml_model *all = fit(ctx, settings[i], NULL, t);
-        ml_tensor *p = predict(all, "value", t);
+        ml_tensor *p = predicted(all, "value", t);
         ck_assert_int_eq(ml_tensor_shape(p)[1], TARGETS);
         for (int k = 0; k < TARGETS; k++) {
             ml_model *one = fit(single, settings[i], targets[k], t);
-            ml_tensor *q = predict(one, "value", t);
+            ml_tensor *q = predicted(one, "value", t);
             for (int64_t r = 0; r < ROWS; r++)
                 ck_assert_double_eq(ml_tensor_get_f64(p, r, k),
                                     ml_tensor_get_f64(q, r, 0));
@@ -132,7 +113,7 @@ START_TEST(validation)
         OK(ml_estimator_fit(e, t, v, &m, ERR));
         OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
         ck_assert_double_eq_tol(ml_tensor_get_f64(history, 14, 0),
-                                score(m, v, metrics[i]), 1e-9);
+                                scored(m, v, metrics[i]), 1e-9);
         ml_tensor_free(history);
         ml_model_free(m);
         ml_estimator_free(e);
@@ -146,7 +127,7 @@ END_TEST
 /* Per target and feature; with the expected value they are the prediction. */
 static void check_contributions(const ml_model *m, const ml_table *t)
 {
-    ml_tensor *c = predict(m, "contributions", t), *p = predict(m, "value", t);
+    ml_tensor *c = predicted(m, "contributions", t), *p = predicted(m, "value", t);
     int64_t width = ml_tensor_shape(c)[1] / TARGETS;
     ck_assert_int_eq(width, 5);
     for (int64_t r = 0; r < ROWS; r += 50) {
@@ -175,13 +156,13 @@ START_TEST(in_use)
     snprintf(path, sizeof path, "%s/several.mlm", test_folder());
     OK(ml_model_save_file(m, path, NULL, ERR));
     OK(ml_model_load_file(ctx, path, NULL, &same, ERR));
-    ck_assert_double_eq(score(same, t, "r2"), score(m, t, "r2"));
+    ck_assert_double_eq(scored(same, t, "r2"), scored(m, t, "r2"));
     snprintf(path, sizeof path, "%s/several.txt", test_folder());
     FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
     ml_estimator *e = make(ctx, "max_leaves=8", NULL);
     OK(ml_estimator_set_model(e, m, ERR));
     OK(ml_estimator_fit(e, t, NULL, &more, ERR));
-    ck_assert_double_lt(score(more, t, "rmse"), 0.9 * score(m, t, "rmse"));
+    ck_assert_double_lt(scored(more, t, "rmse"), 0.9 * scored(m, t, "rmse"));
     ml_estimator_free(e);
     ml_predictor_free(p);
     ml_model *models[] = {m, same, more};

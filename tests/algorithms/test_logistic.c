@@ -113,16 +113,6 @@ static double summary(const ml_model *m, const char *name)
     return strtod(found + strlen(key), NULL);
 }
 
-static ml_tensor *predict(const ml_model *m, const ml_table *t, const char *kind)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
 static void near(double got, double want, double relative, const char *what, int64_t i)
 {
     ck_assert_msg(fabs(got - want) <= relative * fmax(1, fabs(want)),
@@ -144,7 +134,7 @@ static void agrees(const char *name, const rows *d, const double *weight,
     ml_context *ctx = test_context(1);
     ml_table *t = table_of(ctx, d, weight);
     ml_model *m = fit(ctx, t, params);
-    ml_tensor *p = predict(m, t, "proba");
+    ml_tensor *p = predicted(m, "proba", t);
     int64_t classes = ml_tensor_shape(p)[1];
     ck_assert_msg(strstr(ml_model_json(m), "\"converged\": 1") != NULL, "%s %s", name,
                   ml_model_json(m));
@@ -213,8 +203,8 @@ START_TEST(units)
                                   "tol=1e-12 standardize=true penalty=l1 alpha=3"};
     for (int i = 0; i < 2; i++) {
         ml_model *a = fit(ctx, raw, params[i]), *b = fit(ctx, standard, params[i]);
-        ml_tensor *pa = predict(a, raw, "log_proba");
-        ml_tensor *pb = predict(b, standard, "log_proba");
+        ml_tensor *pa = predicted(a, "log_proba", raw);
+        ml_tensor *pb = predicted(b, "log_proba", standard);
         for (int64_t row = 0; row < d.n; row++)
             for (int64_t k = 0; k < 3; k++)
                 near(ml_tensor_get_f64(pa, row, k), ml_tensor_get_f64(pb, row, k), 1e-7,
@@ -254,7 +244,7 @@ START_TEST(wide_lasso)
     for (int i = 0; i < n; i++) label[i] = x[3][i] - x[650][i] + 0.5 * x[8][i] > 0.1;
     t = add_i64(ctx, t, "class", n, label);
     ml_model *m = fit(ctx, t, "penalty=l1 alpha=6 tol=1e-10");
-    ml_tensor *p = predict(m, t, "proba");
+    ml_tensor *p = predicted(m, "proba", t);
     for (int j = 0; j < k; j++) {
         double g = 0, b = at(m, "coef", j);
         for (int i = 0; i < n; i++)
@@ -285,7 +275,7 @@ START_TEST(separable)
     ml_table *t = add_i64(ctx, add_f64(ctx, NULL, "x", 6, x), "class", 6, y);
     for (int i = 0; i < 4; i++) {
         ml_model *m = fit(ctx, t, params[i]);
-        ml_tensor *p = predict(m, t, "proba");
+        ml_tensor *p = predicted(m, "proba", t);
         ck_assert(at(m, "coef", 0) > 3 && at(m, "coef", 0) < 1e3);
         near(at(m, "intercept", 0), 0, 1e-3, params[i], 0);
         for (int64_t row = 0; row < 6; row++)
@@ -342,7 +332,7 @@ START_TEST(weights_and_columns)
         near(at(a, "coef", i), at(b, "coef", i), 1e-9, "coefficient", i);
     ck_assert(fabs(at(a, "coef", 1)) > 0.1); /* x is missing */
     ck_assert(fabs(at(a, "coef", 4)) > 0.1); /* c is missing */
-    ml_tensor *p = predict(a, t, "proba"), *s = predict(a, t, "score");
+    ml_tensor *p = predicted(a, "proba", t), *s = predicted(a, "score", t);
     for (int64_t i = 0; i < 8; i++)
         near(ml_tensor_get_f64(p, i, 1), 1 / (1 + exp(-ml_tensor_get_f64(s, i, 0))),
              1e-14, "score", i);

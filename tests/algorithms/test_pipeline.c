@@ -30,16 +30,6 @@ static ml_estimator *estimator(const char *yaml)
     return e;
 }
 
-static ml_tensor *predict(const ml_model *m, const ml_table *t)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
 START_TEST(parameters_have_paths)
 {
     ctx = test_context(1);
@@ -180,7 +170,7 @@ START_TEST(equals_its_steps)
     ml_model *m = NULL;
     ml_table *at = t;
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_tensor *whole = predict(m, t);
+    ml_tensor *whole = predicted(m, NULL, t);
     const char *const algorithms[] = {"imputer", "standard_scaler", "gbdt"};
     ml_tensor *by_hand = NULL;
     for (int i = 0; i < 3; i++) {
@@ -200,7 +190,7 @@ START_TEST(equals_its_steps)
         }
         OK(ml_estimator_fit(step, at, NULL, &part, ERR));
         if (i == 2) {
-            by_hand = predict(part, at);
+            by_hand = predicted(part, NULL, at);
         } else {
             const char *target = "median_house_value";
             ml_tensor *y = NULL;
@@ -281,7 +271,7 @@ START_TEST(rows_of_training_change)
         ml_estimator *e = estimator(cases[i].yaml);
         ml_model *m = NULL;
         OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-        ml_tensor *p = predict(m, t);
+        ml_tensor *p = predicted(m, NULL, t);
         ck_assert_int_eq(ml_tensor_shape(p)[0], 8);
         ck_assert_double_eq_tol(ml_tensor_get_f64(p, 7, 0), cases[i].share, 1e-12);
         ml_tensor_free(p);

@@ -277,17 +277,6 @@ static inline int kit_kinds(ml_context *ctx, const ml_model *m, const char *out[
     return n;
 }
 
-static inline ml_tensor *kit_predict(const ml_model *m, const char *kind,
-                                     const ml_table *t)
-{
-    ml_predictor *p = NULL;
-    ml_tensor *out = NULL;
-    OK(ml_predictor_new(m, kind, NULL, &p, ERR));
-    OK(ml_predictor_run(p, t, &out, ERR));
-    ml_predictor_free(p);
-    return out;
-}
-
 static inline int same_tensor(const ml_tensor *a, const ml_tensor *b)
 {
     const int64_t *x = ml_tensor_shape(a), *y = ml_tensor_shape(b);

@@ -79,7 +79,7 @@ START_TEST(const_is_concurrent)
         pthread_t threads[THREADS];
         s.table = kit_table(ctx, &(kit_data){.rows = 120, .classes = all[k].classes});
         s.model = kit_fit(ctx, &all[k], s.table);
-        ml_tensor *expected = kit_predict(s.model, NULL, s.table);
+        ml_tensor *expected = predicted(s.model, NULL, s.table);
         s.expected = expected;
         for (int i = 0; i < THREADS; i++)
             ck_assert_int_eq(

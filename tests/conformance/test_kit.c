@@ -100,7 +100,7 @@ START_TEST(predictions_have_their_shapes)
         ck_assert_int_gt(n, 0);
         ck_assert_int_eq(ml_model_classes(m), s->classes);
         for (int k = 0; k < n; k++) {
-            ml_tensor *p = kit_predict(m, kinds[k], t);
+            ml_tensor *p = predicted(m, kinds[k], t);
             const int64_t *shape = ml_tensor_shape(p);
             ck_assert_int_eq(shape[0], 240);
             for (int64_t i = 0; i < shape[0]; i++) {
@@ -132,7 +132,7 @@ START_TEST(single_rows_equal_the_batch)
         const char *kinds[16];
         int n = kit_kinds(ctx, m, kinds);
         for (int k = 0; k < n; k++) {
-            ml_tensor *batch = kit_predict(m, kinds[k], t);
+            ml_tensor *batch = predicted(m, kinds[k], t);
             ml_predictor *p = NULL;
             double row[8], out[1024];
             float row32[8];
@@ -176,8 +176,7 @@ START_TEST(saving_keeps_everything)
         OK(ml_model_load_memory(ctx, bytes.data, bytes.size, NULL, NULL, NULL, &loaded,
                                 ERR));
         for (int k = 0; k < n; k++) {
-            ml_tensor *a = kit_predict(m, kinds[k], t),
-                      *b = kit_predict(loaded, kinds[k], t);
+            ml_tensor *a = predicted(m, kinds[k], t), *b = predicted(loaded, kinds[k], t);
             ck_assert_msg(same_tensor(a, b), "%s %s", s->algorithm, kinds[k]);
             ml_tensor_free(a);
             ml_tensor_free(b);
@@ -254,7 +253,7 @@ START_TEST(extreme_tables)
             ml_model *m = NULL;
             ml_status st = ml_estimator_fit(e, t, NULL, &m, ERR);
             if (st == ML_OK) {
-                ml_tensor *p = kit_predict(m, NULL, t);
+                ml_tensor *p = predicted(m, NULL, t);
                 for (int64_t i = 0; i < d.rows; i++)
                     ck_assert_msg(s->transformer || isfinite(ml_tensor_get_f64(p, i, 0)),
                                   "%s case %d row %d", s->algorithm, (int)c, (int)i);

@@ -47,15 +47,6 @@ static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed
     return kit_table(ctx, &(kit_data){.rows = rows, .classes = classes, .seed = seed});
 }
 
-static double score(const ml_model *m, const ml_table *t, const char *metric)
-{
-    ml_table *s = NULL;
-    OK(ml_model_evaluate(m, t, metric, &s, ERR));
-    double v = ml_table_get_f64(s, 0, 1);
-    ml_table_free(s);
-    return v;
-}
-
 /* ---- ensembles ---- */
 
 /* The weighted mean of what the members predict by themselves. */
@@ -72,8 +63,8 @@ START_TEST(an_ensemble_is_the_weighted_mean)
             ctx, "ensemble",
             "{target: y, members: [gbdt, baseline], gbdt.n_trees: 5, weights: [3, 1]}",
             t);
-        ml_tensor *x = kit_predict(a, kind, t), *y = kit_predict(b, kind, t);
-        ml_tensor *z = kit_predict(both, kind, t);
+        ml_tensor *x = predicted(a, kind, t), *y = predicted(b, kind, t);
+        ml_tensor *z = predicted(both, kind, t);
         ck_assert_double_eq(number(both, "weights", 0), 0.75);
         for (int64_t i = 0; i < 150; i++)
             for (int64_t k = 0; k < (classes ? classes : 1); k++)
@@ -157,7 +148,7 @@ START_TEST(automl_beats_its_candidates)
             double one = number(m, "trial_scores", i);
             ck_assert(isnan(one) || sign * held_out <= sign * one);
         }
-        ck_assert(sign * score(m, test, metric) < sign * score(b, test, metric));
+        ck_assert(sign * scored(m, test, metric) < sign * scored(b, test, metric));
         ml_model_free(b);
         ml_model_free(m);
         ml_table_free(train);
@@ -236,7 +227,7 @@ START_TEST(validation_rows_judge)
     ml_model *m = NULL;
     OK(ml_estimator_fit(e, t, v, &m, ERR));
     ml_model *b = fit(ctx, "baseline", "{target: y}", t);
-    ck_assert_double_eq_tol(number(m, "trial_scores", 0), score(b, v, "rmse"), 1e-12);
+    ck_assert_double_eq_tol(number(m, "trial_scores", 0), scored(b, v, "rmse"), 1e-12);
     ml_model_free(b);
     ml_model_free(m);
     ml_estimator_free(e);
@@ -285,7 +276,7 @@ static void same_after_loading(ml_context *ctx, const ml_model *m, const char *k
     kit_bytes b = kit_save(m);
     ml_model *again = NULL;
     OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
-    ml_tensor *x = kit_predict(m, kind, t), *y = kit_predict(again, kind, t);
+    ml_tensor *x = predicted(m, kind, t), *y = predicted(again, kind, t);
     ck_assert(same_tensor(x, y));
     ml_tensor_free(x);
     ml_tensor_free(y);
@@ -351,7 +342,7 @@ START_TEST(thresholds_and_calibration_in_the_model)
     kit_bytes b = kit_save(m);
     ml_model *again = NULL;
     OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
-    ml_tensor *x = kit_predict(m, "class", t), *y = kit_predict(again, "class", t);
+    ml_tensor *x = predicted(m, "class", t), *y = predicted(again, "class", t);
     ck_assert(same_tensor(x, y));
     free(b.data);
     ml_tensor_free(x);
@@ -379,12 +370,12 @@ START_TEST(distilled_into_one_plain_model)
         ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
         ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "target"), "y");
         ck_assert(!isnan(number(m, "held_out_score", 0)));
-        ck_assert_double_lt(score(m, test, metric), 0.9 * score(b, test, metric));
+        ck_assert_double_lt(scored(m, test, metric), 0.9 * scored(b, test, metric));
         kit_bytes bytes = kit_save(m);
         ml_model *again = NULL;
         OK(ml_model_load_memory(ctx, bytes.data, bytes.size, NULL, NULL, NULL, &again,
                                 ERR));
-        ck_assert_double_eq(score(m, test, metric), score(again, test, metric));
+        ck_assert_double_eq(scored(m, test, metric), scored(again, test, metric));
         free(bytes.data);
         ml_model_free(again);
         ml_model_free(b);
@@ -529,7 +520,7 @@ START_TEST(no_time_for_the_last_fits)
     clock_gettime(CLOCK_MONOTONIC, &s.begin);
     ml_estimator_set_progress(e, sleep_at_the_end, &s);
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ck_assert_double_lt(score(m, test, "rmse"), 1.3 * number(m, "held_out_score", 0));
+    ck_assert_double_lt(scored(m, test, "rmse"), 1.3 * number(m, "held_out_score", 0));
     same_after_loading(ctx, m, "value", t);
     ml_model_free(m);
     ml_estimator_free(e);

@@ -211,7 +211,7 @@ START_TEST(bad_input)
     FAILS(ML_E_NAME, ml_metric_score(ctx, "roc_acu", ty, ty, NULL, NULL, &v, ERR));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "roc_auc"));
     FAILS(ML_E_NAME, ml_metric_score(ctx, "qqqqqqqq", ty, ty, NULL, NULL, &v, ERR));
-    SAYS("metrics are accuracy, ");
+    SAYS("there are accuracy, ");
     FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", ty, tp, NULL, NULL, &v, ERR));
     FAILS(ML_E_DATA, ml_metric_score(ctx, "roc_auc", t1, ty, NULL, NULL, &v, ERR));
     FAILS(ML_E_SHAPE, ml_metric_score(ctx, "rmse", ty, t3, NULL, NULL, &v, ERR));

@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CUTS   256
@@ -21,15 +20,8 @@
 
 ml_status mli_thresholds_metric(const char *name, const mli_metric **out, ml_error *err)
 {
-    char full[128];
-    const mli_descriptor *d;
-    snprintf(full, sizeof full, "%s%s", strncmp(name, "metric.", 7) ? "metric." : "",
-             name);
-    ml_status status = mli_catalog_get(full, MLI_SORT_METRIC, "metric", &d, err);
-    if (status) return status;
-    const mli_metric *m = (const mli_metric *)d; /* its first member */
-    *out = m;
-    if (m->needs == MLI_NEEDS_CLASS) return ML_OK;
+    ml_status status = mli_metric_find(name, out, err);
+    if (status || (*out)->needs == MLI_NEEDS_CLASS) return status;
     mli_fail(err, ML_E_ARGUMENT, "%s does not judge predicted classes", name);
     return mli_error_hint(err, ML_E_ARGUMENT,
                           "name one that does: f1, balanced_accuracy, accuracy, mcc");
@@ -55,7 +47,7 @@ typedef struct {
     double *room; /* [rows] */
 } tuning;
 
-static const mli_metric_options plain = {.quantile = 0.5};
+static const mli_metric_options plain = MLI_METRIC_USUAL;
 
 static int better(const tuning *t, double x, double y)
 {
