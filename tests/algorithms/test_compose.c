@@ -2,46 +2,13 @@
  *
  * Calibrated classifiers, tuned thresholds, stacking. The maps against scikit-learn.
  */
+#include "testing_yaml.h"
 #include "../conformance/kit.h"
 #include "../failing.h"
 #include "algorithms/compose/calibration.h"
 #include "algorithms/compose/thresholds.h"
 #include "calibration_expected.h"
 #include "csv_text.h"
-
-static ml_model *fit(ml_context *ctx, const char *algorithm, const char *yaml,
-                     const ml_table *t, const ml_table *valid)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    ml_model *m = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    OK(ml_estimator_set_params(e, p, ERR));
-    OK(ml_estimator_fit(e, t, valid, &m, ERR));
-    ml_params_free(p);
-    ml_estimator_free(e);
-    return m;
-}
-
-static void refused(ml_context *ctx, const char *algorithm, const char *yaml,
-                    const ml_table *t, const char *word)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    ml_model *m = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    ml_status st = ml_estimator_set_params(e, p, ERR);
-    if (st == ML_OK) st = ml_estimator_fit(e, t, NULL, &m, ERR);
-    ck_assert_msg(st < 0 && !m, "%s was accepted", yaml);
-    ck_assert_msg(strstr(ml_error_message(ERR), word) != NULL, "%s: %s", yaml,
-                  ml_error_message(ERR));
-    ml_params_free(p);
-    ml_estimator_free(e);
-}
 
 static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed)
 {
@@ -163,8 +130,8 @@ START_TEST(calibration_lowers_the_loss)
     for (int classes = 2; classes <= 3; classes++) {
         ml_table *train = table(ctx, 400, classes, 1),
                  *test = table(ctx, 400, classes, 2);
-        ml_model *plain =
-            fit(ctx, "decision_tree", "{target: y, min_data_in_leaf: 1}", train, NULL);
+        ml_model *plain = fit_yaml(ctx, "decision_tree",
+                                   "{target: y, min_data_in_leaf: 1}", train, NULL);
         double before = scored(plain, test, "log_loss");
         for (int i = 0; i < 3; i++) {
             char yaml[128];
@@ -172,11 +139,11 @@ START_TEST(calibration_lowers_the_loss)
                      "{target: y, model: m=decision_tree, m.min_data_in_leaf: 1, "
                      "method: %s}",
                      methods[i]);
-            ml_model *m = fit(ctx, "calibrated", yaml, train, NULL);
+            ml_model *m = fit_yaml(ctx, "calibrated", yaml, train, NULL);
             double after = scored(m, test, "log_loss");
             ck_assert_msg(after < before, "%s: %g, before %g", methods[i], after, before);
             ml_model_free(m);
-            m = fit(ctx, "calibrated", yaml, train, test);
+            m = fit_yaml(ctx, "calibrated", yaml, train, test);
             ck_assert_double_lt(scored(m, test, "log_loss"), before);
             ml_model_free(m);
         }
@@ -204,13 +171,13 @@ START_TEST(held_out_rows_do_not_stop_training)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 200, 2, 4);
-    ml_model *all =
-        fit(ctx, "calibrated",
-            "{target: y, model: [m=gbdt], m.n_trees: 60, m.learning_rate: 0.5}", t, NULL);
-    ml_model *stops = fit(ctx, "calibrated",
-                          "{target: y, model: [m=gbdt], m.n_trees: 60, "
-                          "m.learning_rate: 0.5, m.early_stopping_rounds: 1}",
-                          t, NULL);
+    ml_model *all = fit_yaml(
+        ctx, "calibrated",
+        "{target: y, model: [m=gbdt], m.n_trees: 60, m.learning_rate: 0.5}", t, NULL);
+    ml_model *stops = fit_yaml(ctx, "calibrated",
+                               "{target: y, model: [m=gbdt], m.n_trees: 60, "
+                               "m.learning_rate: 0.5, m.early_stopping_rounds: 1}",
+                               t, NULL);
     same_map(all, stops);
     ml_model_free(all);
     ml_model_free(stops);
@@ -226,11 +193,12 @@ START_TEST(thresholds_raise_their_metric)
     ml_context *ctx = test_context(2);
     for (int classes = 2; classes <= 3; classes++) {
         ml_table *train = table(ctx, 400, classes, 1);
-        ml_model *m = fit(ctx, "threshold",
-                          "{target: y, model: m=logistic_regression, metric: "
-                          "balanced_accuracy}",
-                          train, NULL);
-        ml_model *plain = fit(ctx, "logistic_regression", "{target: y}", train, NULL);
+        ml_model *m = fit_yaml(ctx, "threshold",
+                               "{target: y, model: m=logistic_regression, metric: "
+                               "balanced_accuracy}",
+                               train, NULL);
+        ml_model *plain =
+            fit_yaml(ctx, "logistic_regression", "{target: y}", train, NULL);
         ck_assert_double_ge(scored(m, train, "balanced_accuracy"),
                             scored(plain, train, "balanced_accuracy"));
         ml_tensor *cuts = NULL, *p = predicted(m, "proba", train),
@@ -277,11 +245,11 @@ START_TEST(thresholds_inside_others)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 300, 2, 3);
-    ml_model *m = fit(ctx, "pipeline",
-                      "{target: y, steps: [imputer, last=threshold], "
-                      "last.model: [c=calibrated], last.c.model: [b=gbdt], "
-                      "last.c.b.n_trees: 5, last.metric: recall}",
-                      t, NULL);
+    ml_model *m = fit_yaml(ctx, "pipeline",
+                           "{target: y, steps: [imputer, last=threshold], "
+                           "last.model: [c=calibrated], last.c.model: [b=gbdt], "
+                           "last.c.b.n_trees: 5, last.metric: recall}",
+                           t, NULL);
     ml_tensor *p = predicted(m, "proba", t), *c = predicted(m, "class", t);
     int64_t second = 0, half = 0;
     for (int64_t i = 0; i < 300; i++) {
@@ -333,7 +301,7 @@ START_TEST(thresholds_of_parts)
         snprintf(yaml, sizeof yaml,
                  "{target: y, %s, a.model: [m=gbdt], a.m.n_trees: 3, a.metric: f1}",
                  wholes[i].list);
-        ml_model *m = fit(ctx, wholes[i].algorithm, yaml, t, NULL);
+        ml_model *m = fit_yaml(ctx, wholes[i].algorithm, yaml, t, NULL);
         OK(ml_model_get_tensor(m, "a.class_thresholds", &cuts, ERR));
         double cut = ml_tensor_get_f64(cuts, 1, 0), share = wholes[i].share;
         int64_t between = cut_at(m, t, share * cut + (1 - share) / 2, share ? 0.5 : cut);
@@ -354,8 +322,8 @@ START_TEST(tensors_that_are_missing)
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 100, 2, 3);
     for (int i = 0; i < 2; i++) {
-        ml_model *m = fit(ctx, wholes[i][0],
-                          "{target: y, model: [m=logistic_regression]}", t, NULL),
+        ml_model *m = fit_yaml(ctx, wholes[i][0],
+                               "{target: y, model: [m=logistic_regression]}", t, NULL),
                  *loaded = NULL;
         kit_bytes b = kit_save(m);
         size_t length = strlen(wholes[i][1]);
@@ -386,16 +354,16 @@ START_TEST(stacking_is_a_model_of_models)
         char yaml[200];
         snprintf(yaml, sizeof yaml,
                  "{target: y, members: [gbdt, %s, baseline], gbdt.n_trees: 20}", linear);
-        ml_model *m = fit(ctx, "stacking", yaml, train, NULL);
-        ml_model *one = fit(ctx, "baseline", "{target: y}", train, NULL);
+        ml_model *m = fit_yaml(ctx, "stacking", yaml, train, NULL);
+        ml_model *one = fit_yaml(ctx, "baseline", "{target: y}", train, NULL);
         ck_assert_double_lt(scored(m, test, metric), 0.9 * scored(one, test, metric));
         ck_assert_ptr_nonnull(
             strstr(ml_params_get_str(ml_model_params(m), "final"), linear));
         ml_model_free(m);
-        m = fit(ctx, "stacking",
-                "{target: y, members: [baseline, gbdt], gbdt.n_trees: 20, "
-                "final: [top=gbdt], top.n_trees: 5}",
-                train, test);
+        m = fit_yaml(ctx, "stacking",
+                     "{target: y, members: [baseline, gbdt], gbdt.n_trees: 20, "
+                     "final: [top=gbdt], top.n_trees: 5}",
+                     train, test);
         ck_assert_double_lt(scored(m, test, metric), scored(one, test, metric));
         ml_model_free(m);
         ml_model_free(one);
@@ -452,7 +420,7 @@ START_TEST(parts_of_folds)
         snprintf(yaml, sizeof yaml,
                  "{target: y, %s, m.steps: [tfidf, logistic_regression]%s}", wholes[i][1],
                  i == 1 ? "" : ", folds: 2");
-        ml_model_free(fit(ctx, wholes[i][0], yaml, t, NULL));
+        ml_model_free(fit_yaml(ctx, wholes[i][0], yaml, t, NULL));
     }
     ml_table_free(t);
     t = csv_text(ctx, "x,y\n1,a\n2,a\n3,b\n4,a\n5,a\n6,a\n");

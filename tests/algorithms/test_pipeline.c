@@ -2,6 +2,7 @@
  *
  * Pipelines: parameters by path, YAML, fitting, one model file, predicting.
  */
+#include "testing_yaml.h"
 #include "algorithms/model.h"
 #include "csv_text.h"
 
@@ -16,18 +17,6 @@ static ml_table *housing(void)
     OK(ml_table_slice(t, 0, 3000, &some, ERR));
     ml_table_free(t);
     return some;
-}
-
-static ml_estimator *estimator(const char *yaml)
-{
-    ml_params *p = NULL;
-    ml_estimator *e = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
-    OK(ml_estimator_set_params(e, p, ERR));
-    ml_params_free(p);
-    return e;
 }
 
 START_TEST(parameters_have_paths)
@@ -86,7 +75,7 @@ START_TEST(yaml_round_trip)
     OK(ml_params_write_yaml(p, text, sizeof text, &n, ERR));
     ck_assert_str_eq(text, spec);
     /* All parameters, the same way there and back. */
-    ml_estimator *e = estimator(spec);
+    ml_estimator *e = estimator_of(ctx, "pipeline", spec);
     OK(ml_params_write_yaml(ml_estimator_params(e), text, sizeof text, &n, ERR));
     OK(ml_params_new(ctx, &q, ERR));
     OK(ml_params_read_yaml(q, text, n - 1, ERR));
@@ -166,7 +155,7 @@ START_TEST(equals_its_steps)
         ml_context_free(ctx);
         SKIP("the shared data are not there");
     }
-    ml_estimator *e = estimator(spec), *step = NULL;
+    ml_estimator *e = estimator_of(ctx, "pipeline", spec), *step = NULL;
     ml_model *m = NULL;
     ml_table *at = t;
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
@@ -239,7 +228,7 @@ START_TEST(refuses_what_cannot_be)
     const char csv[] = "a,b,y\n1,2,1\n2,,2\n3,5,1\n,8,2\n";
     t = csv_text(ctx, csv);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ml_estimator *e = estimator(cases[i].yaml);
+        ml_estimator *e = estimator_of(ctx, "pipeline", cases[i].yaml);
         ml_model *m = NULL;
         ck_assert_int_lt(ml_estimator_fit(e, t, NULL, &m, ERR), 0);
         ck_assert_msg(strstr(ml_error_message(ERR), cases[i].says) != NULL, "%s",
@@ -268,7 +257,7 @@ START_TEST(rows_of_training_change)
                   "baseline]\nclass_balancer: {method: under}\n",
                   0.5}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ml_estimator *e = estimator(cases[i].yaml);
+        ml_estimator *e = estimator_of(ctx, "pipeline", cases[i].yaml);
         ml_model *m = NULL;
         OK(ml_estimator_fit(e, t, NULL, &m, ERR));
         ml_tensor *p = predicted(m, NULL, t);
@@ -296,7 +285,7 @@ START_TEST(rows_of_training_are_cross_fitted)
     OK(ml_params_new(ctx, &training, ERR));
     OK(ml_params_set_str(training, "training", "true", ERR));
     for (int i = 0; i < 2; i++) {
-        ml_estimator *e = estimator(ways[i]);
+        ml_estimator *e = estimator_of(ctx, "pipeline", ways[i]);
         ml_model *m = NULL;
         const char *const names[] = {"target_encoder.smooth",
                                      "inner.target_encoder.smooth"};
@@ -315,8 +304,8 @@ START_TEST(rows_of_training_are_cross_fitted)
         ml_model_free(m);
         ml_estimator_free(e);
     }
-    ml_estimator *e =
-        estimator("target: y\nsteps: [target_encoder, linear_regression]\n");
+    ml_estimator *e = estimator_of(
+        ctx, "pipeline", "target: y\nsteps: [target_encoder, linear_regression]\n");
     ml_model *m = NULL;
     ml_predictor *p = NULL;
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
@@ -335,13 +324,14 @@ START_TEST(branches_stand_side_by_side)
 {
     ctx = test_context(2);
     ml_table *t = csv_text(ctx, "a,k,b,y\n1,u,5,1\n2,v,,2\n3,u,7,3\n,w,8,2\n5,v,9,4\n");
-    ml_estimator *e =
-        estimator("target: y\nsteps:\n"
-                  "  - columns:\n"
-                  "      rest: keep\n"
-                  "      branches:\n"
-                  "        - numbers: {columns: [a], steps: [imputer, standard_scaler]}\n"
-                  "        - words: {columns: category, steps: [one_hot_encoder]}\n");
+    ml_estimator *e = estimator_of(
+        ctx, "pipeline",
+        "target: y\nsteps:\n"
+        "  - columns:\n"
+        "      rest: keep\n"
+        "      branches:\n"
+        "        - numbers: {columns: [a], steps: [imputer, standard_scaler]}\n"
+        "        - words: {columns: category, steps: [one_hot_encoder]}\n");
     ml_model *m = NULL;
     ml_predictor *p = NULL;
     ml_table *out = NULL;
@@ -369,12 +359,13 @@ START_TEST(names_of_branches_are_free)
     ctx = test_context(1);
     ml_table *t = csv_text(ctx, "x,a.x,y\n1,2,5\n2,3,2\n3,1,7\n4,8,8\n5,9,9\n");
     ml_estimator *e =
-        estimator("target: y\nsteps:\n"
-                  "  - columns:\n"
-                  "      branches:\n"
-                  "        - a: {columns: [x], steps: [standard_scaler]}\n"
-                  "        - b: {columns: [x], steps: [min_max_scaler]}\n"
-                  "        - c: {columns: [a.x], steps: [standard_scaler]}\n");
+        estimator_of(ctx, "pipeline",
+                     "target: y\nsteps:\n"
+                     "  - columns:\n"
+                     "      branches:\n"
+                     "        - a: {columns: [x], steps: [standard_scaler]}\n"
+                     "        - b: {columns: [x], steps: [min_max_scaler]}\n"
+                     "        - c: {columns: [a.x], steps: [standard_scaler]}\n");
     ml_model *m = NULL;
     ml_predictor *p = NULL;
     ml_table *out = NULL;
@@ -423,8 +414,9 @@ START_TEST(attributes_of_steps)
 {
     ctx = test_context(1);
     ml_table *t = csv_text(ctx, "x,z,y\n1,2,5\n2,3,2\n3,1,7\n4,8,8\n5,9,9\n");
-    ml_estimator *e = estimator("target: y\nsteps:\n  - imputer\n  - g:\n"
-                                "      algorithm: gbdt\n      n_trees: 3\n");
+    ml_estimator *e = estimator_of(ctx, "pipeline",
+                                   "target: y\nsteps:\n  - imputer\n  - g:\n"
+                                   "      algorithm: gbdt\n      n_trees: 3\n");
     ml_model *m = NULL;
     ml_tensor *v = NULL;
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));

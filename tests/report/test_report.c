@@ -3,6 +3,7 @@
  * The report: a page that is well formed whatever the data, that loads nothing, that is
  * the same for the same input, and that failures leave as it was.
  */
+#include "testing_yaml.h"
 #include "../conformance/kit.h"
 
 #include "../failing.h"
@@ -283,22 +284,6 @@ START_TEST(no_memory)
 }
 END_TEST
 
-static ml_model *fit_yaml(ml_context *ctx, const char *algorithm, const char *yaml,
-                          const ml_table *t)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    ml_model *m = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    OK(ml_estimator_set_params(e, p, ERR));
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_params_free(p);
-    ml_estimator_free(e);
-    return m;
-}
-
 /* Several targets, several quantiles: a report without slices. */
 START_TEST(models_of_several_values)
 {
@@ -308,7 +293,7 @@ START_TEST(models_of_several_values)
     ml_context *ctx = test_context(1);
     ml_table *t = table_number(ctx, 0, 0);
     for (int k = 0; k < 2; k++) {
-        ml_model *m = fit_yaml(ctx, k ? "gbdt" : "random_forest", yaml[k], t);
+        ml_model *m = fit_yaml(ctx, k ? "gbdt" : "random_forest", yaml[k], t, NULL);
         ml_report *r = new_report(ctx);
         OK(ml_report_add_model(r, "Model", m, t, ERR));
         page p = page_of(r);
@@ -327,7 +312,8 @@ START_TEST(folds_defaults)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table_number(ctx, 0, 0);
-    ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 7}", t), *loaded = NULL;
+    ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 7}", t, NULL),
+             *loaded = NULL;
     OK(ml_model_save_file(m, "folds_defaults.mlm", NULL, ERR));
     OK(ml_model_load_file(ctx, "folds_defaults.mlm", NULL, &loaded, ERR));
     remove("folds_defaults.mlm");
@@ -393,7 +379,7 @@ START_TEST(slices_in_the_report)
         for (int i = 0; i < 200; i++) x[i] = i / 20 % 2;
         if (!k) t = add_f64(ctx, t, "z", 200, x);
         ml_model *m = fit_yaml(ctx, "baseline",
-                               k ? "{target: y}" : "{target: y, features: [z]}", t);
+                               k ? "{target: y}" : "{target: y, features: [z]}", t, NULL);
         ml_report *r = new_report(ctx);
         OK(ml_report_add_model(r, "Model", m, t, ERR));
         page p = page_of(r);

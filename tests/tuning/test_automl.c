@@ -2,6 +2,7 @@
  *
  * Ensembles and automl. What every algorithm must do, the conformance kit tests.
  */
+#include "testing_yaml.h"
 #include "../conformance/kit.h"
 #include "../testing_data.h"
 #include "tuning/journal.h"
@@ -10,28 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static ml_estimator *estimator(ml_context *ctx, const char *algorithm, const char *yaml)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    OK(ml_estimator_set_params(e, p, ERR));
-    ml_params_free(p);
-    return e;
-}
-
-static ml_model *fit(ml_context *ctx, const char *algorithm, const char *yaml,
-                     const ml_table *t)
-{
-    ml_estimator *e = estimator(ctx, algorithm, yaml);
-    ml_model *m = NULL;
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_estimator_free(e);
-    return m;
-}
 
 static double number(const ml_model *m, const char *name, int64_t i)
 {
@@ -57,12 +36,12 @@ START_TEST(an_ensemble_is_the_weighted_mean)
         if (classes == 1) continue;
         ml_table *t = table(ctx, 150, classes, 5);
         const char *kind = classes ? "proba" : "value";
-        ml_model *a = fit(ctx, "gbdt", "{target: y, n_trees: 5}", t);
-        ml_model *b = fit(ctx, "baseline", "{target: y}", t);
-        ml_model *both = fit(
+        ml_model *a = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 5}", t, NULL);
+        ml_model *b = fit_yaml(ctx, "baseline", "{target: y}", t, NULL);
+        ml_model *both = fit_yaml(
             ctx, "ensemble",
-            "{target: y, members: [gbdt, baseline], gbdt.n_trees: 5, weights: [3, 1]}",
-            t);
+            "{target: y, members: [gbdt, baseline], gbdt.n_trees: 5, weights: [3, 1]}", t,
+            NULL);
         ml_tensor *x = predicted(a, kind, t), *y = predicted(b, kind, t);
         ml_tensor *z = predicted(both, kind, t);
         ck_assert_double_eq(number(both, "weights", 0), 0.75);
@@ -83,24 +62,6 @@ START_TEST(an_ensemble_is_the_weighted_mean)
     ml_context_free(ctx);
 }
 END_TEST
-
-static void refused(ml_context *ctx, const char *algorithm, const char *yaml,
-                    const ml_table *t, const char *word)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    ml_model *m = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    ml_status st = ml_estimator_set_params(e, p, ERR);
-    if (st == ML_OK) st = ml_estimator_fit(e, t, NULL, &m, ERR);
-    ck_assert_msg(st < 0 && !m, "%s was accepted", yaml);
-    ck_assert_msg(strstr(ml_error_message(ERR), word) != NULL, "%s: %s", yaml,
-                  ml_error_message(ERR));
-    ml_params_free(p);
-    ml_estimator_free(e);
-}
 
 START_TEST(wrong_parameters)
 {
@@ -141,8 +102,9 @@ START_TEST(automl_beats_its_candidates)
         const char *metric = classes == 2 ? "roc_auc" : classes ? "log_loss" : "rmse";
         ml_table *train = table(ctx, 400, classes, 1),
                  *test = table(ctx, 400, classes, 2);
-        ml_model *m = fit(ctx, "automl", "{target: y, trials: 10, folds: 3}", train);
-        ml_model *b = fit(ctx, "baseline", "{target: y}", train);
+        ml_model *m =
+            fit_yaml(ctx, "automl", "{target: y, trials: 10, folds: 3}", train, NULL);
+        ml_model *b = fit_yaml(ctx, "baseline", "{target: y}", train, NULL);
         double sign = classes == 2 ? -1 : 1, held_out = number(m, "held_out_score", 0);
         for (int64_t i = 0; i < 10; i++) {
             double one = number(m, "trial_scores", i);
@@ -162,10 +124,10 @@ START_TEST(one_member_and_chosen_algorithms)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 200, 2, 3);
-    ml_model *m = fit(ctx, "automl",
-                      "{target: y, trials: 6, folds: 2, max_members: 1, "
-                      "algorithms: [logistic_regression]}",
-                      t);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, trials: 6, folds: 2, max_members: 1, "
+                           "algorithms: [logistic_regression]}",
+                           t, NULL);
     const char *members = ml_params_get_str(ml_model_params(m), "members");
     ck_assert_ptr_nonnull(members);
     ck_assert_ptr_nonnull(strstr(members, "m0=logistic_regression"));
@@ -182,7 +144,8 @@ START_TEST(no_time_gives_the_simplest_model)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 300, 0, 4);
-    ml_model *m = fit(ctx, "automl", "{target: y, time_limit: 0.000001, trials: 0}", t);
+    ml_model *m =
+        fit_yaml(ctx, "automl", "{target: y, time_limit: 0.000001, trials: 0}", t, NULL);
     ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "members"),
                      "[\"m0=baseline\"]");
     ml_model_free(m);
@@ -201,7 +164,7 @@ START_TEST(a_stopped_search_keeps_the_best)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 200, 0, 4);
-    ml_estimator *e = estimator(ctx, "automl", "{target: y, trials: 0, folds: 2}");
+    ml_estimator *e = estimator_of(ctx, "automl", "{target: y, trials: 0, folds: 2}");
     ml_model *m = NULL;
     int calls = 0;
     ml_estimator_set_progress(e, stop_at_third, &calls);
@@ -223,10 +186,11 @@ START_TEST(validation_rows_judge)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 200, 0, 4), *v = table(ctx, 50, 0, 5);
-    ml_estimator *e = estimator(ctx, "automl", "{target: y, trials: 3, max_members: 1}");
+    ml_estimator *e =
+        estimator_of(ctx, "automl", "{target: y, trials: 3, max_members: 1}");
     ml_model *m = NULL;
     OK(ml_estimator_fit(e, t, v, &m, ERR));
-    ml_model *b = fit(ctx, "baseline", "{target: y}", t);
+    ml_model *b = fit_yaml(ctx, "baseline", "{target: y}", t, NULL);
     ck_assert_double_eq_tol(number(m, "trial_scores", 0), scored(b, v, "rmse"), 1e-12);
     ml_model_free(b);
     ml_model_free(m);
@@ -254,7 +218,7 @@ START_TEST(stacking_only_when_better)
             char text[128];
             snprintf(text, sizeof text, yaml, k ? "true" : "false",
                      help ? "random_forest, extra_trees" : "baseline");
-            ml_model *m = fit(ctx, "automl", text, t);
+            ml_model *m = fit_yaml(ctx, "automl", text, t, NULL);
             scores[k] = number(m, "held_out_score", 0);
             const char *final = ml_params_get_str(ml_model_params(m), "final");
             ck_assert_int_eq(strcmp(final, "[]") != 0, k && help);
@@ -303,7 +267,7 @@ START_TEST(automl_as_a_part)
     OK(ml_params_new(ctx, &p, ERR));
     OK(ml_params_set_i64(p, "folds", 2, ERR));
     for (int k = 0; k < 4; k++) {
-        ml_model *m = fit(ctx, yaml[k][0], yaml[k][1], t);
+        ml_model *m = fit_yaml(ctx, yaml[k][0], yaml[k][1], t, NULL);
         same_after_loading(ctx, m, "proba", t);
         if (k < 2) {
             ck_assert_ptr_nonnull(
@@ -331,10 +295,10 @@ START_TEST(thresholds_and_calibration_in_the_model)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 300, 2, 3);
-    ml_model *m = fit(ctx, "automl",
-                      "{target: y, trials: 3, folds: 2, calibration: isotonic, "
-                      "threshold_metric: recall}",
-                      t);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, trials: 3, folds: 2, calibration: isotonic, "
+                           "threshold_metric: recall}",
+                           t, NULL);
     ml_tensor *cuts = NULL, *steps = NULL;
     OK(ml_model_get_tensor(m, "class_thresholds", &cuts, ERR));
     OK(ml_model_get_tensor(m, "calibration_isotonic", &steps, ERR));
@@ -365,8 +329,9 @@ START_TEST(distilled_into_one_plain_model)
         ml_table *train = table(ctx, 400, classes, 1),
                  *test = table(ctx, 400, classes, 2);
         ml_model *m =
-            fit(ctx, "automl", "{target: y, trials: 8, folds: 3, distill: gbdt}", train);
-        ml_model *b = fit(ctx, "baseline", "{target: y}", train);
+            fit_yaml(ctx, "automl", "{target: y, trials: 8, folds: 3, distill: gbdt}",
+                     train, NULL);
+        ml_model *b = fit_yaml(ctx, "baseline", "{target: y}", train, NULL);
         ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
         ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "target"), "y");
         ck_assert(!isnan(number(m, "held_out_score", 0)));
@@ -392,10 +357,10 @@ START_TEST(a_memory_limit_is_kept)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 2000, 0, 4);
-    ml_model *m = fit(ctx, "automl",
-                      "{target: y, trials: 6, folds: 2, memory_limit: 1, stacking: "
-                      "false}",
-                      t);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, trials: 6, folds: 2, memory_limit: 1, stacking: "
+                           "false}",
+                           t, NULL);
     ml_tensor *scores = NULL;
     OK(ml_model_get_tensor(m, "trial_scores", &scores, ERR));
     int failed = 0;
@@ -431,10 +396,11 @@ START_TEST(thresholds_of_noise)
         y[i] = kit_uniform(&state) < 0.5;
     }
     ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", 150, x), "y", 150, y);
-    ml_model *m = fit(ctx, "automl",
-                      "{target: y, trials: 3, folds: 3, metric: balanced_accuracy, "
-                      "max_members: 1, stacking: false, algorithms: [random_forest]}",
-                      t);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, trials: 3, folds: 3, metric: balanced_accuracy, "
+                 "max_members: 1, stacking: false, algorithms: [random_forest]}",
+                 t, NULL);
     double best = fmax(number(m, "trial_scores", 0), number(m, "trial_scores", 1));
     best = fmax(best, number(m, "trial_scores", 2));
     ck_assert_double_eq(number(m, "held_out_score", 0), best);
@@ -451,17 +417,17 @@ START_TEST(calibration_of_few_rows)
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 9, 2, 3);
     double groups[60];
-    ml_model *m =
-        fit(ctx, "automl", "{target: y, trials: 2, folds: 2, calibration: sigmoid}", t);
+    ml_model *m = fit_yaml(
+        ctx, "automl", "{target: y, trials: 2, folds: 2, calibration: sigmoid}", t, NULL);
     ck_assert(has_tensor(m, "calibration_sigmoid"));
     ml_model_free(m);
     ml_table_free(t);
     for (int i = 0; i < 60; i++) groups[i] = i % 3;
     t = add_f64(ctx, table(ctx, 60, 2, 3), "g", 60, groups);
-    m = fit(ctx, "automl",
-            "{target: y, group: g, trials: 2, folds: 3, calibration: sigmoid, "
-            "threshold_metric: f1}",
-            t);
+    m = fit_yaml(ctx, "automl",
+                 "{target: y, group: g, trials: 2, folds: 3, calibration: sigmoid, "
+                 "threshold_metric: f1}",
+                 t, NULL);
     ck_assert(has_tensor(m, "calibration_sigmoid"));
     ck_assert(!has_tensor(m, "class_thresholds"));
     ml_model_free(m);
@@ -475,8 +441,9 @@ START_TEST(distilled_without_time)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 200, 2, 4);
-    ml_model *m = fit(ctx, "automl",
-                      "{target: y, time_limit: 0.000001, trials: 0, distill: gbdt}", t);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, time_limit: 0.000001, trials: 0, distill: gbdt}", t, NULL);
     ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
     ck_assert(!has_tensor(m, "held_out_score"));
     ck_assert(has_tensor(m, "leaderboard"));
@@ -511,7 +478,7 @@ START_TEST(no_time_for_the_last_fits)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 1000, 0, 4), *test = table(ctx, 1000, 0, 5);
-    ml_estimator *e = estimator(
+    ml_estimator *e = estimator_of(
         ctx, "automl",
         "{target: y, time_limit: 2, trials: 4, folds: 3, stacking: false, algorithms: "
         "[gbdt]}");
@@ -539,7 +506,7 @@ static ml_model *fit_with_journal(ml_context *ctx, const ml_table *t, const char
     char yaml[256];
     snprintf(yaml, sizeof yaml, "{target: y, trials: 16, folds: 2, journal: \"%s\"}",
              path);
-    return fit(ctx, "automl", yaml, t);
+    return fit_yaml(ctx, "automl", yaml, t, NULL);
 }
 
 static int64_t records(void)
@@ -613,7 +580,7 @@ START_TEST(short_time_takes_one_part)
         char yaml[160];
         snprintf(yaml, sizeof yaml, "{target: y, time_limit: 0.000001, trials: 0%s}",
                  more[k]);
-        ml_model *m = fit(ctx, "automl", yaml, t);
+        ml_model *m = fit_yaml(ctx, "automl", yaml, t, NULL);
         scores[k] = number(m, "trial_scores", 0);
         ml_model_free(m);
     }
@@ -658,7 +625,7 @@ END_TEST
 static ml_status try_fit(ml_context *ctx, const char *yaml, const ml_table *t,
                          const ml_table *valid, ml_model **out)
 {
-    ml_estimator *e = estimator(ctx, "automl", yaml);
+    ml_estimator *e = estimator_of(ctx, "automl", yaml);
     ml_status st = ml_estimator_fit(e, t, valid, out, ERR);
     ml_estimator_free(e);
     return st;
@@ -714,11 +681,11 @@ START_TEST(a_journal_keeps_no_lack_of_memory)
     ml_table *t = table(ctx, 2000, 0, 4);
     remove(journal);
     snprintf(text, sizeof text, yaml, "1");
-    ml_model *m = fit(ctx, "automl", text, t);
+    ml_model *m = fit_yaml(ctx, "automl", text, t, NULL);
     ck_assert_int_ge(has_failed(m, 6), 1);
     ml_model_free(m);
     snprintf(text, sizeof text, yaml, "0");
-    m = fit(ctx, "automl", text, t);
+    m = fit_yaml(ctx, "automl", text, t, NULL);
     ck_assert_int_eq(has_failed(m, 6), 0);
     ml_model_free(m);
     remove(journal);
@@ -738,12 +705,12 @@ START_TEST(a_journal_of_other_algorithms)
     ml_table *t = table(ctx, 200, 0, 4);
     remove(journal);
     snprintf(text, sizeof text, yaml, "gbdt");
-    ml_model *m = fit(ctx, "automl", text, t);
+    ml_model *m = fit_yaml(ctx, "automl", text, t, NULL);
     ck_assert_ptr_nonnull(
         strstr(ml_params_get_str(ml_model_params(m), "members"), "gbdt"));
     ml_model_free(m);
     snprintf(text, sizeof text, yaml, "linear_regression");
-    m = fit(ctx, "automl", text, t);
+    m = fit_yaml(ctx, "automl", text, t, NULL);
     ck_assert_ptr_null(strstr(ml_params_get_str(ml_model_params(m), "members"), "gbdt"));
     ml_model_free(m);
     remove(journal);

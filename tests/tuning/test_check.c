@@ -2,27 +2,12 @@
  *
  * Model checks: ml_model_check, and the tests of two models against scipy.
  */
+#include "testing_yaml.h"
 #include "../conformance/kit.h"
 #include "../failing.h"
 #include "check_expected.h"
 #include "algorithms/prepare/prepare.h"
 #include "tuning/statistics.h"
-
-static ml_model *fit(ml_context *ctx, const char *algorithm, const char *yaml,
-                     const ml_table *t)
-{
-    ml_estimator *e = NULL;
-    ml_params *p = NULL;
-    ml_model *m = NULL;
-    OK(ml_params_new(ctx, &p, ERR));
-    OK(ml_params_read_yaml(p, yaml, strlen(yaml), ERR));
-    OK(ml_estimator_new(ctx, algorithm, &e, ERR));
-    OK(ml_estimator_set_params(e, p, ERR));
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_params_free(p);
-    ml_estimator_free(e);
-    return m;
-}
 
 static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed)
 {
@@ -134,7 +119,7 @@ START_TEST(calibration_of_a_constant)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 300, 2, 1);
-    ml_model *m = fit(ctx, "baseline", "{target: y}", t);
+    ml_model *m = fit_yaml(ctx, "baseline", "{target: y}", t, NULL);
     ml_table *c = checked(m, NULL, t, ctx, "{method: calibration}");
     ck_assert_int_eq(ml_table_rows(c), 2); /* one probability, one bin, and all */
     ck_assert_double_eq_tol(at(c, 0, "predicted"), at(c, 0, "observed"), 1e-2);
@@ -143,7 +128,7 @@ START_TEST(calibration_of_a_constant)
     ck_assert_str_eq(text_at(c, 1, "bin"), "all");
     ml_table_free(c);
     ml_model_free(m);
-    m = fit(ctx, "gbdt", "{target: y, n_trees: 30}", t);
+    m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 30}", t, NULL);
     c = checked(m, NULL, t, ctx, "{method: calibration, bins: 5}");
     ck_assert_int_eq(ml_table_rows(c), 6);
     double rows = 0, error = 0;
@@ -166,7 +151,8 @@ START_TEST(slices_find_what_a_model_lacks)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = table(ctx, 2000, 0, 1);
-    ml_model *m = fit(ctx, "linear_regression", "{target: y, features: [a, b]}", t);
+    ml_model *m =
+        fit_yaml(ctx, "linear_regression", "{target: y, features: [a, b]}", t, NULL);
     ml_table *s = NULL;
     FAILS(ML_E_NAME, check(ctx, m, NULL, t, "{method: slices, columns: [k]}", &s));
     s = checked(m, NULL, t, ctx, "{method: slices}");
@@ -181,7 +167,7 @@ START_TEST(slices_find_what_a_model_lacks)
     }
     ml_table_free(s);
     ml_model_free(m);
-    m = fit(ctx, "baseline", "{target: y, features: [k, a]}", t);
+    m = fit_yaml(ctx, "baseline", "{target: y, features: [k, a]}", t, NULL);
     s = checked(m, NULL, t, ctx, "{method: slices, most: 3, min_rows: 100}");
     ck_assert_str_eq(text_at(s, 0, "column"), "a"); /* 3 a is most of y */
     ck_assert_double_lt(at(s, 0, "p_value"), 1e-6);
@@ -221,7 +207,7 @@ START_TEST(slices_by_welch)
     ml_table *t = rows_of(ctx, "x,y\n"
                                "a,3\na,-3\na,5\na,-5\na,4\na,-4\n"
                                "b,1\nb,-1\nb,2\nb,-2\nb,0.5\nb,-0.5\nb,3\nb,-3\n");
-    ml_model *m = fit(ctx, "baseline", "{target: y}", t);
+    ml_model *m = fit_yaml(ctx, "baseline", "{target: y}", t, NULL);
     ml_table *s = checked(m, NULL, t, ctx, "{method: slices, min_rows: 2}");
     ck_assert_int_eq(ml_table_rows(s), 1);
     ck_assert_str_eq(text_at(s, 0, "slice"), "a");
@@ -242,7 +228,7 @@ START_TEST(slices_with_weights)
     ml_context *ctx = test_context(1);
     ml_table *one = rows_of(ctx, "x,y,w\na,3,2\na,-3,2\na,5,0\n"
                                  "b,1,1\nb,-1,1\nb,2,3\nb,-2,3\n");
-    ml_model *m = fit(ctx, "baseline", "{target: y, weight: w}", one);
+    ml_model *m = fit_yaml(ctx, "baseline", "{target: y, weight: w}", one, NULL);
     ml_table *s = checked(m, NULL, one, ctx, "{method: slices, min_rows: 2}");
     ck_assert_int_eq(ml_table_rows(s), 1);
     ck_assert_str_eq(text_at(s, 0, "slice"), "a");
@@ -253,7 +239,7 @@ START_TEST(slices_with_weights)
     ml_table_free(one);
     ml_model_free(m);
     one = rows_of(ctx, "x,y\na,1000003\na,999997\nb,1000001\nb,999999\n");
-    m = fit(ctx, "baseline", "{target: y}", one);
+    m = fit_yaml(ctx, "baseline", "{target: y}", one, NULL);
     s = checked(m, NULL, one, ctx, "{method: slices, min_rows: 2}");
     ck_assert_str_eq(text_at(s, 0, "slice"), "a");
     ck_assert_double_eq(at(s, 0, "p_value"), 0);
@@ -272,7 +258,8 @@ START_TEST(slices_of_text_are_refused)
              *t = rows_of(ctx, "x,y,a\n"
                                "some words here,1,1\nother words there,2,2\n"
                                "words without an end,3,3\nand many more words,4,4\n");
-    ml_model *m = fit(ctx, "automl", "{target: y, text: [x], trials: 1, folds: 2}", t);
+    ml_model *m =
+        fit_yaml(ctx, "automl", "{target: y, text: [x], trials: 1, folds: 2}", t, NULL);
     FAILS(ML_E_UNSUPPORTED, check(ctx, m, NULL, t, "{method: slices, columns: [x]}", &s));
     ml_model_free(m);
     ml_table_free(t);
@@ -287,8 +274,8 @@ START_TEST(two_models_compared)
         if (classes == 1) continue;
         ml_table *train = table(ctx, 400, classes, 1),
                  *test = table(ctx, 400, classes, 2);
-        ml_model *good = fit(ctx, "gbdt", "{target: y, n_trees: 30}", train);
-        ml_model *bad = fit(ctx, "baseline", "{target: y}", train);
+        ml_model *good = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 30}", train, NULL);
+        ml_model *bad = fit_yaml(ctx, "baseline", "{target: y}", train, NULL);
         ml_table *c = checked(good, bad, test, ctx, "{method: compare}"), *s = NULL;
         ck_assert_int_eq(ml_table_rows(c), classes == 2 ? 3 : 2);
         for (int64_t i = 0; i < ml_table_rows(c); i++) {
@@ -326,9 +313,10 @@ START_TEST(compared_models_of_other_columns)
             strcmp(text, "level 0") != 0)
             some[n++] = i;
     OK(ml_table_take(train, some, n, &few, ERR));
-    ml_model *all = fit(ctx, "gbdt", "{target: y, n_trees: 20}", train);
-    ml_model *one = fit(
-        ctx, "gbdt", "{target: y, features: [k], n_trees: 5, min_data_in_leaf: 1}", few);
+    ml_model *all = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 20}", train, NULL);
+    ml_model *one = fit_yaml(
+        ctx, "gbdt", "{target: y, features: [k], n_trees: 5, min_data_in_leaf: 1}", few,
+        NULL);
     for (int k = 0; k < 2; k++) {
         ml_table *c =
             checked(k ? one : all, k ? all : one, test, ctx, "{method: compare}");
@@ -362,10 +350,12 @@ START_TEST(what_cannot_be_compared)
         rows_of(ctx, "a,b,w,y\n1,2,1,10\n2,1,1,30\n3,5,1,20\n4,3,1,50\n5,2,1,40\n");
     ml_table *far = rows_of(ctx, "a,b,w,y\n1e308,1e308,1,1\n-1e308,1e308,1,3\n"),
              *c = NULL;
-    ml_model *m = fit(ctx, "linear_regression", "{target: y, features: [a, b]}", t);
-    ml_model *weighted = fit(ctx, "baseline", "{target: y, weight: w}", t);
-    ml_model *scaled = fit(
-        ctx, "gbdt", "{target: y, features: [a], n_trees: 2, min_data_in_leaf: 1}", t);
+    ml_model *m =
+        fit_yaml(ctx, "linear_regression", "{target: y, features: [a, b]}", t, NULL);
+    ml_model *weighted = fit_yaml(ctx, "baseline", "{target: y, weight: w}", t, NULL);
+    ml_model *scaled =
+        fit_yaml(ctx, "gbdt",
+                 "{target: y, features: [a], n_trees: 2, min_data_in_leaf: 1}", t, NULL);
     FAILS(ML_E_UNSUPPORTED, check(ctx, m, weighted, t, "{method: compare}", &c));
     FAILS(ML_E_DATA, check(ctx, m, scaled, far, "{method: compare}", &c));
     FAILS(ML_E_DATA, check(ctx, scaled, m, far, "{method: compare}", &c));
@@ -384,8 +374,8 @@ START_TEST(calibration_with_weights)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = rows_of(ctx, "x,y,w\na,n,1\na,n,1\na,y,2\nb,y,6\nb,n,1\nb,n,1\n");
-    ml_model *m =
-        fit(ctx, "gbdt", "{target: y, weight: w, n_trees: 3, min_data_in_leaf: 1}", t);
+    ml_model *m = fit_yaml(
+        ctx, "gbdt", "{target: y, weight: w, n_trees: 3, min_data_in_leaf: 1}", t, NULL);
     ml_table *c = checked(m, NULL, t, ctx, "{method: calibration, bins: 2}");
     ck_assert_int_eq(ml_table_rows(c), 3);
     double expected = (4 * at(c, 0, "error") + 8 * at(c, 1, "error")) / 12;
@@ -404,7 +394,7 @@ START_TEST(cross_validation_and_curves)
 {
     ml_context *ctx = test_context(2);
     ml_table *t = table(ctx, 300, 2, 1);
-    ml_model *m = fit(ctx, "gbdt", "{target: y, n_trees: 20}", t);
+    ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 20}", t, NULL);
     ml_table *c = checked(m, NULL, t, ctx, "{folds: 4, repeats: 2}");
     ck_assert_int_eq(ml_table_rows(c), 10);
     double sum = 0;
@@ -441,7 +431,7 @@ START_TEST(a_curve_of_rare_classes)
     mli_str_add(&csv, "x,y\n");
     for (int i = 0; i < 60; i++) mli_str_printf(&csv, "%d,%d\n", i, i % 15 == 0);
     ml_table *t = rows_of(ctx, csv.data);
-    ml_model *m = fit(ctx, "baseline", "{target: y}", t);
+    ml_model *m = fit_yaml(ctx, "baseline", "{target: y}", t, NULL);
     ml_table *c =
         checked(m, NULL, t, ctx, "{method: learning_curve, folds: 2, points: 5}");
     ck_assert(isnan(at(c, 0, "train")));
@@ -458,14 +448,14 @@ START_TEST(nested_tunes_inside)
 {
     ml_context *ctx = test_context(2);
     ml_table *t = table(ctx, 200, 0, 1);
-    ml_model *m = fit(ctx, "gbdt", "{target: y, n_trees: 10}", t);
+    ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 10}", t, NULL);
     ml_table *c = checked(m, NULL, t, ctx, "{method: nested, trials: 3, folds: 2}");
     ck_assert_int_eq(ml_table_rows(c), 4);
     ck_assert(at(c, 0, "inner") > 0 && at(c, 0, "rmse") > 0);
     ml_table_free(c);
     ml_model_free(m);
     /* What automl has found is searched anew in each fold. */
-    m = fit(ctx, "automl", "{target: y, trials: 2, folds: 2}", t);
+    m = fit_yaml(ctx, "automl", "{target: y, trials: 2, folds: 2}", t, NULL);
     c = checked(m, NULL, t, ctx, "{folds: 2}");
     ck_assert(at(c, 2, "rmse") > 0);
     ml_table_free(c);
