@@ -741,8 +741,40 @@ START_TEST(a_journal_in_use)
 }
 END_TEST
 
-TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
-          automl_beats_its_candidates, one_member_and_chosen_algorithms,
+/* A candidate is scored with the power that a metric has when it stands alone. */
+START_TEST(metrics_keep_their_options)
+{
+    enum { N = 300 };
+    ml_context *ctx = test_context(1);
+    double x[N], y[N], constant[N], mean = 0, want;
+    for (int i = 0; i < N; i++) {
+        x[i] = i % 9;
+        y[i] = i % 3 ? 0 : 100 + i % 7 * 50;
+        mean += y[i] / N;
+    }
+    for (int i = 0; i < N; i++) constant[i] = mean;
+    ml_table *t = add_f64(ctx, NULL, "x", N, x);
+    t = add_f64(ctx, t, "y", N, y);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, metric: tweedie_deviance, trials: 1, "
+                           "algorithms: [baseline]}",
+                           t, NULL);
+    int64_t n = N;
+    ml_tensor *truth = NULL, *p = NULL;
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, y, &truth, ERR));
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, constant, &p, ERR));
+    OK(ml_metric_score(ctx, "tweedie_deviance", truth, p, NULL, NULL, &want, ERR));
+    ck_assert_double_eq_tol(number(m, "held_out_score", 0), want, 0.1 * want);
+    ml_tensor_free(truth);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("tuning/automl", metrics_keep_their_options, an_ensemble_is_the_weighted_mean,
+          wrong_parameters, automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
