@@ -61,6 +61,10 @@ typedef struct mli_metric {
 
 /* By short name ("roc_auc") or alias ("auc"); fails with the nearest name. */
 ml_status mli_metric_find(const char *name, const mli_metric **out, ml_error *err);
+/* The objective of a model, or of the only one of its parts that has any; "": none. In
+ * prefix[MLI_PATH_SIZE] comes what its path has before "objective"; may be NULL, as may
+ * `params`. */
+const char *mli_metric_objective(const ml_params *params, char *prefix);
 /* What a model is judged with: the quantile and the power that it is fitted for. `params`
  * may be NULL. */
 mli_metric_options mli_metric_options_of(const ml_params *params);

@@ -72,9 +72,10 @@ static int differs(const ml_model *m, const mli_value *v)
     double x, y;
     if (mli_path_find(m->params, &m->algorithm->head, v->name, &at, NULL)) return 1;
     const char *usual = at.param->dflt ? at.param->dflt : "";
+    if (v->type > ML_PARAM_STR && v->count == 0 && !*usual) return 0; /* empty list */
     if (mli_parse_f64(usual, usual + strlen(usual), &x) &&
         mli_parse_f64(v->text, v->text + strlen(v->text), &y))
-        return x != y;
+        return x != y && !(isnan(x) && isnan(y));
     return strcmp(usual, v->text) != 0;
 }
 

@@ -231,6 +231,10 @@ ml_status mli_automl_thresholds(mli_automl *a, ml_error *err)
     status = a->cuts && room ? tune(a, metric, room, &helps, a->failure) : ML_E_MEMORY;
     mli_free(a->ctx, room);
     if (status == ML_E_MEMORY) return mli_nomem(err);
+    if (*name && (status || !helps))
+        mli_log(a->ctx, ML_LOG_WARNING, "automl", "no thresholds for %s: %s", name,
+                status ? ml_error_message(a->failure)
+                       : "the most probable class is as good for rows held out");
     if (status || !helps) { /* too few rows to tell: the most probable class */
         mli_free(a->ctx, a->cuts);
         a->cuts = NULL;

@@ -17,7 +17,7 @@
 #define CONSIDERED 12 /* the best candidates by themselves */
 
 typedef struct {
-    const mli_automl *a;
+    mli_automl *a;
     int64_t size; /* judged rows * outputs */
     double *sum, *try, *room;
     int64_t n; /* considered */
@@ -87,12 +87,17 @@ static ml_status select_greedily(blending *b, double *score, int64_t *total,
                                  ml_error *err)
 {
     ml_status status = ML_OK;
-    double end = b->a->limit > 0 ? mli_now() + mli_automl_blend_seconds(b->a) : INFINITY;
+    double start = mli_now(), seconds = INFINITY;
     *score = NAN;
     for (int step = 0; step < PICKS && !status; step++) {
         double now;
-        if (step > 0 && mli_now() > end) break;
+        if (step > 0 && mli_now() - start > seconds) break;
         status = pick(b, &now, err);
+        if (step == 0 && b->a->limit > 0 && b->n > 0) {
+            /* Those of a journal were not scored in this run. */
+            b->a->scoring = fmax(b->a->scoring, (mli_now() - start) / (double)b->n);
+            seconds = mli_automl_blend_seconds(b->a);
+        }
         if (status || isnan(now)) break;
         if (!mli_automl_better(b->a, now, *score)) continue;
         *score = now;

@@ -178,6 +178,7 @@ ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
     if (!isnan(c->score)) write_number(&s, "score", c->score);
     write_number(&s, "seconds", c->seconds);
     write_number(&s, "rounds", (double)c->rounds);
+    if (c->cut) write_number(&s, "cut", 1);
     write_number(&s, "elapsed", mli_now() - a->start);
     if (c->predictions) write_predictions(a, c, &s);
     for (int64_t i = 0; i < c->given->count; i++) {
@@ -236,7 +237,8 @@ static ml_status add_past(mli_automl *a, const ml_params *p, ml_error *err)
     *q = (mli_past){.c = {.algorithm = (const mli_algorithm *)d,
                           .score = number_of(p, "score", NAN),
                           .seconds = number_of(p, "seconds", 0),
-                          .rounds = (int64_t)number_of(p, "rounds", 0)},
+                          .rounds = (int64_t)number_of(p, "rounds", 0),
+                          .cut = number_of(p, "cut", 0) > 0},
                     .elapsed = number_of(p, "elapsed", 0)};
     ml_status status = read_given(a, p, &q->c.given, err);
     if (status || isnan(q->c.score)) return status;
@@ -358,6 +360,7 @@ static void take_over(mli_candidate *c, mli_past *p)
     c->score = p->c.score;
     c->seconds = p->c.seconds;
     c->rounds = p->c.rounds;
+    c->cut = p->c.cut;
     p->c.predictions = NULL;
     p->used = 1;
 }

@@ -205,7 +205,7 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
     whole->run = outer;
     if (!status && behind)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "%lld of %lld models could not be fitted to all rows: raise time_limit",
+                "%lld of %lld models lacked time for a fit to all rows: raise time_limit",
                 (long long)behind, (long long)p->n);
     return status;
 }

@@ -49,7 +49,7 @@ static const struct {
 
 static int own_metric(const ml_params *params)
 {
-    const char *objective = params ? mli_get_str(params, "objective") : "";
+    const char *objective = mli_metric_objective(params, NULL);
     int n = (int)(sizeof own_metrics / sizeof *own_metrics);
     for (int i = 0; i < n; i++)
         if (strcmp(objective, own_metrics[i].objective) == 0) return i;

@@ -39,7 +39,7 @@ static ml_status outside(const domain *d, const char *what, double value, int cl
 {
     mli_fail(err, ML_E_DATA, "%s needs %ss %s %s, not %s", d->name, what,
              closed ? "of at least" : "above", MLI_NUM(d->low), MLI_NUM(value));
-    mli_error_at(err, ML_E_DATA, "%s, row %lld", what, (long long)row);
+    mli_error_at(err, ML_E_DATA, "%s, row %lld", what, (long long)row + 1);
     return mli_error_hint(err, ML_E_DATA, "use rmse or mae");
 }
 

@@ -190,10 +190,9 @@ static ml_status score_calibration_error(ml_context *ctx, const mli_truth *t,
         int64_t best = 0;
         for (int64_t k = 1; k < t->n_classes; k++)
             if (row[k] > row[best]) best = k;
-        int bin = (int)(row[best] * BINS); /* the last bin has 1 too */
-        gap[bin < 0      ? 0
-            : bin < BINS ? bin
-                         : BINS - 1] += w * (row[best] - (t->label[r] == best));
+        int bin = (int)(fmin(fmax(row[best], 0), 1) * BINS);
+        if (bin == BINS) bin--; /* the last bin has 1 too */
+        gap[bin] += w * (row[best] - (t->label[r] == best));
         weights += w;
     }
     for (int b = 0; b < BINS; b++) sum += fabs(gap[b]);

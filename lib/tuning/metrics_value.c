@@ -140,18 +140,18 @@ static ml_status score_median_absolute_error(ml_context *ctx, const mli_truth *t
     return ML_OK;
 }
 
-/* Weighted mean and sum of squares around it of y - times * p. */
-static double squares(const mli_truth *t, const double *p, double times, double *weights)
+/* The weighted sum of squares around the mean of y, or of y - p. p: NULL for y. */
+static double squares(const mli_truth *t, const double *p, double *weights)
 {
     double sum = 0, total = 0;
     *weights = 0;
     for (int64_t r = 0; r < t->n; r++) {
         double w = mli_truth_weight(t, r);
-        sum += w * (t->y[r] - times * p[r]);
+        sum += w * (t->y[r] - (p ? p[r] : 0));
         *weights += w;
     }
     for (int64_t r = 0; r < t->n; r++) {
-        double d = t->y[r] - times * p[r] - sum / *weights;
+        double d = t->y[r] - (p ? p[r] : 0) - sum / *weights;
         total += mli_truth_weight(t, r) * d * d;
     }
     return total;
@@ -167,7 +167,7 @@ static ml_status score_r2(ml_context *ctx, const mli_truth *t, const double *p,
                           const mli_metric_options *o, double *out, ml_error *err)
 {
     (void)ctx, (void)o;
-    double weights, total = squares(t, p, 0, &weights);
+    double weights, total = squares(t, NULL, &weights);
     if (t->n < 2 || !(total > 0)) return not_defined("R2", err);
     *out = 1 - mean_loss(t, p, 0, loss_squared) * weights / total;
     return ML_OK;
@@ -178,9 +178,9 @@ static ml_status score_explained_variance(ml_context *ctx, const mli_truth *t,
                                           double *out, ml_error *err)
 {
     (void)ctx, (void)o;
-    double weights, total = squares(t, p, 0, &weights);
+    double weights, total = squares(t, NULL, &weights);
     if (t->n < 2 || !(total > 0)) return not_defined("explained_variance", err);
-    *out = 1 - squares(t, p, 1, &weights) / total;
+    *out = 1 - squares(t, p, &weights) / total;
     return ML_OK;
 }
 

@@ -62,6 +62,40 @@ static ml_status add_dimension(mli_space *s, const ml_params *base, const mli_pa
     return mli_dimension_take(s, d, base, at, err);
 }
 
+/* The only parameter of a part whose path ends in the name. */
+static const char *path_to(const ml_params *base, const char *name)
+{
+    const char *found = NULL;
+    size_t n = strlen(name);
+    for (int64_t i = 0; i < base->count; i++) {
+        const char *path = base->values[i].name;
+        size_t size = strlen(path);
+        if (size <= n || path[size - n - 1] != '.' || strcmp(path + size - n, name) != 0)
+            continue;
+        if (found) return NULL;
+        found = path;
+    }
+    return found;
+}
+
+ml_status mli_space_unknown(const mli_descriptor *d, const ml_params *base,
+                            const char *name, const char *option, ml_error *err)
+{
+    const char *names[256];
+    int64_t n = 0;
+    for (const mli_param *p = d->params; p && p->name && n < 256; p++)
+        if (p->tune) names[n++] = p->name;
+    mli_fail(err, ML_E_NAME, "%s has no parameter \"%s\" to tune", d->name, name);
+    mli_error_at(err, ML_E_NAME, "params.%s", option);
+    const char *near = path_to(base, name);
+    if (!near) near = mli_nearest(name, names, n);
+    if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
+    return mli_error_hint(err, ML_E_NAME,
+                          n ? "`libml algorithms %s` lists them"
+                            : "those of the parts of %s have paths: model.learning_rate",
+                          d->name);
+}
+
 static ml_status add_named(mli_space *s, const ml_params *base, const char *name,
                            ml_error *err)
 {
@@ -72,19 +106,8 @@ static ml_status add_named(mli_space *s, const ml_params *base, const char *name
         ml_status st = mli_path_find(base, s->descriptor, name, &at, err);
         return mli_error_at(err, st, "params.tune");
     }
-    if (!p || (p->flags & MLI_FLAG_ROLE)) {
-        const char *names[256];
-        int64_t n = 0;
-        for (p = s->descriptor->params; p && p->name && n < 256; p++)
-            if (p->tune) names[n++] = p->name;
-        mli_fail(err, ML_E_NAME, "%s has no parameter \"%s\" to tune",
-                 s->descriptor->name, name);
-        mli_error_at(err, ML_E_NAME, "params.tune");
-        const char *near = mli_nearest(name, names, n);
-        if (near) return mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near);
-        return mli_error_hint(err, ML_E_NAME, "`libml algorithms %s` lists them",
-                              s->descriptor->name);
-    }
+    if (!p || (p->flags & MLI_FLAG_ROLE))
+        return mli_space_unknown(s->descriptor, base, name, "tune", err);
     if (!p->tune) {
         mli_fail(err, ML_E_NAME, "parameter %s of %s has no tuning range", p->name,
                  at.d->name);

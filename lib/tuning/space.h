@@ -59,6 +59,10 @@ void mli_space_free(mli_space *s);
 /* In the descriptor's order, parts behind, so that conditions name dimensions before
  * theirs. */
 void mli_space_sort(mli_space *s);
+/* ML_E_NAME at params.`option` for a name that cannot be tuned, with the path of the part
+ * that has it, or the nearest name. */
+ml_status mli_space_unknown(const mli_descriptor *d, const ml_params *base,
+                            const char *name, const char *option, ml_error *err);
 /* Prepares the conditions, given the values that are not tuned. To be called once. */
 ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err);
 /* Is dimension i active, given the coordinates before it (NaN: inactive)? */

@@ -70,19 +70,6 @@ static ml_status known_range(const mli_descriptor *d, const mli_param *p,
     return mli_error_at(err, ML_E_RANGE, "params.space");
 }
 
-static ml_status unknown_name(const mli_descriptor *d, const char *name, ml_error *err)
-{
-    const char *names[256];
-    int64_t n = 0;
-    for (const mli_param *p = d->params; p && p->name && n < 256; p++)
-        names[n++] = p->name;
-    const char *near = mli_nearest(name, names, n);
-    mli_fail(err, ML_E_NAME, "%s has no parameter \"%s\" to tune", d->name, name);
-    mli_error_at(err, ML_E_NAME, "params.space");
-    return near ? mli_error_hint(err, ML_E_NAME, "did you mean \"%s\"?", near)
-                : ML_E_NAME;
-}
-
 static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
                             part condition, const char *line, ml_error *err)
 {
@@ -160,7 +147,7 @@ static ml_status use_descriptor(mli_space *s, const mli_descriptor *d,
         ml_status st = mli_path_find(base, d, name, &at, strchr(name, '.') ? err : NULL);
         if (st < 0 && strchr(name, '.')) return mli_error_at(err, st, "params.space");
         if (st < 0 || (at.param->flags & MLI_FLAG_ROLE))
-            return unknown_name(d, name, err);
+            return mli_space_unknown(d, base, name, "space", err);
         if (dim->param->active_if)
             return malformed(dim->param->active_if, "a condition on an algorithm's own",
                              "leave the condition out", err);

@@ -10,6 +10,7 @@
  *
  * A trial without its end is handed out again.
  */
+#include "serialization/modelfile.h"
 #include "tuning/study.h"
 
 #include "core/json.h"
@@ -22,9 +23,23 @@
 
 /* ------------------------------------------------------------------ what a study is */
 
-#define N_FACTS 5
-static const char *const fact_names[N_FACTS] = {"algorithm", "space", "goals", "fixed",
-                                                "rows"};
+#define N_FACTS 6
+static const char *const fact_names[N_FACTS] = {"algorithm", "space", "goals",
+                                                "fixed",     "rows",  "estimator"};
+
+/* What an estimator has beside its parameters: functions of the host are not told apart.
+ */
+static void write_hooks(mli_str *s, const mli_hooks *h)
+{
+    char hash[65] = "";
+    mli_str header;
+    mli_str_init(&header, s->ctx);
+    if (h->start && mli_modelfile_header(h->start, &header, hash, NULL)) s->failed = 1;
+    mli_str_free(&header);
+    if (h->start) mli_str_printf(s, "goes on from %s; ", hash);
+    if (h->objective) mli_str_add(s, "an objective of the host; ");
+    if (h->metric) mli_str_add(s, "a metric of the host; ");
+}
 
 static void write_space(mli_str *s, const mli_space *space)
 {
@@ -68,6 +83,7 @@ static void write_fact(mli_str *s, const ml_study *study, int k)
         if (v->given && !(known && (at.param->flags & MLI_FLAG_NO_EFFECT)))
             mli_str_printf(s, "%s: %s; ", v->name, v->text);
     }
+    if (k == 5) write_hooks(s, &study->hooks);
     if (k == 4 && study->whole)
         mli_str_printf(s, "%lld, %lld folds", (long long)study->whole->rows,
                        (long long)study->n_folds);

@@ -325,6 +325,8 @@ START_TEST(folds_defaults)
         const char *set = strstr(p.text, "<td>n_trees</td><td>7</td>");
         const char *usual = strstr(p.text, "<td>max_bin</td>");
         ck_assert(set && fold && usual && set < fold && fold < usual);
+        const char *empty = strstr(p.text, "<td>quantiles</td>"); /* an empty list */
+        ck_assert(empty && fold < empty);
         free(p.text);
         ml_report_free(r);
     }

@@ -773,8 +773,38 @@ START_TEST(metrics_keep_their_options)
 }
 END_TEST
 
-TEST_MAIN("tuning/automl", metrics_keep_their_options, an_ensemble_is_the_weighted_mean,
-          wrong_parameters, automl_beats_its_candidates, one_member_and_chosen_algorithms,
+/* What a journal gives is blended as what was fitted. */
+START_TEST(a_resumed_search_with_a_limit_blends)
+{
+    static const char yaml[] = "{target: y, trials: 6, time_limit: 60, folds: 3, "
+                               "algorithms: [gbdt, linear_regression, random_forest], "
+                               "stacking: false, journal: test_automl_journal.tmp}";
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 0, 9);
+    remove(journal);
+    ml_model *first = fit_yaml(ctx, "automl", yaml, t, NULL);
+    ml_model *again = fit_yaml(ctx, "automl", yaml, t, NULL);
+    remove(journal);
+    ml_tensor *x = NULL, *y = NULL;
+    OK(ml_model_get_tensor(first, "weights", &x, ERR));
+    OK(ml_model_get_tensor(again, "weights", &y, ERR));
+    int64_t n = ml_tensor_shape(x)[0];
+    ck_assert_int_gt(n, 1);
+    ck_assert_int_eq(n, ml_tensor_shape(y)[0]);
+    for (int64_t i = 0; i < n; i++)
+        ck_assert_double_eq(ml_tensor_get_f64(x, i, 0), ml_tensor_get_f64(y, i, 0));
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+    ml_model_free(first);
+    ml_model_free(again);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("tuning/automl", a_resumed_search_with_a_limit_blends,
+          metrics_keep_their_options, an_ensemble_is_the_weighted_mean, wrong_parameters,
+          automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,

@@ -3,6 +3,7 @@
  * Metrics against the values of scikit-learn (tests/reference/metrics.py), and bad input.
  */
 #include "testing_data.h"
+#include "testing_yaml.h"
 
 #include "metrics_expected.h"
 
@@ -70,9 +71,9 @@ START_TEST(means_out_of_range)
     double v = 7;
     FAILS(ML_E_DATA,
           ml_metric_score(ctx, "poisson_deviance", ty, tp, NULL, NULL, &v, ERR));
-    SAYS("prediction, row 2: poisson_deviance needs predictions above 0, not 0");
+    SAYS("prediction, row 3: poisson_deviance needs predictions above 0, not 0");
     FAILS(ML_E_DATA, ml_metric_score(ctx, "gamma_deviance", ty, ty, NULL, NULL, &v, ERR));
-    SAYS("target, row 0: gamma_deviance needs targets above 0, not 0");
+    SAYS("target, row 1: gamma_deviance needs targets above 0, not 0");
     ck_assert(v == 7);
     OK(ml_metric_score(ctx, "rmsle", ty, tp, NULL, NULL, &v, ERR));
     OK(ml_params_new(ctx, &o, ERR));
@@ -144,6 +145,38 @@ START_TEST(judges_by_the_objective)
         ml_table_free(scores);
         ml_model_free(m);
     }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The objective of the last step of a pipeline is that of the whole. */
+START_TEST(judges_by_the_objective_of_a_part)
+{
+    enum { M = 120 };
+    ml_context *ctx = test_context(1);
+    double x[M], y[M];
+    for (int i = 0; i < M; i++) {
+        x[i] = i % 13;
+        y[i] = i % 13 + i * 7 % 11;
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", M, x), *a = NULL, *b = NULL;
+    t = add_f64(ctx, t, "y", M, y);
+    ml_model *alone =
+        fit_yaml(ctx, "gbdt",
+                 "{target: y, n_trees: 9, objective: quantile, quantile: 0.9}", t, NULL);
+    ml_model *pipe = fit_yaml(ctx, "pipeline",
+                              "{target: y, steps: [imputer, g=gbdt], g.n_trees: 9, "
+                              "g.objective: quantile, g.quantile: 0.9}",
+                              t, NULL);
+    OK(ml_model_evaluate(alone, t, NULL, &a, ERR));
+    OK(ml_model_evaluate(pipe, t, NULL, &b, ERR));
+    ck_assert_str_eq(cell(b, 0, "metric"), "pinball");
+    ck_assert_double_eq(ml_table_get_f64(a, 0, 1), ml_table_get_f64(b, 0, 1));
+    ml_table_free(a);
+    ml_table_free(b);
+    ml_model_free(alone);
+    ml_model_free(pipe);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -230,6 +263,6 @@ START_TEST(bad_input)
 }
 END_TEST
 
-TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective, values,
-          two_classes, three_classes, one_column_of_probabilities, quantile_option,
-          bad_input)
+TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective,
+          judges_by_the_objective_of_a_part, values, two_classes, three_classes,
+          one_column_of_probabilities, quantile_option, bad_input)

@@ -3,9 +3,11 @@
  * Studies: search spaces, ask and tell, runs that do not depend on threads, limits, and
  * bad input.
  */
+#include "testing_yaml.h"
 #include "../conformance/kit.h"
 
 #include "../failing.h"
+#include "../testing_data.h"
 #include "algorithms/prefixes.h"
 #include "tuning/study.h"
 #include <pthread.h>
@@ -619,6 +621,48 @@ START_TEST(functions_of_the_host)
 }
 END_TEST
 
+/* Names of parts without their paths are told with them; a journal belongs to what its
+ * estimator goes on from. */
+START_TEST(says_what_a_study_lacks)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 60, .classes = 0});
+    ml_estimator *e =
+        estimator_of(ctx, "pipeline", "{target: y, steps: [imputer, model=gbdt]}");
+    ml_study *s = NULL;
+    static const char *const settings[] = {"{tune: [max_leaves]}",
+                                           "{space: 'max_leaves: [2, 9]'}"};
+    for (int k = 0; k < 2; k++) {
+        ml_params *o = options(ctx, settings[k]);
+        FAILS(ML_E_NAME, ml_study_new(e, t, NULL, o, &s, ERR));
+        SAYS("did you mean \"model.max_leaves\"?");
+        ml_params_free(o);
+    }
+    ml_estimator_free(e);
+    e = estimator_of(ctx, "gbdt", "{target: y, n_trees: 3}");
+    ml_params *o = options(ctx, "{n_trials: 2, folds: 2, journal: test_study_start.tmp}");
+    remove("test_study_start.tmp");
+    OK(ml_study_new(e, t, NULL, o, &s, ERR));
+    OK(ml_study_run(s, NULL, NULL, ERR));
+    ml_study_free(s);
+    ml_model *start = NULL;
+    OK(ml_estimator_fit(e, t, NULL, &start, ERR));
+    OK(ml_estimator_set_model(e, start, ERR));
+    s = NULL;
+    ml_status st = ml_study_new(e, t, NULL, o, &s, ERR);
+    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, ERR);
+    ck_assert_int_eq(st, ML_E_DATA);
+    SAYS("its estimator is");
+    remove("test_study_start.tmp");
+    ml_study_free(s);
+    ml_model_free(start);
+    ml_params_free(o);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(out_of_memory_anywhere)
 {
     failing_alloc f = {0};
@@ -630,4 +674,5 @@ TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_on
           threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
           validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
           objectives_and_constraints, measured_objectives, parameters_of_steps,
-          first_steps_are_kept, bad_input, functions_of_the_host, out_of_memory_anywhere)
+          first_steps_are_kept, bad_input, functions_of_the_host, says_what_a_study_lacks,
+          out_of_memory_anywhere)
