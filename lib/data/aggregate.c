@@ -300,9 +300,9 @@ static ml_status make_table(const job *j, ml_table **out, ml_error *err)
                                          j->groups.n, &t->columns[i], err);
     if (!status) status = add_all(j, t, before, err);
     if (!status) status = mli_table_seal(t, err);
-    if (!status && (!j->left || j->left->names.count == j->left->n_columns))
-        status =
-            mli_names_differ(t, "aggregates", "name one: \"other = sum(amount)\"", err);
+    if (!status)
+        status = mli_names_differ(t, before, "aggregates",
+                                  "name one: \"other = sum(amount)\"", err);
     if (status)
         ml_table_free(t);
     else

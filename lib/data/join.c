@@ -458,10 +458,10 @@ static ml_status make_table(const joining *j, ml_table **out, ml_error *err)
     if (!status) status = fill_keys(j, t, err);
     if (!status) status = rename_right(j, t, err);
     if (!status) status = mli_table_seal(t, err);
-    /* Names that a table gives twice are its own matter. */
-    if (!status && j->left->names.count == j->left->n_columns &&
-        j->right->names.count == j->right->n_columns)
-        status = mli_names_differ(t, "suffix", "choose another suffix", err);
+    /* Names that the left table has twice are its own matter. */
+    if (!status)
+        status = mli_names_differ(t, j->left->n_columns, "suffix",
+                                  "choose another suffix", err);
     mli_free(j->ctx, chosen);
     if (status)
         ml_table_free(t);

@@ -58,9 +58,10 @@ ml_status mli_groups_list(const mli_groups *g, int64_t **start, int64_t **rows,
 ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t n,
                             const char *whose, const char *what, const mli_column **out,
                             ml_error *err);
-/* ML_E_NAME when two columns have one name; `what`: the parameter to change. */
-ml_status mli_names_differ(const ml_table *t, const char *what, const char *hint,
-                           ml_error *err);
+/* ML_E_NAME when a column from `first` on has the name of an earlier one; `what`: the
+ * parameter to change. */
+ml_status mli_names_differ(const ml_table *t, int64_t first, const char *what,
+                           const char *hint, ml_error *err);
 /* Rows of a table by index into to->columns[at...], which are empty; -1 gives missing
  * values. */
 ml_status mli_table_gather(const ml_table *from, const uint8_t *chosen,

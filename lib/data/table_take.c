@@ -386,10 +386,10 @@ ml_status mli_columns_named(const ml_table *t, const char *const *names, int64_t
     return ML_OK;
 }
 
-ml_status mli_names_differ(const ml_table *t, const char *what, const char *hint,
-                           ml_error *err)
+ml_status mli_names_differ(const ml_table *t, int64_t first, const char *what,
+                           const char *hint, ml_error *err)
 {
-    for (int64_t i = 0; i < t->n_columns; i++) {
+    for (int64_t i = first; i < t->n_columns; i++) {
         if (ml_table_find(t, t->columns[i].name) == i) continue;
         mli_fail(err, ML_E_NAME, "two columns would be called \"%s\"",
                  t->columns[i].name);

@@ -41,7 +41,9 @@ ml_status mli_time_read(ml_context *ctx, const mli_column *c, int micros, double
     double *t = mli_alloc_vec(ctx, c->rows + 1, sizeof *t);
     if (!t) return mli_nomem(err);
     mli_column_f64(c, 0, c->rows, t, 1);
-    for (int64_t i = 0; c->type != ML_DTYPE_F64 && i < c->rows; i++) {
+    /* Timestamps are as exact as they need: beyond the year 2255 to some microseconds. */
+    int whole = c->type == ML_DTYPE_I64 || c->type == ML_DTYPE_U64;
+    for (int64_t i = 0; whole && i < c->rows; i++) {
         if (!(fabs(t[i]) > 0x1p53)) continue;
         mli_free(ctx, t);
         mli_fail(err, ML_E_RANGE, "times of more than 2^53 cannot be told apart");
@@ -120,8 +122,8 @@ typedef struct {
     int64_t *rows;
     const double *times;
     double *sorted;
-    int64_t lists, grain, longest;
-    entry *scratch; /* [slots * 2 * longest] */
+    int64_t lists, grain;
+    entry *scratch; /* [2 rows]: list k has twice its length from 2 start[k] on */
 } sorting;
 
 static int64_t key_of(double t)
@@ -177,15 +179,16 @@ static entry *sort_entries(entry *x, entry *y, int64_t n)
     return x;
 }
 
-static void sort_list(const sorting *s, int64_t begin, int64_t end, entry *x)
+static void sort_list(const sorting *s, int64_t begin, int64_t end)
 {
     int64_t n = end - begin, falls = 0;
+    entry *x = s->scratch + 2 * begin;
     for (int64_t i = 0; i < n; i++) {
         int64_t row = s->rows[begin + i];
         x[i] = (entry){key_of(s->times[row]), row};
         falls += i > 0 && x[i].key < x[i - 1].key;
     }
-    if (falls) x = sort_entries(x, x + s->longest, n);
+    if (falls) x = sort_entries(x, x + n, n);
     for (int64_t i = 0; i < n; i++) {
         s->rows[begin + i] = x[i].row;
         s->sorted[begin + i] = s->times[x[i].row];
@@ -196,8 +199,9 @@ static void sort_lists(void *arg, int64_t task, int32_t slot)
 {
     const sorting *s = arg;
     int64_t end = (task + 1) * s->grain < s->lists ? (task + 1) * s->grain : s->lists;
+    (void)slot;
     for (int64_t k = task * s->grain; k < end; k++)
-        sort_list(s, s->start[k], s->start[k + 1], s->scratch + 2 * s->longest * slot);
+        sort_list(s, s->start[k], s->start[k + 1]);
 }
 
 ml_status mli_time_sort(ml_context *ctx, const int64_t *start, int64_t n, int64_t *rows,
@@ -205,16 +209,12 @@ ml_status mli_time_sort(ml_context *ctx, const int64_t *start, int64_t n, int64_
 {
     sorting s = {.start = start, .rows = rows, .times = times, .lists = n};
     s.grain = n / 256 + 1;
-    for (int64_t k = 0; k < n; k++)
-        if (start[k + 1] - start[k] > s.longest) s.longest = start[k + 1] - start[k];
-    mli_pool *pool = mli_parallel_hold(ctx);
     *sorted = s.sorted = mli_alloc_vec(ctx, start[n] + 1, sizeof *s.sorted);
-    s.scratch = mli_alloc_vec(ctx, mli_slots(ctx) * 2 * s.longest + 1, sizeof *s.scratch);
-    if (s.sorted && s.scratch)
-        mli_parallel(ctx, mli_task_count(n, s.grain), sort_lists, &s);
-    mli_parallel_release(pool);
+    s.scratch = mli_alloc_vec(ctx, 2 * start[n] + 1, sizeof *s.scratch);
+    int there = s.sorted && s.scratch;
+    if (there) mli_parallel(ctx, mli_task_count(n, s.grain), sort_lists, &s);
     mli_free(ctx, s.scratch);
-    return s.sorted && s.scratch ? ML_OK : mli_nomem(err);
+    return there ? ML_OK : mli_nomem(err);
 }
 
 /* ---- finding ---- */
