@@ -115,6 +115,8 @@ class Command(unittest.TestCase):
         self.assertEqual(out.read_text().splitlines()[:3],
                          ["value_y,value_z", "0.0,0.0", "1.0,3.0"])
         self.refused(call("train", data, "-a", "decision_tree"), "--target", code=2)
+        self.refused(call("train", data, "-s", "targets=[y,z]", "-a", "linear_regression"),
+                     "targets")
         for name in ("target", "label"):
             done = call("train", data, "-s", name + "=z", "-a", "decision_tree", "-q", "--json")
             self.assertEqual(json.loads(done.stdout)["rows"], 60, done.stderr)
@@ -248,6 +250,7 @@ class Command(unittest.TestCase):
                      ("train", self.data, "--target", "y", "--set", "novalue"),
                      ("train", self.data, "--target", "y", "--threads", "-3"),
                      ("train", self.data, "--target", "y", "--threads", "x"),
+                     ("train", self.data, "--target", "y", "-o", "-"),
                      ("predict", self.data)):
             done = call(*args)
             self.assertEqual(done.returncode, 2, args)
@@ -346,6 +349,8 @@ class Command(unittest.TestCase):
         for option in ("-o", "--report"):
             self.refused(call("train", self.folder / "none.csv", "--target", "y", option,
                               self.folder / "no" / "m"), "make it first")
+        self.refused(call("train", self.data, "--target", "y", "-o", self.data / "m"),
+                     "its folder is a file")
         before = set(self.folder.iterdir())
         self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
                           self.folder), str(self.folder))

@@ -93,29 +93,44 @@ static int not_writable(app *a, const char *path, const char *why)
     return app_fail(a);
 }
 
-/* Can the files that options name be written? Asked before long work, not after it. */
+/* Can a file be made in the folder of `path`, which is renamed into place? */
+static int check_folder(app *a, const char *path)
+{
+    struct stat s;
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    int n = slash ? (int)(slash - path) : 0;
+    if (n >= (int)sizeof folder) return 0;
+    snprintf(folder, sizeof folder, "%.*s", n, path);
+    if (!n) snprintf(folder, sizeof folder, slash ? "/" : ".");
+    if (stat(folder, &s) != 0 && errno == ENOENT)
+        return not_writable(a, path, "there is no such folder; make it first");
+    if (stat(folder, &s) == 0 && !S_ISDIR(s.st_mode))
+        return not_writable(a, path, "what should be its folder is a file");
+    if (access(folder, W_OK | X_OK) == 0) return 0;
+    return not_writable(a, path, "no permission in its folder; write to another place");
+}
+
+/* Can the files that options name be written? Asked before long work, not after it. A
+ * journal that is there is written in place, the others anew. */
 int check_places(app *a)
 {
-    static const int options[] = {OPT_OUTPUT, OPT_REPORT, OPT_JOURNAL, OPT_SVG};
+    static const int options[] = {OPT_OUTPUT, OPT_REPORT, OPT_SVG, OPT_JOURNAL};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const char *path = a->value[options[i]];
         struct stat s;
-        char folder[4096];
         if (!path || strcmp(path, "-") == 0) continue;
-        if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+        int there = stat(path, &s) == 0, code = 0;
+        if (there && S_ISDIR(s.st_mode))
             return not_writable(a, path,
                                 "it is a folder, not a file; give the path of a file");
-        if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) continue;
-        const char *slash = strrchr(path, '/');
-        int n = slash ? (int)(slash - path) : 0;
-        if (n >= (int)sizeof folder) continue;
-        snprintf(folder, sizeof folder, "%.*s", n, path);
-        if (!n) snprintf(folder, sizeof folder, slash ? "/" : ".");
-        if (access(folder, W_OK | X_OK) == 0) continue;
-        return not_writable(a, path,
-                            errno == EACCES || errno == EROFS
-                                ? "no permission in its folder; write to another place"
-                                : "there is no such folder; make it first");
+        if (there && (options[i] == OPT_JOURNAL || !S_ISREG(s.st_mode))) {
+            if (access(path, W_OK) != 0)
+                code = not_writable(a, path, "no permission; write to another place");
+        } else {
+            code = check_folder(a, path);
+        }
+        if (code) return code;
     }
     return 0;
 }

@@ -40,7 +40,8 @@ static int wants_checks(const app *a, int that_score)
     return 0;
 }
 
-/* Options that would be ignored. */
+/* Options that no check here looks at. What --set sets goes to all checks, each takes
+ * what it knows. */
 static int check_usage(app *a)
 {
     const char *metrics = a->value[OPT_METRICS];

@@ -45,13 +45,17 @@ static ml_status read_inputs(app *a, inputs *in)
     return ML_OK;
 }
 
-/* Is a role given by `-s ROLE=...`, by its name or an alias? */
-static int set_role(const app *a, const ml_schema *s, int64_t role)
+/* Is the target given by `-s target=...` or `targets`, by name or alias? What the
+ * algorithm does not know, the library names. */
+static int target_is_set(const app *a, const ml_schema *s)
 {
     char key[64];
     for (int k = 0; k < a->n_set; k++) {
         snprintf(key, sizeof key, "%.*s", (int)strcspn(a->set[k], "="), a->set[k]);
-        if (role >= 0 && ml_schema_find(s, ML_SCHEMA_ROLE, key) == role) return 1;
+        int64_t role = ml_schema_find(s, ML_SCHEMA_ROLE, key);
+        const char *name =
+            role < 0 ? key : ml_schema_get(s, ML_SCHEMA_ROLE, role, "name");
+        if (strcmp(name, "target") == 0 || strcmp(name, "targets") == 0) return 1;
     }
     return 0;
 }
@@ -64,8 +68,7 @@ static int needs_target(app *a)
     if (ml_schema_new(a->ctx, name, &s, NULL) < 0) return 0;
     int64_t i = ml_schema_find(s, ML_SCHEMA_ROLE, "target");
     const char *flags = i < 0 ? "" : ml_schema_get(s, ML_SCHEMA_ROLE, i, "flags");
-    int needs = strstr(flags, "required") != NULL && !set_role(a, s, i) &&
-                !set_role(a, s, ml_schema_find(s, ML_SCHEMA_ROLE, "targets"));
+    int needs = strstr(flags, "required") != NULL && !target_is_set(a, s);
     ml_schema_free(s);
     return needs;
 }
@@ -74,6 +77,8 @@ static int check_usage(app *a)
 {
     if (!flag(a, OPT_TARGET) && needs_target(a))
         return app_usage(a, "`libml %s` needs --target COL", a->command->name);
+    if (flag(a, OPT_OUTPUT) && strcmp(a->value[OPT_OUTPUT], "-") == 0)
+        return app_usage(a, "a model goes to a file: give --output a path");
     if (flag(a, OPT_TEST) && flag(a, OPT_HOLDOUT))
         return app_usage(a, "give --test or --holdout, not both");
     return 0;
