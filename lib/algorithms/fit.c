@@ -3,6 +3,7 @@
  * algorithms/fit.c: from parameters and a table, or a design, to a model.
  */
 #include "algorithms/model.h"
+#include "core/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -133,6 +134,24 @@ ml_status mli_fit_table(ml_context *ctx, const mli_algorithm *algorithm,
                                err);
 }
 
+/* Are n names those that a model predicts, in its order? */
+static ml_status check_targets(const mli_inputs *in, const char *param,
+                               const char *const *names, int64_t n, ml_error *err)
+{
+    char known[TEXT_SIZE];
+    const char *const one[] = {in->target};
+    const char *const *own = in->n_targets ? (const char *const *)in->targets : one;
+    int64_t n_own = in->n_targets ? in->n_targets : 1, same = n == n_own;
+    for (int64_t k = 0; same && k < n; k++) same = strcmp(names[k], own[k]) == 0;
+    if (same) return ML_OK;
+    mli_join(known, sizeof known, own, n_own);
+    mli_fail(err, ML_E_ARGUMENT, "the model to go on from predicts %s", known);
+    mli_error_at(err, ML_E_ARGUMENT, "params.%s", param);
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          n_own > 1 ? "name the same targets in this order, or none"
+                                    : "name the same target, or none");
+}
+
 /* Training that goes on sees the table as the model before did. */
 static ml_status design_of(ml_context *ctx, const mli_algorithm *algorithm,
                            const ml_params *params, const ml_table *train,
@@ -141,15 +160,17 @@ static ml_status design_of(ml_context *ctx, const mli_algorithm *algorithm,
     mli_descriptor copy;
     const mli_descriptor *head = mli_algorithm_head(algorithm, params, &copy);
     if (!start) return mli_design_train(ctx, head, params, train, out, err);
-    const char *target = mli_get_str(params, "target");
+    const char *target = mli_get_str(params, "target"), *const * several;
+    int64_t n = mli_get_strs(params, "targets", &several);
+    const mli_inputs *in = start->inputs;
+    ml_status status = ML_OK;
     if (start->algorithm != algorithm)
         return mli_fail(err, ML_E_ARGUMENT, "a model of %s cannot go on as %s",
                         start->algorithm->head.name, algorithm->head.name);
-    if (start->inputs->target && *target && strcmp(target, start->inputs->target) != 0) {
-        mli_fail(err, ML_E_ARGUMENT, "the model to go on from predicts \"%s\"",
-                 start->inputs->target);
-        return mli_error_at(err, ML_E_ARGUMENT, "params.target");
-    }
+    if (in->target && *target) status = check_targets(in, "target", &target, 1, err);
+    if (!status && in->target && n)
+        status = check_targets(in, "targets", several, n, err);
+    if (status) return status;
     return mli_design_apply(start->inputs, train, 1, out, err);
 }
 

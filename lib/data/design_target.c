@@ -312,15 +312,29 @@ ml_status mli_targets_read(mli_design *d, const int64_t *columns, int64_t n,
     return status;
 }
 
-ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
-                            const ml_params *params, const int64_t *columns, int64_t n,
-                            ml_error *err)
+/* Models of such a target are right, and of no use: likely it is not the one meant. Where
+ * times are censored, equal ones still differ in what happened. */
+static void warn_of_one_value(const mli_design *d, const mli_column *c, const double *y,
+                              int64_t stride)
 {
-    mli_inputs *in = d->inputs;
+    const mli_inputs *in = d->inputs;
+    if (d->rows < 2 || in->task == MLI_TASK_SURVIVAL || in->event || in->upper) return;
+    for (int64_t i = 1; i < d->rows; i++)
+        if (y[i * stride] != y[0]) return;
+    mli_log(d->ctx, ML_LOG_WARNING, "design",
+            "the target \"%s\" is %s in all %" PRId64
+            " rows: there is nothing to learn of it",
+            c->name, MLI_NUM(y[0]), d->rows);
+}
+
+/* Several targets are numbers. */
+static ml_status check_numbers(const mli_descriptor *desc, const ml_params *params,
+                               ml_error *err)
+{
     const mli_value *task = mli_params_find(params, "task");
     const mli_value *positive = mli_params_find(params, "positive");
-    const mli_value *names = mli_params_find(params, "targets");
-    int classes = task && task->text && mli_same_word(task->text, "classification");
+    const char *given = task && task->text && task->text[0] ? task->text : "auto";
+    int classes = mli_same_word(given, "classification");
     if (classes || (positive && positive->text && positive->text[0])) {
         mli_fail(err, ML_E_UNSUPPORTED,
                  "%s takes several targets as numbers, not classes", desc->name);
@@ -329,22 +343,29 @@ ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
                               "give the labels as 0 and 1: the predicted numbers are "
                               "then probabilities");
     }
+    if (mli_same_word(given, "auto") || mli_same_word(given, "regression")) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "%s takes several targets for regression, not %s",
+             desc->name, given);
+    mli_error_at(err, ML_E_UNSUPPORTED, "params.task");
+    return mli_error_hint(err, ML_E_UNSUPPORTED, "give one target, or leave task out");
+}
+
+ml_status mli_targets_train(mli_design *d, const mli_descriptor *desc,
+                            const ml_params *params, const int64_t *columns, int64_t n,
+                            ml_error *err)
+{
+    mli_inputs *in = d->inputs;
+    const mli_value *names = mli_params_find(params, "targets");
+    ml_status status = check_numbers(desc, params, err);
+    if (status) return status;
     in->task = MLI_TASK_REGRESSION;
     in->target_type = d->table->columns[columns[0]].type;
     if (in->target_type == ML_TYPE_TEXT) in->target_type = ML_TYPE_CATEGORY;
-    ml_status status = mli_inputs_set_targets(in, names->strs, n, err);
-    return status ? status : mli_targets_read(d, columns, n, err);
-}
-
-/* Models of such a target are right, and of no use: likely it is not the one meant. */
-static void warn_of_one_value(const mli_design *d, const mli_column *c)
-{
-    for (int64_t i = 1; i < d->rows; i++)
-        if (d->y[i] != d->y[0]) return;
-    mli_log(d->ctx, ML_LOG_WARNING, "design",
-            "the target \"%s\" is %s in all %" PRId64
-            " rows: there is nothing to learn of it",
-            c->name, MLI_NUM(d->y[0]), d->rows);
+    status = mli_inputs_set_targets(in, names->strs, n, err);
+    if (!status) status = mli_targets_read(d, columns, n, err);
+    for (int64_t k = 0; k < n && !status; k++)
+        warn_of_one_value(d, &d->table->columns[columns[k]], d->ys + k, n);
+    return status;
 }
 
 ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
@@ -365,7 +386,7 @@ ml_status mli_target_train(mli_design *d, const mli_descriptor *desc,
         return mli_error_hint(err, ML_E_ARGUMENT, "set task to \"classification\"");
     }
     status = read_y(d, c, err);
-    if (status == ML_OK && d->rows) warn_of_one_value(d, c);
+    if (!status) warn_of_one_value(d, c, d->y, 1);
     return status;
 }
 

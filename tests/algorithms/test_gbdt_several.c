@@ -188,11 +188,104 @@ START_TEST(refused)
         SAYS("one target only");
         ml_estimator_free(e);
     }
+    const char *const tasks[] = {"ranking", "survival", "classification"};
+    for (int i = 0; i < 3; i++) {
+        ml_estimator *e = make(ctx, "l2=1", NULL);
+        OK(ml_estimator_set_str(e, "task", tasks[i], ERR));
+        FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &m, ERR));
+        SAYS("params.task");
+        ml_estimator_free(e);
+    }
     ml_estimator *e = make(ctx, "objective=gamma", NULL); /* a share may be 0 */
     FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
     ml_estimator_free(e);
     ml_table_free(t);
     ml_context_free(ctx);
+}
+END_TEST
+
+/* A model to go on from predicts what it did. */
+START_TEST(goes_on_with_its_own_targets)
+{
+    static const struct {
+        const char *one, *several, *place;
+    } other[] = {{NULL, "z, y, share", "params.targets"},
+                 {NULL, "y, z", "params.targets"},
+                 {NULL, "y, z, c", "params.targets"},
+                 {"y", NULL, "params.target:"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, 200, 3);
+    ml_model *m = fit(ctx, "max_leaves=4", NULL, t), *next = NULL;
+    ml_model *single = fit(ctx, "max_leaves=4", "y", t);
+    for (int i = 0; i < 4; i++) {
+        ml_estimator *e = make(ctx, "max_leaves=4", other[i].one);
+        if (other[i].several)
+            OK(ml_estimator_set_str(e, "targets", other[i].several, ERR));
+        OK(ml_estimator_set_model(e, m, ERR));
+        FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &next, ERR));
+        SAYS("predicts y, z, share");
+        SAYS(other[i].place);
+        ml_estimator_free(e);
+    }
+    ml_estimator *e = make(ctx, "max_leaves=4", NULL);
+    OK(ml_estimator_set_model(e, single, ERR));
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &next, ERR));
+    SAYS("params.targets");
+    OK(ml_estimator_set_str(e, "targets", "y", ERR)); /* a list of one is one */
+    OK(ml_estimator_fit(e, t, NULL, &next, ERR));
+    ml_model *models[] = {m, single, next};
+    for (int i = 0; i < 3; i++) ml_model_free(models[i]);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void count_told(int32_t level, const char *module, const char *message, void *user)
+{
+    (void)level;
+    (void)module;
+    *(int *)user += strstr(message, "nothing to learn of it") != NULL;
+}
+
+/* Of how many targets a fit says that they are of one value. */
+static int told(const char *settings, const char *target, int64_t n)
+{
+    enum { N = 40 };
+    double x[N], one[N], event[N];
+    int count = 0;
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    ml_model *m = NULL;
+    host.log = count_told;
+    host.log_user = &count;
+    for (int i = 0; i < N; i++) {
+        x[i] = i * 7 % N;
+        one[i] = 1;
+        event[i] = i % 2;
+    }
+    OK(ml_context_new(&host, &ctx, ERR));
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "a", n, x), "b", n, x);
+    t = add_f64(ctx, add_text(ctx, t, "c", n, (const char *[N]){"u"}), "k", n, x);
+    t = add_f64(ctx, add_f64(ctx, t, "y", n, one), "z", n, x);
+    t = add_f64(ctx, add_f64(ctx, t, "share", n, one), "event", n, event);
+    ml_estimator *e = make(ctx, settings, target);
+    OK(ml_estimator_set_str(e, "task", "auto", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+    return count;
+}
+
+START_TEST(one_value_is_told)
+{
+    ck_assert_int_eq(told("n_trees=1", NULL, 40), 2);
+    ck_assert_int_eq(told("n_trees=1;objective=squared", "y", 40), 1);
+    ck_assert_int_eq(told("n_trees=1;objective=squared", "z", 40), 0);
+    ck_assert_int_eq(told("n_trees=1;objective=squared", "y", 1), 0);
+    ck_assert_int_eq(told("n_trees=1;objective=cox;event=event", "y", 40), 0);
 }
 END_TEST
 
@@ -232,4 +325,4 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("algorithms/gbdt_several", each_as_if_alone, validation, in_use, refused,
-          out_of_memory)
+          goes_on_with_its_own_targets, one_value_is_told, out_of_memory)
