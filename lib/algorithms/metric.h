@@ -68,5 +68,9 @@ const char *mli_metric_objective(const ml_params *params, char *prefix);
 /* What a model is judged with: the quantile and the power that it is fitted for. `params`
  * may be NULL. */
 mli_metric_options mli_metric_options_of(const ml_params *params);
+/* What a metric says; of several targets the mean of what it says of each. */
+ml_status mli_metric_score(const mli_metric *metric, ml_context *ctx,
+                           const mli_truth *truth, const double *prediction,
+                           const mli_metric_options *options, double *out, ml_error *err);
 
 #endif

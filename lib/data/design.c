@@ -88,8 +88,7 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
 READ(mli_design_f64, double, mli_column_f64, text_cells_f64)
 READ(mli_design_f32, float, mli_column_f32, text_cells_f32)
 
-/* The values of a feature from `begin` on, where the table holds them as numbers. */
-static const double *place_of(const mli_design *d, int64_t feature, int64_t begin)
+const double *mli_design_place(const mli_design *d, int64_t feature, int64_t begin)
 {
     const mli_design_column *c = &d->columns[feature];
     if (c->codes || c->texts) return NULL;
@@ -103,7 +102,7 @@ static const double *place_of(const mli_design *d, int64_t feature, int64_t begi
 const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
                               int64_t end, double *memory)
 {
-    const double *place = place_of(d, feature, begin);
+    const double *place = mli_design_place(d, feature, begin);
     if (!place) mli_design_f64(d, feature, begin, end, memory, 1);
     return place ? place : memory;
 }
@@ -114,7 +113,7 @@ static int four_columns(const mli_design *d, int64_t j, int64_t begin, int64_t n
 {
     const double *c[4];
     for (int k = 0; k < 4; k++)
-        if (!(c[k] = place_of(d, j + k, begin))) return 0;
+        if (!(c[k] = mli_design_place(d, j + k, begin))) return 0;
     for (int64_t i = 0; i < n; i++, out += stride) {
         out[0] = c[0][i];
         out[1] = c[1][i];

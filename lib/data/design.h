@@ -180,6 +180,9 @@ ml_status mli_design_suits(const mli_design *d, const mli_descriptor *algorithm,
 /* Feature j of rows begin..end-1: numbers (missing NaN) or codes (missing NaN). */
 void mli_design_f64(const mli_design *d, int64_t feature, int64_t begin, int64_t end,
                     double *out, int64_t stride);
+/* Its values from row `begin` on, one after another, if the table holds them as doubles;
+ * else NULL. */
+const double *mli_design_place(const mli_design *d, int64_t feature, int64_t begin);
 /* The same where they stand, if the table holds them so, else in memory[end - begin]. */
 const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
                               int64_t end, double *memory);

@@ -106,33 +106,6 @@ mli_truth mli_truth_of(const mli_design *design)
                        .event = design->event};
 }
 
-ml_status mli_metric_score(const mli_metric *metric, ml_context *ctx,
-                           const mli_truth *truth, const double *prediction,
-                           const mli_metric_options *options, double *out, ml_error *err)
-{
-    int64_t n = truth->n, width = truth->n_targets;
-    if (!truth->ys) return metric->score(ctx, truth, prediction, options, out, err);
-    if (metric->needs != MLI_NEEDS_VALUE)
-        return mli_fail(err, ML_E_UNSUPPORTED, "metric %s is not for several targets",
-                        metric->head.name + PREFIX);
-    double *y = mli_alloc_vec(ctx, 2 * n + 1, sizeof *y), *p = y + n, sum = 0, value = 0;
-    ml_status st = y ? ML_OK : mli_nomem(err);
-    mli_truth one = *truth;
-    one.ys = NULL;
-    one.y = y;
-    for (int64_t k = 0; st == ML_OK && k < width; k++) {
-        for (int64_t i = 0; i < n; i++) {
-            y[i] = truth->ys[i * width + k];
-            p[i] = prediction[i * width + k];
-        }
-        st = metric->score(ctx, &one, p, options, &value, err);
-        sum += value;
-    }
-    mli_free(ctx, y);
-    *out = sum / (double)width;
-    return st;
-}
-
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
                              const mli_design *design, mli_run *run, double **out,
                              ml_error *err)

@@ -18,10 +18,6 @@ ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
                           ml_error *err);
 /* What a design says of the truth. */
 mli_truth mli_truth_of(const mli_design *design);
-/* What a metric says; of several targets the mean of what it says of each. */
-ml_status mli_metric_score(const mli_metric *metric, ml_context *ctx,
-                           const mli_truth *truth, const double *prediction,
-                           const mli_metric_options *options, double *out, ml_error *err);
 /* The predictions that a metric needs, in fresh memory (mli_free). */
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
                              const mli_design *design, mli_run *run, double **out,

@@ -461,7 +461,40 @@ START_TEST(any_metric_can_stop)
     FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
     OK(ml_estimator_set_str(e, "eval_metric", "rsme", ERR));
     FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("did you mean \"rmse\"? there are also loss, auc, error, custom");
+    OK(ml_estimator_set_str(e, "eval_metric", "nothing_like_it", ERR));
+    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS(", also loss, auc, error, custom");
     ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The quantile and the power are those of the parameters, whatever the objective. */
+START_TEST(early_stopping_judges_as_evaluation)
+{
+    static const char *const cases[][2] = {{"objective=absolute;quantile=0.9", "pinball"},
+                                           {"objective=quantile;quantile=0.8", "pinball"},
+                                           {"objective=quantile;quantile=0.8", "rmse"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 11), *v = sample(ctx, ROWS, 12);
+    for (int i = 0; i < 3; i++) {
+        char text[120];
+        ml_model *m = NULL;
+        ml_tensor *history = NULL;
+        snprintf(text, sizeof text, "%s;n_trees=4;early_stopping_rounds=0;eval_metric=%s",
+                 cases[i][0], cases[i][1]);
+        ml_estimator *e = make(ctx, text);
+        OK(ml_estimator_fit(e, t, v, &m, ERR));
+        OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+        ck_assert_double_eq_tol(ml_tensor_get_f64(history, 3, 0),
+                                scored(m, v, cases[i][1]), 1e-9);
+        ml_tensor_free(history);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(v);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -676,47 +709,6 @@ START_TEST(instructions_do_not_matter)
 }
 END_TEST
 
-/* ---- memory ---- */
-
-/* Borrowed numbers, as those of a mapped file, are never copied: training takes a byte
- * per value and some 60 bytes per row. */
-START_TEST(numbers_are_not_copied)
-{
-    enum { N = 100000, F = 60 };
-    failing_alloc f = {0};
-    ml_host host = failing_host(&f);
-    ml_context *ctx = NULL;
-    ml_tensor *x = NULL;
-    ml_table *t = NULL;
-    ml_estimator *e = NULL;
-    ml_model *m = NULL;
-    float *v = malloc(sizeof *v * N * (F + 1));
-    uint64_t s = 5;
-    for (int64_t i = 0; i < N * (F + 1); i++) {
-        s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        v[i] = (float)(s >> 40);
-    }
-    for (int64_t i = 0; i < N; i++)
-        v[i * (F + 1) + F] = v[i * (F + 1)] + v[i * (F + 1) + 1];
-    OK(ml_context_new(&host, &ctx, ERR));
-    int64_t shape[] = {N, F + 1};
-    OK(ml_tensor_wrap(ctx, ML_DTYPE_F32, 2, shape, NULL, v, NULL, NULL, &x, ERR));
-    OK(ml_table_read_tensor(ctx, x, NULL, &t, ERR));
-    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
-    OK(ml_estimator_set_str(e, "target", "f60", ERR));
-    OK(ml_estimator_set_str(e, "n_trees", "5", ERR));
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    int64_t most = atomic_load(&f.most);
-    ck_assert_msg(most < N * (F + 60) + (10 << 20), "%lld bytes", (long long)most);
-    ml_model_free(m);
-    ml_estimator_free(e);
-    ml_table_free(t);
-    ml_tensor_free(x);
-    ml_context_free(ctx);
-    free(v);
-}
-END_TEST
-
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -766,5 +758,5 @@ TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, monotone_everywhere,
           offsets_are_added_in_training_only, rankings_and_their_groups,
           survival_orders_the_risks, ordered_statistics_do_not_leak,
           bundles_change_nothing, linear_leaves, linear_leaves_in_use,
-          instructions_do_not_matter, numbers_are_not_copied, any_metric_can_stop,
-          out_of_memory_in_variants)
+          instructions_do_not_matter, any_metric_can_stop,
+          early_stopping_judges_as_evaluation, out_of_memory_in_variants)

@@ -72,10 +72,12 @@ START_TEST(each_as_if_alone)
                                     "objective=quantile;quantile=0.7",
                                     "linear_tree=true",
                                     "boosting=dart;drop_rate=0.3",
-                                    "growth=symmetric"};
+                                    "growth=symmetric",
+                                    "colsample_bytree=0.5",
+                                    "colsample_bylevel=0.6;colsample_bynode=0.7"};
     ml_context *ctx = test_context(3), *single = test_context(1);
     ml_table *t = sample(ctx, ROWS, 3);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         ml_model *all = fit(ctx, settings[i], NULL, t);
         ml_tensor *p = predicted(all, "value", t);
         ck_assert_int_eq(ml_tensor_shape(p)[1], TARGETS);

@@ -155,11 +155,14 @@ static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
     b->rate = b->options.learning_rate;
     ml_status status = b->options.dart ? mli_dart_drop(b, round, err) : ML_OK;
     if (status == ML_OK) status = mli_boost_gradients(b, round, err);
+    int alone = b->options.objective.n_targets > 0;
     for (int32_t k = 0; k < b->n_scores && status == ML_OK; k++) {
         mli_split_rule rule;
-        int64_t n, g, h;
+        /* What columns are drawn by: each of several targets gets those it would alone.
+         */
+        int64_t n, g, h, number = alone ? round : round * b->n_scores + k;
         mli_boost_root(b, k, &rule, &n, &g, &h);
-        status = mli_grow(&b->grower, n, g, h, round * b->n_scores + k, &rule, err);
+        status = mli_grow(&b->grower, n, g, h, number, &rule, err);
         if (status == ML_OK)
             status = mli_boost_harvest(b, k, mli_boost_sampled(&b->sample), err);
     }

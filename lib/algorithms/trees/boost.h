@@ -41,6 +41,7 @@ typedef struct mli_boost_options {
     int64_t ordered_levels; /* categories with more levels get ordered statistics; -1 */
     int32_t metric;         /* MLI_EVAL_ */
     const mli_metric *catalog; /* of MLI_EVAL_CATALOG */
+    mli_metric_options judged; /* what it is given, as in evaluation */
     int64_t metric_at;         /* positions of ndcg and map, 0: all */
     int32_t sampling;          /* MLI_SAMPLE_ */
     double goss_top, goss_other;

@@ -14,10 +14,12 @@
  * leaf's constant. Features that the ones before explain get the coefficient 0.
  *
  * Cost: rows * k^2 / 2 additions per tree, k the features on a path; memory: a copy of
- * the columns that are split on, unless the table has them as rows of doubles.
+ * the columns that are split on, but for those that the table has as doubles.
  */
 #include "algorithms/trees/boost.h"
 #include <math.h>
+
+enum { COPIED = 1, EMPTY }; /* columns of our own: EMPTY ones are to be filled */
 
 #define COLLINEAR 1e-10 /* share of a feature's spread that the others leave */
 
@@ -51,29 +53,48 @@ static ml_status open_rows(ml_context *ctx, const mli_design *d, mli_linear_rows
     const double *x = mli_design_in_place(d, ML_DTYPE_F64, &r->row_step);
     for (int64_t j = 0; x && j < d->n_features; j++) r->column[j] = x + j;
     if (x) return ML_OK;
-    r->own = 1;
     r->row_step = 1;
-    return ML_OK;
+    r->own = mli_calloc(ctx, (size_t)d->n_features + 1, sizeof *r->own);
+    return r->own ? ML_OK : mli_nomem(err);
 }
 
 static void close_rows(ml_context *ctx, mli_linear_rows *r)
 {
     for (int64_t j = 0; r->own && j < r->design->n_features; j++)
-        mli_free(ctx, (void *)r->column[j]);
+        if (r->own[j]) mli_free(ctx, (void *)r->column[j]);
+    mli_free(ctx, r->own);
     mli_free(ctx, r->column);
 }
 
-/* Columns that leaves use for the first time. */
+static void copy_task(void *arg, int64_t task, int32_t slot)
+{
+    const mli_linear_rows *r = arg;
+    int64_t rows = r->design->rows, blocks = mli_task_count(rows, MLI_BOOST_BLOCK);
+    int64_t j = task / blocks, begin = task % blocks * MLI_BOOST_BLOCK;
+    int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
+    (void)slot;
+    if (r->own[j] != EMPTY) return;
+    mli_design_f64(r->design, j, begin, end, (double *)r->column[j] + begin, 1);
+}
+
+/* Columns that leaves use for the first time: where they stand, or copies. */
 static ml_status need_columns(ml_context *ctx, mli_linear_rows *r, const int32_t *feature,
                               int64_t n, ml_error *err)
 {
+    const mli_design *d = r->design;
+    int empty = 0;
     for (int64_t i = 0; r->own && i < n; i++) {
-        if (r->column[feature[i]]) continue;
-        double *to = mli_alloc_vec(ctx, r->design->rows, sizeof *to);
-        if (!to) return mli_nomem(err);
-        mli_design_f64(r->design, feature[i], 0, r->design->rows, to, 1);
-        r->column[feature[i]] = to;
+        int64_t j = feature[i];
+        if (r->column[j] || (r->column[j] = mli_design_place(d, j, 0))) continue;
+        r->column[j] = mli_alloc_vec(ctx, d->rows, sizeof(double));
+        if (!r->column[j]) return mli_nomem(err);
+        r->own[j] = EMPTY;
+        empty = 1;
     }
+    if (!empty) return ML_OK;
+    mli_parallel(ctx, d->n_features * mli_task_count(d->rows, MLI_BOOST_BLOCK), copy_task,
+                 r);
+    for (int64_t j = 0; j < d->n_features; j++) r->own[j] = r->own[j] ? COPIED : 0;
     return ML_OK;
 }
 

@@ -12,7 +12,8 @@ typedef struct mli_linear_rows {
     const mli_design *design;
     const double **column; /* [features] NULL: no leaf has used it so far */
     int64_t row_step;
-    int own; /* columns are copies, else the memory of the table */
+    uint8_t
+        *own; /* [features] 0: in the table; else a copy; NULL: all are in the table */
 } mli_linear_rows;
 
 typedef struct mli_boost_linear {

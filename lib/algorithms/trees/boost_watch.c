@@ -168,48 +168,23 @@ static void predict_rows(const mli_booster *b, int32_t needs, double *scratch,
     }
 }
 
-/* The mean of the metric over the targets; p[rows * n_targets]. */
-static ml_status score_several(const mli_booster *b, const mli_truth *truth,
-                               const double *p, const mli_metric_options *options,
-                               double *out, ml_error *err)
-{
-    const mli_targets *t = &b->watch.targets;
-    int64_t n = b->options.objective.n_targets;
-    double *column = mli_alloc_vec(b->ctx, t->rows, sizeof *column), sum = 0;
-    ml_status status = column ? ML_OK : mli_nomem(err);
-    for (int64_t k = 0; k < n && status == ML_OK; k++) {
-        mli_truth one = *truth;
-        one.y = t->ys + k * t->rows;
-        for (int64_t i = 0; i < t->rows; i++) column[i] = p[i * n + k];
-        status = b->options.catalog->score(b->ctx, &one, column, options, out, err);
-        sum += *out;
-    }
-    mli_free(b->ctx, column);
-    *out = sum / (double)n;
-    return status;
-}
-
 static ml_status from_catalog(const mli_booster *b, double *out, ml_error *err)
 {
     const mli_targets *t = &b->watch.targets;
-    const mli_metric *m = b->options.catalog;
+    const mli_boost_options *o = &b->options;
     mli_truth truth = {.n = t->rows,
                        .y = t->y,
+                       .ys = o->objective.n_targets ? b->valid->ys : NULL,
+                       .n_targets = o->objective.n_targets,
                        .label = t->label,
                        .weight = t->weight,
-                       .n_classes = b->options.objective.n_classes};
-    mli_metric_options options = mli_metric_options_of(NULL);
-    if (b->options.objective.kind == MLI_QUANTILE)
-        options.quantile = b->options.objective.quantile;
-    if (b->options.objective.kind == MLI_TWEEDIE)
-        options.power = b->options.objective.tweedie_power;
-    int64_t n = mli_objective_outputs(&b->options.objective), more = n + b->n_scores;
+                       .n_classes = o->objective.n_classes};
+    int64_t n = mli_objective_outputs(&o->objective), more = n + b->n_scores;
     double *p = mli_alloc_vec(b->ctx, t->rows * n + more, sizeof *p);
     if (!p) return mli_nomem(err);
-    predict_rows(b, m->needs, p + t->rows * n, p);
-    ml_status status = b->options.objective.n_targets
-                           ? score_several(b, &truth, p, &options, out, err)
-                           : m->score(b->ctx, &truth, p, &options, out, err);
+    predict_rows(b, o->catalog->needs, p + t->rows * n, p);
+    ml_status status =
+        mli_metric_score(o->catalog, b->ctx, &truth, p, &o->judged, out, err);
     mli_free(b->ctx, p);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "algorithms/trees/gbdt.h"
 #include "core/text.h"
 #include <math.h>
+#include <stdio.h>
 
 static int32_t kind_of(const ml_params *p, const mli_inputs *inputs)
 {
@@ -161,6 +162,17 @@ static int suits(int32_t metric, const mli_objective *o)
     }
 }
 
+/* The catalog's hint, and the names that only training knows. */
+static ml_status no_metric(ml_status status, ml_error *err)
+{
+    char hint[768];
+    snprintf(hint, sizeof hint, "%s", ml_error_hint(err));
+    size_t n = strlen(hint);
+    const char *joint = n && hint[n - 1] == '?' ? " there are also" : ", also";
+    mli_error_hint(err, status, "%s%s loss, auc, error, custom", hint, joint);
+    return mli_error_at(err, status, "params.eval_metric");
+}
+
 static ml_status read_metric(const mli_fit *job, mli_boost_options *out, ml_error *err)
 {
     static const char *const names[] = {"loss", "auc", "error",       "rmse",  "mae",
@@ -179,7 +191,8 @@ static ml_status read_metric(const mli_fit *job, mli_boost_options *out, ml_erro
     if (out->metric != MLI_EVAL_CATALOG)
         return suits(out->metric, o) ? ML_OK : unfit(name, err);
     ml_status status = mli_metric_find(name, &out->catalog, err);
-    if (status) return mli_error_at(err, status, "params.eval_metric");
+    if (status) return no_metric(status, err);
+    out->judged = mli_metric_options_of(job->params);
     uint32_t task = o->n_classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
     int fits = (out->catalog->head.tasks & task) && !mli_objective_ranks(o) &&
                !mli_objective_survives(o);

@@ -2,6 +2,8 @@
  *
  * trees/objective_several.c: objectives of several targets at once. Every target has a
  * score and trees of its own, as if it were alone; bins and passes over rows are shared.
+ * Not as if alone: goss, whose rows are taken by the gradients of all targets, and
+ * ordered statistics of categories, which are not used.
  */
 #include "algorithms/trees/objective.h"
 
