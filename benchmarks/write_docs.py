@@ -31,12 +31,15 @@ def line(r):
     if "memory_libml_mib" in r and "memory_peer_mib" in r:
         memory = f"; memory {r['memory_libml_mib']:.0f} / {r['memory_peer_mib']:.0f} MiB"
     ratio = f"{r['ratio']:.2f}"
-    if r["gate"] == "ok":
+    quality = "-"
+    if r["gate"] != "-":
+        quality = f"{r['quality_libml']:.5g} / {r['quality_peer']:.5g}"
+    if r["gate"] in ("ok", "-"):
         ratio = f"**{ratio}**"
     return (f"| {r['workload']} | {r['peer']} {r['peer_version']} | {r['threads']} | "
             f"{ratio} | {r['ratio_low']:.2f} to {r['ratio_high']:.2f} | "
             f"{seconds(r['seconds_libml'])} | {seconds(r['seconds_peer'])} | "
-            f"{r['quality_libml']:.5g} / {r['quality_peer']:.5g}{memory} | {r['gate']} |")
+            f"{quality}{memory} | {r['gate']} |")
 
 
 def key(text):
