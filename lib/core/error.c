@@ -152,6 +152,34 @@ ml_status mli_error_wrap(ml_error *err, const char *format, ...)
     return err->status;
 }
 
+/* Where the number of the last "row N" stands, or NULL. */
+static char *row_number(char *text)
+{
+    char *last = NULL;
+    for (char *at = text; (at = strstr(at, "row ")); at += 4)
+        if (at[4] >= '0' && at[4] <= '9' && (at == text || at[-1] == ' ')) last = at + 4;
+    return last;
+}
+
+static void renumber(char field[TEXT_SIZE], const int64_t *rows, int64_t n)
+{
+    char text[TEXT_SIZE], *end, *at = row_number(field);
+    long long row = at ? strtoll(at, &end, 10) : 0;
+    if (row < 1 || row > n) return;
+    snprintf(text, sizeof text, "%.*s%lld%s", (int)(at - field), field,
+             (long long)rows[row - 1] + 1, end);
+    memcpy(field, text, sizeof text);
+}
+
+void mli_error_rows(ml_error *err, const int64_t *rows, int64_t n)
+{
+    for (ml_error *e = err; e; e = e->cause) {
+        renumber(e->message, rows, n);
+        renumber(e->location, rows, n);
+        join(e);
+    }
+}
+
 ml_status mli_nomem(ml_error *err)
 {
     mli_fail(err, ML_E_MEMORY, "out of memory");

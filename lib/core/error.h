@@ -34,6 +34,9 @@ ml_status mli_error_hint(ml_error *err, ml_status status, const char *format, ..
     MLI_PRINTF(3, 4);
 /* Wraps the present failure as the cause of a new one with the same status. */
 ml_status mli_error_wrap(ml_error *err, const char *format, ...) MLI_PRINTF(2, 3);
+/* For a failure on some rows of a table: what its texts call "row N", the last of each, was
+ * row rows[N - 1] + 1. */
+void mli_error_rows(ml_error *err, const int64_t *rows, int64_t n);
 /* Out of memory: uses only reserved storage. Returns ML_E_MEMORY. */
 ml_status mli_nomem(ml_error *err);
 /* Copies a failure into another object (either may be NULL). Returns its status. */

@@ -222,8 +222,32 @@ START_TEST(copies_with_causes)
 }
 END_TEST
 
+/* Rows 1 .. 3 of some rows are rows 11, 21, 31 of the table. */
+START_TEST(rows_of_a_part_are_those_of_the_table)
+{
+    const int64_t rows[] = {10, 20, 30};
+    ml_error *e = ml_error_new();
+    mli_fail(e, ML_E_DATA, "the target of row 2 is -1, that of row 3, too");
+    mli_error_at(e, ML_E_DATA, "column \"row 1\", row 1");
+    mli_error_rows(e, rows, 3);
+    ck_assert_str_eq(
+        ml_error_message(e),
+        "column \"row 1\", row 11: the target of row 2 is -1, that of row 31, too");
+    mli_fail(e, ML_E_DATA, "row 3 is odd");
+    mli_error_wrap(e, "gbdt: row 3 is odd");
+    mli_error_rows(e, rows, 3);
+    ck_assert_str_eq(ml_error_message(e), "gbdt: row 31 is odd");
+    ck_assert_str_eq(ml_error_message(ml_error_cause(e)), "row 31 is odd");
+    mli_fail(e, ML_E_DATA, "row 4, borrow 1, row x");
+    mli_error_rows(e, rows, 3);
+    ck_assert_str_eq(ml_error_message(e), "row 4, borrow 1, row x");
+    mli_error_rows(NULL, rows, 3);
+    ml_error_free(e);
+}
+END_TEST
+
 TEST_MAIN("core/error", joins_place_message_and_hint, accepts_null_everywhere,
           names_null_arguments, host_fills_and_empties, cuts_long_text,
           cuts_between_characters, stays_on_one_line, makes_invalid_utf8_safe,
           takes_its_own_text, chains_causes, keeps_the_root_of_a_long_chain,
-          copies_with_causes)
+          copies_with_causes, rows_of_a_part_are_those_of_the_table)

@@ -53,15 +53,24 @@ static ml_status deal_classes(const mli_design *d, int64_t n, uint64_t seed,
     return ML_OK;
 }
 
+/* `most` folds would do. */
+static ml_status too_few(int64_t count, const char *units, int64_t n, int64_t most,
+                         ml_error *err)
+{
+    mli_fail(err, ML_E_DATA, "%lld %s are too few for %lld folds", (long long)count,
+             units, (long long)n);
+    mli_error_at(err, ML_E_DATA, "params.folds");
+    if (most < 2) return mli_error_hint(err, ML_E_DATA, "give more %s", units);
+    return mli_error_hint(err, ML_E_DATA, "use at most %lld folds", (long long)most);
+}
+
 static ml_status deal_groups(const mli_design *d, int64_t n, uint64_t seed, int32_t *fold,
                              ml_error *err)
 {
     int64_t groups = 0;
     for (int64_t i = 0; i < d->rows; i++)
         if (d->group_id[i] >= groups) groups = d->group_id[i] + 1;
-    if (groups < n)
-        return mli_fail(err, ML_E_DATA, "there are fewer groups than folds: %lld",
-                        (long long)groups);
+    if (groups < n) return too_few(groups, "groups", n, groups, err);
     int32_t *of = mli_alloc_vec(d->ctx, groups, sizeof *of);
     if (!of) return mli_nomem(err);
     ml_status status = deal(d->ctx, groups, n, seed, of, err);
@@ -74,11 +83,7 @@ static ml_status deal_groups(const mli_design *d, int64_t n, uint64_t seed, int3
 ml_status mli_heldout_folds(const mli_design *d, int64_t n, uint64_t seed, int32_t *fold,
                             ml_error *err)
 {
-    if (d->rows < 2 * n) {
-        mli_fail(err, ML_E_DATA, "%lld rows are too few for %lld folds",
-                 (long long)d->rows, (long long)n);
-        return mli_error_at(err, ML_E_DATA, "params.folds");
-    }
+    if (d->rows < 2 * n) return too_few(d->rows, "rows", n, d->rows / 2, err);
     if (d->group_id) return deal_groups(d, n, seed, fold, err);
     if (d->label) return deal_classes(d, n, seed, fold, err);
     return deal(d->ctx, d->rows, n, seed, fold, err);
@@ -150,11 +155,20 @@ static int64_t class_inside(const holding *h, int32_t k)
     return -1;
 }
 
+/* An error about the classes: one at the target, or one that names no remedy. */
+static int about_classes(const holding *h, ml_status status, const ml_error *err)
+{
+    char place[512];
+    if (status != ML_E_DATA) return 0;
+    snprintf(place, sizeof place, "column \"%s\"", h->whole->train->inputs->target);
+    return ml_error_hint(err)[0] == 0 || strcmp(ml_error_location(err), place) == 0;
+}
+
 static ml_status fold_failed(const holding *h, int32_t k, ml_status status, ml_error *err)
 {
     char place[64];
     size_t size = 0;
-    int64_t c = status == ML_E_DATA ? class_inside(h, k) : -1;
+    int64_t c = about_classes(h, status, err) ? class_inside(h, k) : -1;
     if (c >= 0) {
         const char *label = mli_inputs_label(h->whole->train->inputs, c, &size);
         mli_error_hint(
@@ -181,6 +195,7 @@ static ml_status one_fold(const holding *h, int32_t k, mli_run *run, ml_error *e
     if (!status)
         status = mli_fit_part(h->whole->ctx, h->algorithm, h->name, h->params, train,
                               NULL, &hooks, run, &m, err);
+    if (status && train) mli_error_rows(err, out, train->rows);
     if (!status) status = spread(m, test, in, h->outputs, h->out, run, err);
     ml_model_free(m);
     mli_design_free(train);
