@@ -155,33 +155,38 @@ START_TEST(calibration_lowers_the_loss)
 }
 END_TEST
 
-static void same_map(const ml_model *a, const ml_model *b)
+/* Rows that judge choose nothing of the models that are judged by them: folds, and
+ * validation rows. */
+START_TEST(judging_rows_do_not_stop_training)
 {
-    ml_tensor *x = NULL, *y = NULL;
-    OK(ml_model_get_tensor(a, "calibration_sigmoid", &x, ERR));
-    OK(ml_model_get_tensor(b, "calibration_sigmoid", &y, ERR));
-    for (int k = 0; k < 2; k++)
-        ck_assert_double_eq(ml_tensor_get_f64(x, 0, k), ml_tensor_get_f64(y, 0, k));
-    ml_tensor_free(x);
-    ml_tensor_free(y);
-}
-
-/* Rows held out choose nothing of the models that are judged by them. */
-START_TEST(held_out_rows_do_not_stop_training)
-{
+    static const char *const wholes[][2] = {{"calibrated", "model: [m=gbdt]"},
+                                            {"threshold", "model: [m=gbdt]"},
+                                            {"stacking", "members: [m=gbdt, baseline]"}};
     ml_context *ctx = test_context(1);
-    ml_table *t = table(ctx, 200, 2, 4);
-    ml_model *all = fit_yaml(
-        ctx, "calibrated",
-        "{target: y, model: [m=gbdt], m.n_trees: 60, m.learning_rate: 0.5}", t, NULL);
-    ml_model *stops = fit_yaml(ctx, "calibrated",
-                               "{target: y, model: [m=gbdt], m.n_trees: 60, "
-                               "m.learning_rate: 0.5, m.early_stopping_rounds: 1}",
-                               t, NULL);
-    same_map(all, stops);
-    ml_model_free(all);
-    ml_model_free(stops);
+    ml_table *t = table(ctx, 200, 2, 4), *valid = table(ctx, 200, 2, 5);
+    for (int i = 0; i < 6; i++) {
+        const char *whole = wholes[i / 2][0];
+        ml_model *m[2];
+        ml_tensor *p[2];
+        for (int stops = 0; stops < 2; stops++) {
+            char yaml[200];
+            snprintf(yaml, sizeof yaml,
+                     "{target: y, %s, m.n_trees: 60, m.learning_rate: 0.5%s}",
+                     wholes[i / 2][1], stops ? ", m.early_stopping_rounds: 1" : "");
+            m[stops] = fit_yaml(ctx, whole, yaml, t, i % 2 ? valid : NULL);
+            p[stops] = predicted(m[stops], "proba", t);
+        }
+        for (int64_t row = 0; row < 200; row++)
+            ck_assert_msg(ml_tensor_get_f64(p[0], row, 1) ==
+                              ml_tensor_get_f64(p[1], row, 1),
+                          "%s, %s", whole, i % 2 ? "validation rows" : "folds");
+        for (int stops = 0; stops < 2; stops++) {
+            ml_tensor_free(p[stops]);
+            ml_model_free(m[stops]);
+        }
+    }
     ml_table_free(t);
+    ml_table_free(valid);
     ml_context_free(ctx);
 }
 END_TEST
@@ -438,9 +443,39 @@ START_TEST(parts_of_folds)
 }
 END_TEST
 
+/* The row is that of the table, the remedy that of the error itself. */
+START_TEST(errors_of_folds)
+{
+    ml_context *ctx = test_context(1);
+    char text[512] = "x,y\n";
+    for (int i = 0; i < 40; i++)
+        snprintf(text + strlen(text), 16, "%d,%s\n", i, i == 33 ? "-2.5" : "1.5");
+    ml_table *t = csv_text(ctx, text);
+    refused(ctx, "stacking",
+            "{target: y, members: [m=gbdt], folds: 2, m.objective: poisson}", t,
+            "the target of row 34 is -2.5");
+    ml_table_free(t);
+    /* The only "b" is in one fold, but that is not what the step complains of. */
+    t = csv_text(ctx, "x,y\n1,a\ninf,a\n3,b\n4,a\ninf,a\n6,a\ninf,a\ninf,a\n");
+    refused(ctx, "calibrated",
+            "{target: y, model: [m=pipeline], folds: 2, "
+            "m.steps: [standard_scaler, logistic_regression]}",
+            t, "clip the values");
+    ml_table_free(t);
+    t = csv_text(ctx, "x,g,y\n1,u,a\n2,u,b\n3,v,a\n4,v,b\n5,w,a\n6,w,b\n7,w,a\n"
+                      "8,w,b\n9,w,a\n10,w,b\n");
+    refused(ctx, "calibrated", "{target: y, group: g, model: gbdt, folds: 5}", t,
+            "3 groups are too few for 5 folds; use at most 3 folds");
+    refused(ctx, "calibrated", "{target: y, ignore: g, model: gbdt, folds: 6}", t,
+            "10 rows are too few for 6 folds; use at most 5 folds");
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/compose", maps_equal_those_of_scikit_learn, maps_of_scaled_weights,
           map_of_one_class, maps_of_strange_rows, calibration_lowers_the_loss,
-          held_out_rows_do_not_stop_training, thresholds_raise_their_metric,
+          judging_rows_do_not_stop_training, thresholds_raise_their_metric,
           the_best_threshold_is_found, thresholds_inside_others, thresholds_of_parts,
           tensors_that_are_missing, stacking_is_a_model_of_models, wrong_parameters,
-          parts_of_folds)
+          parts_of_folds, errors_of_folds)

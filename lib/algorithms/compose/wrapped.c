@@ -72,7 +72,8 @@ ml_status mli_wrapped_fit(mli_fit *job, const mli_param *list,
         job->ctx, h.judged->rows * job->train->inputs->classes.n, sizeof(double));
     if (!h.predictions) status = mli_nomem(err);
     if (!status && !job->valid) status = predict_folds(job, &p, h.predictions, err);
-    if (!status) status = mli_part_fit(job, &p, 0, job->train, job->valid, 0.8, 1, err);
+    /* Rows that judge choose nothing of the model, such as when it stops. */
+    if (!status) status = mli_part_fit(job, &p, 0, job->train, NULL, 0.8, 1, err);
     if (!status && job->valid)
         status = predict_valid(job, p.model[0], h.predictions, err);
     if (!status) status = use(job, &h, err);
