@@ -272,6 +272,12 @@ static int is_stacked(const ml_model *m)
     return mli_get_strs(m->params, "final", &items) > 0;
 }
 
+static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_error *err)
+{
+    if (!is_stacked(m)) return mli_member_part(m, name, out, err);
+    return mli_stack_part(m, mli_automl_members, mli_automl_final, name, out, err);
+}
+
 static ml_status plan_numbers(const ml_model *m, const char *kind, mli_plan **out,
                               ml_error *err)
 {
@@ -375,4 +381,5 @@ const mli_algorithm mli_automl_algorithm = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = part,
 };

@@ -433,8 +433,48 @@ START_TEST(attributes_of_steps)
 }
 END_TEST
 
+/* Of every model made of others. */
+START_TEST(attributes_of_parts)
+{
+    static const char *const wholes[][3] = {
+        {"ensemble", "members: [g=gbdt, baseline]", "g.n_rounds"},
+        {"calibrated", "model: [g=gbdt]\nfolds: 2", "g.n_rounds"},
+        {"threshold", "model: [c=calibrated]\nfolds: 2\nc.folds: 2\nc.model: [g=gbdt]",
+         "c.g.n_rounds"},
+        {"stacking", "members: [baseline]\nfinal: [g=gbdt]\nfolds: 2", "g.n_rounds"},
+        {"stacking", "members: [g=gbdt]\nfolds: 2", "g.n_rounds"},
+        {"pipeline", "steps:\n  - p:\n      algorithm: pipeline\n      steps: [g=gbdt]",
+         "p.g.n_rounds"}};
+    ctx = test_context(1);
+    char text[2048] = "x,y\n", yaml[300], wrong[32];
+    for (int i = 0; i < 80; i++)
+        snprintf(text + strlen(text), 32, "%d,%c\n", i, "ab"[i * 7 % 80 > 40]);
+    ml_table *t = csv_text(ctx, text);
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        const char *path = wholes[i][2];
+        int below = (int)(strrchr(path, '.') - path);
+        ml_model *m = NULL;
+        ml_tensor *v = NULL;
+        snprintf(yaml, sizeof yaml, "target: y\n%s\n", wholes[i][1]);
+        ml_estimator *e = estimator_of(ctx, wholes[i][0], yaml);
+        snprintf(wrong, sizeof wrong, "%.*s.n_trees", below, path);
+        OK(ml_estimator_set_i64(e, wrong, 3, ERR));
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        OK(ml_model_get_tensor(m, path, &v, ERR));
+        ck_assert_double_eq(ml_tensor_get_f64(v, 0, 0), 3);
+        FAILS(ML_E_NAME, ml_model_get_tensor(m, "h.n_rounds", &v, ERR));
+        ml_tensor_free(v);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
           yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
           refuses_what_cannot_be, rows_of_training_change,
           rows_of_training_are_cross_fitted, branches_stand_side_by_side,
-          names_of_branches_are_free, large_columns, attributes_of_steps)
+          names_of_branches_are_free, large_columns, attributes_of_steps,
+          attributes_of_parts)

@@ -105,5 +105,6 @@ const mli_algorithm mli_calibrated = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = mli_member_part,
     .describe = describe,
 };

@@ -398,6 +398,7 @@ const mli_algorithm mli_columns_algorithm = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = mli_member_part,
     .outputs = outputs,
     .train_rows = train_rows,
     .describe = describe,

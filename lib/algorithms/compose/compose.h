@@ -41,6 +41,12 @@ ml_status mli_part_predicts(const mli_param *list, const mli_param_part *part,
 /* The part i of a whole's model, from its parameters and tensors. */
 ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
                         mli_inputs *inputs, ml_error *err);
+/* The part of that name, counted; ML_E_NAME when there is none. */
+ml_status mli_parts_find(const mli_parts *p, const char *name, ml_model **out);
+/* The same of a whole whose parts, those of the first parameter that lists parts, all get
+ * the inputs of the whole: `part` of its mli_algorithm. */
+ml_status mli_member_part(const ml_model *whole, const char *name, ml_model **out,
+                          ml_error *err);
 /* Checks the tensors of a part of a model from a file. */
 ml_status mli_part_check(ml_model *part, ml_error *err);
 /* What the next part gets of a model: its outputs, with the roles of the whole. */

@@ -273,5 +273,6 @@ const mli_algorithm mli_ensemble = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = mli_member_part,
     .describe = describe,
 };

@@ -138,6 +138,30 @@ ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
     return status;
 }
 
+ml_status mli_parts_find(const mli_parts *p, const char *name, ml_model **out)
+{
+    for (int64_t i = 0; i < p->n; i++) {
+        if (strcmp(p->part[i].name, name) != 0) continue;
+        *out = ml_model_ref(p->model[i]);
+        return ML_OK;
+    }
+    return ML_E_NAME;
+}
+
+ml_status mli_member_part(const ml_model *whole, const char *name, ml_model **out,
+                          ml_error *err)
+{
+    mli_parts p = {0};
+    ml_status status = mli_parts_new(whole->ctx, list_of(&whole->algorithm->head),
+                                     whole->params, &p, err);
+    for (int64_t i = 0; !status && i < p.n; i++)
+        if (strcmp(p.part[i].name, name) == 0)
+            status = mli_part_load(whole, &p, i, whole->inputs, err);
+    if (!status) status = mli_parts_find(&p, name, out);
+    mli_parts_free(&p);
+    return status;
+}
+
 ml_status mli_part_check(ml_model *part, ml_error *err)
 {
     atomic_store(&part->unchecked, 1);

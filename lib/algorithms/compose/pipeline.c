@@ -330,12 +330,7 @@ static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_er
     mli_parts p = {0};
     ml_status status = load_steps(m, 0, &p, NULL, err);
     if (status) return status;
-    status = ML_E_NAME;
-    for (int64_t i = 0; i < p.n && status; i++) {
-        if (strcmp(p.part[i].name, name) != 0) continue;
-        *out = ml_model_ref(p.model[i]);
-        status = ML_OK;
-    }
+    status = mli_parts_find(&p, name, out);
     mli_parts_free(&p);
     return status;
 }

@@ -124,13 +124,15 @@ static ml_status predict_valid(stacking *s, ml_error *err)
     return status;
 }
 
+/* To the training rows alone: the final model learns from what they predict for others.
+ */
 static ml_status fit_members(stacking *s, ml_error *err)
 {
     mli_fit *job = s->job;
     ml_status status = ML_OK;
     double n = (double)s->members.n;
     for (int64_t i = 0; i < s->members.n && !status; i++)
-        status = mli_part_fit(job, &s->members, i, job->train, job->valid,
+        status = mli_part_fit(job, &s->members, i, job->train, NULL,
                               0.8 + 0.18 * (double)i / n,
                               0.8 + 0.18 * (double)(i + 1) / n, err);
     return status;
@@ -197,6 +199,11 @@ static ml_status check(const ml_model *m, ml_error *err)
     return mli_stack_check(m, &params[0], &params[1], err);
 }
 
+static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_error *err)
+{
+    return mli_stack_part(m, &params[0], &params[1], name, out, err);
+}
+
 /* What all members can. */
 static void describe(const ml_params *p, mli_descriptor *out)
 {
@@ -241,5 +248,6 @@ const mli_algorithm mli_stacking = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = part,
     .describe = describe,
 };

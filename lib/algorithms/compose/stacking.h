@@ -30,5 +30,9 @@ ml_status mli_stack_plan(const ml_model *m, const mli_param *members,
                          ml_error *err);
 ml_status mli_stack_check(const ml_model *m, const mli_param *members,
                           const mli_param *final, ml_error *err);
+/* A member or the final model; ML_E_NAME when there is none of that name. */
+ml_status mli_stack_part(const ml_model *m, const mli_param *members,
+                         const mli_param *final, const char *name, ml_model **out,
+                         ml_error *err);
 
 #endif

@@ -241,3 +241,15 @@ ml_status mli_stack_check(const ml_model *m, const mli_param *members,
     if (s) stack_free(&s->plan);
     return status;
 }
+
+ml_status mli_stack_part(const ml_model *m, const mli_param *members,
+                         const mli_param *final, const char *name, ml_model **out,
+                         ml_error *err)
+{
+    ml_status status;
+    stack *s = stack_new(m, members, final, 0, err, &status);
+    if (!status) status = mli_parts_find(&s->members, name, out);
+    if (status == ML_E_NAME) status = mli_parts_find(&s->final, name, out);
+    if (s) stack_free(&s->plan);
+    return status;
+}

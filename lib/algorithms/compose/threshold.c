@@ -107,5 +107,6 @@ const mli_algorithm mli_threshold = {
     .fit = fit,
     .plan = plan,
     .check = check,
+    .part = mli_member_part,
     .describe = describe,
 };
