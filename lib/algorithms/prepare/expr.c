@@ -207,13 +207,15 @@ double mli_expr_run(const mli_expr *e, const double *row)
 
 /* ---- compiling ---- */
 
-/* What a piece of the text is: a number on the stack (TIME: that of a column of dates or
- * times), or held back. */
+/* What a piece of the text is: a number on the stack, or held back. Numbers of dates and
+ * times have a unit; a point is a date or time, else it is a distance of two. */
 typedef struct {
-    enum { NUMBER, TIME, CATEGORY, TEXT } kind;
+    enum { NUMBER, CATEGORY, TEXT } kind;
     int64_t feature;
     const char *text;
     size_t size;
+    enum { PLAIN, DAYS, MICROS } unit;
+    int point;
 } piece;
 
 typedef struct {
@@ -343,9 +345,14 @@ static void number(parser *p, const piece *x, const char *at)
              "");
 }
 
-static void load(parser *p, int64_t feature)
+/* What has the units of two numbers: a plain one takes that of the other. */
+static piece joined(parser *p, const piece *x, const piece *y, const char *at)
 {
-    emit(p, LOAD, feature, 0);
+    if (!p->status && x->unit && y->unit && x->unit != y->unit) {
+        fail(p, at, "days of a date and microseconds of a time are mixed%s", "");
+        mli_error_hint(p->err, p->status, "multiply the days by 86400e6");
+    }
+    return (piece){.unit = x->unit ? x->unit : y->unit, .point = x->point || y->point};
 }
 
 static piece column(parser *p, const char *name, size_t size, const char *at)
@@ -356,10 +363,13 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
     for (int64_t j = 0; j < p->in->n_features; j++) {
         const mli_feature *f = &p->in->features[j];
         if (strcmp(f->name, own) == 0) {
-            if (f->kind != MLI_NUMERIC) return (piece){CATEGORY, j, NULL, 0};
-            load(p, j);
-            int time = f->type == ML_TYPE_DATE || f->type == ML_TYPE_TIMESTAMP;
-            return (piece){time ? TIME : NUMBER, j, NULL, 0};
+            if (f->kind != MLI_NUMERIC) return (piece){.kind = CATEGORY, .feature = j};
+            emit(p, LOAD, j, 0);
+            piece x = {.unit = f->type == ML_TYPE_DATE        ? DAYS
+                               : f->type == ML_TYPE_TIMESTAMP ? MICROS
+                                                              : PLAIN};
+            x.point = x.unit != PLAIN;
+            return x;
         }
         const char *pair[2] = {f->name, near};
         near = mli_nearest(own, pair, near ? 2 : 1);
@@ -368,7 +378,7 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
         fail(p, at, "there is no column \"%s\"", own);
         if (near) mli_error_hint(p->err, p->status, "did you mean \"%s\"?", near);
     }
-    return (piece){NUMBER, 0, NULL, 0};
+    return (piece){.kind = NUMBER};
 }
 
 static const struct {
@@ -384,19 +394,30 @@ static const struct {
                  {"ceil", CEIL, 1},   {"round", ROUND, 1},
                  {"sign", SIGN, 1},   {"is_missing", MISSING, 1}};
 
-static void call(parser *p, const char *name, size_t size)
+/* Functions whose value is in the unit of their arguments, from that number on; -1: it
+ * has none. */
+static int keeps_unit(int32_t code)
+{
+    int same = code == COALESCE || code == MIN || code == MAX || code == ABS ||
+               code == FLOOR || code == CEIL || code == ROUND;
+    return same ? 0 : code == IF ? 1 : -1;
+}
+
+static piece call(parser *p, const char *name, size_t size)
 {
     const char *at = p->at - size;
     int found = -1, n = 0;
+    piece made = {.kind = NUMBER};
     char own[32];
     snprintf(own, sizeof own, "%.*s", (int)size, name);
     for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
         if (mli_same_word(functions[k].name, own)) found = (int)k;
     if (found < 0) {
         fail(p, at, "there is no function \"%s\"", own);
-        return;
+        return made;
     }
     int32_t code = functions[found].code, want = functions[found].arguments;
+    int first = keeps_unit(code);
     need(p, "(");
     do {
         skip(p);
@@ -407,12 +428,14 @@ static void call(parser *p, const char *name, size_t size)
             x.kind = NUMBER;
         }
         number(p, &x, begin);
+        if (first >= 0 && n >= first) made = n > first ? joined(p, &made, &x, begin) : x;
         if (++n > 1 && want < 0) emit(p, code, 0, 0);
     } while (!p->status && take(p, ","));
     need(p, ")");
     if (want < 0 ? n < 2 : n != want)
         fail(p, at, "%s has another number of arguments", functions[found].name);
     if (want >= 0) emit(p, code, 0, 0);
+    return made;
 }
 
 static piece quoted(parser *p, char quote)
@@ -420,11 +443,12 @@ static piece quoted(parser *p, char quote)
     const char *begin = p->at + 1, *end = strchr(begin, quote);
     if (!end) {
         fail(p, p->at, "a quote is not closed%s", "");
-        return (piece){NUMBER, 0, NULL, 0};
+        return (piece){.kind = NUMBER};
     }
     const char *at = p->at;
     p->at = end + 1;
-    if (quote == '\'') return (piece){TEXT, 0, begin, (size_t)(end - begin)};
+    if (quote == '\'')
+        return (piece){.kind = TEXT, .text = begin, .size = (size_t)(end - begin)};
     return column(p, begin, (size_t)(end - begin), at);
 }
 
@@ -439,12 +463,12 @@ static piece parse_number(parser *p)
     if (!mli_parse_f64(p->at, end, &v)) fail(p, p->at, "this is no number%s", "");
     p->at = end;
     emit(p, PUSH, 0, v);
-    return (piece){NUMBER, 0, NULL, 0};
+    return (piece){.kind = NUMBER};
 }
 
 static piece primary(parser *p)
 {
-    piece x = {NUMBER, 0, NULL, 0};
+    piece x = {.kind = NUMBER};
     skip(p);
     const char *at = p->at;
     size_t n = word_size(at);
@@ -466,7 +490,7 @@ static piece primary(parser *p)
         skip(p);
         if (*p->at == '(') {
             p->at = at + n;
-            call(p, at, n);
+            x = call(p, at, n);
         } else {
             x = column(p, at, n, at);
         }
@@ -484,12 +508,11 @@ static piece unary(parser *p)
     const char *at = p->at;
     if (!take(p, "-")) return primary(p);
     if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
-    piece x = p->status ? (piece){NUMBER, 0, NULL, 0} : unary(p);
+    piece x = p->status ? (piece){.kind = NUMBER} : unary(p);
     p->depth--;
     number(p, &x, at + 1);
-    x.kind = NUMBER;
     emit(p, NEG, 0, 0);
-    return x;
+    return (piece){.unit = x.unit};
 }
 
 static piece power(parser *p)
@@ -503,9 +526,8 @@ static piece power(parser *p)
     piece y = p->status ? x : power(p);
     p->depth--;
     number(p, &y, at);
-    x.kind = NUMBER;
     emit(p, POW, 0, 0);
-    return x;
+    return (piece){.kind = NUMBER};
 }
 
 /* Left to right: operators of one precedence. */
@@ -520,10 +542,13 @@ static piece chain(parser *p, piece (*below)(parser *), const char *const *signs
         while (k < n && !take(p, signs[k])) k++;
         if (k == n) break;
         number(p, &x, at);
+        skip(p);
         at = p->at;
         piece y = below(p);
         number(p, &y, at);
-        x.kind = NUMBER;
+        x = codes[k] == ADD || codes[k] == SUB ? joined(p, &x, &y, at)
+                                               : (piece){.kind = NUMBER};
+        if (codes[k] == SUB && y.point) x.point = 0;
         emit(p, codes[k], 0, 0);
     }
     return x;
@@ -558,16 +583,16 @@ static void compare_text(parser *p, const piece *category, const piece *text)
     emit(p, PUSH, 0, (double)mli_dictionary_find(&f->levels, text->text, text->size));
 }
 
-/* A date or time, in the unit of the column that it stands beside. */
-static void push_time(parser *p, const piece *column, const piece *text, const char *at)
+/* A date or time, in the unit of what it stands beside. */
+static void push_time(parser *p, const piece *beside, const piece *text, const char *at)
 {
-    int32_t type = p->in->features[column->feature].type, days;
+    int32_t days;
     int64_t micros;
     char own[64];
     if (mli_parse_date(text->text, text->size, &days)) {
-        emit(p, PUSH, 0, type == ML_TYPE_DATE ? days : days * DAY);
+        emit(p, PUSH, 0, beside->unit == DAYS ? days : days * DAY);
     } else if (mli_parse_timestamp(text->text, text->size, &micros)) {
-        emit(p, PUSH, 0, type == ML_TYPE_DATE ? (double)micros / DAY : (double)micros);
+        emit(p, PUSH, 0, beside->unit == DAYS ? (double)micros / DAY : (double)micros);
     } else {
         snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
                  text->text);
@@ -581,10 +606,9 @@ static void push_time(parser *p, const piece *column, const piece *text, const c
 /* A date beside a time, in microseconds. */
 static void same_unit(parser *p, const piece *x, const piece *y)
 {
-    int32_t a = p->in->features[x->feature].type, b = p->in->features[y->feature].type;
-    if (a == b) return;
-    emit(p, a == ML_TYPE_DATE ? AHEAD : PUSH, 0, a == ML_TYPE_DATE ? 0 : DAY);
-    emit(p, a == ML_TYPE_DATE ? PUSH : MUL, 0, 0);
+    if (x->unit == y->unit) return;
+    emit(p, x->unit == DAYS ? AHEAD : PUSH, 0, x->unit == DAYS ? 0 : DAY);
+    emit(p, x->unit == DAYS ? PUSH : MUL, 0, 0);
 }
 
 /* The comparison with its sides exchanged. */
@@ -596,12 +620,12 @@ static int32_t turned(int32_t code)
 static void compare(parser *p, const piece *x, const piece *y, int32_t code,
                     const char *at)
 {
-    if (x->kind == TIME && y->kind == TEXT) {
+    if (x->point && y->kind == TEXT) {
         push_time(p, x, y, at);
         emit(p, code, 0, 0);
         return;
     }
-    if (x->kind == TEXT && y->kind == TIME) {
+    if (x->kind == TEXT && y->point) {
         push_time(p, y, x, at);
         emit(p, turned(code), 0, 0);
         return;
@@ -615,7 +639,10 @@ static void compare(parser *p, const piece *x, const piece *y, int32_t code,
     } else {
         number(p, x, at);
         number(p, y, at);
-        if (x->kind == TIME && y->kind == TIME) same_unit(p, x, y);
+        if (x->point && y->point)
+            same_unit(p, x, y);
+        else
+            joined(p, x, y, at);
     }
     emit(p, code, 0, 0);
 }
@@ -623,7 +650,7 @@ static void compare(parser *p, const piece *x, const piece *y, int32_t code,
 /* x again: held-back ones are emitted by the comparison; a number is computed twice. */
 static void again(parser *p, const piece *x, int64_t begin, int64_t end)
 {
-    if (x->kind != NUMBER && x->kind != TIME) return;
+    if (x->kind != NUMBER) return;
     for (int64_t i = begin; i < end && !p->status; i++) {
         op o = p->e->ops[i];
         emit(p, o.code, o.arg, o.value);
@@ -662,7 +689,7 @@ static piece test(parser *p)
     skip(p);
     const char *at = p->at;
     int64_t begin = p->e->n;
-    piece x = sum(p), made = {NUMBER, 0, NULL, 0};
+    piece x = sum(p), made = {.kind = NUMBER};
     int64_t end = p->e->n;
     for (int k = 0; k < 8 && !p->status; k++) {
         if (!take(p, signs[k])) continue;
@@ -700,11 +727,11 @@ static piece parse_not(parser *p)
     const char *at = p->at;
     if (!take_word(p, "not")) return test(p);
     if (++p->depth > DEEPEST) fail(p, at, "the expression is too deep%s", "");
-    piece x = p->status ? (piece){NUMBER, 0, NULL, 0} : parse_not(p);
+    piece x = p->status ? (piece){.kind = NUMBER} : parse_not(p);
     p->depth--;
     number(p, &x, at);
     emit(p, NOT, 0, 0);
-    return x;
+    return (piece){.kind = NUMBER};
 }
 
 static piece logic(parser *p, piece (*below)(parser *), const char *word, int32_t code)
@@ -718,6 +745,7 @@ static piece logic(parser *p, piece (*below)(parser *), const char *word, int32_
         piece y = below(p);
         number(p, &y, at);
         emit(p, code, 0, 0);
+        x = (piece){.kind = NUMBER};
     }
     return x;
 }
