@@ -229,6 +229,34 @@ START_TEST(smote_with_missing_numbers)
 }
 END_TEST
 
+/* A row without any number has no neighbours: it is repeated, and none goes to it. */
+START_TEST(smote_without_any_number)
+{
+    ml_context *ctx = test_context(2);
+    char text[1024] = "a,b,k,y\n,,p,yes\n2,5,p,yes\n3,7,p,yes\n";
+    size_t at = strlen(text);
+    const char *params[] = {"steps", "smote, one_hot_encoder, knn_imputer", "target", "y",
+                            NULL};
+    int repeated = 0;
+    for (int i = 0; i < 40; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d,q,no\n", i, i);
+    ml_tensor *rows = made(ctx, text, params);
+    ck_assert_int_eq(ml_tensor_shape(rows)[1], 80);
+    for (int i = 43; i < 80; i++) {
+        double a = ml_tensor_get_f64(rows, 0, i), b = ml_tensor_get_f64(rows, 1, i);
+        if (isnan(a) && isnan(b))
+            repeated++;
+        else
+            ck_assert_msg(fabs(b - (2 * a + 1)) < 1e-12 && a >= 2 && a <= 3, "%g %g", a,
+                          b);
+    }
+    ck_assert_int_gt(repeated, 0);
+    ck_assert_int_lt(repeated, 37);
+    ml_tensor_free(rows);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Squares of these differences are infinite: rows are repeated, finite as they are. */
 START_TEST(smote_with_huge_numbers)
 {
@@ -363,5 +391,5 @@ END_TEST
 TEST_MAIN("algorithms/prepare_rows", smote_makes_rows_between_neighbours,
           ratios_and_weights, smote_keeps_categories_of_the_class,
           borders_have_both_classes_around, smote_with_missing_numbers,
-          smote_with_huge_numbers, smote_says_what_it_needs, splines_go_on_outside,
-          splines_leave_constants)
+          smote_without_any_number, smote_with_huge_numbers, smote_says_what_it_needs,
+          splines_go_on_outside, splines_leave_constants)

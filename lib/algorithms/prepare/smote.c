@@ -149,13 +149,14 @@ static ml_status arrange(smote *s, ml_error *err)
 
 /* ---- neighbours ---- */
 
-/* Squared distances from a row to others; NaN: the numbers have nothing in common. */
+/* Squared distances from a row to others; NaN: the numbers have nothing in common, as
+ * those of a row without any. */
 static void measure(const smote *s, const mli_known *known, int64_t n, int64_t row,
                     int64_t begin, int64_t end, double *out)
 {
     mli_near_measure(s->job->ctx, known, n, begin, end, out);
     for (int64_t i = 0; i < end - begin; i++)
-        out[i] = n == 0 ? 0 : out[i] * (double)s->n_numbers;
+        out[i] = s->n_numbers == 0 ? 0 : out[i] * (double)s->n_numbers;
     for (int64_t c = s->n_numbers; c < s->n_numbers + s->n_kinds; c++) {
         const double *x = s->x + c * s->d->rows;
         double own = x[row];
