@@ -12,8 +12,7 @@
 #define GRAIN       256   /* rows turned at a time */
 #define CHUNK       4096  /* rows of one column at a time */
 #define WIDE        16384 /* values made of one column before they are turned */
-#define MOST_VALUES 1e9   /* of a table of columns, where they are many more */
-#define MUCH_MORE   8     /* than the columns given */
+#define MOST_VALUES 1e9   /* more than those of the columns given */
 #define SHARED      ((size_t)8 << 20) /* bytes that several columns share */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
@@ -255,13 +254,13 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     return status;
 }
 
-/* Columns are dense: what many terms of many texts would need is refused at once. A table
- * that is about as large as the one given is not. */
+/* Columns are dense: what many terms of many texts would need is refused at once. As many
+ * columns as were given never are. */
 static ml_status check_size(int64_t rows, int64_t inputs, const mli_inputs *outputs,
                             ml_error *err)
 {
     double values = (double)rows * (double)outputs->n_features;
-    if (values <= MOST_VALUES || outputs->n_features <= MUCH_MORE * inputs) return ML_OK;
+    if (values - (double)rows * (double)inputs <= MOST_VALUES) return ML_OK;
     mli_fail(err, ML_E_DATA,
              "%lld columns of %lld rows would take %lld GB: the columns of a transformer "
              "are dense",

@@ -383,22 +383,25 @@ START_TEST(names_of_branches_are_free)
 }
 END_TEST
 
-/* Many rows are no reason to refuse columns, many more columns are. The limit of memory
- * stands for a machine that could not hold either. */
+/* Many rows are no reason to refuse columns, many more columns are, beside many as well.
+ * The limit of memory stands for a machine that could not hold either. */
 START_TEST(large_columns)
 {
     ctx = test_context(1);
-    const int64_t made[] = {4, 64};
-    for (int i = 0; i < 2; i++) {
+    const struct {
+        int64_t rows, given, made;
+    } sizes[] = {{300000000, 4, 4}, {300000000, 4, 64}, {3000000, 301, 2300}};
+    for (int i = 0; i < 3; i++) {
+        int64_t made = sizes[i].made, given = sizes[i].given;
         mli_inputs *outputs = NULL;
         ml_table *t = NULL;
-        OK(mli_inputs_new(ctx, made[i], &outputs, ERR));
-        for (int64_t j = 0; j < made[i]; j++) {
+        OK(mli_inputs_new(ctx, made, &outputs, ERR));
+        for (int64_t j = 0; j < made; j++) {
             outputs->features[j].kind = MLI_NUMERIC;
             outputs->features[j].name = mli_strdup(ctx, "x");
         }
-        const mli_design d = {.ctx = ctx, .rows = 300000000, .n_features = 4};
-        const mli_plan plan = {.ctx = ctx, .n_features = 4, .n_outputs = made[i]};
+        const mli_design d = {.ctx = ctx, .rows = sizes[i].rows, .n_features = given};
+        const mli_plan plan = {.ctx = ctx, .n_features = given, .n_outputs = made};
         ck_assert(mli_memory_limit(ctx, mli_memory_used(ctx) + 1000000));
         FAILS(i ? ML_E_DATA : ML_E_MEMORY,
               mli_plan_run_columns(&plan, &d, outputs, NULL, &t, ERR));
