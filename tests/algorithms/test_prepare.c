@@ -241,5 +241,54 @@ START_TEST(powers_of_small_numbers)
 }
 END_TEST
 
+/* All functions of log_transformer, by Python's math; without a value: missing. */
+START_TEST(functions_of_numbers)
+{
+    static const struct {
+        const char *function;
+        double want[8];
+    } cases[] = {
+        {"log1p",
+         {NAN, NAN, -0.6931471805599453, 0.0, 0.4054651081081644, 0.6931471805599453,
+          1.3862943611198906, 709.1962086421661}},
+        {"log",
+         {NAN, NAN, NAN, NAN, -0.6931471805599453, 0.0, 1.0986122886681098,
+          709.1962086421661}},
+        {"log10",
+         {NAN, NAN, NAN, NAN, -0.3010299956639812, 0.0, 0.47712125471966244, 308.0}},
+        {"log2", {NAN, NAN, NAN, NAN, -1.0, 0.0, 1.584962500721156, 1023.1538532253076}},
+        {"sqrt",
+         {NAN, NAN, NAN, 0.0, 0.7071067811865476, 1.0, 1.7320508075688772, 1e+154}},
+        {"square", {4, 1, 0.25, 0, 0.25, 1, 9, INFINITY}},
+        {"exp",
+         {0.1353352832366127, 0.36787944117144233, 0.6065306597126334, 1.0,
+          1.6487212707001282, 2.718281828459045, 20.085536923187668, INFINITY}},
+        {"abs", {2, 1, 0.5, 0, 0.5, 1, 3, 1e+308}},
+        {"reciprocal", {-0.5, -1.0, -2.0, NAN, 2.0, 1.0, 0.3333333333333333, 1e-308}},
+        {"signed_log1p",
+         {-1.0986122886681096, -0.6931471805599453, -0.4054651081081644, 0.0,
+          0.4054651081081644, 0.6931471805599453, 1.3862943611198906,
+          709.1962086421661}}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "x\n-2\n-1\n-0.5\n0\n0.5\n1\n3\n1e308\n");
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char params[64];
+        snprintf(params, sizeof params, "function=%s", cases[k].function);
+        ml_tensor *out = transform(ctx, "log_transformer", params, "x", "-", t);
+        for (int i = 0; i < 8; i++) {
+            double got = ml_tensor_get_f64(out, i, 0), want = cases[k].want[i];
+            int same = isnan(want)   ? isnan(got)
+                       : isinf(want) ? got == want
+                                     : fabs(got - want) <= 4e-16 * fabs(want);
+            ck_assert_msg(same, "%s, value %d: %.17g instead of %.17g", cases[k].function,
+                          i, got, want);
+        }
+        ml_tensor_free(out);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
-          takes_dates_apart, powers_of_small_numbers)
+          takes_dates_apart, powers_of_small_numbers, functions_of_numbers)
