@@ -881,7 +881,9 @@ public:
     void set_cancel(const ml::cancel *cancel = nullptr);
     /** Runs trials until the limits of the options are reached. */
     void run(const progress_fn &progress = nullptr);
-    /** Asks for a trial to be scored by the host. */
+    /** Asks for a trial to be scored by the host. The limits of the options hold:
+     * n_trials where it is given, time from the first trial asked for, patience and
+     * target_score. */
     std::tuple<int64_t, ml::params> ask();
     /** Tells the score of a trial that was asked for. */
     void tell(int64_t trial, double score);

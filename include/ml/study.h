@@ -66,13 +66,15 @@ ML_API ML_CHECK ml_status ml_study_run(ml_study *study, ml_progress_fn progress,
                                        void *user, ml_error *error);
 
 /**
- * Asks for a trial to be scored by the host.
+ * Asks for a trial to be scored by the host. The limits of the options hold: n_trials where
+ * it is given, time from the first trial asked for, patience and target_score.
  *
  * @param study   the study
  * @param trial   [out] the trial's number
  * @param params  [out] [own] its parameters
  * @param error   [null] details of a failure
- * @returns ML_OK, ML_E_STATE when a grid is used up, ML_E_IO of the journal, ML_E_MEMORY
+ * @returns ML_OK, ML_E_STATE when a limit is reached or a grid is used up, ML_E_IO of the
+ *          journal, ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_ask(ml_study *study, int64_t *trial,
@@ -85,8 +87,8 @@ ML_API ML_CHECK ml_status ml_study_ask(ml_study *study, int64_t *trial,
  * @param trial  the trial's number
  * @param score  in the metric's own direction; NaN marks a failed trial
  * @param error  [null] details of a failure
- * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when told twice, ML_E_IO of
- *          the journal
+ * @returns ML_OK, ML_E_RANGE for an unknown trial, ML_E_STATE when told twice or when a
+ *          further objective has not been told, ML_E_IO of the journal
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_tell(ml_study *study, int64_t trial, double score,

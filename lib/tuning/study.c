@@ -162,7 +162,7 @@ ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params,
     if (!study) return mli_null(error, "study");
     if (!trial) return mli_null(error, "trial");
     if (!params) return mli_null(error, "params");
-    return mli_study_next(study, trial, params, error);
+    return mli_study_next(study, 1, trial, params, error);
 }
 
 /* Is a better than b? Violated constraints count before the score. */
@@ -221,6 +221,19 @@ ml_status mli_study_store(ml_study *s, int64_t trial, const mli_outcome *o, ml_e
     return st;
 }
 
+/* A trial with a score has a value of each further objective. */
+static ml_status check_goals(const ml_study *s, const mli_trial *t, ml_error *err)
+{
+    for (int64_t i = 1; i < s->n_objectives; i++) {
+        if (t->told >> i & 1) continue;
+        mli_fail(err, ML_E_STATE, "the trial's objective \"%s\" has not been told",
+                 s->goals[i].name);
+        return mli_error_hint(err, ML_E_STATE,
+                              "tell it by its name with tell_value, before the score");
+    }
+    return ML_OK;
+}
+
 ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *error)
 {
     if (!study) return mli_null(error, "study");
@@ -231,6 +244,7 @@ ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *
     if (st == ML_OK) {
         const mli_trial *t = &study->trials[trial];
         int known = !isnan(score);
+        if (known) st = check_goals(study, t, error);
         for (int64_t i = 1; i < study->n_goals; i++) {
             values[i] = t->values[i]; /* reported by name */
             known &= i >= study->n_objectives || !isnan(values[i]);
@@ -238,7 +252,7 @@ ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *
         o.state = !known       ? MLI_TRIAL_FAILED
                   : t->advised ? MLI_TRIAL_PRUNED
                                : MLI_TRIAL_DONE;
-        st = mli_study_log_tell(study, trial, &o, error);
+        if (st == ML_OK) st = mli_study_log_tell(study, trial, &o, error);
     }
     if (st == ML_OK) st = mli_study_end(study, trial, &o, error);
     pthread_mutex_unlock(&study->lock);
@@ -264,7 +278,10 @@ static ml_status report_goal(ml_study *s, int64_t trial, const char *name, doubl
                               "constraints");
     }
     for (int64_t i = 1; i < s->n_goals; i++)
-        if (strcmp(s->goals[i].name, name) == 0) s->trials[trial].values[i] = value;
+        if (strcmp(s->goals[i].name, name) == 0) {
+            s->trials[trial].values[i] = value;
+            s->trials[trial].told |= UINT32_C(1) << i;
+        }
     return ML_OK;
 }
 

@@ -50,6 +50,7 @@ typedef struct mli_trial {
     int32_t state;
     int32_t orphan;  /* asked for before the study was resumed, and never told */
     int32_t lost;    /* known from its number only */
+    uint32_t told;   /* bit i: the host has told values[i] by its name */
     int32_t advised; /* the pruner has advised to give it up */
     double score;    /* values[0]; NaN when failed */
     double spread;   /* standard deviation over the folds, NaN with one fold */
@@ -96,7 +97,8 @@ struct ml_study {
     mli_trial *trials;
     int64_t best;    /* -1 when there is none */
     int64_t resumed; /* ended trials that came from the journal and no run has counted */
-    int64_t settled; /* the pruner judges by trials before this one */
+    double first_asked; /* when the host asked for its first trial; 0: it has not yet */
+    int64_t settled;    /* the pruner judges by trials before this one */
     int64_t most_steps; /* of the reports, where known */
     int32_t report_maximize;
     mli_journal *journal;
@@ -114,8 +116,12 @@ ml_status mli_study_prepare(ml_study *s, ml_error *err);
 void mli_study_free_designs(ml_study *s);
 /* Sets the objectives from the options and the metric. */
 ml_status mli_study_goals(ml_study *s, ml_error *err);
-/* A new trial with the sampler's next parameters. ML_E_STATE when there are no more. */
-ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err);
+/* A new trial with the sampler's next parameters. ML_E_STATE when there are no more; for
+ * a host also when a limit of the options is reached. */
+ml_status mli_study_next(ml_study *s, int host, int64_t *trial, ml_params **params,
+                         ml_error *err);
+/* The option, patience or target_score, by which the trials are enough; NULL: none. */
+const char *mli_study_reached(const ml_study *s);
 /* The most trials that the sampler can propose. */
 int64_t mli_study_limit(ml_study *s);
 /* The algorithm's first parameter with that flag, or NULL. */

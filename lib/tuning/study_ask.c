@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * study_ask.c: the next trial: the history as the sampler sees it, and its proposal.
+ * study_ask.c: the next trial: the history as the sampler sees it, and its proposal; and
+ * whether there is to be one: the limits of the options.
  */
 #include "tuning/study.h"
 
@@ -171,11 +172,71 @@ static ml_status next_trial(ml_study *s, int64_t *trial, ml_params **copy, ml_er
     return ML_OK;
 }
 
-ml_status mli_study_next(ml_study *s, int64_t *trial, ml_params **params, ml_error *err)
+/* Ended trials since the best score last rose by the share that counts. */
+static int64_t without_gain(const ml_study *s)
+{
+    double share = mli_get_f64(s->options, "plateau"), best = NAN;
+    int64_t since = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        const mli_trial *t = &s->trials[i];
+        since += t->state != MLI_TRIAL_ASKED;
+        if (t->state != MLI_TRIAL_DONE || !isfinite(t->score)) continue;
+        double gain = s->maximize ? t->score - best : best - t->score;
+        if (!isnan(best) && !(gain > share * fabs(best))) continue;
+        best = t->score;
+        since = 0;
+    }
+    return since;
+}
+
+const char *mli_study_reached(const ml_study *s)
+{
+    if (s->best < 0) return NULL;
+    int64_t patience = mli_get_i64(s->options, "patience");
+    if (patience > 0 && without_gain(s) >= patience) return "patience";
+    if (!mli_params_find(s->options, "target_score")) return NULL;
+    if (mli_study_violation(s, &s->trials[s->best]) > 0) return NULL;
+    double target = mli_get_f64(s->options, "target_score");
+    double best = s->trials[s->best].score;
+    return (s->maximize ? best >= target : best <= target) ? "target_score" : NULL;
+}
+
+/* Trials that the host has begun, without those that wait to be begun again. */
+static int64_t begun(const ml_study *s)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->count; i++) n += !s->trials[i].orphan;
+    return n;
+}
+
+/* Which option of a study whose trials the host scores allows no further one; NULL: none.
+ * The clock starts with the first trial that is asked for. */
+static const char *used_up(ml_study *s)
+{
+    const mli_value *most = mli_params_find(s->options, "n_trials");
+    if (most->given && begun(s) >= mli_get_i64(s->options, "n_trials")) return "n_trials";
+    double seconds = mli_get_f64(s->options, "time"), now = mli_now();
+    if (!s->first_asked) s->first_asked = now;
+    if (seconds > 0 && now - s->first_asked >= seconds) return "time";
+    return mli_study_reached(s);
+}
+
+static ml_status check_over(ml_study *s, ml_error *err)
+{
+    const char *option = used_up(s);
+    if (!option) return ML_OK;
+    mli_fail(err, ML_E_STATE, "the study is over: its %s is reached", option);
+    return mli_error_hint(err, ML_E_STATE, "stop asking, or make a study with another %s",
+                          option);
+}
+
+ml_status mli_study_next(ml_study *s, int host, int64_t *trial, ml_params **params,
+                         ml_error *err)
 {
     ml_params *copy = NULL;
     pthread_mutex_lock(&s->lock);
-    ml_status st = next_trial(s, trial, &copy, err);
+    ml_status st = host ? check_over(s, err) : ML_OK;
+    if (st == ML_OK) st = next_trial(s, trial, &copy, err);
     pthread_mutex_unlock(&s->lock);
     if (st < 0)
         ml_params_free(copy);

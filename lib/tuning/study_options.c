@@ -24,7 +24,10 @@ static const mli_param study_params[] = {
      "0.1"},
     {"n_trials", "trials,n_iter,max_evals,max_number_of_training_jobs", ML_PARAM_I64, 0,
      "50", "[1, 1000000]", NULL, NULL,
-     "Number of trials; a grid stops when it is used up.", "0.1"},
+     "Number of trials; a grid stops when it is used up. Of trials that the host scores "
+     "any "
+     "number may be asked for unless it is given.",
+     "0.1"},
     {"time", "timeout,time_budget,max_time,max_runtime_in_seconds", ML_PARAM_F64, 0, "0",
      "[0, inf)", NULL, NULL,
      "Seconds after which no trial begins and the running one is cut short; 0 is no "

@@ -234,37 +234,6 @@ static int64_t trials_at_once(const ml_study *s)
     return cells < SMALL_CELLS ? mli_slots(s->ctx) : 1;
 }
 
-/* Trials since the best score last rose by the share that counts. */
-static int64_t without_gain(const ml_study *s)
-{
-    double share = mli_get_f64(s->options, "plateau"), best = NAN;
-    int64_t since = 0;
-    for (int64_t i = 0; i < s->count; i++) {
-        const mli_trial *t = &s->trials[i];
-        since++;
-        if (t->state != MLI_TRIAL_DONE || !isfinite(t->score)) continue;
-        double gain = s->maximize ? t->score - best : best - t->score;
-        if (!isnan(best) && !(gain > share * fabs(best))) continue;
-        best = t->score;
-        since = 0;
-    }
-    return since;
-}
-
-/* A finished study: limits that depend on the trials. */
-static int finished(const ml_study *s, int64_t ran, int64_t limit)
-{
-    if (ran >= limit) return 1;
-    if (s->best < 0) return 0;
-    int64_t patience = mli_get_i64(s->options, "patience");
-    if (patience > 0 && without_gain(s) >= patience) return 1;
-    if (!mli_params_find(s->options, "target_score")) return 0;
-    if (mli_study_violation(s, &s->trials[s->best]) > 0) return 0;
-    double target = mli_get_f64(s->options, "target_score");
-    double best = s->trials[s->best].score;
-    return s->maximize ? best >= target : best <= target;
-}
-
 static void job_clear(job *j)
 {
     ml_params_free(j->params);
@@ -286,7 +255,7 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
         j->to = (double)(ran + i + 1) / (double)limit;
         j->error = ml_error_new();
         ml_status st =
-            j->error ? mli_study_next(s, &j->trial, &j->params, err) : mli_nomem(err);
+            j->error ? mli_study_next(s, 0, &j->trial, &j->params, err) : mli_nomem(err);
         if (st == ML_E_STATE) { /* the grid is used up */
             job_clear(j);
             break;
@@ -336,7 +305,7 @@ static ml_status run_rounds(ml_study *s, mli_run *run, ml_error *failure, ml_err
     job *jobs = mli_calloc(s->ctx, (size_t)at_once, sizeof *jobs);
     if (!jobs) return mli_nomem(err);
     ml_status st = ML_OK;
-    while (st == ML_OK && asked > 0 && !finished(s, ran, limit)) {
+    while (st == ML_OK && asked > 0 && ran < limit && !mli_study_reached(s)) {
         if (mli_run_state(run) != ML_CONTINUE) break;
         int64_t n = limit - ran < at_once ? limit - ran : at_once;
         st = run_round(s, run, jobs, n, ran, limit, &asked, failure, err);

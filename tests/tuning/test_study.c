@@ -82,6 +82,44 @@ START_TEST(ask_and_tell_keeps_the_best)
 }
 END_TEST
 
+/* Asks and tells the scores 1, 2, 3, ... until the study is over, n times at most. */
+static int ask_all(ml_context *ctx, const char *yaml, int n, const char *why)
+{
+    ml_study *s = study(ctx, NULL, yaml);
+    int asked = 0;
+    for (; asked < n; asked++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        ml_status st = ml_study_ask(s, &trial, &p, ERR);
+        if (st == ML_E_STATE) {
+            ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), why));
+            break;
+        }
+        ck_assert_int_eq(st, ML_OK);
+        OK(ml_study_tell(s, trial, 1 + asked, ERR));
+        ml_params_free(p);
+    }
+    ml_study_free(s);
+    return asked;
+}
+
+START_TEST(asking_keeps_to_the_limits)
+{
+    ml_context *ctx = test_context(1);
+#define SPACE "space: 'x: [0.0, 1.0]', sampler: random"
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE "}", 70, "-"), 70);
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE ", n_iter: 4}", 70, "n_trials"), 4);
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE ", patience: 5}", 70, "patience"), 6);
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE ", time: 1e-9}", 70, "time"), 1);
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE ", time: 1000}", 70, "time"), 70);
+    ck_assert_int_eq(ask_all(ctx, "{" SPACE ", target_score: 7, direction: maximize}", 70,
+                             "target_score"),
+                     7);
+#undef SPACE
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(grid_visits_each_point_once)
 {
     ml_context *ctx = test_context(1);
@@ -356,7 +394,11 @@ START_TEST(objectives_and_constraints)
         if (i != 3)
             OK(ml_study_tell_value(s, trial, "gain", 0, x > 0.5 ? 1 : x, NULL, ERR));
         OK(ml_study_tell_value(s, trial, "cost", 0, x > 0.9 ? 5 : 1, NULL, ERR));
-        OK(ml_study_tell(s, trial, x, ERR)); /* minimised */
+        if (i == 3) { /* a score alone is not enough; a failed trial needs nothing else */
+            FAILS(ML_E_STATE, ml_study_tell(s, trial, x, ERR));
+            ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "\"gain\""));
+        }
+        OK(ml_study_tell(s, trial, i == 3 ? NAN : x, ERR)); /* minimised */
     }
     ml_table *r = NULL;
     OK(ml_study_get_table(s, "trials", &r, ERR));
@@ -670,9 +712,9 @@ START_TEST(out_of_memory_anywhere)
 }
 END_TEST
 
-TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, grid_visits_each_point_once,
-          threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
-          validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
-          objectives_and_constraints, measured_objectives, parameters_of_steps,
-          first_steps_are_kept, bad_input, functions_of_the_host, says_what_a_study_lacks,
-          out_of_memory_anywhere)
+TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limits,
+          grid_visits_each_point_once, threads_do_not_change_the_outcome,
+          limits_end_the_study, cancelled, validation_rows_are_used,
+          pruners_give_up_bad_trials, pruning_of_fits, objectives_and_constraints,
+          measured_objectives, parameters_of_steps, first_steps_are_kept, bad_input,
+          functions_of_the_host, says_what_a_study_lacks, out_of_memory_anywhere)

@@ -255,7 +255,7 @@ FUNCTIONS = {
     'ml_study_run':
         'Runs trials until the limits of the options are reached.',
     'ml_study_ask':
-        'Asks for a trial to be scored by the host.',
+        'Asks for a trial to be scored by the host. The limits of the options hold: n_trials where it is given, time from the first trial asked for, patience and target_score.',
     'ml_study_tell':
         'Tells the score of a trial that was asked for.',
     'ml_study_tell_value':
