@@ -2540,13 +2540,24 @@ local face = (function(...)
 
     local on_study = methods.study
 
+    -- The number of trials when the options give none; nil when they do.
+    local function default_trials(options)
+        local schema = raw.context_schema_new(context(), "options.study")
+        local most = raw.schema_find(schema, 1, "n_trials")
+        if raw.type(options) == "params" then options = plain_values(raw.params_values(options)) end
+        for name in pairs(type(options) == "table" and options or {}) do
+            if type(name) == "string" and raw.schema_find(schema, 1, name) == most then return end
+        end
+        return tonumber((raw.schema_get(schema, 1, most, "default")))
+    end
+
     -- A study fits with the functions that its estimator had.
     function ml.study(estimator, train, options, valid)
         local s, err = raw.study_new(estimator, train, valid, options)
         if not s then return nil, err end
         local have = custom[estimator] or {}
         custom[s] = { objective = have.objective, metric = have.metric,
-                      trials = type(options) == "table" and options.n_trials }
+                      trials = default_trials(options) }
         return s
     end
 
@@ -2564,20 +2575,32 @@ local face = (function(...)
         return raw.study_best_model(s, have.objective, have.metric)
     end
 
+    -- How often optimize asks; the library ends what the options limit.
+    local function rounds_of(s, trials)
+        if trials ~= nil and type(trials) ~= "number" then
+            misuse(3, "a number of trials is expected, not a %s", type(trials))
+        end
+        local most = not trials and functions_of(s).trials
+        if not most then return trials or math.huge end
+        for _, state in ipairs(s:get_table("trials"):column("state")) do
+            if state ~= "asked" then most = most - 1 end
+        end
+        return most
+    end
+
     -- f(params, trial) gives the score of a table of parameters, or nil when they are no good;
-    -- trials: how many to try, by default those of the option n_trials. What f raises is raised,
-    -- and the trial counts as failed.
+    -- trials: how many more at most. The options of the study hold as well: n_trials counts all
+    -- its trials. What f raises is raised, and the trial counts as failed.
     function on_study.optimize(s, f, trials)
         if type(f) ~= "function" then misuse(2, "a function is expected, not a %s", type(f)) end
-        trials = trials or functions_of(s).trials
-        if type(trials) ~= "number" then misuse(2, "how many trials? say it, or set n_trials") end
-        for _ = 1, trials do
+        for _ = 1, rounds_of(s, trials) do
             local trial, params = on_study.ask(s)
-            if not trial and params.status == "ML_E_STATE" then break end  -- a grid is used up
+            if not trial and params.status == "ML_E_STATE" then break end  -- the study is over
             if not trial then return nil, params end
             local done, score = pcall(f, params, trial)
             local number = done and type(score) == "number" and score or 0 / 0
             local told, err = raw.study_tell(s, trial, number)
+            if not told then raw.study_tell(s, trial, 0 / 0) end
             if not done then error(score, 0) end
             if score ~= nil and type(score) ~= "number" then
                 misuse(2, "a score is a number or nil, not a %s", type(score))

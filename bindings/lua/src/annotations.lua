@@ -405,7 +405,7 @@ function study:run(progress) end
 
 ---Tries parameters on a function of one's own, which gives their score or nil.
 ---@param f fun(params: table<string, any>, trial: integer): number?
----@param trials? integer by default those of the option n_trials
+---@param trials? integer how many more at most; the options of the study hold as well
 ---@return libml.study?, libml.error?
 function study:optimize(f, trials) end
 

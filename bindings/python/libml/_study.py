@@ -2,17 +2,57 @@
 """Studies: tuning of an estimator's parameters."""
 
 import ctypes
+import inspect
+import itertools
+import operator
 
 from libml import _params
 from libml._core import OWNER, Handle, byref, call, documented, encode, error_object, \
     expect, lib, make, raise_error
-from libml._errors import StateError
+from libml._errors import ClosedError, LibmlError, StateError
 from libml._estimator import NO_TOKEN, Estimator
 from libml._model import Model
 from libml._run import Run
 from libml._table import Table, as_table
 
 __all__ = ["Study"]
+
+
+def _number(value, what):
+    """A float; NaN for None."""
+    if value is None:
+        return float("nan")
+    try:
+        if not isinstance(value, (str, bytes, bytearray)):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TypeError(f"a {what} is a number or None, not a {type(value).__name__}")
+
+
+def _wants_trial(function):
+    """Whether a function of parameters takes the number of the trial behind them: it needs a
+    second argument, or calls it trial."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of C, and says nothing
+        return False
+    try:
+        signature.bind(None)
+    except TypeError:
+        return True
+    names = [p.name for p in signature.parameters.values() if p.kind in
+             (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names[1:2] == ["trial"]
+
+
+def _default_trials(options):
+    """The number of trials when the options give none; None when they do."""
+    schema = _params.Schema("options.study")
+    most = schema.params["n_trials"]
+    given = any(schema.find(name) == most for name, value in options.items()
+                if value is not None)
+    return None if given else int(most["default"])
 
 
 class Study(Handle):
@@ -39,7 +79,7 @@ class Study(Handle):
     True
     """
 
-    __slots__ = ("_calls", "_estimator", "_trials", "interrupted")
+    __slots__ = ("_calls", "_estimator", "_most", "interrupted")
     _kind = "ml_study"
 
     def __init__(self, estimator, train=None, valid=None, **options):
@@ -49,7 +89,7 @@ class Study(Handle):
                        _params.options(options, None))
         self._calls = list(estimator._calls.values())  # the library calls them
         self._estimator = repr(estimator)
-        self._trials = options.get("n_trials")
+        self._most = _default_trials(options)
         self.interrupted = False
 
     def run(self, progress=None, cancel=None, keep_best=False):
@@ -78,8 +118,12 @@ class Study(Handle):
         """Tries parameters on a function of one's own: `function(params)` returns the score
         of a dictionary of parameters, None or NaN when they are no good. Returns the study.
 
-        n_trials: how many; by default those of the option, or fewer when a grid is used up.
-        What the function raises ends it, and the trial counts as failed.
+        `function(params, trial)` gets the number of the trial as well, for `tell_value`:
+        further objectives and constraints of the options are told by it.
+
+        n_trials: how many more at most. The options of the study hold as well: n_trials
+        counts all its trials, also those of a journal; time, patience, target_score; and a
+        grid may be used up. What the function raises ends it, and the trial counts as failed.
 
         >>> import libml
         >>> study = libml.Study(libml.Baseline(), space="x: [-1.0, 1.0]", sampler="gp",
@@ -89,21 +133,35 @@ class Study(Handle):
         """
         if not callable(function):
             raise TypeError(f"a function is expected, not {type(function).__name__}")
-        if n_trials is None:
-            n_trials = self._trials
-        if n_trials is None:
-            n_trials = int(_params.Schema("options.study").params["n_trials"]["default"])
-        for _ in range(n_trials):
+        both = _wants_trial(function)
+        for _ in self._rounds(n_trials):
             try:
                 trial, params = self.ask()
-            except StateError:
+            except ClosedError:
+                raise
+            except StateError:  # the study is over
                 break
-            score = None
             try:
-                score = function(params)
-            finally:
-                self.tell(trial, score)
+                self.tell(trial, function(params, trial) if both else function(params))
+            except BaseException:
+                self._give_up(trial)
+                raise
         return self
+
+    def _rounds(self, n_trials):
+        """How often to ask; the library ends what the options limit."""
+        if n_trials is not None:
+            return range(operator.index(n_trials))
+        if self._most is None:
+            return itertools.count()
+        ended = sum(state != "asked" for state in self.results.to_dict()["state"])
+        return range(self._most - ended)
+
+    def _give_up(self, trial):
+        try:
+            self.tell(trial, None)
+        except LibmlError:  # told by the function, or the study is closed
+            pass
 
     @documented("ml_study_ask")
     def ask(self):
@@ -114,14 +172,15 @@ class Study(Handle):
 
     @documented("ml_study_tell")
     def tell(self, trial, score):
-        call(lib.ml_study_tell, self._p, trial, float("nan") if score is None else score)
+        call(lib.ml_study_tell, self._p, trial, _number(score, "score"))
 
     @documented("ml_study_tell_value")
     def tell_value(self, trial, value, step=0, name=None):
         """Returns True when the trial is not worth going on with."""
         advice = ctypes.c_int64()
         call(lib.ml_study_tell_value, self._p, trial,
-             None if name is None else encode(name, "name"), step, value, byref(advice))
+             None if name is None else encode(name, "name"), step, _number(value, "value"),
+             byref(advice))
         return advice.value != 0
 
     @property

@@ -494,9 +494,9 @@ function tests.studies_of_ones_own_functions()
     local best, score = s:best_params()
     near(score, (best.x - 0.3) ^ 2)
     ml.assert(s:optimize(cost, 2))
-    equal(s:get_table("trials"):rows(), 8)
+    equal(s:get_table("trials"):rows(), 6)  -- as many as the option says
     local grid = ml.assert(ml.study(ml.baseline(), nil, { space = "x: [1, 3]", sampler = "grid" }))
-    raises("how many trials", grid.optimize, grid, cost)
+    raises("a number of trials", grid.optimize, grid, cost, "many")
     equal(ml.assert(grid:optimize(cost, 100)):get_table("trials"):rows(), 3)
     local failing = ml.assert(ml.study(ml.baseline(), nil, options))
     raises("oh no", failing.optimize, failing, function() error("oh no") end)
@@ -505,6 +505,46 @@ function tests.studies_of_ones_own_functions()
     local states = failing:get_table("trials"):column("state")
     equal(table.concat(states, " "), "failed failed failed")
     raises("a function is expected", s.optimize, s, 3)
+    s:free()
+    raises("freed", s.optimize, s, cost)
+end
+
+-- How many trials `optimize` makes under these options.
+local function trials_of(options, f, trials)
+    local all = { space = "x: [0.0, 1.0]", sampler = "random", seed = 1 }
+    for name, value in pairs(options) do all[name] = value end
+    local s = ml.assert(ml.study(ml.baseline(), nil, all))
+    ml.assert(s:optimize(f or function(params, trial) return trial end, trials))
+    return s:get_table("trials"):rows()
+end
+
+function tests.limits_of_ones_own_functions()
+    equal(trials_of({}), 50)
+    equal(trials_of({}, nil, 60), 60)
+    for _, name in ipairs({ "n_trials", "trials", "n_iter", "max_evals" }) do
+        equal(trials_of({ [name] = 3 }), 3)
+        equal(trials_of({ [name] = "3" }), 3)
+    end
+    equal(trials_of({ patience = 4 }), 5)
+    equal(trials_of({ time = 1e-9 }), 1)
+    equal(trials_of({ target_score = 5, direction = "maximize" }), 5)
+    local path = os.tmpname()
+    os.remove(path)
+    equal(trials_of({ journal = path }, nil, 20), 20)
+    equal(trials_of({ journal = path }), 50)
+    os.remove(path)
+end
+
+function tests.objectives_of_ones_own_functions()
+    local s = ml.assert(ml.study(ml.baseline(), nil, {
+        space = "x: [0.0, 1.0]", n_trials = 4, objectives = { "cost" } }))
+    fails("ML_E_STATE", '"cost" has not been told', s:optimize(function() return 1 end))
+    ml.assert(s:optimize(function(params, trial)
+        ml.assert(s:tell_value(trial, "cost", 0, 1 - params.x))
+        return params.x
+    end))
+    local states = s:get_table("trials"):column("state")
+    equal(table.concat(states, " "), "failed done done done")
 end
 
 function tests.studies_of_a_loss()

@@ -475,6 +475,64 @@ class Studies(Case):
         self.assertEqual(failing.results.to_dict()["state"], ["failed"])
         self.refused(TypeError, "a function is expected", failing.optimize, 3)
 
+    def test_optimize_keeps_to_the_limits(self):
+        def trials(n=None, function=lambda params, trial: float(trial), **options):
+            with libml.Study(libml.Baseline(), space="x: [0.0, 1.0]", sampler="random",
+                             **options) as study:
+                return len(study.optimize(function, n))
+        self.assertEqual((trials(), trials(60), trials(n_trials=None)), (50, 60, 50))
+        for name in ("n_trials", "trials", "n_iter", "max_evals"):
+            self.assertEqual((trials(**{name: 3}), trials(**{name: "3"})), (3, 3))
+            self.assertEqual((trials(2, **{name: 3}), trials(4, **{name: 3})), (2, 3))
+        self.assertEqual(trials(patience=4), 5)
+        self.assertEqual(trials(time=1e-9), 1)
+        self.assertEqual(trials(target_score=5, direction="maximize"), 6)
+        self.refused(TypeError, "", trials, "3")
+
+    def test_optimize_goes_on_from_a_journal(self):
+        def cut(params, trial):
+            if trial == 2:
+                raise KeyboardInterrupt
+            return params["x"]
+        with tempfile.TemporaryDirectory() as folder:
+            def study(**options):
+                return libml.Study(libml.Baseline(), space="x: [0.0, 1.0]", seed=1,
+                                   journal=str(pathlib.Path(folder) / "j"), **options)
+            with study(n_trials=5) as first, self.assertRaises(KeyboardInterrupt):
+                first.optimize(cut)
+            for options, n in (({"n_trials": 5}, 5), ({"max_evals": 7}, 7), ({}, 50)):
+                with study(**options) as again:
+                    self.assertEqual(len(again.optimize(lambda p: p["x"])), n)
+
+    def test_optimize_several_objectives(self):
+        def cost(params, trial):
+            study.tell_value(trial, 1 - params["x"], name="cost")
+            return params["x"]
+        options = dict(space="x: [0.0, 1.0]", objectives=["cost"], n_trials=3, seed=1)
+        one = libml.Study(libml.Baseline(), **options)
+        self.refused(libml.StateError, '"cost" has not been told', one.optimize,
+                     lambda p: p["x"])
+        study = libml.Study(libml.Baseline(), **options)
+        self.assertEqual(study.optimize(cost).results.to_dict()["state"], ["done"] * 3)
+        seen = []
+        libml.Study(libml.Baseline(), space="x: [0.0, 1.0]").optimize(
+            lambda params, scale=2.0: seen.append(scale), 2)  # not a place for the trial
+        self.assertEqual(seen, [2.0, 2.0])
+
+    def test_optimize_what_is_no_score(self):
+        options = dict(space="x: [0.0, 1.0]", metric="rmse", n_trials=5)
+        study = libml.Study(libml.Baseline(), **options)
+        for answer in ("much", (1, 2), b"1", "1.5"):
+            self.refused(TypeError, "a score is a number or None, not a "
+                         + type(answer).__name__, study.optimize, lambda p, a=answer: a)
+        self.assertEqual(study.results.to_dict()["state"], ["failed"] * 4)
+        self.refused(TypeError, "a score", study.tell, study.ask()[0], "much")
+        closed = libml.Study(libml.Baseline(), **options)
+        closed.close()
+        self.refused(libml.ClosedError, "", closed.optimize, lambda p: 1.0)
+        closing = libml.Study(libml.Baseline(), **options)
+        self.refused(libml.ClosedError, "", closing.optimize, lambda p: closing.close())
+
     @needs("numpy")
     def test_loss_and_metric_of_the_estimator(self):
         calls = []
