@@ -60,6 +60,7 @@ class LibmlBase(BaseEstimator):
     _task = ""
     _allow_nan = False
     _reads_text = False  # takes a list of texts as one column
+    _of_texts = False  # was fitted to such a list
     _vectorizes = False  # columns of text are texts, not categories
     _poor_score = False
     _xfail = {}
@@ -100,7 +101,9 @@ class LibmlBase(BaseEstimator):
     def _table(self, X, reset):
         """A table with one column per feature; an array is returned as it is checked."""
         if self._reads_text:
-            X = _text_column(X)
+            given, X = X, _text_column(X)
+            if reset:
+                self._of_texts = X is not given
         if _is_frame(X):
             if _num_samples(X) < (2 if reset else 1):
                 raise ValueError(f"Found array with {_num_samples(X)} sample(s) (shape="
@@ -141,11 +144,12 @@ class LibmlBase(BaseEstimator):
 
     def _texts(self, table, features, categorical):
         """Names of the columns to read as text; None where the library decides."""
-        words = [n for n, kind in table.types.items() if n in features
-                 and kind in ("text", "category") and n not in (categorical or ())]
-        if self._vectorizes or self._reads_text and len(features) == 1:
-            return words
-        return self._declared("text", features)
+        declared = self._declared("text", features)
+        if declared is not None or not (self._vectorizes or self._of_texts):
+            return declared
+        kinds = ("text", "category") if self._vectorizes else ("text",)
+        return [n for n, kind in table.types.items() if n in features
+                and kind in kinds and n not in (categorical or ())]
 
     # ---- fitting ----
 
@@ -186,16 +190,20 @@ class LibmlBase(BaseEstimator):
         train = _joined(columns, extra, len(table), self.n_jobs)
         valid = None
         if eval_set is not None:
-            valid = self._eval_table(*_pair(eval_set))
+            valid = self._eval_table(*_pair(eval_set), len(params.get("targets", [_TARGET])))
         fitted = estimator(self._algorithm, context=_context(self.n_jobs), **params)
         self.model_ = fitted.fit(train, valid=valid, **run)
         return self
 
-    def _eval_table(self, X, y):
+    def _eval_table(self, X, y, targets):
         table = self._table(X, reset=False)
         if not isinstance(table, Table):
             table = self._positional(Table(table))
-        target = _target_columns(self._target_column(y))
+        target = self._target_column(y)
+        have = target.shape[1] if target.ndim == 2 else 1
+        if have != targets:
+            raise ValueError(f"the eval_set has {_counted(have, 'target')}, y has {targets}")
+        target = _target_columns(target)
         columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
         return _joined(columns, target, len(table), self.n_jobs)
 
@@ -274,6 +282,10 @@ class LibmlBase(BaseEstimator):
         return {"allow_nan": self._allow_nan, "requires_y": True,
                 "poor_score": self._poor_score, "X_types": ["2darray", "sparse"],
                 "_xfail_checks": dict(self._xfail)}
+
+
+def _counted(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _pair(eval_set):

@@ -180,6 +180,10 @@ class Tools(Case):
         model = ls.GBDTRegressor(early_stopping_rounds=5).fit(X, both, eval_set=(X, both[::-1]))
         self.assertEqual(model.predict(X).shape, both.shape)
         self.assertLess(int(model.model_.n_rounds), 200)
+        self.refused(ValueError, "the eval_set has 1 target, y has 2", model.fit, X, both,
+                     eval_set=(X, y))
+        self.refused(ValueError, "the eval_set has 3 targets, y has 2", model.fit, X, both,
+                     eval_set=(X, np.column_stack([both, y])))
         labels = np.column_stack([X[:, 0] > 0.5, X[:, 1] > 0.5])
         model = ls.ExtraTreesClassifier(n_trees=20, random_state=0).fit(X, labels)
         self.assertTrue((model.predict(X) == labels).all())
@@ -335,13 +339,29 @@ class Tools(Case):
         if module("pandas"):
             import pandas as pd
             frame = pd.DataFrame({"shop": ["a", "b", "a"] * 10, "said": docs})
-            self.assertEqual(pd.Series(docs).to_list(), docs)
             self.assertEqual(pipe.fit(pd.Series(docs), y).score(docs, y), 1)
             pipe.set_params(text=["said"], steps=[
                 ls.Columns([("words", [ls.TfIdf()], ["said"]), ("shop", ["one_hot_encoder"], ["shop"])]),
                 "logistic_regression"])
             self.assertEqual(pipe.fit(frame, y).score(frame, y), 1)
-            self.assertIn("fun", " ".join(pipe.model_.info["inputs"][1].get("levels", ["fun"])))
+            self.assertEqual([i["kind"] for i in pipe.model_.info["inputs"]],
+                             ["categorical", "text"])
+
+    @needs("pandas")
+    def test_one_column_of_categories_is_no_text(self):
+        import pandas as pd
+        frame, y = pd.DataFrame({"c": ["a", "b"] * 100}), [0, 1] * 100
+        search = ls.AutoMLClassifier(trials=2, folds=2, algorithms=["gbdt"])
+        value = ls.AutoMLRegressor(trials=2, folds=2, algorithms=["gbdt"])
+        for given in (frame, frame.astype("category")):
+            self.assertEqual(search.fit(given, y).score(given, y), 1)
+            self.assertEqual(search.model_.info["inputs"][0]["kind"], "categorical")
+            self.assertGreater(value.fit(given, np.array(y, float)).score(given, y), 0.9)
+        for name, kind in (("aa bb", "text"), ("a", "categorical")):  # a list of texts, declared
+            docs = [name, "cc dd"] * 100
+            search.set_params(text="auto" if kind == "text" else [])
+            self.assertEqual(search.fit(docs, y).score(docs, y), 1)
+            self.assertEqual(search.model_.info["inputs"][0]["kind"], kind)
 
     def test_set_output(self):
         made = [getattr(ls, n) for n in ls.__all__ if getattr(ls, n)._task == "transform"]
