@@ -97,10 +97,8 @@ class Table(Handle):
             return self.take(range(begin, end, step))
         if hasattr(key, "__index__"):
             row = key.__index__()
-            n = len(self)
-            if not -n <= row < n:
-                raise IndexError(f"row {row} is outside the table of {n} rows")
-            return self.slice(row % n, row % n + 1).to_dicts()[0]
+            at = self._row(row)
+            return self.slice(at, at + 1).to_dicts()[0]
         if isinstance(key, (list, tuple)) and all(isinstance(k, str) for k in key):
             return self.select(key)
         return self.take(key)
@@ -137,6 +135,13 @@ class Table(Handle):
         """The first rows."""
         return self.slice(0, min(rows, len(self)))
 
+    def _row(self, index, n=None):
+        """The number from 0 of a row that may be counted from the end."""
+        n = len(self) if n is None else n
+        if not -n <= index < n:
+            raise IndexError(f"index {index} is outside the table of {n} rows")
+        return index % n
+
     @documented("ml_table_take")
     def take(self, rows):
         """A mask of booleans, one per row, is accepted too."""
@@ -146,9 +151,8 @@ class Table(Handle):
                 raise ValueError(f"the mask has {len(rows)} values, the table {len(self)} "
                                  "rows")
             rows = [i for i, on in enumerate(rows) if on]
-        rows = [checked_i64(r, "a row") for r in rows]
         n = len(self)
-        rows = [r + n if r < 0 else r for r in rows]
+        rows = [self._row(checked_i64(r, "a row"), n) for r in rows]
         return Table._from(make("ml_table", lib.ml_table_take, self._p,
                                 (ctypes.c_int64 * len(rows))(*rows), len(rows)))
 

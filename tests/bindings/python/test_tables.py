@@ -135,9 +135,10 @@ class Parts(Case):
     def test_refusals(self):
         t = self.t
         self.refused(KeyError, ["ss", 'did you mean "s"'], t.column, "ss")
-        self.refused(IndexError, "row 4", t.__getitem__, 4)
+        self.refused(IndexError, "index 4 is outside", t.__getitem__, 4)
+        self.refused(IndexError, "index -9 is outside", t.__getitem__, [0, -9])
+        self.refused(IndexError, "index 7 is outside", t.take, [0, 7])
         self.refused(ValueError, "mask has 2", t.__getitem__, [True, False])
-        self.refused(libml.LibmlError, "4", t.take, [4])
         self.refused(libml.LibmlError, "nope", t.select, ["nope"])
         self.refused(TypeError, "str", t.select, [1])
         self.refused(KeyError, "nope", t.drop, "nope")
