@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # the source tree stays as it is
 from gen_reference import mark_text, prototype
 
 BINDINGS = Path(__file__).resolve().parent

@@ -7,6 +7,7 @@ Usage: check_man.py COMMAND
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,8 +25,13 @@ def main():
     wanted |= {f"man7/libml-{s['name']}.7" for s in schemas["schemas"] if "." not in s["name"]}
     wanted |= {"man7/libml-options.7", "man7/libml-metrics.7"}
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, ROOT / "bindings" / "man_pages.py", folder, sys.argv[1]],
-                       check=True)
+        copy = Path(folder) / "bindings"
+        shutil.copytree(ROOT / "bindings", copy,
+                        ignore=shutil.ignore_patterns("__pycache__", "lua", "python"))
+        free = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        subprocess.run([sys.executable, copy / "man_pages.py", folder, sys.argv[1]],
+                       check=True, env=free)
+        assert not (copy / "__pycache__").exists(), "an install writes to the source tree"
         have = {str(p.relative_to(folder)): p for p in Path(folder).rglob("*.[137]")}
         assert set(have) == wanted, set(have) ^ wanted
         if not shutil.which("groff"):
