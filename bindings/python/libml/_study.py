@@ -2,7 +2,6 @@
 """Studies: tuning of an estimator's parameters."""
 
 import ctypes
-import inspect
 import itertools
 import operator
 
@@ -33,6 +32,7 @@ def _number(value, what):
 def _wants_trial(function):
     """Whether a function of parameters takes the number of the trial behind them: it needs a
     second argument, or calls it trial."""
+    import inspect
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of C, and says nothing
