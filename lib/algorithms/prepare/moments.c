@@ -5,6 +5,7 @@
  * pairwise algorithm for computing sample variances" (1979): in order of the rows,
  * whatever the number of threads. Cost: one pass over memory.
  */
+#include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
 #include "core/cpu.h"
 
@@ -13,95 +14,73 @@
 
 #define BLOCK 4096
 
-typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
-typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
-
 /* ---- blocks ---- */
 
-/* The least and largest of eight values at a time, and how many are there. */
-#define RANGE_BODY                                                                       \
-    numbers far = {INFINITY, INFINITY, INFINITY, INFINITY};                              \
-    numbers least[2] = {far, far}, most[2] = {-far, -far};                               \
-    flags there[2] = {{0}};                                                              \
-    int64_t i = 0;                                                                       \
-    for (; i + 8 <= n; i += 8)                                                           \
-        for (int h = 0; h < 2; h++) {                                                    \
-            numbers x = *(const numbers *)(v + i + 4 * h);                               \
-            flags low = x<least[h], high = x> most[h];                                   \
-            least[h] = (numbers)(((flags)x & low) | ((flags)least[h] & ~low));           \
-            most[h] = (numbers)(((flags)x & high) | ((flags)most[h] & ~high));           \
-            there[h] -= x == x;                                                          \
-        }                                                                                \
-    for (int k = 0; k < 8; k++) {                                                        \
-        m->present += there[k / 4][k % 4];                                               \
-        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
-        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
-    }                                                                                    \
-    return i;
-
-/* Eight values at a time, the same bits at every level of the CPU; the caller goes on
- * from the value returned. */
-#define SUMS_BODY                                                                        \
-    numbers far = {INFINITY, INFINITY, INFINITY, INFINITY}, sum[2] = {{0}};              \
-    numbers least[2] = {far, far}, most[2] = {-far, -far};                               \
-    flags there[2] = {{0}}, wild[2] = {{0}};                                             \
-    int64_t i = 0;                                                                       \
-    for (; i + 8 <= n; i += 8)                                                           \
-        for (int h = 0; h < 2; h++) {                                                    \
-            numbers x = *(const numbers *)(v + i + 4 * h);                               \
-            flags good = x == x, low = x<least[h], high = x> most[h];                    \
-            sum[h] += (numbers)((flags)x & good);                                        \
-            least[h] = (numbers)(((flags)x & low) | ((flags)least[h] & ~low));           \
-            most[h] = (numbers)(((flags)x & high) | ((flags)most[h] & ~high));           \
-            there[h] -= good;                                                            \
-            wild[h] -= (x == far) | (x == -far);                                         \
-        }                                                                                \
-    for (int k = 0; k < 8; k++) {                                                        \
-        m->present += there[k / 4][k % 4];                                               \
-        m->infinite += wild[k / 4][k % 4];                                               \
-        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
-        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
-    }                                                                                    \
-    sum[0] += sum[1];                                                                    \
-    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
-    return i;
-
-#define SQUARES_BODY                                                                     \
-    numbers sum[2] = {{0}};                                                              \
-    int64_t i = 0;                                                                       \
-    for (; i + 8 <= n; i += 8)                                                           \
-        for (int h = 0; h < 2; h++) {                                                    \
-            numbers d = *(const numbers *)(v + i + 4 * h) - mean, square = d * d;        \
-            sum[h] += (numbers)((flags)square & (d == d));                               \
-        }                                                                                \
-    sum[0] += sum[1];                                                                    \
-    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
-    return i;
-
-static int64_t range_plain(const double *v, int64_t n, mli_moments *m)
+/* The least and largest of eight values at a time, and how many are there; `sums`: their
+ * sum and the infinite ones, too. The same bits at every level of the CPU; the caller
+ * goes on from the value returned. */
+MLI_LANES_INLINE int64_t look(const double *v, int64_t n, int sums, mli_moments *m,
+                              double *total)
 {
-    RANGE_BODY
+    mli_numbers far = {INFINITY, INFINITY, INFINITY, INFINITY}, sum[2] = {{0}};
+    mli_numbers least[2] = {far, far}, most[2] = {-far, -far};
+    mli_flags there[2] = {{0}}, wild[2] = {{0}};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int h = 0; h < 2; h++) {
+            mli_numbers x = *(const mli_numbers *)(v + i + 4 * h);
+            mli_flags good = x == x, low = x<least[h], high = x> most[h];
+            least[h] = (mli_numbers)(((mli_flags)x & low) | ((mli_flags)least[h] & ~low));
+            most[h] = (mli_numbers)(((mli_flags)x & high) | ((mli_flags)most[h] & ~high));
+            there[h] -= good;
+            if (!sums) continue;
+            sum[h] += (mli_numbers)((mli_flags)x & good);
+            wild[h] -= (x == far) | (x == -far);
+        }
+    for (int k = 0; k < 8; k++) {
+        m->present += there[k / 4][k % 4];
+        m->infinite += wild[k / 4][k % 4];
+        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];
+        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];
+    }
+    sum[0] += sum[1];
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);
+    return i;
 }
 
-static int64_t sums_plain(const double *v, int64_t n, mli_moments *m, double *total)
+MLI_LANES_INLINE int64_t squares(const double *v, int64_t n, double mean, double *total)
 {
-    SUMS_BODY
+    mli_numbers sum[2] = {{0}};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int h = 0; h < 2; h++) {
+            mli_numbers d = *(const mli_numbers *)(v + i + 4 * h) - mean, square = d * d;
+            sum[h] += (mli_numbers)((mli_flags)square & (d == d));
+        }
+    sum[0] += sum[1];
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);
+    return i;
 }
 
-static int64_t squares_plain(const double *v, int64_t n, double mean,
-                             double *total){SQUARES_BODY}
-
+#define LEVEL(mark, level)                                                               \
+    mark static int64_t range_##level(const double *v, int64_t n, mli_moments *m)        \
+    {                                                                                    \
+        double unused;                                                                   \
+        return look(v, n, 0, m, &unused);                                                \
+    }                                                                                    \
+    mark static int64_t sums_##level(const double *v, int64_t n, mli_moments *m,         \
+                                     double *total)                                      \
+    {                                                                                    \
+        return look(v, n, 1, m, total);                                                  \
+    }                                                                                    \
+    mark static int64_t squares_##level(const double *v, int64_t n, double mean,         \
+                                        double *total)                                   \
+    {                                                                                    \
+        return squares(v, n, mean, total);                                               \
+    }
+LEVEL(, plain)
 #ifdef MLI_AVX2
-MLI_AVX2 static int64_t range_avx2(const double *v, int64_t n, mli_moments *m){RANGE_BODY}
-
-MLI_AVX2 static int64_t
-    sums_avx2(const double *v, int64_t n, mli_moments *m, double *total){SUMS_BODY}
-
-MLI_AVX2 static int64_t
-    squares_avx2(const double *v, int64_t n, double mean, double *total)
-{
-    SQUARES_BODY
-}
+LEVEL(MLI_AVX2, avx2)
 #else
 #define range_avx2   range_plain
 #define sums_avx2    sums_plain

@@ -3,6 +3,7 @@
  * prepare/near.c: distances to many rows, several at a time, and the nearest in a heap.
  */
 #include "algorithms/prepare/near.h"
+#include "algorithms/prepare/lanes.h"
 #include "core/cpu.h"
 
 #include <math.h>
@@ -11,21 +12,17 @@
 
 /* ---- distances ---- */
 
-typedef double numbers __attribute__((vector_size(32)));
-typedef int64_t flags __attribute__((vector_size(32)));
-typedef double any_place __attribute__((vector_size(32), aligned(8), may_alias));
-
 /* Mean squares of the differences to LANES donors from `at` on, over the columns that
  * both have: none gives NaN. A missing value compares unequal to itself. */
 #define MEASURE_BODY                                                                     \
-    numbers sum[LANES / 4] = {{0}};                                                      \
-    flags count[LANES / 4] = {{0}};                                                      \
+    mli_numbers sum[LANES / 4] = {{0}};                                                  \
+    mli_flags count[LANES / 4] = {{0}};                                                  \
     for (int64_t k = 0; k < n; k++) {                                                    \
-        const any_place *column = (const any_place *)(row[k].column + at);               \
+        const mli_numbers *column = (const mli_numbers *)(row[k].column + at);           \
         for (int i = 0; i < LANES / 4; i++) {                                            \
-            numbers d = column[i] - row[k].x, square = d * d;                            \
-            flags there = square == square;                                              \
-            sum[i] += (numbers)((flags)square & there);                                  \
+            mli_numbers d = column[i] - row[k].x, square = d * d;                        \
+            mli_flags there = square == square;                                          \
+            sum[i] += (mli_numbers)((mli_flags)square & there);                          \
             count[i] -= there;                                                           \
         }                                                                                \
     }                                                                                    \

@@ -5,6 +5,7 @@
  * made of four partial sums, those of every fourth column, the same at every level of the
  * CPU.
  */
+#include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
 #include "core/cpu.h"
 
@@ -14,9 +15,6 @@ enum { L1, L2, MOST };
 #define NORM  option[0]
 #define FAST  option[1]
 #define PICKS own[0] /* int64_t [features]: all bits of picked ones */
-
-typedef double numbers __attribute__((vector_size(32), aligned(8), may_alias));
-typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
 
 static ml_status fit(mli_fit *job, ml_error *err)
 {
@@ -38,23 +36,25 @@ static ml_status load(mli_prepared *t, ml_error *err)
     return ML_OK;
 }
 
-static inline __attribute__((always_inline)) double add(int norm, double sum, double x)
+MLI_LANES_INLINE double add(int norm, double sum, double x)
 {
     if (norm == MOST) return fabs(x) > sum ? fabs(x) : sum;
     return sum + (norm == L1 ? fabs(x) : x * x);
 }
 
-static inline __attribute__((always_inline)) double
-length(int norm, const double *row, const int64_t *picks, int64_t n)
+MLI_LANES_INLINE double length(int norm, const double *row, const int64_t *picks,
+                               int64_t n)
 {
-    const flags positive = (flags){0} + INT64_MAX;
-    numbers sum = {0};
+    const mli_flags positive = (mli_flags){0} + INT64_MAX;
+    mli_numbers sum = {0};
     int64_t j = 0;
     for (; j + 4 <= n; j += 4) {
-        numbers x = *(const numbers *)(row + j);
-        x = (numbers)((flags)x & (x == x) & *(const flags *)(picks + j) & positive);
+        mli_numbers x = *(const mli_numbers *)(row + j);
+        x = (mli_numbers)((mli_flags)x & (x == x) & *(const mli_flags *)(picks + j) &
+                          positive);
         if (norm == MOST)
-            sum = (numbers)(((flags)x & (x > sum)) | ((flags)sum & ~(x > sum)));
+            sum =
+                (mli_numbers)(((mli_flags)x & (x > sum)) | ((mli_flags)sum & ~(x > sum)));
         else if (norm == L1)
             sum += x;
         else
@@ -67,15 +67,16 @@ length(int norm, const double *row, const int64_t *picks, int64_t n)
     return norm == L2 ? sqrt(all) : all;
 }
 
-static inline __attribute__((always_inline)) void
-divide(const double *row, const int64_t *picks, int64_t n, double by, double *out)
+MLI_LANES_INLINE void divide(const double *row, const int64_t *picks, int64_t n,
+                             double by, double *out)
 {
-    const flags one = (flags)((numbers){0} + 1), length = (flags)((numbers){0} + by);
+    const mli_flags one = (mli_flags)((mli_numbers){0} + 1),
+                    length = (mli_flags)((mli_numbers){0} + by);
     int64_t j = 0;
     for (; j + 4 <= n; j += 4) {
-        flags pick = *(const flags *)(picks + j);
-        *(numbers *)(out + j) =
-            *(const numbers *)(row + j) / (numbers)((length & pick) | (one & ~pick));
+        mli_flags pick = *(const mli_flags *)(picks + j);
+        *(mli_numbers *)(out + j) = *(const mli_numbers *)(row + j) /
+                                    (mli_numbers)((length & pick) | (one & ~pick));
     }
     for (; j < n; j++) out[j] = picks[j] ? row[j] / by : row[j];
 }

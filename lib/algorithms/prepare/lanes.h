@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prepare/lanes.h: four numbers at a time, wherever they stand in memory.
+ */
+#ifndef MLI_PREPARE_LANES_H
+#define MLI_PREPARE_LANES_H
+
+#include <stdint.h>
+
+typedef double mli_numbers __attribute__((vector_size(32), aligned(8), may_alias));
+/* All bits of each that holds. */
+typedef int64_t mli_flags __attribute__((vector_size(32), aligned(8), may_alias));
+
+#define MLI_LANES_INLINE static inline __attribute__((always_inline))
+
+#endif
