@@ -216,7 +216,7 @@ static const char *used_up(ml_study *s)
     const mli_value *most = mli_params_find(s->options, "n_trials");
     if (most->given && begun(s) >= mli_get_i64(s->options, "n_trials")) return "n_trials";
     double seconds = mli_get_f64(s->options, "time"), now = mli_now();
-    if (!s->first_asked) s->first_asked = now;
+    if (s->first_asked == 0) s->first_asked = now;
     if (seconds > 0 && now - s->first_asked >= seconds) return "time";
     return mli_study_reached(s);
 }

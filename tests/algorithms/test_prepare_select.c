@@ -252,7 +252,7 @@ START_TEST(weights_in_one_fold)
     SAYS("weight above 0");
     OK(ml_estimator_set_i64(e, "folds", 4, ERR));
     FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
-    SAYS("fewer groups than folds");
+    SAYS("3 groups are too few for 4 folds; use at most 3 folds");
     ml_estimator_free(e);
     ml_table_free(t);
     ml_context_free(ctx);
