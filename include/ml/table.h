@@ -317,7 +317,9 @@ ML_API ML_CHECK ml_status ml_table_split(const ml_table *table, const ml_params 
  *
  * The columns of the right table follow those of the left one, without the keys; a name
  * that is there already gets a suffix. Rows are in the order of the left table, those of
- * one left row in the order of the right table. A missing key agrees with none.
+ * one left row in the order of the right table. A missing key agrees with none. With
+ * `how: union` the rows of both tables are below each other, columns by name: what one
+ * table lacks is missing, and types that differ become the one that holds both.
  *
  * @param left     the left table
  * @param right    the right table

@@ -31,13 +31,14 @@ static const mli_param params[] = {
     NAMES("left_on", "left_by,left_keys",
           "The key columns of the left table, where names differ."),
     NAMES("right_on", "right_by,right_keys", "Those of the right table, in that order."),
-    {"how", "type,kind", ML_PARAM_STR, 0, "auto", "{auto, inner, left, full, semi, anti}",
-     NULL, NULL,
+    {"how", "type,kind", ML_PARAM_STR, 0, "auto",
+     "{auto, inner, left, full, semi, anti, union}", NULL, NULL,
      "Which rows stay. auto: left with a time, else inner. inner: those that have a "
      "partner. left: all of the left table. "
      "full: those of the right table without a partner as well, at the end. semi, anti: "
      "rows of the left table that have a partner or have none, without columns of the "
-     "right one.",
+     "right one. union: the rows of both tables below each other, columns by name, "
+     "without keys.",
      "0.1"},
     NAME("time", "asof,asof_on",
          "The column of times in both tables. Then each left row gets one right row at "
@@ -75,7 +76,7 @@ const mli_descriptor mli_options_join = {
     .params = params,
 };
 
-enum { INNER, LEFT, FULL, SEMI, ANTI };
+enum { INNER, LEFT, FULL, SEMI, ANTI, UNION };
 enum { BACKWARD, FORWARD, NEAREST };
 
 typedef struct {
@@ -200,11 +201,16 @@ static ml_status find_times(joining *j, ml_error *err)
 
 static ml_status read_params(joining *j, ml_error *err)
 {
-    int how = mli_get_enum(j->p, "how", "auto,inner,left,full,semi,anti");
+    static const char *const others[] = {
+        "on",         "left_on",  "right_on", "time",      "left_time",
+        "right_time", "columns",  "suffix",   "tolerance", "direction",
+        "strict",     "validate", NULL};
+    int how = mli_get_enum(j->p, "how", "auto,inner,left,full,semi,anti,union");
     int timed = *mli_get_str(j->p, "time") || *mli_get_str(j->p, "left_time");
     j->how = how ? how - 1 : timed ? LEFT : INNER;
     j->direction = mli_get_enum(j->p, "direction", "backward,forward,nearest");
     j->strict = mli_get_bool(j->p, "strict");
+    if (j->how == UNION) return refuse_given(j, others, "with how: union", err);
     ml_status status = find_keys(j, err);
     if (!status) status = find_times(j, err);
     if (status || j->n_keys || j->left_time) return status;
@@ -498,9 +504,14 @@ ml_status ml_table_join(const ml_table *left, const ml_table *right,
     j.p = p;
     j.groups.ctx = j.ctx;
     status = read_params(&j, error);
+    if (!status && j.how == UNION) {
+        status = mli_table_stack(left, right, out, error);
+        goto done;
+    }
     if (!status) status = find_partners(&j, error);
     if (!status) status = make_rows(&j, error);
     if (!status) status = make_table(&j, out, error);
+done:
     joining_free(&j);
     ml_params_free(p);
     return status;

@@ -76,6 +76,10 @@ ml_status mli_column_merge(ml_context *ctx, const mli_column *a, const int64_t *
                            const mli_column *b, const int64_t *rows_b, int64_t count,
                            mli_column *to, ml_error *err);
 
+/* The rows of both tables below each other, columns by name: data/stack.c. */
+ml_status mli_table_stack(const ml_table *left, const ml_table *right, ml_table **out,
+                          ml_error *err);
+
 /* ---- times: data/times.c ---- */
 
 /* "7d", "12h", "90" to the units of a column: numbers in its own, with a unit (us, ms, s,

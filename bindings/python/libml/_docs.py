@@ -157,7 +157,7 @@ FUNCTIONS = {
     'ml_table_split':
         'Splits rows into two tables by the splitters that studies use.',
     'ml_table_join':
-        'Rows of two tables side by side, where their keys agree; or beside each row of the left table the last one of the right table at its time (as-of).\n\nThe columns of the right table follow those of the left one, without the keys; a name that is there already gets a suffix. Rows are in the order of the left table, those of one left row in the order of the right table. A missing key agrees with none.',
+        'Rows of two tables side by side, where their keys agree; or beside each row of the left table the last one of the right table at its time (as-of).\n\nThe columns of the right table follow those of the left one, without the keys; a name that is there already gets a suffix. Rows are in the order of the left table, those of one left row in the order of the right table. A missing key agrees with none. With `how: union` the rows of both tables are below each other, columns by name: what one table lacks is missing, and types that differ become the one that holds both.',
     'ml_table_aggregate':
         "Counts, sums, means and the like of groups of rows.\n\nWithout `left`: a row per group, in order of the groups' first rows: the keys, then the aggregates. With it: the rows of `left`, and to each the aggregates of the rows of `table` that have its keys; with a time of those before its time only, so that nothing of the future gets into the features of a model.",
     'ml_table_profile':
