@@ -107,6 +107,30 @@ const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begi
     return place ? place : memory;
 }
 
+int mli_design_sparse(const mli_design *d, int64_t feature, mli_sparse *out)
+{
+    const mli_design_column *c = &d->columns[feature];
+    *out = (mli_sparse){0};
+    if (c->codes || c->values || c->texts) return 0;
+    if (!c->column->sparse.rows || c->column->offset) return 0;
+    *out = c->column->sparse;
+    return 1;
+}
+
+int64_t mli_design_bytes(const mli_design *d)
+{
+    int64_t bytes = 0;
+    for (int64_t j = 0; j < d->n_features; j++) {
+        mli_sparse s;
+        if (mli_design_sparse(d, j, &s))
+            bytes += s.n * (int64_t)(sizeof *s.rows + sizeof *s.values);
+        else
+            bytes += d->rows *
+                     (int64_t)(d->columns[j].codes ? sizeof(int32_t) : sizeof(double));
+    }
+    return bytes;
+}
+
 /* Four columns side by side: rows are written through once, not once per column. */
 static int four_columns(const mli_design *d, int64_t j, int64_t begin, int64_t n,
                         double *out, int64_t stride)
@@ -123,12 +147,30 @@ static int four_columns(const mli_design *d, int64_t j, int64_t begin, int64_t n
     return 1;
 }
 
+/* A sparse column into rows that are 0 already; rows not yet zero are made so first. */
+static int sparse_column(const mli_design *d, int64_t j, int64_t begin, int64_t end,
+                         double *out, int64_t stride, int *zero)
+{
+    mli_sparse s;
+    int64_t at;
+    if (!mli_design_sparse(d, j, &s)) return 0;
+    for (int64_t i = 0; !*zero && i < end - begin; i++)
+        memset(out + i * stride + j, 0, (size_t)(d->n_features - j) * sizeof *out);
+    *zero = 1;
+    int64_t last = mli_sparse_range(&s, begin, end, &at);
+    for (; at < last; at++) out[(s.rows[at] - begin) * stride + j] = s.values[at];
+    return 1;
+}
+
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride)
 {
+    int zero = 0;
     for (int64_t j = 0; j < d->n_features;) {
-        if (j + 4 <= d->n_features &&
-            four_columns(d, j, begin, end - begin, out + j, stride)) {
+        if (sparse_column(d, j, begin, end, out, stride, &zero)) {
+            j++;
+        } else if (j + 4 <= d->n_features &&
+                   four_columns(d, j, begin, end - begin, out + j, stride)) {
             j += 4;
         } else {
             mli_design_f64(d, j, begin, end, out + j, stride);

@@ -188,6 +188,11 @@ const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begi
                               int64_t end, double *memory);
 void mli_design_f32(const mli_design *d, int64_t feature, int64_t begin, int64_t end,
                     float *out, int64_t stride);
+/* Feature j where most of its values are 0 and only the others are held: 1 and *out, else
+ * 0. It is numeric, and none of its values is missing. Borrowed from the design. */
+int mli_design_sparse(const mli_design *d, int64_t feature, mli_sparse *out);
+/* Bytes that the values of all features take, about. */
+int64_t mli_design_bytes(const mli_design *d);
 /* All features of rows begin..end-1, row-major: out[(i - begin) * stride + j]. */
 void mli_design_rows(const mli_design *d, int64_t begin, int64_t end, double *out,
                      int64_t stride);

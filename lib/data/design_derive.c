@@ -64,6 +64,12 @@ static void look(void *arg, int64_t j, int32_t slot)
     (void)slot;
     l->bad[j] = -1;
     if (l->d->columns[j].kind == MLI_TEXT) return;
+    mli_sparse s;
+    if (mli_design_sparse(l->d, j, &s)) {
+        for (int64_t i = 0; i < s.n && l->bad[j] < 0; i++)
+            if (!isfinite(s.values[i])) l->bad[j] = s.rows[i];
+        return;
+    }
     for (int64_t begin = 0; begin < l->d->rows; begin += 512) {
         int64_t n = l->d->rows - begin < 512 ? l->d->rows - begin : 512;
         mli_design_f64(l->d, j, begin, begin + n, block, 1);

@@ -10,6 +10,13 @@
 #include "tensor/tensor.h"
 #include <ml/table.h>
 
+/* Numbers of which most are 0: the others, with their rows. */
+typedef struct mli_sparse {
+    int64_t n;
+    const int32_t *rows;  /* [n] strictly ascending; never NULL where a column has it */
+    const double *values; /* [n] never NaN; may be infinite, and now and then 0 */
+} mli_sparse;
+
 /* A column. Values of row i:
  * - numbers (ML_DTYPE_ I8..F64): element i * stride at `data` (stride in elements, 1 but
  *   for columns of a row-major tensor);
@@ -20,7 +27,9 @@
  *   level_offsets[c + 1] of `levels`; a code outside 0..n_levels-1 is a missing value.
  * Row i is missing when validity is not NULL and its bit (offset + i) is 0. `data`,
  * `offsets` already point at row 0; `offset` concerns bits only. Floating-point NaN
- * counts as missing for algorithms. */
+ * counts as missing for algorithms.
+ * - f64 columns between the steps of a pipeline may be sparse (data/sparse.c): `data` is
+ *   then a single 0 with stride 0. No table that a user sees has one. */
 typedef struct mli_column {
     char *name;
     int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
@@ -34,6 +43,7 @@ typedef struct mli_column {
     int64_t n_levels;
     const char *levels;
     const int64_t *level_offsets; /* [n_levels + 1] */
+    mli_sparse sparse;            /* rows NULL: it is not */
     mli_buffer *keep[5];          /* what keeps the pointers alive; NULL-padded */
 } mli_column;
 
@@ -67,6 +77,18 @@ static inline int mli_column_valid(const mli_column *c, int64_t row)
     int64_t bit = c->offset + row;
     return (c->validity[bit >> 3] >> (bit & 7)) & 1;
 }
+/* Makes a column without values yet a sparse one; takes `keep` over. */
+void mli_column_make_sparse(mli_column *c, int64_t rows, mli_sparse sparse,
+                            mli_buffer *keep);
+/* Of the sparse columns of a table the rows at `rows`, all within it, into the same
+ * columns of another table. `count` fits 32 bits. */
+ml_status mli_sparse_take(const ml_table *from, const int64_t *rows, int64_t count,
+                          ml_table *to, ml_error *err);
+/* A copy with a value for each row. */
+ml_status mli_column_fill_in(ml_context *ctx, const mli_column *from, mli_column *to,
+                             ml_error *err);
+/* Entries of rows begin..end-1: numbers *first .. end of the result - 1. */
+int64_t mli_sparse_range(const mli_sparse *s, int64_t begin, int64_t end, int64_t *first);
 /* Set bits among `count` bits from bit `offset`. */
 int64_t mli_bits_count(const uint8_t *bits, int64_t offset, int64_t count);
 /* Missing values among rows begin..end-1, codes outside the levels included: counted, or

@@ -56,12 +56,27 @@
         }                                                                                \
     } while (0)
 
+/* Zeros, and what is not 0 put in its place. */
+#define READ_SPARSE(c, begin, end, out_type, out, stride)                                \
+    do {                                                                                 \
+        const mli_sparse *s = &(c)->sparse;                                              \
+        int64_t from = (c)->offset + (begin), to = (c)->offset + (end), at;              \
+        for (int64_t i = 0; i < to - from; i++) (out)[i * (stride)] = 0;                 \
+        int64_t last = mli_sparse_range(s, from, to, &at);                               \
+        for (; at < last; at++)                                                          \
+            (out)[(s->rows[at] - from) * (stride)] = (out_type)s->values[at];            \
+    } while (0)
+
 #define READER(name, out_type)                                                           \
     void name(const mli_column *c, int64_t begin, int64_t end, out_type *out,            \
               int64_t stride)                                                            \
     {                                                                                    \
         int64_t n = end - begin;                                                         \
         if (n <= 0) return;                                                              \
+        if (c->sparse.rows) {                                                            \
+            READ_SPARSE(c, begin, end, out_type, out, stride);                           \
+            return;                                                                      \
+        }                                                                                \
         switch (c->type) {                                                               \
         case ML_DTYPE_F64:                                                               \
             CONVERT(double, out_type);                                                   \

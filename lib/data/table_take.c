@@ -244,10 +244,25 @@ static int has_holes(const int64_t *rows, int64_t count)
 }
 
 static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
+                             int64_t count, int holes, mli_column *to, ml_error *err);
+
+/* A sparse column becomes a plain one: only ml_table_take keeps them. */
+static ml_status take_filled(ml_context *ctx, const mli_column *from, const int64_t *rows,
+                             int64_t count, int holes, mli_column *to, ml_error *err)
+{
+    mli_column plain = {0};
+    ml_status status = mli_column_fill_in(ctx, from, &plain, err);
+    if (!status) status = take_column(ctx, &plain, rows, count, holes, to, err);
+    mli_column_clear(ctx, &plain);
+    return status;
+}
+
+static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
                              int64_t count, int holes, mli_column *to, ml_error *err)
 {
     taking t = {from, rows, count, NULL, NULL, NULL, holes};
     ml_status status = ML_OK;
+    if (from->sparse.rows) return take_filled(ctx, from, rows, count, holes, to, err);
     to->name = mli_strdup(ctx, from->name);
     if (!to->name) return mli_nomem(err);
     to->type = from->type;
@@ -415,7 +430,9 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     }
     ml_status status = mli_table_alloc(table->ctx, count, table->n_columns, &t, error);
     if (status) return status;
+    if (count <= INT32_MAX) status = mli_sparse_take(table, rows, count, t, error);
     for (int64_t i = 0; i < t->n_columns && !status; i++) {
+        if (t->columns[i].sparse.rows) continue;
         status = take_column(t->ctx, &table->columns[i], rows, count, 0, &t->columns[i],
                              error);
     }
