@@ -5,6 +5,7 @@
  * out of memory.
  */
 #include "../failing.h"
+#include "core/cpu.h"
 #include "forest_testing.h"
 
 static void same_tree(const char *params, int classes, const double *want, int64_t n)
@@ -420,9 +421,13 @@ START_TEST(bounds_change_nothing)
     ml_table *t = add_f64(ctx, NULL, "w", n, w);
     for (int j = 0; j < 3; j++) t = add_f64(ctx, t, names[j], n, x[j]);
     t = add_i64(ctx, t, "y", n, label);
-    const char *const params[] = {"max_depth=6", "max_leaves=40 min_data_in_leaf=50",
-                                  "max_depth=7 min_weight_fraction_leaf=0.01"};
-    for (int i = 0; i < 3; i++) {
+    const char *const params[] = {"max_depth=6",
+                                  "max_leaves=40 min_data_in_leaf=50",
+                                  "max_depth=7 min_weight_fraction_leaf=0.01",
+                                  "max_depth=0",
+                                  "min_data_in_leaf=3 max_depth=0",
+                                  "min_weight_fraction_leaf=0.001 max_depth=0"};
+    for (int i = 0; i < 6; i++) {
         char a[128], b[160];
         snprintf(a, sizeof a, "features=[a,b,c] %s", params[i]);
         snprintf(b, sizeof b, "%s weight=w", a);
@@ -515,6 +520,66 @@ START_TEST(threads)
 }
 END_TEST
 
+static ml_context *limited_context(int32_t cpu_level)
+{
+    ml_context *ctx = NULL;
+    ml_host host = ML_HOST_INIT;
+    host.threads = 1;
+    host.cpu_level = cpu_level;
+    OK(ml_context_new(&host, &ctx, ERR));
+    return ctx;
+}
+
+static ml_model *fit_on(int32_t cpu_level, const char *params)
+{
+    enum { n = 3000 };
+    static double x[3][n];
+    static int64_t label[n];
+    ml_context *ctx = limited_context(cpu_level);
+    ml_table *t = NULL;
+    uint64_t state = 11;
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < 3; j++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            x[j][i] = (double)(state >> (j == 1 ? 52 : 40));
+            if (j == 2 && state >> 60 == 3) x[j][i] = NAN;
+        }
+        label[i] = x[0][i] + (double)(state >> 13 & 0xffffff) > 1.6e7;
+    }
+    for (int j = 0; j < 3; j++) t = add_f64(ctx, t, names[j], n, x[j]);
+    t = add_i64(ctx, t, "y", n, label);
+    ml_model *m = fit(ctx, "random_forest", t, params);
+    ml_table_free(t);
+    ml_context_free(ctx);
+    return m;
+}
+
+/* Vector instructions change nothing. */
+START_TEST(processors)
+{
+    const char *const params[] = {"n_trees=3 features=[a,b,c]",
+                                  "n_trees=3 features=[a,b] min_data_in_leaf=4",
+                                  "n_trees=3 features=[a,b,c] bootstrap=false"};
+    const char *const parts[] = {"node_threshold", "node_flags", "node_value",
+                                 "node_gain"};
+    for (int i = 0; i < 3; i++) {
+        ml_model *m = fit_on(MLI_CPU_SCALAR, params[i]), *k = fit_on(0, params[i]);
+        for (int j = 0; j < 4; j++) {
+            ml_tensor *p = tensor(m, parts[j]), *q = tensor(k, parts[j]);
+            int64_t nodes = ml_tensor_shape(p)[0];
+            ck_assert_int_gt(nodes, 500);
+            ck_assert_int_eq(ml_tensor_shape(q)[0], nodes);
+            for (int64_t v = 0; v < nodes; v++)
+                ck_assert(ml_tensor_get_f64(p, v, 0) == ml_tensor_get_f64(q, v, 0));
+            ml_tensor_free(p);
+            ml_tensor_free(q);
+        }
+        ml_model_free(m);
+        ml_model_free(k);
+    }
+}
+END_TEST
+
 static ml_status starved(failing_alloc *f, const char *name, const char *value)
 {
     static const double v[] = {1, 4, 0, 2, 5, 1, 3, 1, 2, 4, 2, 0, 5, 2,
@@ -561,4 +626,4 @@ END_TEST
 TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes, contributions_of_trees,
           contributions_of_forests, as_good_as_the_reference, missing_values, categories,
           out_of_bag, feature_counts, weights, light_leaves, many_values,
-          bounds_change_nothing, quantiles, threads, out_of_memory)
+          bounds_change_nothing, quantiles, threads, processors, out_of_memory)

@@ -142,6 +142,9 @@ typedef struct mli_forest_search {
     int counted, scalar; /* scalar: two sums, w and s, tell everything */
     const uint32_t *row;
     const uint64_t *payload; /* [n] */
+    /* counted and scalar, of little weight: weight + (that of the second class) << 16,
+     * and no payload; else NULL */
+    const uint32_t *pair;
     /* [n] not counted: weight; weight times target, [n * targets] with several */
     const double *w, *s;
     const int32_t *label; /* [n] not counted, classes */
@@ -164,6 +167,9 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
  * elements are made and have codes low .. high. */
 void mli_forest_bound(const mli_forest_search *a, int32_t feature, uint32_t low,
                       uint32_t high, mli_forest_split *best);
+/* The same for a node of few rows that has pairs, and numbers. */
+#define MLI_FOREST_FEW 64
+int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* Does a code go left? */
 static inline int mli_forest_left(const mli_forest_split *s, uint32_t code)
 {

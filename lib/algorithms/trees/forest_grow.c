@@ -18,10 +18,11 @@
 
 #define STREAM 0x666f7265
 #define PAGE_LD(s)                                                                       \
-    ((s)->page + 32)         /* columns of a page start in different cache sets          \
-                              */
-#define AHEAD      8         /* rows that are fetched early */
-#define PAGE_CODES (1 << 16) /* of a page, which should stay in the cache */
+    ((s)->page + 32)          /* columns of a page start in different cache sets         \
+                               */
+#define MOST_PAIRED (1 << 15) /* weight of a node that has pairs */
+#define AHEAD       8         /* rows that are fetched early */
+#define PAGE_CODES  (1 << 16) /* of a page, which should stay in the cache */
 
 struct mli_forest_scratch {
     const mli_forest_data *data;
@@ -30,6 +31,7 @@ struct mli_forest_scratch {
     int counted, scalar;
     uint32_t *row, *spare_row, *count; /* [rows] count: draws */
     uint64_t *element, *spare, *payload;
+    uint32_t *pair;
     uint64_t *drawn; /* [rows] counted: the payload of each row */
     double *w, *s;   /* [rows] not counted */
     int32_t *label;  /* [rows] not counted, classes */
@@ -92,6 +94,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->spare = mli_alloc_vec(ctx, n + 1, sizeof *s->spare);
     s->payload = mli_alloc_vec(ctx, n + 1, sizeof *s->payload);
     int64_t plain = s->counted ? 1 : n + 1;
+    s->pair = mli_alloc_vec(ctx, n + 1, sizeof *s->pair);
     s->page = page_rows(data, o);
     s->drawn = mli_alloc_vec(ctx, s->counted ? n + 1 : 1, sizeof *s->drawn);
     s->page_code = mli_alloc_vec(ctx, f * PAGE_LD(s) + 1, sizeof *s->page_code);
@@ -107,8 +110,8 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->bins = mli_alloc_vec(ctx, s->scalar ? 1 : 257 * k, sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
-        s->drawn && s->page_code && s->page_drawn && s->page_row && s->w && s->s &&
-        s->label && s->center && s->left && s->classes && s->bins && s->order)
+        s->pair && s->drawn && s->page_code && s->page_drawn && s->page_row && s->w &&
+        s->s && s->label && s->center && s->left && s->classes && s->bins && s->order)
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -121,7 +124,7 @@ void mli_forest_scratch_free(mli_forest_scratch *s)
                             s->row,   s->spare_row, s->count,      s->element,
                             s->spare, s->payload,   s->w,          s->s,
                             s->label, s->left,      s->bins,       s->classes,
-                            s->order, s->waiting,   s->center};
+                            s->order, s->waiting,   s->center,     s->pair};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
@@ -211,9 +214,31 @@ static int keep_sample(const mli_forest_scratch *s, mli_forest_tree *t)
 
 /* ---- a node ---- */
 
+/* Two classes of whole weights: pairs and sums of the rows of a node. 0: too heavy. */
+static int sum_pairs(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    const uint64_t *drawn = s->paged ? s->page_drawn : s->drawn;
+    uint64_t sum = 0, second = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+        uint64_t e = drawn[a->row[i]];
+        uint32_t w = (uint32_t)e, v = w & (0 - (uint32_t)(e >> 32 & 1));
+        s->pair[i] = w | v << 16;
+        sum += w;
+        second += v;
+    }
+    if (sum >= MOST_PAIRED) return 0;
+    a->pair = s->pair;
+    a->weight = (double)sum;
+    a->sum = (double)second;
+    s->classes[0] = (double)(sum - second);
+    s->classes[1] = (double)second;
+    return 1;
+}
+
 /* Payloads and sums of the rows of a node. */
 static void sum_counted(const mli_forest_scratch *s, mli_forest_search *a)
 {
+    if (s->scalar && a->n < MOST_PAIRED && sum_pairs(s, a)) return;
     const uint64_t *drawn = s->paged ? s->page_drawn : s->drawn;
     uint64_t sum = 0, second = 0;
     for (int64_t i = 0; i < a->n; i++) {
@@ -386,6 +411,15 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
     best->gain = fmax(best->gain, 0);
 }
 
+/* Can no split be better? */
+static int is_perfect(const mli_forest_search *a, const mli_forest_split *best)
+{
+    if (best->feature < 0) return 0;
+    if (a->n == 2) return 1;
+    return a->scalar && a->options->classes &&
+           best->num >= a->sum * (a->weight - a->sum) * best->den;
+}
+
 /* Draws features until enough are seen, and one that is not constant. */
 static void search(mli_forest_scratch *s, const mli_forest_search *a,
                    mli_forest_split *best)
@@ -407,6 +441,7 @@ static void search(mli_forest_scratch *s, const mli_forest_search *a,
                 for (int k = 0; k < 8; k++) bits[k] = mli_rng_u32(&s->rng);
         }
         found += mli_forest_try(a, feature, uniform, bits, best);
+        if (is_perfect(a, best)) return;
     }
 }
 

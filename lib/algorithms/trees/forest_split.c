@@ -105,6 +105,12 @@ static inline int64_t class_of(const mli_forest_search *a, uint64_t e, int count
 
 /* Codes and payloads, rows with missing values last, in order. *low > *high when all are
  * missing. Returns how many are not. */
+static inline uint64_t payload_of(const mli_forest_search *a, int64_t i)
+{
+    if (!a->pair) return a->payload[i];
+    return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
+}
+
 static int64_t gather(const mli_forest_search *a, int32_t feature, uint32_t *low,
                       uint32_t *high)
 {
@@ -113,7 +119,7 @@ static int64_t gather(const mli_forest_search *a, int32_t feature, uint32_t *low
     uint32_t least = MLI_CODE_MISSING, most = 0;
     for (int64_t i = 0; i < a->n; i++) {
         uint32_t c = code[a->row[i]];
-        uint64_t e = (uint64_t)c << 48 | a->payload[i];
+        uint64_t e = (uint64_t)c << 48 | payload_of(a, i);
         if (c == MLI_CODE_MISSING) {
             a->spare[missing++] = e;
             continue;
@@ -484,7 +490,7 @@ static int try_category(const mli_forest_search *a, int32_t feature,
     int32_t codes = a->codes->feature[feature].n_codes + 1;
     level l[256];
     for (int64_t i = 0; i < a->n; i++)
-        a->element[i] = (uint64_t)code[a->row[i]] << 48 | a->payload[i];
+        a->element[i] = (uint64_t)code[a->row[i]] << 48 | payload_of(a, i);
     int32_t used = sum_levels(a, codes, l);
     if (used < 2) return 0;
     if (a->options->random_cuts) {
@@ -504,6 +510,8 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
     uint32_t low, high;
     if (a->codes->feature[feature].kind == MLI_CATEGORICAL)
         return try_category(a, feature, bits, best);
+    if (a->pair && a->n <= MLI_FOREST_FEW && !a->options->random_cuts)
+        return mli_forest_few(a, feature, best);
     int64_t n = gather(a, feature, &low, &high);
     if (n == 0 || (n == a->n && low == high)) return 0;
     if (a->options->random_cuts)
