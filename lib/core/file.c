@@ -308,9 +308,10 @@ ml_status mli_map_file(ml_context *ctx, const char *path, mli_buffer **out, ml_e
     struct stat info;
     mli_buffer *b = NULL;
     ml_status status = ML_OK;
-    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+    int known = fstat(fd, &info) == 0;
+    if (known && S_ISDIR(info.st_mode)) {
         status = mli_file_error(err, EISDIR, "read", path);
-    } else if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
+    } else if (known && S_ISREG(info.st_mode) && info.st_size > 0) {
         b = map(ctx, fd, (size_t)info.st_size);
     }
     if (status == ML_OK && !b) status = read_whole(ctx, fd, path, &b, err);

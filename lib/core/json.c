@@ -105,12 +105,45 @@ static int skip_escape(mli_json *j)
     }
 }
 
+/* Eight bytes at once: a bit at the top of each byte that is `c`, of those below 0x20.
+ * Exact up to the first one, which is all that is asked. */
+#define EACH(c)       (0x0101010101010101u * (uint64_t)(c))
+#define TOP           EACH(0x80)
+#define SAME(word, c) ((((word) ^ EACH(c)) - EACH(1)) & ~((word) ^ EACH(c)) & TOP)
+#define CONTROL(word) (((word)-EACH(0x20)) & ~(word)&TOP)
+
+static uint64_t load(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* How many bytes lie in front of the first bit. */
+static size_t before(uint64_t bits)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(bits) / 8;
+#else
+    (void)bits; /* the bytes are looked at one by one */
+    return 0;
+#endif
+}
+
 /* Moves over what needs no look: neither a quote, nor a backslash, nor control. Returns
- * the bits that occurred. */
-static unsigned char skip_plain(mli_json *j)
+ * the bits that occurred, or more. */
+static uint64_t skip_plain(mli_json *j)
 {
     const char *p = j->at, *end = j->end;
-    unsigned char bits = 0;
+    uint64_t bits = 0;
+    for (; end - p >= 8; p += 8) {
+        uint64_t word = load(p);
+        uint64_t stop = SAME(word, '"') | SAME(word, '\\') | CONTROL(word);
+        bits |= word;
+        if (!stop) continue;
+        p += before(stop);
+        break;
+    }
     for (; p < end; p++) {
         unsigned char c = (unsigned char)*p;
         if (c < 0x20 || c == '"' || c == '\\') break;
@@ -124,7 +157,7 @@ static unsigned char skip_plain(mli_json *j)
 static mli_json_token read_string(mli_json *j, mli_json_token token)
 {
     const char *start = j->at;
-    unsigned char bits = 0;
+    uint64_t bits = 0;
     j->escaped = 0;
     for (;;) {
         bits |= skip_plain(j);
@@ -136,7 +169,7 @@ static mli_json_token read_string(mli_json *j, mli_json_token token)
     }
     j->text = start;
     j->size = (size_t)(j->at - start);
-    size_t valid = bits & 0x80 ? mli_utf8_valid(start, j->size) : j->size;
+    size_t valid = bits & TOP ? mli_utf8_valid(start, j->size) : j->size;
     if (valid < j->size) {
         j->at = start + valid;
         return fail(j, "a text that is not UTF-8");
@@ -335,6 +368,36 @@ static const char *decode_escape(const char *p, const char *end, char out[4], si
     return p;
 }
 
+size_t mli_json_unescape_to(const mli_json *j, char *to)
+{
+    const char *p = j->text, *end = p + j->size;
+    char *at = to;
+    if (!j->escaped) {
+        if (j->size) memcpy(to, p, j->size);
+        return j->size;
+    }
+    while (p < end) {
+        size_t n = 1;
+        if (end - p >= 8) { /* there is room: what was read is never shorter */
+            uint64_t stop = SAME(load(p), '\\');
+            memcpy(at, p, 8);
+            n = stop ? before(stop) : 8;
+            at += n;
+            p += n;
+            if (!stop) continue;
+            n = 1;
+        }
+        if (*p == '\\') {
+            p = decode_escape(p, end, at, &n);
+            if (!p) return 0;
+        } else {
+            *at = *p++;
+        }
+        at += n;
+    }
+    return (size_t)(at - to);
+}
+
 int mli_json_unescape(const mli_json *j, mli_str *s)
 {
     const char *p = j->text, *end = p + j->size;
@@ -360,11 +423,10 @@ int mli_json_unescape(const mli_json *j, mli_str *s)
     return !s->failed;
 }
 
-int mli_json_is(const mli_json *j, const char *text)
+int mli_json_is_escaped(const mli_json *j, const char *text)
 {
     const char *p = j->text, *end = p + j->size;
     size_t left = strlen(text);
-    if (!j->escaped) return j->size == left && (left == 0 || memcmp(p, text, left) == 0);
     while (p && p < end) {
         const char *piece = p++;
         char utf8[4];

@@ -7,6 +7,7 @@
 #define MLI_CORE_JSON_H
 
 #include "core/text.h"
+#include <string.h>
 
 typedef enum {
     MLI_JSON_ERROR = -1,
@@ -29,9 +30,9 @@ typedef struct mli_json {
     const char *begin, *at, *end;
     const char *text; /* of the last token */
     size_t size;
-    int escaped;      /* the last string has escapes */
+    int escaped; /* the last string has escapes */
     int depth;
-    int expect;       /* private: state of the grammar */
+    int expect; /* private: state of the grammar */
     unsigned char stack[MLI_JSON_DEPTH];
     const char *problem; /* set on MLI_JSON_ERROR */
 } mli_json;
@@ -41,9 +42,16 @@ mli_json_token mli_json_next(mli_json *j);
 /* Skips the value that starts with the token just returned. 1 on success. */
 int mli_json_skip(mli_json *j, mli_json_token token);
 /* Does the last key or string equal this text? */
-int mli_json_is(const mli_json *j, const char *text);
+int mli_json_is_escaped(const mli_json *j, const char *text); /* of one with escapes */
+static inline int mli_json_is(const mli_json *j, const char *text)
+{
+    if (j->escaped) return mli_json_is_escaped(j, text);
+    return j->size == strlen(text) && (!j->size || memcmp(j->text, text, j->size) == 0);
+}
 /* The last string or key, unescaped, appended to s. 1 on success. */
 int mli_json_unescape(const mli_json *j, mli_str *s);
+/* The same into memory with room for j->size bytes, without a NUL; returns its size. */
+size_t mli_json_unescape_to(const mli_json *j, char *to);
 /* The last number. 1 on success. */
 int mli_json_f64(const mli_json *j, double *out);
 int mli_json_i64(const mli_json *j, int64_t *out);

@@ -25,6 +25,7 @@ void ml_params_free(ml_params *params)
     ml_context *ctx = params->ctx;
     for (int64_t i = 0; i < params->count; i++) mli_value_free(ctx, &params->values[i]);
     mli_free(ctx, params->values);
+    mli_free(ctx, params->texts);
     mli_free(ctx, params);
     ml_context_free(ctx);
 }

@@ -106,11 +106,15 @@ ml_status mli_catalog_get(const char *name, int32_t sort, const char *what,
 /* The parameter or role of that name or alias; NULL when there is none. */
 const mli_param *mli_param_find(const mli_descriptor *d, const char *name);
 
+#define MLI_BORROWED_NAME 1 /* of the descriptor, or in the texts of the set */
+#define MLI_BORROWED_TEXT 2
+
 /* A value. Scalars and lists keep their text form, made when set. */
 typedef struct mli_value {
     char *name;
     int32_t type;         /* ML_PARAM_ */
     int32_t given;        /* set explicitly, not by default */
+    int32_t borrowed;     /* MLI_BORROWED_: not the value's own memory */
     int32_t line, column; /* where it stood in a document; 0: in none */
     int64_t i64;          /* BOOL, I64 */
     double f64;           /* F64, and I64 converted */
@@ -125,6 +129,7 @@ struct ml_params {
     ml_context *ctx;
     int64_t count, capacity;
     mli_value *values; /* in order of setting */
+    char *texts;       /* of values that were read together; NULL: none */
 };
 
 const mli_value *mli_params_find(const ml_params *p, const char *name);
@@ -222,5 +227,11 @@ ml_status mli_params_from_json(ml_params *p, const char *text, size_t size,
 /* The same, each value checked as by mli_params_put (used by the model file). */
 ml_status mli_params_from_json_checked(ml_params *p, const mli_descriptor *d,
                                        const char *text, size_t size, ml_error *err);
+/* The same, quickly, into an empty set, for a text that holds just what a model keeps:
+ * every parameter and role but those without effect, in order, nothing wrong. *done is 0
+ * when it is another, and the set is still empty. Fails for lack of memory only. */
+ml_status mli_params_from_json_stored(ml_params *p, const mli_descriptor *d,
+                                      const char *text, size_t size, int *done,
+                                      ml_error *err);
 
 #endif

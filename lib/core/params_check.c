@@ -200,7 +200,7 @@ static ml_status check_text(const mli_param *q, const mli_range *r, const char *
     return !r->is_set || in_set(r, text) ? ML_OK : not_in_set(q, r, text, err);
 }
 
-static ml_status check_range(const mli_param *q, const mli_value *v, ml_error *err)
+ml_status mli_param_legal(const mli_param *q, const mli_value *v, ml_error *err)
 {
     mli_range r;
     ml_status status = ML_OK;
@@ -236,6 +236,17 @@ static ml_status put_parts(ml_params *p, const mli_param *q, mli_value *v, ml_er
     return status;
 }
 
+ml_status mli_param_convert(ml_context *ctx, const mli_param *q, const mli_value *value,
+                            mli_value *out, ml_error *err)
+{
+    ml_status status = convert(ctx, q, value, out, err);
+    if (status != ML_OK) return status;
+    status = q->flags & MLI_FLAG_PARTS ? mli_parts_normal(ctx, q, out, err)
+                                       : mli_param_legal(q, out, err);
+    if (status != ML_OK) mli_value_free(ctx, out);
+    return status;
+}
+
 /* Checks and stores; `given`: by the user, not a default. The value has its text. */
 static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *value,
                            int given, ml_error *err)
@@ -245,15 +256,9 @@ static ml_status put_whole(ml_params *p, const mli_param *q, const mli_value *va
         mli_params_remove(p, q->name); /* without a default, not set means absent */
         return ML_OK;
     }
-    ml_status status = convert(p->ctx, q, value, &v, err);
+    ml_status status = mli_param_convert(p->ctx, q, value, &v, err);
     if (status != ML_OK) return status;
     v.given = given;
-    status = q->flags & MLI_FLAG_PARTS ? mli_parts_normal(p->ctx, q, &v, err)
-                                       : check_range(q, &v, err);
-    if (status != ML_OK) {
-        mli_value_free(p->ctx, &v);
-        return status;
-    }
     return q->flags & MLI_FLAG_PARTS ? put_parts(p, q, &v, err)
                                      : mli_params_store(p, q->name, &v, err);
 }
@@ -373,7 +378,7 @@ ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *nam
     const mli_param *q = at.param;
     if (status == ML_OK && q->type == value->type && value->type <= ML_PARAM_STR &&
         *value->text) {
-        status = check_range(q, value, err); /* no need to convert */
+        status = mli_param_legal(q, value, err); /* no need to convert */
         if (status == ML_OK) return mli_params_store(p, q->name, value, err);
     } else if (status == ML_OK) {
         status = put(p, q, value, 1, err);

@@ -122,7 +122,7 @@ static ml_status read_string(ml_context *ctx, const mli_json *j, mli_str *s,
     return status;
 }
 
-static ml_status read_value(ml_context *ctx, mli_json *j, mli_value *v, ml_error *err)
+ml_status mli_value_json(ml_context *ctx, mli_json *j, mli_value *v, ml_error *err)
 {
     mli_json_token t = mli_json_next(j);
     int64_t whole;
@@ -159,7 +159,7 @@ static ml_status read_pair(ml_params *p, const mli_descriptor *d, mli_json *j,
                            const char *name, ml_error *err)
 {
     mli_value v = {0};
-    ml_status status = read_value(p->ctx, j, &v, err);
+    ml_status status = mli_value_json(p->ctx, j, &v, err);
     if (status != ML_OK) return status;
     return d ? mli_params_take(p, d, name, &v, err) : mli_params_store(p, name, &v, err);
 }

@@ -9,8 +9,8 @@
 
 void mli_value_free(ml_context *ctx, mli_value *v)
 {
-    mli_free(ctx, v->name);
-    mli_free(ctx, v->text);
+    if (!(v->borrowed & MLI_BORROWED_NAME)) mli_free(ctx, v->name);
+    if (!(v->borrowed & MLI_BORROWED_TEXT)) mli_free(ctx, v->text);
     mli_free(ctx, v->i64s);
     mli_free(ctx, v->f64s);
     for (int64_t i = 0; v->strs && i < v->count; i++) mli_free(ctx, v->strs[i]);
@@ -103,6 +103,7 @@ ml_status mli_value_copy(ml_context *ctx, const mli_value *from, mli_value *out,
     v.i64s = NULL;
     v.f64s = NULL;
     v.strs = NULL;
+    v.borrowed = 0;
     v.text = mli_strdup(ctx, from->text);
     if (!v.text || !copy_lists(ctx, from, &v)) {
         mli_value_free(ctx, &v);

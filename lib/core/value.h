@@ -6,6 +6,7 @@
 #ifndef MLI_CORE_VALUE_H
 #define MLI_CORE_VALUE_H
 
+#include "core/json.h"
 #include "core/params.h"
 
 /* Makers: everything but the name, given = 1. ML_OK or ML_E_MEMORY (then nothing is
@@ -25,6 +26,14 @@ void mli_value_free(ml_context *ctx, mli_value *v); /* with the name */
 ml_status mli_params_store(ml_params *p, const char *name, mli_value *value,
                            ml_error *err);
 
+/* The next value of a JSON document. */
+ml_status mli_value_json(ml_context *ctx, mli_json *j, mli_value *out, ml_error *err);
+
+/* Is a value of the parameter's type in its legal range? */
+ml_status mli_param_legal(const mli_param *q, const mli_value *v, ml_error *err);
+/* The value as the parameter's type, legal; lists of parts in their normal form. */
+ml_status mli_param_convert(ml_context *ctx, const mli_param *q, const mli_value *value,
+                            mli_value *out, ml_error *err);
 /* As mli_params_put, and moves the value, also on failure. */
 ml_status mli_params_take(ml_params *p, const mli_descriptor *d, const char *name,
                           mli_value *value, ml_error *err);

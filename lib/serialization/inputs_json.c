@@ -94,6 +94,7 @@ typedef struct reader {
     mli_inputs *in;
     int64_t capacity; /* of in->features */
     int has_features;
+    int32_t type; /* the last column type: most columns have the same */
     mli_str scratch;
     ml_error *err;
 } reader;
@@ -111,11 +112,12 @@ static ml_status read_text(reader *r, char **out)
 {
     if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
     if (*out) return DAMAGED("the model's inputs have the text \"%s\" twice", *out);
-    mli_str_clear(&r->scratch);
-    if (!mli_json_unescape(&r->j, &r->scratch)) return mli_nomem(r->err);
-    if (memchr(r->scratch.data, 0, r->scratch.size)) return bad_json(r);
-    *out = mli_strndup(r->ctx, r->scratch.data, r->scratch.size);
-    return *out ? ML_OK : mli_nomem(r->err);
+    char *text = mli_alloc(r->ctx, r->j.size + 1);
+    if (!text) return mli_nomem(r->err);
+    size_t size = mli_json_unescape_to(&r->j, text);
+    text[size] = 0;
+    *out = text;
+    return r->j.escaped && memchr(text, 0, size) ? bad_json(r) : ML_OK;
 }
 
 static ml_status read_count(reader *r, int64_t *out)
@@ -128,11 +130,13 @@ static ml_status read_count(reader *r, int64_t *out)
 static ml_status read_type(reader *r, int32_t *out)
 {
     if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
-    for (int i = 0; i < N_TYPES; i++) {
-        if (!mli_json_is(&r->j, mli_type_name(types[i]))) continue;
-        *out = types[i];
-        return ML_OK;
+    int known = r->type && mli_json_is(&r->j, mli_type_name(r->type));
+    for (int i = 0; i < N_TYPES && !known; i++) {
+        known = mli_json_is(&r->j, mli_type_name(types[i]));
+        if (known) r->type = types[i];
     }
+    *out = r->type;
+    if (known) return ML_OK;
     return DAMAGED("the model's inputs have an unknown column type");
 }
 

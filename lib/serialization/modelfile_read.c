@@ -156,9 +156,14 @@ static ml_status read_params(reader *r)
     ml_status status = need(r, "libml.params", &p);
     if (!status) status = ml_params_new(r->ctx, &r->params, r->err);
     if (status) return status;
+    int done;
+    status = mli_params_from_json_stored(r->params, &r->algorithm->head, p->value,
+                                         p->size, &done, r->err);
+    if (status || done) return status;
     status = mli_params_from_json_checked(r->params, &r->algorithm->head, p->value,
                                           p->size, r->err);
     if (!status) status = complete_params(r);
+    if (!status) mli_params_drop(r->params, &r->algorithm->head, MLI_FLAG_NO_EFFECT);
     if (!status || status == ML_E_MEMORY) return status;
     char why[512];
     snprintf(why, sizeof why, "%s", ml_error_message(r->err));
@@ -248,7 +253,6 @@ static ml_status start_model(reader *r)
     status = mli_model_new(r->ctx, r->algorithm, none, r->inputs, &r->model, r->err);
     ml_params_free(none);
     if (status) return status;
-    mli_params_drop(r->params, &r->algorithm->head, MLI_FLAG_NO_EFFECT);
     ml_params_free(r->model->params);
     r->model->params = r->params;
     r->params = NULL;
@@ -297,13 +301,14 @@ ml_status mli_modelfile_read(ml_context *ctx, mli_buffer *buffer, int verify,
 
 typedef struct load_options {
     int verify;
-    char *target;
+    char *target; /* NULL: the default */
 } load_options;
 
 static ml_status read_options(ml_context *ctx, const ml_params *options,
                               load_options *out, ml_error *err)
 {
     ml_params *p = NULL;
+    if (!options) return ML_OK; /* the defaults */
     ml_status status = mli_params_resolve(ctx, &mli_options_load, options, &p, err);
     if (status) return status;
     out->verify = mli_get_bool(p, "verify");
@@ -319,8 +324,8 @@ static ml_status load(ml_context *ctx, mli_buffer *buffer, const load_options *o
     int32_t format = mli_import_sniff(buffer->data, buffer->size);
     if (format == MLI_FOREIGN_NONE)
         return mli_modelfile_read(ctx, buffer, options->verify, out, err);
-    return mli_import_read(ctx, buffer->data, buffer->size, format, options->target, out,
-                           err);
+    return mli_import_read(ctx, buffer->data, buffer->size, format,
+                           options->target ? options->target : "target", out, err);
 }
 
 /* A place inside the file stays in the message. */

@@ -12,7 +12,6 @@
 typedef struct reader {
     mli_json j;
     mli_safetensors *st;
-    mli_str scratch; /* for texts with escapes */
     int has_meta;
     ml_error *err;
 } reader;
@@ -33,17 +32,10 @@ static ml_status bad_json(reader *r)
 static ml_status keep_text(reader *r, const char **out, size_t *size)
 {
     mli_safetensors *st = r->st;
-    const char *text = r->j.text;
-    size_t n = r->j.size;
-    if (r->j.escaped) {
-        mli_str_clear(&r->scratch);
-        if (!mli_json_unescape(&r->j, &r->scratch)) return mli_nomem(r->err);
-        text = r->scratch.data;
-        n = r->scratch.size;
-        if (memchr(text, 0, n)) return DAMAGED("a text of the header has a NUL in it");
-    }
     char *to = st->text + st->text_size;
-    memcpy(to, text, n);
+    size_t n = mli_json_unescape_to(&r->j, to);
+    if (r->j.escaped && memchr(to, 0, n))
+        return DAMAGED("a text of the header has a NUL in it");
     to[n] = 0;
     st->text_size += n + 1;
     *out = to;
@@ -343,9 +335,7 @@ ml_status mli_safetensors_read(ml_context *ctx, const void *data, size_t size,
     if (!out->text) return mli_nomem(err);
     reader r = {.st = out, .err = err};
     mli_json_open(&r.j, (const char *)bytes + 8, length);
-    mli_str_init(&r.scratch, ctx);
     ml_status status = read_all(&r);
-    mli_str_free(&r.scratch);
     if (status) mli_safetensors_free(out);
     return status;
 }
