@@ -406,7 +406,7 @@ START_TEST(bounds_change_nothing)
 {
     enum { n = 6000 };
     ml_context *ctx = test_context(1);
-    static double x[3][n], w[n];
+    static double x[3][n], w[n], v[n];
     static int64_t label[n];
     uint64_t state = 5;
     for (int i = 0; i < n; i++) {
@@ -417,8 +417,9 @@ START_TEST(bounds_change_nothing)
         }
         label[i] = (x[0][i] + 0.6 * x[1][i] + (double)(state >> 13 & 0xffffff) > 2.2e7);
         w[i] = 0.5;
+        v[i] = 8;
     }
-    ml_table *t = add_f64(ctx, NULL, "w", n, w);
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "w", n, w), "v", n, v);
     for (int j = 0; j < 3; j++) t = add_f64(ctx, t, names[j], n, x[j]);
     t = add_i64(ctx, t, "y", n, label);
     const char *const params[] = {"max_depth=6",
@@ -426,11 +427,12 @@ START_TEST(bounds_change_nothing)
                                   "max_depth=7 min_weight_fraction_leaf=0.01",
                                   "max_depth=0",
                                   "min_data_in_leaf=3 max_depth=0",
-                                  "min_weight_fraction_leaf=0.001 max_depth=0"};
-    for (int i = 0; i < 6; i++) {
+                                  "min_weight_fraction_leaf=0.001 max_depth=0",
+                                  "max_depth=0 weight=v"};
+    for (int i = 0; i < 7; i++) {
         char a[128], b[160];
         snprintf(a, sizeof a, "features=[a,b,c] %s", params[i]);
-        snprintf(b, sizeof b, "%s weight=w", a);
+        snprintf(b, sizeof b, "%s weight=w", a); /* the last weight counts */
         ml_model *m = fit(ctx, "decision_tree", t, a);
         ml_model *k = fit(ctx, "decision_tree", t, b);
         ml_tensor *p = tensor(m, "node_threshold"), *q = tensor(k, "node_threshold");

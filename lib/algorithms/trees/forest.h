@@ -154,19 +154,26 @@ typedef struct mli_forest_search {
     /* not scalar: [classes] weights, or [targets] sums of weight times target */
     const double *classes;
     uint64_t *element, *spare; /* [n] */
+    uint16_t *near;            /* [2 * (n + 16)] scratch */
     double *left;              /* [3 * (classes or targets)] scratch */
     double *bins;              /* [257 * (classes or targets)] scratch */
 } mli_forest_search;
+
+/* What an element of row i of the node has below its code. */
+static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
+{
+    if (!a->pair) return a->payload[i];
+    return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
+}
 
 /* Looks at one feature; `uniform` is a random number in [0, 1) for random cuts, `bits`
  * random bits for categories. Keeps a better split in best. 0: the feature is constant.
  */
 int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
                    const uint32_t bits[8], mli_forest_split *best);
-/* The same for a large node, two classes of whole weights, and no missing values, whose
- * elements are made and have codes low .. high. */
-void mli_forest_bound(const mli_forest_search *a, int32_t feature, uint32_t low,
-                      uint32_t high, mli_forest_split *best);
+/* The same for a node of two classes of whole weights, larger than those of
+ * mli_forest_few. -1: it has missing values, and nothing was done. */
+int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* The same for a node of few rows that has pairs, and numbers. */
 #define MLI_FOREST_FEW 64
 int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split *best);

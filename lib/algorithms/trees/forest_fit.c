@@ -276,8 +276,25 @@ static int64_t number_nodes(const mli_forest_tree *t, int32_t *order, int32_t *p
     return n;
 }
 
-static ml_status fill_node(mli_ensemble_builder *b, const mli_forest_node *node,
-                           const int32_t *place, mli_ensemble_node *out, ml_error *err)
+/* A number t with a <= t < b between neighbours, one of single precision if there is. */
+static double between(double a, double b)
+{
+    double middle = a / 2 + b / 2;
+    if (!(middle >= a && middle < b)) middle = a;
+    float narrow = (float)middle;
+    return (double)narrow >= a && (double)narrow < b ? (double)narrow : middle;
+}
+
+static double threshold_of(const mli_forest_feature *f, const mli_forest_split *s)
+{
+    if (!isnan(s->threshold)) return s->threshold;
+    if (s->next == MLI_CODE_MISSING) return INFINITY;
+    return f->exact ? between(f->value[s->last], f->value[s->next]) : f->value[s->last];
+}
+
+static ml_status fill_node(const forest *f, mli_ensemble_builder *b,
+                           const mli_forest_node *node, const int32_t *place,
+                           mli_ensemble_node *out, ml_error *err)
 {
     const mli_forest_split *s = &node->split;
     memset(out, 0, sizeof *out);
@@ -289,7 +306,7 @@ static ml_status fill_node(mli_ensemble_builder *b, const mli_forest_node *node,
     out->gain = s->gain;
     if (s->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;
     if (!s->categorical) {
-        out->threshold = s->threshold;
+        out->threshold = threshold_of(&f->codes->feature[s->feature], s);
         return ML_OK;
     }
     out->flags |= MLI_NODE_CATEGORICAL;
@@ -313,7 +330,7 @@ static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
     ml_status s = mli_ensemble_builder_tree(b, n, &nodes, err);
     for (int64_t i = 0; s == ML_OK && i < n; i++) {
         const double *value = t->value + order[i] * v;
-        s = fill_node(b, &t->node[order[i]], place, &nodes[i], err);
+        s = fill_node(f, b, &t->node[order[i]], place, &nodes[i], err);
         if (has_rows(f))
             nodes[i].value = nodes[i].left ? 0 : (double)(*leaves)++;
         else

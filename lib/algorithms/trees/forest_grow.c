@@ -32,6 +32,7 @@ struct mli_forest_scratch {
     uint32_t *row, *spare_row, *count; /* [rows] count: draws */
     uint64_t *element, *spare, *payload;
     uint32_t *pair;
+    uint16_t *near;
     uint64_t *drawn; /* [rows] counted: the payload of each row */
     double *w, *s;   /* [rows] not counted */
     int32_t *label;  /* [rows] not counted, classes */
@@ -95,6 +96,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->payload = mli_alloc_vec(ctx, n + 1, sizeof *s->payload);
     int64_t plain = s->counted ? 1 : n + 1;
     s->pair = mli_alloc_vec(ctx, n + 1, sizeof *s->pair);
+    s->near = mli_alloc_vec(ctx, 2 * (n + 16), sizeof *s->near);
     s->page = page_rows(data, o);
     s->drawn = mli_alloc_vec(ctx, s->counted ? n + 1 : 1, sizeof *s->drawn);
     s->page_code = mli_alloc_vec(ctx, f * PAGE_LD(s) + 1, sizeof *s->page_code);
@@ -110,8 +112,9 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->bins = mli_alloc_vec(ctx, s->scalar ? 1 : 257 * k, sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
-        s->pair && s->drawn && s->page_code && s->page_drawn && s->page_row && s->w &&
-        s->s && s->label && s->center && s->left && s->classes && s->bins && s->order)
+        s->pair && s->near && s->drawn && s->page_code && s->page_drawn && s->page_row &&
+        s->w && s->s && s->label && s->center && s->left && s->classes && s->bins &&
+        s->order)
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -120,11 +123,11 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
 void mli_forest_scratch_free(mli_forest_scratch *s)
 {
     if (!s) return;
-    void *const blocks[] = {s->drawn, s->page_code, s->page_drawn, s->page_row,
-                            s->row,   s->spare_row, s->count,      s->element,
-                            s->spare, s->payload,   s->w,          s->s,
-                            s->label, s->left,      s->bins,       s->classes,
-                            s->order, s->waiting,   s->center,     s->pair};
+    void *const blocks[] = {
+        s->drawn,  s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
+        s->count,  s->element,   s->spare,      s->payload,  s->w,     s->s,
+        s->label,  s->left,      s->bins,       s->classes,  s->order, s->waiting,
+        s->center, s->pair,      s->near};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
@@ -337,6 +340,7 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
                              .classes = s->classes,
                              .element = s->element,
                              .spare = s->spare,
+                             .near = s->near,
                              .left = s->left,
                              .bins = s->bins};
     if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
@@ -360,23 +364,10 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
     }
 }
 
-/* A number t with a <= t < b between neighbours, one of single precision if there is. */
-static double between(double a, double b)
-{
-    double middle = a / 2 + b / 2;
-    if (!(middle >= a && middle < b)) middle = a;
-    float narrow = (float)middle;
-    return (double)narrow >= a && (double)narrow < b ? (double)narrow : middle;
-}
-
-/* Values that training did not see in the node follow its heavier child. */
+/* Levels that training did not see in the node follow its heavier child. */
 static void place_absent(const mli_forest_feature *f, mli_forest_split *s,
-                         const uint32_t seen[8], int missing, int heavy)
+                         const uint32_t seen[8], int heavy)
 {
-    if (!s->categorical) {
-        if (!missing) s->missing_left = heavy;
-        return;
-    }
     for (int32_t c = 0; c <= f->n_codes; c++) {
         uint32_t bit = UINT32_C(1) << (c & 31);
         if (seen[c >> 5] & bit) continue;
@@ -384,16 +375,6 @@ static void place_absent(const mli_forest_feature *f, mli_forest_split *s,
         if (heavy) s->bits[c >> 5] |= bit;
     }
     s->missing_left = (int)(s->bits[f->n_codes >> 5] >> (f->n_codes & 31)) & 1;
-}
-
-static void set_threshold(const mli_forest_feature *f, mli_forest_split *s, uint32_t next)
-{
-    if (s->categorical || !isnan(s->threshold)) return;
-    if (next == MLI_CODE_MISSING)
-        s->threshold = INFINITY;
-    else
-        s->threshold =
-            f->exact ? between(f->value[s->last], f->value[next]) : f->value[s->last];
 }
 
 static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
@@ -468,6 +449,55 @@ static int consider(mli_forest_scratch *s, int64_t id)
     return push(s, (int32_t)id);
 }
 
+/* Divides the rows of a node by a split of numbers; returns how many go left. Sets the
+ * codes on both sides of the cut. */
+static int64_t divide_numbers(const mli_forest_scratch *s, const mli_forest_node *node,
+                              const uint16_t *code, mli_forest_split *split)
+{
+    uint32_t *row = s->row + node->begin, *spare = s->spare_row;
+    /* Missing values that go left become 0, before all others. */
+    uint16_t shift = (uint16_t)split->missing_left, *key = s->near;
+    uint32_t limit = (uint32_t)split->last + shift;
+    int64_t n = node->n, left = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t r = row[i];
+        key[i] = (uint16_t)(code[r] + shift);
+        row[left] = r;
+        spare[i - left] = r;
+        left += key[i] <= limit;
+    }
+    memcpy(row + left, spare, (size_t)(n - left) * sizeof *row);
+    uint16_t last = shift, next = MLI_CODE_MISSING, missing = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint16_t low = key[i] <= limit ? key[i] : 0,
+                 high = key[i] <= limit ? MLI_CODE_MISSING : key[i];
+        last = low > last ? low : last;
+        next = high < next ? high : next;
+        missing |= (uint16_t)(key[i] - shift) == MLI_CODE_MISSING;
+    }
+    split->last = (uint16_t)(last - shift);
+    split->next = next < MLI_CODE_MISSING ? (uint16_t)(next - shift) : next;
+    if (!missing) split->missing_left = 2 * left > n;
+    return left;
+}
+
+static int64_t divide_levels(const mli_forest_scratch *s, const mli_forest_node *node,
+                             const uint16_t *code, mli_forest_split *split)
+{
+    uint32_t *row = s->row + node->begin, *spare = s->spare_row, seen[8] = {0};
+    int64_t n = node->n, left = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t r = row[i], c = code[r];
+        seen[c >> 5] |= UINT32_C(1) << (c & 31);
+        row[left] = r;
+        spare[i - left] = r;
+        left += mli_forest_left(split, c);
+    }
+    memcpy(row + left, spare, (size_t)(n - left) * sizeof *row);
+    place_absent(&s->data->codes->feature[split->feature], split, seen, 2 * left > n);
+    return left;
+}
+
 /* Divides the rows of a node between two new ones. */
 static int divide(mli_forest_scratch *s, int64_t id)
 {
@@ -478,29 +508,13 @@ static int divide(mli_forest_scratch *s, int64_t id)
     const mli_forest_codes *codes = s->data->codes;
     const uint16_t *code = s->paged ? s->page_code + split->feature * PAGE_LD(s)
                                     : codes->code + split->feature * codes->rows;
-    const mli_forest_feature *feature = &codes->feature[split->feature];
-    uint32_t *row = s->row + node->begin, seen[8] = {0}, missing = 0;
-    uint32_t next = MLI_CODE_MISSING;
-    int64_t left = 0, right = 0;
-    for (int64_t i = 0; i < node->n; i++) {
-        uint32_t r = row[i], c = code[r];
-        int goes = mli_forest_left(split, c);
-        if (split->categorical) seen[c >> 5] |= UINT32_C(1) << (c & 31);
-        missing |= c == MLI_CODE_MISSING;
-        next = !goes && c < next ? c : next;
-        row[left] = r;
-        s->spare_row[right] = r;
-        left += goes;
-        right += !goes;
-    }
-    memcpy(row + left, s->spare_row, (size_t)right * sizeof *row);
-    set_threshold(feature, split, next);
-    place_absent(feature, split, seen, missing != 0, left > right);
+    int64_t left = split->categorical ? divide_levels(s, node, code, split)
+                                      : divide_numbers(s, node, code, split);
     memset(child, 0, 2 * sizeof *child);
     child[0].begin = node->begin;
     child[0].n = left;
     child[1].begin = node->begin + left;
-    child[1].n = right;
+    child[1].n = node->n - left;
     child[0].depth = child[1].depth = node->depth + 1;
     node->left = (int32_t)t->n_nodes;
     t->n_nodes += 2;

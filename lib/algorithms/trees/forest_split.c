@@ -19,8 +19,7 @@
 #include <string.h>
 #include <stdlib.h>
 
-#define MANY        256 /* rows from which on bounds are worth their while */
-#define MOST_ORDERS 10  /* classes by which categories are ordered */
+#define MOST_ORDERS 10 /* classes by which categories are ordered */
 
 /* ---- candidates ---- */
 
@@ -105,12 +104,6 @@ static inline int64_t class_of(const mli_forest_search *a, uint64_t e, int count
 
 /* Codes and payloads, rows with missing values last, in order. *low > *high when all are
  * missing. Returns how many are not. */
-static inline uint64_t payload_of(const mli_forest_search *a, int64_t i)
-{
-    if (!a->pair) return a->payload[i];
-    return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
-}
-
 static int64_t gather(const mli_forest_search *a, int32_t feature, uint32_t *low,
                       uint32_t *high)
 {
@@ -119,7 +112,7 @@ static int64_t gather(const mli_forest_search *a, int32_t feature, uint32_t *low
     uint32_t least = MLI_CODE_MISSING, most = 0;
     for (int64_t i = 0; i < a->n; i++) {
         uint32_t c = code[a->row[i]];
-        uint64_t e = (uint64_t)c << 48 | payload_of(a, i);
+        uint64_t e = (uint64_t)c << 48 | mli_forest_payload(a, i);
         if (c == MLI_CODE_MISSING) {
             a->spare[missing++] = e;
             continue;
@@ -490,7 +483,7 @@ static int try_category(const mli_forest_search *a, int32_t feature,
     int32_t codes = a->codes->feature[feature].n_codes + 1;
     level l[256];
     for (int64_t i = 0; i < a->n; i++)
-        a->element[i] = (uint64_t)code[a->row[i]] << 48 | payload_of(a, i);
+        a->element[i] = (uint64_t)code[a->row[i]] << 48 | mli_forest_payload(a, i);
     int32_t used = sum_levels(a, codes, l);
     if (used < 2) return 0;
     if (a->options->random_cuts) {
@@ -512,14 +505,17 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
         return try_category(a, feature, bits, best);
     if (a->pair && a->n <= MLI_FOREST_FEW && !a->options->random_cuts)
         return mli_forest_few(a, feature, best);
+    if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9 &&
+        !a->options->random_cuts) {
+        int found = mli_forest_bound(a, feature, best);
+        if (found >= 0) return found;
+    }
     int64_t n = gather(a, feature, &low, &high);
     if (n == 0 || (n == a->n && low == high)) return 0;
     if (a->options->random_cuts)
         random_number(a, feature, n, low, high, uniform, best);
     else if (a->scalar && a->n >= 3 * ((int64_t)(high - low) + 1))
         few_codes(a, feature, n, low, high, best);
-    else if (a->scalar && a->counted && a->n == n && n >= MANY && a->weight < 2e9)
-        mli_forest_bound(a, feature, low, high, best);
     else
         sorted_codes(a, feature, n, low, high, best);
     return 1;
