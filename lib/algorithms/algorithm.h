@@ -93,6 +93,10 @@ typedef struct mli_algorithm {
      * are not what the plan gives (cross-fitting); called in a pipeline after fit.
      * Nullable. */
     ml_status (*train_rows)(mli_fit *job, double *out, ml_error *err);
+    /* The same as a table of the columns `outputs`, of which some may be sparse: what the
+     * next step of a pipeline gets where an algorithm has it. Nullable. */
+    ml_status (*train_table)(mli_fit *job, const mli_inputs *outputs, ml_table **out,
+                             ml_error *err);
     /* Transformers that choose or make rows of training (classes balanced, outliers left
      * out): those that the next step is fitted to; called in a pipeline after fit. A
      * prediction passes such a step by. Goes with MLI_CAN_RESAMPLE. Nullable. */

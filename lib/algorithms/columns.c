@@ -4,7 +4,7 @@
  * comes of one feature, from column to column; else rows come block by block and are
  * turned into columns while they are in the cache.
  */
-#include "algorithms/model.h"
+#include "algorithms/columns_parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,13 +21,6 @@ ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
     *out = mli_inputs_ref(m->inputs);
     return ML_OK;
 }
-
-typedef struct {
-    ml_table *table;
-    const mli_inputs *outputs;
-    const double *rows;           /* mli_columns_of_rows only */
-    atomic_int_fast64_t *missing; /* [columns] */
-} turning;
 
 static int64_t turn_numbers(const double *from, int64_t n, int64_t stride, double *to)
 {
@@ -64,7 +57,7 @@ static int64_t turn_texts(const double *from, int64_t n, int64_t stride,
 }
 
 /* Values of output j for rows from `begin` on: from[i * stride]. */
-static void turn_column(const turning *t, int64_t j, int64_t begin, int64_t n,
+static void turn_column(const mli_turning *t, int64_t j, int64_t begin, int64_t n,
                         const double *from, int64_t stride)
 {
     const mli_feature *f = &t->outputs->features[j];
@@ -81,7 +74,7 @@ static void turn_column(const turning *t, int64_t j, int64_t begin, int64_t n,
 }
 
 /* Four columns of numbers at a time: each row is read through once. */
-static void turn_four(const turning *t, int64_t j, int64_t begin, int64_t n,
+static void turn_four(const mli_turning *t, int64_t j, int64_t begin, int64_t n,
                       const double *from, int64_t stride)
 {
     double *to[4];
@@ -97,9 +90,9 @@ static void turn_four(const turning *t, int64_t j, int64_t begin, int64_t n,
         if (missing[k]) atomic_fetch_add(&t->missing[j + k], missing[k]);
 }
 
-/* Columns first .. first + width - 1 of rows[i * width]. */
-static void turn_some(const turning *t, int64_t first, int64_t width, int64_t begin,
-                      int64_t n, const double *rows)
+/* Columns first .. first + width - 1, which are in rows[i * stride]. */
+static void turn_some(const mli_turning *t, int64_t first, int64_t width, int64_t begin,
+                      int64_t n, const double *rows, int64_t stride)
 {
     for (int64_t k = 0; k < width;) {
         const mli_feature *f = &t->outputs->features[first + k];
@@ -107,17 +100,32 @@ static void turn_some(const turning *t, int64_t first, int64_t width, int64_t be
         while (numbers < 4 && k + numbers < width && f[numbers].kind == MLI_NUMERIC)
             numbers++;
         if (numbers == 4)
-            turn_four(t, first + k, begin, n, rows + k, width);
+            turn_four(t, first + k, begin, n, rows + k, stride);
         else
-            turn_column(t, first + k, begin, n, rows + k, width);
+            turn_column(t, first + k, begin, n, rows + k, stride);
         k += numbers == 4 ? 4 : 1;
     }
 }
 
 static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 {
-    const turning *t = arg;
-    turn_some(t, 0, t->outputs->n_features, begin, n, rows);
+    const mli_turning *t = arg;
+    int64_t wide = t->outputs->n_features;
+    turn_some(t, 0, wide, begin, n, rows, wide);
+}
+
+/* The same, where some columns are collected. */
+static void turn_and_collect(void *arg, int64_t begin, int64_t n, const double *rows)
+{
+    mli_collecting *c = arg;
+    const mli_turning *t = c->turning;
+    for (int64_t j = 0; j < c->wide;) {
+        int64_t first = j;
+        while (j < c->wide && t->way[j] == MLI_PLAIN) j++;
+        if (j > first) turn_some(t, first, j - first, begin, n, rows + first, c->wide);
+        while (j < c->wide && t->way[j] == MLI_COLLECTED) j++;
+    }
+    mli_collect_block(c, begin, n, rows);
 }
 
 /* ---- the table ---- */
@@ -131,8 +139,10 @@ typedef struct {
     size_t left, later; /* bytes free; of this and all later columns */
 } sharing;
 
-static size_t size_of(const mli_feature *f, int64_t rows)
+static size_t size_of(const mli_turning *t, int64_t j, int64_t rows)
 {
+    const mli_feature *f = &t->outputs->features[j];
+    if (t->way && t->way[j] != MLI_PLAIN) return 0;
     size_t one = f->kind == MLI_TEXT          ? sizeof(mli_text *)
                  : f->kind == MLI_CATEGORICAL ? sizeof(int32_t)
                                               : sizeof(double);
@@ -154,14 +164,18 @@ static mli_buffer *share(ml_context *ctx, sharing *s, size_t size, void **data)
     return mli_buffer_ref(s->memory);
 }
 
-static ml_status start_column(ml_context *ctx, sharing *s, const mli_feature *f,
-                              int64_t rows, mli_column *c, ml_error *err)
+/* Those that are not plain get no more than a name. */
+static ml_status start_column(ml_context *ctx, sharing *s, const mli_turning *t,
+                              int64_t j, int64_t rows, ml_error *err)
 {
+    const mli_feature *f = &t->outputs->features[j];
+    mli_column *c = &t->table->columns[j];
     int codes = f->kind == MLI_CATEGORICAL;
     void *data = NULL;
     c->name = mli_strdup(ctx, f->name);
     if (!c->name) return mli_nomem(err);
-    c->keep[0] = share(ctx, s, size_of(f, rows), &data);
+    if (t->way && t->way[j] != MLI_PLAIN) return ML_OK;
+    c->keep[0] = share(ctx, s, size_of(t, j, rows), &data);
     if (!c->keep[0]) return mli_nomem(err);
     c->type = codes                 ? ML_TYPE_CATEGORY
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
@@ -220,23 +234,22 @@ static ml_status gather_text(ml_context *ctx, mli_column *c, ml_error *err)
 }
 
 static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
-                       turning *t, ml_error *err)
+                       mli_turning *t, ml_error *err)
 {
     int64_t n = outputs->n_features;
     t->outputs = outputs;
     t->missing = mli_calloc(ctx, (size_t)n, sizeof *t->missing);
     if (!t->missing) return mli_nomem(err);
     sharing s = {0};
-    for (int64_t j = 0; j < n; j++) s.later += size_of(&outputs->features[j], rows);
+    for (int64_t j = 0; j < n; j++) s.later += size_of(t, j, rows);
     ml_status status = mli_table_alloc(ctx, rows, n, &t->table, err);
     for (int64_t j = 0; j < n && !status; j++)
-        status = start_column(ctx, &s, &outputs->features[j], rows, &t->table->columns[j],
-                              err);
+        status = start_column(ctx, &s, t, j, rows, err);
     mli_buffer_free(s.memory);
     return status;
 }
 
-static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table **out,
+static ml_status finish(ml_context *ctx, mli_turning *t, ml_status status, ml_table **out,
                         ml_error *err)
 {
     for (int64_t j = 0; !status && j < t->outputs->n_features; j++) {
@@ -247,6 +260,7 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     }
     if (!status) status = mli_table_seal(t->table, err);
     mli_free(ctx, t->missing);
+    mli_free(ctx, t->way);
     if (status)
         ml_table_free(t->table);
     else
@@ -254,17 +268,20 @@ static ml_status finish(ml_context *ctx, turning *t, ml_status status, ml_table 
     return status;
 }
 
-/* Columns are dense: what many terms of many texts would need is refused at once. As many
- * columns as were given never are. */
-static ml_status check_size(int64_t rows, int64_t inputs, const mli_inputs *outputs,
+/* What many plain columns of many rows would need is refused at once. As many columns as
+ * were given never are. */
+static ml_status check_size(int64_t rows, int64_t inputs, const mli_turning *t,
                             ml_error *err)
 {
-    double values = (double)rows * (double)outputs->n_features;
+    double plain = 0;
+    for (int64_t j = 0; j < t->outputs->n_features; j++)
+        plain += !t->way || t->way[j] == MLI_PLAIN;
+    double values = (double)rows * plain;
     if (values - (double)rows * (double)inputs <= MOST_VALUES) return ML_OK;
     mli_fail(err, ML_E_DATA,
-             "%lld columns of %lld rows would take %lld GB: the columns of a transformer "
-             "are dense",
-             (long long)outputs->n_features, (long long)rows,
+             "%lld columns of %lld rows would take %lld GB: the columns of this "
+             "transformer are dense",
+             (long long)plain, (long long)rows,
              (long long)(values * sizeof(double) / 1e9));
     return mli_error_hint(err, ML_E_DATA,
                           "make fewer columns: max_features, n_features, max_levels");
@@ -273,7 +290,7 @@ static ml_status check_size(int64_t rows, int64_t inputs, const mli_inputs *outp
 /* ---- from column to column ---- */
 
 typedef struct {
-    turning *t;
+    mli_turning *t;
     const mli_plan *plan;
     const mli_design *design;
     const mli_run *run;
@@ -297,7 +314,7 @@ static void make_wide(const stepping *s, int64_t j, const double *in, int64_t be
     for (int64_t at = 0; at < n; at += rows) {
         int64_t count = n - at < rows ? n - at : rows;
         s->plan->column(s->plan, j, in + at, count, made, wide);
-        turn_some(s->t, first, wide, begin + at, count, made);
+        turn_some(s->t, first, wide, begin + at, count, made, wide);
     }
 }
 
@@ -308,7 +325,8 @@ static void step(void *arg, int64_t task, int32_t slot)
     int64_t n = s->design->rows - begin, first = s->plan->first[j];
     int64_t wide = s->plan->first[j + 1] - first;
     double *memory = s->memory + slot * s->per_slot;
-    if (wide == 0 || (s->run && mli_run_state(s->run) == ML_CANCEL)) return;
+    if (wide == 0 || (s->t->way && s->t->way[first] != MLI_PLAIN)) return;
+    if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
     if (n > CHUNK) n = CHUNK;
     const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
     if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
@@ -334,7 +352,7 @@ static int column_wise(const mli_plan *plan, const mli_design *d,
 }
 
 static ml_status run_steps(const mli_plan *plan, const mli_design *d, mli_run *run,
-                           turning *t, ml_error *err)
+                           mli_turning *t, ml_error *err)
 {
     stepping s = {t, plan, d, run, mli_task_count(d->rows, CHUNK), WIDE, NULL};
     for (int64_t j = 0; j < plan->n_features; j++) {
@@ -351,27 +369,74 @@ static ml_status run_steps(const mli_plan *plan, const mli_design *d, mli_run *r
     return run ? mli_run_check(run, err) : ML_OK;
 }
 
-ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
-                               const mli_inputs *outputs, mli_run *run, ml_table **out,
-                               ml_error *err)
+/* Several columns of one feature, most of them 0: rows are looked through for the rest.
+ */
+static int spreads(const mli_plan *plan, const mli_inputs *outputs)
 {
-    turning t = {0};
+    for (int64_t j = 0; j < plan->n_features; j++) {
+        if (plan->first[j + 1] - plan->first[j] < 2) continue;
+        for (int64_t k = plan->first[j]; k < plan->first[j + 1]; k++)
+            if (outputs->features[k].sparse) return 1;
+    }
+    return 0;
+}
+
+static ml_status by_columns(const mli_plan *plan, const mli_design *d, mli_run *run,
+                            mli_turning *t, ml_error *err)
+{
+    mli_mapping m = {0};
+    ml_status status = ML_OK;
+    if (t->way) status = mli_mapping_start(plan, d, t, &m, err);
+    if (!status) status = check_size(d->rows, plan->n_features, t, err);
+    if (!status) status = start(d->ctx, d->rows, t->outputs, t, err);
+    if (!status) status = run_steps(plan, d, run, t, err);
+    if (!status && t->way) mli_mapping_finish(&m);
+    mli_mapping_free(&m);
+    return status;
+}
+
+static ml_status by_blocks(const mli_plan *plan, const mli_design *d, mli_run *run,
+                           mli_turning *t, ml_error *err)
+{
+    mli_collecting c = {0};
+    for (int64_t k = 0; t->way && k < plan->n_outputs; k++)
+        if (t->outputs->features[k].sparse && t->outputs->features[k].kind == MLI_NUMERIC)
+            t->way[k] = MLI_COLLECTED;
+    ml_status status = check_size(d->rows, plan->n_features, t, err);
+    if (!status) status = start(d->ctx, d->rows, t->outputs, t, err);
+    if (status || !t->way)
+        return status ? status : mli_plan_run_blocks(plan, d, run, turn, t, err);
+    status = mli_collect_start(d->ctx, t, d->rows, &c, err);
+    if (!status) status = mli_plan_run_blocks(plan, d, run, turn_and_collect, &c, err);
+    if (!status) status = mli_collect_finish(&c, err);
+    mli_collect_free(&c);
+    return status;
+}
+
+ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
+                               const mli_inputs *outputs, int sparse, mli_run *run,
+                               ml_table **out, ml_error *err)
+{
+    mli_turning t = {.outputs = outputs};
     ml_status status = ML_OK;
     if (plan->n_outputs != outputs->n_features)
         return mli_fail(err, ML_E_FORMAT,
                         "the model's outputs do not fit their description");
-    status = check_size(design->rows, plan->n_features, outputs, err);
-    if (!status) status = start(design->ctx, design->rows, outputs, &t, err);
-    if (!status && column_wise(plan, design, outputs))
-        status = run_steps(plan, design, run, &t, err);
-    else if (!status)
-        status = mli_plan_run_blocks(plan, design, run, turn, &t, err);
+    if (sparse && design->rows <= INT32_MAX) {
+        t.way = mli_calloc(design->ctx, (size_t)plan->n_outputs + 1, sizeof *t.way);
+        if (!t.way) return mli_nomem(err);
+    }
+    int columns = column_wise(plan, design, outputs);
+    if (columns && !(t.way && spreads(plan, outputs)))
+        status = by_columns(plan, design, run, &t, err);
+    else
+        status = by_blocks(plan, design, run, &t, err);
     return finish(design->ctx, &t, status, out, err);
 }
 
 static void turn_rows(void *arg, int64_t task, int32_t slot)
 {
-    const turning *t = arg;
+    const mli_turning *t = arg;
     int64_t begin = task * GRAIN, n = t->table->rows - begin;
     (void)slot;
     turn(arg, begin, n < GRAIN ? n : GRAIN, t->rows + begin * t->outputs->n_features);
@@ -380,7 +445,7 @@ static void turn_rows(void *arg, int64_t task, int32_t slot)
 ml_status mli_columns_of_rows(ml_context *ctx, const double *rows, int64_t n,
                               const mli_inputs *outputs, ml_table **out, ml_error *err)
 {
-    turning t = {.rows = rows};
+    mli_turning t = {.rows = rows};
     ml_status status = start(ctx, n, outputs, &t, err);
     if (!status) mli_parallel(ctx, mli_task_count(n, GRAIN), turn_rows, &t);
     return finish(ctx, &t, status, out, err);

@@ -104,19 +104,21 @@ void mli_model_write_json(mli_str *s, const ml_model *m);
 ml_status mli_plan_run_design(const mli_plan *plan, const mli_design *design,
                               mli_run *run, double *out, ml_error *err);
 
-/* Calls `block` with the outputs of rows begin .. begin + n - 1, row-major, for all rows of
- * a design: on workers, each row once, blocks in any order. */
+/* Calls `block` with the outputs of rows begin .. begin + n - 1, row-major, for all rows
+ * of a design: on workers, each row once, blocks in any order. */
 typedef void (*mli_plan_block)(void *arg, int64_t begin, int64_t n, const double *out);
-ml_status mli_plan_run_blocks(const mli_plan *plan, const mli_design *design, mli_run *run,
-                              mli_plan_block block, void *arg, ml_error *err);
+ml_status mli_plan_run_blocks(const mli_plan *plan, const mli_design *design,
+                              mli_run *run, mli_plan_block block, void *arg,
+                              ml_error *err);
 
 /* The columns that a transformer makes: a new reference. */
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err);
-/* A table of the columns `outputs` that a plan makes of a design: numbers as f64, codes as
- * categories, NaN as missing. */
+/* A table of the columns `outputs` that a plan makes of a design: numbers as f64, codes
+ * as categories, NaN as missing. `sparse`: those that are mostly 0 are held so, see
+ * data/sparse.c. */
 ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
-                               const mli_inputs *outputs, mli_run *run, ml_table **out,
-                               ml_error *err);
+                               const mli_inputs *outputs, int sparse, mli_run *run,
+                               ml_table **out, ml_error *err);
 /* The same from rows that exist already: rows[i * outputs->n_features + j]. */
 ml_status mli_columns_of_rows(ml_context *ctx, const double *rows, int64_t n,
                               const mli_inputs *outputs, ml_table **out, ml_error *err);

@@ -51,9 +51,7 @@ void mli_prefixes_free(mli_prefixes *p)
 
 static int64_t bytes_of(const mli_design *a, const mli_design *b)
 {
-    int64_t values = a->rows * a->n_features;
-    if (b) values += b->rows * b->n_features;
-    return values * (int64_t)sizeof(double);
+    return mli_design_bytes(a) + (b ? mli_design_bytes(b) : 0);
 }
 
 static mli_prefix *find(const mli_prefixes *p, const mli_design *train,

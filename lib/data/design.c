@@ -219,12 +219,12 @@ static void take_feature(void *arg, int64_t j, int32_t slot)
     }
 }
 
-/* The table column that shows codes or values taken. */
-static ml_status taken_column(ml_context *ctx, const mli_feature *f,
-                              const mli_design_column *from, int64_t rows, mli_column *c,
-                              ml_error *err)
+/* The table column that shows codes or values. */
+static ml_status shown_column(ml_context *ctx, const mli_feature *f,
+                              const mli_design_column *from, int64_t rows,
+                              const char *name, mli_column *c, ml_error *err)
 {
-    c->name = mli_strdup(ctx, f->name);
+    c->name = mli_strdup(ctx, name);
     if (!c->name) return mli_nomem(err);
     c->rows = rows;
     c->stride = 1;
@@ -243,6 +243,18 @@ static ml_status taken_column(ml_context *ctx, const mli_feature *f,
     c->keep[1] = mli_buffer_ref(f->levels.keep[0]);
     c->keep[2] = mli_buffer_ref(f->levels.keep[1]);
     return ML_OK;
+}
+
+ml_status mli_design_show(const mli_design *d, int64_t feature, const char *name,
+                          mli_column *out, ml_error *err)
+{
+    const mli_design_column *c = &d->columns[feature];
+    if (c->codes || c->values)
+        return shown_column(d->ctx, &d->inputs->features[feature], c, d->rows, name, out,
+                            err);
+    mli_column named = *c->column;
+    named.name = (char *)(uintptr_t)name; /* the copy gets one of its own */
+    return mli_column_share(d->ctx, &named, out, err);
 }
 
 /* The features that are read from the table itself, taken. */
@@ -301,8 +313,9 @@ static ml_status take_columns(const mli_design *from, mli_design *to, const int6
         mli_design_column *c = &to->columns[j];
         c->column = &table->columns[j];
         if (c->codes || c->values) {
-            status = taken_column(to->ctx, &to->inputs->features[j], c, to->rows,
-                                  &table->columns[j], err);
+            const mli_feature *f = &to->inputs->features[j];
+            status =
+                shown_column(to->ctx, f, c, to->rows, f->name, &table->columns[j], err);
         } else {
             status =
                 mli_column_share(to->ctx, &raw->columns[at++], &table->columns[j], err);

@@ -70,6 +70,7 @@ typedef struct mli_feature {
     int32_t kind;          /* MLI_NUMERIC, MLI_CATEGORICAL, MLI_TEXT */
     int32_t type;          /* column type in training */
     mli_dictionary levels; /* of categorical ones */
+    int32_t sparse; /* what a transformer makes: most values may be 0; not stored */
 } mli_feature;
 
 /* What a model knows of its inputs. Counted; immutable. */
@@ -173,6 +174,9 @@ void mli_design_free(mli_design *design);
 /* The rows and roles of a design with the columns of a table, as `inputs` says. */
 ml_status mli_design_replace(const mli_design *design, mli_inputs *inputs,
                              const ml_table *table, mli_design **out, ml_error *err);
+/* A feature as a column of a table, under a name, sharing its memory. */
+ml_status mli_design_show(const mli_design *d, int64_t feature, const char *name,
+                          mli_column *out, ml_error *err);
 /* Can the algorithm take its columns: kinds, and where it must, finite values? */
 ml_status mli_design_suits(const mli_design *d, const mli_descriptor *algorithm,
                            ml_error *err);

@@ -169,6 +169,7 @@ ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inp
         if (!chosen[j]) continue;
         to->features[at].kind = in->features[j].kind;
         to->features[at].type = in->features[j].type;
+        to->features[at].sparse = in->features[j].sparse;
         mli_dictionary_share(&in->features[j].levels, &to->features[at].levels);
         to->features[at++].name = copy_text(in->ctx, in->features[j].name, &status, err);
     }

@@ -14,6 +14,8 @@ void mli_column_make_sparse(mli_column *c, int64_t rows, mli_sparse sparse,
                             mli_buffer *keep)
 {
     static const double zero = 0;
+    static const int32_t none = 0;
+    if (sparse.n == 0) sparse.rows = &none;
     c->type = ML_DTYPE_F64;
     c->rows = rows;
     c->data = &zero;

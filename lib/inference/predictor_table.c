@@ -156,7 +156,7 @@ static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **ou
     if (as_training(p))
         status = training_columns(p, design, &run, out, err);
     else
-        status = mli_plan_run_columns(p->plan, design, p->outputs, &run, out, err);
+        status = mli_plan_run_columns(p->plan, design, p->outputs, 0, &run, out, err);
     mli_design_free(design);
     return status;
 }

@@ -404,7 +404,7 @@ START_TEST(large_columns)
         const mli_plan plan = {.ctx = ctx, .n_features = given, .n_outputs = made};
         ck_assert(mli_memory_limit(ctx, mli_memory_used(ctx) + 1000000));
         FAILS(i ? ML_E_DATA : ML_E_MEMORY,
-              mli_plan_run_columns(&plan, &d, outputs, NULL, &t, ERR));
+              mli_plan_run_columns(&plan, &d, outputs, 0, NULL, &t, ERR));
         mli_memory_lift(ctx);
         mli_inputs_free(outputs);
     }

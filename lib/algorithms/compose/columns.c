@@ -241,6 +241,7 @@ static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
         mli_feature *f = &to->features[(*at)++];
         f->kind = from->features[j].kind;
         f->type = from->features[j].type;
+        f->sparse = from->features[j].sparse;
         mli_dictionary_share(&from->features[j].levels, &f->levels);
         f->name = mli_strdup(to->ctx, from->features[j].name);
         if (!f->name) return mli_nomem(err);
@@ -381,6 +382,54 @@ static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
     return status;
 }
 
+/* The columns of a branch, from column *at on; names are those of `outputs`. */
+static ml_status branch_table(const mli_fit *job, ml_model *m, const mli_inputs *outputs,
+                              ml_table *to, int64_t *at, ml_error *err)
+{
+    mli_inputs *made = NULL;
+    ml_table *t = NULL;
+    ml_status status = mli_model_outputs(m, &made, err);
+    if (status) return status;
+    mli_fit own = *job;
+    own.model = m;
+    own.params = m->params;
+    status = mli_pipeline.train_table(&own, made, &t, err);
+    for (int64_t j = 0; !status && j < t->n_columns; j++, ++*at) {
+        mli_column c = t->columns[j];
+        c.name = outputs->features[*at].name; /* the copy gets one of its own */
+        status = mli_column_share(to->ctx, &c, &to->columns[*at], err);
+    }
+    ml_table_free(t);
+    mli_inputs_free(made);
+    return status;
+}
+
+static ml_status train_table(mli_fit *job, const mli_inputs *outputs, ml_table **out,
+                             ml_error *err)
+{
+    branches b;
+    ml_table *t = NULL;
+    int64_t at = 0;
+    ml_status status = load(job->model, 0, &b, err);
+    if (status) return status;
+    status = mli_table_alloc(job->ctx, job->train->rows, outputs->n_features, &t, err);
+    for (int64_t i = 0; i < b.parts.n && !status; i++)
+        status = branch_table(job, b.parts.model[i], outputs, t, &at, err);
+    for (int64_t j = 0; j < job->train->n_features && !status; j++) {
+        if (!b.rest[j]) continue;
+        status = mli_design_show(job->train, j, outputs->features[at].name,
+                                 &t->columns[at], err);
+        at++;
+    }
+    if (!status) status = mli_table_seal(t, err);
+    branches_free(&b);
+    if (status)
+        ml_table_free(t);
+    else
+        *out = t;
+    return status;
+}
+
 static void describe(const ml_params *p, mli_descriptor *out)
 {
     out->caps |= mli_parts_text(params, p);
@@ -401,5 +450,6 @@ const mli_algorithm mli_columns_algorithm = {
     .part = mli_member_part,
     .outputs = outputs,
     .train_rows = train_rows,
+    .train_table = train_table,
     .describe = describe,
 };

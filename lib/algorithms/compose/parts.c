@@ -265,16 +265,24 @@ ml_status mli_part_adopt(mli_fit *whole, mli_parts *p, int64_t i, ml_model *fitt
 
 /* ---- transforming ---- */
 
+static mli_fit job_of(const mli_fit *whole, const ml_model *model,
+                      const mli_design *design)
+{
+    return (mli_fit){.ctx = whole->ctx,
+                     .params = model->params,
+                     .train = design,
+                     .run = whole->run,
+                     .model = (ml_model *)(uintptr_t)model};
+}
+
 /* Rows that a transformer gives for training differ from those of its plan. */
 static ml_status train_columns(mli_fit *whole, const ml_model *model,
                                const mli_design *design, const mli_inputs *outputs,
                                ml_table **out, ml_error *err)
 {
-    mli_fit job = {.ctx = whole->ctx,
-                   .params = model->params,
-                   .train = design,
-                   .run = whole->run,
-                   .model = (ml_model *)(uintptr_t)model};
+    mli_fit job = job_of(whole, model, design);
+    if (model->algorithm->train_table)
+        return model->algorithm->train_table(&job, outputs, out, err);
     double *rows =
         mli_alloc_vec(whole->ctx, design->rows * outputs->n_features, sizeof *rows);
     if (!rows) return mli_nomem(err);
@@ -292,7 +300,7 @@ static ml_status run_columns(mli_fit *whole, const ml_model *model,
     mli_plan *plan = NULL;
     ml_status status = mli_plan_new(model, "transform", NULL, &plan, err);
     if (status) return status;
-    status = mli_plan_run_columns(plan, design, outputs, whole->run, out, err);
+    status = mli_plan_run_columns(plan, design, outputs, 1, whole->run, out, err);
     mli_plan_free(plan);
     return status;
 }
@@ -304,11 +312,7 @@ ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
     mli_inputs *outputs = NULL;
     ml_table *table = NULL;
     if (fitted && model->algorithm->resample) {
-        mli_fit job = {.ctx = whole->ctx,
-                       .params = model->params,
-                       .train = design,
-                       .run = whole->run,
-                       .model = (ml_model *)(uintptr_t)model};
+        mli_fit job = job_of(whole, model, design);
         return model->algorithm->resample(&job, out, err);
     }
     ml_status status = mli_part_outputs(model, design->inputs, &outputs, err);

@@ -336,28 +336,56 @@ static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_er
 }
 
 /* As a step of another pipeline: what its steps give for training. */
-static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
+static ml_status last_stage(mli_fit *job, stage *s, ml_error *err)
 {
     mli_parts p = {0};
-    stage s;
     ml_status status = load_steps(job->model, 0, &p, NULL, err);
     if (status) return status;
     mli_fit own = *job;
     own.valid = NULL;
-    status = first_stage(&own, &s, err);
+    status = first_stage(&own, s, err);
     if (status) {
         mli_parts_free(&p);
         return status;
     }
     for (int64_t i = 0; i < p.n && !status; i++)
-        status = advance(&own, p.model[i], &s, err);
-    if (!status && s.train->rows != job->train->rows)
+        status = advance(&own, p.model[i], s, err);
+    if (!status && s->train->rows != job->train->rows)
         status = mli_fail(err, ML_E_UNSUPPORTED,
                           "steps that change the rows of training cannot stand in a "
                           "branch or an inner pipeline");
-    if (!status) mli_design_rows(s.train, 0, s.train->rows, out, s.train->n_features);
-    stage_free(&s);
     mli_parts_free(&p);
+    if (status) stage_free(s);
+    return status;
+}
+
+static ml_status train_rows(mli_fit *job, double *out, ml_error *err)
+{
+    stage s;
+    ml_status status = last_stage(job, &s, err);
+    if (status) return status;
+    mli_design_rows(s.train, 0, s.train->rows, out, s.train->n_features);
+    stage_free(&s);
+    return ML_OK;
+}
+
+static ml_status train_table(mli_fit *job, const mli_inputs *outputs, ml_table **out,
+                             ml_error *err)
+{
+    stage s;
+    ml_table *t = NULL;
+    ml_status status = last_stage(job, &s, err);
+    if (status) return status;
+    status = mli_table_alloc(job->ctx, job->train->rows, outputs->n_features, &t, err);
+    for (int64_t j = 0; j < outputs->n_features && !status; j++)
+        status =
+            mli_design_show(s.train, j, outputs->features[j].name, &t->columns[j], err);
+    if (!status) status = mli_table_seal(t, err);
+    stage_free(&s);
+    if (status)
+        ml_table_free(t);
+    else
+        *out = t;
     return status;
 }
 
@@ -434,5 +462,6 @@ const mli_algorithm mli_pipeline = {
     .part = part,
     .offers = offers,
     .train_rows = train_rows,
+    .train_table = train_table,
     .describe = describe,
 };

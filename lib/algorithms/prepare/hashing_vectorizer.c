@@ -13,6 +13,8 @@
 
 enum { NONE, L1, L2 };
 
+#define LEAST_SPARSE 64 /* columns of which most may be 0 */
+
 #define WIDE   number[0]
 #define NORM   option[0]
 #define SIGNS  option[1]
@@ -92,9 +94,11 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
                           ml_error *err)
 {
     ml_status status = ML_OK;
-    for (int64_t k = 0; k < (int64_t)t->WIDE && !status; k++)
+    for (int64_t k = 0; k < (int64_t)t->WIDE && !status; k++) {
+        out[k].sparse = t->WIDE >= LEAST_SPARSE;
         status = mli_prepare_name(t, &out[k], err, "%s #%lld", t->in->features[j].name,
                                   (long long)k);
+    }
     return status;
 }
 

@@ -18,6 +18,8 @@
 #define WIDE    i64[1]
 #define START   own[0] /* int64_t [features + 1]: where the levels begin in slot */
 
+#define LEAST_SPARSE 8 /* columns of a feature of which most may be 0 */
+
 /* ---- fitting ---- */
 
 static int falling(const void *a, const void *b)
@@ -178,9 +180,11 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
         level[slot[k]] = k;
         sharing[slot[k]]++;
     }
-    for (int64_t c = 0; c < wide && !status; c++)
+    for (int64_t c = 0; c < wide && !status; c++) {
+        out[c].sparse = wide >= LEAST_SPARSE;
         status = describe_one(t, f, (double)c == t->MISSING[j], sharing[c], level[c],
                               &out[c], err);
+    }
     mli_free(t->plan.ctx, level);
     return status;
 }

@@ -171,6 +171,7 @@ static ml_status same_feature(ml_context *ctx, const mli_feature *from, mli_feat
 {
     to->kind = from->kind;
     to->type = from->type;
+    to->sparse = from->sparse;
     mli_dictionary_share(&from->levels, &to->levels);
     to->name = mli_strdup(ctx, from->name);
     return to->name ? ML_OK : mli_nomem(err);
@@ -193,6 +194,7 @@ static ml_status describe(const mli_prepared *t, mli_inputs *to, ml_error *err)
             status = t->kind->describe(t, j, f, err);
         } else {
             status = mli_prepare_name(t, f, err, "%s", t->in->features[j].name);
+            f->sparse = j < n && t->in->features[j].sparse;
         }
     }
     return status;

@@ -405,8 +405,10 @@ ml_status mli_vocabulary_describe(const mli_prepared *t, int64_t feature,
         mli_str_printf(&name, "%s: ", t->in->features[feature].name);
         mli_str_add_n(&name, v->bytes + v->ends[i],
                       (size_t)(v->ends[i + 1] - v->ends[i]));
-        out[i - v->first[feature]].name = mli_str_take(&name);
-        if (!out[i - v->first[feature]].name) return mli_nomem(err);
+        mli_feature *f = &out[i - v->first[feature]];
+        f->sparse = 1;
+        f->name = mli_str_take(&name);
+        if (!f->name) return mli_nomem(err);
     }
     return ML_OK;
 }
