@@ -29,7 +29,8 @@ ml_status mli_dense_alloc(mli_inputs *inputs, int64_t n_columns, mli_dense **out
     d->fill = mli_calloc(ctx, n, sizeof *d->fill);
     d->center = mli_calloc(ctx, n, sizeof *d->center);
     d->scale = mli_calloc(ctx, n, sizeof *d->scale);
-    if (!d->first || !d->feature || !d->level || !d->fill || !d->center || !d->scale) {
+    d->nonzero = mli_calloc(ctx, n, sizeof *d->nonzero);
+    if (!d->nonzero || !d->first || !d->feature || !d->level || !d->fill || !d->center || !d->scale) {
         mli_dense_free(d);
         return mli_nomem(err);
     }
@@ -46,6 +47,7 @@ void mli_dense_free(mli_dense *d)
     mli_free(d->ctx, d->fill);
     mli_free(d->ctx, d->center);
     mli_free(d->ctx, d->scale);
+    mli_free(d->ctx, d->nonzero);
     mli_inputs_free(d->inputs);
     mli_free(d->ctx, d);
 }
@@ -60,6 +62,7 @@ typedef struct {
     mli_moments *moments; /* [n_features] */
     double *factor;       /* [n_features] */
     double **counts;      /* [n_features] of categories: weight per level, then missing */
+    int64_t **rows;       /* [n_features] the same of rows; in the block of counts */
     atomic_int failed;    /* out of memory in a task */
 } learning;
 
@@ -70,18 +73,20 @@ static void count_levels(void *arg, int64_t task, int32_t slot)
     (void)slot;
     if (d->columns[task].kind != MLI_CATEGORICAL) return;
     int64_t n = d->inputs->features[task].levels.n;
-    double *counts = mli_calloc(d->ctx, (size_t)n + 1, sizeof *counts);
+    double *counts = mli_calloc(d->ctx, 2 * (size_t)(n + 1), sizeof *counts);
     const int32_t *codes = d->columns[task].codes;
     a->counts[task] = counts;
     if (!counts) {
         atomic_store(&a->failed, 1);
         return;
     }
+    int64_t *rows = a->rows[task] = (int64_t *)(void *)(counts + n + 1);
     mli_moments *m = &a->moments[task];
     for (int64_t i = 0; i < d->rows; i++) {
         double w = d->weight ? d->weight[i] : 1.0;
         if (codes[i] < 0) m->n_missing++;
         counts[codes[i] < 0 ? n : codes[i]] += w;
+        rows[codes[i] < 0 ? n : codes[i]]++;
     }
 }
 
@@ -117,7 +122,8 @@ static ml_status learn(learning *a, ml_error *err)
     a->moments = mli_calloc(d->ctx, n, sizeof *a->moments);
     a->factor = mli_calloc(d->ctx, n, sizeof *a->factor);
     a->counts = mli_calloc(d->ctx, n, sizeof *a->counts);
-    if (!a->moments || !a->factor || !a->counts) return mli_nomem(err);
+    a->rows = mli_calloc(d->ctx, n, sizeof *a->rows);
+    if (!a->moments || !a->factor || !a->counts || !a->rows) return mli_nomem(err);
     ml_status status = learn_numbers(a, err);
     if (status) return status;
     mli_parallel(d->ctx, d->n_features, count_levels, a);
@@ -131,6 +137,7 @@ static void forget(learning *a)
     for (int64_t j = 0; a->counts && j < a->design->n_features; j++)
         mli_free(ctx, a->counts[j]);
     mli_free(ctx, a->counts);
+    mli_free(ctx, a->rows);
     mli_free(ctx, a->factor);
     mli_free(ctx, a->moments);
 }
@@ -160,14 +167,16 @@ static void set_share(mli_dense *d, int64_t column, double share)
 static void set_number(mli_dense *d, const learning *a, int64_t j)
 {
     const mli_moments *m = &a->moments[j];
-    int64_t c = d->first[j];
+    int64_t c = d->first[j], present = a->design->rows - m->n_missing;
     double f = a->factor[j];
     d->level[c] = MLI_DENSE_NUMBER;
     d->fill[c] = d->center[c] = m->mean / f;
     /* Filled rows lie at the mean: they add weight and no squares. */
     d->scale[c] = m->m2 > 0 ? finite_scale(sqrt(m->m2 / d->weight) / f) : 0.0;
+    d->nonzero[c] = present - m->n_zero + (d->fill[c] != 0 ? m->n_missing : 0);
     if (d->first[j + 1] - c < 2) return;
     d->level[c + 1] = MLI_DENSE_MISSING;
+    d->nonzero[c + 1] = m->n_missing;
     d->fill[c + 1] = 1.0;
     set_share(d, c + 1, m->missing / d->weight);
 }
@@ -180,10 +189,12 @@ static void set_levels(mli_dense *d, const learning *a, int64_t j)
     double present = d->weight - counts[n];
     for (int64_t l = reference; l < n; l++, c++) {
         d->level[c] = (int32_t)l;
+        d->nonzero[c] = a->rows[j][l];
         d->fill[c] = missing || !(present > 0) ? 0.0 : counts[l] / present;
         set_share(d, c, counts[l] / d->weight);
     }
     if (!missing) return;
+    d->nonzero[c] = a->rows[j][n];
     d->level[c] = MLI_DENSE_MISSING;
     d->fill[c] = 1.0;
     set_share(d, c, counts[n] / d->weight);

@@ -40,6 +40,7 @@ typedef struct mli_dense {
     double *fill;     /* [n_columns] the value where the feature is missing */
     double *center;   /* [n_columns] */
     double *scale;    /* [n_columns] */
+    int64_t *nonzero; /* [n_columns] training rows where it is not 0; 0 when loaded */
     double weight;    /* the rows' total weight; 0 when loaded */
 } mli_dense;
 

@@ -30,6 +30,7 @@ static void merge(mli_moments *to, const mli_moments *from)
 {
     to->missing += from->missing;
     to->n_missing += from->n_missing;
+    to->n_zero += from->n_zero;
     if (to->infinite < 0) to->infinite = from->infinite;
     if (!from->seen) return;
     if (!to->seen) {
@@ -72,6 +73,13 @@ static int64_t compact(mli_moments *m, double *x, double *w, int64_t n, int64_t 
     return left;
 }
 
+static int64_t count_zeros(const double *x, int64_t n)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) count += x[i] == 0;
+    return count;
+}
+
 /* Mean and squares of values of a block; x is used up. */
 static void measure(const mli_kernels *k, mli_moments *m, double *x, const double *w,
                     int64_t n)
@@ -100,6 +108,7 @@ static void measure_block(const measuring *a, int64_t feature, int64_t begin, in
         memcpy(copy, a->design->weight + begin, (size_t)n * sizeof *copy);
         w = copy;
     }
+    m.n_zero = count_zeros(x, n);
     if (!isfinite(a->k->sum(x, n))) n = compact(&m, x, w, n, begin);
     if (n > 0) {
         m.seen = 1;

@@ -15,6 +15,7 @@ typedef struct mli_moments {
     double first;      /* the first value */
     double missing;    /* weight of the rows without */
     int64_t n_missing; /* their number */
+    int64_t n_zero;    /* rows with the value 0 */
     int64_t infinite;  /* the first row with an infinite value, or -1 */
     int seen, varies;  /* any value; two that differ */
 } mli_moments;

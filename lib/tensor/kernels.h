@@ -52,6 +52,16 @@ typedef struct mli_kernels {
      * are exact, four partial sums are kept as pairs. Values must be below 1e150. */
     void (*dot_dd)(const double *x, const double *xl, const double *y, const double *yl,
                    int64_t n, double *sum);
+    /* n columns by their values that are not 0: entries start[c] .. start[c + 1] - 1 of
+     * column c, with their rows, each once, and values (NULL: all 1). `width` is 1 or a
+     * multiple of 4. All columns times b[n][width] to the rows, column after column:
+     * z[row * width + k] += value * b[c * width + k]. */
+    void (*entries_add)(const uint32_t *start, int64_t n, const uint16_t *row,
+                        const double *value, const double *b, int64_t width, double *z);
+    /* g[c * width + k] += sum of value * u[row * width + k]: entry after entry; with a
+     * width of 1 in four partial sums, which are then added. */
+    void (*entries_dot)(const uint32_t *start, int64_t n, const uint16_t *row,
+                        const double *value, const double *u, int64_t width, double *g);
 } mli_kernels;
 
 const mli_kernels *mli_kernels_of(const ml_context *ctx);

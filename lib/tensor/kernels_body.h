@@ -331,7 +331,8 @@ KERNEL void k_f64_to_f32(const double *x, float *y, int64_t n)
 #define GP (4 / GW)
 typedef double gvec __attribute__((vector_size(GW * 8)));
 typedef double gvec_any __attribute__((vector_size(GW * 8), aligned(8), may_alias));
-#define GLOAD(p) ((gvec) * (const gvec_any *)(p))
+#define GLOAD(p)     ((gvec) * (const gvec_any *)(p))
+#define GSTORE(p, v) (*(gvec_any *)(p) = (gvec_any)(v))
 
 KERNEL void k_gram3x4(const double *x, const double *y, int64_t ld, int64_t n, double *c)
 {
@@ -411,6 +412,107 @@ KERNEL void k_dot_dd(const double *x, const double *xl, const double *y, const d
     }
 }
 
+/* ---- sparse columns ---- */
+
+/* Quads of one entry: q of them, from offset k on; rows are `width` apart. */
+INSIDE void entries_add(int quads, const uint32_t *start, int64_t n, const uint16_t *row,
+                        const double *value, const double *b, int64_t width, double *z)
+{
+    for (int64_t c = 0; c < n; c++, b += width) {
+        gvec bc[4 * GP];
+        UNROLL
+        for (int p = 0; p < quads * GP; p++) bc[p] = GLOAD(b + p * GW);
+        for (uint32_t e = start[c]; e < start[c + 1]; e++) {
+            double v = value ? value[e] : 1.0, *to = z + row[e] * width;
+            UNROLL
+            for (int p = 0; p < quads * GP; p++)
+                GSTORE(to + p * GW, GLOAD(to + p * GW) + bc[p] * v);
+        }
+    }
+}
+
+INSIDE void entries_dot(int quads, const uint32_t *start, int64_t n, const uint16_t *row,
+                        const double *value, const double *u, int64_t width, double *g)
+{
+    for (int64_t c = 0; c < n; c++, g += width) {
+        gvec sum[4 * GP];
+        UNROLL
+        for (int p = 0; p < quads * GP; p++) sum[p] = GLOAD(g + p * GW);
+        for (uint32_t e = start[c]; e < start[c + 1]; e++) {
+            double v = value ? value[e] : 1.0;
+            const double *from = u + row[e] * width;
+            UNROLL
+            for (int p = 0; p < quads * GP; p++) sum[p] += GLOAD(from + p * GW) * v;
+        }
+        UNROLL
+        for (int p = 0; p < quads * GP; p++) GSTORE(g + p * GW, sum[p]);
+    }
+}
+
+INSIDE void one_add(const uint32_t *start, int64_t n, const uint16_t *row,
+                    const double *value, const double *b, double *z)
+{
+    for (int64_t c = 0; c < n; c++) {
+        if (b[c] == 0) continue;
+        for (uint32_t e = start[c]; e < start[c + 1]; e++)
+            z[row[e]] += (value ? value[e] : 1.0) * b[c];
+    }
+}
+
+/* Entry e of a column goes to partial sum e mod 4, counted from its first. */
+INSIDE void one_dot(const uint32_t *start, int64_t n, const uint16_t *row,
+                    const double *value, const double *u, double *g)
+{
+    for (int64_t c = 0; c < n; c++) {
+        uint32_t e = start[c], end = start[c + 1];
+        double s[4] = {0, 0, 0, 0};
+        for (; e + 4 <= end; e += 4) {
+            UNROLL
+            for (int l = 0; l < 4; l++)
+                s[l] += (value ? value[e + l] : 1.0) * u[row[e + l]];
+        }
+        for (int l = 0; e < end; e++, l++) s[l] += (value ? value[e] : 1.0) * u[row[e]];
+        g[c] += (s[0] + s[2]) + (s[1] + s[3]);
+    }
+}
+
+#define EACH_QUAD(call)                                                                  \
+    for (int64_t at = 0; at < width; at += 16) {                                         \
+        int64_t quads = (width - at) / 4;                                                \
+        if (quads >= 4)                                                                  \
+            call(4);                                                                     \
+        else if (quads == 3)                                                             \
+            call(3);                                                                     \
+        else if (quads == 2)                                                             \
+            call(2);                                                                     \
+        else                                                                             \
+            call(1);                                                                     \
+    }
+#define ADD(quads)                                                                       \
+    value ? entries_add(quads, start, n, row, value, b + at, width, z + at)              \
+          : entries_add(quads, start, n, row, NULL, b + at, width, z + at)
+#define DOT(quads)                                                                       \
+    value ? entries_dot(quads, start, n, row, value, u + at, width, g + at)              \
+          : entries_dot(quads, start, n, row, NULL, u + at, width, g + at)
+
+KERNEL void k_entries_add(const uint32_t *start, int64_t n, const uint16_t *row,
+                          const double *value, const double *b, int64_t width, double *z)
+{
+    if (width == 1)
+        value ? one_add(start, n, row, value, b, z) : one_add(start, n, row, NULL, b, z);
+    else
+        EACH_QUAD(ADD)
+}
+
+KERNEL void k_entries_dot(const uint32_t *start, int64_t n, const uint16_t *row,
+                          const double *value, const double *u, int64_t width, double *g)
+{
+    if (width == 1)
+        value ? one_dot(start, n, row, value, u, g) : one_dot(start, n, row, NULL, u, g);
+    else
+        EACH_QUAD(DOT)
+}
+
 extern const mli_kernels KERNEL_TABLE;
 const mli_kernels KERNEL_TABLE = {
     .dot = k_dot,
@@ -431,4 +533,6 @@ const mli_kernels KERNEL_TABLE = {
     .f64_to_f32 = k_f64_to_f32,
     .gram3x4 = k_gram3x4,
     .dot_dd = k_dot_dd,
+    .entries_add = k_entries_add,
+    .entries_dot = k_entries_dot,
 };
