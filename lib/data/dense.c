@@ -30,7 +30,8 @@ ml_status mli_dense_alloc(mli_inputs *inputs, int64_t n_columns, mli_dense **out
     d->center = mli_calloc(ctx, n, sizeof *d->center);
     d->scale = mli_calloc(ctx, n, sizeof *d->scale);
     d->nonzero = mli_calloc(ctx, n, sizeof *d->nonzero);
-    if (!d->nonzero || !d->first || !d->feature || !d->level || !d->fill || !d->center || !d->scale) {
+    if (!d->nonzero || !d->first || !d->feature || !d->level || !d->fill || !d->center ||
+        !d->scale) {
         mli_dense_free(d);
         return mli_nomem(err);
     }

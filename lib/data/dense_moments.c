@@ -15,8 +15,9 @@
 #include <math.h>
 #include <string.h>
 
-#define BLOCK 512          /* rows */
-#define GRAIN (64 * BLOCK) /* rows per task */
+#define BLOCK    512          /* rows */
+#define GRAIN    (64 * BLOCK) /* rows per task */
+#define FEATURES 64           /* sparse ones per task */
 
 typedef struct {
     const mli_design *design;
@@ -24,6 +25,8 @@ typedef struct {
     const mli_run *run;
     const mli_kernels *k;
     mli_moments *parts; /* [tasks * n_features] */
+    uint8_t *sparse;    /* [n_features] */
+    double weight;      /* of all rows */
 } measuring;
 
 static void merge(mli_moments *to, const mli_moments *from)
@@ -119,6 +122,53 @@ static void measure_block(const measuring *a, int64_t feature, int64_t begin, in
     merge(total, &m);
 }
 
+/* Mean and squares of a sparse column from its entries: the mean in two steps, like that
+ * of a block; the rows not listed lie at 0. */
+static void measure_entries(const measuring *a, const mli_sparse *s, int64_t feature,
+                            mli_moments *m)
+{
+    const double *w = a->design->weight;
+    double f = a->factor ? a->factor[feature] : 1.0, sum = 0, rest = 0, squares = 0;
+    double listed = 0, total = a->weight;
+    for (int64_t i = 0; i < s->n; i++) {
+        double v = s->values[i] * f, wi = w ? w[s->rows[i]] : 1.0;
+        if (isinf(v) && m->infinite < 0) m->infinite = s->rows[i];
+        m->n_zero += v == 0;
+        m->varies |= v != s->values[0] * f;
+        listed += wi;
+        sum += wi * v;
+    }
+    m->n_zero += a->design->rows - s->n;
+    m->seen = a->design->rows > 0;
+    m->first = s->n > 0 && s->rows[0] == 0 ? s->values[0] * f : 0.0;
+    m->varies |= s->n > 0 && s->n < a->design->rows && s->values[0] != 0;
+    m->weight = total;
+    if (!(total > 0)) return;
+    double mean = sum / total, others = total - listed > 0 ? total - listed : 0.0;
+    for (int64_t i = 0; i < s->n; i++) {
+        double wi = w ? w[s->rows[i]] : 1.0, d = s->values[i] * f - mean;
+        rest += wi * d;
+        squares += wi * d * d;
+    }
+    m->mean = mean;
+    m->rest = (rest - others * mean) / total;
+    m->m2 = squares + others * mean * mean - m->rest * m->rest * total;
+    if (m->m2 < 0) m->m2 = 0;
+}
+
+static void entries_task(void *arg, int64_t task, int32_t slot)
+{
+    const measuring *a = arg;
+    int64_t n = a->design->n_features, end = (task + 1) * FEATURES;
+    (void)slot;
+    if (a->run && mli_run_state(a->run) == ML_CANCEL) return;
+    for (int64_t j = task * FEATURES; j < end && j < n; j++) {
+        mli_sparse s;
+        if (a->factor && a->factor[j] == 1.0) continue;
+        if (mli_design_sparse(a->design, j, &s)) measure_entries(a, &s, j, &a->parts[j]);
+    }
+}
+
 static void measure_task(void *arg, int64_t task, int32_t slot)
 {
     const measuring *a = arg;
@@ -131,21 +181,38 @@ static void measure_task(void *arg, int64_t task, int32_t slot)
         int64_t to = at + BLOCK < end ? at + BLOCK : end;
         if (a->run && mli_run_state(a->run) == ML_CANCEL) return;
         for (int64_t j = 0; j < d->n_features; j++) {
-            if (d->columns[j].kind != MLI_NUMERIC) continue;
+            if (d->columns[j].kind != MLI_NUMERIC || a->sparse[j]) continue;
             if (a->factor && a->factor[j] == 1.0) continue;
             measure_block(a, j, at, to, &out[j]);
         }
     }
 }
 
+static void find_sparse(measuring *a)
+{
+    const mli_design *d = a->design;
+    mli_sparse s;
+    for (int64_t j = 0; j < d->n_features; j++)
+        a->sparse[j] = mli_design_sparse(d, j, &s) != 0;
+    a->weight = d->weight ? a->k->sum(d->weight, d->rows) : (double)d->rows;
+}
+
 ml_status mli_moments_of(const mli_design *design, const double *factor,
                          const mli_run *run, mli_moments *out, ml_error *err)
 {
     int64_t tasks = mli_task_count(design->rows, GRAIN), n = design->n_features;
-    measuring a = {design, factor, run, mli_kernels_of(design->ctx), NULL};
+    measuring a = {design, factor, run, mli_kernels_of(design->ctx), NULL, NULL, 0};
     a.parts = mli_calloc(design->ctx, (size_t)(tasks * n), sizeof *a.parts);
-    if (!a.parts) return mli_nomem(err);
+    a.sparse = mli_calloc(design->ctx, (size_t)n, sizeof *a.sparse);
+    if (!a.parts || !a.sparse) {
+        mli_free(design->ctx, a.parts);
+        mli_free(design->ctx, a.sparse);
+        return mli_nomem(err);
+    }
+    find_sparse(&a);
     mli_parallel(design->ctx, tasks, measure_task, &a);
+    if (tasks > 0)
+        mli_parallel(design->ctx, mli_task_count(n, FEATURES), entries_task, &a);
     for (int64_t j = 0; j < n; j++) {
         if (factor && factor[j] == 1.0) continue;
         out[j] = (mli_moments){.infinite = -1};
@@ -157,6 +224,7 @@ ml_status mli_moments_of(const mli_design *design, const double *factor,
         }
     }
     mli_free(design->ctx, a.parts);
+    mli_free(design->ctx, a.sparse);
     return run ? mli_run_check(run, err) : ML_OK;
 }
 

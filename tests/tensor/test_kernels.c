@@ -340,6 +340,47 @@ START_TEST(combinations)
 }
 END_TEST
 
+/* Columns by their entries, of all widths, with values and without. */
+START_TEST(entries)
+{
+    enum { N = 4, ROWS = 9, MOST_WIDTH = 36 };
+    static const uint32_t first[N + 1] = {3, 3, 4, 13, 17};
+    static const uint16_t row[17] = {0, 0, 0, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 5, 7};
+    double value[17], b[N * MOST_WIDTH], z[ROWS * MOST_WIDTH], was[ROWS * MOST_WIDTH];
+    double u[ROWS * MOST_WIDTH], g[N * MOST_WIDTH];
+    fill(value, 17, 15);
+    fill(b, N * MOST_WIDTH, 16);
+    fill(was, ROWS * MOST_WIDTH, 17);
+    fill(u, ROWS * MOST_WIDTH, 18);
+    EACH_LEVEL(k)
+    for (int64_t w = 1; w <= MOST_WIDTH; w += w == 1 ? 3 : 4)
+        for (int ones = 0; ones < 2; ones++) {
+            const double *v = ones ? NULL : value;
+            memcpy(z, was, sizeof z);
+            memcpy(g, b, sizeof g);
+            k->entries_add(first, N, row, v, b, w, z);
+            k->entries_dot(first, N, row, v, u, w, g);
+            for (int64_t i = 0; i < ROWS * w; i++) {
+                double s = was[i];
+                for (int c = 0; c < N; c++)
+                    for (uint32_t e = first[c]; e < first[c + 1]; e++)
+                        if (row[e] == i / w) s += (v ? v[e] : 1) * b[c * w + i % w];
+                ck_assert(same(s, z[i]));
+            }
+            for (int64_t i = 0; i < N * w; i++) {
+                double s = b[i], parts[4] = {0};
+                for (uint32_t e = first[i / w]; e < first[i / w + 1]; e++) {
+                    double add = (v ? v[e] : 1) * u[row[e] * w + i % w];
+                    if (w > 1) s += add;
+                    parts[(e - first[i / w]) % 4] += add;
+                }
+                if (w == 1) s += (parts[0] + parts[2]) + (parts[1] + parts[3]);
+                ck_assert(same(s, g[i]));
+            }
+        }
+}
+END_TEST
+
 /* Sums that cancel to the last bits of products. */
 START_TEST(double_double)
 {
@@ -410,5 +451,5 @@ END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
           exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logarithms,
-          logarithms_at_the_edges, combinations, double_double,
+          logarithms_at_the_edges, combinations, entries, double_double,
           double_double_is_the_same_everywhere, gram)

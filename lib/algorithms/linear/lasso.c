@@ -38,20 +38,20 @@ typedef struct {
     double inner;     /* tolerance of the descent */
 } lasso;
 
-static double eval(const mli_pass *pass, int64_t begin, int64_t n, const double *x,
-                   double *u, double *h, double *scratch)
+/* z: the function, then residuals. */
+static double eval(const mli_pass *pass, int64_t begin, int64_t n, double *z, double *u,
+                   double *h, double *scratch)
 {
+    (void)scratch;
     const mli_lasso *l = pass->arg;
     const mli_rows *r = l->rows;
     const double *w = r->weight ? r->weight + begin : NULL;
-    memset(scratch, 0, (size_t)n * sizeof *scratch);
-    if (pass->n_products) r->k->combine(x, r->ld, r->q, l->b, scratch, n);
     for (int64_t i = 0; i < n; i++) {
-        scratch[i] = l->y[begin + i] - scratch[i];
-        if (pass->n_products) u[i] = w ? w[i] * scratch[i] : scratch[i];
+        z[i] = l->y[begin + i] - z[i];
+        if (pass->n_products) u[i] = w ? w[i] * z[i] : z[i];
         if (pass->n_grams) h[i] = w ? w[i] : 1.0;
     }
-    return pass->n_products ? r->k->dot(u, scratch, n) : 0.0;
+    return pass->n_products ? r->k->dot(u, z, n) : 0.0;
 }
 
 /* The gradient, the squares and the gap at b. */
@@ -60,10 +60,11 @@ static ml_status look(lasso *a, ml_error *err)
     mli_lasso *l = a->l;
     const mli_rows *r = l->rows;
     mli_pass pass = {.rows = r,
+                     .functions = 1,
+                     .b = l->b,
                      .n_products = 1,
                      .eval = eval,
                      .arg = l,
-                     .scratch = r->ld,
                      .product = a->g};
     ml_status status = mli_pass_run(&pass, a->run, err);
     if (status) return status;
@@ -128,12 +129,8 @@ static ml_status make_products(lasso *a, ml_error *err)
     const mli_lasso *l = a->l;
     const mli_rows *r = l->rows;
     int64_t n = a->n_set;
-    mli_pass pass = {.rows = r,
-                     .n_grams = 1,
-                     .n_columns = n,
-                     .eval = eval,
-                     .arg = l,
-                     .scratch = r->ld};
+    mli_pass pass = {
+        .rows = r, .functions = 1, .n_grams = 1, .n_columns = n, .eval = eval, .arg = l};
     mli_free(r->ctx, a->h);
     a->h = mli_alloc_vec(r->ctx, n * n, sizeof *a->h);
     if (!a->h) return mli_nomem(err);

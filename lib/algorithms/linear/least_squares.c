@@ -73,22 +73,20 @@ static ml_status report(const mli_rows *rows, const mli_target *t, double *b,
 typedef struct {
     const mli_rows *rows;
     const double *y;
-    const double *b; /* [q]; NULL: 0 */
 } residuals;
 
 /* u: weighted residuals; h: weights; value: weighted squares. */
-static double eval_residuals(const mli_pass *pass, int64_t begin, int64_t n,
-                             const double *x, double *u, double *h, double *scratch)
+static double eval_residuals(const mli_pass *pass, int64_t begin, int64_t n, double *z,
+                             double *u, double *h, double *scratch)
 {
     const residuals *a = pass->arg;
     const mli_rows *r = a->rows;
     const double *w = r->weight ? r->weight + begin : NULL;
-    memset(scratch, 0, (size_t)n * sizeof *scratch);
-    if (a->b) r->k->combine(x, r->ld, r->q, a->b, scratch, n);
-    for (int64_t i = 0; i < n; i++) scratch[i] = a->y[begin + i] - scratch[i];
-    for (int64_t i = 0; i < n; i++) u[i] = w ? w[i] * scratch[i] : scratch[i];
+    (void)scratch;
+    for (int64_t i = 0; i < n; i++) z[i] = a->y[begin + i] - z[i];
+    for (int64_t i = 0; i < n; i++) u[i] = w ? w[i] * z[i] : z[i];
     for (int64_t i = 0; pass->n_grams && i < n; i++) h[i] = w ? w[i] : 1.0;
-    return r->k->dot(u, scratch, n);
+    return r->k->dot(u, z, n);
 }
 
 /* Penalties of the standardised columns; 0 for the intercept. */
@@ -147,14 +145,14 @@ static ml_status solve_fast(const mli_rows *r, const mli_target *t, const double
                             const mli_run *run, mli_ls *out, int *done, ml_error *err)
 {
     int64_t q = r->q;
-    residuals a = {r, t->y, NULL};
+    residuals a = {r, t->y};
     mli_pass pass = {.rows = r,
+                     .functions = 1,
                      .n_products = 1,
                      .n_grams = 1,
                      .n_columns = q,
                      .eval = eval_residuals,
-                     .arg = &a,
-                     .scratch = r->ld};
+                     .arg = &a};
     double *b = mli_calloc(r->ctx, (size_t)(3 * q), sizeof *b);
     pass.product = mli_calloc(r->ctx, (size_t)q, sizeof *pass.product);
     pass.gram = mli_alloc_vec(r->ctx, q * q, sizeof *pass.gram);
@@ -168,7 +166,7 @@ static ml_status solve_fast(const mli_rows *r, const mli_target *t, const double
     memcpy(b, pass.product, (size_t)q * sizeof *b);
     mli_cholesky_solve(r->ctx, q, pass.gram, q, b);
     pass.n_grams = 0;
-    a.b = b;
+    pass.b = b;
     status = correct(r, penalty, pass.gram, b, &pass, run, err);
     if (status) goto out;
     out->rank = q;

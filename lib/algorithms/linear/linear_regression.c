@@ -144,7 +144,8 @@ static ml_status fit_lasso(fitting *f, double l1_ratio, ml_error *err)
                    .l2 = f->penalty + r->q,
                    .tol = mli_get_f64(f->job->params, "tol"),
                    .max_sweeps = mli_get_i64(f->job->params, "max_iter")};
-    ml_status status = mli_rows_fill(r, f->job->train, f->job->run, err);
+    ml_status status = mli_rows_split(r, 1, err);
+    if (!status) status = mli_rows_fill(r, f->job->train, f->job->run, err);
     if (!status) status = mli_target_new(r, f->job->train, &t, err);
     l.b = mli_calloc(ctx, (size_t)r->q, sizeof *l.b);
     if (!status && !l.b) status = mli_nomem(err);

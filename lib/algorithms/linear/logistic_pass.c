@@ -13,17 +13,15 @@ static double weight_of(const double *w, int64_t i)
     return w ? w[i] : 1.0;
 }
 
-/* Two classes. scratch: z, p, log(1 + e^z). */
-static double eval_two(const mli_pass *pass, int64_t begin, int64_t n, const double *x,
+/* Two classes. scratch: p, log(1 + e^z). */
+static double eval_two(const mli_pass *pass, int64_t begin, int64_t n, double *z,
                        double *u, double *h, double *scratch)
 {
     const mli_logistic_at *at = pass->arg;
     const mli_rows *r = pass->rows;
     const int32_t *label = at->l->label + begin;
     const double *w = r->weight ? r->weight + begin : NULL;
-    double *z = scratch, *p = z + r->ld, *s = p + r->ld, loss = 0;
-    memset(z, 0, (size_t)n * sizeof *z);
-    r->k->combine(x, r->ld, r->q, at->b, z, n);
+    double *p = scratch, *s = p + r->ld, loss = 0;
     r->k->sigmoid(z, p, n);
     r->k->softplus(z, s, n);
     for (int64_t i = 0; i < n; i++) {
@@ -69,8 +67,8 @@ static double soften(const mli_logistic *l, const int32_t *label, const double *
     return loss;
 }
 
-/* More classes. scratch: functions, then two vectors. */
-static double eval_many(const mli_pass *pass, int64_t begin, int64_t n, const double *x,
+/* More classes. p: the functions, then probabilities; scratch: two vectors. */
+static double eval_many(const mli_pass *pass, int64_t begin, int64_t n, double *p,
                         double *u, double *h, double *scratch)
 {
     const mli_logistic_at *at = pass->arg;
@@ -79,11 +77,7 @@ static double eval_many(const mli_pass *pass, int64_t begin, int64_t n, const do
     const int32_t *label = l->label + begin;
     const double *w = r->weight ? r->weight + begin : NULL;
     int64_t m = l->functions, ld = r->ld, reference = l->reference != 0;
-    double *p = scratch, *top = p + m * ld;
-    memset(p, 0, (size_t)(m * ld) * sizeof *p);
-    for (int64_t k = 0; k < m; k++)
-        r->k->combine(x, ld, r->q, at->b + k * r->q, p + k * ld, n);
-    double loss = soften(l, label, w, n, p, top, top + ld);
+    double loss = soften(l, label, w, n, p, scratch, scratch + ld);
     for (int64_t k = 0; pass->n_products && k < m; k++)
         for (int64_t i = 0; i < n; i++)
             u[k * ld + i] =
@@ -105,11 +99,15 @@ mli_pass mli_logistic_pass(const mli_logistic_at *at, int grams)
 {
     const mli_logistic *l = at->l;
     int64_t m = l->functions;
-    mli_pass pass = {
-        .rows = l->rows, .n_products = m, .n_columns = l->rows->q, .arg = at};
+    mli_pass pass = {.rows = l->rows,
+                     .functions = m,
+                     .b = at->b,
+                     .n_products = m,
+                     .n_columns = l->rows->q,
+                     .arg = at};
     if (grams) pass.n_grams = at->full ? m * (m + 1) / 2 : m;
     pass.eval = l->classes == 2 ? eval_two : eval_many;
-    pass.scratch = (l->classes == 2 ? 3 : m + 2) * l->rows->ld;
+    pass.scratch = 2 * l->rows->ld;
     return pass;
 }
 

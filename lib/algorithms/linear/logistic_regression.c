@@ -112,6 +112,15 @@ static int choose_solver(const fitting *f)
     return p <= 60 || (p <= NEWTON_MOST && cost <= NEWTON_COST) ? NEWTON : LBFGS;
 }
 
+/* The rows: Newton's method looks at dense columns alone. */
+static ml_status fill_rows(const fitting *f, int newton, ml_error *err)
+{
+    int64_t classes = f->l.classes;
+    ml_status status = ML_OK;
+    if (!newton) status = mli_rows_split(f->rows, classes == 2 ? 1 : classes, err);
+    return status ? status : mli_rows_fill(f->rows, f->job->train, f->job->run, err);
+}
+
 static ml_status solve(fitting *f, const char **method, ml_error *err)
 {
     mli_logistic *l = &f->l;
@@ -122,6 +131,8 @@ static ml_status solve(fitting *f, const char **method, ml_error *err)
     int newton = smooth && choose_solver(f) == NEWTON;
     l->reference = newton && l->classes > 2;
     l->functions -= l->reference;
+    ml_status status = fill_rows(f, newton, err);
+    if (status) return status;
     if (newton) {
         *method = "newton";
         return mli_logistic_newton(l, f->job->run, err);
@@ -230,8 +241,7 @@ static ml_status fit_rows(fitting *f, ml_error *err)
     l->share = f->share;
     l->tol = mli_get_f64(f->job->params, "tol");
     l->max_iter = mli_get_i64(f->job->params, "max_iter");
-    ml_status status = mli_rows_fill(f->rows, d, f->job->run, err);
-    if (!status) status = solve(f, &method, err);
+    ml_status status = solve(f, &method, err);
     if (status) return status;
     if (l->reference) make_symmetric(l);
     if (l->classes > 2) center_intercepts(l);

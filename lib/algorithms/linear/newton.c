@@ -302,7 +302,7 @@ static void look(const sample *s, int64_t column, int (*see)(void *arg, double v
 {
     const mli_rows *r = s->rows;
     for (int64_t b = 0; b < r->n_blocks; b += s->step) {
-        const double *x = r->x + (b * r->q + column) * r->ld;
+        const double *x = r->x + (b * r->d + column) * r->ld;
         int64_t begin = b * r->block,
                 n = r->n - begin < r->block ? r->n - begin : r->block;
         for (int64_t i = 0; i < n; i++) {

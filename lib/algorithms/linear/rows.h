@@ -26,14 +26,14 @@ typedef struct mli_sparse_block {
     double *value;   /* of the columns that have values */
 } mli_sparse_block;
 
-typedef struct mli_sparse {
+typedef struct mli_sparse_rows {
     int64_t n;        /* columns; 0: none */
     int64_t n_values; /* the first ones have values, the others are 1 where listed */
     int64_t *column;  /* [n] which column of the rows */
     int64_t block;    /* rows, a multiple of those of dense blocks */
     int64_t n_blocks;
     mli_sparse_block *blocks; /* NULL before mli_rows_fill */
-} mli_sparse;
+} mli_sparse_rows;
 
 typedef struct mli_rows {
     ml_context *ctx;
@@ -48,7 +48,7 @@ typedef struct mli_rows {
     int64_t *column;      /* [p] which column of the dense matrix */
     double *shift, *size; /* [p] x = (value - shift) / size */
     int64_t *place;       /* [q] index in dense blocks; -1 - s: sparse column s */
-    mli_sparse sparse;
+    mli_sparse_rows sparse;
     double *x;            /* NULL before mli_rows_fill */
     const double *weight; /* [n], borrowed; NULL: all 1 */
     double total;         /* of the weights */
@@ -79,7 +79,8 @@ struct mli_pass {
     const double *b;        /* [functions * q]; NULL: all 0 */
     const int64_t *columns; /* [n_columns] of the cross products; NULL: all q */
     int64_t n_columns;
-    int64_t step; /* only every so many-th block; 0 and 1: all; else without sparse columns */
+    int64_t
+        step; /* only every so many-th block; 0 and 1: all; else without sparse columns */
     /* Rows begin..begin+n-1; z[functions][ld]: the functions, can be used up; fills in
      * u[n_products][ld] and h[n_grams][ld]; scratch has `scratch` doubles. */
     double (*eval)(const mli_pass *pass, int64_t begin, int64_t n, double *z, double *u,

@@ -45,9 +45,10 @@ static int has_values(const mli_rows *r, int64_t j)
 /* Rows of a block. */
 static int64_t choose_block(const mli_rows *r, int64_t functions)
 {
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     int64_t rows = CACHED / mli_sparse_width(functions), entries = 1;
-    for (int64_t i = 0; i < s->n; i++) entries += r->dense->nonzero[r->column[s->column[i]]];
+    for (int64_t i = 0; i < s->n; i++)
+        entries += r->dense->nonzero[r->column[s->column[i]]];
     if (rows > r->n / BLOCKS) rows = r->n / BLOCKS;
     double least = (double)r->n / (double)entries * PER_COLUMN * (double)s->n;
     if ((double)rows < least) rows = least < MOST_ROWS ? (int64_t)least : MOST_ROWS;
@@ -60,7 +61,7 @@ static int64_t choose_block(const mli_rows *r, int64_t functions)
 
 ml_status mli_rows_split(mli_rows *r, int64_t functions, ml_error *err)
 {
-    mli_sparse *s = &r->sparse;
+    mli_sparse_rows *s = &r->sparse;
     int64_t count = 0, at = 0;
     for (int64_t j = 0; j < r->p; j++) count += is_sparse(r, j);
     if (count < LEAST) return ML_OK;
@@ -99,11 +100,47 @@ static int make_room(ml_context *ctx, mli_sparse_block *b, int64_t n, int64_t *r
     int64_t want = *room + *room / 4 + CHUNK;
     void *row = mli_realloc(ctx, b->row, (size_t)want * sizeof *b->row);
     if (row) b->row = row;
-    void *value = row ? mli_realloc(ctx, b->value, (size_t)want * sizeof *b->value) : NULL;
+    void *value =
+        row ? mli_realloc(ctx, b->value, (size_t)want * sizeof *b->value) : NULL;
     if (!value) return 0;
     b->value = value;
     *room = want;
     return 1;
+}
+
+/* The entries of a column in rows begin..end-1, after n others: how many there are then,
+ * -1 when out of memory. */
+static int64_t look_for_entries(const filling *f, int64_t c, int64_t begin, int64_t end,
+                                int64_t n, int64_t *room, mli_sparse_block *b)
+{
+    const mli_dense *d = f->rows->dense;
+    double x[CHUNK];
+    for (int64_t at = begin; at < end; at += CHUNK) {
+        int64_t to = at + CHUNK < end ? at + CHUNK : end;
+        if (!make_room(d->ctx, b, n, room)) return -1;
+        mli_design_f64(f->design, d->feature[c], at, to, x, 1);
+        for (int64_t k = 0; k < to - at; k++) {
+            double v = isnan(x[k]) ? d->fill[c] : x[k];
+            b->row[n] = (uint16_t)(at + k - begin);
+            b->value[n] = v;
+            n += v != 0;
+        }
+    }
+    return n;
+}
+
+/* The same of a column that the design holds so. */
+static int64_t copy_entries(const filling *f, const mli_sparse *s, int64_t begin,
+                            int64_t end, int64_t n, int64_t *room, mli_sparse_block *b)
+{
+    int64_t first, last = mli_sparse_range(s, begin, end, &first);
+    for (int64_t i = first; i < last; i++) {
+        if (n >= *room && !make_room(f->rows->ctx, b, n, room)) return -1;
+        b->row[n] = (uint16_t)(s->rows[i] - begin);
+        b->value[n] = s->values[i];
+        n += s->values[i] != 0;
+    }
+    return n;
 }
 
 /* The entries of the columns with values, in rows begin..end-1. Returns how many there
@@ -112,30 +149,22 @@ static int64_t take_values(const filling *f, int64_t begin, int64_t end,
                            mli_sparse_block *b)
 {
     const mli_rows *r = f->rows;
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     int64_t n = 0, room = (int64_t)(f->per_row * (double)(end - begin)) + CHUNK;
-    double x[CHUNK];
     b->row = mli_alloc(r->ctx, (size_t)room * sizeof *b->row);
     b->value = mli_alloc(r->ctx, (size_t)room * sizeof *b->value);
     if (!b->row || !b->value) return -1;
-    for (int64_t i = 0; i < s->n_values; i++) {
-        int64_t c = r->column[s->column[i]], feature = r->dense->feature[c];
-        double fill = r->dense->fill[c];
+    for (int64_t i = 0; i < s->n_values && n >= 0; i++) {
+        int64_t c = r->column[s->column[i]];
+        mli_sparse held;
         b->start[i] = (uint32_t)n;
-        for (int64_t at = begin; at < end; at += CHUNK) {
-            int64_t to = at + CHUNK < end ? at + CHUNK : end;
-            if (!make_room(r->ctx, b, n, &room)) return -1;
-            mli_design_f64(f->design, feature, at, to, x, 1);
-            for (int64_t k = 0; k < to - at; k++) {
-                double v = isnan(x[k]) ? fill : x[k];
-                b->row[n] = (uint16_t)(at + k - begin);
-                b->value[n] = v;
-                n += v != 0;
-            }
-        }
+        if (mli_design_sparse(f->design, r->dense->feature[c], &held))
+            n = copy_entries(f, &held, begin, end, n, &room, b);
+        else
+            n = look_for_entries(f, c, begin, end, n, &room, b);
         if (n > UINT32_MAX - MOST_ROWS) return -1;
     }
-    b->start[s->n_values] = (uint32_t)n;
+    if (n >= 0) b->start[s->n_values] = (uint32_t)n;
     return n;
 }
 
@@ -181,7 +210,7 @@ static int take_ones(const filling *f, int64_t begin, int64_t end, int64_t n,
                      mli_sparse_block *b)
 {
     const mli_rows *r = f->rows;
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     for (int64_t j = 0; s->n > s->n_values && j < r->dense->n_features; j++)
         each_one(f, j, begin, end, count_one, b);
     for (int64_t i = s->n_values; i < s->n; i++) b->start[i + 1] += b->start[i];
@@ -202,7 +231,7 @@ static void fill_task(void *arg, int64_t task, int32_t slot)
 {
     filling *f = arg;
     mli_rows *r = f->rows;
-    mli_sparse *s = &r->sparse;
+    mli_sparse_rows *s = &r->sparse;
     mli_sparse_block *b = &s->blocks[task];
     int64_t begin = task * s->block;
     int64_t end = begin + s->block < r->n ? begin + s->block : r->n;
@@ -216,7 +245,7 @@ static void fill_task(void *arg, int64_t task, int32_t slot)
 ml_status mli_sparse_fill(mli_rows *r, const mli_design *design, const mli_run *run,
                           ml_error *err)
 {
-    mli_sparse *s = &r->sparse;
+    mli_sparse_rows *s = &r->sparse;
     filling f = {.rows = r, .design = design, .run = run};
     int64_t columns = r->dense->n_columns;
     s->blocks = mli_calloc(r->ctx, (size_t)s->n_blocks, sizeof *s->blocks);
@@ -238,7 +267,7 @@ ml_status mli_sparse_fill(mli_rows *r, const mli_design *design, const mli_run *
 
 void mli_sparse_free(mli_rows *r)
 {
-    mli_sparse *s = &r->sparse;
+    mli_sparse_rows *s = &r->sparse;
     for (int64_t i = 0; s->blocks && i < s->n_blocks; i++) {
         mli_free(r->ctx, s->blocks[i].start);
         mli_free(r->ctx, s->blocks[i].row);
@@ -253,7 +282,7 @@ void mli_sparse_free(mli_rows *r)
 void mli_sparse_table(const mli_rows *r, const double *b, int64_t functions,
                       int64_t width, double *table, double *constant)
 {
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     for (int64_t k = 0; k < width; k++) {
         double sum = 0;
         for (int64_t i = 0; i < s->n; i++) {
@@ -269,7 +298,7 @@ void mli_sparse_table(const mli_rows *r, const double *b, int64_t functions,
 void mli_sparse_add(const mli_rows *r, int64_t block, const double *table, int64_t width,
                     double *z)
 {
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     const mli_sparse_block *b = &s->blocks[block];
     int64_t v = s->n_values;
     r->k->entries_add(b->start, v, b->row, b->value, table, width, z);
@@ -279,7 +308,7 @@ void mli_sparse_add(const mli_rows *r, int64_t block, const double *table, int64
 void mli_sparse_dot(const mli_rows *r, int64_t block, int64_t begin, int64_t end,
                     const double *u, int64_t width, double *g)
 {
-    const mli_sparse *s = &r->sparse;
+    const mli_sparse_rows *s = &r->sparse;
     const mli_sparse_block *b = &s->blocks[block];
     int64_t v = s->n_values < begin ? begin : s->n_values < end ? s->n_values : end;
     r->k->entries_dot(b->start + begin, v - begin, b->row, b->value, u, width,
