@@ -82,20 +82,32 @@ typedef struct mli_forest_split {
     double num, den; /* how good: num / den */
     double gain;     /* decrease of impurity times weight */
     int32_t feature;
-    uint16_t last,
-        next; /* numbers: codes up to `last` go left, `next` is the first right */
+    uint16_t last; /* numbers: codes up to it go left */
     int32_t missing_left;
     int32_t categorical;
     uint32_t bits[8]; /* categories: bins that go left */
     double threshold;
 } mli_forest_split;
 
-typedef struct mli_forest_node {
+/* A node of a tree that grows. */
+typedef struct mli_forest_growing {
     int32_t left; /* the right child follows it; 0: leaf */
-    int32_t depth;
-    int64_t begin, n;        /* of the tree's rows */
+    int32_t feature, depth;
+    int32_t set;       /* of categories: their number among the sets */
+    uint32_t begin, n; /* of the tree's rows */
+    uint16_t last, next;
+    uint8_t missing_left, categorical;
     double weight, impurity; /* impurity times weight */
-    mli_forest_split split;
+    double gain, threshold;  /* threshold: NaN: between the values of last and next */
+} mli_forest_growing;
+
+/* A node of a grown tree, breadth first. */
+typedef struct mli_forest_node {
+    int32_t left, feature; /* as above */
+    int32_t at;            /* leaves: their row of value; of categories: their set */
+    uint16_t last;
+    uint8_t missing_left, categorical;
+    double threshold, gain, weight;
 } mli_forest_node;
 
 typedef struct mli_forest_sample {
@@ -106,9 +118,11 @@ typedef struct mli_forest_sample {
 
 typedef struct mli_forest_tree {
     ml_context *ctx;
-    int64_t n_nodes, capacity, n_values; /* values per node: classes, targets, or 1 */
+    int64_t n_nodes, n_leaves, n_sets;
+    int64_t n_values; /* per leaf: classes, targets, or 1 */
     mli_forest_node *node;
-    double *value;             /* [n_nodes * n_values] means, or share of each class */
+    double *value;             /* [n_leaves * n_values] means, or share of each class */
+    uint32_t (*set)[8];        /* of categories: bins that go left */
     uint64_t *inbag;           /* bits of the rows drawn; NULL without a bootstrap */
     mli_forest_sample *sample; /* rows of the leaves, when they are kept */
     int64_t n_samples;
@@ -125,6 +139,12 @@ void mli_forest_scratch_free(mli_forest_scratch *s);
 ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *run,
                           mli_forest_tree *out);
 void mli_forest_tree_free(mli_forest_tree *t);
+
+/* Makes a tree of n nodes that grew, of which `value` has n_values each (forest_keep.c).
+ * 0: no memory. */
+int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
+                    const mli_forest_growing *node, int64_t n, const double *value,
+                    const uint32_t (*set)[8]);
 
 /* The leaf of a training row. */
 int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
@@ -225,13 +245,18 @@ void mli_forest_offer(mli_forest_split *best, double num, double den, int32_t fe
 
 /* ---- quantiles (forest_quantiles.c) ---- */
 
-/* Tensors of the rows of all leaves. Node i of tree t is node place[t][i] of those that
- * begin with first[t]; first[n_trees]: all nodes. */
+/* Tensors of the rows of all leaves. Nodes of tree t begin with first[t]; first[n_trees]:
+ * all nodes. */
 ml_status mli_forest_write_samples(const mli_forest_tree *tree, int64_t n_trees,
-                                   int32_t *const *place, const int64_t *first,
-                                   const mli_design *design, ml_model *model,
-                                   ml_error *err);
+                                   const int64_t *first, const mli_design *design,
+                                   ml_model *model, ml_error *err);
 ml_status mli_forest_quantiles_plan(const ml_model *model, mli_plan **out, ml_error *err);
+
+/* Tensors of all trees but those of quantiles (forest_keep.c). first: where the nodes of
+ * each begin, [n_trees + 1]. */
+ml_status mli_forest_write(const mli_forest_tree *tree, int64_t n_trees,
+                           const mli_forest_codes *codes, ml_model *model, int64_t *first,
+                           ml_error *err);
 
 /* ---- algorithms ---- */
 

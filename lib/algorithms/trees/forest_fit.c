@@ -177,7 +177,8 @@ static void oob_row(const forest *f, int64_t row, double *out)
     for (int64_t t = 0; t < f->done; t++) {
         const mli_forest_tree *tree = &f->tree[t];
         if (tree->inbag[row >> 6] >> (row & 63) & 1) continue;
-        const double *v = tree->value + mli_forest_leaf(tree, f->codes, row) * values;
+        const mli_forest_node *leaf = &tree->node[mli_forest_leaf(tree, f->codes, row)];
+        const double *v = tree->value + leaf->at * values;
         for (int64_t k = 0; k < values; k++) out[k] += v[k];
         trees++;
     }
@@ -261,172 +262,21 @@ static ml_status score_oob(forest *f, ml_error *err)
 
 /* ---- tensors ---- */
 
-/* Nodes breadth first: order[place] = node. Returns their number. */
-static int64_t number_nodes(const mli_forest_tree *t, int32_t *order, int32_t *place)
-{
-    int64_t n = 1;
-    order[0] = place[0] = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t left = t->node[order[i]].left;
-        for (int32_t k = 0; left && k < 2; k++) {
-            order[n] = left + k;
-            place[left + k] = (int32_t)n++;
-        }
-    }
-    return n;
-}
-
-/* A number t with a <= t < b between neighbours, one of single precision if there is. */
-static double between(double a, double b)
-{
-    double middle = a / 2 + b / 2;
-    if (!(middle >= a && middle < b)) middle = a;
-    float narrow = (float)middle;
-    return (double)narrow >= a && (double)narrow < b ? (double)narrow : middle;
-}
-
-static double threshold_of(const mli_forest_feature *f, const mli_forest_split *s)
-{
-    if (!isnan(s->threshold)) return s->threshold;
-    if (s->next == MLI_CODE_MISSING) return INFINITY;
-    return f->exact ? between(f->value[s->last], f->value[s->next]) : f->value[s->last];
-}
-
-static ml_status fill_node(const forest *f, mli_ensemble_builder *b,
-                           const mli_forest_node *node, const int32_t *place,
-                           mli_ensemble_node *out, ml_error *err)
-{
-    const mli_forest_split *s = &node->split;
-    memset(out, 0, sizeof *out);
-    out->feature = out->set = -1;
-    out->cover = node->weight;
-    if (!node->left) return ML_OK;
-    out->feature = s->feature;
-    out->left = place[node->left];
-    out->gain = s->gain;
-    if (s->missing_left) out->flags |= MLI_NODE_MISSING_LEFT;
-    if (!s->categorical) {
-        out->threshold = threshold_of(&f->codes->feature[s->feature], s);
-        return ML_OK;
-    }
-    out->flags |= MLI_NODE_CATEGORICAL;
-    return mli_ensemble_builder_set(b, s->bits, &out->set, err);
-}
-
-/* Do leaves have a row of values each? */
-static int has_rows(const forest *f)
-{
-    return f->options.targets > 0 || f->options.classes > 2;
-}
-
-static ml_status append_tree(const forest *f, mli_ensemble_builder *b,
-                             const mli_forest_tree *t, int64_t *leaves, ml_error *err)
-{
-    int32_t *order = mli_calloc(f->ctx, 2 * (size_t)t->n_nodes, sizeof *order);
-    if (!order) return mli_nomem(err);
-    int32_t *place = order + t->n_nodes;
-    mli_ensemble_node *nodes;
-    int64_t n = number_nodes(t, order, place), v = t->n_values;
-    ml_status s = mli_ensemble_builder_tree(b, n, &nodes, err);
-    for (int64_t i = 0; s == ML_OK && i < n; i++) {
-        const double *value = t->value + order[i] * v;
-        s = fill_node(f, b, &t->node[order[i]], place, &nodes[i], err);
-        if (has_rows(f))
-            nodes[i].value = nodes[i].left ? 0 : (double)(*leaves)++;
-        else
-            nodes[i].value = value[v - 1] / (double)f->done;
-    }
-    mli_free(f->ctx, order);
-    return s;
-}
-
-/* Shares of the classes, or means of the targets, in the leaves, in order of the nodes.
- */
-static ml_status write_leaves(const forest *f, int64_t leaves, ml_error *err)
-{
-    int64_t shape[2] = {leaves, f->tree[0].n_values}, at = 0, v = shape[1];
-    const char *name = f->options.targets ? "leaf_values" : "leaf_proba";
-    double *out;
-    ml_status s = mli_model_add(f->job->model, name, ML_DTYPE_F64, 2, shape, &out, err);
-    for (int64_t t = 0; s == ML_OK && t < f->done; t++) {
-        const mli_forest_tree *tree = &f->tree[t];
-        int32_t *order = mli_calloc(f->ctx, 2 * (size_t)tree->n_nodes, sizeof *order);
-        if (!order) return mli_nomem(err);
-        int64_t n = number_nodes(tree, order, order + tree->n_nodes);
-        for (int64_t i = 0; i < n; i++)
-            if (!tree->node[order[i]].left)
-                memcpy(out + at++ * v, tree->value + order[i] * v,
-                       (size_t)v * sizeof *out);
-        mli_free(f->ctx, order);
-    }
-    return s;
-}
-
-/* The tables from categories to bins. */
-static ml_status write_levels(const forest *f, ml_error *err)
-{
-    const mli_forest_codes *c = f->codes;
-    ml_model *m = f->job->model;
-    int64_t n = c->n_features, starts = n + 1, total = 0, *start;
-    uint8_t *bin, *other;
-    for (int64_t j = 0; j < n; j++) total += c->feature[j].n_levels;
-    ml_status s = mli_model_add(m, "level_start", ML_DTYPE_I64, 1, &starts, &start, err);
-    if (s == ML_OK) s = mli_model_add(m, "level_bin", ML_DTYPE_U8, 1, &total, &bin, err);
-    if (s == ML_OK) s = mli_model_add(m, "level_other", ML_DTYPE_U8, 1, &n, &other, err);
-    for (int64_t j = 0; s == ML_OK && j < n; j++) {
-        const mli_forest_feature *from = &c->feature[j];
-        start[j + 1] = start[j] + from->n_levels;
-        if (from->n_levels)
-            memcpy(bin + start[j], from->level_bin, (size_t)from->n_levels);
-        other[j] = from->kind == MLI_CATEGORICAL ? (uint8_t)from->n_codes : 0;
-    }
-    return s;
-}
-
-/* The rows of the leaves, for quantiles. */
-static ml_status write_samples(const forest *f, const mli_ensemble_builder *b,
-                               ml_error *err)
-{
-    ml_context *ctx = f->ctx;
-    int32_t **place = mli_calloc(ctx, (size_t)f->done, sizeof *place);
-    ml_status s = place ? ML_OK : mli_nomem(err);
-    for (int64_t t = 0; s == ML_OK && t < f->done; t++) {
-        int64_t n = f->tree[t].n_nodes;
-        place[t] = mli_calloc(ctx, 2 * (size_t)n, sizeof **place);
-        if (!place[t]) s = mli_nomem(err);
-        if (s == ML_OK) number_nodes(&f->tree[t], place[t] + n, place[t]);
-    }
-    if (s == ML_OK)
-        s = mli_forest_write_samples(f->tree, f->done, place, b->start, f->design,
-                                     f->job->model, err);
-    for (int64_t t = 0; place && t < f->done; t++) mli_free(ctx, place[t]);
-    mli_free(ctx, place);
-    return s;
-}
-
 static ml_status write_model(const forest *f, ml_error *err)
 {
     ml_model *m = f->job->model;
-    mli_ensemble_builder b;
-    int64_t leaves = 0, one = 1;
     double zero = 0;
-    uint8_t *link = NULL;
-    ml_status s = ML_OK;
-    mli_ensemble_builder_init(&b, f->ctx);
-    for (int64_t t = 0; s == ML_OK && t < f->done; t++)
-        s = append_tree(f, &b, &f->tree[t], &leaves, err);
-    if (s == ML_OK) s = mli_ensemble_builder_write(&b, m, err);
-    if (s == ML_OK && b.n_sets > 0) s = write_levels(f, err);
+    int64_t *first = mli_alloc_vec(f->ctx, f->done + 1, sizeof *first);
+    if (!first) return mli_nomem(err);
+    ml_status s = mli_forest_write(f->tree, f->done, f->codes, m, first, err);
     if (s == ML_OK) s = mli_model_add_f64s(m, "base_score", &zero, 1, err);
-    if (s == ML_OK && has_rows(f)) s = write_leaves(f, leaves, err);
-    if (s == ML_OK && !has_rows(f)) {
-        s = mli_model_add(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
-        if (s == ML_OK) *link = MLI_LINK_IDENTITY;
+    if (s == ML_OK && f->options.keep_samples)
+        s = mli_forest_write_samples(f->tree, f->done, first, f->design, m, err);
+    if (s == ML_OK) {
+        mli_model_note_i64(m, "trees", f->done);
+        mli_model_note_i64(m, "nodes", first[f->done]);
     }
-    if (s == ML_OK && f->options.keep_samples) s = write_samples(f, &b, err);
-    mli_model_note_i64(m, "trees", f->done);
-    mli_model_note_i64(m, "nodes", b.n_nodes);
-    mli_ensemble_builder_free(&b);
+    mli_free(f->ctx, first);
     return s;
 }
 

@@ -48,7 +48,10 @@ struct mli_forest_scratch {
     int64_t n_waiting, waiting_capacity;
     double *center, *squares; /* [targets or 1] of the targets; scratch */
     mli_rng rng;
-    mli_forest_tree *tree;
+    mli_forest_growing *node;
+    double *value;      /* n_values for each node */
+    uint32_t (*set)[8]; /* of categories */
+    int64_t n_nodes, capacity, n_values, n_sets, set_capacity;
 };
 
 /* ---- memory ---- */
@@ -111,6 +114,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->classes = mli_alloc_vec(ctx, k, sizeof *s->classes);
     s->bins = mli_alloc_vec(ctx, s->scalar ? 1 : 257 * k, sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
+    s->n_values = o->classes ? o->classes : o->targets ? o->targets : 1;
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
         s->pair && s->near && s->drawn && s->page_code && s->page_drawn && s->page_row &&
         s->w && s->s && s->label && s->center && s->left && s->classes && s->bins &&
@@ -127,36 +131,22 @@ void mli_forest_scratch_free(mli_forest_scratch *s)
         s->drawn,  s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
         s->count,  s->element,   s->spare,      s->payload,  s->w,     s->s,
         s->label,  s->left,      s->bins,       s->classes,  s->order, s->waiting,
-        s->center, s->pair,      s->near};
+        s->center, s->pair,      s->near,       s->node,     s->value, s->set};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
 }
 
-void mli_forest_tree_free(mli_forest_tree *t)
-{
-    if (!t->ctx) return;
-    mli_free(t->ctx, t->node);
-    mli_free(t->ctx, t->value);
-    mli_free(t->ctx, t->inbag);
-    mli_free(t->ctx, t->sample);
-    memset(t, 0, sizeof *t);
-}
-
 /* Room for two nodes more. */
-static int reserve(mli_forest_tree *t)
+static int reserve(mli_forest_scratch *s)
 {
-    if (t->n_nodes + 2 <= t->capacity) return 1;
-    int64_t n = 2 * t->capacity > 64 ? 2 * t->capacity : 64;
-    size_t size = sizeof *t->node, values = (size_t)(n * t->n_values) * sizeof(double);
-    void *node = t->node ? mli_realloc(t->ctx, t->node, (size_t)n * size)
-                         : mli_alloc(t->ctx, (size_t)n * size);
-    if (node) t->node = node;
-    void *value =
-        t->value ? mli_realloc(t->ctx, t->value, values) : mli_alloc(t->ctx, values);
-    if (value) t->value = value;
-    if (!node || !value) return 0;
-    t->capacity = n;
+    if (s->n_nodes + 2 <= s->capacity) return 1;
+    int64_t n = 2 * s->capacity > 1024 ? 2 * s->capacity : 1024, nodes = s->capacity;
+    int64_t values = s->capacity * s->n_values;
+    if (!mli_reserve(s->ctx, &s->node, &nodes, n, sizeof *s->node)) return 0;
+    if (!mli_reserve(s->ctx, &s->value, &values, n * s->n_values, sizeof *s->value))
+        return 0;
+    s->capacity = n;
     return 1;
 }
 
@@ -306,7 +296,7 @@ static void sum_targets(const mli_forest_scratch *s, mli_forest_search *a)
 
 /* Means of the targets in a node; its impurity is the mean over the targets. */
 static void value_targets(const mli_forest_scratch *s, mli_forest_search *a,
-                          mli_forest_node *node, double *value)
+                          mli_forest_growing *node, double *value)
 {
     int64_t n = s->options->targets;
     for (int64_t k = 0; k < n; k++) {
@@ -321,10 +311,10 @@ static void value_targets(const mli_forest_scratch *s, mli_forest_search *a,
 /* Prepares the search in a node; its value goes into the tree. */
 static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *a)
 {
-    mli_forest_node *node = &s->tree->node[id];
+    mli_forest_growing *node = &s->node[id];
     const mli_forest_data *d = s->data;
     int64_t k_n = s->options->classes;
-    double *value = s->tree->value + id * s->tree->n_values;
+    double *value = s->value + id * s->n_values;
     *a = (mli_forest_search){.codes = d->codes,
                              .code = s->paged ? s->page_code : d->codes->code,
                              .ld = s->paged ? PAGE_LD(s) : d->codes->rows,
@@ -365,16 +355,15 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
 }
 
 /* Levels that training did not see in the node follow its heavier child. */
-static void place_absent(const mli_forest_feature *f, mli_forest_split *s,
-                         const uint32_t seen[8], int heavy)
+static void place_absent(int32_t codes, uint32_t set[8], const uint32_t seen[8],
+                         int heavy)
 {
-    for (int32_t c = 0; c <= f->n_codes; c++) {
+    for (int32_t c = 0; c <= codes; c++) {
         uint32_t bit = UINT32_C(1) << (c & 31);
         if (seen[c >> 5] & bit) continue;
-        s->bits[c >> 5] &= ~bit;
-        if (heavy) s->bits[c >> 5] |= bit;
+        set[c >> 5] &= ~bit;
+        if (heavy) set[c >> 5] |= bit;
     }
-    s->missing_left = (int)(s->bits[f->n_codes >> 5] >> (f->n_codes & 31)) & 1;
 }
 
 static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
@@ -429,11 +418,11 @@ static void search(mli_forest_scratch *s, const mli_forest_search *a,
 /* Finds the split of a new node; a node that can be split waits. */
 static int consider(mli_forest_scratch *s, int64_t id)
 {
-    mli_forest_node *node = &s->tree->node[id];
+    mli_forest_growing *node = &s->node[id];
     const mli_forest_options *o = s->options;
     mli_forest_search a;
     look_at(s, id, &a);
-    a.min_weight = o->min_weight * s->tree->node[0].weight;
+    a.min_weight = o->min_weight * s->node[0].weight;
     node->left = 0;
     if (node->n < o->min_split || node->n < 2 * o->min_leaf) return 1;
     if (o->max_depth > 0 && node->depth >= o->max_depth) return 1;
@@ -443,21 +432,33 @@ static int consider(mli_forest_scratch *s, int64_t id)
     search(s, &a, &best);
     if (best.feature < 0) return 1;
     complete(s, &a, node->impurity, &best);
-    double total = s->tree->node[0].weight;
+    double total = s->node[0].weight;
     if (best.gain < o->min_decrease * total) return 1;
-    node->split = best;
+    node->feature = best.feature;
+    node->last = best.last;
+    node->missing_left = (uint8_t)best.missing_left;
+    node->categorical = (uint8_t)best.categorical;
+    node->threshold = best.threshold;
+    node->gain = best.gain;
+    if (best.categorical) {
+        if (!mli_reserve(s->ctx, &s->set, &s->set_capacity, s->n_sets + 1,
+                         sizeof *s->set))
+            return 0;
+        node->set = (int32_t)s->n_sets;
+        memcpy(s->set[s->n_sets++], best.bits, sizeof best.bits);
+    }
     return push(s, (int32_t)id);
 }
 
-/* Divides the rows of a node by a split of numbers; returns how many go left. Sets the
+/* Divides the rows of a node by a cut of numbers; returns how many go left. Sets the
  * codes on both sides of the cut. */
-static int64_t divide_numbers(const mli_forest_scratch *s, const mli_forest_node *node,
-                              const uint16_t *code, mli_forest_split *split)
+static int64_t divide_numbers(const mli_forest_scratch *s, mli_forest_growing *node,
+                              const uint16_t *code)
 {
     uint32_t *row = s->row + node->begin, *spare = s->spare_row;
     /* Missing values that go left become 0, before all others. */
-    uint16_t shift = (uint16_t)split->missing_left, *key = s->near;
-    uint32_t limit = (uint32_t)split->last + shift;
+    uint16_t shift = node->missing_left, *key = s->near;
+    uint32_t limit = (uint32_t)node->last + shift;
     int64_t n = node->n, left = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t r = row[i];
@@ -469,60 +470,61 @@ static int64_t divide_numbers(const mli_forest_scratch *s, const mli_forest_node
     memcpy(row + left, spare, (size_t)(n - left) * sizeof *row);
     uint16_t last = shift, next = MLI_CODE_MISSING, missing = 0;
     for (int64_t i = 0; i < n; i++) {
-        uint16_t low = key[i] <= limit ? key[i] : 0,
-                 high = key[i] <= limit ? MLI_CODE_MISSING : key[i];
+        uint16_t low = key[i] <= limit ? key[i] : 0;
+        uint16_t high = key[i] <= limit ? MLI_CODE_MISSING : key[i];
         last = low > last ? low : last;
         next = high < next ? high : next;
         missing |= (uint16_t)(key[i] - shift) == MLI_CODE_MISSING;
     }
-    split->last = (uint16_t)(last - shift);
-    split->next = next < MLI_CODE_MISSING ? (uint16_t)(next - shift) : next;
-    if (!missing) split->missing_left = 2 * left > n;
+    node->last = (uint16_t)(last - shift);
+    node->next = next < MLI_CODE_MISSING ? (uint16_t)(next - shift) : next;
+    if (!missing) node->missing_left = 2 * left > n;
     return left;
 }
 
-static int64_t divide_levels(const mli_forest_scratch *s, const mli_forest_node *node,
-                             const uint16_t *code, mli_forest_split *split)
+static int64_t divide_levels(const mli_forest_scratch *s, mli_forest_growing *node,
+                             const uint16_t *code)
 {
     uint32_t *row = s->row + node->begin, *spare = s->spare_row, seen[8] = {0};
+    uint32_t *set = s->set[node->set];
     int64_t n = node->n, left = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t r = row[i], c = code[r];
         seen[c >> 5] |= UINT32_C(1) << (c & 31);
         row[left] = r;
         spare[i - left] = r;
-        left += mli_forest_left(split, c);
+        left += set[c >> 5] >> (c & 31) & 1;
     }
     memcpy(row + left, spare, (size_t)(n - left) * sizeof *row);
-    place_absent(&s->data->codes->feature[split->feature], split, seen, 2 * left > n);
+    int32_t codes = s->data->codes->feature[node->feature].n_codes;
+    place_absent(codes, set, seen, 2 * left > n);
+    node->missing_left = set[codes >> 5] >> (codes & 31) & 1;
     return left;
 }
 
 /* Divides the rows of a node between two new ones. */
 static int divide(mli_forest_scratch *s, int64_t id)
 {
-    mli_forest_tree *t = s->tree;
-    if (!reserve(t)) return 0;
-    mli_forest_node *node = &t->node[id], *child = &t->node[t->n_nodes];
-    mli_forest_split *split = &node->split;
+    if (!reserve(s)) return 0;
+    mli_forest_growing *node = &s->node[id], *child = &s->node[s->n_nodes];
     const mli_forest_codes *codes = s->data->codes;
-    const uint16_t *code = s->paged ? s->page_code + split->feature * PAGE_LD(s)
-                                    : codes->code + split->feature * codes->rows;
-    int64_t left = split->categorical ? divide_levels(s, node, code, split)
-                                      : divide_numbers(s, node, code, split);
+    const uint16_t *code = s->paged ? s->page_code + node->feature * PAGE_LD(s)
+                                    : codes->code + node->feature * codes->rows;
+    uint32_t left = (uint32_t)(node->categorical ? divide_levels(s, node, code)
+                                                 : divide_numbers(s, node, code));
     memset(child, 0, 2 * sizeof *child);
     child[0].begin = node->begin;
     child[0].n = left;
     child[1].begin = node->begin + left;
     child[1].n = node->n - left;
     child[0].depth = child[1].depth = node->depth + 1;
-    node->left = (int32_t)t->n_nodes;
-    t->n_nodes += 2;
+    node->left = (int32_t)s->n_nodes;
+    s->n_nodes += 2;
     return 1;
 }
 
 /* Copies the rows of a node. */
-static void turn_page(mli_forest_scratch *s, const mli_forest_node *node)
+static void turn_page(mli_forest_scratch *s, const mli_forest_growing *node)
 {
     const mli_forest_codes *c = s->data->codes;
     uint32_t *row = s->row + node->begin;
@@ -550,10 +552,10 @@ static void turn_page(mli_forest_scratch *s, const mli_forest_node *node)
 static int64_t next_node(mli_forest_scratch *s)
 {
     int64_t at = s->n_waiting - 1;
-    const mli_forest_node *node = s->tree->node;
+    const mli_forest_growing *node = s->node;
     for (int64_t i = at - 1; s->options->max_leaves > 0 && i >= 0; i--) {
-        double gain = node[s->waiting[i]].split.gain;
-        double best = node[s->waiting[at]].split.gain;
+        double gain = node[s->waiting[i]].gain;
+        double best = node[s->waiting[at]].gain;
         if (gain > best || (gain == best && s->waiting[i] < s->waiting[at])) at = i;
     }
     int64_t id = s->waiting[at];
@@ -561,11 +563,11 @@ static int64_t next_node(mli_forest_scratch *s)
     return id;
 }
 
-static void prune(mli_forest_tree *t, double alpha, double *cost)
+static void prune(const mli_forest_scratch *s, double alpha, double *cost)
 {
-    for (int64_t i = t->n_nodes - 1; i >= 0; i--) {
-        mli_forest_node *node = &t->node[i];
-        double own = node->impurity / t->node[0].weight + alpha;
+    for (int64_t i = s->n_nodes - 1; i >= 0; i--) {
+        mli_forest_growing *node = &s->node[i];
+        double own = node->impurity / s->node[0].weight + alpha;
         cost[i] = own;
         if (!node->left) continue;
         double below = cost[node->left] + cost[node->left + 1];
@@ -579,20 +581,19 @@ static void prune(mli_forest_tree *t, double alpha, double *cost)
 /* Splits a node and all below it. */
 static ml_status grow(mli_forest_scratch *s, int64_t root, const mli_run *run)
 {
-    mli_forest_tree *t = s->tree;
     int64_t most = s->options->max_leaves, leaves = 1, before = s->n_waiting;
-    int turned = !s->paged && t->node[root].n <= s->page;
-    if (turned) turn_page(s, &t->node[root]);
+    int turned = !s->paged && s->node[root].n <= s->page;
+    if (turned) turn_page(s, &s->node[root]);
     if (!consider(s, root)) return ML_E_MEMORY;
     while (s->n_waiting > before && (most == 0 || leaves < most)) {
         int64_t id = next_node(s);
-        if (run && t->node[id].n > 500 && mli_run_state(run) == ML_CANCEL)
+        if (run && s->node[id].n > 500 && mli_run_state(run) == ML_CANCEL)
             return ML_E_CANCELLED;
-        if (t->n_nodes > INT32_MAX - 2 || !divide(s, id)) return ML_E_MEMORY;
-        int64_t left = t->node[id].left;
+        if (s->n_nodes > INT32_MAX - 2 || !divide(s, id)) return ML_E_MEMORY;
+        int64_t left = s->node[id].left;
         leaves++;
         for (int64_t child = left; child < left + 2; child++) {
-            int apart = !s->paged && t->node[child].n <= s->page;
+            int apart = !s->paged && s->node[child].n <= s->page;
             ml_status status = apart                ? grow(s, child, run)
                                : consider(s, child) ? ML_OK
                                                     : ML_E_MEMORY;
@@ -607,7 +608,7 @@ static ml_status grow(mli_forest_scratch *s, int64_t root, const mli_run *run)
 static ml_status keep_leaves(const mli_forest_scratch *s, mli_forest_tree *t)
 {
     const mli_forest_codes *c = s->data->codes;
-    t->sample = mli_calloc(s->ctx, (size_t)t->node[0].n, sizeof *t->sample);
+    t->sample = mli_calloc(s->ctx, (size_t)s->node[0].n, sizeof *t->sample);
     if (!t->sample) return ML_E_MEMORY;
     for (int64_t i = 0; i < c->rows; i++) {
         double w = draw_weight(s, (uint32_t)i);
@@ -637,48 +638,41 @@ static void find_center(const mli_forest_scratch *s, int64_t n)
         s->center[k] = weight > 0 ? s->center[k] / weight : 0;
 }
 
+static ml_status grow_tree(mli_forest_scratch *s, const mli_run *run,
+                           mli_forest_tree *out)
+{
+    ml_status status = ML_OK;
+    if (!s->data->label) find_center(s, s->node[0].n);
+    if (!keep_sample(s, out)) return ML_E_MEMORY;
+    status = grow(s, 0, run);
+    if (status == ML_OK && s->options->ccp_alpha > 0) {
+        double *cost = mli_alloc_vec(s->ctx, s->n_nodes, sizeof *cost);
+        if (!cost) return ML_E_MEMORY;
+        prune(s, s->options->ccp_alpha, cost);
+        mli_free(s->ctx, cost);
+    }
+    if (status == ML_OK && !mli_forest_keep(out, s->data->codes, s->node, s->n_nodes,
+                                            s->value, (const uint32_t(*)[8])s->set))
+        return ML_E_MEMORY;
+    return status == ML_OK && s->options->keep_samples ? keep_leaves(s, out) : status;
+}
+
 ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *run,
                           mli_forest_tree *out)
 {
     const mli_forest_data *d = s->data;
-    ml_status status = ML_OK;
     memset(out, 0, sizeof *out);
     out->ctx = s->ctx;
-    out->n_values = s->options->classes   ? s->options->classes
-                    : s->options->targets ? s->options->targets
-                                          : 1;
-    s->tree = out;
-    s->n_waiting = 0;
+    out->n_values = s->n_values;
+    s->n_waiting = s->n_nodes = s->n_sets = 0;
     s->paged = 0;
     mli_rng_init(&s->rng, s->options->seed, STREAM, (uint64_t)index);
     for (int64_t j = 0; j < d->codes->n_features; j++) s->order[j] = (int32_t)j;
-    if (!reserve(out)) return ML_E_MEMORY;
-    memset(out->node, 0, sizeof *out->node);
-    out->n_nodes = 1;
+    if (!reserve(s)) return ML_E_MEMORY;
+    memset(s->node, 0, sizeof *s->node);
+    s->n_nodes = 1;
     /* A sample without any weight is drawn again. */
-    for (int tries = 0; tries < 1000 && out->node[0].n == 0; tries++)
-        out->node[0].n = draw_rows(s);
-    if (!d->label) find_center(s, out->node[0].n);
-    if (!keep_sample(s, out)) status = ML_E_MEMORY;
-    if (status == ML_OK) status = grow(s, 0, run);
-    if (status == ML_OK && s->options->ccp_alpha > 0) {
-        double *cost = mli_alloc_vec(s->ctx, out->n_nodes, sizeof *cost);
-        if (cost) prune(out, s->options->ccp_alpha, cost);
-        if (!cost) status = ML_E_MEMORY;
-        mli_free(s->ctx, cost);
-    }
-    if (status == ML_OK && s->options->keep_samples) status = keep_leaves(s, out);
-    return status;
-}
-
-int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
-                        int64_t row)
-{
-    int64_t i = 0;
-    while (t->node[i].left) {
-        const mli_forest_split *s = &t->node[i].split;
-        uint32_t code = codes->code[s->feature * codes->rows + row];
-        i = t->node[i].left + !mli_forest_left(s, code);
-    }
-    return i;
+    for (int tries = 0; tries < 1000 && s->node[0].n == 0; tries++)
+        s->node[0].n = (uint32_t)draw_rows(s);
+    return grow_tree(s, run, out);
 }

@@ -52,8 +52,8 @@ static uint32_t rank_of(const double *value, int64_t n, double y)
 }
 
 ml_status mli_forest_write_samples(const mli_forest_tree *tree, int64_t n_trees,
-                                   int32_t *const *place, const int64_t *first,
-                                   const mli_design *d, ml_model *m, ml_error *err)
+                                   const int64_t *first, const mli_design *d, ml_model *m,
+                                   ml_error *err)
 {
     int64_t values = 0, samples = 0, nodes = first[n_trees] + 1, *start = NULL;
     double *value = NULL, *weight = NULL;
@@ -69,12 +69,12 @@ ml_status mli_forest_write_samples(const mli_forest_tree *tree, int64_t n_trees,
     if (s != ML_OK) return s;
     for (int64_t t = 0; t < n_trees; t++)
         for (int64_t i = 0; i < tree[t].n_samples; i++)
-            start[first[t] + place[t][tree[t].sample[i].node] + 1]++;
+            start[first[t] + tree[t].sample[i].node + 1]++;
     for (int64_t i = 0; i + 1 < nodes; i++) start[i + 1] += start[i];
     for (int64_t t = 0; t < n_trees; t++)
         for (int64_t i = 0; i < tree[t].n_samples; i++) {
             const mli_forest_sample *from = &tree[t].sample[i];
-            int64_t at = start[first[t] + place[t][from->node]]++;
+            int64_t at = start[first[t] + from->node]++;
             rank[at] = rank_of(value, values, d->y[from->row]);
             weight[at] = from->weight / tree[t].node[from->node].weight;
         }
