@@ -369,11 +369,18 @@ ML_API ML_CHECK ml_status ml_table_aggregate(const ml_table *table, const ml_tab
  * rows: of 10^9 divided by the number of pairs, where that is less. Correlations are those
  * of the first 1000 columns.
  *
+ * With `part: sketch` the columns are column, type, rows, missing, distinct, mean, sd, min,
+ * q01, q05, q25, median, q75, q95, q99, max, earliest, latest, top, top_count, sketch, the
+ * last a text of 10 to 20 kB that stands for the values. Such tables of parts of the data,
+ * below each other (ml_table_join with `how: union`), become that of all the data by
+ * `part: merge`. Of more values than fit, quantiles are within 0.6 % of the ranks, distinct
+ * values (beyond 512) within about 5 %, and top_count is too low by rows / 257 at most.
+ *
  * @param table    the table
  * @param options  [null] values of "options.profile"
  * @param out      [out] [own] the profile
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_NAME or ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME, ML_E_DATA and ML_E_TYPE (of sketches) or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_profile(const ml_table *table,

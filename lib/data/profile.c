@@ -63,9 +63,7 @@ static int is_wide(int32_t type)
     return type == ML_DTYPE_I64 || type == ML_DTYPE_U64 || type == ML_TYPE_TIMESTAMP;
 }
 
-/* Equal numbers of any type have equal keys. Integers that doubles cannot hold are their
- * own key. */
-static uint64_t number_key(const mli_column *c, int64_t row, double value)
+uint64_t mli_number_key(const mli_column *c, int64_t row, double value)
 {
     uint64_t key;
     if (is_wide(c->type) && fabs(value) >= 9007199254740992.0) {
@@ -136,7 +134,7 @@ static void scan_numbers(const mli_column *c, finding *f, scratch *s)
                 sign(f, 0);
                 continue;
             }
-            uint64_t key = number_key(c, row, value);
+            uint64_t key = mli_number_key(c, row, value);
             mli_distinct_add(&s->distinct, key, row);
             sign(f, key + 1);
             add_number(f, value);
@@ -631,6 +629,10 @@ ml_status ml_table_profile(const ml_table *table, const ml_params *options,
         status = mli_profile_correlations(table, mli_get_i64(o, "top"), out, error);
     else if (strcmp(part, "summary") == 0)
         status = mli_profile_summary(table, out, error);
+    else if (strcmp(part, "sketch") == 0)
+        status = mli_profile_sketch(table, out, error);
+    else if (strcmp(part, "merge") == 0)
+        status = mli_profile_merge(table, out, error);
     else
         status = profile_columns(table, mli_get_str(o, "target"), out, error);
     ml_params_free(o);

@@ -22,4 +22,12 @@ ml_status mli_profile_duplicates(const ml_table *table, int64_t *count, ml_error
 /* One row: rows, columns, duplicate_rows, missing_percent. */
 ml_status mli_profile_summary(const ml_table *table, ml_table **out, ml_error *err);
 
+/* A row per column with its sketch as text, and sketches of the same columns put together
+ * (profile_sketch.c). */
+ml_status mli_profile_sketch(const ml_table *table, ml_table **out, ml_error *err);
+ml_status mli_profile_merge(const ml_table *table, ml_table **out, ml_error *err);
+/* Equal numbers of any type have equal keys. Integers that doubles cannot hold are their
+ * own key. */
+uint64_t mli_number_key(const mli_column *c, int64_t row, double value);
+
 #endif

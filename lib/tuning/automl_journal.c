@@ -12,6 +12,7 @@
  * that lacked memory is not written, since there may be more the next time. One search at
  * a time holds the file.
  */
+#include "core/base64.h"
 #include "core/json.h"
 #include "core/sha256.h"
 #include "core/text.h"
@@ -20,42 +21,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* ---- base64 ---- */
-
-static const char digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void write_base64(mli_str *s, const unsigned char *data, size_t n)
-{
-    char four[4];
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned b = (unsigned)data[i] << 16;
-        if (i + 1 < n) b |= (unsigned)data[i + 1] << 8;
-        if (i + 2 < n) b |= data[i + 2];
-        for (int k = 0; k < 4; k++) four[k] = digits[b >> (18 - 6 * k) & 63];
-        if (i + 1 >= n) four[2] = '=';
-        if (i + 2 >= n) four[3] = '=';
-        mli_str_add_n(s, four, 4);
-    }
-}
-
-/* Exactly n bytes; 0 when the text is not that. */
-static int read_base64(const char *text, unsigned char *out, size_t n)
-{
-    if (strlen(text) != (n + 2) / 3 * 4) return 0;
-    for (size_t i = 0; i < n; i += 3, text += 4) {
-        unsigned b = 0;
-        for (int k = 0; k < 4; k++) {
-            const char *at = text[k] == '=' ? digits : strchr(digits, text[k]);
-            if (!at || !text[k]) return 0;
-            b = b << 6 | (unsigned)(at - digits);
-        }
-        for (size_t k = 0; k < 3 && i + k < n; k++)
-            out[i + k] = (unsigned char)(b >> (16 - 8 * k));
-    }
-    return 1;
-}
 
 /* ---- what the search is ---- */
 
@@ -154,10 +119,10 @@ static void write_predictions(const mli_automl *a, const mli_candidate *c, mli_s
             double three[3];
             int64_t n = rows - i < 3 ? rows - i : 3;
             for (int64_t j = 0; j < n; j++) three[j] = p[2 * (i + j) + 1];
-            write_base64(s, (const unsigned char *)three, (size_t)n * sizeof *three);
+            mli_base64_write(s, three, (size_t)n * sizeof *three);
         }
     } else {
-        write_base64(s, (const unsigned char *)p, (size_t)(rows * k) * sizeof *p);
+        mli_base64_write(s, p, (size_t)(rows * k) * sizeof *p);
     }
     mli_str_char(s, '"');
 }
@@ -197,10 +162,9 @@ static int read_predictions(const mli_automl *a, const ml_params *p, double *out
     const char *text = ml_params_get_str(p, "predictions");
     int64_t rows = a->judged->rows, k = a->n_outputs;
     if (!text) return 0;
-    if (read_base64(text, (unsigned char *)out, (size_t)(rows * k) * sizeof *out))
-        return 1;
-    if (k != 2 || !read_base64(text, (unsigned char *)out, (size_t)rows * sizeof *out))
-        return 0;
+    size_t size = strlen(text);
+    if (mli_base64_read(text, size, out, (size_t)(rows * k) * sizeof *out)) return 1;
+    if (k != 2 || !mli_base64_read(text, size, out, (size_t)rows * sizeof *out)) return 0;
     for (int64_t i = rows - 1; i >= 0; i--) {
         out[2 * i + 1] = out[i];
         out[2 * i] = 1 - out[2 * i + 1];

@@ -64,12 +64,14 @@ enum {
 };
 #define LIST_MAX 256 /* values of an option that may be given many times */
 
+#define MAX_OPERANDS 256
+
 typedef struct app {
     const struct command *command;
     const char *value[OPT_COUNT]; /* the last value given, "" for switches, or NULL */
     const char *set[LIST_MAX], *study[LIST_MAX], *csv[LIST_MAX];
     int n_set, n_study, n_csv;
-    const char *operand[8];
+    const char *operand[MAX_OPERANDS];
     int n_operand;
     ml_params *spec; /* of `libml run`: the parameters of the estimator */
     ml_context *ctx;
@@ -101,7 +103,7 @@ void print_completion(FILE *to);
 int app_open(app *a);
 void app_close(app *a);
 int check_places(app *a); /* 0, or the exit code after the error is printed */
-int app_fail(app *a); /* prints the error; returns the exit code */
+int app_fail(app *a);     /* prints the error; returns the exit code */
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);
 ml_status read_table(app *a, const char *path, ml_table **out);

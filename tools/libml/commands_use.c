@@ -213,28 +213,50 @@ static ml_status profile_report(app *a, const ml_table *data)
     return st;
 }
 
-/* `profile`: NULL when the summary is all. */
+/* The rows of all files, below each other. */
+static ml_status read_tables(app *a, ml_table **out)
+{
+    ml_params *how = NULL;
+    ml_status st = ml_params_new(a->ctx, &how, a->err);
+    if (st == ML_OK) st = ml_params_set_str(how, "how", "union", a->err);
+    if (st == ML_OK) st = read_table(a, a->operand[0], out);
+    for (int i = 1; i < a->n_operand && st == ML_OK; i++) {
+        ml_table *next = NULL, *both = NULL;
+        st = read_table(a, a->operand[i], &next);
+        if (st == ML_OK) st = ml_table_join(*out, next, how, &both, a->err);
+        ml_table_free(next);
+        if (st != ML_OK) break;
+        ml_table_free(*out);
+        *out = both;
+    }
+    ml_params_free(how);
+    return st;
+}
+
+/* `profile`: NULL when the summary is all; `summary`: NULL when sketches are. */
 static void print_profile(app *a, const char *part, const ml_table *profile,
                           const ml_table *summary)
 {
-    double missing = ml_table_get_f64(summary, 0, 3);
+    double missing = summary ? ml_table_get_f64(summary, 0, 3) : 0;
     if (flag(a, OPT_JSON)) {
-        fputs("{\"summary\": ", stdout);
-        print_table_json(stdout, summary);
+        if (summary) {
+            fputs("{\"summary\": ", stdout);
+            print_table_json(stdout, summary);
+        }
         if (profile) {
-            printf(", \"%s\": ", part);
+            printf("%s\"%s\": ", summary ? ", " : "{", part);
             print_table_json(stdout, profile);
         }
         fputs("}\n", stdout);
         return;
     }
-    printf(
-        "%.0f rows, %.0f columns, %.0f rows equal to an earlier one, %.3g %% missing\n",
-        ml_table_get_f64(summary, 0, 0), ml_table_get_f64(summary, 0, 1),
-        ml_table_get_f64(summary, 0, 2), isnan(missing) ? 0 : missing);
-    if (!profile) return;
-    putchar('\n');
-    print_table(stdout, profile);
+    if (summary)
+        printf("%.0f rows, %.0f columns, %.0f rows equal to an earlier one, %.3g %% "
+               "missing\n",
+               ml_table_get_f64(summary, 0, 0), ml_table_get_f64(summary, 0, 1),
+               ml_table_get_f64(summary, 0, 2), isnan(missing) ? 0 : missing);
+    if (summary && profile) putchar('\n');
+    if (profile) print_table(stdout, profile);
 }
 
 int cmd_profile(app *a)
@@ -242,14 +264,15 @@ int cmd_profile(app *a)
     const char *part = flag(a, OPT_PART) ? a->value[OPT_PART] : "columns";
     const char *target = a->value[OPT_TARGET];
     int whole = strcmp(part, "summary") == 0, columns = strcmp(part, "columns") == 0;
+    int sketches = strcmp(part, "sketch") == 0 || strcmp(part, "merge") == 0;
     ml_table *data = NULL, *profile = NULL, *summary = NULL;
     int code = 0;
     if (target && !columns && !flag(a, OPT_REPORT))
         return app_usage(a, "--target is for --part columns and --report");
-    ml_status st = read_table(a, a->operand[0], &data);
+    ml_status st = read_tables(a, &data);
     if (st == ML_OK && !whole)
         st = profile_part(a, data, part, columns ? target : NULL, &profile);
-    if (st == ML_OK) st = profile_part(a, data, "summary", NULL, &summary);
+    if (st == ML_OK && !sketches) st = profile_part(a, data, "summary", NULL, &summary);
     if (st == ML_OK && flag(a, OPT_REPORT)) st = profile_report(a, data);
     if (st == ML_OK && flag(a, OPT_OUTPUT))
         st = write_table(a, whole ? summary : profile, a->value[OPT_OUTPUT]);

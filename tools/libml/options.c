@@ -135,12 +135,14 @@ const command commands[] = {
      "says the format: .c, .json (XGBoost), .onnx, .txt (LightGBM); any other is "
      "libml's own. --target names the target of a model that comes from elsewhere.",
      convert_options, 2, 2, cmd_convert},
-    {"profile", "DATA", "describe the columns of a CSV file",
+    {"profile", "DATA...", "describe the columns of CSV files",
      "Prints type, missing values, distinct values, distribution, a role to give it and "
      "warnings of each column; with --target also how well each predicts that column. "
-     "--part correlations prints pairs of columns instead. --output writes the same as "
-     "CSV.",
-     profile_options, 1, 1, cmd_profile},
+     "--part correlations prints pairs of columns instead. Several files are looked at "
+     "as "
+     "one, their rows below each other. --part sketch makes a table that stands for the "
+     "data; --part merge puts such tables together. --output writes the same as CSV.",
+     profile_options, 1, MAX_OPERANDS, cmd_profile},
     {"join", "LEFT RIGHT", "put the rows of two CSV files side by side",
      "Joins the files by key columns, or each row of LEFT to the last row of RIGHT at "
      "its "

@@ -15,6 +15,14 @@ static int is_number(int32_t type)
     return type >= ML_DTYPE_I8 && type <= ML_DTYPE_F64;
 }
 
+/* A long text ends in three points, before the bytes of a character that was cut. */
+static void shorten(char out[CELL])
+{
+    size_t n = CELL - 4;
+    while (n > 0 && ((unsigned char)out[n] & 0xC0) == 0x80) n--;
+    memcpy(out + n, "...", 4);
+}
+
 /* A cell for people: reals with six digits. */
 static void cell_text(const ml_table *t, int64_t row, int64_t column, char out[CELL])
 {
@@ -25,7 +33,9 @@ static void cell_text(const ml_table *t, int64_t row, int64_t column, char out[C
         if (!isnan(v)) snprintf(out, CELL, "%.6g", v);
         return;
     }
-    if (ml_table_get_str(t, row, column, out, CELL) < 0) out[0] = 0;
+    int64_t size = ml_table_get_str(t, row, column, out, CELL);
+    if (size < 0) out[0] = 0;
+    if (size >= CELL) shorten(out);
 }
 
 /* Columns of a UTF-8 text on the screen, near enough: characters. */
