@@ -143,7 +143,7 @@ static inline int test_run(const char *name, const TTest *const *tests, int n)
 {
     Suite *suite = suite_create(name);
     TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 300);
+    tcase_set_timeout(tc, SANITIZED ? 900 : 300);
     for (int i = 0; i < n; i++) tcase_add_test(tc, tests[i]);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
