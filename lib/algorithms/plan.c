@@ -15,6 +15,7 @@
 #define BLOCK       256          /* rows, where the plan has no wish */
 #define BLOCK_BYTES (256 * 1024) /* of gathered rows, about */
 #define MOST_BYTES  (4 << 20)    /* of gathered rows, where the plan wishes many */
+#define MANY        64           /* sparse columns */
 #define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
 
 static const char class_name[] = "class";
@@ -263,6 +264,17 @@ static void predict_block(void *arg, int64_t task, int32_t slot)
     if (!p->out) p->sink(p->sink_arg, begin, n, out);
 }
 
+/* Rows of sparse columns are gathered many at a time: each column is searched once for
+ * them. */
+static int64_t wish_of(const predicting *p)
+{
+    mli_sparse s;
+    int64_t sparse = 0;
+    for (int64_t j = 0; j < p->design->n_features && sparse < MANY; j++)
+        sparse += mli_design_sparse(p->design, j, &s);
+    return sparse == MANY && p->plan->block < BLOCK ? BLOCK : p->plan->block;
+}
+
 static void find_rows(predicting *p)
 {
     p->rows = mli_design_in_place(p->design, ML_DTYPE_F64, &p->stride);
@@ -279,7 +291,7 @@ static ml_status predict_all(predicting *p, mli_run *run, ml_error *err)
     if (design->rows == 0) return ML_OK;
     find_rows(p);
     if (!p->out && plan->n_outputs > wide) wide = plan->n_outputs;
-    p->block = rows_for(plan->block, wide * (int64_t)sizeof(double));
+    p->block = rows_for(wish_of(p), wide * (int64_t)sizeof(double));
     if (p->block > design->rows) p->block = design->rows;
     if (!p->rows) {
         p->gather = ALIGN((size_t)(p->block * plan->n_features) * sizeof(double));

@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SAMPLE_ROWS 65536
 #define RUN_ROWS    64
@@ -29,6 +30,13 @@ typedef struct cutting {
     atomic_int failed; /* a task ran out of memory */
 } cutting;
 
+/* The first row of a run of the sample. */
+static int64_t run_begin(int64_t n, int64_t runs, int64_t run)
+{
+    return n <= SAMPLE_ROWS ? run * RUN_ROWS
+                            : (int64_t)((double)n / (double)runs * (double)run);
+}
+
 /* Features first..first+count-1 of the sample, `c->sample` values apart, NaN left out;
  * kept[k] receives how many are there. Runs of rows are read for all of them before the
  * next run: features that stand side by side in memory share cache lines. */
@@ -41,9 +49,7 @@ static void read_sample(const cutting *c, int64_t first, int64_t count, double *
     if (runs > most) runs = most;
     for (int64_t k = 0; k < count; k++) kept[k] = missing[k] = 0;
     for (int64_t r = 0; r < runs; r++) {
-        int64_t begin = n <= SAMPLE_ROWS
-                            ? r * RUN_ROWS
-                            : (int64_t)((double)n / (double)runs * (double)r);
+        int64_t begin = run_begin(n, runs, r);
         int64_t end = begin + RUN_ROWS < n ? begin + RUN_ROWS : n;
         for (int64_t k = 0; k < count; k++) {
             double *to = out + k * c->sample, *at = to + kept[k];
@@ -73,15 +79,49 @@ static int64_t distinct(double *v, int64_t n, int64_t *count)
     return kept;
 }
 
-/* Cuts of a feature from n values of the sample. */
+/* The same of a sparse feature: the values that are not 0, and how many are. */
+static int64_t sample_sparse(const cutting *c, const mli_sparse *s, double *out,
+                             int64_t *zeros)
+{
+    int64_t n = c->design->rows, runs = mli_task_count(n, RUN_ROWS), kept = 0, at = 0;
+    int64_t most = SAMPLE_ROWS / RUN_ROWS, seen = 0;
+    if (runs > most) runs = most;
+    for (int64_t r = 0; r < runs; r++) {
+        int64_t begin = run_begin(n, runs, r);
+        int64_t end = begin + RUN_ROWS < n ? begin + RUN_ROWS : n;
+        seen += end - begin;
+        if (at < s->n && s->rows[at] >= end) continue;
+        int64_t last = mli_sparse_range(s, begin, end, &at);
+        for (; at < last; at++)
+            if (s->values[at] != 0) out[kept++] = s->values[at];
+    }
+    *zeros = seen - kept;
+    return kept;
+}
+
+/* 0 among sorted distinct values, of which none is 0. */
+static int64_t put_zeros(double *v, int64_t n, int64_t *count, int64_t zeros)
+{
+    int64_t at = n;
+    if (zeros == 0) return n;
+    for (; at > 0 && v[at - 1] > 0; at--) {
+        v[at] = v[at - 1];
+        count[at] = count[at - 1];
+    }
+    v[at] = 0;
+    count[at] = zeros;
+    return n + 1;
+}
+
+/* Cuts of a feature from n values of the sample, and so many zeros more. */
 static ml_status cut_numeric(cutting *c, int64_t feature, double *values, int64_t n,
-                             int missing, double *scratch)
+                             int64_t zeros, int missing, double *scratch)
 {
     mli_bin_feature *f = &c->binner->features[feature];
     int64_t *count = (int64_t *)(void *)scratch;
     double cut[256];
     mli_radix_sort_f64(values, scratch, n);
-    int64_t kept = distinct(values, n, count);
+    int64_t kept = put_zeros(values, distinct(values, n, count), count, zeros);
     int32_t cuts = mli_cut_values(values, count, kept, c->max_bin, c->min_data, cut);
     f->n_bins = kept > 0 ? cuts + 1 : 0;
     f->has_missing = missing;
@@ -163,21 +203,34 @@ static ml_status cut_categories(cutting *c, int64_t feature, double *values)
     return cut_levels(c, feature, values);
 }
 
-static int is_numeric(const cutting *c, int64_t feature)
+/* Is it read in a group: numbers that are not sparse? */
+static int is_plain(const cutting *c, int64_t feature)
 {
-    return c->binner->features[feature].kind != MLI_CATEGORICAL;
+    mli_sparse s;
+    return c->binner->features[feature].kind != MLI_CATEGORICAL &&
+           !mli_design_sparse(c->design, feature, &s);
 }
 
-/* `count` numeric features, or one of categories; values: room for count + 1 samples. */
+static ml_status cut_sparse(cutting *c, int64_t feature, const mli_sparse *s,
+                            double *values)
+{
+    int64_t zeros, n = sample_sparse(c, s, values, &zeros);
+    return cut_numeric(c, feature, values, n, zeros, 0, values + c->sample);
+}
+
+/* `count` plain features, or one of another kind; values: room for count + 1 samples. */
 static ml_status cut_group(cutting *c, int64_t first, int64_t count, double *values)
 {
     int64_t kept[GROUP];
     int missing[GROUP];
     ml_status status = ML_OK;
-    if (!is_numeric(c, first)) return cut_categories(c, first, values);
+    mli_sparse s;
+    if (c->binner->features[first].kind == MLI_CATEGORICAL)
+        return cut_categories(c, first, values);
+    if (mli_design_sparse(c->design, first, &s)) return cut_sparse(c, first, &s, values);
     read_sample(c, first, count, values, kept, missing);
     for (int64_t k = 0; k < count && status == ML_OK; k++)
-        status = cut_numeric(c, first + k, values + k * c->sample, kept[k], missing[k],
+        status = cut_numeric(c, first + k, values + k * c->sample, kept[k], 0, missing[k],
                              values + count * c->sample);
     return status;
 }
@@ -194,8 +247,7 @@ static void cut_task(void *arg, int64_t task, int32_t slot)
     ml_status status = values ? ML_OK : ML_E_MEMORY;
     while (at < last && status == ML_OK) {
         int64_t count = 1;
-        while (is_numeric(c, at) && at + count < last && is_numeric(c, at + count))
-            count++;
+        while (is_plain(c, at) && at + count < last && is_plain(c, at + count)) count++;
         status = cut_group(c, at, count, values);
         at += count;
     }
@@ -346,7 +398,64 @@ typedef struct applying {
     uint8_t *out;
     mli_run *run;
     double *scratch; /* [slots * BLOCK_ROWS] */
+    uint8_t
+        *resting; /* [n_columns] a row where all sparse features are 0; NULL: none is */
 } applying;
+
+/* The bin of 0. */
+static uint8_t zero_bin(const mli_bin_feature *f)
+{
+    const double zero = 0;
+    uint8_t bin;
+    mli_cuts_bytes(&f->cuts, &zero, 1, (uint8_t)f->n_bins, &bin, 1);
+    return bin;
+}
+
+/* A sparse feature of which 0 is what the column says without it. */
+static int rests(const applying *a, int32_t feature, mli_sparse *s)
+{
+    const mli_bin_feature *f = &a->binner->features[feature];
+    return a->resting && mli_design_sparse(a->design, feature, s) &&
+           (!f->bundled || zero_bin(f) == f->usual);
+}
+
+static uint8_t in_column(const mli_bin_feature *f, uint8_t bin)
+{
+    return f->bundled ? (uint8_t)(f->offset + bin - (bin > f->usual)) : bin;
+}
+
+/* What is not 0 of a sparse feature in rows that rest. */
+static void write_sparse(const applying *a, int32_t feature, const mli_sparse *s,
+                         int64_t begin, int64_t end, uint8_t *out)
+{
+    const mli_bin_feature *f = &a->binner->features[feature];
+    int64_t at, last = mli_sparse_range(s, begin, end, &at);
+    uint8_t bins[BLOCK_ROWS];
+    mli_cuts_bytes(&f->cuts, s->values + at, last - at, (uint8_t)f->n_bins, bins, 1);
+    for (int64_t k = 0; k < last - at; k++) {
+        if (f->bundled && bins[k] == f->usual) continue;
+        out[(s->rows[at + k] - begin) * a->binner->n_columns] = in_column(f, bins[k]);
+    }
+}
+
+/* The resting row, and where it is needed only. */
+static ml_status make_resting(applying *a, ml_error *err)
+{
+    const mli_binner *b = a->binner;
+    mli_sparse s;
+    int64_t sparse = 0;
+    for (int64_t j = 0; j < b->n_features; j++)
+        sparse += mli_design_sparse(a->design, j, &s);
+    if (!sparse) return ML_OK;
+    a->resting = mli_calloc(b->ctx, (size_t)b->n_columns + 1, 1);
+    if (!a->resting) return mli_nomem(err);
+    for (int32_t c = 0; c < b->n_used; c++) {
+        const mli_bin_feature *f = &b->features[b->feature[c]];
+        if (!f->bundled && mli_design_sparse(a->design, b->feature[c], &s))
+            a->resting[c] = zero_bin(f);
+    }
+    return ML_OK;
+}
 
 static void write_levels(const mli_bin_feature *f, const double *x, int64_t n,
                          uint8_t *out, int64_t stride)
@@ -363,16 +472,20 @@ static void write_bundle(const applying *a, int32_t column, int64_t begin, int64
 {
     const mli_binner *b = a->binner;
     uint8_t bins[BLOCK_ROWS];
-    for (int64_t i = 0; i < end - begin; i++) out[i * b->n_columns] = 0;
+    mli_sparse s;
+    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * b->n_columns] = 0;
     for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
         const mli_bin_feature *f = &b->features[j];
         uint8_t usual = (uint8_t)f->usual;
+        if (rests(a, j, &s)) {
+            write_sparse(a, j, &s, begin, end, out);
+            continue;
+        }
         mli_design_f64(a->design, j, begin, end, x, 1);
         mli_cuts_bytes(&f->cuts, x, end - begin, usual, bins, 1);
         for (int64_t i = 0; i < end - begin; i++) {
             if (bins[i] == usual) continue;
-            int32_t k = bins[i] < usual ? bins[i] : bins[i] - 1;
-            out[i * b->n_columns] = (uint8_t)(f->offset + k);
+            out[i * b->n_columns] = in_column(f, bins[i]);
         }
     }
 }
@@ -386,6 +499,8 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
     if (end > a->design->rows) end = a->design->rows;
     double *x = a->scratch + (int64_t)slot * BLOCK_ROWS;
     uint8_t *out = a->out + begin * b->n_columns;
+    for (int64_t i = 0; a->resting && i < end - begin; i++)
+        memcpy(out + i * b->n_columns, a->resting, (size_t)b->n_columns);
     for (int32_t c = 0; c < b->n_used; c++) {
         const mli_bin_feature *f = &b->features[b->feature[c]];
         if (f->bundled) {
@@ -395,6 +510,11 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
         if (f->row_bin && a->design == b->design) {
             for (int64_t i = begin; i < end; i++)
                 out[(i - begin) * b->n_columns + c] = f->row_bin[i];
+            continue;
+        }
+        mli_sparse s;
+        if (rests(a, b->feature[c], &s)) {
+            write_sparse(a, b->feature[c], &s, begin, end, out + c);
             continue;
         }
         mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
@@ -416,15 +536,14 @@ ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_ru
     applying a = {.binner = b, .design = design, .run = run};
     a.out = mli_alloc_vec(ctx, design->rows * b->n_columns + 64, 1);
     a.scratch = mli_alloc_vec(ctx, (int64_t)mli_slots(ctx) * BLOCK_ROWS, sizeof(double));
-    ml_status status = ML_OK;
-    if (!a.out || !a.scratch) {
-        status = mli_nomem(err);
-    } else {
+    ml_status status = a.out && a.scratch ? make_resting(&a, err) : mli_nomem(err);
+    if (!status) {
         memset(a.out + design->rows * b->n_columns, 0, 64);
         mli_parallel(ctx, blocks, apply_task, &a);
         status = mli_run_check(run, err);
     }
     mli_free(ctx, a.scratch);
+    mli_free(ctx, a.resting);
     if (status != ML_OK)
         mli_free(ctx, a.out);
     else
