@@ -34,6 +34,8 @@ def line(r):
     quality = "-"
     if r["gate"] != "-":
         quality = f"{r['quality_libml']:.5g} / {r['quality_peer']:.5g}"
+        if "quality_error" in r:
+            quality += f" ({r['quality_difference']:+.4f} ± {r['quality_error']:.4f})"
     if r["gate"] in ("ok", "-"):
         ratio = f"**{ratio}**"
     return (f"| {r['workload']} | {r['peer']} {r['peer_version']} | {r['threads']} | "

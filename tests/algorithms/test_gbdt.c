@@ -79,6 +79,8 @@ static double error_of(const ml_model *m, const ml_table *t)
 static const char *const variants[] = {
     "growth=symmetric;max_depth=5",
     "growth=symmetric;colsample_bylevel=0.7;subsample=0.6",
+    "growth=symmetric;sampling=mvs;subsample=0.7;random_strength=2;score_function=l2",
+    "growth=symmetric;sampling=bayesian;score_function=newton_cosine",
     "growth=depthwise;colsample_bynode=0.5",
     "sampling=goss;learning_rate=0.3",
     "boosting=dart;drop_rate=0.2;skip_drop=0.5;n_trees=40",
@@ -743,13 +745,16 @@ START_TEST(out_of_memory_in_variants)
 {
     failing_alloc f = {0};
     const char *const some[] = {
-        "categories=ordered", "growth=symmetric;max_depth=3;sampling=goss",
+        "categories=ordered",
+        "growth=symmetric;max_depth=3;sampling=goss",
         "boosting=dart;skip_drop=0;drop_rate=1;increasing=a;"
         "interaction_constraints=a & b",
         "target=w;objective=cox;validation_fraction=0.2;eval_metric="
         "concordance",
-        "linear_tree=true;validation_fraction=0.2;max_leaves=4"};
-    for (int k = 0; k < 5; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
+        "linear_tree=true;validation_fraction=0.2;max_leaves=4",
+        "target=w;objective=cross_entropy;growth=symmetric;max_depth=2;sampling=mvs;"
+        "subsample=0.5;leaf_iterations=2"};
+    for (int k = 0; k < 6; k++) OUT_OF_MEMORY_LOOP(f, short_life(&f, some[k]));
 }
 END_TEST
 

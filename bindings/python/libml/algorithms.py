@@ -1398,20 +1398,42 @@ class GBDT(Estimator):
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
+    score_function : "cosine", "l2", "newton_cosine", "newton_l2", default
+      "cosine"
+        What splits of `growth` symmetric are compared by, as in CatBoost: the
+        cosine between gradients and leaf values, or the gain (l2), both by the
+        weights of the rows, or by their hessians (newton). With bounds on leaf
+        values the gain; where leaf values cannot be renewed (see
+        `leaf_iterations`) the hessians.
+    random_strength : float, default 1.0
+        The size of the noise that is added to these scores, in gradients of a
+        typical row. It fades while the model grows, and matters for few rows.
+        Range: [0, inf). Used when growth == symmetric.
+    leaf_iterations : int, default 1
+        Steps of Newton's method for the value of a leaf, each from the scores
+        that the one before led to: more learn faster, like a larger learning
+        rate. Acts for two classes, cross_entropy, poisson, gamma, tweedie and aft
+        without `l1` and linear leaves. Range: [1, 100]. Also:
+        leaf_estimation_iterations.
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
-    sampling : "uniform", "stratified", "goss", default "uniform"
+    sampling : "uniform", "stratified", "goss", "mvs", "bayesian", default
+      "uniform"
         How the rows of a tree are drawn: each with the probability `subsample`
-        (uniform), that share of every class (stratified), or all rows with large
-        gradients and a share of the others (goss). Also: data_sample_strategy,
-        sampling_method, bootstrap_type.
+        (uniform), that share of every class (stratified), with probabilities that
+        grow with the gradient (mvs), all rows with large gradients and a share of
+        the others (goss), or all with factors from the exponential distribution
+        (bayesian). Also: data_sample_strategy, sampling_method, bootstrap_type.
     goss_top : float, default 0.2
         The share of the rows with the largest gradients, all of which are kept.
         Range: [0, 1]. Used when sampling == goss. Also: top_rate.
     goss_other : float, default 0.1
         The share of the rows that is drawn from the others. Range: [0, 1]. Used
         when sampling == goss. Also: other_rate.
+    bagging_temperature : float, default 1.0
+        The power of these factors; 0: none. Range: [0, inf). Used when sampling
+        == bayesian.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.

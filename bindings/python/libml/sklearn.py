@@ -2321,20 +2321,42 @@ class GBDTClassifier(LibmlClassifier):
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
+    score_function : "cosine", "l2", "newton_cosine", "newton_l2", default
+      "cosine"
+        What splits of `growth` symmetric are compared by, as in CatBoost: the
+        cosine between gradients and leaf values, or the gain (l2), both by the
+        weights of the rows, or by their hessians (newton). With bounds on leaf
+        values the gain; where leaf values cannot be renewed (see
+        `leaf_iterations`) the hessians.
+    random_strength : float, default 1.0
+        The size of the noise that is added to these scores, in gradients of a
+        typical row. It fades while the model grows, and matters for few rows.
+        Range: [0, inf). Used when growth == symmetric.
+    leaf_iterations : int, default 1
+        Steps of Newton's method for the value of a leaf, each from the scores
+        that the one before led to: more learn faster, like a larger learning
+        rate. Acts for two classes, cross_entropy, poisson, gamma, tweedie and aft
+        without `l1` and linear leaves. Range: [1, 100]. Also:
+        leaf_estimation_iterations.
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
-    sampling : "uniform", "stratified", "goss", default "uniform"
+    sampling : "uniform", "stratified", "goss", "mvs", "bayesian", default
+      "uniform"
         How the rows of a tree are drawn: each with the probability `subsample`
-        (uniform), that share of every class (stratified), or all rows with large
-        gradients and a share of the others (goss). Also: data_sample_strategy,
-        sampling_method, bootstrap_type.
+        (uniform), that share of every class (stratified), with probabilities that
+        grow with the gradient (mvs), all rows with large gradients and a share of
+        the others (goss), or all with factors from the exponential distribution
+        (bayesian). Also: data_sample_strategy, sampling_method, bootstrap_type.
     goss_top : float, default 0.2
         The share of the rows with the largest gradients, all of which are kept.
         Range: [0, 1]. Used when sampling == goss. Also: top_rate.
     goss_other : float, default 0.1
         The share of the rows that is drawn from the others. Range: [0, 1]. Used
         when sampling == goss. Also: other_rate.
+    bagging_temperature : float, default 1.0
+        The power of these factors; 0: none. Range: [0, inf). Used when sampling
+        == bayesian.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.
@@ -2503,10 +2525,14 @@ class GBDTClassifier(LibmlClassifier):
         l1=0.0,
         min_split_gain=0.0,
         max_delta_step=0.0,
+        score_function='cosine',
+        random_strength=1.0,
+        leaf_iterations=1,
         subsample=1.0,
         sampling='uniform',
         goss_top=0.2,
         goss_other=0.1,
+        bagging_temperature=1.0,
         subsample_freq=1,
         colsample_bytree=1.0,
         colsample_bylevel=1.0,
@@ -2561,10 +2587,14 @@ class GBDTClassifier(LibmlClassifier):
         self.l1 = l1
         self.min_split_gain = min_split_gain
         self.max_delta_step = max_delta_step
+        self.score_function = score_function
+        self.random_strength = random_strength
+        self.leaf_iterations = leaf_iterations
         self.subsample = subsample
         self.sampling = sampling
         self.goss_top = goss_top
         self.goss_other = goss_other
+        self.bagging_temperature = bagging_temperature
         self.subsample_freq = subsample_freq
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
@@ -2697,20 +2727,42 @@ class GBDTRegressor(LibmlRegressor):
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
+    score_function : "cosine", "l2", "newton_cosine", "newton_l2", default
+      "cosine"
+        What splits of `growth` symmetric are compared by, as in CatBoost: the
+        cosine between gradients and leaf values, or the gain (l2), both by the
+        weights of the rows, or by their hessians (newton). With bounds on leaf
+        values the gain; where leaf values cannot be renewed (see
+        `leaf_iterations`) the hessians.
+    random_strength : float, default 1.0
+        The size of the noise that is added to these scores, in gradients of a
+        typical row. It fades while the model grows, and matters for few rows.
+        Range: [0, inf). Used when growth == symmetric.
+    leaf_iterations : int, default 1
+        Steps of Newton's method for the value of a leaf, each from the scores
+        that the one before led to: more learn faster, like a larger learning
+        rate. Acts for two classes, cross_entropy, poisson, gamma, tweedie and aft
+        without `l1` and linear leaves. Range: [1, 100]. Also:
+        leaf_estimation_iterations.
     subsample : float, default 1.0
         The share of the rows drawn for a tree. Range: (0, 1]. Also:
         bagging_fraction, sub_row, bagging, row_sample.
-    sampling : "uniform", "stratified", "goss", default "uniform"
+    sampling : "uniform", "stratified", "goss", "mvs", "bayesian", default
+      "uniform"
         How the rows of a tree are drawn: each with the probability `subsample`
-        (uniform), that share of every class (stratified), or all rows with large
-        gradients and a share of the others (goss). Also: data_sample_strategy,
-        sampling_method, bootstrap_type.
+        (uniform), that share of every class (stratified), with probabilities that
+        grow with the gradient (mvs), all rows with large gradients and a share of
+        the others (goss), or all with factors from the exponential distribution
+        (bayesian). Also: data_sample_strategy, sampling_method, bootstrap_type.
     goss_top : float, default 0.2
         The share of the rows with the largest gradients, all of which are kept.
         Range: [0, 1]. Used when sampling == goss. Also: top_rate.
     goss_other : float, default 0.1
         The share of the rows that is drawn from the others. Range: [0, 1]. Used
         when sampling == goss. Also: other_rate.
+    bagging_temperature : float, default 1.0
+        The power of these factors; 0: none. Range: [0, inf). Used when sampling
+        == bayesian.
     subsample_freq : int, default 1
         Rows are drawn anew after so many rounds. Range: [1, 100000]. Also:
         bagging_freq, subsample_every.
@@ -2871,10 +2923,14 @@ class GBDTRegressor(LibmlRegressor):
         l1=0.0,
         min_split_gain=0.0,
         max_delta_step=0.0,
+        score_function='cosine',
+        random_strength=1.0,
+        leaf_iterations=1,
         subsample=1.0,
         sampling='uniform',
         goss_top=0.2,
         goss_other=0.1,
+        bagging_temperature=1.0,
         subsample_freq=1,
         colsample_bytree=1.0,
         colsample_bylevel=1.0,
@@ -2928,10 +2984,14 @@ class GBDTRegressor(LibmlRegressor):
         self.l1 = l1
         self.min_split_gain = min_split_gain
         self.max_delta_step = max_delta_step
+        self.score_function = score_function
+        self.random_strength = random_strength
+        self.leaf_iterations = leaf_iterations
         self.subsample = subsample
         self.sampling = sampling
         self.goss_top = goss_top
         self.goss_other = goss_other
+        self.bagging_temperature = bagging_temperature
         self.subsample_freq = subsample_freq
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel

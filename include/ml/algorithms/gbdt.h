@@ -166,6 +166,51 @@ static inline ML_CHECK ml_status ml_gbdt_set_max_delta_step(
     return ml_estimator_set_f64(estimator, "max_delta_step", value, error);
 }
 
+typedef enum ml_gbdt_score_function {
+    ML_GBDT_SCORE_FUNCTION_COSINE,
+    ML_GBDT_SCORE_FUNCTION_L2,
+    ML_GBDT_SCORE_FUNCTION_NEWTON_COSINE,
+    ML_GBDT_SCORE_FUNCTION_NEWTON_L2
+} ml_gbdt_score_function;
+
+/**
+ * What splits of growth symmetric are compared by, as in CatBoost: the cosine between
+ * gradients and leaf values, or the gain (l2), both by the weights of the rows, or by
+ * their hessians (newton). With bounds on leaf values the gain; where leaf values
+ * cannot be renewed (see leaf_iterations) the hessians. Default cosine.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_score_function(
+    ml_estimator *estimator, ml_gbdt_score_function value, ml_error *error)
+{
+    static const char *const names[] = {
+        "cosine", "l2", "newton_cosine", "newton_l2"};
+    const char *text = (unsigned)value < 4u ? names[value] : "?";
+    return ml_estimator_set_str(estimator, "score_function", text, error);
+}
+
+/**
+ * The size of the noise that is added to these scores, in gradients of a typical row.
+ * It fades while the model grows, and matters for few rows. Default 1; range [0,
+ * inf).
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_random_strength(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "random_strength", value, error);
+}
+
+/**
+ * Steps of Newton's method for the value of a leaf, each from the scores that the one
+ * before led to: more learn faster, like a larger learning rate. Acts for two
+ * classes, cross_entropy, poisson, gamma, tweedie and aft without l1 and linear
+ * leaves. Default 1; range [1, 100].
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_leaf_iterations(
+    ml_estimator *estimator, int64_t value, ml_error *error)
+{
+    return ml_estimator_set_i64(estimator, "leaf_iterations", value, error);
+}
+
 /** The share of the rows drawn for a tree. Default 1; range (0, 1]. */
 static inline ML_CHECK ml_status ml_gbdt_set_subsample(
     ml_estimator *estimator, double value, ml_error *error)
@@ -176,20 +221,23 @@ static inline ML_CHECK ml_status ml_gbdt_set_subsample(
 typedef enum ml_gbdt_sampling {
     ML_GBDT_SAMPLING_UNIFORM,
     ML_GBDT_SAMPLING_STRATIFIED,
-    ML_GBDT_SAMPLING_GOSS
+    ML_GBDT_SAMPLING_GOSS,
+    ML_GBDT_SAMPLING_MVS,
+    ML_GBDT_SAMPLING_BAYESIAN
 } ml_gbdt_sampling;
 
 /**
  * How the rows of a tree are drawn: each with the probability subsample (uniform),
- * that share of every class (stratified), or all rows with large gradients and a
- * share of the others (goss). Default uniform.
+ * that share of every class (stratified), with probabilities that grow with the
+ * gradient (mvs), all rows with large gradients and a share of the others (goss), or
+ * all with factors from the exponential distribution (bayesian). Default uniform.
  */
 static inline ML_CHECK ml_status ml_gbdt_set_sampling(
     ml_estimator *estimator, ml_gbdt_sampling value, ml_error *error)
 {
     static const char *const names[] = {
-        "uniform", "stratified", "goss"};
-    const char *text = (unsigned)value < 3u ? names[value] : "?";
+        "uniform", "stratified", "goss", "mvs", "bayesian"};
+    const char *text = (unsigned)value < 5u ? names[value] : "?";
     return ml_estimator_set_str(estimator, "sampling", text, error);
 }
 
@@ -208,6 +256,13 @@ static inline ML_CHECK ml_status ml_gbdt_set_goss_other(
     ml_estimator *estimator, double value, ml_error *error)
 {
     return ml_estimator_set_f64(estimator, "goss_other", value, error);
+}
+
+/** The power of these factors; 0: none. Default 1; range [0, inf). */
+static inline ML_CHECK ml_status ml_gbdt_set_bagging_temperature(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "bagging_temperature", value, error);
 }
 
 /** Rows are drawn anew after so many rounds. Default 1; range [1, 100000]. */

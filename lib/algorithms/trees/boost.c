@@ -25,6 +25,7 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
     b->sums = mli_calloc(ctx, (size_t)(2 * k * b->blocks), sizeof *b->sums);
     b->taken = mli_calloc(ctx, (size_t)b->blocks + 1, sizeof *b->taken);
     b->whole = mli_calloc(ctx, 2 * (size_t)b->blocks, sizeof *b->whole);
+    b->squares = mli_calloc(ctx, (size_t)b->blocks, sizeof *b->squares);
     b->history = mli_calloc(ctx, (size_t)b->options.rounds + 1, sizeof *b->history);
     /* One score: the grower's second buffer is free until the tree grows; linear leaves
      * need the gradients after that. */
@@ -36,7 +37,7 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
         if (!b->renewal) return mli_nomem(err);
     }
     int ok = b->score && b->leaf && b->leaf_value && b->leaves && b->leaf_node &&
-             b->sums && b->taken && b->whole && b->history && b->gh;
+             b->sums && b->taken && b->whole && b->squares && b->history && b->gh;
     if (!ok) return mli_nomem(err);
     return mli_boost_start_scores(b, b->train, b->score, err);
 }
@@ -161,7 +162,7 @@ static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
         /* What columns are drawn by: each of several targets gets those it would alone.
          */
         int64_t n, g, h, number = alone ? round : round * b->n_scores + k;
-        mli_boost_root(b, k, &rule, &n, &g, &h);
+        mli_boost_root(b, k, round, &rule, &n, &g, &h);
         status = mli_grow(&b->grower, n, g, h, number, &rule, err);
         if (status == ML_OK)
             status = mli_boost_harvest(b, k, mli_boost_sampled(&b->sample), err);
@@ -237,7 +238,7 @@ void mli_booster_free(mli_booster *b)
                       b->bins,        b->watch.bins, b->watch.score,
                       b->watch.parts, b->monotone,   b->own_order,
                       b->dropped,     b->groups,     b->watch.own_order,
-                      b->ys,          b->watch.ys};
+                      b->ys,          b->watch.ys,   b->squares};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
     mli_boost_linear_free(b);

@@ -10,6 +10,7 @@
 #include "algorithms/trees/grow.h"
 #include "algorithms/metric.h"
 #include "algorithms/trees/objective.h"
+#include <math.h>
 
 /* What early stopping watches. Those without a number here come from the catalog. */
 enum {
@@ -26,8 +27,19 @@ enum {
 };
 #define MLI_EVAL_METRICS "loss,auc,error,rmse,mae,ndcg,map,concordance,custom"
 
-enum { MLI_SAMPLE_UNIFORM, MLI_SAMPLE_STRATIFIED, MLI_SAMPLE_GOSS };
-#define MLI_SAMPLINGS "uniform,stratified,goss"
+enum {
+    MLI_SAMPLE_UNIFORM,
+    MLI_SAMPLE_STRATIFIED,
+    MLI_SAMPLE_GOSS,
+    MLI_SAMPLE_MVS,
+    MLI_SAMPLE_BAYESIAN,
+};
+#define MLI_SAMPLINGS "uniform,stratified,goss,mvs,bayesian"
+/* Those that look at the gradients. */
+static inline int mli_sampling_late(int32_t sampling)
+{
+    return sampling == MLI_SAMPLE_GOSS || sampling == MLI_SAMPLE_MVS;
+}
 
 typedef struct mli_boost_options {
     mli_objective objective;
@@ -35,6 +47,9 @@ typedef struct mli_boost_options {
     mli_split_rule rule;      /* in real units: see mli_boost_scale */
     int64_t rounds, patience; /* patience 0: no early stopping */
     double learning_rate, subsample;
+    int by_weight;          /* trees are grown by weights instead of hessians */
+    double random_strength; /* of the noise in the scores of symmetric trees */
+    int64_t leaf_steps;     /* 0, or those of Newton's method for a leaf's value */
     int64_t subsample_every;
     int64_t max_bin, min_data_in_bin;
     int bundle;             /* exclusive features share columns */
@@ -44,7 +59,7 @@ typedef struct mli_boost_options {
     mli_metric_options judged; /* what it is given, as in evaluation */
     int64_t metric_at;         /* positions of ndcg and map, 0: all */
     int32_t sampling;          /* MLI_SAMPLE_ */
-    double goss_top, goss_other;
+    double goss_top, goss_other, temperature;
     int dart;
     double drop_rate, skip_drop;
     int64_t max_drop;
@@ -70,6 +85,9 @@ typedef struct mli_sample {
     uint32_t top;  /* rows whose magnitude has at least these leading bits stay */
     uint64_t edge; /* rows of exactly these bits whose hash is below this stay */
     double factor; /* of the others that are drawn */
+    /* mvs: a row is taken with the probability size / enough */
+    double enough, more; /* size: the root of the squared gradients and this */
+    double temperature;  /* bayesian: the power of the factors; 0: another sampling */
 } mli_sample;
 
 /* Rows to be scored while training goes on: validation rows. */
@@ -108,6 +126,7 @@ struct mli_booster {
     double *sums;        /* [blocks * n_scores * 2]: of |g| and h in a block */
     int64_t *taken;      /* [blocks + 1] sampled rows in the blocks before */
     int64_t *whole;      /* [blocks * 2] sums of packed g and h */
+    double *squares;     /* [blocks] sums of squared packed g */
     int64_t *own_order;  /* cox: targets.order */
     double *ys;          /* several targets: targets.ys */
     int64_t start_trees; /* of the model that training goes on from */
@@ -140,8 +159,12 @@ void mli_booster_free(mli_booster *b);
 ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err);
 /* Puts the sampled rows of class k into the grower; n, and the sums of the packed g, h.
  */
-void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
-                    int64_t *g, int64_t *h);
+void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
+                    int64_t *n, int64_t *g, int64_t *h);
+/* Several steps for the values of the last tree's leaves (boost_leaves.c): are they made,
+ * and make them. */
+int mli_boost_refinable(const mli_boost_options *o);
+ml_status mli_boost_refine(mli_booster *b, int32_t k, ml_error *err);
 /* The finished tree of the grower: appends it, and notes the rows' leaves. */
 ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *err);
 /* Scores the validation rows with the last round's trees; the metric. */
@@ -171,6 +194,11 @@ ml_status mli_boost_start(mli_booster *b, mli_bin_levels *levels, ml_error *err)
 ml_status mli_dart_drop(mli_booster *b, int64_t round, ml_error *err);
 ml_status mli_dart_restore(mli_booster *b, ml_error *err);
 
+/* Do rows count with factors, and are some left out? */
+static inline int mli_sample_scales(const mli_sample *s)
+{
+    return s->goss || s->enough > 0 || s->temperature > 0;
+}
 static inline uint64_t mli_mix(uint64_t x)
 {
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -194,6 +222,28 @@ static inline uint32_t mli_sample_magnitude(const float *gh, int64_t stride, int
     memcpy(&bits, &sum, sizeof bits);
     return bits >> 15;
 }
+/* mvs: how much the gradients of a row weigh. */
+static inline double mli_sample_size(const float *gh, int64_t stride, int32_t k,
+                                     int64_t row, double more)
+{
+    for (int32_t i = 0; i < k; i++) {
+        double g = (double)gh[2 * (i * stride + row)];
+        more += g * g;
+    }
+    return sqrt(more);
+}
+/* A row's number between 0 and 1, neither of them. */
+static inline double mli_sample_share(const mli_sample *s, int64_t row)
+{
+    return ((double)(mli_sample_hash(s, row) >> 12) + 0.5) * 0x1p-52;
+}
+static inline double mli_sample_mvs(const mli_sample *s, int64_t row)
+{
+    double size = mli_sample_size(s->gh, s->stride, s->n_scores, row, s->more);
+    if (size >= s->enough) return 1;
+    double share = size / s->enough;
+    return mli_sample_share(s, row) < share ? 1 / share : 0;
+}
 /* The factor of a row, 0: not taken. */
 static inline double mli_sample_row(const mli_sample *s, int64_t row)
 {
@@ -203,6 +253,8 @@ static inline double mli_sample_row(const mli_sample *s, int64_t row)
         if (bits > s->top || (bits == s->top && hash < s->edge)) return 1;
         return mli_mix(hash) < s->below ? s->factor : 0;
     }
+    if (s->enough > 0) return mli_sample_mvs(s, row);
+    if (s->temperature > 0) return pow(-log(mli_sample_share(s, row)), s->temperature);
     if (s->cut) return mli_sample_hash(s, row) < s->cut[s->label[row]];
     return s->below == 0 || mli_sample_hash(s, row) < s->below;
 }

@@ -44,6 +44,14 @@ static void score_task(void *arg, int64_t task, int32_t slot)
         if (b->leaves[k]) add_round(b, k, begin, end);
 }
 
+/* What is summed as the hessian of a row that is taken with the factor f. */
+static inline double hessian_of(const mli_booster *b, const float *gh, int64_t i,
+                                double f)
+{
+    if (!b->options.by_weight) return f * (double)gh[2 * i + 1];
+    return b->weight ? f * b->weight[i] : f;
+}
+
 /* Sums over the sampled rows of a block. */
 static void sum_task(void *arg, int64_t task, int32_t slot)
 {
@@ -59,7 +67,7 @@ static void sum_task(void *arg, int64_t task, int32_t slot)
             double f = mli_sample_row(&b->sample, i);
             if (f == 0) continue;
             sum_g += f * fabs((double)gh[2 * i]);
-            sum_h += f * (double)gh[2 * i + 1];
+            sum_h += hessian_of(b, gh, i, f);
             count++;
         }
         b->sums[(task * b->n_scores + k) * 2] = sum_g;
@@ -105,7 +113,7 @@ ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
     passing p = {.b = b};
     ml_status status = ML_OK;
     mli_boost_sample_free(b, &b->sample);
-    p.apart = b->options.sampling == MLI_SAMPLE_GOSS;
+    p.apart = mli_sampling_late(b->options.sampling);
     if (!p.apart) status = mli_boost_sample(b, round, &b->sample, err);
     if (status != ML_OK) return status;
     if (mli_objective_whole(&b->options.objective)) {
@@ -117,7 +125,7 @@ ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
         mli_parallel(b->ctx, b->blocks, gradient_task, &p);
     }
     if (status == ML_OK) status = mli_run_check(b->run, err);
-    if (status == ML_OK && b->options.sampling == MLI_SAMPLE_GOSS)
+    if (status == ML_OK && mli_sampling_late(b->options.sampling))
         status = mli_boost_sample(b, round, &b->sample, err);
     if (status != ML_OK) return status;
     if (p.apart) mli_parallel(b->ctx, b->blocks, sum_task, &p);
@@ -135,17 +143,19 @@ static void round_task(void *arg, int64_t task, int32_t slot)
     mli_rows to = {b->grower.rows[0].row + b->taken[task],
                    b->grower.rows[0].gh + b->taken[task]};
     int64_t sum_g = 0, sum_h = 0, n = 0;
+    double squares = 0;
     for (int64_t i = begin; i < end; i++) {
         double f = mli_sample_row(&b->sample, i);
         if (f == 0) continue;
         int32_t g = (int32_t)lrint(f * (double)gh[2 * i] * p->g_scale);
-        int32_t h =
-            p->unit_h ? 1 : (int32_t)lrint(f * (double)gh[2 * i + 1] * p->h_scale);
+        int32_t h = p->unit_h ? 1 : (int32_t)lrint(hessian_of(b, gh, i, f) * p->h_scale);
         to.row[n] = (uint32_t)i;
         to.gh[n++] = mli_gh_pack(g, h);
         sum_g += g;
         sum_h += h;
+        squares += (double)g * (double)g;
     }
+    b->squares[task] = squares;
     b->whole[2 * task] = sum_g;
     b->whole[2 * task + 1] = sum_h;
 }
@@ -164,8 +174,19 @@ static void scale_rule(const mli_boost_options *o, const passing *p, mli_split_r
     rule->cat_l2 *= p->h_scale;
 }
 
-void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
-                    int64_t *g, int64_t *h)
+/* The noise of CatBoost: as large as a gradient, less when the model has got long. */
+static double noise_of(const mli_booster *b, const passing *p, int64_t n, int64_t round)
+{
+    double squares = 0, length = (double)round * b->options.learning_rate;
+    if (!(b->options.random_strength > 0) || n == 0) return 0;
+    for (int64_t t = 0; t < b->blocks; t++) squares += b->squares[t];
+    double left = (double)n * exp(-length);
+    return b->options.random_strength * sqrt(squares / (double)n) / p->g_scale * left /
+           (1 + left);
+}
+
+void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
+                    int64_t *n, int64_t *g, int64_t *h)
 {
     passing p = {.b = b, .k = k, .g_scale = 1, .h_scale = 1};
     *n = b->taken[b->blocks];
@@ -174,8 +195,9 @@ void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
         sum_g += b->sums[(t * b->n_scores + k) * 2];
         sum_h += b->sums[(t * b->n_scores + k) * 2 + 1];
     }
-    p.unit_h = !b->weight && !b->sample.goss &&
-               mli_objective_unit_hessian(&b->options.objective);
+    p.unit_h =
+        !b->weight && !mli_sample_scales(&b->sample) &&
+        (b->options.by_weight || mli_objective_unit_hessian(&b->options.objective));
     if (sum_g > 0) p.g_scale = room / sum_g;
     if (sum_h > 0 && !p.unit_h) p.h_scale = room / sum_h;
     mli_parallel(b->ctx, b->blocks, round_task, &p);
@@ -185,4 +207,5 @@ void mli_boost_root(mli_booster *b, int32_t k, mli_split_rule *rule, int64_t *n,
         *h += b->whole[2 * t + 1];
     }
     scale_rule(&b->options, &p, rule);
+    rule->noise = noise_of(b, &p, *n, round);
 }

@@ -82,6 +82,57 @@ static ml_status largest(mli_booster *b, mli_sample *s, ml_error *err)
     return ML_OK;
 }
 
+/* The size from which rows are always taken, such that the others, taken with probability
+ * size / that, complete the expected number `want`. */
+static double enough_of(const uint32_t *count, const double *sum, double rows,
+                        double want)
+{
+    double above = rows, below = 0;
+    for (int64_t k = 0; k < SIZE_BUCKETS; k++) {
+        if (count[k] == 0) continue;
+        double enough = want > above ? below / (want - above) : INFINITY;
+        if (enough <= sum[k] / count[k]) return enough;
+        below += sum[k];
+        above -= count[k];
+    }
+    return below / want;
+}
+
+static uint32_t size_bucket(double size)
+{
+    float narrow = (float)size;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    return bits >> 15;
+}
+
+static ml_status minimal_variance(mli_booster *b, mli_sample *s, ml_error *err)
+{
+    int64_t rows = b->targets.rows;
+    uint32_t *count = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *count);
+    double *sum = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *sum), mean = 0;
+    for (int64_t i = 0; i < rows; i++)
+        mean += mli_sample_size(b->gh, rows, b->n_scores, i, 0);
+    mean = rows > 0 ? mean / (double)rows : 0;
+    s->more = mean * mean;
+    s->gh = b->gh;
+    s->stride = rows;
+    s->n_scores = b->n_scores;
+    for (int64_t i = 0; count && sum && i < rows; i++) {
+        double size = mli_sample_size(b->gh, rows, b->n_scores, i, s->more);
+        uint32_t k = size_bucket(size);
+        count[k]++;
+        sum[k] += size;
+    }
+    ml_status status = count && sum ? ML_OK : mli_nomem(err);
+    if (status == ML_OK)
+        s->enough =
+            enough_of(count, sum, (double)rows, b->options.subsample * (double)rows);
+    mli_free(b->ctx, count);
+    mli_free(b->ctx, sum);
+    return status;
+}
+
 ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_error *err)
 {
     const mli_boost_options *o = &b->options;
@@ -93,7 +144,12 @@ ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_er
             return ML_OK;
         return largest(b, out, err);
     }
+    if (o->sampling == MLI_SAMPLE_BAYESIAN) {
+        out->temperature = o->temperature;
+        return ML_OK;
+    }
     if (o->subsample >= 1) return ML_OK;
+    if (o->sampling == MLI_SAMPLE_MVS) return minimal_variance(b, out, err);
     if (o->sampling == MLI_SAMPLE_STRATIFIED && b->targets.label)
         return stratify(b, out, err);
     out->below = threshold(o->subsample);
@@ -108,5 +164,5 @@ void mli_boost_sample_free(mli_booster *b, mli_sample *s)
 
 int mli_boost_sampled(const mli_sample *s)
 {
-    return s->below != 0 || s->cut || s->goss;
+    return s->below != 0 || s->cut || s->goss || s->enough > 0;
 }

@@ -201,6 +201,8 @@ ml_status mli_boost_harvest(mli_booster *b, int32_t k, int sampled, ml_error *er
     ml_status status = append(b, k, order, place, n, err);
     mli_free(b->ctx, order);
     if (status == ML_OK) status = mark_rows(b, k, sampled, err);
+    if (status == ML_OK && b->options.leaf_steps > 0)
+        status = mli_boost_refine(b, k, err);
     if (status == ML_OK && b->linear.on) status = mli_boost_linear_fit(b, k, err);
     return status;
 }

@@ -364,6 +364,7 @@ static void read_sampling(const ml_params *p, mli_boost_options *out)
     out->sampling = mli_get_enum(p, "sampling", MLI_SAMPLINGS);
     out->goss_top = mli_get_f64(p, "goss_top");
     out->goss_other = mli_get_f64(p, "goss_other");
+    out->temperature = mli_get_f64(p, "bagging_temperature");
     out->dart = mli_get_enum(p, "boosting", "gbdt,dart") == 1;
     out->drop_rate = mli_get_f64(p, "drop_rate");
     out->skip_drop = mli_get_f64(p, "skip_drop");
@@ -387,6 +388,20 @@ static ml_status read_linear(const ml_params *p, mli_boost_options *out, ml_erro
     return mli_error_at(err, ML_E_UNSUPPORTED, "params.linear_tree");
 }
 
+/* What symmetric trees have of their own, and the steps for the values of leaves. */
+static void read_symmetric(const ml_params *p, mli_boost_options *out)
+{
+    int bounded = out->monotone || out->rule.max_delta > 0;
+    int score = mli_get_enum(p, "score_function", "cosine,l2,newton_cosine,newton_l2");
+    int refinable = mli_boost_refinable(out);
+    out->leaf_steps = mli_get_i64(p, "leaf_iterations");
+    out->by_weight = refinable && out->grow.symmetric && score < 2;
+    /* One step is what a tree has anyway. */
+    if (!refinable || (out->leaf_steps == 1 && !out->by_weight)) out->leaf_steps = 0;
+    out->grow.cosine = (score & 1) == 0 && !bounded;
+    out->random_strength = out->grow.symmetric ? mli_get_f64(p, "random_strength") : 0;
+}
+
 ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error *err)
 {
     const ml_params *p = job->params;
@@ -408,7 +423,9 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     if (status == ML_OK) status = read_metric(job, out, err);
     if (status == ML_OK) status = read_monotone(job, &out->monotone, err);
     if (status == ML_OK) status = read_groups(job, &out->groups, err);
-    return status == ML_OK ? read_linear(p, out, err) : status;
+    if (status == ML_OK) status = read_linear(p, out, err);
+    read_symmetric(p, out);
+    return status;
 }
 
 void mli_gbdt_options_free(ml_context *ctx, mli_boost_options *o)

@@ -82,18 +82,40 @@ const mli_param mli_gbdt_params[] = {
         "The smallest gain for which a leaf is split."),
     F64("max_delta_step", "max_leaf_output", "0", "[0, inf)", NULL,
         "The largest absolute leaf value before the learning rate; 0: no limit."),
+    CHOICE(
+        "score_function", NULL, "cosine", "{cosine, l2, newton_cosine, newton_l2}",
+        "What splits of {param:growth} symmetric are compared by, as in CatBoost: the "
+        "cosine between gradients and leaf values, or the gain (l2), both by the weights "
+        "of the rows, or by their hessians (newton). With bounds on leaf values the "
+        "gain; "
+        "where leaf values cannot be renewed (see {param:leaf_iterations}) the "
+        "hessians."),
+    EXPERT_F64("random_strength", NULL, "1", "[0, inf)", "growth == symmetric",
+               "The size of the noise that is added to these scores, in gradients of a "
+               "typical row. It fades while the model grows, and matters for few rows."),
+    EXPERT_I64(
+        "leaf_iterations", "leaf_estimation_iterations", "1", "[1, 100]",
+        "Steps of Newton's method for the value of a leaf, each from the scores that "
+        "the one before led to: more learn faster, like a larger learning rate. Acts "
+        "for two classes, cross_entropy, poisson, gamma, tweedie and aft without "
+        "{param:l1} and linear leaves."),
     F64("subsample", "bagging_fraction,sub_row,bagging,row_sample", "1", "(0, 1]",
         "[0.6, 1]", "The share of the rows drawn for a tree."),
     CHOICE("sampling", "data_sample_strategy,sampling_method,bootstrap_type", "uniform",
-           "{uniform, stratified, goss}",
+           "{uniform, stratified, goss, mvs, bayesian}",
            "How the rows of a tree are drawn: each with the probability "
-           "{param:subsample} (uniform), that share of every class (stratified), or all "
-           "rows with large gradients and a share of the others (goss)."),
+           "{param:subsample} (uniform), that share of every class (stratified), with "
+           "probabilities that grow with the gradient (mvs), all rows with large "
+           "gradients and "
+           "a share of the others (goss), or all with factors from the exponential "
+           "distribution (bayesian)."),
     EXPERT_F64(
         "goss_top", "top_rate", "0.2", "[0, 1]", "sampling == goss",
         "The share of the rows with the largest gradients, all of which are kept."),
     EXPERT_F64("goss_other", "other_rate", "0.1", "[0, 1]", "sampling == goss",
                "The share of the rows that is drawn from the others."),
+    EXPERT_F64("bagging_temperature", NULL, "1", "[0, inf)", "sampling == bayesian",
+               "The power of these factors; 0: none."),
     I64("subsample_freq", "bagging_freq,subsample_every", "1", "[1, 100000]", NULL,
         "Rows are drawn anew after so many rounds."),
     F64("colsample_bytree", "feature_fraction,sub_feature,colsample_bytree_fraction,rsm",

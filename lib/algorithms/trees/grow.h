@@ -12,6 +12,7 @@
 typedef struct mli_grow_options {
     int depthwise;                     /* by depth, then gain; else by gain alone */
     int symmetric;                     /* all leaves of a depth divided alike */
+    int cosine;                        /* symmetric: the score is the cosine */
     const uint64_t *groups;            /* [n_columns] interaction constraints, or NULL */
     int64_t max_leaves, max_depth;     /* max_depth 0: no limit */
     double by_tree, by_level, by_node; /* shares of the columns */

@@ -64,6 +64,19 @@ typedef struct mli_targets {
     const int64_t *order; /* [rows] cox: rows by falling time */
 } mli_targets;
 
+/* n rows of these, from row `begin` on (not of several targets, nor of rankings). */
+static inline mli_targets mli_targets_part(const mli_targets *t, int64_t begin, int64_t n)
+{
+    mli_targets part = *t;
+    part.rows = n;
+    if (part.y) part.y += begin;
+    if (part.label) part.label += begin;
+    if (part.weight) part.weight += begin;
+    if (part.event) part.event += begin;
+    if (part.upper) part.upper += begin;
+    return part;
+}
+
 static inline int mli_objective_ranks(const mli_objective *o)
 {
     return o->kind >= MLI_RANK_NDCG && o->kind <= MLI_RANK_PAIRWISE;
@@ -130,6 +143,8 @@ static inline mli_targets mli_target_of(const mli_targets *t, int64_t k)
     one.ys = NULL;
     return one;
 }
+/* The objective of one of them. */
+mli_objective mli_objective_one(const mli_objective *o);
 ml_status mli_several_check(const mli_objective *o, const mli_targets *t, ml_error *err);
 ml_status mli_several_base(ml_context *ctx, const mli_objective *o, const mli_targets *t,
                            double *base, ml_error *err);

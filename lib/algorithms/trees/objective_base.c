@@ -206,13 +206,7 @@ static double newton_step(const mli_objective *o, const mli_targets *t, double b
     double g = 0, h = 0;
     for (int64_t begin = 0; begin < t->rows; begin += NEWTON_BLOCK) {
         int64_t n = t->rows - begin < NEWTON_BLOCK ? t->rows - begin : NEWTON_BLOCK;
-        mli_targets part = *t;
-        part.rows = n;
-        if (part.y) part.y += begin;
-        if (part.label) part.label += begin;
-        if (part.weight) part.weight += begin;
-        if (part.event) part.event += begin;
-        if (part.upper) part.upper += begin;
+        mli_targets part = mli_targets_part(t, begin, n);
         for (int64_t i = 0; i < n; i++)
             score[i] = base + (t->offset ? t->offset[begin + i] : 0);
         mli_objective_gradients(o, &part, 0, n, score, n, gh);

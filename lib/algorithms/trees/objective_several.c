@@ -7,7 +7,7 @@
  */
 #include "algorithms/trees/objective.h"
 
-static mli_objective one_of(const mli_objective *o)
+mli_objective mli_objective_one(const mli_objective *o)
 {
     mli_objective one = *o;
     one.n_targets = 0;
@@ -28,7 +28,7 @@ ml_status mli_several_check(const mli_objective *o, const mli_targets *t, ml_err
 ml_status mli_several_base(ml_context *ctx, const mli_objective *o, const mli_targets *t,
                            double *base, ml_error *err)
 {
-    mli_objective single = one_of(o);
+    mli_objective single = mli_objective_one(o);
     ml_status status = ML_OK;
     for (int32_t k = 0; k < o->n_targets && status == ML_OK; k++) {
         mli_targets one = mli_target_of(t, k);
@@ -40,7 +40,7 @@ ml_status mli_several_base(ml_context *ctx, const mli_objective *o, const mli_ta
 void mli_several_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
                            int64_t end, const double *score, int64_t stride, float *gh)
 {
-    mli_objective single = one_of(o);
+    mli_objective single = mli_objective_one(o);
     for (int64_t k = 0; k < o->n_targets; k++) {
         mli_targets one = mli_target_of(t, k);
         mli_objective_gradients(&single, &one, begin, end, score + k * stride, stride,
@@ -52,7 +52,7 @@ void mli_several_loss(const mli_objective *o, const mli_targets *t, int64_t begi
                       int64_t end, const double *score, int64_t stride, double *sum,
                       double *weight)
 {
-    mli_objective single = one_of(o);
+    mli_objective single = mli_objective_one(o);
     double all = 0;
     for (int64_t k = 0; k < o->n_targets; k++) {
         mli_targets one = mli_target_of(t, k);
@@ -65,7 +65,7 @@ void mli_several_loss(const mli_objective *o, const mli_targets *t, int64_t begi
 
 void mli_several_values(const mli_objective *o, const double *score, double *out)
 {
-    mli_objective single = one_of(o);
+    mli_objective single = mli_objective_one(o);
     for (int32_t k = 0; k < o->n_targets; k++)
         mli_objective_value(&single, score + k, out + k);
 }

@@ -26,10 +26,12 @@ typedef struct mli_split_rule {
     int64_t cat_min_data;      /* rows per group of levels */
     double cat_level_rows;     /* rows of a level that takes part in the order */
     const int8_t *monotone;    /* [n_columns] -1, 0, 1; NULL: none */
+    double noise; /* of symmetric trees: standard deviation of that of scores, real */
 } mli_split_rule;
 
 typedef struct mli_split {
-    double gain; /* real, above the unsplit leaf; 0: no split */
+    double gain;  /* real, above the unsplit leaf; 0: no split */
+    double score; /* of symmetric trees: what cuts are compared by */
     int32_t column, feature, bin;
     int32_t missing_left, categorical;
     int64_t g_left, h_left;
