@@ -12,9 +12,9 @@
  * functions of all rows of a block, looks at the dense blocks in it, and leaves u where
  * the functions were. Then the products of u with the sparse columns are summed, column
  * by column over the blocks in order: no parts of the size of all columns. Rounds of
- * tasks bound the memory of the functions.
+ * tasks bound the memory of the functions. Cross products: cross.c.
  */
-#include "algorithms/linear/rows.h"
+#include "algorithms/linear/cross.h"
 #include "core/parallel.h"
 
 #include <string.h>
@@ -50,7 +50,11 @@ typedef struct {
     int64_t n_regions;      /* grams, and one more for u unless merged */
     int64_t part, per_slot; /* doubles */
     double *parts, *scratch, *values;
-    double *dense; /* [functions * d] coefficients of the dense blocks; NULL: pass->b */
+    int packs;       /* the cross products are of other columns than the dense blocks */
+    mli_cross cross; /* then: their columns */
+    int64_t tiles;   /* doubles of a part before the sums of their sparse columns */
+    double *square;  /* of their dense columns */
+    double *dense;   /* [functions * d] coefficients of the dense blocks; NULL: pass->b */
     /* Of sparse columns. */
     int64_t width;           /* 0: there are none to be multiplied */
     double *table, *product; /* [n * width] coefficients, and sums of products with u */
@@ -63,7 +67,7 @@ typedef struct {
 static region region_of(const passing *a, int64_t index)
 {
     const mli_pass *p = a->pass;
-    int64_t c = p->columns ? p->n_columns : p->rows->q, m = p->n_products;
+    int64_t c = a->packs ? a->cross.n_dense : p->rows->q, m = p->n_products;
     region r = {0, 0, p->rows->d, 0};
     for (int64_t g = 0;; g++) {
         int is_gram = g < p->n_grams;
@@ -124,26 +128,20 @@ static void make_stack(const passing *a, const region *r, const double *columns,
 
 /* Where things are in the scratch memory of a slot, in doubles. */
 typedef struct {
-    int64_t z, u, h, user, packed, at, tail, full_tail, stack, size;
+    int64_t z, u, h, user, packed, lists, tail, full_tail, stack, size;
 } layout;
-
-/* Are the columns of the cross products others than those of the dense blocks? */
-static int is_packed(const mli_pass *p)
-{
-    return p->n_grams > 0 && (p->columns || p->rows->sparse.n > 0);
-}
 
 static layout layout_of(const passing *a)
 {
     const mli_pass *p = a->pass;
-    int64_t ld = p->rows->ld, c = p->columns ? p->n_columns : p->rows->q;
+    int64_t ld = p->rows->ld, c = a->packs ? a->cross.n_dense : p->rows->q;
     layout l = {0};
     l.u = l.z + p->functions * ld;
     l.h = l.u + p->n_products * ld;
     l.user = l.h + p->n_grams * ld;
     l.packed = l.user + (p->scratch + 7) / 8 * 8;
-    l.at = l.packed + (is_packed(p) ? c * ld : 0);
-    l.tail = l.at + (is_packed(p) ? (c + 7) / 8 * 8 : 0);
+    l.lists = l.packed + (a->packs ? c * ld : 0);
+    l.tail = l.lists + (a->packs ? (mli_cross_scratch(&a->cross) + 7) / 8 * 8 : 0);
     l.full_tail = l.tail + 4 * ld;
     l.stack = l.full_tail + 4 * ld;
     l.size = l.stack + (thirds(c + p->n_products) * 3) * ld;
@@ -187,23 +185,13 @@ static void keep_vectors(const passing *a, const place *at, const double *u)
                 k < p->n_products ? u[k * p->rows->ld + i] : 0;
 }
 
-/* The columns of the cross products side by side. at[]: for each sparse one, the entry
- * to go on from in its block. */
-static void pack(const passing *a, const place *at, double *packed, uint32_t *entry)
+/* The dense columns of the cross products side by side. */
+static void pack(const passing *a, const place *at, double *packed)
 {
-    const mli_pass *p = a->pass;
-    const mli_rows *r = p->rows;
-    int64_t c = p->columns ? p->n_columns : r->q;
-    for (int64_t i = 0; i < c; i++) {
-        int64_t where = r->place[p->columns ? p->columns[i] : i];
-        double *to = packed + i * r->ld;
-        if (where >= 0) {
-            memcpy(to, at->x + where * r->ld, (size_t)at->n * sizeof *to);
-            continue;
-        }
-        if (at->from == 0) entry[i] = r->sparse.blocks[at->sparse].start[-1 - where];
-        mli_sparse_column(r, at->sparse, -1 - where, at->from, at->n, &entry[i], to);
-    }
+    const mli_rows *r = a->pass->rows;
+    for (int64_t i = 0; i < a->cross.n_dense; i++)
+        memcpy(packed + i * r->ld, at->x + a->cross.dense[i] * r->ld,
+               (size_t)at->n * sizeof *packed);
 }
 
 static void add_block(const passing *a, const place *at, double *part, double *value,
@@ -211,7 +199,7 @@ static void add_block(const passing *a, const place *at, double *part, double *v
 {
     const mli_pass *p = a->pass;
     const mli_rows *rows = p->rows;
-    int64_t ld = rows->ld, n = at->n, packs = is_packed(p);
+    int64_t ld = rows->ld, n = at->n;
     const double *x = at->x, *columns = x;
     layout l = layout_of(a);
     double *u = scratch + l.u, *h = scratch + l.h, *packed = scratch + l.packed;
@@ -219,18 +207,21 @@ static void add_block(const passing *a, const place *at, double *part, double *v
     *value += p->eval(p, at->begin, n, scratch + l.z, u, h, scratch + l.user);
     if (at->vectors && p->n_products) keep_vectors(a, at, u);
     make_tail(x, rows->d, ld, n, scratch + l.full_tail);
-    if (packs) {
+    if (a->packs) {
         columns = packed;
-        pack(a, at, packed, (uint32_t *)(void *)(scratch + l.at));
-        make_tail(columns, p->columns ? p->n_columns : rows->q, ld, n, scratch + l.tail);
+        pack(a, at, packed);
+        make_tail(columns, a->cross.n_dense, ld, n, scratch + l.tail);
     }
+    for (int64_t g = 0; a->cross.n_sparse && g < p->n_grams; g++)
+        mli_cross_add(&a->cross, at->from, n, packed, h + g * ld,
+                      part + a->tiles + g * a->cross.part, scratch + l.lists);
     for (int64_t g = 0; g < a->n_regions; g++) {
         region r = region_of(a, g);
         int gram = g < p->n_grams;
         const double *from = gram ? columns : x;
         make_stack(a, &r, from, h + g * ld, u, n, scratch + l.stack);
         multiply(a, &r, scratch + l.stack, from,
-                 scratch + (gram && packs ? l.tail : l.full_tail), n, part + r.offset);
+                 scratch + (gram && a->packs ? l.tail : l.full_tail), n, part + r.offset);
     }
 }
 
@@ -256,6 +247,7 @@ static void sparse_block(const passing *a, int64_t block, double *part, double *
         memset(vectors, 0, (size_t)((end - begin) * a->width) * sizeof *vectors);
         if (a->pass->b) mli_sparse_add(r, block, a->table, a->width, vectors);
     }
+    if (a->cross.n_sparse) mli_cross_open(&a->cross, block, scratch + layout_of(a).lists);
     for (int64_t row = begin; row < end; row += r->block) {
         place at = dense_block(r, row / r->block);
         at.sparse = block;
@@ -349,6 +341,7 @@ static void collect(const passing *a)
 {
     mli_pass *p = a->pass;
     double *sum = a->parts;
+    int64_t sparse = a->cross.n_sparse, size = a->packs ? a->cross.n : p->rows->q;
     p->value = a->values[0];
     for (int64_t t = 1; t < a->tasks; t++) {
         const double *part = a->parts + t * a->part;
@@ -357,10 +350,13 @@ static void collect(const passing *a)
     }
     for (int64_t g = 0; g < a->n_regions; g++) {
         region r = region_of(a, g);
-        double *gram = r.triangle ? p->gram + g * r.triangle * r.triangle : NULL;
+        double *gram = g < p->n_grams ? p->gram + g * size * size : NULL;
+        double *square = sparse ? a->square : gram;
         for (int64_t i = 0; i < r.triangle; i++)
             for (int64_t j = 0; j <= i; j++)
-                gram[i * r.triangle + j] = element(&r, sum, i, j);
+                square[i * r.triangle + j] = element(&r, sum, i, j);
+        if (sparse && gram)
+            mli_cross_finish(&a->cross, sum + a->tiles + g * a->cross.part, square, gram);
         for (int64_t i = r.triangle; i < r.rows; i++)
             for (int64_t j = 0; j < r.columns; j++)
                 p->product[(i - r.triangle) * r.columns + j] = element(&r, sum, i, j);
@@ -378,9 +374,10 @@ static void plan(passing *a)
     const mli_rows *r = p->rows;
     int64_t step = p->step > 1 ? p->step : 1;
     int sparse = r->sparse.n > 0;
-    a->merged = p->n_grams > 0 && !p->columns && !sparse;
+    a->merged = p->n_grams > 0 && !a->packs;
     a->n_regions = p->n_grams + (p->n_products > 0 && !a->merged);
-    a->part = region_of(a, a->n_regions).offset;
+    a->tiles = region_of(a, a->n_regions).offset;
+    a->part = a->tiles + p->n_grams * a->cross.part;
     a->blocks = sparse ? r->sparse.n_blocks : (r->n_blocks - 1) / step + 1;
     a->tasks = a->blocks < MOST_TASKS ? a->blocks : MOST_TASKS;
     while (a->tasks > 1 && a->tasks * a->part > MOST_DOUBLES)
@@ -424,11 +421,16 @@ ml_status mli_pass_run(mli_pass *pass, const mli_run *run, ml_error *err)
     ml_context *ctx = pass->rows->ctx;
     passing a = {.pass = pass, .run = run};
     ml_status status = ML_OK;
+    a.packs = pass->n_grams > 0 && (pass->columns || pass->rows->sparse.n > 0);
+    if (a.packs)
+        status = mli_cross_new(pass->rows, pass->columns, pass->n_columns, &a.cross, err);
+    if (status) return status;
     plan(&a);
     a.parts = mli_calloc(ctx, (size_t)(a.tasks * a.part), sizeof *a.parts);
     a.values = mli_calloc(ctx, (size_t)a.tasks, sizeof *a.values);
     a.scratch = mli_alloc_vec(ctx, mli_slots(ctx) * a.per_slot, sizeof *a.scratch);
-    if (!a.parts || !a.values || !a.scratch) status = mli_nomem(err);
+    a.square = mli_alloc_vec(ctx, a.cross.n_dense * a.cross.n_dense, sizeof *a.square);
+    if (!a.parts || !a.values || !a.scratch || !a.square) status = mli_nomem(err);
     if (!status && a.width) status = prepare_sparse(&a, err);
     if (!status) {
         run_tasks(&a);
@@ -438,6 +440,8 @@ ml_status mli_pass_run(mli_pass *pass, const mli_run *run, ml_error *err)
     mli_free(ctx, a.parts);
     mli_free(ctx, a.values);
     mli_free(ctx, a.scratch);
+    mli_free(ctx, a.square);
+    mli_cross_free(&a.cross);
     mli_free(ctx, a.table);
     mli_free(ctx, a.product);
     mli_free(ctx, a.constant);

@@ -114,9 +114,5 @@ void mli_sparse_add(const mli_rows *rows, int64_t block, const double *table,
  * for columns begin <= s < end. */
 void mli_sparse_dot(const mli_rows *rows, int64_t block, int64_t begin, int64_t end,
                     const double *u, int64_t width, double *g);
-/* Standardised values of sparse column s in rows from..from + n - 1 of a block. *at is
- * the entry to go on from; *at = start[s] for the first rows. */
-void mli_sparse_column(const mli_rows *rows, int64_t block, int64_t s, int64_t from,
-                       int64_t n, uint32_t *at, double *out);
 
 #endif

@@ -315,15 +315,3 @@ void mli_sparse_dot(const mli_rows *r, int64_t block, int64_t begin, int64_t end
                       g + begin * width);
     r->k->entries_dot(b->start + v, end - v, b->row, NULL, u, width, g + v * width);
 }
-
-void mli_sparse_column(const mli_rows *r, int64_t block, int64_t s, int64_t from,
-                       int64_t n, uint32_t *at, double *out)
-{
-    const mli_sparse_block *b = &r->sparse.blocks[block];
-    int64_t j = r->sparse.column[s];
-    double shift = r->shift[j], inverse = 1.0 / r->size[j];
-    const double *value = s < r->sparse.n_values ? b->value : NULL;
-    for (int64_t i = 0; i < n; i++) out[i] = (0.0 - shift) * inverse;
-    for (; *at < b->start[s + 1] && b->row[*at] < from + n; ++*at)
-        out[b->row[*at] - from] = ((value ? value[*at] : 1.0) - shift) * inverse;
-}
