@@ -40,13 +40,19 @@ typedef struct mli_forest_codes {
     ml_context *ctx;
     int64_t rows, n_features;
     mli_forest_feature *feature;
-    uint16_t *code;   /* feature by feature: [n_features * rows] */
-    uint16_t *by_row; /* the same row by row, for up to MLI_FOREST_NARROW features */
+    uint16_t *code; /* feature by feature: [n_features * rows] */
+    /* The same row by row, `row_ld` apart, for up to MLI_FOREST_NARROW features. */
+    uint16_t *by_row;
+    int64_t row_ld; /* features, to a multiple of eight */
 } mli_forest_codes;
 
 ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
                                 mli_forest_codes **out, ml_error *err);
 void mli_forest_codes_free(mli_forest_codes *c);
+
+/* Copies n rows from by_row into columns `ld` apart (forest_page.c). */
+void mli_forest_copy(const mli_forest_codes *c, const uint32_t *row, int64_t n,
+                     uint16_t *page, int64_t ld);
 
 /* ---- one tree ---- */
 
@@ -149,6 +155,22 @@ int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
 /* The leaf of a training row. */
 int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
                         int64_t row);
+
+/* ---- dividing a node (forest_divide.c) ---- */
+
+typedef struct mli_forest_cut {
+    uint32_t *row;         /* [n] those with keys up to `limit` come first, in order */
+    uint32_t *spare;       /* [n + 8] */
+    const uint16_t *key;   /* [n] */
+    const uint64_t *order; /* [256] of mli_forest_order */
+    int64_t n, left;       /* left: how many come first */
+    uint16_t limit;
+    uint16_t last, next; /* the keys on both sides of the cut; 0 and 65535: none */
+} mli_forest_cut;
+
+void mli_forest_order(uint64_t order[256]);
+/* Divides the rows, and sets left, last and next. */
+void mli_forest_divide(mli_forest_cut *c, int32_t cpu_level);
 
 /* ---- splits of a node (forest_split.c) ---- */
 

@@ -135,9 +135,11 @@ static void turn_task(void *arg, int64_t task, int32_t slot)
     const mli_forest_codes *c = job->codes;
     int64_t end = (task + 1) * BLOCK < c->rows ? (task + 1) * BLOCK : c->rows;
     (void)slot;
-    for (int64_t i = task * BLOCK; i < end; i++)
-        for (int64_t j = 0; j < c->n_features; j++)
-            c->by_row[i * c->n_features + j] = c->code[j * c->rows + i];
+    for (int64_t i = task * BLOCK; i < end; i++) {
+        uint16_t *to = c->by_row + i * c->row_ld;
+        for (int64_t j = 0; j < c->n_features; j++) to[j] = c->code[j * c->rows + i];
+        for (int64_t j = c->n_features; j < c->row_ld; j++) to[j] = 0;
+    }
 }
 
 ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
@@ -156,7 +158,9 @@ ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
     if (!__builtin_mul_overflow(c->rows, c->n_features, &cells))
         c->code = mli_alloc_vec(ctx, cells + 1, sizeof *c->code);
     int narrow = c->code && c->n_features <= MLI_FOREST_NARROW;
-    if (narrow) c->by_row = mli_alloc_vec(ctx, cells + 1, sizeof *c->by_row);
+    c->row_ld = (c->n_features + 7) / 8 * 8;
+    if (narrow)
+        c->by_row = mli_alloc_vec(ctx, c->rows * c->row_ld + 1, sizeof *c->by_row);
     if (!c->feature || !c->code || (narrow && !c->by_row)) {
         status = mli_nomem(err);
     } else {

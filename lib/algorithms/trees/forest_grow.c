@@ -21,7 +21,6 @@
     ((s)->page + 32)          /* columns of a page start in different cache sets         \
                                */
 #define MOST_PAIRED (1 << 15) /* weight of a node that has pairs */
-#define AHEAD       8         /* rows that are fetched early */
 #define PAGE_CODES  (1 << 16) /* of a page, which should stay in the cache */
 
 struct mli_forest_scratch {
@@ -33,13 +32,17 @@ struct mli_forest_scratch {
     uint64_t *element, *spare, *payload;
     uint32_t *pair;
     uint16_t *near;
-    uint64_t *drawn; /* [rows] counted: the payload of each row */
-    double *w, *s;   /* [rows] not counted */
-    int32_t *label;  /* [rows] not counted, classes */
+    /* [rows] counted: the payload of each row; `packed`: 2 * weight + class instead */
+    uint64_t *drawn;
+    uint16_t *drawn_near;
+    int packed;
+    double *w, *s;  /* [rows] not counted */
+    int32_t *label; /* [rows] not counted, classes */
     /* Once a node is small its rows are copied, and counted from 0 in all below it. */
     int64_t page; /* most rows of it; 0: never */
     uint16_t *page_code;
     uint64_t *page_drawn;
+    uint16_t *page_near;
     uint32_t *page_row;
     int paged;
     double *left, *bins, *classes;
@@ -52,6 +55,7 @@ struct mli_forest_scratch {
     double *value;      /* n_values for each node */
     uint32_t (*set)[8]; /* of categories */
     int64_t n_nodes, capacity, n_values, n_sets, set_capacity;
+    uint64_t sides[256]; /* of mli_forest_order */
 };
 
 /* ---- memory ---- */
@@ -85,6 +89,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     int64_t targets = o->targets ? o->targets : 1, k = o->classes + targets;
     mli_forest_scratch *s = mli_calloc(ctx, 1, sizeof *s);
     if (!s) return NULL;
+    mli_forest_order(s->sides);
     s->data = data;
     s->options = o;
     s->ctx = ctx;
@@ -92,7 +97,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->scalar = !o->targets &&
                 (!data->label || (o->classes == 2 && o->criterion == MLI_FOREST_GINI));
     s->row = mli_alloc_vec(ctx, n + 1, sizeof *s->row);
-    s->spare_row = mli_alloc_vec(ctx, n + 1, sizeof *s->spare_row);
+    s->spare_row = mli_alloc_vec(ctx, n + 8, sizeof *s->spare_row);
     s->count = mli_alloc_vec(ctx, n + 1, sizeof *s->count);
     s->element = mli_alloc_vec(ctx, n + 1, sizeof *s->element);
     s->spare = mli_alloc_vec(ctx, n + 1, sizeof *s->spare);
@@ -103,7 +108,9 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->page = page_rows(data, o);
     s->drawn = mli_alloc_vec(ctx, s->counted ? n + 1 : 1, sizeof *s->drawn);
     s->page_code = mli_alloc_vec(ctx, f * PAGE_LD(s) + 1, sizeof *s->page_code);
+    s->drawn_near = mli_alloc_vec(ctx, s->counted ? n + 1 : 1, sizeof *s->drawn_near);
     s->page_drawn = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_drawn);
+    s->page_near = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_near);
     s->page_row = mli_alloc_vec(ctx, s->page + 1, sizeof *s->page_row);
     s->w = mli_alloc_vec(ctx, plain, sizeof *s->w);
     s->s = mli_alloc_vec(ctx, plain * targets, sizeof *s->s);
@@ -116,9 +123,9 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     s->n_values = o->classes ? o->classes : o->targets ? o->targets : 1;
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
-        s->pair && s->near && s->drawn && s->page_code && s->page_drawn && s->page_row &&
-        s->w && s->s && s->label && s->center && s->left && s->classes && s->bins &&
-        s->order)
+        s->pair && s->near && s->drawn_near && s->page_near && s->drawn && s->page_code &&
+        s->page_drawn && s->page_row && s->w && s->s && s->label && s->center &&
+        s->left && s->classes && s->bins && s->order)
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -128,10 +135,11 @@ void mli_forest_scratch_free(mli_forest_scratch *s)
 {
     if (!s) return;
     void *const blocks[] = {
-        s->drawn,  s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
-        s->count,  s->element,   s->spare,      s->payload,  s->w,     s->s,
-        s->label,  s->left,      s->bins,       s->classes,  s->order, s->waiting,
-        s->center, s->pair,      s->near,       s->node,     s->value, s->set};
+        s->drawn,      s->page_code, s->page_drawn, s->page_row, s->row,   s->spare_row,
+        s->count,      s->element,   s->spare,      s->payload,  s->w,     s->s,
+        s->label,      s->left,      s->bins,       s->classes,  s->order, s->waiting,
+        s->center,     s->pair,      s->near,       s->node,     s->value, s->set,
+        s->drawn_near, s->page_near};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     mli_free(s->ctx, s);
@@ -167,6 +175,20 @@ static int push(mli_forest_scratch *s, int32_t node)
 
 /* ---- the sample ---- */
 
+/* Weights and classes of the rows in two bytes each, if they fit. */
+static void pack_drawn(mli_forest_scratch *s, int64_t rows)
+{
+    const double *weight = s->data->weight;
+    uint32_t all = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        uint32_t w = s->count[i];
+        if (weight) w *= (uint32_t)weight[i];
+        s->drawn_near[i] = (uint16_t)(w << 1 | (uint32_t)s->data->label[i]);
+        all |= w;
+    }
+    s->packed = all < MOST_PAIRED;
+}
+
 /* Rows that take part into s->row; how often each was drawn into s->count. */
 static int64_t draw_rows(mli_forest_scratch *s)
 {
@@ -179,9 +201,13 @@ static int64_t draw_rows(mli_forest_scratch *s)
     } else {
         for (int64_t i = 0; i < rows; i++) s->count[i] = 1;
     }
-    for (int64_t i = 0; i < rows; i++)
-        if (s->count[i] && (!weight || weight[i] > 0)) s->row[n++] = (uint32_t)i;
-    for (int64_t i = 0; s->counted && i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        s->row[n] = (uint32_t)i;
+        n += s->count[i] && (!weight || weight[i] > 0);
+    }
+    s->packed = s->scalar && s->counted;
+    if (s->packed) pack_drawn(s, rows);
+    for (int64_t i = 0; s->counted && !s->packed && i < rows; i++)
         s->drawn[i] = (uint64_t)(uint32_t)s->data->label[i] << 32 |
                       (s->count[i] * (uint32_t)(weight ? weight[i] : 1));
     return n;
@@ -201,37 +227,45 @@ static int keep_sample(const mli_forest_scratch *s, mli_forest_tree *t)
     t->inbag = mli_calloc(s->ctx, (size_t)(rows / 64 + 1), sizeof *t->inbag);
     if (!t->inbag) return 0;
     for (int64_t i = 0; i < rows; i++)
-        if (s->count[i]) t->inbag[i >> 6] |= UINT64_C(1) << (i & 63);
+        t->inbag[i >> 6] |= (uint64_t)(s->count[i] > 0) << (i & 63);
     return 1;
 }
 
 /* ---- a node ---- */
 
-/* Two classes of whole weights: pairs and sums of the rows of a node. 0: too heavy. */
-static int sum_pairs(const mli_forest_scratch *s, mli_forest_search *a)
+static void end_sums(const mli_forest_scratch *s, mli_forest_search *a, uint64_t sum,
+                     uint64_t second)
 {
-    const uint64_t *drawn = s->paged ? s->page_drawn : s->drawn;
-    uint64_t sum = 0, second = 0;
-    for (int64_t i = 0; i < a->n; i++) {
-        uint64_t e = drawn[a->row[i]];
-        uint32_t w = (uint32_t)e, v = w & (0 - (uint32_t)(e >> 32 & 1));
-        s->pair[i] = w | v << 16;
-        sum += w;
-        second += v;
-    }
-    if (sum >= MOST_PAIRED) return 0;
-    a->pair = s->pair;
     a->weight = (double)sum;
+    if (!s->scalar) return;
     a->sum = (double)second;
     s->classes[0] = (double)(sum - second);
     s->classes[1] = (double)second;
-    return 1;
+}
+
+/* Two classes of whole weights: pairs of the rows of a node, or payloads if it is too
+ * heavy. */
+static void sum_packed(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    const uint16_t *drawn = s->paged ? s->page_near : s->drawn_near;
+    const uint32_t *row = a->row;
+    uint32_t *pair = s->pair;
+    uint64_t sum = 0, second = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+        uint32_t e = drawn[row[i]], w = e >> 1, v = w & (0 - (e & 1));
+        pair[i] = w | v << 16;
+        sum += w;
+        second += v;
+    }
+    end_sums(s, a, sum, second);
+    if (sum < MOST_PAIRED) a->pair = s->pair;
+    for (int64_t i = 0; !a->pair && i < a->n; i++)
+        s->payload[i] = (uint64_t)(pair[i] >> 16 != 0) << 32 | (pair[i] & 0xffff);
 }
 
 /* Payloads and sums of the rows of a node. */
 static void sum_counted(const mli_forest_scratch *s, mli_forest_search *a)
 {
-    if (s->scalar && a->n < MOST_PAIRED && sum_pairs(s, a)) return;
     const uint64_t *drawn = s->paged ? s->page_drawn : s->drawn;
     uint64_t sum = 0, second = 0;
     for (int64_t i = 0; i < a->n; i++) {
@@ -242,11 +276,7 @@ static void sum_counted(const mli_forest_scratch *s, mli_forest_search *a)
         else
             s->classes[e >> 32] += (double)(uint32_t)e;
     }
-    a->weight = (double)sum;
-    if (!s->scalar) return;
-    a->sum = (double)second;
-    s->classes[0] = (double)(sum - second);
-    s->classes[1] = (double)second;
+    end_sums(s, a, sum, second);
 }
 
 static void sum_doubles(const mli_forest_scratch *s, mli_forest_search *a)
@@ -334,7 +364,9 @@ static void look_at(const mli_forest_scratch *s, int64_t id, mli_forest_search *
                              .left = s->left,
                              .bins = s->bins};
     if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
-    if (s->counted)
+    if (s->packed)
+        sum_packed(s, a);
+    else if (s->counted)
         sum_counted(s, a);
     else if (s->options->targets)
         sum_targets(s, a);
@@ -455,31 +487,23 @@ static int consider(mli_forest_scratch *s, int64_t id)
 static int64_t divide_numbers(const mli_forest_scratch *s, mli_forest_growing *node,
                               const uint16_t *code)
 {
-    uint32_t *row = s->row + node->begin, *spare = s->spare_row;
     /* Missing values that go left become 0, before all others. */
-    uint16_t shift = node->missing_left, *key = s->near;
-    uint32_t limit = (uint32_t)node->last + shift;
-    int64_t n = node->n, left = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t r = row[i];
-        key[i] = (uint16_t)(code[r] + shift);
-        row[left] = r;
-        spare[i - left] = r;
-        left += key[i] <= limit;
-    }
-    memcpy(row + left, spare, (size_t)(n - left) * sizeof *row);
-    uint16_t last = shift, next = MLI_CODE_MISSING, missing = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t low = key[i] <= limit ? key[i] : 0;
-        uint16_t high = key[i] <= limit ? MLI_CODE_MISSING : key[i];
-        last = low > last ? low : last;
-        next = high < next ? high : next;
+    uint16_t shift = node->missing_left, *key = s->near, missing = 0;
+    const uint32_t *row = s->row + node->begin;
+    mli_forest_cut c = {.row = s->row + node->begin,
+                        .spare = s->spare_row,
+                        .key = key,
+                        .order = s->sides,
+                        .n = node->n,
+                        .limit = (uint16_t)(node->last + shift)};
+    for (int64_t i = 0; i < c.n; i++) key[i] = (uint16_t)(code[row[i]] + shift);
+    for (int64_t i = 0; i < c.n; i++)
         missing |= (uint16_t)(key[i] - shift) == MLI_CODE_MISSING;
-    }
-    node->last = (uint16_t)(last - shift);
-    node->next = next < MLI_CODE_MISSING ? (uint16_t)(next - shift) : next;
-    if (!missing) node->missing_left = 2 * left > n;
-    return left;
+    mli_forest_divide(&c, s->ctx->cpu_level);
+    node->last = (uint16_t)(c.last - shift);
+    node->next = c.next < MLI_CODE_MISSING ? (uint16_t)(c.next - shift) : c.next;
+    if (!missing) node->missing_left = 2 * c.left > c.n;
+    return c.left;
 }
 
 static int64_t divide_levels(const mli_forest_scratch *s, mli_forest_growing *node,
@@ -529,19 +553,17 @@ static void turn_page(mli_forest_scratch *s, const mli_forest_growing *node)
     const mli_forest_codes *c = s->data->codes;
     uint32_t *row = s->row + node->begin;
     int64_t f = c->n_features;
-    for (int64_t i = 0; c->by_row && i < node->n; i++) {
-        const uint16_t *from = c->by_row + (int64_t)row[i] * f;
-        if (i + AHEAD < node->n)
-            __builtin_prefetch(c->by_row + (int64_t)row[i + AHEAD] * f + f / 2);
-        for (int64_t j = 0; j < f; j++) s->page_code[j * PAGE_LD(s) + i] = from[j];
-    }
+    if (c->by_row) mli_forest_copy(c, row, node->n, s->page_code, PAGE_LD(s));
     for (int64_t j = 0; !c->by_row && j < f; j++) {
         const uint16_t *from = c->code + j * c->rows;
         uint16_t *to = s->page_code + j * PAGE_LD(s);
         for (int64_t i = 0; i < node->n; i++) to[i] = from[row[i]];
     }
     for (int64_t i = 0; i < node->n; i++) {
-        if (s->counted) s->page_drawn[i] = s->drawn[row[i]];
+        if (s->packed)
+            s->page_near[i] = s->drawn_near[row[i]];
+        else if (s->counted)
+            s->page_drawn[i] = s->drawn[row[i]];
         s->page_row[i] = row[i];
         row[i] = (uint32_t)i;
     }
