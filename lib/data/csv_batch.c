@@ -144,6 +144,12 @@ static int is_printable(const char *text)
     return 1;
 }
 
+/* Eight bytes of a length and a header in JSON: libml's own models, and others. */
+static int is_safetensors(const char *p, size_t size)
+{
+    return size > 9 && memcmp(p + 5, "\0\0", 3) == 0 && p[8] == '{' && p[9] == '"';
+}
+
 /* Files that are often taken for CSV, by their first bytes. */
 static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
                             ml_error *err)
@@ -171,6 +177,9 @@ static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
          4, "a program", "give a CSV file"},
         {"SQLite format 3", 15, "a database", "export the table as CSV first"},
     };
+    if (is_safetensors(p, size))
+        return wrong_kind(in, "a model file", "give a CSV file where the data belong",
+                          err);
     /* What looks like the name of a column must be followed by a zero byte. */
     int binary = memchr(p, 0, size < 4096 ? size : 4096) != NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

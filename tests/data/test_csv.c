@@ -323,6 +323,8 @@ START_TEST(unusable_files)
               ML_E_PARSE, "UTF-16", NULL);
     FAILS(ML_E_PARSE, csv_read_size(ctx, "PAR1\0\0\1", 7, NULL, &t));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "Parquet"));
+    FAILS(ML_E_PARSE, csv_read_size(ctx, "\x90\x01\0\0\0\0\0\0{\"x\":1}", 15, NULL, &t));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "model file"));
     SHOWS(ctx, "PAR1,PAR2\n1,2\n", "PAR1:i64,PAR2:i64\n1,2", NULL);
     FAILS(ML_E_PARSE, csv_read_size(ctx, "a,b\n1,\0\n", 8, NULL, &t));
     ck_assert_msg(strstr(ml_error_message(ERR), "zero byte"), "%s",
