@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * import_catboost.c: models that CatBoost saves as JSON: symmetric ("oblivious") trees,
- * where all nodes of a depth have the same split, and others; features that are numbers.
+ * where all nodes of a depth have the same split, and others.
  *
  * A split asks (float)x > border; the answer of split i of a symmetric tree is bit i of
- * the leaf's number. A missing value answers as nan_value_treatment says. Of categories
- * CatBoost keeps hashes and statistics only: such models are refused.
+ * the leaf's number. A missing value answers as nan_value_treatment says. Splits on
+ * categories: import_catboost_categories.c.
  */
-#include "serialization/import.h"
-#include "serialization/import_value.h"
+#include "serialization/import_catboost.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +21,8 @@ typedef struct cat {
     int64_t n_floats;
     int64_t *flat;     /* [n_floats] the place of a float feature among all */
     uint8_t *nan_true; /* [n_floats] */
+    int64_t n_borders; /* of all float features */
+    mli_cat_categories categories;
     mli_import_node *nodes;
     const mli_item **leaf; /* [capacity] of nested trees: the leaf of a node */
     int64_t capacity, n;
@@ -42,49 +43,68 @@ static ml_status refuse(const cat *c, const char *what)
 
 /* ---- features ---- */
 
-static ml_status count_features(cat *c, const mli_item *list)
+/* The features of a list are at the places that they have among all. */
+static ml_status find_places(const cat *c, const mli_item *list, int64_t *flat,
+                             int64_t *n)
 {
-    int64_t n = 0, at;
-    for (int64_t i = 0; i < list->n; i++) {
+    int64_t at;
+    for (int64_t i = 0; list && i < list->n; i++) {
         ml_status s = mli_item_whole(&list->as.items[i], c->place, "flat_feature_index",
                                      NAN, 0, 16777215, &at, c->im->err);
         if (s) return s;
-        c->flat[i] = at;
-        if (at + 1 > n) n = at + 1;
+        if (flat) flat[i] = at;
+        if (at + 1 > *n) *n = at + 1;
     }
-    return mli_import_features(c->im, n);
+    return ML_OK;
+}
+
+/* Text and embeddings become features by calculations that are not done here. */
+static ml_status refuse_features(const cat *c, const mli_item *info)
+{
+    const mli_item *others = mli_item_get(info, "text_features");
+    if (others && others->n > 0) return refuse(c, "text features");
+    others = mli_item_get(info, "embedding_features");
+    if (others && others->n > 0) return refuse(c, "embeddings");
+    return ML_OK;
+}
+
+static ml_status read_float(cat *c, const mli_item *f, int64_t i)
+{
+    const mli_item *name = mli_item_get(f, "feature_id");
+    const mli_item *borders = mli_item_get(f, "borders");
+    c->nan_true[i] =
+        (uint8_t)mli_item_is(mli_item_get(f, "nan_value_treatment"), "AsTrue");
+    if (borders && borders->type == MLI_V_NUMBERS) c->n_borders += borders->n;
+    if (!name || name->type != MLI_V_TEXT || name->n == 0) return ML_OK;
+    return mli_import_name(c->im, c->flat[i], name->as.text, (size_t)name->n);
 }
 
 static ml_status read_features(cat *c)
 {
-    const mli_item *info, *list, *others;
+    const mli_item *info, *list = NULL, *others;
     mli_import *im = c->im;
+    int64_t n = 0;
     snprintf(c->place, sizeof c->place, "features_info");
     ml_status s =
         mli_item_need(c->root, "", "features_info", MLI_V_OBJECT, &info, im->err);
-    if (!s)
-        s = mli_item_need(info, c->place, "float_features", MLI_V_ARRAY, &list, im->err);
     if (s) return s;
     others = mli_item_get(info, "categorical_features");
-    if (others && others->n > 0)
-        return refuse(c, "categorical features, of which CatBoost keeps only hashes");
-    others = mli_item_get(info, "text_features");
-    if (others && others->n > 0) return refuse(c, "text features");
-    others = mli_item_get(info, "embedding_features");
-    if (others && others->n > 0) return refuse(c, "embeddings");
-    c->n_floats = list->n;
-    c->flat = mli_calloc(im->ctx, (size_t)list->n + 1, sizeof *c->flat);
-    c->nan_true = mli_calloc(im->ctx, (size_t)list->n + 1, 1);
+    if (others && others->type != MLI_V_ARRAY) others = NULL;
+    list = mli_item_get(info, "float_features"); /* may be missing beside categories */
+    if (!others || list)
+        s = mli_item_need(info, c->place, "float_features", MLI_V_ARRAY, &list, im->err);
+    if (!s) s = refuse_features(c, info);
+    if (s) return s;
+    c->n_floats = list ? list->n : 0;
+    c->flat = mli_calloc(im->ctx, (size_t)c->n_floats + 1, sizeof *c->flat);
+    c->nan_true = mli_calloc(im->ctx, (size_t)c->n_floats + 1, 1);
     if (!c->flat || !c->nan_true) return mli_nomem(im->err);
-    s = count_features(c, list);
-    for (int64_t i = 0; !s && i < list->n; i++) {
-        const mli_item *f = &list->as.items[i], *name = mli_item_get(f, "feature_id");
-        c->nan_true[i] =
-            (uint8_t)mli_item_is(mli_item_get(f, "nan_value_treatment"), "AsTrue");
-        if (name && name->type == MLI_V_TEXT && name->n > 0)
-            s = mli_import_name(im, c->flat[i], name->as.text, (size_t)name->n);
-    }
-    return s;
+    s = find_places(c, list, c->flat, &n);
+    if (!s) s = find_places(c, others, NULL, &n);
+    if (!s) s = mli_import_features(im, n);
+    for (int64_t i = 0; !s && i < c->n_floats; i++)
+        s = read_float(c, &list->as.items[i], i);
+    return s ? s : mli_cat_read(&c->categories, c->root, c->n_borders);
 }
 
 /* ---- the loss ---- */
@@ -217,7 +237,7 @@ static ml_status read_split(cat *c, const mli_item *split, mli_import_node *p)
     *p = (mli_import_node){.left = -1, .right = -1, .set = -1};
     const mli_item *type = mli_item_get(split, "split_type");
     if (type && !mli_item_is(type, "FloatFeature"))
-        return refuse(c, "splits on categories, of which CatBoost keeps only hashes");
+        return mli_cat_split(&c->categories, split, c->place, p);
     ml_status s = mli_item_whole(split, c->place, "float_feature_index", NAN, 0,
                                  c->n_floats - 1, &f, c->im->err);
     if (!s) s = mli_item_number(split, c->place, "border", NAN, &border, c->im->err);
@@ -332,7 +352,7 @@ static ml_status read_trees(cat *c, double scale)
 
 ml_status mli_import_catboost(mli_import *im, const mli_item *root)
 {
-    cat c = {.im = im, .root = root};
+    cat c = {.im = im, .root = root, .categories = {.im = im}};
     const mli_item *bias = NULL;
     double scale = 1;
     snprintf(im->system, sizeof im->system, "CatBoost");
@@ -342,6 +362,7 @@ ml_status mli_import_catboost(mli_import *im, const mli_item *root)
     for (int64_t k = 0; !s && k < bias->n; k++) im->base[k] = bias->as.numbers[k];
     if (!s) s = read_labels(&c);
     if (!s) s = read_trees(&c, scale);
+    mli_cat_free(&c.categories);
     mli_free(im->ctx, c.flat);
     mli_free(im->ctx, c.nan_true);
     mli_free(im->ctx, c.nodes);

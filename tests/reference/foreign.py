@@ -276,10 +276,57 @@ def catboost_models(rng):
         write_expected(f"numbers.cat_{name}", raw, p)
 
 
+def words(rng, n, more=()):
+    return pd.DataFrame({
+        "a": numbers(rng, n)["a"],
+        "colour": rng.choice(COLOURS[:5] + list(more), n),
+        "place": rng.choice([f"p{i}" for i in range(12)] + list(more), n),
+        "sex": rng.choice(["f", "m"] + list(more), n),
+        "unused": rng.choice(["u", "v"], n)})
+
+
+def catboost_categories(rng):
+    """Splits on statistics of one category and on single ones; rows of unknown ones."""
+    import json
+    import catboost
+    f, test = words(rng, 600), words(rng, ROWS, ["new"])
+    named = ["colour", "place", "sex", "unused"]
+    place = f["place"].str[1:].astype(int)
+    z = np.nan_to_num(f["a"]) + (f["colour"] == "blue") + place % 3 + (f["sex"] == "m")
+    z += rng.normal(size=len(f)) / 4
+    third = np.array(["low", "mid", "high"])[np.digitize(z, np.quantile(z, [.33, .66]))]
+    classes, value = catboost.CatBoostClassifier, catboost.CatBoostRegressor
+    cases = {
+        "number": (value, {"simple_ctr": ["Borders:TargetBorderCount=2", "Counter"]}, z),
+        "mean": (value, {"simple_ctr": ["BinarizedTargetMeanValue"],
+                         "grow_policy": "Lossguide", "max_leaves": 6}, z),
+        "buckets": (classes, {"simple_ctr": ["Buckets"]}, (z > 2).astype(int)),
+        "three": (classes, {}, third),
+    }
+    for name, (kind, params, y) in cases.items():
+        model = kind(iterations=5, depth=3, verbose=0, allow_writing_files=False,
+                     thread_count=1, random_seed=0, max_ctr_complexity=1, one_hot_max_size=2,
+                     ignored_features=["unused"], **params)
+        pool = catboost.Pool(f, y, cat_features=named)
+        model.fit(pool)
+        path = OUT / f"words.cat_{name}.json"
+        model.save_model(path, "json", pool=pool)
+        j = json.loads(path.read_text())
+        j["model_info"] = {"params": {"loss_function": j["model_info"]["params"]["loss_function"]},
+                           "class_params": j["model_info"].get("class_params")}
+        if kind is value:
+            del j["model_info"]["class_params"]
+        path.write_text(json.dumps(j, separators=(",", ":")))
+        raw = model.predict(test, prediction_type="RawFormulaVal")
+        p = model.predict_proba(test) if kind is classes else model.predict(test)
+        write_expected(f"words.cat_{name}", raw, p)
+    write_rows("words", test)
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     for part in (xgboost_models, lightgbm_models, onnx_models,
-                 catboost_models):
+                 catboost_models, catboost_categories):
         part(np.random.default_rng(7))
     rng = np.random.default_rng(7)
     f = numbers(rng, 2000)

@@ -39,6 +39,8 @@ static const struct {
     {"whole", "onnx_linear.onnx", 1e-6},       {"whole", "onnx_logistic2.onnx", 1e-6},
     {"whole", "onnx_logistic3.onnx", 1e-6},    {"whole", "onnx_columns.onnx", 1e-6},
     {"named", "lgb_category.txt", 1e-14},      {"codes", "lgb_category.txt", 1e-14},
+    {"words", "cat_number.json", 1e-14},       {"words", "cat_mean.json", 1e-14},
+    {"words", "cat_buckets.json", 1e-14},      {"words", "cat_three.json", 1e-14},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -410,9 +412,10 @@ START_TEST(damaged)
         {"numbers", "xgb_binary.json"}, {"numbers", "xgb_rank.ubj"},
         {"named", "lgb_category.txt"},  {"named", "xgb_category.json"},
         {"whole", "onnx_forest2.onnx"}, {"whole", "onnx_logistic3.onnx"},
-        {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"}};
+        {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"},
+        {"words", "cat_number.json"},   {"words", "cat_mean.json"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 10; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -447,11 +450,11 @@ START_TEST(damaged)
 END_TEST
 
 /* The message names what is wrong and where. */
-static void says(ml_context *ctx, const char *file, const char *from, const char *to,
-                 ml_status status, const char *message)
+static void says_of(ml_context *ctx, const char *rows, const char *file, const char *from,
+                    const char *to, ml_status status, const char *message)
 {
     ml_model *m = NULL;
-    bytes b = bytes_of_file(foreign_path("numbers", file)), e = {NULL, 0};
+    bytes b = bytes_of_file(foreign_path(rows, file)), e = {NULL, 0};
     const unsigned char *at = find_bytes(b.data, b.size, from, strlen(from));
     ck_assert_msg(at != NULL, "'%s' is not in %s", from, file);
     size_t before = (size_t)(at - b.data);
@@ -464,6 +467,42 @@ static void says(ml_context *ctx, const char *file, const char *from, const char
     free(b.data);
     free(e.data);
 }
+
+static void says(ml_context *ctx, const char *file, const char *from, const char *to,
+                 ml_status status, const char *message)
+{
+    says_of(ctx, "numbers", file, from, to, status, message);
+}
+
+START_TEST(categories_of_catboost)
+{
+    static const char element[] =
+        "\"elements\":[{\"cat_feature_index\":0,\"combination_element\":";
+    ml_context *ctx = test_context(1);
+    const char *file = "cat_number.json";
+    ml_model *m = load_foreign(ctx, foreign_path("words", file));
+    ck_assert_str_eq(ml_model_input_name(m, 1), "colour");
+    ck_assert_ptr_nonnull(strstr(ml_model_json(m), "dark red"));
+    ml_model_free(m);
+    says_of(ctx, "words", file, element,
+            "\"elements\":[{},{\"cat_feature_index\":0,\"combination_element\":",
+            ML_E_UNSUPPORTED, "max_ctr_complexity=1");
+    says_of(ctx, "words", file, "\"cat_feature_value\"", "\"float_feature\"",
+            ML_E_UNSUPPORTED, "combinations of features");
+    says_of(ctx, "words", file, "\"ctr_type\":\"", "\"ctr_type\":\"My", ML_E_FORMAT,
+            "ctr_type is not known");
+    says_of(ctx, "words", file, "\"ctr_data\"", "\"ctr_date\"", ML_E_FORMAT, "ctr_data");
+    says_of(ctx, "words", file, "\"hash_map\":[", "\"hash_map\":[1,", ML_E_FORMAT,
+            "a table of broken length");
+    says_of(ctx, "words", file, "\"hash_map\":[\"", "\"hash_map\":[\"x", ML_E_FORMAT,
+            "whole number of 64 bits");
+    says_of(ctx, "words", file, "\"hash\":", "\"hash\":1e30,\"h\":", ML_E_FORMAT,
+            "a hash of 32 bits");
+    says_of(ctx, "words", file, "\"split_type\":\"OnlineCtr\"",
+            "\"split_type\":\"OnlineCtr2\"", ML_E_FORMAT, "split_type is not known");
+    ml_context_free(ctx);
+}
+END_TEST
 
 START_TEST(messages)
 {
@@ -494,7 +533,7 @@ START_TEST(messages)
     says(ctx, l, "leaf_value=", "leaf_value=x ", ML_E_FORMAT, "leaf_value");
     says(ctx, l, "\nTree=1\n", "\nfeature_importances:\n", ML_E_FORMAT, "tree_sizes");
     says(ctx, "cat_three.json", "\"split_type\":\"FloatFeature\"",
-         "\"split_type\":\"OneHotFeature\"", ML_E_UNSUPPORTED, "categories");
+         "\"split_type\":\"OneHotFeature\"", ML_E_FORMAT, "a split on a category");
     says(ctx, "cat_three.json", "\"leaf_values\":[", "\"leaf_values\":[1,", ML_E_FORMAT,
          "oblivious_trees[0]");
     says(ctx, "onnx_modes.onnx", "BRANCH_GTE", "BRANCH_GTX", ML_E_UNSUPPORTED,
@@ -509,12 +548,13 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[5] = {bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
+    bytes files[6] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+                      bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                       bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                       bytes_of_file(foreign_path("named", "xgb_category.json")),
                       bytes_of_file(foreign_path("named", "lgb_category.txt")),
                       bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj"))};
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
@@ -538,4 +578,4 @@ END_TEST
 
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_onnx, inputs_and_facts, from_memory, float_thresholds,
-          many_categories, damaged, messages, out_of_memory)
+          many_categories, categories_of_catboost, damaged, messages, out_of_memory)
