@@ -27,6 +27,7 @@ int32_t mli_import_sniff(const void *data, size_t size)
 {
     const char *p = data;
     if (size < 9) return MLI_FOREIGN_NONE;
+    if (mli_import_is_xgboost_binary(data, size)) return MLI_FOREIGN_BINARY;
     /* A safetensors file: the length of its header, and the header. */
     if (p[8] == '{' && !p[5] && !p[6] && !p[7]) return MLI_FOREIGN_NONE;
     if (memcmp(p, "tree\n", 5) == 0 || memcmp(p, "tree\r\n", 6) == 0)
@@ -91,6 +92,9 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
     switch (format) {
     case MLI_FOREIGN_LIGHTGBM:
         status = mli_import_lightgbm(&im, data, size);
+        break;
+    case MLI_FOREIGN_BINARY:
+        status = mli_import_xgboost_binary(&im, data, size);
         break;
     case MLI_FOREIGN_ONNX:
         status = mli_import_onnx(&im, data, size);

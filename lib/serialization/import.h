@@ -18,6 +18,7 @@ enum {
     MLI_FOREIGN_NONE,
     MLI_FOREIGN_JSON,     /* XGBoost or CatBoost */
     MLI_FOREIGN_UBJSON,   /* XGBoost */
+    MLI_FOREIGN_BINARY,   /* XGBoost before JSON */
     MLI_FOREIGN_LIGHTGBM, /* text */
     MLI_FOREIGN_ONNX
 };
@@ -77,6 +78,7 @@ typedef struct mli_import {
     const char *param; /* the value of gbdt's parameter objective */
     int32_t link;      /* MLI_LINK_NONE: the objective's */
     double link_scale;
+    int base_is_score;     /* XGBoost's base_score needs no link */
     double *base;          /* [n_scores] */
     uint8_t *zero_missing; /* [n_features] or NULL */
     mli_ensemble_builder trees;
@@ -92,6 +94,8 @@ typedef struct mli_import {
 /* The readers. */
 struct mli_item;
 ml_status mli_import_xgboost(mli_import *im, const struct mli_item *root);
+int mli_import_is_xgboost_binary(const void *data, size_t size);
+ml_status mli_import_xgboost_binary(mli_import *im, const void *data, size_t size);
 ml_status mli_import_catboost(mli_import *im, const struct mli_item *root);
 ml_status mli_import_lightgbm(mli_import *im, const char *text, size_t size);
 ml_status mli_import_onnx(mli_import *im, const void *data, size_t size);

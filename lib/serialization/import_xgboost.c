@@ -136,7 +136,7 @@ static ml_status read_objective(xgb *x)
     im->n_classes = objectives[i].classes < 0 ? classes : objectives[i].classes;
     int64_t n = objectives[i].classes < 0 ? classes : 1;
     s = mli_import_scores(im, n);
-    return s ? s : read_base(x, params, n, objectives[i].base);
+    return s ? s : read_base(x, params, n, im->base_is_score ? 'i' : objectives[i].base);
 }
 
 /* ---- features ---- */

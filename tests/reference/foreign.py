@@ -276,6 +276,64 @@ def catboost_models(rng):
         write_expected(f"numbers.cat_{name}", raw, p)
 
 
+def old_xgboost():
+    """The binary format before JSON, packed from models that are there as JSON: XGBoost 3
+    does not write it any more. Predictions are those of the JSON models."""
+    import json
+    import struct
+    import xgboost as xgb
+
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+
+    def tree(t):
+        n = len(t["left_children"])
+        out = struct.pack("<6i", 1, n, 0, 0, 0, 0) + bytes(124)
+        for i in range(n):
+            index = t["split_indices"][i] | (int(t["default_left"][i]) << 31)
+            out += struct.pack("<3iIf", t["parents"][i], t["left_children"][i],
+                               t["right_children"][i], index, t["split_conditions"][i])
+        for i in range(n):
+            out += struct.pack("<3fi", t["loss_changes"][i], t["sum_hessian"][i],
+                               t["base_weights"][i], 0)
+        return out
+
+    def forest(m):
+        head = struct.pack("<4iq2i", len(m["trees"]), 1, 0, 0, 0, 1, 0) + bytes(128)
+        return (head + b"".join(map(tree, m["trees"])) +
+                struct.pack(f"<{len(m['tree_info'])}i", *m["tree_info"]))
+
+    def pack(j, version, base):
+        learner = j["learner"]
+        booster, param = learner["gradient_booster"], learner["learner_model_param"]
+        head = struct.pack("<fI3i2I", base, int(param["num_feature"]),
+                           int(param["num_class"]), 0, 0, version, 0)
+        out = head.ljust(136, b"\0") + text(learner["objective"]["name"])
+        out += text(booster["name"])
+        if booster["name"] == "gblinear":
+            w = booster["model"]["weights"]
+            return out + bytes(136) + struct.pack(f"<Q{len(w)}f", len(w), *w)
+        if booster["name"] == "gbtree":
+            return out + forest(booster["model"])
+        w = booster["weight_drop"]
+        return (out + forest(booster["gbtree"]["model"]) +
+                struct.pack(f"<Q{len(w)}f", len(w), *w))
+
+    for name, file, version in (("old0", "xgb_binary.json", 0),
+                                ("old1", "xgb_binary.json", 1),
+                                ("old_dart", "xgb_tweedie.ubj", 1),
+                                ("old_linear", "xgb_gblinear3.ubj", 1)):
+        b = xgb.Booster(model_file=OUT / f"numbers.{file}")
+        j = json.loads(b.save_raw("json"))
+        base = float(j["learner"]["learner_model_param"]["base_score"].strip("[]").split(",")[0])
+        if version == 0:
+            base = -np.log(1 / base - 1)
+        data = pack(j, version, base)
+        (OUT / f"numbers.xgb_{name}.bin").write_bytes((b"binf" if name == "old1" else b"") + data)
+        (OUT / f"numbers.xgb_{name}.expected").write_text(
+            (OUT / f"numbers.{file.split('.')[0]}.expected").read_text())
+
+
 def words(rng, n, more=()):
     return pd.DataFrame({
         "a": numbers(rng, n)["a"],
@@ -328,6 +386,7 @@ def main():
     for part in (xgboost_models, lightgbm_models, onnx_models,
                  catboost_models, catboost_categories):
         part(np.random.default_rng(7))
+    old_xgboost()
     rng = np.random.default_rng(7)
     f = numbers(rng, 2000)
     target(f, rng)

@@ -39,6 +39,8 @@ static const struct {
     {"whole", "onnx_linear.onnx", 1e-6},       {"whole", "onnx_logistic2.onnx", 1e-6},
     {"whole", "onnx_logistic3.onnx", 1e-6},    {"whole", "onnx_columns.onnx", 1e-6},
     {"named", "lgb_category.txt", 1e-14},      {"codes", "lgb_category.txt", 1e-14},
+    {"numbers", "xgb_old0.bin", 1e-6},         {"numbers", "xgb_old1.bin", 1e-6},
+    {"numbers", "xgb_old_dart.bin", 1e-6},     {"numbers", "xgb_old_linear.bin", 1e-6},
     {"words", "cat_number.json", 1e-14},       {"words", "cat_mean.json", 1e-14},
     {"words", "cat_buckets.json", 1e-14},      {"words", "cat_three.json", 1e-14},
 };
@@ -64,7 +66,7 @@ static void check_model(const ml_model *m, const ml_table *t, const char *name,
     FILE *f = fopen(expected, "r");
     ck_assert_msg(f != NULL, "%s is missing", expected);
     matrix margins = read_matrix(&f), values = read_matrix(&f);
-    /* An ONNX graph has one input without names of columns. */
+    /* An ONNX graph and XGBoost's binary files have no names of columns. */
     int nameless = ml_table_find(t, ml_model_input_name(m, 0)) < 0;
     matrix rows = {0, 0, NULL};
     for (int64_t i = 0; nameless && i < ml_table_rows(t); i++) {
@@ -77,7 +79,8 @@ static void check_model(const ml_model *m, const ml_table *t, const char *name,
     matrix b = nameless ? predict_rows(m, kind, rows) : predict_table(m, kind, t);
     assert_close(name, b, values, tol);
     if (margins.rows > 0 && strcmp(ml_model_algorithm(m), "linear_regression") != 0) {
-        matrix a = predict_table(m, "score", t);
+        matrix a =
+            nameless ? predict_rows(m, "score", rows) : predict_table(m, "score", t);
         assert_close(name, a, margins, tol);
         free(a.at);
     }
@@ -214,6 +217,39 @@ START_TEST(shared_xgboost)
     }
     free(rows.at);
     free(want.at);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Files of XGBoost before 1.0. Trees have absent entries missing, linear models have them
+ * 0. */
+START_TEST(shared_xgboost_binary)
+{
+    static const struct {
+        const char *folder, *expected, *kind;
+        double absent;
+    } all[] = {{"agaricus", "probability.txt", "proba", NAN},
+               {"gblinear", "probability.txt", "proba", 0},
+               {"gblinear", "raw.txt", "score", 0}};
+    ml_context *ctx = test_context(1);
+    if (!shared_path("models_trees/xgboost_binary_agaricus/model.bin"))
+        SKIP("no shared data");
+    for (int i = 0; i < 3; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "models_trees/xgboost_binary_%s/model.bin",
+                 all[i].folder);
+        ml_model *m = shared_model(ctx, name);
+        matrix rows = matrix_of_libsvm(
+            shared_path("models_trees/xgboost_binary_agaricus/input.libsvm"),
+            ml_model_inputs(m), 0, all[i].absent);
+        snprintf(name, sizeof name, "models_trees/xgboost_binary_%s/%s", all[i].folder,
+                 all[i].expected);
+        matrix want = matrix_of_file(shared_path(name));
+        check_rows(name, m, all[i].kind, rows, want, 2e-6);
+        free(rows.at);
+        free(want.at);
+        ml_model_free(m);
+    }
     ml_context_free(ctx);
 }
 END_TEST
@@ -413,9 +449,10 @@ START_TEST(damaged)
         {"named", "lgb_category.txt"},  {"named", "xgb_category.json"},
         {"whole", "onnx_forest2.onnx"}, {"whole", "onnx_logistic3.onnx"},
         {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"},
-        {"words", "cat_number.json"},   {"words", "cat_mean.json"}};
+        {"words", "cat_number.json"},   {"words", "cat_mean.json"},
+        {"numbers", "xgb_old0.bin"},    {"numbers", "xgb_old_dart.bin"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 12; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -577,5 +614,6 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
-          shared_xgboost, shared_onnx, inputs_and_facts, from_memory, float_thresholds,
-          many_categories, categories_of_catboost, damaged, messages, out_of_memory)
+          shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
+          from_memory, float_thresholds, many_categories, categories_of_catboost, damaged,
+          messages, out_of_memory)
