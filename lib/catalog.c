@@ -76,6 +76,7 @@
     A(mli_normalizer)                                                                    \
     A(mli_one_hot_encoder)                                                               \
     O(mli_options_aggregate)                                                             \
+    O(mli_options_arrow)                                                                 \
     O(mli_options_check)                                                                 \
     O(mli_options_csv)                                                                   \
     O(mli_options_csv_write)                                                             \

@@ -145,8 +145,9 @@ function context:read_csv(path, options) end
 function context:read_csv_io(read, options) end
 
 ---@param stream lightuserdata | ffi.cdata* an ArrowArrayStream, which is taken over
+---@param options? libml.options those of "options.arrow"
 ---@return libml.table?, libml.error?
-function context:read_arrow(stream) end
+function context:read_arrow(stream, options) end
 
 ---@param managed lightuserdata | ffi.cdata* a DLManagedTensor, which is taken over
 ---@param versioned integer 1 for DLManagedTensorVersioned
@@ -815,8 +816,9 @@ function ml.read_csv(path, options) end
 function ml.read_csv_io(read, options) end
 
 ---@param stream lightuserdata | ffi.cdata* an ArrowArrayStream, which is taken over
+---@param options? libml.options those of "options.arrow"
 ---@return libml.table?, libml.error?
-function ml.read_arrow(stream) end
+function ml.read_arrow(stream, options) end
 
 ---@param managed lightuserdata | ffi.cdata* a DLManagedTensor, which is taken over
 ---@param versioned integer 1 for DLManagedTensorVersioned

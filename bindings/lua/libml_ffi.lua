@@ -147,8 +147,8 @@ ml_status ml_table_read_csv(ml_context *context, const char *path, const ml_para
     *options, ml_table **out, ml_error *error);
 ml_status ml_table_read_csv_io(ml_context *context, const ml_io *io, const ml_params
     *options, ml_table **out, ml_error *error);
-ml_status ml_table_read_arrow(ml_context *context, struct ArrowArrayStream *stream,
-    ml_table **out, ml_error *error);
+ml_status ml_table_read_arrow(ml_context *context, struct ArrowArrayStream *stream, const
+    ml_params *options, ml_table **out, ml_error *error);
 ml_status ml_table_write_arrow(const ml_table *table, struct ArrowArrayStream *out,
     ml_error *error);
 ml_status ml_table_read_tensor(ml_context *context, ml_tensor *tensor, const char *const
@@ -1507,12 +1507,14 @@ function raw.context_table_read_csv_io(context, io, options_)
 end
 jit.off(raw.context_table_read_csv_io)
 
-function raw.context_table_read_arrow(context, stream)
+function raw.context_table_read_arrow(context, stream, options_)
     local context_c = check(context, "context", 1, "table_read_arrow")
     local stream_c = pointer(stream, 2, "table_read_arrow")
+    local options__c, options__temporary = options(options_, 3, "table_read_arrow")
     local out_out = new("ml_table *[1]")
     local status = C.ml_table_read_arrow(context_c, cast("struct ArrowArrayStream *",
-        stream_c), out_out, err)
+        stream_c), options__c, out_out, err)
+    end_options(options__temporary)
     if status < 0 then return fail() end
     return made("table", out_out[0])
 end

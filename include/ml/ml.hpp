@@ -468,7 +468,8 @@ ml::model load_bytes(std::string_view bytes, const ml::options &given = {}) cons
     ml::table read_csv_io(const reader &io, const ml::options &options = {}) const;
     /** Reads an Arrow stream to its end. One batch of numbers is taken without
      * copying. */
-    ml::table read_arrow(struct ArrowArrayStream *stream) const;
+    ml::table read_arrow(struct ArrowArrayStream *stream,
+                         const ml::options &options = {}) const;
     /** A table of numbers from a tensor of two dimensions, without copying. */
     ml::table read_tensor(const ml::tensor &tensor,
                           const std::vector<std::string> &names = {}) const;
@@ -1090,10 +1091,13 @@ inline table context::read_csv_io(const reader &io, const ml::options &options) 
     return out_owned;
 }
 
-inline table context::read_arrow(struct ArrowArrayStream *stream) const
+inline table context::read_arrow(struct ArrowArrayStream *stream,
+                                 const ml::options &options) const
 {
+    detail::set_of options_set(options);
     ml_table *out = nullptr;
-    detail::check(ml_table_read_arrow(get(), stream, &out, detail::last()));
+    detail::check(ml_table_read_arrow(get(), stream, options_set.get(), &out,
+                                      detail::last()));
     return ml::table(out);
 }
 

@@ -48,15 +48,18 @@ ML_API ML_CHECK ml_status ml_table_read_csv_io(ml_context *context, const ml_io 
  *
  * @param context  the context
  * @param stream   [move] the stream; released also on failure
+ * @param options  [null] values of "options.arrow"
  * @param out      [out] [own] the table
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_ARGUMENT for a stream already released, ML_E_TYPE for a column type
- *          that tables lack, ML_E_DATA for damaged data, ML_E_CALLBACK, ML_E_MEMORY
+ * @returns ML_OK, ML_E_ARGUMENT for a stream already released, ML_E_TYPE for a column
+ * type that tables lack, ML_E_DATA for damaged data, ML_E_NAME or ML_E_RANGE for a wrong
+ * option, ML_E_CALLBACK, ML_E_IO, ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_read_arrow(ml_context *context,
                                               struct ArrowArrayStream *stream,
-                                              ml_table **out, ml_error *error);
+                                              const ml_params *options, ml_table **out,
+                                              ml_error *error);
 
 /**
  * Gives a table out as an Arrow stream of one batch, without copying where the layout
@@ -231,7 +234,8 @@ ML_API double ml_table_get_f64(const ml_table *table, int64_t row, int64_t colum
  * @param table     the table
  * @param row       row
  * @param column    column
- * @param buffer    [out] [null] [len capacity] receives the text and a final NUL, cut to fit
+ * @param buffer    [out] [null] [len capacity] receives the text and a final NUL, cut to
+ * fit
  * @param capacity  size of the buffer in bytes
  * @returns length of the whole text without the NUL; -1 when the value is missing or
  *          outside the table
@@ -360,14 +364,14 @@ ML_API ML_CHECK ml_status ml_table_aggregate(const ml_table *table, const ml_tab
  * minimum, quartiles, maximum, most frequent value, a role to give it, and warnings. The
  * option `part` asks for correlations of pairs of columns, or a summary, in its place.
  *
- * Its columns: column, type, rows, missing (NaN included), missing_percent, distinct, mean,
- * sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and times), top,
- * top_count, predictive_power (when the option `target` names a column), role (target,
- * feature, categorical, text, time, ignore), warnings. Beyond 65536 different values
- * `distinct` is an estimate within about 1 %; beyond 2^20 rows the quartiles, beyond
- * 100,000 rows predictive power and correlations, are those of a sample spread over all
- * rows: of 10^9 divided by the number of pairs, where that is less. Correlations are those
- * of the first 1000 columns.
+ * Its columns: column, type, rows, missing (NaN included), missing_percent, distinct,
+ * mean, sd, min, q25, median, q75, max (of numbers), earliest, latest (of dates and
+ * times), top, top_count, predictive_power (when the option `target` names a column),
+ * role (target, feature, categorical, text, time, ignore), warnings. Beyond 65536
+ * different values `distinct` is an estimate within about 1 %; beyond 2^20 rows the
+ * quartiles, beyond 100,000 rows predictive power and correlations, are those of a sample
+ * spread over all rows: of 10^9 divided by the number of pairs, where that is less.
+ * Correlations are those of the first 1000 columns.
  *
  * With `part: sketch` the columns are column, type, rows, missing, distinct, mean, sd, min,
  * q01, q05, q25, median, q75, q95, q99, max, earliest, latest, top, top_count, sketch, the

@@ -29,8 +29,13 @@ static int64_t posix_write(int fd, const void *buffer, size_t size)
 {
     return write(fd, buffer, size);
 }
+static int posix_allocate(int fd, int64_t at, int64_t size)
+{
+    errno = posix_fallocate(fd, (off_t)at, (off_t)size);
+    return errno ? -1 : 0;
+}
 const mli_fs mli_fs_posix = {posix_open, posix_read, posix_write, fsync,
-                             close,      rename,     unlink};
+                             close,      rename,     unlink,      posix_allocate};
 
 struct mli_source {
     ml_context *ctx;

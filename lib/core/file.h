@@ -18,6 +18,7 @@ typedef struct mli_fs {
     int (*close)(int fd);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
+    int (*allocate)(int fd, int64_t at, int64_t size); /* takes space on the disk */
 } mli_fs;
 extern const mli_fs mli_fs_posix;
 

@@ -8,6 +8,11 @@
 
 #include "data/table.h"
 
+/* ml_table_read_arrow with groups of so many values when the table lives in a file. */
+ml_status mli_arrow_read(ml_context *context, struct ArrowArrayStream *stream,
+                         const ml_params *options, int64_t group, ml_table **out,
+                         ml_error *error);
+
 typedef enum mli_arrow_kind {
     MLI_ARROW_REFUSED,
     MLI_ARROW_NULL, /* no values at all */
@@ -47,6 +52,7 @@ typedef struct mli_arrow_source {
     const char *name;
     mli_arrow_format format;
     int64_t rows, n;
+    int64_t before;          /* rows of the stream in front, for messages */
     mli_arrow_piece *pieces; /* [n] */
     mli_buffer *batch;       /* keeps the memory of the only piece alive, or NULL */
     int done;                /* nothing to fill: all is shared */

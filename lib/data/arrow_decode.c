@@ -520,5 +520,5 @@ ml_status mli_arrow_check(const mli_arrow_source *s, ml_error *err)
     }
     mli_fail(err, ML_E_DATA, "a date or time lies outside of what a table can hold");
     return mli_error_at(err, ML_E_DATA, "column \"%s\", row %" PRId64, s->name,
-                        s->bad + 1);
+                        s->before + s->bad + 1);
 }

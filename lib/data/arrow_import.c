@@ -2,15 +2,21 @@
  *
  * data/arrow_import.c: reads an Arrow stream to its end and makes a table of its batches.
  * Memory of a single batch is taken over without copying: the batch is released when the
- * last column that points into it is freed.
+ * last column that points into it is freed. A table that lives in a file grows by groups
+ * of batches, which are released as soon as they are copied.
  */
 #include "core/parallel.h"
+#include "core/params.h"
 #include "data/arrow.h"
+#include "data/append.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Values of a group of batches: a larger batch is a group of its own. */
+#define GROUP 1000000
 
 typedef struct {
     ml_context *ctx;
@@ -18,9 +24,31 @@ typedef struct {
     struct ArrowSchema schema;
     struct ArrowArray *batches; /* owned until released or handed to `held` */
     int64_t n, capacity, rows;
+    int64_t before;            /* rows of earlier groups */
+    int ended;                 /* the stream has no more batches */
     mli_buffer *held;          /* the only batch, when there is one */
     mli_arrow_source *sources; /* [columns] */
 } import;
+
+static const mli_param params[] = {
+    {"spill", "spill_folder,spill_dir,temp_directory", ML_PARAM_STR, MLI_FLAG_NULLABLE,
+     "", NULL, NULL, NULL,
+     "For tables larger than memory: a folder, on a disk, in which the values of the "
+     "table are kept, in a temporary file that is gone with the table. Batches are then "
+     "released as soon as they are copied. Memory when not given.",
+     "0.1"},
+    {0}};
+
+extern const mli_descriptor mli_options_arrow;
+const mli_descriptor mli_options_arrow = {
+    .name = "options.arrow",
+    .title = "Reading Arrow streams",
+    .doc = "How an Arrow stream becomes a table.",
+    .family = "data",
+    .since = "0.1",
+    .sort = MLI_SORT_OPTIONS,
+    .params = params,
+};
 
 static ml_status stream_failed(import *in, int code, ml_error *err)
 {
@@ -88,17 +116,19 @@ static void release_array(struct ArrowArray *a)
     a->release = NULL;
 }
 
-/* Empty batches are dropped, but for one when all are: dictionaries live in batches. */
-static ml_status read_batches(import *in, ml_error *err)
+/* Reads batches until there are so many rows. Empty ones are dropped, but for one when
+ * all are: dictionaries live in batches. */
+static ml_status read_batches(import *in, int64_t rows, ml_error *err)
 {
-    for (;;) {
+    while (in->rows < rows) {
         ml_status status = grow(in, err);
         if (status) return status;
         struct ArrowArray *batch = &in->batches[in->n];
         memset(batch, 0, sizeof *batch);
         int code = in->stream->get_next(in->stream, batch);
         if (code) return stream_failed(in, code, err);
-        if (!batch->release) return ML_OK;
+        in->ended = !batch->release;
+        if (in->ended) return ML_OK;
         in->n++;
         status = check_batch(in, batch, err);
         if (status) return status;
@@ -111,6 +141,7 @@ static ml_status read_batches(import *in, ml_error *err)
             in->n--;
         }
     }
+    return ML_OK;
 }
 
 typedef struct {
@@ -157,6 +188,7 @@ static ml_status make_pieces(import *in, int64_t i, ml_error *err)
 {
     mli_arrow_source *s = &in->sources[i];
     s->rows = in->rows;
+    s->before = in->before;
     s->batch = in->held;
     s->pieces = mli_alloc(in->ctx, (size_t)in->n * sizeof *s->pieces);
     if (!s->pieces) return mli_nomem(err);
@@ -241,16 +273,75 @@ static ml_status read_schema(import *in, ml_error *err)
     return ML_OK;
 }
 
-static void import_end(import *in)
+/* Lets go of the batches so far. */
+static void drop_batches(import *in)
 {
     for (int64_t i = 0; in->sources && i < in->schema.n_children; i++) {
         mli_free(in->ctx, in->sources[i].pieces);
     }
     for (int64_t k = 0; k < in->n; k++) release_array(&in->batches[k]);
     mli_free(in->ctx, in->sources);
-    mli_free(in->ctx, in->batches);
     mli_buffer_free(in->held);
+    in->sources = NULL;
+    in->held = NULL;
+    in->before += in->rows;
+    in->n = in->rows = 0;
+}
+
+static void import_end(import *in)
+{
+    drop_batches(in);
+    mli_free(in->ctx, in->batches);
     if (in->schema.release) in->schema.release(&in->schema);
+}
+
+/* ---- all at once, or group by group ---- */
+
+static ml_status read_group(import *in, int64_t rows, ml_table **out, ml_error *err)
+{
+    ml_status status = read_batches(in, rows, err);
+    if (!status) status = hold_batch(in, err);
+    return status ? status : make_table(in, out, err);
+}
+
+static ml_status grow_table(import *in, mli_spill *spill, int64_t group, ml_table **out,
+                            ml_error *err)
+{
+    int64_t columns = in->schema.n_children;
+    int64_t rows = columns > 0 && columns < group ? group / columns : 1;
+    mli_appender *g = NULL;
+    ml_status status = mli_appender_new(in->ctx, spill, &g, err);
+    while (!status && !in->ended) {
+        ml_table *part = NULL;
+        status = read_group(in, rows, &part, err);
+        if (!status && in->rows > INT64_MAX - in->before)
+            status = damaged(err, "too many rows");
+        if (!status && (in->rows || !in->before)) status = mli_appender_add(g, part, err);
+        ml_table_free(part);
+        drop_batches(in);
+    }
+    if (!status) status = mli_appender_table(g, out, err);
+    mli_appender_free(g);
+    return status;
+}
+
+static ml_status read_table(import *in, const ml_params *options, int64_t group,
+                            ml_table **out, ml_error *err)
+{
+    ml_params *o = NULL;
+    mli_spill *spill = NULL;
+    ml_status status = mli_params_resolve(in->ctx, &mli_options_arrow, options, &o, err);
+    if (!status) status = read_schema(in, err);
+    if (!status && mli_get_str(o, "spill")[0])
+        status = mli_spill_open(in->ctx, mli_get_str(o, "spill"), &spill, err);
+    if (!status && spill)
+        status = grow_table(in, spill, group, out, err);
+    else if (!status)
+        status = read_group(in, INT64_MAX, out, err);
+    mli_spill_seal(spill);
+    mli_spill_free(spill);
+    ml_params_free(o);
+    return status;
 }
 
 static void release_stream(struct ArrowArrayStream *stream)
@@ -259,8 +350,9 @@ static void release_stream(struct ArrowArrayStream *stream)
     stream->release = NULL;
 }
 
-ml_status ml_table_read_arrow(ml_context *context, struct ArrowArrayStream *stream,
-                              ml_table **out, ml_error *error)
+ml_status mli_arrow_read(ml_context *context, struct ArrowArrayStream *stream,
+                         const ml_params *options, int64_t group, ml_table **out,
+                         ml_error *error)
 {
 import in = {.ctx = context, .stream = stream };
     if (!stream) return mli_null(error, "stream");
@@ -271,11 +363,14 @@ import in = {.ctx = context, .stream = stream };
     ml_status status = ML_OK;
     if (!context) status = mli_null(error, "context");
     if (!out) status = mli_null(error, "out");
-    if (!status) status = read_schema(&in, error);
-    if (!status) status = read_batches(&in, error);
-    if (!status) status = hold_batch(&in, error);
-    if (!status) status = make_table(&in, out, error);
+    if (!status) status = read_table(&in, options, group, out, error);
     if (context) import_end(&in);
     release_stream(stream);
     return status;
+}
+
+ml_status ml_table_read_arrow(ml_context *context, struct ArrowArrayStream *stream,
+                              const ml_params *options, ml_table **out, ml_error *error)
+{
+    return mli_arrow_read(context, stream, options, GROUP, out, error);
 }

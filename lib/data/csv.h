@@ -15,6 +15,7 @@
 
 #include "core/file.h"
 #include "core/params.h"
+#include "core/spill.h"
 #include "data/table.h"
 
 /* Bytes that may be read before and behind any text that is scanned or parsed. */
@@ -54,7 +55,8 @@ typedef struct mli_csv_options {
     int auto_delimiter, auto_quote, auto_escape;
     int header; /* 0, 1, MLI_CSV_AUTO */
     int on_ragged, latin1;
-    int strings; /* 0 auto, 1 text, 2 category */
+    int strings;       /* 0 auto, 1 text, 2 category */
+    const char *spill; /* a folder; "": memory */
     int64_t skip_rows, max_rows, max_categories;
     int64_t n_types, n_columns;
     const char *const *types;   /* "name:type" */
@@ -173,15 +175,15 @@ typedef struct mli_csv_part {
     int64_t soft; /* missing values that would be text in a text column (quoted) */
     int64_t base; /* rows in front of this part, to be read again */
     void *data;   /* [rows] by kind; text: int32_t codes, or int64_t offsets[rows + 1] */
-    int64_t room; /* rows that `data` has room for, in bytes / 8 */
     uint8_t *valid; /* bits; exact where nulls > 0, room for as many rows */
-    int64_t valid_room;
-    mli_map map;
     char *bytes;
-    size_t size, bytes_room;
+    size_t size; /* of bytes */
+    mli_map map;
+    mli_room data_room, valid_room, bytes_room; /* where these three are */
 } mli_csv_part;
 
-void mli_csv_part_init(mli_csv_part *p, ml_context *ctx);
+/* `spill`: where the values are when they are many, or NULL. */
+void mli_csv_part_init(mli_csv_part *p, ml_context *ctx, mli_spill *spill);
 void mli_csv_part_free(mli_csv_part *p);
 /* Empty, of that kind, keeping the memory. */
 void mli_csv_part_reset(mli_csv_part *p, int32_t kind, int plain);
@@ -259,6 +261,12 @@ typedef struct mli_csv_sizes {
     size_t step;           /* later batches */
 } mli_csv_sizes;
 
+typedef struct mli_csv_kept {
+    mli_room bytes;
+    size_t size;
+    int last;
+} mli_csv_kept;
+
 typedef struct mli_csv_input {
     ml_context *ctx;
     const char *path; /* NULL: a stream */
@@ -270,14 +278,15 @@ typedef struct mli_csv_input {
     mli_csv_sizes sizes;
     size_t step; /* bytes of the next read */
     int first, ended;
-    char *raw;           /* before recoding */
-    mli_csv_batch *kept; /* copies of what a stream gave, for a second reading */
+    char *raw;          /* before recoding */
+    mli_spill *spill;   /* where kept batches are, or NULL */
+    mli_csv_kept *kept; /* copies of what a stream gave, for a second reading */
     int64_t n_kept, kept_at;
 } mli_csv_input;
 
 ml_status mli_csv_input_open(ml_context *ctx, const char *path, const ml_io *io,
-                             int latin1, mli_csv_sizes sizes, mli_csv_input *in,
-                             ml_error *err);
+                             int latin1, mli_csv_sizes sizes, mli_spill *spill,
+                             mli_csv_input *in, ml_error *err);
 ml_status mli_csv_input_rewind(mli_csv_input *in, ml_error *err);
 void mli_csv_input_close(mli_csv_input *in);
 /* Fills b with the next bytes, leaving room in front for what is carried over. */

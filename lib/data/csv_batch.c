@@ -31,11 +31,15 @@ static ml_status open_source(mli_csv_input *in, ml_error *err)
 }
 
 ml_status mli_csv_input_open(ml_context *ctx, const char *path, const ml_io *io,
-                             int latin1, mli_csv_sizes sizes, mli_csv_input *in,
-                             ml_error *err)
+                             int latin1, mli_csv_sizes sizes, mli_spill *spill,
+                             mli_csv_input *in, ml_error *err)
 {
-    *in = (mli_csv_input){
-        .ctx = ctx, .path = path, .io = io, .latin1 = latin1, .sizes = sizes};
+    *in = (mli_csv_input){.ctx = ctx,
+                          .path = path,
+                          .io = io,
+                          .latin1 = latin1,
+                          .sizes = sizes,
+                          .spill = spill};
     in->name = path ? path : "the stream";
     in->again = path && is_regular_file(path);
     size_t raw = sizes.first > sizes.step ? sizes.first : sizes.step;
@@ -57,7 +61,7 @@ ml_status mli_csv_input_rewind(mli_csv_input *in, ml_error *err)
 void mli_csv_input_close(mli_csv_input *in)
 {
     if (in->source) mli_source_close(in->source);
-    for (int64_t i = 0; i < in->n_kept; i++) mli_csv_batch_free(in->ctx, &in->kept[i]);
+    for (int64_t i = 0; i < in->n_kept; i++) mli_room_free(&in->kept[i].bytes);
     mli_free(in->ctx, in->kept);
     mli_free(in->ctx, in->raw);
     *in = (mli_csv_input){.ctx = in->ctx};
@@ -194,15 +198,16 @@ static ml_status check_kind(const mli_csv_input *in, const char *p, size_t size,
 static ml_status keep(mli_csv_input *in, const mli_csv_batch *b, ml_error *err)
 {
     if (in->n_kept % 64 == 0) {
-        mli_csv_batch *kept =
+        mli_csv_kept *kept =
             mli_realloc(in->ctx, in->kept, (size_t)(in->n_kept + 64) * sizeof *kept);
         if (!kept) return mli_nomem(err);
         in->kept = kept;
     }
-    mli_csv_batch copy = {.size = b->size, .last = b->last};
-    copy.memory = copy.text = mli_alloc(in->ctx, b->size + 1);
-    if (!copy.memory) return mli_nomem(err);
-    if (b->size) memcpy(copy.memory, b->text, b->size);
+    mli_csv_kept copy = {.size = b->size, .last = b->last};
+    mli_room_init(&copy.bytes, in->ctx, in->spill);
+    if (!mli_room_grow(&copy.bytes, 0, b->size + 1))
+        return mli_spill_error(in->spill, err);
+    if (b->size) memcpy(copy.bytes.data, b->text, b->size);
     in->kept[in->n_kept++] = copy;
     in->kept_at = in->n_kept;
     return ML_OK;
@@ -210,10 +215,10 @@ static ml_status keep(mli_csv_input *in, const mli_csv_batch *b, ml_error *err)
 
 static ml_status repeat(mli_csv_input *in, mli_csv_batch *b, ml_error *err)
 {
-    const mli_csv_batch *kept = &in->kept[in->kept_at++];
+    const mli_csv_kept *kept = &in->kept[in->kept_at++];
     ml_status st = make_room(in->ctx, b, kept->size, err);
     if (st != ML_OK) return st;
-    if (kept->size) memcpy(b->text, kept->text, kept->size);
+    if (kept->size) memcpy(b->text, kept->bytes.data, kept->size);
     b->size = kept->size;
     b->last = kept->last;
     return ML_OK;

@@ -29,7 +29,7 @@ static mli_csv_chunk *add_chunk(mli_csv_reader *r)
         c->parts = mli_calloc(r->ctx, (size_t)r->n_columns + 1, sizeof *c->parts);
         if (!c->parts) return NULL;
         for (int64_t i = 0; i < r->n_columns; i++)
-            mli_csv_part_init(&c->parts[i], r->ctx);
+            mli_csv_part_init(&c->parts[i], r->ctx, NULL);
     }
     r->n_chunks++;
     return c;

@@ -41,8 +41,8 @@ static ml_status choose(mli_csv_reader *r, ml_error *err)
     if (!r->columns) return mli_nomem(err);
     r->n_columns = n;
     for (int64_t i = 0; i < n; i++) {
-        mli_csv_part_init(&r->columns[i].all, r->ctx);
-        mli_csv_part_init(&r->columns[i].front, r->ctx);
+        mli_csv_part_init(&r->columns[i].all, r->ctx, r->spill);
+        mli_csv_part_init(&r->columns[i].front, r->ctx, r->spill);
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t field = i;
@@ -257,13 +257,14 @@ ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err)
     for (int64_t i = 0; st == ML_OK && i < r->n_columns; i++) {
         mli_csv_column *c = &r->columns[i];
         if (!join_front(c)) {
-            st = mli_nomem(err);
+            st = mli_spill_error(r->spill, err);
             break;
         }
         int category = is_category(c, &c->all, r->o.max_categories);
         st = mli_csv_part_column(&c->all, c->name, category, &t->columns[i], err);
         mli_csv_part_free(&c->all);
     }
+    if (st == ML_OK) t->spill = mli_spill_ref(r->spill);
     if (st == ML_OK) st = mli_table_seal(t, err);
     if (st == ML_OK)
         *out = t;

@@ -86,6 +86,12 @@ static const mli_param params[] = {
     {"encoding", NULL, ML_PARAM_STR, 0, "utf8", "{utf8, latin1}", NULL, NULL,
      "The encoding of the text. latin1 is read as Windows-1252, its common extension.",
      "0.1"},
+    {"spill", "spill_folder,spill_dir,temp_directory", ML_PARAM_STR, MLI_FLAG_NULLABLE,
+     "", NULL, NULL, NULL,
+     "For tables larger than memory: a folder, on a disk, in which the values of the "
+     "table are kept, in a temporary file that is gone with the table. Memory when not "
+     "given.",
+     "0.1"},
     {0}};
 
 extern const mli_descriptor mli_options_csv;
@@ -235,6 +241,7 @@ ml_status mli_csv_options_read(ml_context *ctx, const ml_params *given,
     out->dialect.trim = mli_get_bool(p, "trim");
     out->header = headers[mli_get_enum(p, "header", "auto,yes,no")];
     out->on_ragged = mli_get_enum(p, "on_ragged", "error,fill,skip");
+    out->spill = mli_get_str(p, "spill");
     out->latin1 = mli_get_enum(p, "encoding", "utf8,latin1") == 1;
     out->strings = mli_get_enum(p, "strings", "auto,text,category");
     out->skip_rows = mli_get_i64(p, "skip_rows");

@@ -11,24 +11,28 @@
 #include <math.h>
 #include <string.h>
 
-void mli_csv_part_init(mli_csv_part *p, ml_context *ctx)
+void mli_csv_part_init(mli_csv_part *p, ml_context *ctx, mli_spill *spill)
 {
     *p = (mli_csv_part){.ctx = ctx};
     mli_map_init(&p->map, ctx);
+    mli_room_init(&p->data_room, ctx, spill);
+    mli_room_init(&p->valid_room, ctx, spill);
+    mli_room_init(&p->bytes_room, ctx, spill);
+    p->bytes_room.loose = 1;
 }
 
 void mli_csv_part_free(mli_csv_part *p)
 {
-    mli_free(p->ctx, p->data);
-    mli_free(p->ctx, p->valid);
-    mli_free(p->ctx, p->bytes);
+    mli_room_free(&p->data_room);
+    mli_room_free(&p->valid_room);
+    mli_room_free(&p->bytes_room);
     mli_map_free(&p->map);
-    mli_csv_part_init(p, p->ctx);
+    mli_csv_part_init(p, p->ctx, p->data_room.spill);
 }
 
 void mli_csv_part_reset(mli_csv_part *p, int32_t kind, int plain)
 {
-    if (p->nulls && p->valid) memset(p->valid, 0xff, (size_t)p->valid_room / 8);
+    if (p->nulls && p->valid) memset(p->valid, 0xff, p->valid_room.size);
     p->kind = kind;
     p->plain = plain;
     p->rows = p->nulls = p->soft = 0;
@@ -43,36 +47,27 @@ static size_t data_size(const mli_csv_part *p, int64_t rows)
     return (size_t)rows * mli_csv_kind_size(p->kind);
 }
 
-/* A larger block with the same content. */
-static void *grow(ml_context *ctx, void *block, size_t used, size_t size)
+/* Does the validity bitmap lack room for so many rows? */
+static int lacks_valid(const mli_csv_part *p, int64_t rows)
 {
-    void *fresh = mli_alloc_vec(ctx, (int64_t)size, 1);
-    if (!fresh) return NULL;
-    if (used) memcpy(fresh, block, used);
-    mli_free(ctx, block);
-    return fresh;
+    return (size_t)rows > p->valid_room.size * 8;
 }
 
 static int reserve_valid(mli_csv_part *p, int64_t rows)
 {
-    if (rows <= p->valid_room) return 1;
-    int64_t room = (rows + 511) / 512 * 512;
-    uint8_t *valid = grow(p->ctx, p->valid, (size_t)p->valid_room / 8, (size_t)room / 8);
-    if (!valid) return 0;
-    memset(valid + p->valid_room / 8, 0xff, (size_t)(room - p->valid_room) / 8);
-    p->valid = valid;
-    p->valid_room = room;
+    size_t had = p->valid_room.size;
+    if (!lacks_valid(p, rows)) return 1;
+    if (!mli_room_grow(&p->valid_room, had, (size_t)(rows + 511) / 512 * 64)) return 0;
+    p->valid = p->valid_room.data;
+    memset(p->valid + had, 0xff, p->valid_room.size - had);
     return 1;
 }
 
 static int reserve_data(mli_csv_part *p, int64_t rows)
 {
     size_t need = data_size(p, rows), used = data_size(p, p->rows);
-    if (need <= (size_t)p->room * 8) return 1;
-    void *data = grow(p->ctx, p->data, p->rows ? used : 0, (need + 7) / 8 * 8);
-    if (!data) return 0;
-    p->data = data;
-    p->room = (int64_t)((need + 7) / 8);
+    if (!mli_room_grow(&p->data_room, p->rows ? used : 0, (need + 7) / 8 * 8)) return 0;
+    p->data = p->data_room.data;
     return 1;
 }
 
@@ -85,31 +80,30 @@ int mli_csv_part_reserve(mli_csv_part *p, int64_t rows)
 
 int mli_csv_part_bytes(mli_csv_part *p, size_t more)
 {
-    if (more <= p->bytes_room - p->size) return 1;
-    size_t room = p->bytes_room + p->bytes_room / 2;
+    if (more <= p->bytes_room.size - p->size) return 1;
+    size_t room = p->bytes_room.size + p->bytes_room.size / 2;
     if (room < p->size + more) room = p->size + more;
     if (room < 256) room = 256;
-    char *bytes = mli_realloc(p->ctx, p->bytes, room);
-    if (!bytes) return 0;
-    p->bytes = bytes;
-    p->bytes_room = room;
+    if (!mli_room_grow(&p->bytes_room, p->size, room)) return 0;
+    p->bytes = p->bytes_room.data;
     return 1;
 }
 
 /* ---- widening ---- */
 
-static void *fresh_data(mli_csv_part *p, int32_t kind, int64_t rows)
+/* A second block, for the same rows as another kind. */
+static void *fresh_data(mli_csv_part *p, int32_t kind, mli_room *fresh)
 {
     p->kind = kind;
-    size_t size = data_size(p, rows);
-    return mli_alloc_vec(p->ctx, (int64_t)(size + 8), 1);
+    mli_room_init(fresh, p->ctx, p->data_room.spill);
+    return mli_room_grow(fresh, 0, data_size(p, p->rows) + 8) ? fresh->data : NULL;
 }
 
-static void replace_data(mli_csv_part *p, void *data, int64_t rows)
+static void replace_data(mli_csv_part *p, const mli_room *fresh)
 {
-    mli_free(p->ctx, p->data);
-    p->data = data;
-    p->room = (int64_t)(data_size(p, rows) / 8);
+    mli_room_free(&p->data_room);
+    p->data_room = *fresh;
+    p->data = fresh->data;
 }
 
 /* Nothing but missing values so far: any kind can hold them. */
@@ -150,11 +144,12 @@ static void int_to_real(mli_csv_part *p)
 
 static int date_to_time(mli_csv_part *p)
 {
-    int64_t *to = fresh_data(p, MLI_CSV_TIME, p->rows);
+    mli_room fresh;
+    int64_t *to = fresh_data(p, MLI_CSV_TIME, &fresh);
     if (!to) return 0;
     const int32_t *from = p->data;
     for (int64_t i = 0; i < p->rows; i++) to[i] = (int64_t)from[i] * 86400000000;
-    replace_data(p, to, p->rows);
+    replace_data(p, &fresh);
     return 1;
 }
 
@@ -195,14 +190,15 @@ int mli_csv_part_plain(mli_csv_part *p)
 {
     if (p->plain) return 1;
     p->plain = 1;
-    int64_t *offsets = fresh_data(p, MLI_CSV_TEXT, p->rows);
+    mli_room fresh;
+    int64_t *offsets = fresh_data(p, MLI_CSV_TEXT, &fresh);
     if (!offsets) return 0;
     offsets[0] = 0;
     if (!append_coded(p, offsets, p)) {
-        mli_free(p->ctx, offsets);
+        mli_room_free(&fresh);
         return 0;
     }
-    replace_data(p, offsets, p->rows);
+    replace_data(p, &fresh);
     mli_map_free(&p->map);
     return 1;
 }
@@ -295,8 +291,8 @@ int mli_csv_part_append(mli_csv_part *to, const mli_csv_part *from, int64_t expe
         !mli_csv_part_plain(to)) {
         return 0;
     }
-    if (data_size(to, rows) > (size_t)to->room * 8 && !reserve_data(to, room)) return 0;
-    if (to->kind != MLI_CSV_NULL && (to->nulls || from->nulls) && rows > to->valid_room &&
+    if (data_size(to, rows) > to->data_room.size && !reserve_data(to, room)) return 0;
+    if (to->kind != MLI_CSV_NULL && (to->nulls || from->nulls) && lacks_valid(to, rows) &&
         !reserve_valid(to, room)) {
         return 0;
     }
@@ -382,35 +378,35 @@ static int take_levels(mli_csv_part *p, mli_column *out)
 
 static int take_text(mli_csv_part *p, mli_column *out)
 {
-    out->offsets = p->data;
-    out->keep[1] = wrap(p->ctx, &p->data, ((size_t)p->rows + 1) * sizeof(int64_t));
-    if (!out->keep[1]) return 0;
+    size_t size = ((size_t)p->rows + 1) * sizeof(int64_t);
     if (!mli_csv_part_bytes(p, 1)) return 0;
-    out->data = p->bytes;
-    void *bytes = p->bytes;
-    out->keep[0] = wrap(p->ctx, &bytes, p->size);
+    out->keep[1] = mli_room_buffer(&p->data_room, size);
+    if (!out->keep[1]) return 0;
+    out->offsets = out->keep[1]->data;
+    out->keep[0] = mli_room_buffer(&p->bytes_room, p->size);
     if (!out->keep[0]) return 0;
-    p->bytes = NULL;
+    out->data = out->keep[0]->data;
     return 1;
 }
 
 static int take_values(mli_csv_part *p, mli_column *out)
 {
     if (p->kind == MLI_CSV_BOOL) pack_bits(p->data, p->rows);
-    out->data = p->data;
-    out->keep[0] = wrap(p->ctx, &p->data, data_size(p, p->rows));
-    return out->keep[0] != NULL;
+    out->keep[0] = mli_room_buffer(&p->data_room, data_size(p, p->rows));
+    if (!out->keep[0]) return 0;
+    out->data = out->keep[0]->data;
+    return 1;
 }
 
 ml_status mli_csv_part_column(mli_csv_part *p, const char *name, int category,
                               mli_column *out, ml_error *err)
 {
     if (p->kind == MLI_CSV_NULL && !mli_csv_part_widen(p, MLI_CSV_REAL))
-        return mli_nomem(err);
+        return mli_spill_error(p->data_room.spill, err);
     if (p->kind == MLI_CSV_TEXT && !category && !mli_csv_part_plain(p))
-        return mli_nomem(err);
+        return mli_spill_error(p->data_room.spill, err);
     if (!mli_csv_part_reserve(p, p->rows) || !(out->name = mli_strdup(p->ctx, name)))
-        return mli_nomem(err);
+        return mli_spill_error(p->data_room.spill, err);
     out->type = category ? ML_TYPE_CATEGORY : column_types[p->kind];
     out->rows = p->rows;
     out->null_count = p->nulls;
@@ -419,11 +415,9 @@ ml_status mli_csv_part_column(mli_csv_part *p, const char *name, int category,
              : p->kind == MLI_CSV_TEXT ? take_text(p, out)
                                        : take_values(p, out);
     if (ok && p->nulls) {
-        void *valid = p->valid;
-        out->validity = p->valid;
-        out->keep[3] = wrap(p->ctx, &valid, (size_t)(p->rows + 7) / 8);
+        out->keep[3] = mli_room_buffer(&p->valid_room, (size_t)(p->rows + 7) / 8);
         ok = out->keep[3] != NULL;
-        if (ok) p->valid = NULL;
+        if (ok) out->validity = out->keep[3]->data;
     }
-    return ok ? ML_OK : mli_nomem(err);
+    return ok ? ML_OK : mli_spill_error(p->data_room.spill, err);
 }

@@ -234,7 +234,7 @@ static ml_status clip(mli_csv_reader *r, ml_error *err)
 static ml_status append_batch(mli_csv_reader *r, int last, ml_error *err)
 {
     int again = r->second ? 0 : mli_csv_columns_settle(r, last);
-    if (again < 0) return mli_nomem(err);
+    if (again < 0) return mli_spill_error(r->spill, err);
     if (again) {
         mli_parallel(r->ctx, r->n_chunks, again_task, r);
         for (int64_t k = 0; k < r->n_chunks; k++) {
@@ -243,7 +243,7 @@ static ml_status append_batch(mli_csv_reader *r, int last, ml_error *err)
     }
     append_job job = {.r = r};
     mli_parallel(r->ctx, r->n_columns, append_task, &job);
-    if (job.failed) return mli_nomem(err);
+    if (job.failed) return mli_spill_error(r->spill, err);
     for (int64_t k = 0; k < r->n_chunks; k++) {
         r->rows += r->chunks[k].rows;
         r->lines += r->chunks[k].lines;
@@ -336,8 +336,11 @@ static ml_status open_reader(mli_csv_reader *r, const char *path, const ml_io *i
                              const ml_params *options, mli_csv_sizes sizes, ml_error *err)
 {
     ml_status st = mli_csv_options_read(r->ctx, options, &r->o, err);
+    if (st == ML_OK && r->o.spill[0])
+        st = mli_spill_open(r->ctx, r->o.spill, &r->spill, err);
     if (st == ML_OK)
-        st = mli_csv_input_open(r->ctx, path, io, r->o.latin1, sizes, &r->in, err);
+        st = mli_csv_input_open(r->ctx, path, io, r->o.latin1, sizes, r->spill, &r->in,
+                                err);
     if (st != ML_OK) return st;
     struct stat info;
     size_t n = path ? strlen(path) : 0;
@@ -375,6 +378,8 @@ static void close_reader(mli_csv_reader *r)
     mli_csv_batch_free(r->ctx, &r->batch);
     mli_csv_batch_free(r->ctx, &r->next);
     mli_csv_input_close(&r->in);
+    mli_spill_seal(r->spill);
+    mli_spill_free(r->spill);
     mli_csv_options_free(&r->o);
     ml_error_free(r->next_error);
 }

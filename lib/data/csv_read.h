@@ -55,6 +55,7 @@ typedef struct mli_csv_reader {
     ml_context *ctx;
     mli_csv_options o;
     mli_csv_input in;
+    mli_spill *spill; /* where the columns are, or NULL */
     mli_csv_header header;
     size_t row_bytes; /* bytes of a record, about */
     int64_t n_columns;

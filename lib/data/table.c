@@ -166,6 +166,7 @@ void ml_table_free(ml_table *table)
         mli_column_clear(ctx, &table->columns[i]);
     }
     mli_map_free(&table->names);
+    mli_spill_free(table->spill);
     mli_free(ctx, table->columns);
     mli_free(ctx, table);
     ml_context_free(ctx);

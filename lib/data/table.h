@@ -7,6 +7,7 @@
 
 #include "core/context.h"
 #include "core/hashmap.h"
+#include "core/spill.h"
 #include "tensor/tensor.h"
 #include <ml/table.h>
 
@@ -52,7 +53,8 @@ struct ml_table {
     ml_context *ctx;
     int64_t rows, n_columns;
     mli_column *columns;
-    mli_map names; /* name -> first column of that name */
+    mli_map names;    /* name -> first column of that name */
+    mli_spill *spill; /* tables made of this one belong beside it; NULL: in memory */
 };
 
 /* An empty table with room for n columns; fill columns[i] (ownership of name and keep

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * data/table_take.c: tables made of parts of a table: columns and ranges of rows share
- * its memory, rows by index are copied.
+ * its memory, rows by index are copied: into a file, too, when the table lives in one.
  */
 #include "core/parallel.h"
 #include "data/keys.h"
@@ -56,6 +56,7 @@ ml_status ml_table_select(const ml_table *table, const char *const *names, int64
             status = mli_column_share(t->ctx, &table->columns[at], &t->columns[i], error);
         }
     }
+    t->spill = mli_spill_ref(table->spill);
     if (!status) status = mli_table_seal(t, error);
     if (status) {
         ml_table_free(t);
@@ -100,6 +101,7 @@ ml_status ml_table_slice(const ml_table *table, int64_t begin, int64_t end,
         status = mli_column_share(t->ctx, &table->columns[i], &t->columns[i], error);
         if (!status) narrow(&t->columns[i], begin, end);
     }
+    t->spill = mli_spill_ref(table->spill);
     if (!status) status = mli_table_seal(t, error);
     if (status) {
         ml_table_free(t);
@@ -185,11 +187,11 @@ static void gather(void *arg, int64_t task, int32_t slot)
     }
 }
 
-static void *new_buffer(ml_context *ctx, mli_column *c, int slot, int64_t count,
-                        size_t item)
+static void *new_buffer(ml_context *ctx, mli_spill *spill, mli_column *c, int slot,
+                        int64_t count, size_t item)
 {
     void *data = NULL;
-    c->keep[slot] = mli_buffer_new(ctx, (size_t)count * item, &data);
+    c->keep[slot] = mli_spill_buffer(ctx, spill, (size_t)count * item, &data);
     return c->keep[slot] ? data : NULL;
 }
 
@@ -210,8 +212,8 @@ static ml_status take_levels(ml_context *ctx, const mli_column *from, mli_column
     }
     int64_t base = from->level_offsets[0];
     int64_t size = from->level_offsets[from->n_levels] - base;
-    int64_t *ends = new_buffer(ctx, to, 1, from->n_levels + 1, sizeof *ends);
-    char *text = ends ? new_buffer(ctx, to, 2, size + 1, 1) : NULL;
+    int64_t *ends = new_buffer(ctx, NULL, to, 1, from->n_levels + 1, sizeof *ends);
+    char *text = ends ? new_buffer(ctx, NULL, to, 2, size + 1, 1) : NULL;
     if (!text) return mli_nomem(err);
     if (size) memcpy(text, from->levels + base, (size_t)size);
     for (int64_t i = 0; i <= from->n_levels; i++) ends[i] = from->level_offsets[i] - base;
@@ -221,19 +223,20 @@ static ml_status take_levels(ml_context *ctx, const mli_column *from, mli_column
 }
 
 /* Offsets of the texts taken, and room for their bytes. */
-static ml_status take_offsets(ml_context *ctx, taking *t, mli_column *to, ml_error *err)
+static ml_status take_offsets(ml_context *ctx, mli_spill *spill, taking *t,
+                              mli_column *to, ml_error *err)
 {
     const int64_t *in = t->from->offsets;
-    int64_t *ends = new_buffer(ctx, to, 1, t->count + 1, sizeof *ends);
-    if (!ends) return mli_nomem(err);
+    int64_t *ends = new_buffer(ctx, spill, to, 1, t->count + 1, sizeof *ends);
+    if (!ends) return mli_spill_error(spill, err);
     for (int64_t i = 0; i < t->count; i++) {
         int64_t row = t->rows[i], size = row < 0 ? 0 : in[row + 1] - in[row];
         if (__builtin_add_overflow(ends[i], size, &ends[i + 1])) return mli_nomem(err);
     }
     t->offsets = ends;
     to->offsets = ends;
-    t->data = new_buffer(ctx, to, 0, ends[t->count] + 1, 1);
-    return t->data ? ML_OK : mli_nomem(err);
+    t->data = new_buffer(ctx, spill, to, 0, ends[t->count] + 1, 1);
+    return t->data ? ML_OK : mli_spill_error(spill, err);
 }
 
 static int has_holes(const int64_t *rows, int64_t count)
@@ -243,26 +246,30 @@ static int has_holes(const int64_t *rows, int64_t count)
     return 0;
 }
 
-static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
-                             int64_t count, int holes, mli_column *to, ml_error *err);
+static ml_status take_column(ml_context *ctx, mli_spill *spill, const mli_column *from,
+                             const int64_t *rows, int64_t count, int holes,
+                             mli_column *to, ml_error *err);
 
 /* A sparse column becomes a plain one: only ml_table_take keeps them. */
-static ml_status take_filled(ml_context *ctx, const mli_column *from, const int64_t *rows,
-                             int64_t count, int holes, mli_column *to, ml_error *err)
+static ml_status take_filled(ml_context *ctx, mli_spill *spill, const mli_column *from,
+                             const int64_t *rows, int64_t count, int holes,
+                             mli_column *to, ml_error *err)
 {
     mli_column plain = {0};
     ml_status status = mli_column_fill_in(ctx, from, &plain, err);
-    if (!status) status = take_column(ctx, &plain, rows, count, holes, to, err);
+    if (!status) status = take_column(ctx, spill, &plain, rows, count, holes, to, err);
     mli_column_clear(ctx, &plain);
     return status;
 }
 
-static ml_status take_column(ml_context *ctx, const mli_column *from, const int64_t *rows,
-                             int64_t count, int holes, mli_column *to, ml_error *err)
+static ml_status take_column(ml_context *ctx, mli_spill *spill, const mli_column *from,
+                             const int64_t *rows, int64_t count, int holes,
+                             mli_column *to, ml_error *err)
 {
     taking t = {from, rows, count, NULL, NULL, NULL, holes};
     ml_status status = ML_OK;
-    if (from->sparse.rows) return take_filled(ctx, from, rows, count, holes, to, err);
+    if (from->sparse.rows)
+        return take_filled(ctx, spill, from, rows, count, holes, to, err);
     to->name = mli_strdup(ctx, from->name);
     if (!to->name) return mli_nomem(err);
     to->type = from->type;
@@ -270,17 +277,18 @@ static ml_status take_column(ml_context *ctx, const mli_column *from, const int6
     to->rows = count;
     to->stride = 1;
     if (from->type == ML_TYPE_TEXT) {
-        status = take_offsets(ctx, &t, to, err);
+        status = take_offsets(ctx, spill, &t, to, err);
     } else {
         size_t item = mli_type_size(from->type);
-        t.data = new_buffer(ctx, to, 0, item ? count : (count + 7) / 8, item ? item : 1);
-        if (!t.data) return mli_nomem(err);
+        t.data = new_buffer(ctx, spill, to, 0, item ? count : (count + 7) / 8,
+                            item ? item : 1);
+        if (!t.data) return mli_spill_error(spill, err);
         if (from->type == ML_TYPE_CATEGORY) status = take_levels(ctx, from, to, err);
     }
     if (status) return status;
     if (holes || (from->validity && from->null_count)) {
-        t.bits = new_buffer(ctx, to, 4, (count + 7) / 8, 1);
-        if (!t.bits) return mli_nomem(err);
+        t.bits = new_buffer(ctx, spill, to, 4, (count + 7) / 8, 1);
+        if (!t.bits) return mli_spill_error(spill, err);
     }
     mli_parallel(ctx, mli_task_count(count, GRAIN), gather, &t);
     to->data = t.data;
@@ -294,7 +302,7 @@ static ml_status take_column(ml_context *ctx, const mli_column *from, const int6
 ml_status mli_column_gather(ml_context *ctx, const mli_column *from, const int64_t *rows,
                             int64_t count, mli_column *to, ml_error *err)
 {
-    return take_column(ctx, from, rows, count, has_holes(rows, count), to, err);
+    return take_column(ctx, NULL, from, rows, count, has_holes(rows, count), to, err);
 }
 
 /* All rows in their order? */
@@ -315,9 +323,9 @@ ml_status mli_table_gather(const ml_table *from, const uint8_t *chosen,
     for (int64_t i = 0; i < from->n_columns && !status; i++) {
         const mli_column *c = &from->columns[i];
         if (chosen && !chosen[i]) continue;
-        status = whole
-                     ? mli_column_share(to->ctx, c, &to->columns[at], err)
-                     : take_column(to->ctx, c, rows, count, holes, &to->columns[at], err);
+        status = whole ? mli_column_share(to->ctx, c, &to->columns[at], err)
+                       : take_column(to->ctx, NULL, c, rows, count, holes,
+                                     &to->columns[at], err);
         at++;
     }
     return status;
@@ -373,8 +381,8 @@ ml_status mli_column_merge(ml_context *ctx, const mli_column *a, const int64_t *
                            mli_column *to, ml_error *err)
 {
     mli_column other = {0};
-    ml_status status = take_column(ctx, a, rows_a, count, 1, to, err);
-    if (!status) status = take_column(ctx, b, rows_b, count, 1, &other, err);
+    ml_status status = take_column(ctx, NULL, a, rows_a, count, 1, to, err);
+    if (!status) status = take_column(ctx, NULL, b, rows_b, count, 1, &other, err);
     if (!status && to->validity)
         for (int64_t i = 0; i < count; i++)
             if (rows_a[i] < 0)
@@ -430,12 +438,18 @@ ml_status ml_table_take(const ml_table *table, const int64_t *rows, int64_t coun
     }
     ml_status status = mli_table_alloc(table->ctx, count, table->n_columns, &t, error);
     if (status) return status;
-    if (count <= INT32_MAX) status = mli_sparse_take(table, rows, count, t, error);
+    status = mli_spill_again(table->spill, &t->spill, error);
+    if (!status && count <= INT32_MAX)
+        status = mli_sparse_take(table, rows, count, t, error);
     for (int64_t i = 0; i < t->n_columns && !status; i++) {
         if (t->columns[i].sparse.rows) continue;
-        status = take_column(t->ctx, &table->columns[i], rows, count, 0, &t->columns[i],
-                             error);
+        status = take_column(t->ctx, t->spill, &table->columns[i], rows, count, 0,
+                             &t->columns[i], error);
     }
+    for (int64_t i = 0; i < t->n_columns && !status; i++) {
+        for (int k = 0; k < 5; k++) mli_spill_buffer_seal(t->columns[i].keep[k]);
+    }
+    mli_spill_seal(t->spill);
     if (!status) status = mli_table_seal(t, error);
     if (status) {
         ml_table_free(t);

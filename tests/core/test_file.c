@@ -591,7 +591,7 @@ static int fault_unlink(const char *path)
     return mli_fs_posix.unlink(path);
 }
 static const mli_fs fault_fs = {fault_open,  fault_read,   fault_write, fault_fsync,
-                                fault_close, fault_rename, fault_unlink};
+                                fault_close, fault_rename, fault_unlink, NULL};
 
 static ml_status write_some(ml_context *ctx, const char *path, int gzip, ml_error *err)
 {

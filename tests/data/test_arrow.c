@@ -2,7 +2,7 @@
  *
  * The Arrow C stream interface, in and out, with streams built by hand.
  */
-#include "data/table.h"
+#include "data/arrow.h"
 #include "failing.h"
 #include "hand_stream.h"
 
@@ -28,8 +28,23 @@ static ml_table *read_batches(hand_stream *h)
 {
     ml_table *t = NULL;
     struct ArrowArrayStream stream = hand_open(h);
-    OK(ml_table_read_arrow(ctx, &stream, &t, ERR));
+    OK(ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
     ck_assert(stream.release == NULL);
+    return t;
+}
+
+/* Into a file, batch by batch. */
+static ml_table *read_spilled(hand_stream *h)
+{
+    ml_table *t = NULL;
+    ml_params *p = NULL;
+    struct ArrowArrayStream stream = hand_open(h);
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_set_str(p, "spill", "/tmp", ERR));
+    OK(mli_arrow_read(ctx, &stream, p, 1, &t, ERR));
+    ck_assert(stream.release == NULL);
+    ck_assert_int_eq(h->live, 0);
+    ml_params_free(p);
     return t;
 }
 
@@ -56,6 +71,12 @@ static void check_column(hand_column c, int32_t type, const char *expected)
     char joined[4096];
     snprintf(joined, sizeof joined, "%s|%s", expected, expected);
     ck_assert_str_eq(column_text(t, 0), joined);
+    ck_assert_int_eq(t->columns[0].null_count, 2 * missing);
+    ml_table_free(t);
+
+    t = read_spilled(&two);
+    ck_assert_str_eq(column_text(t, 0), joined);
+    ck_assert_int_eq(ml_table_column_type(t, 0), type);
     ck_assert_int_eq(t->columns[0].null_count, 2 * missing);
     ml_table_free(t);
 }
@@ -183,7 +204,7 @@ START_TEST(string_views)
     hand_stream h = {.n_columns = 1, .n_batches = 1, .columns = &c};
     struct ArrowArrayStream stream = hand_open(&h);
     ml_table *t = NULL;
-    FAILS(ML_E_DATA, ml_table_read_arrow(ctx, &stream, &t, ERR));
+    FAILS(ML_E_DATA, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
     ck_assert_int_eq(h.live, 0);
 }
 END_TEST
@@ -236,7 +257,7 @@ START_TEST(times_out_of_range)
         ml_table *t = NULL;
         hand_stream h = {.n_columns = 1, .n_batches = 1, .columns = &c};
         struct ArrowArrayStream stream = hand_open(&h);
-        FAILS(ML_E_DATA, ml_table_read_arrow(ctx, &stream, &t, ERR));
+        FAILS(ML_E_DATA, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
         ck_assert_str_eq(ml_error_location(ERR),
                          k ? "column \"when\", row 3" : "column \"when\", row 2");
         ck_assert_int_eq(h.live, 0);
@@ -564,7 +585,7 @@ static void check_refused(hand_column c, ml_status status, const char *part)
     hand_stream h = {.n_columns = 1, .n_batches = 1, .columns = &c, .lengths = &three};
     struct ArrowArrayStream stream = hand_open(&h);
     ml_table *t = NULL;
-    FAILS(status, ml_table_read_arrow(ctx, &stream, &t, ERR));
+    FAILS(status, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
     ck_assert_ptr_null(t);
     ck_assert(stream.release == NULL);
     ck_assert_int_eq(h.live, 0);
@@ -654,7 +675,7 @@ START_TEST(streams_that_fail)
                          .code = EIO};
         struct ArrowArrayStream stream = hand_open(&h);
         ml_table *t = NULL;
-        FAILS(ML_E_CALLBACK, ml_table_read_arrow(ctx, &stream, &t, ERR));
+        FAILS(ML_E_CALLBACK, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
         ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "the disk is gone"));
         ck_assert(stream.release == NULL);
         ck_assert_int_eq(h.live, 0);
@@ -667,20 +688,20 @@ START_TEST(streams_that_fail)
                      .code = EINVAL};
     struct ArrowArrayStream stream = hand_open(&h);
     ml_table *t = NULL;
-    FAILS(ML_E_CALLBACK, ml_table_read_arrow(ctx, &stream, &t, ERR));
+    FAILS(ML_E_CALLBACK, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "code 22"));
-    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, &stream, &t, ERR));
-    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, NULL, &t, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, NULL, NULL, &t, ERR));
     h.error = NULL;
     h.format = "g";
     stream = hand_open(&h);
-    FAILS(ML_E_TYPE, ml_table_read_arrow(ctx, &stream, &t, ERR));
+    FAILS(ML_E_TYPE, ml_table_read_arrow(ctx, &stream, NULL, &t, ERR));
     h.format = NULL;
     stream = hand_open(&h);
-    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(NULL, &stream, &t, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(NULL, &stream, NULL, &t, ERR));
     ck_assert(stream.release == NULL);
     stream = hand_open(&h);
-    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, &stream, NULL, ERR));
+    FAILS(ML_E_ARGUMENT, ml_table_read_arrow(ctx, &stream, NULL, NULL, ERR));
     ck_assert_int_eq(h.live, 0);
 }
 END_TEST
@@ -747,7 +768,7 @@ static ml_table *round_trip(const ml_table *t)
     struct ArrowArrayStream stream;
     ml_table *back = NULL;
     OK(ml_table_write_arrow(t, &stream, ERR));
-    OK(ml_table_read_arrow(ctx, &stream, &back, ERR));
+    OK(ml_table_read_arrow(ctx, &stream, NULL, &back, ERR));
     return back;
 }
 
@@ -883,10 +904,10 @@ static ml_status whole_life(failing_alloc *f, hand_stream *h)
     if (status) {
         in.release(&in);
     } else {
-        status = ml_table_read_arrow(c, &in, &t, NULL);
+        status = ml_table_read_arrow(c, &in, NULL, &t, NULL);
     }
     if (!status) status = ml_table_write_arrow(t, &out, NULL);
-    if (!status) status = ml_table_read_arrow(c, &out, &back, NULL);
+    if (!status) status = ml_table_read_arrow(c, &out, NULL, &back, NULL);
     ml_context_free(c);
     ml_table_free(t);
     ml_table_free(back);

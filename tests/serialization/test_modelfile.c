@@ -549,7 +549,7 @@ static int bad_rename(const char *from, const char *to)
     return fs_fails() ? -1 : mli_fs_posix.rename(from, to);
 }
 static const mli_fs bad_fs = {bad_open,  bad_read,   bad_write, bad_fsync,
-                              bad_close, bad_rename, NULL};
+                              bad_close, bad_rename, NULL,      NULL};
 
 START_TEST(a_failing_disk_leaves_the_old_file)
 {

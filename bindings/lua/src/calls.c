@@ -355,14 +355,16 @@ static int context_table_read_csv_io(lua_State *L)
 static int context_table_read_arrow(lua_State *L)
 {
     lml_state *state = lml_enter(L);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     ml_context *context = lml_check(L, 1, LML_CONTEXT);
     struct ArrowArrayStream *stream = lml_pointer(L, 2);
+    const ml_params *options = lml_options(L, 3);
     lml_handle *out_handle = lml_new(L, LML_TABLE);
     int out_at = lua_gettop(L);
     ml_table *out = NULL;
-    ml_status status = ml_table_read_arrow(context, stream, &out, state->error);
+    ml_status status = ml_table_read_arrow(context, stream, options, &out, state->error);
     out_handle->ptr = out;
+    lml_end_options(L, 3);
     if (status < 0) return lml_fail(L, state->error);
     lml_made(L, out_handle, LML_TABLE, out);
     lua_pushvalue(L, out_at);

@@ -270,7 +270,7 @@ FUNCTIONS = (
     ("ml_table_read_csv_io", c_int32, (POINTER(ml_context), POINTER(ml_io),
      POINTER(ml_params), POINTER(POINTER(ml_table)), POINTER(ml_error),)),
     ("ml_table_read_arrow", c_int32, (POINTER(ml_context), POINTER(ArrowArrayStream),
-     POINTER(POINTER(ml_table)), POINTER(ml_error),)),
+     POINTER(ml_params), POINTER(POINTER(ml_table)), POINTER(ml_error),)),
     ("ml_table_write_arrow", c_int32, (POINTER(ml_table), POINTER(ArrowArrayStream),
      POINTER(ml_error),)),
     ("ml_table_read_tensor", c_int32, (POINTER(ml_context), POINTER(ml_tensor),
