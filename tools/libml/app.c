@@ -210,6 +210,8 @@ ml_status read_table(app *a, const char *path, ml_table **out)
     ml_params *p = NULL;
     ml_status st = ml_params_new(a->ctx, &p, a->err);
     if (st == ML_OK) st = add_pairs(a, p, a->csv, a->n_csv);
+    if (st == ML_OK && flag(a, OPT_SPILL))
+        st = ml_params_set_str(p, "spill", a->value[OPT_SPILL], a->err);
     if (st == ML_OK) st = ml_table_read_csv(a->ctx, path, p, out, a->err);
     ml_params_free(p);
     return st;

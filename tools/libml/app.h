@@ -44,6 +44,7 @@ enum {
     OPT_TIME,
     OPT_STUDY,
     OPT_CSV,
+    OPT_SPILL,
     OPT_ID,
     OPT_VERIFY,
     OPT_JSON_SCHEMA,

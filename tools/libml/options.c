@@ -32,6 +32,8 @@ const option all_options[] = {
     {OPT_TIME, 0, "time", "SECONDS", "finish within this time"},
     {OPT_STUDY, 0, "study", "KEY=VALUE", "set an option of the study; may be repeated"},
     {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
+    {OPT_SPILL, 0, "spill", "FOLDER",
+     "for data larger than memory: keep tables in a temporary file there"},
     {OPT_ID, 0, "id", "COL", "copy this column of the data into the result"},
     {OPT_JSON_SCHEMA, 0, "json-schema", NULL,
      "print a JSON Schema of the files of `libml run`, for editors"},
@@ -54,7 +56,7 @@ const option all_options[] = {
     {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
 
-#define COMMON OPT_CSV, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
+#define COMMON OPT_CSV, OPT_SPILL, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
 static const int train_options[] = {OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TEST,
                                     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT,
                                     OPT_REPORT,  COMMON};

@@ -5,8 +5,9 @@ import sys
 from _collections_abc import Mapping
 
 from libml import _arrow, _capsule, _columns, _native, _tensor
+from libml._batches import of_iterator, read_stream
 from libml._context import context_pointer
-from libml._core import byref, decode, encode, lib, make, need_numpy, numpy, str_array
+from libml._core import decode, encode, lib, make, need_numpy, numpy, str_array
 from libml._table import Table
 
 
@@ -46,10 +47,6 @@ def join(columns, rows):
     """A table of columns of other tables, without copying."""
     listed = [existing.column(name) for name, existing in columns.items()]
     return Table._from(read_stream(_arrow.stream_of(listed, rows), context_pointer(None)))
-
-
-def read_stream(stream, context):
-    return make("ml_table", lib.ml_table_read_arrow, context, byref(stream))
 
 
 def of_columns(names, columns, context):
@@ -189,8 +186,25 @@ def _of_rows(data, names, context):
                     f'mapping such as {{"x": [...]}}; this one holds {type(data[0]).__name__}')
 
 
-def build(data, names, copy, context):
+def _in_batches(data, names, context, spill):
+    """The owned pointer of a table of what comes batch by batch; None for all else."""
+    if hasattr(data, "__arrow_c_stream__"):
+        stream = _capsule.open_arrow(data.__arrow_c_stream__(), _capsule.STREAM,
+                                     _native.ArrowArrayStream)
+        return _named(read_stream(stream, context, spill), names)
+    if hasattr(data, "__next__"):
+        return of_iterator(data, names, context, spill)
+    return None
+
+
+def build(data, names, copy, context, spill=None):
     """The owned pointer of a table of anything."""
+    if spill is not None:
+        made = _in_batches(data, names, context, spill)
+        if made is None:
+            raise TypeError("spill is for what comes in batches: an Arrow stream, or an "
+                            f"iterator of tables, not {_what(data)}")
+        return made
     if isinstance(data, type):
         raise TypeError(f"no table can be made from the class {data.__name__}")
     pandas, np = _columns.pandas_module(), sys.modules.get("numpy")
@@ -204,10 +218,9 @@ def build(data, names, copy, context):
         return _of_sparse(data, names, context)
     if isinstance(data, Mapping):
         return _of_mapping(data, context)
-    if hasattr(data, "__arrow_c_stream__"):
-        stream = _capsule.open_arrow(data.__arrow_c_stream__(), _capsule.STREAM,
-                                     _native.ArrowArrayStream)
-        return _named(read_stream(stream, context), names)
+    made = _in_batches(data, names, context, None)
+    if made is not None:
+        return made
     if hasattr(data, "__arrow_c_array__"):
         schema, array = data.__arrow_c_array__()
         return _named(read_stream(_arrow.stream_of_array(array, schema), context), names)

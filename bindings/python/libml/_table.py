@@ -26,7 +26,11 @@ class Table(Handle):
       `__arrow_c_stream__` or `__arrow_c_array__`;
     - a mapping from names to lists or arrays, or a list of mappings;
     - a NumPy array of two dimensions or with named fields, a SciPy sparse matrix, anything
-      with `__dlpack__`; columns are called f0, f1, ... unless `names` says otherwise.
+      with `__dlpack__`; columns are called f0, f1, ... unless `names` says otherwise;
+    - an iterator of any of these: batches with the same columns, one below another.
+
+    For more than memory holds, `spill` names a folder on a disk: an Arrow stream or an
+    iterator is read batch by batch into a temporary file there, which is gone with the table.
 
     Numbers are not copied where the layout permits: do not change an array while a table of
     it lives, or pass `copy=True`.
@@ -44,9 +48,9 @@ class Table(Handle):
     __slots__ = ()
     _kind = "ml_table"
 
-    def __init__(self, data, names=None, *, copy=False, context=None):
+    def __init__(self, data, names=None, *, copy=False, spill=None, context=None):
         from libml._build import build
-        self._p = build(data, names, copy, context_pointer(context))
+        self._p = build(data, names, copy, context_pointer(context), spill)
 
     # ---- shape ----
 

@@ -7,6 +7,7 @@ import decimal
 import fractions
 import gc
 import io
+import os
 import pathlib
 import tempfile
 
@@ -208,6 +209,59 @@ class Parts(Case):
         self.assertEqual(list(column), [1.5, 2.5])
         self.assertEqual(part.to_dict(), {"x": [2.5], "s": ["b"]})
         self.assertEqual(batch["s"], ["a", "b"])
+
+
+class Batches(Case):
+    """Tables of what comes batch by batch, in memory and in a file."""
+
+    def parts(self, stop=None):
+        for k in range(4):
+            if k == stop:
+                raise ZeroDivisionError("inner")
+            yield {"x": [k, None, k + 2], "s": ["a", f"b{k}", None]}
+
+    def test_batches_are_one_table(self):
+        wanted = {"x": [], "s": []}
+        for part in self.parts():
+            for name, values in part.items():
+                wanted[name] += values
+        with tempfile.TemporaryDirectory() as folder:
+            for spill in (None, folder, pathlib.Path(folder)):
+                t = Table(self.parts(), spill=spill)
+                self.assertEqual(t.to_dict(), wanted)
+                self.assertEqual(Table(t, spill=spill).to_dict(), wanted)
+                self.assertEqual(Table(iter([t, t[:0]]), spill=spill).to_dict(), wanted)
+                self.assertEqual(Table(iter([t[:0]]), spill=spill).shape, (0, 2))
+                named = Table(iter([t, t]), ["p", "q"], spill=spill)
+                self.assertEqual(named.to_dict(),
+                                 {"p": wanted["x"] * 2, "q": wanted["s"] * 2})
+                self.assertEqual(os.listdir(folder), [])
+
+    def test_a_table_in_a_file_is_the_same_to_a_fit(self):
+        rows = io.BytesIO(b"x,c,y\n" + b"".join(
+            b"%d,k%d,%d\n" % (i * 7919 % 10007, i % 5, i * i % 97) for i in range(20000)))
+        with tempfile.TemporaryDirectory() as folder:
+            models = []
+            for spill in (None, folder):
+                rows.seek(0)
+                t = libml.read_csv(rows, spill=spill)
+                train, test = t.split(0.25)
+                model = libml.GBDT(target="y", n_trees=5).fit(train, valid=test)
+                models.append(model.to_bytes())
+                self.assertEqual(len(model.predict(test)), 5000)
+            self.assertEqual(*models)
+
+    def test_refusals(self):
+        for spill in (None, tempfile.gettempdir()):
+            self.refused(ZeroDivisionError, "inner", Table, self.parts(2), spill=spill)
+            self.refused(ValueError, ["\"x\"", "float64", "batch 2", "int64"], Table,
+                         iter([{"x": [1]}, {"x": [0.5]}]), spill=spill)
+            self.refused(ValueError, ["batch 2", "y", "x"], Table,
+                         iter([{"x": [1]}, {"y": [1]}]), spill=spill)
+            self.refused(ValueError, "no batch", Table, iter([]), spill=spill)
+            self.refused(TypeError, "int", Table, iter([3]), spill=spill)
+        self.refused(TypeError, "iterator", Table, {"x": [1]}, spill="/tmp")
+        self.refused(libml.FileError, "/nope", Table, self.parts(), spill="/nope")
 
 
 class Text(Case):
