@@ -1092,7 +1092,7 @@ function ml.columns(params) end
 ---@field strip_accents? boolean Letters count without their accents. (default false)
 ---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
 ---@field stop_words? string[] Words to leave out.
----@field max_features? integer The most terms of a column: the most frequent ones. The outputs are dense: one column of numbers for each. (default 2000)
+---@field max_features? integer The most terms of a column: the most frequent ones. Between the steps of a pipeline only what is not 0 is held; a table of the outputs has all numbers. (default 10000)
 ---@field min_df? number Terms of fewer rows are left out. Below 1: a share of the rows. (default 1)
 ---@field max_df? number Terms of more rows are left out. Up to 1: a share of the rows. (default 1)
 ---@field binary? boolean 1 where a term occurs, however often. (default false)
@@ -1424,7 +1424,7 @@ function ml.hashing_encoder(params) end
 ---does not matter.
 ---@class libml.hashing_vectorizer.params
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
----@field n_features? integer The columns that are made of a text column. (default 1024)
+---@field n_features? integer The columns that are made of a text column. Between the steps of a pipeline only what is not 0 is held. (default 16384)
 ---@field analyzer? "word" | "char" | "char_wb" Terms are words, characters, or characters inside words (char_wb: with a space at both ends of a word). (default word)
 ---@field words? "unicode" | "simple" unicode: by the word boundaries of Unicode, so that "don't" and "3.14" are words, and each ideograph is one. simple: runs of letters, digits and underscores. (default unicode)
 ---@field ngram_range? integer[] The least and the largest number of words or characters of a term, at most 16: "1, 2" counts words and pairs of words. (default 1, 1)
@@ -2083,7 +2083,7 @@ function ml.target_encoder(params) end
 ---@field strip_accents? boolean Letters count without their accents. (default false)
 ---@field min_word_length? integer Shorter words are left out, but for ideographs. (default 2)
 ---@field stop_words? string[] Words to leave out.
----@field max_features? integer The most terms of a column: the most frequent ones. The outputs are dense: one column of numbers for each. (default 2000)
+---@field max_features? integer The most terms of a column: the most frequent ones. Between the steps of a pipeline only what is not 0 is held; a table of the outputs has all numbers. (default 10000)
 ---@field min_df? number Terms of fewer rows are left out. Below 1: a share of the rows. (default 1)
 ---@field max_df? number Terms of more rows are left out. Up to 1: a share of the rows. (default 1)
 ---@field use_idf? boolean Terms of few rows weigh more. (default true)

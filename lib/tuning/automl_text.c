@@ -2,7 +2,7 @@
  *
  * automl_text.c: text columns of automl. tf-idf turns them into numbers once, before
  * anything is judged: it looks at no target, so folds may share it. All candidates see
- * its columns, of which there are few, since trees look at each of them.
+ * its columns, which are sparse: linear models gain from many, trees look at each.
  *
  * Tensors: those of tfidf under "words."; its parameters are the defaults.
  */
@@ -13,8 +13,8 @@
 #include <string.h>
 
 #define WORDS     "words."
-#define MOST      300 /* terms of a column */
-#define MOST_CELL 3e7 /* values in all: fewer terms for many rows */
+#define MOST      3000 /* terms of a column */
+#define MOST_CELL 3e8  /* values in all, 0 or not: fewer terms for many rows */
 #define LEAST     50
 
 static const mli_algorithm *words_algorithm(void)

@@ -625,9 +625,10 @@ class CountVectorizer(Estimator):
         analyzer == word.
     stop_words : string list
         Words to leave out. Used when analyzer == word.
-    max_features : int, default 2000
-        The most terms of a column: the most frequent ones. The outputs are dense:
-        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    max_features : int, default 10000
+        The most terms of a column: the most frequent ones. Between the steps of a
+        pipeline only what is not 0 is held; a table of the outputs has all
+        numbers. Range: [1, 1000000]. Also: max_terms.
     min_df : float, default 1.0
         Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
         inf). Also: min_frequency.
@@ -1736,9 +1737,10 @@ class HashingVectorizer(Estimator):
         The columns to work on: names, patterns with *, or kinds: number,
         category, text, date. The others pass unchanged. Not set: all that it can
         work on. Also: select.
-    n_features : int, default 1024
-        The columns that are made of a text column. Range: [1, 1048576]. Also:
-        buckets, n_buckets.
+    n_features : int, default 16384
+        The columns that are made of a text column. Between the steps of a
+        pipeline only what is not 0 is held. Range: [1, 1048576]. Also: buckets,
+        n_buckets.
     analyzer : "word", "char", "char_wb", default "word"
         Terms are words, characters, or characters inside words (char_wb: with a
         space at both ends of a word).
@@ -3673,9 +3675,10 @@ class TfIdf(Estimator):
         analyzer == word.
     stop_words : string list
         Words to leave out. Used when analyzer == word.
-    max_features : int, default 2000
-        The most terms of a column: the most frequent ones. The outputs are dense:
-        one column of numbers for each. Range: [1, 1000000]. Also: max_terms.
+    max_features : int, default 10000
+        The most terms of a column: the most frequent ones. Between the steps of a
+        pipeline only what is not 0 is held; a table of the outputs has all
+        numbers. Range: [1, 1000000]. Also: max_terms.
     min_df : float, default 1.0
         Terms of fewer rows are left out. Below 1: a share of the rows. Range: [0,
         inf). Also: min_frequency.

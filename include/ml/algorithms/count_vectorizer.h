@@ -113,8 +113,9 @@ static inline ML_CHECK ml_status ml_count_vectorizer_set_stop_words(
 }
 
 /**
- * The most terms of a column: the most frequent ones. The outputs are dense: one
- * column of numbers for each. Default 2000; range [1, 1000000].
+ * The most terms of a column: the most frequent ones. Between the steps of a pipeline
+ * only what is not 0 is held; a table of the outputs has all numbers. Default 10000;
+ * range [1, 1000000].
  */
 static inline ML_CHECK ml_status ml_count_vectorizer_set_max_features(
     ml_estimator *estimator, int64_t value, ml_error *error)

@@ -34,7 +34,10 @@ static inline ML_CHECK ml_status ml_hashing_vectorizer_set_columns(
     return ml_estimator_set_str(estimator, "columns", value, error);
 }
 
-/** The columns that are made of a text column. Default 1024; range [1, 1048576]. */
+/**
+ * The columns that are made of a text column. Between the steps of a pipeline only
+ * what is not 0 is held. Default 16384; range [1, 1048576].
+ */
 static inline ML_CHECK ml_status ml_hashing_vectorizer_set_n_features(
     ml_estimator *estimator, int64_t value, ml_error *error)
 {

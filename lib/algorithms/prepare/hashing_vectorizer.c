@@ -151,8 +151,11 @@ MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {
     MLI_PARAM_COLUMNS,
-    {"n_features", "buckets,n_buckets", ML_PARAM_I64, 0, "1024", "[1, 1048576]",
-     "log [64, 8192]", NULL, "The columns that are made of a text column.", "0.1"},
+    {"n_features", "buckets,n_buckets", ML_PARAM_I64, 0, "16384", "[1, 1048576]",
+     "log [1024, 65536]", NULL,
+     "The columns that are made of a text column. Between the steps of a pipeline only "
+     "what is not 0 is held.",
+     "0.1"},
     MLI_PARAMS_TOKENS,
     {"alternate_sign", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
      "Half of the terms count negative, so that terms of one column do not add up.",

@@ -17,12 +17,12 @@
      "max_terms",                                                                        \
      ML_PARAM_I64,                                                                       \
      0,                                                                                  \
-     "2000",                                                                             \
+     "10000",                                                                            \
      "[1, 1000000]",                                                                     \
-     "log [100, 10000]",                                                                 \
+     "log [500, 50000]",                                                                 \
      NULL,                                                                               \
-     "The most terms of a column: the most frequent ones. The outputs are dense: one "   \
-     "column of numbers for each.",                                                      \
+     "The most terms of a column: the most frequent ones. Between the steps of a "       \
+     "pipeline only what is not 0 is held; a table of the outputs has all numbers.",     \
      "0.1"},                                                                             \
         {"min_df",                                                                       \
          "min_frequency",                                                                \
