@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * linear/least_squares.c: four methods.
+ * linear/least_squares.c: five methods.
  *
  * - Up to some ten million multiply-adds: normal equations in double-double (normal.c).
  * - Beyond: normal equations in double, on standardised columns, then corrected with
@@ -10,8 +10,11 @@
  * - More columns than rows without a penalty: the solution of least norm in standardised
  *   columns, by LAPACK's complete orthogonal factorisation.
  * - Many more columns than rows with a penalty: the dual system, of the size of the rows.
+ * - With a penalty and sparse columns, where a hundred passes cost less than the matrix
+ * of either system: conjugate gradients.
  */
 #include "algorithms/linear/least_squares.h"
+#include "algorithms/linear/conjugate.h"
 #include "core/parallel.h"
 #include "tensor/blas.h"
 #include "tensor/cholesky.h"
@@ -24,7 +27,10 @@
          */
 #define LEAST_PIVOT 1e-6
 #define CORRECTIONS 4
-#define DUAL_GRAIN  12 /* rows of the dual matrix per task */
+#define DUAL_GRAIN  12   /* rows of the dual matrix per task */
+#define PASSES      100  /* of conjugate gradients, about */
+#define TOO_MANY    5000 /* columns or rows of a matrix instead when they do not converge \
+                          */
 
 /* ---- target ---- */
 
@@ -298,6 +304,38 @@ out:
     return status;
 }
 
+/* ---- sparse columns ---- */
+
+static int prefers_passes(const mli_rows *r)
+{
+    double size = (double)(r->q < r->n ? r->q : r->n);
+    double other = (double)(r->q < r->n ? r->n : r->q);
+    return r->sparse.n > 0 &&
+           PASSES * mli_rows_cost(r) < size * size * (other + size) / 4;
+}
+
+/* *done is 0 when the iteration does not converge and there is another way. */
+static ml_status solve_passes(const mli_rows *r, const mli_target *t,
+                              const double *penalty, const mli_run *run, mli_ls *out,
+                              int *done, ml_error *err)
+{
+    double *b = mli_calloc(r->ctx, (size_t)(2 * r->q), sizeof *b);
+    mli_conjugate c = {.rows = r, .y = t->y, .b = b, .penalty = b + r->q};
+    if (!b) return mli_nomem(err);
+    for (int64_t j = 0; j < r->q; j++) b[r->q + j] = penalty_of(r, penalty, j);
+    ml_status status = mli_conjugate_solve(&c, run, err);
+    *done = c.converged || (r->q > TOO_MANY && r->n > TOO_MANY);
+    if (!status && *done && !c.converged)
+        mli_log(r->ctx, ML_LOG_WARNING, "linear_regression",
+                "the coefficients have not converged: use a larger alpha");
+    if (!status && *done) {
+        out->rank = r->q;
+        status = report(r, t, b, c.squares, out, err);
+    }
+    mli_free(r->ctx, b);
+    return status;
+}
+
 /* ---- choice ---- */
 
 ml_status mli_least_squares(mli_rows *rows, const mli_design *design,
@@ -311,8 +349,18 @@ ml_status mli_least_squares(mli_rows *rows, const mli_design *design,
     *method = "normal equations in double-double";
     if ((penalty || !wide) && cost <= EXACT_COST)
         return mli_normal_solve(rows, design, penalty, run, out, err);
-    status = mli_rows_fill(rows, design, run, err);
-    if (!status) status = mli_target_new(rows, design, &t, err);
+    status = mli_target_new(rows, design, &t, err);
+    if (!status && (penalty || !wide)) status = mli_rows_split(rows, 1, err);
+    int passes = penalty && prefers_passes(rows);
+    if (wide && !passes) mli_rows_join(rows);
+    if (!status) status = mli_rows_fill(rows, design, run, err);
+    if (!status && passes) {
+        *method = "conjugate gradients";
+        status = solve_passes(rows, &t, penalty, run, out, &done, err);
+        if (status || done) goto out;
+        if (wide) mli_rows_join(rows);
+        if (wide) status = mli_rows_fill(rows, design, run, err);
+    }
     if (status) goto out;
     if (wide) {
         *method = penalty ? "dual system" : "least norm by orthogonal factorisation";

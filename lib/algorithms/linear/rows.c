@@ -21,8 +21,8 @@ static void choose_columns(mli_rows *r, int intercept)
         r->shift[r->p] = intercept ? d->center[c] : 0.0;
         r->size[r->p++] = size;
     }
-    r->q = r->d = r->p + (intercept != 0);
-    for (int64_t j = 0; j < r->q; j++) r->place[j] = j;
+    r->q = r->p + (intercept != 0);
+    mli_rows_join(r);
 }
 
 typedef struct {
@@ -165,6 +165,15 @@ void mli_rows_free(mli_rows *r)
     mli_free(r->ctx, r->size);
     mli_free(r->ctx, r->x);
     mli_free(r->ctx, r);
+}
+
+void mli_rows_join(mli_rows *r)
+{
+    mli_sparse_free(r);
+    mli_free(r->ctx, r->x);
+    r->x = NULL;
+    r->d = r->q;
+    for (int64_t j = 0; j < r->q; j++) r->place[j] = j;
 }
 
 void mli_rows_coef(const mli_rows *r, const double *b, double *coef, double *intercept)

@@ -61,6 +61,10 @@ ml_status mli_rows_new(const mli_dense *dense, const mli_design *design,
 /* Looks for sparse columns, for passes with so many functions; before mli_rows_fill.
  * Without this call all columns are dense. */
 ml_status mli_rows_split(mli_rows *rows, int64_t functions, ml_error *err);
+/* Makes all columns dense again; the blocks are to be filled anew. */
+void mli_rows_join(mli_rows *rows);
+/* Multiply-adds of a pass for one function, a sparse entry counted as what it costs. */
+double mli_rows_cost(const mli_rows *rows);
 ml_status mli_rows_fill(mli_rows *rows, const mli_design *design, const mli_run *run,
                         ml_error *err);
 void mli_rows_free(mli_rows *rows);

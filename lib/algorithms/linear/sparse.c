@@ -24,6 +24,7 @@
 #define BLOCKS     16        /* at least, with enough rows */
 #define PER_COLUMN 4         /* entries of a column and block, on average, at least */
 #define CHUNK      256       /* rows looked at together */
+#define ENTRY      6         /* multiply-adds that cost as much as an entry */
 
 int64_t mli_sparse_width(int64_t functions)
 {
@@ -275,6 +276,15 @@ void mli_sparse_free(mli_rows *r)
     }
     mli_free(r->ctx, s->blocks);
     mli_free(r->ctx, s->column);
+    *s = (mli_sparse_rows){0};
+}
+
+double mli_rows_cost(const mli_rows *r)
+{
+    double cost = (double)r->n * (double)r->d;
+    for (int64_t i = 0; i < r->sparse.n; i++)
+        cost += ENTRY * (double)r->dense->nonzero[r->column[r->sparse.column[i]]];
+    return cost;
 }
 
 /* ---- products ---- */
