@@ -87,6 +87,19 @@ typedef struct {
     size_t size;
 } source;
 
+static int is_ascii(const source *s, size_t at)
+{
+    return at < s->size && (unsigned char)s->text[at] < 0x80;
+}
+
+/* The class of an ASCII character that words have; 0: it has none, and extends none. */
+static unsigned ascii_class(char c)
+{
+    if ((unsigned)(c | 0x20) - 'a' < 26) return MLI_WB_LETTER;
+    if ((unsigned)c - '0' < 10) return MLI_WB_NUMBER;
+    return c == '_' ? MLI_WB_JOINER : MLI_WB_OTHER;
+}
+
 static unsigned class_at(const source *s, size_t *at)
 {
     return mli_char_class(mli_utf8_next(s->text, s->size, at)) & MLI_WB_MASK;
@@ -107,7 +120,7 @@ static unsigned look(const source *s, size_t at, size_t *behind)
 
 static size_t skip_extend(const source *s, size_t at)
 {
-    while (at < s->size) {
+    while (at < s->size && !is_ascii(s, at)) {
         size_t next = at;
         if (class_at(s, &next) != MLI_WB_EXTEND) break;
         at = next;
@@ -141,11 +154,19 @@ int mli_word_next(const char *text, size_t size, size_t *at, size_t *begin, size
     unsigned a = MLI_WB_OTHER;
     for (*begin = *at; *begin < size; *begin = next) {
         next = *begin;
+        if (is_ascii(&s, next) && !ascii_class(text[next])) {
+            next++;
+            continue;
+        }
         a = class_at(&s, &next);
         if ((a >= MLI_WB_LETTER && a <= MLI_WB_JOINER) || a >= MLI_WB_ALONE) break;
     }
     if (*begin >= size) return 0;
     while (a != MLI_WB_ALONE) {
+        /* Letters, numbers and joiners go with each other. */
+        int plain = a == MLI_WB_LETTER || a == MLI_WB_NUMBER || a == MLI_WB_JOINER;
+        while (plain && is_ascii(&s, next) && ascii_class(text[next]))
+            a = ascii_class(text[next++]);
         unsigned b = look(&s, next, &after);
         if (bridges(a, b)) {
             if (look(&s, after, &after) != a) break;

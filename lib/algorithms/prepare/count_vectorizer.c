@@ -5,6 +5,8 @@
  */
 #include "algorithms/prepare/vocabulary.h"
 
+#include <string.h>
+
 static ml_status load(mli_prepared *t, ml_error *err)
 {
     mli_vocabulary *v = mli_calloc(t->plan.ctx, 1, sizeof *v);
@@ -20,7 +22,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     int64_t wide = mli_vocabulary_width(t, j);
     for (int64_t i = 0; i < n; i++) {
         double *row = out + i * out_stride;
-        for (int64_t k = 0; k < wide; k++) row[k] = 0;
+        memset(row, 0, (size_t)wide * sizeof *row);
         mli_vocabulary_count(t->own[0], j, mli_text_of(in[i * stride]), row);
         for (int64_t k = 0; t->option[0] && k < wide; k++) row[k] = row[k] > 0;
     }

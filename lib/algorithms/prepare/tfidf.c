@@ -9,6 +9,7 @@
 #include "algorithms/prepare/vocabulary.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { NONE, L1, L2 };
 
@@ -60,19 +61,26 @@ static void release(mli_prepared *t)
     mli_vocabulary_free(&x->v);
 }
 
+/* From k on the next term that occurs; n: none does. */
+static inline int64_t next_term(const double *row, int64_t k, int64_t n)
+{
+    while (k + 8 <= n && mli_no_counts(row + k)) k += 8;
+    while (k < n && row[k] == 0) k++;
+    return k;
+}
+
 static void weigh(const tfidf *x, const double *idf, int64_t n, double *row)
 {
     double sum = 0;
-    for (int64_t k = 0; k < n; k++) {
-        if (row[k] == 0) continue;
+    for (int64_t k = next_term(row, 0, n); k < n; k = next_term(row, k + 1, n)) {
         if (x->sublinear) row[k] = log(row[k]) + 1;
         row[k] *= idf[k];
         sum += x->norm == L2 ? row[k] * row[k] : fabs(row[k]);
     }
     if (x->norm == NONE || !(sum > 0)) return;
     if (x->norm == L2) sum = sqrt(sum);
-    for (int64_t k = 0; k < n; k++)
-        if (row[k] != 0) row[k] /= sum;
+    for (int64_t k = next_term(row, 0, n); k < n; k = next_term(row, k + 1, n))
+        row[k] /= sum;
 }
 
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
@@ -82,7 +90,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     int64_t wide = mli_vocabulary_width(t, j);
     for (int64_t i = 0; i < n; i++) {
         double *row = out + i * out_stride;
-        for (int64_t k = 0; k < wide; k++) row[k] = 0;
+        memset(row, 0, (size_t)wide * sizeof *row);
         mli_vocabulary_count(&x->v, j, mli_text_of(in[i * stride]), row);
         weigh(x, x->idf + x->v.first[j], wide, row);
     }

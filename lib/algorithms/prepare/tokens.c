@@ -38,6 +38,14 @@ static int64_t spell(const mli_tokens *t, const char *text, size_t size, char *o
     size_t at = 0, to = 0;
     char bytes[4];
     while (at < size) {
+        unsigned char byte = (unsigned char)text[at];
+        if (byte < 0x80 && to < MLI_TOKEN_MOST) {
+            int capital = t->fold && byte >= 'A' && byte <= 'Z';
+            out[to++] = (char)(capital ? byte + 32 : byte);
+            at++;
+            n++;
+            continue;
+        }
         uint32_t c = mli_utf8_next(text, size, &at);
         if (t->strip && c >= 0x80) {
             if (mli_char_class(c) & MLI_CHAR_MARK) continue;

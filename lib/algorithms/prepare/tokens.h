@@ -8,6 +8,8 @@
 #include "algorithms/prepare/prepare.h"
 #include "core/hashmap.h"
 
+#include <string.h>
+
 #define MLI_NGRAM_MOST 16  /* words or characters of a term */
 #define MLI_TOKEN_MOST 255 /* bytes of a word; longer ones are cut */
 
@@ -95,6 +97,15 @@ typedef struct mli_tokens {
 ml_status mli_tokens_new(ml_context *ctx, const ml_params *params, mli_tokens *out,
                          ml_error *err);
 void mli_tokens_free(mli_tokens *t);
+
+/* Are eight counts all 0? Most are. */
+static inline int mli_no_counts(const double *x)
+{
+    uint64_t bits[8], any = 0;
+    memcpy(bits, x, sizeof bits);
+    for (int k = 0; k < 8; k++) any |= bits[k];
+    return any == 0;
+}
 
 /* Calls fn with each term of a text, as often as it occurs. Allocates nothing. */
 typedef void (*mli_term_fn)(void *arg, const char *term, size_t size);
