@@ -8,10 +8,12 @@ Usage: benchmarks/quality.py [--tables a,b] [--seeds N] [--json FILE]
 Runs in the benchmarks' virtual environment (benchmarks/compare makes it), with libml found by
 LIBML_LIBRARY and the data in ../shared/data.
 
-Settings: 200 rounds, learning rate 0.05, 31 leaves (CatBoost: depth 6), 255 bins, at least 20
+Settings: 200 rounds, learning rate 0.05, 31 leaves (CatBoost and libml_symmetric: depth 6,
+all leaves of a depth split alike), 255 bins, at least 20
 rows per leaf where there is such a setting, no early stopping, one thread; everything else at
 its default. Loss: log loss for classes, RMSE divided by the standard deviation of the test
-targets for numbers. Ranks of losses within 0.1 % of each other are shared.
+targets for numbers. Ranks of losses within 0.1 % of each other are shared; libml's two ways of
+growing are ranked apart, each among the peers.
 """
 
 import argparse
@@ -29,7 +31,8 @@ warnings.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("ML_SHARED_DATA", ROOT.parent / "shared" / "data"))
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
-SYSTEMS = ["libml", "lightgbm", "xgboost", "catboost"]
+SYSTEMS = ["libml", "libml_symmetric", "lightgbm", "xgboost", "catboost"]
+OURS = ["libml", "libml_symmetric"]
 ROUNDS, RATE, LEAVES = 200, 0.05, 31
 
 
@@ -102,7 +105,7 @@ def load(name):
     return x, y, texts, int(y.max()) + 1 if classes else 0
 
 
-def fit_libml(x, y, xt, texts, classes):
+def fit_libml(x, y, xt, texts, classes, **settings):
     import libml
     def table(t, target=None):
         out = {c: t[c].tolist() if c in texts else t[c].to_numpy(dtype=float) for c in t}
@@ -110,9 +113,13 @@ def fit_libml(x, y, xt, texts, classes):
             out["@y"] = [f"{v:03d}" for v in target] if classes else target.to_numpy(dtype=float)
         return out
     e = libml.estimator("gbdt", target="@y", n_trees=ROUNDS, learning_rate=RATE,
-                        max_leaves=LEAVES, early_stopping_rounds=0)
+                        max_leaves=LEAVES, early_stopping_rounds=0, **settings)
     model = e.fit(table(x, y))
     return np.asarray(model.predict(table(xt), kind="proba" if classes else "value"))
+
+
+def fit_libml_symmetric(x, y, xt, texts, classes):
+    return fit_libml(x, y, xt, texts, classes, growth="symmetric", max_depth=6)
 
 
 def as_categories(x, xt, texts):
@@ -198,17 +205,23 @@ def main():
     args = parser.parse_args()
     systems = args.systems.split(",")
     names = args.tables.split(",") if args.tables else list(TABLES)
-    rows, sums = {}, {s: 0.0 for s in systems}
+    ours = [s for s in systems if s in OURS] or [None]
+    rows, sums = {}, {who: {s: 0.0 for s in systems if s == who or s not in OURS}
+                      for who in ours}
     print(f"| table | {' | '.join(systems)} |\n|---|{'---|' * len(systems)}")
     for name in names:
         rows[name] = {s: float(np.mean([one(name, s, seed) for seed in range(args.seeds)]))
                       for s in systems}
-        for s, r in ranks(rows[name]).items():
-            sums[s] += r
+        for who in ours:
+            for s, r in ranks({s: rows[name][s] for s in sums[who]}).items():
+                sums[who][s] += r
         print(f"| {name} | " + " | ".join(f"{rows[name][s]:.4f}" for s in systems) + " |",
               flush=True)
-    means = {s: sums[s] / len(names) for s in systems}
-    print("| mean rank | " + " | ".join(f"{means[s]:.2f}" for s in systems) + " |")
+    means = {who: {s: total / len(names) for s, total in sums[who].items()} for who in ours}
+    for who in ours:
+        print(f"| mean rank, {who} | "
+              + " | ".join(f"{means[who][s]:.2f}" if s in means[who] else "-" for s in systems)
+              + " |")
     if args.json:
         Path(args.json).write_text(json.dumps({"losses": rows, "mean_rank": means}, indent=1))
 
