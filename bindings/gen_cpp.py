@@ -30,7 +30,8 @@ HAND = {
     "ml_estimator_set_str", "ml_estimator_set_i64", "ml_estimator_set_f64",
     "ml_estimator_set_params", "ml_estimator_params", "ml_estimator_set_progress",
     "ml_estimator_set_objective", "ml_estimator_set_metric",
-    "ml_estimator_fit", "ml_model_load_memory", "ml_model_params", "ml_predictor_rows"}
+    "ml_estimator_fit", "ml_model_load_memory", "ml_model_params", "ml_predictor_rows",
+    "ml_predictor_sparse_rows"}
 # Left out: exceptions and the classes do it.
 LEFT_OUT = ("ml_error_", "_free", "_ref")
 RENAMED = {"model_load_file": "load", "schema_get": "field"}

@@ -36,7 +36,7 @@ HAND = {
     "ml_estimator_set_f64", "ml_estimator_set_params", "ml_estimator_params",
     "ml_estimator_set_progress", "ml_estimator_set_objective", "ml_estimator_set_metric",
     "ml_estimator_fit", "ml_model_load_memory", "ml_model_params", "ml_predictor_new",
-    "ml_predictor_rows", "ml_study_run", "ml_study_best_model"}
+    "ml_predictor_rows", "ml_predictor_sparse_rows", "ml_study_run", "ml_study_best_model"}
 # What a Lua program has no use for.
 LEFT_OUT = {
     "ml_error_*": "errors become tables",

@@ -613,6 +613,21 @@ template <class T> void rows(const T *numbers, int64_t count, int64_t stride, do
     detail::check(ml_predictor_rows(get(), numbers, detail::dtype_of<T>(), count, stride,
                                     out, detail::last()));
 }
+/** Sparse rows (CSR): offsets of count + 1 rows in columns and values; absent: what an input
+ * means that a row does not list, 0, or NaN for missing. */
+template <class I, class T>
+void sparse_rows(const I *offsets, const I *columns, const T *values, int64_t count,
+                 double *out, double absent = 0)
+{
+    static_assert(std::is_same_v<I, int32_t> || std::is_same_v<I, int64_t>,
+                  "offsets and columns are of int32_t or int64_t");
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float>,
+                  "values are of double or float");
+    detail::check(ml_predictor_sparse_rows(get(), offsets, columns,
+                                           detail::dtype_of<I>(), values,
+                                           detail::dtype_of<T>(), count, absent, out,
+                                           detail::last()));
+}
 /** One row; its length must be the number of the model's inputs. */
 std::vector<double> row(const std::vector<double> &numbers)
 {

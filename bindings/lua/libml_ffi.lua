@@ -252,13 +252,15 @@ ml_status ml_predictor_run_table(ml_predictor *predictor, const ml_table *table,
     **out, ml_error *error);
 ml_status ml_predictor_rows(ml_predictor *predictor, const void *rows, int32_t dtype,
     int64_t count, int64_t stride, double *out, ml_error *error);
+ml_status ml_predictor_sparse_rows(ml_predictor *predictor, const void *offsets, const
+    void *columns, int32_t index_dtype, const void *values, int32_t dtype, int64_t count,
+    double absent, double *out, ml_error *error);
 double ml_predictor_code(const ml_predictor *predictor, int64_t input, const char *text);
 ml_status ml_study_new(const ml_estimator *estimator, const ml_table *train, const
     ml_table *valid, const ml_params *options, ml_study **out, ml_error *error);
 void ml_study_free(ml_study *study);
-void ml_study_set_cancel(ml_study *study, ml_cancel *cancel);
-ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user, ml_error
-    *error);
+ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user, ml_cancel
+    *cancel, ml_error *error);
 ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params, ml_error
     *error);
 ml_status ml_study_tell(ml_study *study, int64_t trial, double score, ml_error *error);
@@ -268,7 +270,8 @@ ml_status ml_study_get_table(const ml_study *study, const char *name, ml_table *
     ml_error *error);
 ml_status ml_study_best_params(const ml_study *study, double *score, ml_params **out,
     ml_error *error);
-ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error);
+ml_status ml_study_best_model(ml_study *study, ml_cancel *cancel, ml_model **out, ml_error
+    *error);
 ml_status ml_metric_score(ml_context *context, const char *metric, const ml_tensor *truth,
     const ml_tensor *prediction, const ml_tensor *weight, const ml_params *options, double
     *out, ml_error *error);
@@ -1111,21 +1114,23 @@ function raw.estimator_fit(estimator, train, valid, progress, objective, metric)
 end
 jit.off(raw.estimator_fit)
 
-function raw.study_run(study, progress, objective, metric)
+function raw.study_run(study, progress, objective, metric, cancel)
     local s = check(study, "study", 1, "run")
+    local token = opt(cancel, "cancel", 3, "run")
     local call = begin_rounds(progress, objective, metric, 2, "run", study)
-    local status = C.ml_study_run(s, progress and on_progress or nil, nil, err)
+    local status = C.ml_study_run(s, progress and on_progress or nil, nil, token, err)
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
     return study
 end
 jit.off(raw.study_run)
 
-function raw.study_best_model(study, objective, metric)
+function raw.study_best_model(study, objective, metric, cancel)
     local s = check(study, "study", 1, "best_model")
+    local token = opt(cancel, "cancel", 2, "best_model")
     local call = begin_rounds(nil, objective, metric, 2, "best_model", study)
     local out = new("ml_model *[1]")
-    local status = C.ml_study_best_model(s, out, err)
+    local status = C.ml_study_best_model(s, token, out, err)
     local model = out[0] ~= nil and made("model", out[0]) or nil
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
@@ -1286,6 +1291,34 @@ function raw.predictor_rows(predictor, rows, count, out)
     end
     out = result_vector(out, count * predictor._outputs, 4, "rows")
     if C.ml_predictor_rows(p, rows._values, 17, count, inputs, out._values, err) < 0 then
+        return fail()
+    end
+    return out
+end
+
+local function indices_of(v)
+    local out = new("int64_t[?]", v._count + 1)
+    for i = 0, v._count - 1 do
+        local x = v._values[i] - 1
+        out[i] = x >= 0 and x < 9e15 and x or -1
+    end
+    return out
+end
+
+function raw.predictor_sparse_rows(predictor, offsets, columns, values, absent, out)
+    local p = check(predictor, "predictor", 1, "sparse_rows")
+    check_vector(offsets, 2, "sparse_rows")
+    check_vector(columns, 3, "sparse_rows")
+    check_vector(values, 4, "sparse_rows")
+    absent = absent == nil and 0 or number(absent, 5, "sparse_rows")
+    local count, n = offsets._count - 1, columns._count
+    if count < 0 then arg_error(2, "sparse_rows", "there is one offset more than rows") end
+    if offsets._values[count] ~= n + 1 or values._count ~= n then
+        arg_error(3, "sparse_rows", "the last offset, columns and values do not fit")
+    end
+    out = result_vector(out, count * predictor._outputs, 6, "sparse_rows")
+    if C.ml_predictor_sparse_rows(p, indices_of(offsets), indices_of(columns), 5, values._values,
+                                  17, count, absent, out._values, err) < 0 then
         return fail()
     end
     return out
@@ -1877,13 +1910,6 @@ function raw.study_new(estimator, train, valid, options_)
     end_options(options__temporary)
     if status < 0 then return fail() end
     return made("study", out_out[0])
-end
-
-function raw.study_set_cancel(study, cancel)
-    local study_c = check(study, "study", 1, "set_cancel")
-    local cancel_c = opt(cancel, "cancel", 2, "set_cancel")
-    C.ml_study_set_cancel(study_c, cancel_c)
-    return study
 end
 
 function raw.study_ask(study)
@@ -2567,14 +2593,14 @@ local face = (function(...)
         return raw.type(s) == "study" and custom[s] or {}
     end
 
-    function on_study.run(s, progress)
+    function on_study.run(s, progress, cancel)
         local have = functions_of(s)
-        return raw.study_run(s, progress, have.objective, have.metric)
+        return raw.study_run(s, progress, have.objective, have.metric, cancel)
     end
 
-    function on_study.best_model(s)
+    function on_study.best_model(s, cancel)
         local have = functions_of(s)
-        return raw.study_best_model(s, have.objective, have.metric)
+        return raw.study_best_model(s, have.objective, have.metric, cancel)
     end
 
     -- How often optimize asks; the library ends what the options limit.

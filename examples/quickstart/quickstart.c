@@ -104,8 +104,8 @@ static ml_status tune(ml_context *ctx, const ml_table *train, const ml_table *te
     if (st == ML_OK) st = ml_params_new(ctx, &options, err);
     if (st == ML_OK) st = ml_params_set_i64(options, "n_trials", TRIALS, err);
     if (st == ML_OK) st = ml_study_new(est, train, NULL, options, study, err);
-    if (st == ML_OK) st = ml_study_run(*study, on_progress, NULL, err);
-    if (st == ML_OK) st = ml_study_best_model(*study, out, err);
+    if (st == ML_OK) st = ml_study_run(*study, on_progress, NULL, NULL, err);
+    if (st == ML_OK) st = ml_study_best_model(*study, NULL, out, err);
     e->name = "gbdt, tuned";
     e->seconds = now() - start;
     if (st == ML_OK) st = score(*out, test, e, err);

@@ -851,6 +851,21 @@ template <class T> void rows(const T *numbers, int64_t count, int64_t stride, do
     detail::check(ml_predictor_rows(get(), numbers, detail::dtype_of<T>(), count, stride,
                                     out, detail::last()));
 }
+/** Sparse rows (CSR): offsets of count + 1 rows in columns and values; absent: what an input
+ * means that a row does not list, 0, or NaN for missing. */
+template <class I, class T>
+void sparse_rows(const I *offsets, const I *columns, const T *values, int64_t count,
+                 double *out, double absent = 0)
+{
+    static_assert(std::is_same_v<I, int32_t> || std::is_same_v<I, int64_t>,
+                  "offsets and columns are of int32_t or int64_t");
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float>,
+                  "values are of double or float");
+    detail::check(ml_predictor_sparse_rows(get(), offsets, columns,
+                                           detail::dtype_of<I>(), values,
+                                           detail::dtype_of<T>(), count, absent, out,
+                                           detail::last()));
+}
 /** One row; its length must be the number of the model's inputs. */
 std::vector<double> row(const std::vector<double> &numbers)
 {
@@ -878,10 +893,8 @@ public:
     study() = default;
     /** Takes a handle of C over. */
     explicit study(ml_study *owned) noexcept : owner(owned) {}
-    /** Sets the cancel token of later runs. */
-    void set_cancel(const ml::cancel *cancel = nullptr);
     /** Runs trials until the limits of the options are reached. */
-    void run(const progress_fn &progress = nullptr);
+    void run(const progress_fn &progress = nullptr, const ml::cancel *cancel = nullptr);
     /** Asks for a trial to be scored by the host. The limits of the options hold:
      * n_trials where it is given, time from the first trial asked for, patience and
      * target_score. */
@@ -899,7 +912,7 @@ public:
     std::tuple<double, ml::params> best_params() const;
     /** The model of the best trial, refitted on all training rows unless the
      * options say otherwise. */
-    ml::model best_model();
+    ml::model best_model(const ml::cancel *cancel = nullptr);
 };
 
 /** A page of HTML. */
@@ -1413,17 +1426,12 @@ inline study estimator::study(const ml::table *train, const ml::table *valid,
     return ml::study(out);
 }
 
-inline void study::set_cancel(const ml::cancel *cancel)
-{
-    ml_study_set_cancel(get(), cancel ? cancel->get() : nullptr);
-}
-
-inline void study::run(const progress_fn &progress)
+inline void study::run(const progress_fn &progress, const ml::cancel *cancel)
 {
     detail::call state;
     state.function = &progress;
     state.check(ml_study_run(get(), progress ? detail::on_progress : nullptr, &state,
-                             detail::last()));
+                             cancel ? cancel->get() : nullptr, detail::last()));
 }
 
 inline std::tuple<int64_t, params> study::ask()
@@ -1462,10 +1470,11 @@ inline std::tuple<double, params> study::best_params() const
     return {score, ml::params(out)};
 }
 
-inline model study::best_model()
+inline model study::best_model(const ml::cancel *cancel)
 {
     ml_model *out = nullptr;
-    detail::check(ml_study_best_model(get(), &out, detail::last()));
+    detail::check(ml_study_best_model(get(), cancel ? cancel->get() : nullptr, &out,
+                                      detail::last()));
     return ml::model(out);
 }
 

@@ -59,9 +59,11 @@ ML_API const char *ml_predictor_output_name(const ml_predictor *predictor, int64
  *
  * @param predictor  the predictor
  * @param table      the rows
- * @param out        [out] [own] float64, rows by outputs; kind "class" gives class indices
+ * @param out        [out] [own] float64, rows by outputs; kind "class" gives class
+ * indices
  * @param error      [null] details of a failure
- * @returns ML_OK, ML_E_NAME for a column that lacks, ML_E_TYPE, ML_E_CANCELLED, ML_E_MEMORY
+ * @returns ML_OK, ML_E_NAME for a column that lacks, ML_E_TYPE, ML_E_CANCELLED,
+ * ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_predictor_run(ml_predictor *predictor, const ml_table *table,
@@ -101,6 +103,34 @@ ML_API ML_CHECK ml_status ml_predictor_run_table(ml_predictor *predictor,
 ML_API ML_CHECK ml_status ml_predictor_rows(ml_predictor *predictor, const void *rows,
                                             int32_t dtype, int64_t count, int64_t stride,
                                             double *out, ml_error *error);
+
+/**
+ * Predicts sparse rows (CSR): of each row, some inputs and their values. Row i has the
+ * elements offsets[i] to offsets[i + 1] - 1 of `columns` and `values`; all others are
+ * `absent`. Nothing of the size rows by inputs is made: memory is bounded, and trees and
+ * linear models look at what is stored only.
+ *
+ * The elements of a row may stand in any order; those of the same input are added. Values
+ * are as in ml_predictor_rows. The first call may allocate.
+ *
+ * @param predictor    the predictor
+ * @param offsets      [len count + 1] where rows begin, ascending
+ * @param columns      numbers of inputs from 0, in the order of ml_model_input_name
+ * @param index_dtype  ML_DTYPE_I32 or ML_DTYPE_I64: of offsets and columns
+ * @param values       as many as columns
+ * @param dtype        ML_DTYPE_F64 or ML_DTYPE_F32: of values
+ * @param count        number of rows
+ * @param absent       what an input means that a row does not list: 0, NaN for missing
+ * @param out          [out] [len count * outputs] receives the predictions, row after row
+ * @param error        [null] details of a failure
+ * @returns ML_OK, ML_E_ARGUMENT or ML_E_TYPE, ML_E_RANGE for a column that is none,
+ *          ML_E_MEMORY
+ * @since 0.1
+ */
+ML_API ML_CHECK ml_status ml_predictor_sparse_rows(
+    ml_predictor *predictor, const void *offsets, const void *columns,
+    int32_t index_dtype, const void *values, int32_t dtype, int64_t count, double absent,
+    double *out, ml_error *error);
 
 /**
  * The code that stands for a category in plain rows.

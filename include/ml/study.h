@@ -42,20 +42,12 @@ ML_API ML_CHECK ml_status ml_study_new(const ml_estimator *estimator,
 ML_API void ml_study_free(ml_study *study);
 
 /**
- * Sets the cancel token of later runs.
- *
- * @param study   the study
- * @param cancel  [null] the token; kept alive
- * @since 0.1
- */
-ML_API void ml_study_set_cancel(ml_study *study, ml_cancel *cancel);
-
-/**
  * Runs trials until the limits of the options are reached.
  *
  * @param study     the study
  * @param progress  [null] called on this thread
  * @param user      [null] given to it
+ * @param cancel    [null] a token that ends it
  * @param error     [null] details of a failure
  * @returns ML_OK (also when stopped with ML_STOP_KEEP), ML_E_CANCELLED, ML_E_DATA,
  *          ML_E_CALLBACK when a function of the host failed, or the failure of the trials
@@ -63,7 +55,7 @@ ML_API void ml_study_set_cancel(ml_study *study, ml_cancel *cancel);
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_study_run(ml_study *study, ml_progress_fn progress,
-                                       void *user, ml_error *error);
+                                       void *user, ml_cancel *cancel, ml_error *error);
 
 /**
  * Asks for a trial to be scored by the host. The limits of the options hold: n_trials where
@@ -149,14 +141,15 @@ ML_API ML_CHECK ml_status ml_study_best_params(const ml_study *study, double *sc
  * The model of the best trial, refitted on all training rows unless the options say
  * otherwise.
  *
- * @param study  the study
- * @param out    [out] [own] the model
- * @param error  [null] details of a failure
+ * @param study   the study
+ * @param cancel  [null] a token that ends the fit
+ * @param out     [out] [own] the model
+ * @param error   [null] details of a failure
  * @returns ML_OK, ML_E_STATE when no trial has succeeded, or the failure of the fit
  * @since 0.1
  */
-ML_API ML_CHECK ml_status ml_study_best_model(ml_study *study, ml_model **out,
-                                              ml_error *error);
+ML_API ML_CHECK ml_status ml_study_best_model(ml_study *study, ml_cancel *cancel,
+                                              ml_model **out, ml_error *error);
 
 /**
  * Computes a metric.

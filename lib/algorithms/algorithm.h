@@ -15,6 +15,7 @@
 #include "core/params.h"
 #include "core/run.h"
 #include "data/design.h"
+#include "data/csr.h"
 #include <ml/estimator.h>
 
 /* What the caller adds to an estimator beyond parameters; all may be NULL. */
@@ -61,6 +62,11 @@ struct mli_plan {
     /* The same from floats; NULL: the caller converts. */
     void (*run_f32)(const mli_plan *plan, const float *rows, int64_t n, int64_t stride,
                     double *out, void *scratch);
+    /* Rows begin .. begin + n - 1 of sparse ones, of which no row lists a feature twice,
+     * and whose `absent` is 0 or NaN. The values are those that `run` gives for the same
+     * rows in full. NULL: the caller fills rows. */
+    void (*run_sparse)(const mli_plan *plan, const mli_csr *rows, int64_t begin,
+                       int64_t n, double *out, void *scratch);
     /* Plans whose outputs come of one feature each: outputs first[j] .. first[j + 1] - 1
      * from the values in[n] of feature j, out[i * stride + k]. The values are those that
      * `run` gives. NULL: they need whole rows. */

@@ -76,6 +76,21 @@ static double pick(double *p, int64_t n, const double *cuts)
 CLASS_RUN(class_run, double, run)
 CLASS_RUN(class_run_f32, float, run_f32)
 
+static void class_run_sparse(const mli_plan *plan, const mli_csr *rows, int64_t begin,
+                             int64_t n, double *out, void *scratch)
+{
+    const class_plan *c = (const class_plan *)plan;
+    int64_t k = c->proba->n_outputs;
+    double *p = scratch;
+    void *rest = (char *)scratch + ALIGN((size_t)(c->rows * k) * sizeof *p);
+    for (int64_t at = 0; at < n; at += c->rows) {
+        int64_t count = n - at < c->rows ? n - at : c->rows;
+        c->proba->run_sparse(c->proba, rows, begin + at, count, p, rest);
+        for (int64_t i = 0; i < count; i++)
+            out[at + i] = pick(p + i * k, k, c->proba->cuts);
+    }
+}
+
 static void class_free(mli_plan *plan)
 {
     class_plan *c = (class_plan *)plan;
@@ -119,6 +134,7 @@ static ml_status class_new(const ml_model *m, mli_plan *proba, mli_plan **out,
     c->plan.scratch = ALIGN((size_t)(c->rows * k) * sizeof(double)) + proba->scratch;
     c->plan.run = class_run;
     c->plan.run_f32 = proba->run_f32 ? class_run_f32 : NULL;
+    c->plan.run_sparse = proba->run_sparse ? class_run_sparse : NULL;
     c->plan.free = class_free;
     *out = &c->plan;
     return ML_OK;

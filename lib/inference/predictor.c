@@ -212,6 +212,7 @@ void ml_predictor_free(ml_predictor *predictor)
     mli_free(ctx, p->names);
     mli_free(ctx, p->codes);
     mli_free(ctx, p->memory);
+    mli_free(ctx, p->sparse);
     mli_plan_free(p->plan);
     mli_inputs_free(p->inputs);
     mli_inputs_free(p->outputs);

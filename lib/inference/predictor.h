@@ -28,10 +28,20 @@ struct ml_predictor {
     size_t slot_block; /* where the block of doubles begins in a slot */
     int32_t slots;     /* number of slots there are */
     unsigned char *memory;
+    /* For sparse rows, made by the first call: per slot a block of rows and a bit per
+     * feature. */
+    int64_t sparse_rows; /* rows of a block */
+    size_t sparse_size, sparse_block;
+    int32_t sparse_slots;
+    unsigned char *sparse;
+    uint64_t *marks; /* of the first slot */
 };
 
 extern const mli_descriptor mli_options_predict;
 
+/* Can so many rows of numbers of this type be predicted? */
+ml_status mli_predictor_numbers(const ml_predictor *p, int32_t dtype, int64_t count,
+                                ml_error *err);
 /* Names of the outputs: predictor_names.c. */
 ml_status mli_predictor_name(ml_predictor *p, ml_error *err);
 /* The name of a column of a table of predictions, appended to s. */

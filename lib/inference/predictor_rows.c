@@ -78,10 +78,9 @@ static int run_parallel(batch *b)
     return fits;
 }
 
-static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype,
-                          int64_t count, int64_t stride, const double *out, ml_error *err)
+ml_status mli_predictor_numbers(const ml_predictor *p, int32_t dtype, int64_t count,
+                                ml_error *err)
 {
-    if (!p) return mli_null(err, "predictor");
     if (count < 0) return mli_fail(err, ML_E_ARGUMENT, "count is negative");
     if (dtype != ML_DTYPE_F64 && dtype != ML_DTYPE_F32) {
         mli_fail(err, ML_E_TYPE, "rows are ML_DTYPE_F64 or ML_DTYPE_F32, not %d",
@@ -96,12 +95,19 @@ static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype
                      p->inputs->features[p->text].name);
         return mli_error_hint(err, ML_E_UNSUPPORTED, "predict from a table");
     }
-    if (p->training) {
-        mli_fail(err, ML_E_UNSUPPORTED,
-                 "plain rows have no target, which rows of training need");
-        return mli_error_hint(err, ML_E_UNSUPPORTED,
-                              "give a table, or leave params.training at false");
-    }
+    if (!p->training) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED,
+             "plain rows have no target, which rows of training need");
+    return mli_error_hint(err, ML_E_UNSUPPORTED,
+                          "give a table, or leave params.training at false");
+}
+
+static ml_status bad_rows(const ml_predictor *p, const void *rows, int32_t dtype,
+                          int64_t count, int64_t stride, const double *out, ml_error *err)
+{
+    if (!p) return mli_null(err, "predictor");
+    ml_status status = mli_predictor_numbers(p, dtype, count, err);
+    if (status || count == 0) return status;
     if (!rows) return mli_null(err, "rows");
     if (!out) return mli_null(err, "out");
     return mli_fail(err, ML_E_ARGUMENT,

@@ -383,9 +383,9 @@ static ml_status nested_fold(rounds *r, void *arg, const mli_folds *f, int64_t k
     ml_model *m = NULL;
     ml_status st = ml_table_take(r->x->table, f->train[k], f->n_train[k], &train, err);
     if (st == ML_OK) st = make_study(r, arg, train, &study, err);
-    if (st == ML_OK) st = ml_study_run(study, NULL, NULL, err);
+    if (st == ML_OK) st = ml_study_run(study, NULL, NULL, NULL, err);
     if (st == ML_OK) st = ml_study_best_params(study, &r->extra[r->n], &best, err);
-    if (st == ML_OK) st = ml_study_best_model(study, &m, err);
+    if (st == ML_OK) st = ml_study_best_model(study, NULL, &m, err);
     if (st == ML_OK)
         st = mli_check_score(r->metric, m, r->x->table, f->test[k], f->n_test[k],
                              &r->score[r->n], err);

@@ -39,7 +39,6 @@ void ml_study_free(ml_study *study)
     ml_params_free(study->options);
     ml_table_free(study->train);
     ml_table_free(study->valid);
-    ml_cancel_free(study->cancel);
     ml_model_free((ml_model *)(uintptr_t)study->hooks.start);
     pthread_mutex_destroy(&study->lock);
     mli_free(ctx, study);
@@ -146,14 +145,6 @@ ml_status ml_study_new(const ml_estimator *estimator, const ml_table *train,
     }
     *out = s;
     return ML_OK;
-}
-
-void ml_study_set_cancel(ml_study *study, ml_cancel *cancel)
-{
-    if (!study) return;
-    ml_cancel *old = study->cancel;
-    study->cancel = mli_cancel_ref(cancel);
-    ml_cancel_free(old);
 }
 
 ml_status ml_study_ask(ml_study *study, int64_t *trial, ml_params **params,

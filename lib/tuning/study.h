@@ -76,7 +76,6 @@ struct ml_study {
     ml_params *base;         /* the estimator's, complete; of a host's own space empty */
     ml_params *options;      /* "options.study", complete */
     ml_table *train, *valid; /* nullable */
-    ml_cancel *cancel;
     mli_space space;
     const mli_sampler *sampler;
     void *sampler_cache;

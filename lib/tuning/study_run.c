@@ -333,7 +333,7 @@ static ml_status check_outcome(ml_study *s, const ml_error *failure, ml_error *e
 }
 
 ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
-                       ml_error *error)
+                       ml_cancel *cancel, ml_error *error)
 {
     if (!study) return mli_null(error, "study");
     if (!study->train) {
@@ -344,7 +344,7 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
     ml_cancel *clock = NULL;
     ml_error *failure = ml_error_new();
     if (!failure) return mli_nomem(error);
-    mli_run_init(&run, study->ctx, study->cancel, progress, user);
+    mli_run_init(&run, study->ctx, cancel, progress, user);
     run.maximize = study->maximize;
     study->report_maximize = judged_by_rounds(study) ? 0 : study->maximize;
     ml_status st = ml_cancel_new(&clock, error);
@@ -381,7 +381,8 @@ static ml_status fix_rounds(ml_study *s, ml_params *p, int64_t rounds, ml_error 
     return ML_OK;
 }
 
-ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error)
+ml_status ml_study_best_model(ml_study *study, ml_cancel *cancel, ml_model **out,
+                              ml_error *error)
 {
     if (!study) return mli_null(error, "study");
     if (!out) return mli_null(error, "out");
@@ -392,7 +393,7 @@ ml_status ml_study_best_model(ml_study *study, ml_model **out, ml_error *error)
     if (st < 0) return st;
     mli_run run;
     mli_hooks hooks = without_prefixes(study);
-    mli_run_init(&run, study->ctx, study->cancel, NULL, NULL);
+    mli_run_init(&run, study->ctx, cancel, NULL, NULL);
     int64_t rounds = study->trials[study->best].rounds;
     if (study->valid || !mli_get_bool(study->options, "refit")) {
         st = mli_fit_design(study->ctx, study->algorithm, p, fold_train(study, 0),

@@ -108,7 +108,7 @@ static void make(objects *x)
     OK(ml_params_new(ctx, &options, ERR));
     OK(ml_params_read_yaml(options, yaml, strlen(yaml), ERR));
     OK(ml_study_new(x->estimator, x->table, NULL, options, &x->study, ERR));
-    OK(ml_study_run(x->study, NULL, NULL, ERR));
+    OK(ml_study_run(x->study, NULL, NULL, NULL, ERR));
     ml_params_free(options);
     OK(ml_report_new(ctx, "shared", &x->report, ERR));
     OK(ml_report_add_table(x->report, "rows", x->table, ERR));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Plain rows against tables, for every algorithm and kind: the same numbers from either,
- * from doubles and floats, from any cut into blocks, on any number of threads; also codes
- * that do not exist, which count as missing.
+ * from doubles and floats, from sparse rows, from any cut into blocks, on any number of
+ * threads; also codes that do not exist, which count as missing.
  */
 #include "conformance/kit.h"
+#include "sparse_testing.h"
 
 #include "algorithms/model.h"
 
@@ -80,6 +81,7 @@ static void check_kind(const ml_model *m, const char *kind, const ml_table *t)
     }
     OK(ml_predictor_rows(p, floats, ML_DTYPE_F32, n, width + 3, out, ERR));
     same(batch, out, n * outputs, "floats with a stride", kind);
+    sparse_check(p, rows, n < 500 ? n : 500, width, batch, outputs, kind);
     free(rows);
     free(floats);
     free(out);

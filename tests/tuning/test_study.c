@@ -68,7 +68,7 @@ START_TEST(ask_and_tell_keeps_the_best)
     ck_assert_double_eq(got, best);
     FAILS(ML_E_STATE, ml_study_tell(s, 3, 1.0, ERR));
     FAILS(ML_E_RANGE, ml_study_tell(s, 30, 1.0, ERR));
-    FAILS(ML_E_STATE, ml_study_run(s, NULL, NULL, ERR));
+    FAILS(ML_E_STATE, ml_study_run(s, NULL, NULL, NULL, ERR));
     ml_table *results = NULL;
     OK(ml_study_get_table(s, "trials", &results, ERR));
     ck_assert_int_eq(ml_table_rows(results), 30);
@@ -181,8 +181,8 @@ START_TEST(threads_do_not_change_the_outcome)
                  parallel[i]);
         ml_study *s = study(ctx, t, yaml);
         ml_model *m = NULL;
-        OK(ml_study_run(s, NULL, NULL, ERR));
-        OK(ml_study_best_model(s, &m, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+        OK(ml_study_best_model(s, NULL, &m, ERR));
         char *text = results_text(s);
         kit_bytes bytes = kit_save(m);
         if (i == 0) {
@@ -220,30 +220,30 @@ START_TEST(limits_end_the_study)
     ml_model *m = NULL;
     int calls = 0;
     ml_study *s = study(ctx, t, "{n_trials: 50, folds: 2, parallel: 1}");
-    OK(ml_study_run(s, stop_at_third, &calls, ERR));
+    OK(ml_study_run(s, stop_at_third, &calls, NULL, ERR));
     OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_eq(ml_table_rows(r), 3);
-    OK(ml_study_best_model(s, &m, ERR));
+    OK(ml_study_best_model(s, NULL, &m, ERR));
     ml_model_free(m);
     ml_table_free(r);
     ml_study_free(s);
 
     s = study(ctx, t, "{n_trials: 50, folds: 2, target_score: 0.0001}");
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_eq(ml_table_rows(r), 1);
     ml_table_free(r);
     ml_study_free(s);
 
     s = study(ctx, t, "{n_trials: 500, folds: 2, patience: 4, parallel: 1}");
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_lt(ml_table_rows(r), 500);
     ml_table_free(r);
     ml_study_free(s);
 
     s = study(ctx, t, "{n_trials: 1000000, folds: 2, time: 0.3}");
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     OK(ml_study_get_table(s, "trials", &r, ERR));
     ck_assert_int_ge(ml_table_rows(r), 1);
     ck_assert_int_lt(ml_table_rows(r), 1000000);
@@ -262,8 +262,7 @@ START_TEST(cancelled)
     OK(ml_cancel_new(&c, ERR));
     ml_cancel_request(c, ML_CANCEL);
     ml_study *s = study(ctx, t, "{n_trials: 5, folds: 2}");
-    ml_study_set_cancel(s, c);
-    ml_status st = ml_study_run(s, NULL, NULL, ERR);
+    ml_status st = ml_study_run(s, NULL, NULL, c, ERR);
     ck_assert(st == ML_E_CANCELLED || st == ML_E_STATE);
     ml_study_free(s);
     ml_cancel_free(c);
@@ -284,9 +283,9 @@ START_TEST(validation_rows_are_used)
     ml_model *m = NULL;
     double best;
     OK(ml_study_new(e, t, v, o, &s, ERR));
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     OK(ml_study_best_params(s, &best, &p, ERR));
-    OK(ml_study_best_model(s, &m, ERR));
+    OK(ml_study_best_model(s, NULL, &m, ERR));
     OK(ml_model_evaluate(m, v, "log_loss", &scores, ERR));
     ck_assert_double_eq(ml_table_get_f64(scores, 0, 1), best);
     ml_table_free(scores);
@@ -360,7 +359,7 @@ START_TEST(pruning_of_fits)
                                      "pruner: hyperband, metric: log_loss}"
                                    : "{n_trials: 30, folds: 2, parallel: 5, seed: 4, "
                                      "pruner: median, metric: log_loss}");
-        OK(ml_study_run(s, NULL, NULL, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
         char *text = results_text(s);
         ck_assert_ptr_nonnull(strstr(text, ",pruned,"));
         ck_assert_ptr_nonnull(strstr(text, ",done,"));
@@ -426,7 +425,7 @@ START_TEST(measured_objectives)
                         "{n_trials: 6, folds: 2, objectives: [bytes, log_loss], "
                         "sampler: tpe, constraints: ['seconds <= 100'], "
                         "space: 'max_leaves: log [2, 30]'}");
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     OK(ml_study_get_table(s, "trials", &r, ERR));
     for (int64_t i = 0; i < 6; i++) {
         ck_assert(ml_table_get_f64(r, i, ml_table_find(r, "bytes")) > 100);
@@ -464,12 +463,12 @@ START_TEST(parameters_of_steps)
                  spaces[k]);
         ml_params *o = options(ctx, yaml);
         OK(ml_study_new(e, t, NULL, o, &s, ERR));
-        OK(ml_study_run(s, NULL, NULL, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
         OK(ml_study_get_table(s, "trials", &r, ERR));
         int64_t leaves = ml_table_find(r, "g.max_leaves");
         ck_assert(leaves >= 0 && ml_table_find(r, "imputer.strategy") >= 0);
         ck_assert(ml_table_get_f64(r, 1, leaves) != ml_table_get_f64(r, 2, leaves));
-        OK(ml_study_best_model(s, &m, ERR));
+        OK(ml_study_best_model(s, NULL, &m, ERR));
         int64_t trees = 0;
         OK(ml_params_get_i64(ml_model_params(m), "g.n_trees", &trees, ERR));
         ck_assert(k ? trees == 30 : trees < 30); /* those of the folds */
@@ -505,10 +504,10 @@ START_TEST(first_steps_are_kept)
                  goals[i]);
         ml_params *o = options(ctx, yaml);
         OK(ml_study_new(e, t, NULL, o, &s, ERR));
-        OK(ml_study_run(s, NULL, NULL, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
         int64_t hits = mli_prefixes_hits(s->hooks.prefixes);
         ck_assert_int_eq(hits, i ? 0 : 6); /* in 3 of the 4 trials */
-        OK(ml_study_best_model(s, &m, ERR));
+        OK(ml_study_best_model(s, NULL, &m, ERR));
         ml_model_free(m);
         ck_assert_int_eq(mli_prefixes_hits(s->hooks.prefixes), hits);
         ml_study_free(s);
@@ -578,9 +577,9 @@ static ml_status small_study(failing_alloc *f)
     if (st == ML_OK) st = ml_params_set_i64(o, "n_trials", 1, NULL);
     if (st == ML_OK) st = ml_params_set_i64(o, "folds", 2, NULL);
     if (st == ML_OK) st = ml_study_new(e, t, NULL, o, &s, NULL);
-    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, NULL);
+    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, NULL, NULL);
     if (st == ML_OK) st = ml_study_get_table(s, "trials", &r, NULL);
-    if (st == ML_OK) st = ml_study_best_model(s, &m, NULL);
+    if (st == ML_OK) st = ml_study_best_model(s, NULL, &m, NULL);
     ml_table_free(r);
     ml_model_free(m);
     ml_study_free(s);
@@ -634,15 +633,15 @@ START_TEST(functions_of_the_host)
     ml_model *m = NULL, *start = NULL;
     OK(ml_estimator_set_objective(e, squared, &a, ERR));
     OK(ml_study_new(e, t, NULL, o, &s, ERR));
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     ck_assert_int_eq(a.calls, 4 * 2 * 5);
-    OK(ml_study_best_model(s, &m, ERR));
+    OK(ml_study_best_model(s, NULL, &m, ERR));
     ck_assert_int_eq(a.calls, 4 * 2 * 5 + 5);
     ml_study_free(s);
     ml_model_free(m);
     a = (asked){.thread = pthread_self(), .fail_at = 12};
     OK(ml_study_new(e, t, NULL, o, &s, ERR));
-    FAILS(ML_E_CALLBACK, ml_study_run(s, NULL, NULL, ERR));
+    FAILS(ML_E_CALLBACK, ml_study_run(s, NULL, NULL, NULL, ERR));
     ck_assert_int_eq(a.calls, 12);
     ml_study_free(s);
     OK(ml_estimator_set_objective(e, NULL, NULL, ERR));
@@ -651,8 +650,8 @@ START_TEST(functions_of_the_host)
     ml_model_free(start);
     OK(ml_study_new(e, t, NULL, o, &s, ERR));
     ml_estimator_free(e);
-    OK(ml_study_run(s, NULL, NULL, ERR));
-    OK(ml_study_best_model(s, &m, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+    OK(ml_study_best_model(s, NULL, &m, ERR));
     ck_assert_double_gt(rounds_of(m), 5); /* it goes on from the model */
     ck_assert_double_le(rounds_of(m), 10);
     ml_study_free(s);
@@ -685,14 +684,14 @@ START_TEST(says_what_a_study_lacks)
     ml_params *o = options(ctx, "{n_trials: 2, folds: 2, journal: test_study_start.tmp}");
     remove("test_study_start.tmp");
     OK(ml_study_new(e, t, NULL, o, &s, ERR));
-    OK(ml_study_run(s, NULL, NULL, ERR));
+    OK(ml_study_run(s, NULL, NULL, NULL, ERR));
     ml_study_free(s);
     ml_model *start = NULL;
     OK(ml_estimator_fit(e, t, NULL, &start, ERR));
     OK(ml_estimator_set_model(e, start, ERR));
     s = NULL;
     ml_status st = ml_study_new(e, t, NULL, o, &s, ERR);
-    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, ERR);
+    if (st == ML_OK) st = ml_study_run(s, NULL, NULL, NULL, ERR);
     ck_assert_int_eq(st, ML_E_DATA);
     SAYS("its estimator is");
     remove("test_study_start.tmp");

@@ -257,14 +257,11 @@ int cmd_tune(app *a)
     if (st == ML_OK) st = read_inputs(a, &in);
     double start = seconds_now();
     if (st == ML_OK) st = make_study(a, e, &in, &study);
-    if (st == ML_OK) {
-        ml_study_set_cancel(study, a->cancel);
-        st = ml_study_run(study, on_progress, a, a->err);
-    }
+    if (st == ML_OK) st = ml_study_run(study, on_progress, a, a->cancel, a->err);
     if (st == ML_OK) {
         tell_interrupted(a);
         print_best(a, study);
-        st = ml_study_best_model(study, &m, a->err);
+        st = ml_study_best_model(study, a->cancel, &m, a->err);
     }
     if (st == ML_OK) st = finish(a, &in, m, study, seconds_now() - start);
     if (st < 0) code = app_fail(a);

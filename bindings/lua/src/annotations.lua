@@ -390,6 +390,17 @@ function predictor:row(row, out) end
 ---@return libml.vector? out, libml.error?
 function predictor:rows(rows, count, out) end
 
+---Sparse rows: row i has the elements offsets[i] to offsets[i + 1] - 1 of columns, which are
+---numbers of inputs, and of values. All count from 1.
+---@param offsets libml.vector
+---@param columns libml.vector
+---@param values libml.vector
+---@param absent? number what an input means that a row does not list: 0 (the default), or
+---0/0 for missing
+---@param out? libml.vector
+---@return libml.vector? out, libml.error?
+function predictor:sparse_rows(offsets, columns, values, absent, out) end
+
 -- ---- studies, cancel tokens, schemas, reports ----
 
 ---The number of the next trial, and its parameters.
@@ -401,8 +412,9 @@ function study:best_params() end
 
 ---Runs trials until the limits of the options are reached.
 ---@param progress? libml.on_progress
+---@param cancel? libml.cancel a token that ends it
 ---@return libml.study?, libml.error?
-function study:run(progress) end
+function study:run(progress, cancel) end
 
 ---Tries parameters on a function of one's own, which gives their score or nil.
 ---@param f fun(params: table<string, any>, trial: integer): number?
@@ -411,8 +423,9 @@ function study:run(progress) end
 function study:optimize(f, trials) end
 
 ---Fits the best trial's parameters to all training rows.
+---@param cancel? libml.cancel a token that ends the fit
 ---@return libml.model?, libml.error?
-function study:best_model() end
+function study:best_model(cancel) end
 
 ---@param mode? "cancel" | "stop" | "continue"
 ---@return libml.cancel self

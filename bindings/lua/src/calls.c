@@ -991,17 +991,6 @@ static int study_new(lua_State *L)
     return 1;
 }
 
-static int study_set_cancel(lua_State *L)
-{
-    lml_enter(L);
-    lua_settop(L, 2);
-    ml_study *study = lml_check(L, 1, LML_STUDY);
-    ml_cancel *cancel = lml_opt(L, 2, LML_CANCEL);
-    ml_study_set_cancel(study, cancel);
-    lua_settop(L, 1);
-    return 1;
-}
-
 static int study_ask(lua_State *L)
 {
     lml_state *state = lml_enter(L);
@@ -1265,7 +1254,6 @@ const luaL_Reg lml_calls[] = {
     {"study_best_params", study_best_params},
     {"study_get_table", study_get_table},
     {"study_new", study_new},
-    {"study_set_cancel", study_set_cancel},
     {"study_tell", study_tell},
     {"study_tell_value", study_tell_value},
     {"table_aggregate", table_aggregate},

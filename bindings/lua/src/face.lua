@@ -545,14 +545,14 @@ local function functions_of(s)
     return raw.type(s) == "study" and custom[s] or {}
 end
 
-function on_study.run(s, progress)
+function on_study.run(s, progress, cancel)
     local have = functions_of(s)
-    return raw.study_run(s, progress, have.objective, have.metric)
+    return raw.study_run(s, progress, have.objective, have.metric, cancel)
 end
 
-function on_study.best_model(s)
+function on_study.best_model(s, cancel)
     local have = functions_of(s)
-    return raw.study_best_model(s, have.objective, have.metric)
+    return raw.study_best_model(s, have.objective, have.metric, cancel)
 end
 
 -- How often optimize asks; the library ends what the options limit.

@@ -275,21 +275,23 @@ function raw.estimator_fit(estimator, train, valid, progress, objective, metric)
 end
 jit.off(raw.estimator_fit)
 
-function raw.study_run(study, progress, objective, metric)
+function raw.study_run(study, progress, objective, metric, cancel)
     local s = check(study, "study", 1, "run")
+    local token = opt(cancel, "cancel", 3, "run")
     local call = begin_rounds(progress, objective, metric, 2, "run", study)
-    local status = C.ml_study_run(s, progress and on_progress or nil, nil, err)
+    local status = C.ml_study_run(s, progress and on_progress or nil, nil, token, err)
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
     return study
 end
 jit.off(raw.study_run)
 
-function raw.study_best_model(study, objective, metric)
+function raw.study_best_model(study, objective, metric, cancel)
     local s = check(study, "study", 1, "best_model")
+    local token = opt(cancel, "cancel", 2, "best_model")
     local call = begin_rounds(nil, objective, metric, 2, "best_model", study)
     local out = new("ml_model *[1]")
-    local status = C.ml_study_best_model(s, out, err)
+    local status = C.ml_study_best_model(s, token, out, err)
     local model = out[0] ~= nil and made("model", out[0]) or nil
     local failed, none, problem = finish(call, status)
     if failed then return none, problem end
@@ -450,6 +452,34 @@ function raw.predictor_rows(predictor, rows, count, out)
     end
     out = result_vector(out, count * predictor._outputs, 4, "rows")
     if C.ml_predictor_rows(p, rows._values, 17, count, inputs, out._values, err) < 0 then
+        return fail()
+    end
+    return out
+end
+
+local function indices_of(v)
+    local out = new("int64_t[?]", v._count + 1)
+    for i = 0, v._count - 1 do
+        local x = v._values[i] - 1
+        out[i] = x >= 0 and x < 9e15 and x or -1
+    end
+    return out
+end
+
+function raw.predictor_sparse_rows(predictor, offsets, columns, values, absent, out)
+    local p = check(predictor, "predictor", 1, "sparse_rows")
+    check_vector(offsets, 2, "sparse_rows")
+    check_vector(columns, 3, "sparse_rows")
+    check_vector(values, 4, "sparse_rows")
+    absent = absent == nil and 0 or number(absent, 5, "sparse_rows")
+    local count, n = offsets._count - 1, columns._count
+    if count < 0 then arg_error(2, "sparse_rows", "there is one offset more than rows") end
+    if offsets._values[count] ~= n + 1 or values._count ~= n then
+        arg_error(3, "sparse_rows", "the last offset, columns and values do not fit")
+    end
+    out = result_vector(out, count * predictor._outputs, 6, "sparse_rows")
+    if C.ml_predictor_sparse_rows(p, indices_of(offsets), indices_of(columns), 5, values._values,
+                                  17, count, absent, out._values, err) < 0 then
         return fail()
     end
     return out

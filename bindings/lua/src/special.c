@@ -351,36 +351,38 @@ static int estimator_fit(lua_State *L)
     return 1;
 }
 
-/* study_run(study, progress or nil, objective or nil, metric or nil) */
+/* study_run(study, progress or nil, objective or nil, metric or nil, cancel or nil) */
 static int study_run(lua_State *L)
 {
     lml_enter(L);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     ml_study *study = lml_check(L, 1, LML_STUDY);
+    ml_cancel *cancel = lml_opt(L, 5, LML_CANCEL);
     lml_rounds rounds;
     lml_call *call = lml_progress_begin(L, 2);
     lml_rounds_begin(call, &rounds, 3, 4);
-    ml_status status =
-        ml_study_run(study, call->function ? lml_on_progress : NULL, call, call->error);
+    ml_status status = ml_study_run(study, call->function ? lml_on_progress : NULL, call,
+                                    cancel, call->error);
     int failed = lml_call_end(call, status);
     if (failed) return failed;
     lua_settop(L, 1);
     return 1;
 }
 
-/* study_best_model(study, objective or nil, metric or nil) */
+/* study_best_model(study, objective or nil, metric or nil, cancel or nil) */
 static int study_best_model(lua_State *L)
 {
     lml_enter(L);
-    lua_settop(L, 4); /* the last one, nil, stands for the progress */
+    lua_settop(L, 5); /* the last one, nil, stands for the progress */
     ml_study *study = lml_check(L, 1, LML_STUDY);
+    ml_cancel *cancel = lml_opt(L, 4, LML_CANCEL);
     lml_rounds rounds;
     lml_handle *result = lml_new(L, LML_MODEL);
     int top = lua_gettop(L);
-    lml_call *call = lml_progress_begin(L, 4);
+    lml_call *call = lml_progress_begin(L, 5);
     ml_model *out = NULL;
     lml_rounds_begin(call, &rounds, 2, 3);
-    ml_status status = ml_study_best_model(study, &out, call->error);
+    ml_status status = ml_study_best_model(study, cancel, &out, call->error);
     result->ptr = out;
     int failed = lml_call_end(call, status);
     if (failed) return failed;
@@ -477,6 +479,50 @@ static int predictor_rows(lua_State *L)
     lml_vector *out = result_vector(L, 4, count * handle->outputs);
     ml_status status = ml_predictor_rows(predictor, rows->values, ML_DTYPE_F64, count,
                                          handle->inputs, out->values, state->error);
+    if (status < 0) return lml_fail(L, state->error);
+    return 1;
+}
+
+/* n numbers that count from 1, as integers that count from 0; NULL: no memory. Those that
+ * are none become -1, which libml refuses. */
+static int64_t *indices_of(const lml_vector *v, int64_t n)
+{
+    int64_t *out = malloc((size_t)(n + 1) * sizeof *out);
+    for (int64_t i = 0; out && i < n; i++) {
+        double x = v->values[i] - 1;
+        out[i] = x >= 0 && x < 9e15 ? (int64_t)x : -1;
+    }
+    return out;
+}
+
+/* predictor_sparse_rows(predictor, offsets, columns, values, absent or nil, out or nil):
+ * vectors; gives out */
+static int predictor_sparse_rows(lua_State *L)
+{
+    lml_state *state = lml_enter(L);
+    lua_settop(L, 6);
+    ml_predictor *predictor = lml_check(L, 1, LML_PREDICTOR);
+    const lml_handle *handle = lua_touserdata(L, 1);
+    const lml_vector *offsets = lml_check(L, 2, LML_VECTOR);
+    const lml_vector *columns = lml_check(L, 3, LML_VECTOR);
+    const lml_vector *values = lml_check(L, 4, LML_VECTOR);
+    double absent = lua_isnil(L, 5) ? 0 : luaL_checknumber(L, 5);
+    int64_t count = offsets->count - 1, n = columns->count;
+    if (count < 0) return luaL_argerror(L, 2, "there is one offset more than rows");
+    if (offsets->values[count] != (double)n + 1 || values->count != n)
+        return luaL_argerror(L, 3, "the last offset, columns and values do not fit");
+    lml_vector *out = result_vector(L, 6, count * handle->outputs);
+    int64_t *from = indices_of(offsets, count + 1), *which = indices_of(columns, n);
+    if (!from || !which) {
+        free(from);
+        free(which);
+        return luaL_error(L, "out of memory");
+    }
+    ml_status status =
+        ml_predictor_sparse_rows(predictor, from, which, ML_DTYPE_I64, values->values,
+                                 ML_DTYPE_F64, count, absent, out->values, state->error);
+    free(from);
+    free(which);
     if (status < 0) return lml_fail(L, state->error);
     return 1;
 }
@@ -632,6 +678,7 @@ const luaL_Reg lml_special_calls[] = {{"context_load_bytes", context_load_bytes}
                                       {"predictor_row", predictor_row},
                                       {"predictor_rows", predictor_rows},
                                       {"predictor_sizes", predictor_sizes},
+                                      {"predictor_sparse_rows", predictor_sparse_rows},
                                       {"study_best_model", study_best_model},
                                       {"study_run", study_run},
                                       {"table_text", table_text},

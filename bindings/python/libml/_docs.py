@@ -244,14 +244,14 @@ FUNCTIONS = {
         'As ml_predictor_run, with a table as result: a column per output, class labels as categories.',
     'ml_predictor_rows':
         'Predicts rows from a plain buffer, features in the order of ml_model_input_name.\n\nNaN is a missing value; a category is given by its code (ml_predictor_code). No allocation, lock, or string is involved.',
+    'ml_predictor_sparse_rows':
+        'Predicts sparse rows (CSR): of each row, some inputs and their values. Row i has the elements offsets[i] to offsets[i + 1] - 1 of `columns` and `values`; all others are `absent`. Nothing of the size rows by inputs is made: memory is bounded, and trees and linear models look at what is stored only.\n\nThe elements of a row may stand in any order; those of the same input are added. Values are as in ml_predictor_rows. The first call may allocate.',
     'ml_predictor_code':
         'The code that stands for a category in plain rows.',
     'ml_study_new':
         'A study over an estimator\'s parameters. Values that the estimator has set explicitly stay fixed unless "tune" names them.',
     'ml_study_free':
         'Frees a study.',
-    'ml_study_set_cancel':
-        'Sets the cancel token of later runs.',
     'ml_study_run':
         'Runs trials until the limits of the options are reached.',
     'ml_study_ask':

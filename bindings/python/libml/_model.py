@@ -116,10 +116,8 @@ class Model(Handle):
         labels = kind is None and bool(lib.ml_model_classes(self._p))
         if labels:
             kind = "class"
-        table = as_table(data)
-        if labels:
-            return _labels(self, self._cached(kind).run(table))
-        return self._cached(kind).run(table)
+        predicted = self._cached(kind).run(data)
+        return _labels(self, predicted) if labels else predicted
 
     def transform(self, data, training=False):
         """The columns that a transformer, or a pipeline of them, makes: a Table.
@@ -284,7 +282,7 @@ class Predictor(Handle):
     array([2., 2.])
     """
 
-    __slots__ = ("_lock", "_fast", "_inputs", "_outputs", "_names", "kind")
+    __slots__ = ("_lock", "_fast", "_inputs", "_outputs", "_names", "_about", "_plain", "kind")
     _kind = "ml_predictor"
 
     def __init__(self, model, kind=None, *, context=None, **options):
@@ -296,6 +294,8 @@ class Predictor(Handle):
         self.kind = kind if kind is not None else model.kinds[0]
         self._lock = allocate_lock()
         self._names = model.inputs
+        self._about = model._about
+        self._plain = None
         self._inputs = len(self._names)
         self._outputs = lib.ml_predictor_outputs(self._p)
         self._prepare()
@@ -334,7 +334,10 @@ class Predictor(Handle):
     @documented("ml_predictor_run")
     def run(self, data):
         """Returns an array of one value per row, or of rows by outputs; lists without
-        NumPy."""
+        NumPy. A SciPy sparse matrix stays sparse (see `rows`) where the inputs are numbers
+        that its columns give: f0, f1, ..."""
+        if hasattr(data, "tocsr") and self._sparse_inputs(data):
+            return self.rows(data)
         table = as_table(data)
         with self._lock:
             tensor = make("ml_tensor", lib.ml_predictor_run, self._p, table._p)
@@ -356,13 +359,19 @@ class Predictor(Handle):
         with self._lock:
             return Table._from(make("ml_table", lib.ml_predictor_run_table, self._p, table._p))
 
-    def rows(self, rows, out=None):
+    def rows(self, rows, out=None, absent=0.0):
         """Predicts an array of numbers, features in the order of `model.inputs`, without
         copying it if it is float64 or float32 and each row is in one piece.
 
         NaN is a missing value; a category is given by its code (see `code`). `out`: an array
         of float64 to write to.
+
+        Of a SciPy sparse matrix, no more than a few rows at a time are filled, or none where
+        the model needs none; as CSR it is not copied. `absent`: what the elements mean that
+        it does not store: 0, or NaN for missing values.
         """
+        if hasattr(rows, "tocsr"):
+            return self._sparse_rows(rows, out, absent)
         np = numpy()
         if np is None:
             return self._rows_of_lists(rows)
@@ -392,6 +401,48 @@ class Predictor(Handle):
         with self._lock:
             call(lib.ml_predictor_rows, self._p, x.__array_interface__["data"][0], dtype,
                  count, max(step // item, self._inputs), _doubles(out))
+        if self._outputs == 1 and self.kind != "proba" and out.ndim == 2:
+            return out.reshape(-1)
+        return out
+
+    def _sparse_inputs(self, matrix):
+        """Are the inputs numbers named as the columns of a matrix, f0, f1, ..., and its
+        values none that a table might refuse?"""
+        if self._plain is None:
+            self._plain = all(name == f"f{i}" for i, name in enumerate(self._names)) and \
+                all(x["kind"] == "numeric" for x in self._about["inputs"])
+        data = getattr(matrix, "data", None)
+        return self._plain and matrix.ndim == 2 and matrix.shape[1] == self._inputs and \
+            getattr(data, "dtype", None) is not None and data.dtype.kind in "biuf" and \
+            bool(numpy().isfinite(data).all())
+
+    def _sparse_rows(self, matrix, out, absent):
+        np = numpy()
+        if matrix.ndim != 2 or matrix.shape[1] != self._inputs:
+            raise ValueError(f"rows of shape {matrix.shape}: the model has {self._inputs} "
+                             f"inputs, so it must be (rows, {self._inputs})")
+        m = matrix.tocsr()
+        count = m.shape[0]
+        if m.data.dtype.kind not in "biuf":
+            raise TypeError(f"rows are numbers, not {m.data.dtype}")
+        real = np.float32 if m.data.dtype == np.float32 else np.float64
+        values = np.ascontiguousarray(m.data, real)
+        index = np.int32 if m.indptr.dtype == m.indices.dtype == np.int32 else np.int64
+        offsets = np.ascontiguousarray(m.indptr, index)
+        columns = np.ascontiguousarray(m.indices, index)
+        if len(offsets) != count + 1 or not int(offsets[-1]) <= min(len(columns), len(values)):
+            raise ValueError("the sparse matrix is damaged: indptr, indices and data do not fit")
+        if out is None:
+            out = np.empty((count, self._outputs))
+        else:
+            _check_out(out, count, self._outputs)
+        with self._lock:
+            call(lib.ml_predictor_sparse_rows, self._p, offsets.ctypes.data,
+                 columns.ctypes.data,
+                 _native.ML_DTYPE_I32 if index is np.int32 else _native.ML_DTYPE_I64,
+                 values.ctypes.data,
+                 _native.ML_DTYPE_F32 if real is np.float32 else _native.ML_DTYPE_F64, count,
+                 absent, _doubles(out))
         if self._outputs == 1 and self.kind != "proba" and out.ndim == 2:
             return out.reshape(-1)
         return out

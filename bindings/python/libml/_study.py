@@ -101,9 +101,7 @@ class Study(Handle):
         error, pointer = error_object(), self._p
         run = Run(progress, cancel)
         with run:
-            lib.ml_study_set_cancel(pointer, run.token or NO_TOKEN)
-            status = lib.ml_study_run(pointer, run.callback, None, error)
-        lib.ml_study_set_cancel(pointer, NO_TOKEN)
+            status = lib.ml_study_run(pointer, run.callback, None, run.token or NO_TOKEN, error)
         run.finish()
         for made in self._calls:
             made.finish()
@@ -214,7 +212,7 @@ class Study(Handle):
     def best_model(self):
         out = OWNER["ml_model"]()
         error = error_object()
-        status = lib.ml_study_best_model(self._p, byref(out), error)
+        status = lib.ml_study_best_model(self._p, NO_TOKEN, byref(out), error)
         for made in self._calls:
             made.finish()
         if status < 0:

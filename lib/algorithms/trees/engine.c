@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define CODE_BYTES  (64 << 10) /* of a block, about */
-#define FEW_ROWS    8          /* fewer rows go one by one */
 #define MANY_NODES  (1 << 18)  /* preparing more takes long */
 #define TREES       4
 #define WIDE_ROWS   8
@@ -156,7 +155,7 @@ static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t s
 
 /* A part on a block of tiles: score[(k * tiles + tile) * 32 + row]. Trees of a part begin
  * at any score, since parts may end within a round. */
-static void run_part(const mli_engine *g, const mli_part *p, int64_t tiles,
+void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
                      const int8_t *codes, double *score)
 {
     int64_t scores = g->e.n_scores, end = p->first + p->n_trees;
@@ -173,8 +172,8 @@ static void run_part(const mli_engine *g, const mli_part *p, int64_t tiles,
 }
 
 /* score[k][rows] to out[rows][k]. */
-static void write_scores(const double *score, int64_t scores, int64_t stride, int64_t n,
-                         double *out)
+void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64_t n,
+                      double *out)
 {
     for (int64_t k = 0; k < scores; k++)
         for (int64_t i = 0; i < n; i++) out[i * scores + k] = score[k * stride + i];
@@ -200,15 +199,15 @@ static void write_scores(const double *score, int64_t scores, int64_t stride, in
         }                                                                                \
         double *score = scratch;                                                         \
         int8_t *codes = (int8_t *)(score + block * scores);                              \
-        for (; n >= FEW_ROWS; rows += block * stride, out += block * scores) {           \
+        for (; n >= MLI_FEW_ROWS; rows += block * stride, out += block * scores) {       \
             int64_t count = n < block ? n : block;                                       \
             int64_t tiles = (count - 1) / MLI_TILE + 1, room = tiles * MLI_TILE;         \
             for (int64_t i = 0; i < room * scores; i++) score[i] = g->e.base[i / room];  \
             for (int64_t i = 0; i < g->n_parts; i++) {                                   \
                 code(g, &g->part[i], rows, count, stride, codes);                        \
-                run_part(g, &g->part[i], tiles, codes, score);                           \
+                mli_engine_part(g, &g->part[i], tiles, codes, score);                    \
             }                                                                            \
-            write_scores(score, scores, room, count, out);                               \
+            mli_engine_write(score, scores, room, count, out);                           \
             n -= count;                                                                  \
         }                                                                                \
         for (; n > 0; n--, rows += stride, out += scores) row_name(g, rows, out, codes); \

@@ -177,6 +177,25 @@ WIDE_ROW(row_f32_avx2, float, __m256, _mm256_set1_ps, count_f32, cut32, pivot32)
 #define row_f32_avx2 row_f32
 #endif
 
+#ifdef MLI_X86
+static MLI_AVX2 int32_t number_avx2(const mli_source *s, double x)
+{
+    __m256d v = _mm256_set1_pd(x);
+    int32_t block = s->n_cuts <= 16 ? 0 : count_f64(s->pivot, v);
+    return (block * 16 + count_f64(s->cut + block * 8, v)) >> 1;
+}
+#else
+#define number_avx2 below_f64
+#endif
+
+int32_t mli_source_code(const mli_engine *g, const mli_source *s, double x, int *missing)
+{
+    *missing = none(s, x);
+    if (s->n_cuts < 0) return bin_of(s, x);
+    if (*missing) return 0;
+    return g->avx2 ? number_avx2(s, x) : below_f64(s, x);
+}
+
 int mli_engine_code_row(const mli_engine *g, const mli_part *p, const double *row,
                         int8_t *codes)
 {

@@ -172,6 +172,7 @@ static int close_part(collector *c, mli_part *p)
         if (!fill_source(c->g, &c->list[i], s)) return 0;
     }
     if (p->n_columns > c->g->most_columns) c->g->most_columns = p->n_columns;
+    if (!mli_part_absent(c->g, p)) return 0;
     clear(c);
     return 1;
 }

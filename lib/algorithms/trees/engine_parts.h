@@ -8,6 +8,7 @@
  *   engine_code.c   rows to codes
  *   engine_tile.c   32 rows through a tree
  *   engine_row.c    one row through all trees
+ *   engine_sparse.c rows of which only some values are stored
  *   engine_wide.c   the form without codes
  */
 #ifndef MLI_TREES_ENGINE_PARTS_H
@@ -18,6 +19,7 @@
 
 #define MLI_TILE       32 /* rows whose codes lie together: codes[column * 32 + row] */
 #define MLI_TILES      8  /* tiles per block, at most */
+#define MLI_FEW_ROWS   8  /* fewer rows go one by one */
 #define MLI_CUTS       254 /* thresholds that a byte tells apart, with missing at the end */
 #define MLI_COLUMNS    2047 /* columns of a part: column * 32 fits 16 bits */
 #define MLI_TOP        6    /* levels decided for all rows of a tile at once */
@@ -82,6 +84,11 @@ typedef struct mli_part {
     int32_t n_columns, n_sources;
     int32_t in_registers; /* all trees have `source` */
     mli_source *source;
+    /* For sparse rows: the source of each feature, -1: none; the codes of a row of zeros
+     * and of one of missing values, as mli_engine_code_row leaves them. */
+    int16_t *source_of;
+    int8_t *absent[2];
+    int absent_missing[2]; /* what it returns */
 } mli_part;
 
 /* Wide nodes: see engine_wide.c. */
@@ -155,6 +162,15 @@ int mli_engine_code_row(const mli_engine *g, const mli_part *p, const double *ro
                         int8_t *codes);
 int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float *row,
                             int8_t *codes);
+/* One value of a row in full codes, or in the codes of a tile whose row is at `codes`. */
+int32_t mli_source_code(const mli_engine *g, const mli_source *s, double x, int *missing);
+/* What sparse rows need of a part. 0: no memory. */
+int mli_part_absent(mli_engine *g, mli_part *p);
+/* A part on tiles of codes: score[(k * tiles + tile) * 32 + row]; to out[rows][k]. */
+void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
+                     const int8_t *codes, double *score);
+void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64_t n,
+                      double *out);
 /* Adds the leaves of the part's trees to the scores of one row. */
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
                     int missing, double *score);

@@ -106,6 +106,10 @@ static void models()
     p.rows(two, 2, 1, out);
     CHECK(std::fabs(out[1] - 5) < 1e-9);
     THROWS(ML_E_ARGUMENT, "", p.rows(two, 2, 0, out));
+    const int32_t offsets[] = {0, 0, 1}, columns[] = {0};
+    const float value[] = {2};
+    p.sparse_rows(offsets, columns, value, 2, out);
+    CHECK(std::fabs(out[0] - 1) < 1e-9 && std::fabs(out[1] - 5) < 1e-9);
     CHECK(std::fabs(m.predict(t).get_f64(0, 0) - 3) < 1e-9);
     ml::model loaded = ctx.load_bytes(m.bytes());
     CHECK(loaded.bytes() == m.bytes());

@@ -310,6 +310,14 @@ function tests.fit_and_predict()
     local many = p:rows(ml.vector({ 1, 2, 3 }))
     near(many[3], 6.5, 1e-9)
     near(p:rows(ml.vector({ 1, 2, 3 }), 2)[2], 4.5, 1e-9)
+    local sparse = p:sparse_rows(ml.vector({ 1, 1, 2, 3 }), ml.vector({ 1, 1 }),
+                                 ml.vector({ 2, 3 }))
+    for i, x in ipairs({ 0, 2, 3 }) do equal(sparse[i], p:row({ x })[1]) end
+    fails("ML_E_RANGE", "row 1", p:sparse_rows(ml.vector({ 1, 1, 2 }), ml.vector({ 2 }),
+                                               ml.vector({ 2 })))
+    raises("do not fit", p.sparse_rows, p, ml.vector({ 1, 2 }), ml.vector({ 1, 1 }),
+           ml.vector({ 2, 2 }))
+    raises("vector expected", p.sparse_rows, p, ml.vector({ 1, 2 }), { 1 }, ml.vector({ 2 }))
     near(p:run(small_table()):get(8), 16.5, 1e-9)
     near(p:run_table(small_table()):get(8, 1), 16.5, 1e-9)
     near(m:predict(small_table()):get(1, 1), 2.5, 1e-9)

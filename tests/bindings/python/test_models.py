@@ -168,6 +168,49 @@ class Predictors(Case):
             p.row([math.nan, math.inf, 1e300])
             p.row((1, 2, True))
 
+    @needs("scipy")
+    def test_sparse_rows(self):
+        from scipy import sparse
+        random = np.random.default_rng(5)
+        x = np.where(random.random((300, 30)) < 0.1, random.random((300, 30)), 0)
+        y = x @ np.arange(30.0)
+        holes = np.where(x == 0, np.nan, x)
+        made = [libml.GBDT(n_trees=5), libml.LinearRegression()]
+        for model in [e.fit(x, y) for e in made]:
+            p = model.predictor()
+            wanted = p.rows(x)
+            m = sparse.csr_matrix(x)
+            wide = sparse.csr_matrix((m.data, m.indices.astype(np.int64),
+                                      m.indptr.astype(np.int64)), m.shape)
+            for other in (m, m.tocsc(), m.tocoo(), sparse.csr_array(x), wide, m[::-1][::-1]):
+                np.testing.assert_array_equal(p.rows(other), wanted)
+                np.testing.assert_array_equal(p.run(other), wanted)
+                np.testing.assert_array_equal(model.predict(other), wanted)
+            np.testing.assert_array_equal(p.rows(m.astype(np.float32)),
+                                          p.rows(x.astype(np.float32)))
+            out = np.empty(300)
+            p.rows(m, out=out)
+            np.testing.assert_array_equal(out, wanted)
+            np.testing.assert_array_equal(p.rows(m, absent=math.nan), p.rows(holes))
+            np.testing.assert_array_equal(p.rows(m[10:20]), wanted[10:20])
+            self.assertEqual(p.rows(m[:0]).shape, (0,))
+            self.refused(ValueError, "30 inputs", p.rows, m[:, :29])
+            self.refused(TypeError, "complex", p.rows, m.astype(complex))
+            self.refused(ValueError, "50 elements", p.rows, m[:50], out=np.empty(49))
+            bad = m.copy()
+            bad.indices[3] = 30
+            with self.assertRaisesRegex(libml.RangeError, "30 inputs, there is no number 30"):
+                p.rows(bad)
+            bad = m.copy()
+            bad.indptr[5] = bad.indptr[6] + 1
+            self.refused(ValueError, "ascend", p.rows, bad)
+            bad = m.copy()
+            bad.indptr[-1] += 1
+            self.refused(ValueError, "damaged", p.rows, bad)
+        named = libml.LinearRegression(target="y").fit({"a": x[:, 0], "b": x[:, 1], "y": y})
+        self.refused(libml.UnknownNameError, '"a"', named.predict, m[:, :2])
+        self.assertEqual(named.predictor().rows(m[:, :2]).shape, (300,))
+
     @needs("numpy")
     def test_arrays(self):
         model = libml.GBDT(n_trees=5, min_data_in_leaf=1).fit(
