@@ -9,7 +9,7 @@
  * split. Cost-complexity pruning takes the smallest subtree that minimises impurity +
  * ccp_alpha * leaves (Breiman, Friedman, Olshen and Stone 1984).
  *
- * Buffers, per slot: 52 bytes per row.
+ * Buffers, per slot: 54 bytes per row.
  */
 #include "algorithms/trees/forest.h"
 #include "core/rng.h"

@@ -386,6 +386,42 @@ static void random_number(const mli_forest_search *a, int32_t feature, int64_t n
     rate_split(a, &s, best);
 }
 
+/* The same for a node that has pairs, without branches. -1: it has missing values, and
+ * nothing was done; 0: the feature is constant. */
+static int random_pairs(const mli_forest_search *a, int32_t feature, double uniform,
+                        mli_forest_split *best)
+{
+    const uint16_t *code = a->code + feature * a->ld;
+    const uint32_t *row = a->row, *both = a->pair;
+    uint16_t *near = a->near;
+    uint32_t low = MLI_CODE_MISSING, high = 0, sum = 0, left = 0;
+    int64_t n = a->n, least = a->options->min_leaf;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t c = code[row[i]];
+        near[i] = (uint16_t)c;
+        low = c < low ? c : low;
+        high = c > high ? c : high;
+    }
+    if (high == MLI_CODE_MISSING) return -1;
+    if (low == high) return 0;
+    mli_forest_split s = {.feature = feature};
+    uint32_t last =
+        random_code(&a->codes->feature[feature], low, high, uniform, &s.threshold);
+    s.last = (uint16_t)last;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t goes = 0 - (uint32_t)(near[i] <= last);
+        sum += both[i] & goes;
+        left += goes & 1;
+    }
+    double wl = sum & 0xffff, sl = sum >> 16, d = sl * a->weight - a->sum * wl;
+    s.num = d * d;
+    s.den = wl * (a->weight - wl);
+    if (left < least || n - left < least || !(s.den > 0)) return 1;
+    if (mli_forest_too_light(a, wl)) return 1;
+    if (s.num * best->den > best->num * s.den) *best = s;
+    return 1;
+}
+
 /* ---- categories ---- */
 
 typedef struct level {
@@ -505,6 +541,10 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
         return try_category(a, feature, bits, best);
     if (a->pair && a->n <= MLI_FOREST_FEW && !a->options->random_cuts)
         return mli_forest_few(a, feature, best);
+    if (a->pair && a->options->random_cuts) {
+        int found = random_pairs(a, feature, uniform, best);
+        if (found >= 0) return found;
+    }
     if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9 &&
         !a->options->random_cuts) {
         int found = mli_forest_bound(a, feature, best);
