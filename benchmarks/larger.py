@@ -70,7 +70,7 @@ def run_libml(args, spill):
     yield
     table = libml.Table(batches(), spill=spill, context=context)
     yield
-    model = libml.GBDT(target="y", objective="binary", n_trees=args.trees, context=context,
+    model = libml.GBDT(target="y", objective="logistic", n_trees=args.trees, context=context,
                        max_leaves=31, learning_rate=0.1).fit(table)
     yield
     test = {f"x{j}": c for j, c in enumerate(batch(UNSEEN)[0].T.copy())}

@@ -9,6 +9,7 @@
  * 2 additions.
  */
 #include "algorithms/trees/boost.h"
+#include <inttypes.h>
 #include <math.h>
 
 static ml_status make_arrays(mli_booster *b, ml_error *err)
@@ -207,6 +208,14 @@ static ml_status all_rounds(mli_booster *b, ml_error *err)
     return ML_OK;
 }
 
+static ml_status too_many_rows(int64_t rows, ml_error *err)
+{
+    mli_fail(err, ML_E_UNSUPPORTED, "%" PRId64 " rows are more than 2^30", rows);
+    return mli_error_hint(err, ML_E_UNSUPPORTED,
+                          "take some of them, or fit part after part: training goes on "
+                          "from a model");
+}
+
 ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
                     const mli_boost_options *options, const mli_design *train,
                     const mli_design *valid, const double *weight,
@@ -222,8 +231,7 @@ ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
     b->valid_weight = valid_weight;
     b->options.objective.kernels = mli_kernels_of(ctx);
     mli_ensemble_builder_init(&b->trees, ctx);
-    if (train->rows > INT64_C(1) << 30)
-        return mli_fail(err, ML_E_UNSUPPORTED, "there are more than 2^30 rows");
+    if (train->rows > INT64_C(1) << 30) return too_many_rows(train->rows, err);
     ml_status status = prepare(b, err);
     return status == ML_OK ? all_rounds(b, err) : status;
 }
