@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #define MOST_ORDERS 10 /* classes by which categories are ordered */
+#define FEW_VALUES  32 /* rows whose values are looked up one by one */
 
 /* ---- candidates ---- */
 
@@ -386,6 +387,23 @@ static void random_number(const mli_forest_search *a, int32_t feature, int64_t n
     rate_split(a, &s, best);
 }
 
+/* The largest code of few rows that is below a random cut. Their values are looked up one
+ * beside the other, where a search among all codes would wait for each. */
+static uint32_t random_row(const mli_forest_feature *f, const uint16_t *code, int64_t n,
+                           uint32_t low, uint32_t high, double uniform, double *threshold)
+{
+    double from = f->value[low], to = f->value[f->exact ? high : high - 1];
+    double t = from + uniform * (to - from);
+    uint32_t last = low;
+    *threshold = f->exact && isfinite(t) ? t : (double)NAN;
+    if (!isfinite(t)) return random_code(f, low, high, uniform, threshold);
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t c = code[i], goes = 0 - (uint32_t)(c < high && f->value[c] <= t);
+        last = (c & goes) > last ? c : last;
+    }
+    return last;
+}
+
 /* The same for a node that has pairs, without branches. -1: it has missing values, and
  * nothing was done; 0: the feature is constant. */
 static int random_pairs(const mli_forest_search *a, int32_t feature, double uniform,
@@ -405,8 +423,10 @@ static int random_pairs(const mli_forest_search *a, int32_t feature, double unif
     if (high == MLI_CODE_MISSING) return -1;
     if (low == high) return 0;
     mli_forest_split s = {.feature = feature};
-    uint32_t last =
-        random_code(&a->codes->feature[feature], low, high, uniform, &s.threshold);
+    const mli_forest_feature *f = &a->codes->feature[feature];
+    uint32_t last = n <= FEW_VALUES
+                        ? random_row(f, near, n, low, high, uniform, &s.threshold)
+                        : random_code(f, low, high, uniform, &s.threshold);
     s.last = (uint16_t)last;
     for (int64_t i = 0; i < n; i++) {
         uint32_t goes = 0 - (uint32_t)(near[i] <= last);
