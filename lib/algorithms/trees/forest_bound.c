@@ -123,7 +123,7 @@ static int place_rows(cells *c, int32_t feature)
 {
     const mli_forest_search *a = c->a;
     const uint16_t *code = a->code + feature * a->ld;
-    uint32_t high, most = cells_for(a->n);
+    uint32_t high = 0, most = cells_for(a->n);
     int fast = 0;
     const uint32_t *row = a->row;
     uint16_t *to = c->code;
@@ -470,7 +470,7 @@ static const uint64_t *collect(const cells *c, int64_t *n)
     const mli_forest_search *a = c->a;
     uint32_t low = UINT32_MAX, high = 0;
     int32_t level = a->codes->ctx->cpu_level;
-    int64_t kept;
+    int64_t kept = 0;
     int fast = 0;
 #ifdef MLI_AVX2
     fast = level >= MLI_CPU_AVX2;
