@@ -27,10 +27,11 @@
          */
 #define LEAST_PIVOT 1e-6
 #define CORRECTIONS 4
-#define DUAL_GRAIN  12   /* rows of the dual matrix per task */
-#define PASSES      100  /* of conjugate gradients, about */
-#define TOO_MANY    5000 /* columns or rows of a matrix instead when they do not converge \
-                          */
+#define DUAL_GRAIN  12  /* rows of the dual matrix per task */
+#define PASSES      100 /* of conjugate gradients, about */
+#define TOO_MANY                                                                         \
+    5000 /* columns or rows of a matrix instead when they do not converge                \
+          */
 
 /* ---- target ---- */
 
@@ -320,8 +321,8 @@ static ml_status solve_passes(const mli_rows *r, const mli_target *t,
                               int *done, ml_error *err)
 {
     double *b = mli_calloc(r->ctx, (size_t)(2 * r->q), sizeof *b);
-    mli_conjugate c = {.rows = r, .y = t->y, .b = b, .penalty = b + r->q};
     if (!b) return mli_nomem(err);
+    mli_conjugate c = {.rows = r, .y = t->y, .b = b, .penalty = b + r->q};
     for (int64_t j = 0; j < r->q; j++) b[r->q + j] = penalty_of(r, penalty, j);
     ml_status status = mli_conjugate_solve(&c, run, err);
     *done = c.converged || (r->q > TOO_MANY && r->n > TOO_MANY);

@@ -236,7 +236,7 @@ static ml_status score_correlation(mli_fit *job, const uint8_t *picked, double l
                                    double *score, ml_error *err)
 {
     const mli_design *d = job->train;
-    double *x = mli_alloc_vec(job->ctx, 2 * d->rows, sizeof *x), *y = x + d->rows;
+    double *x = mli_alloc_vec(job->ctx, 2 * d->rows, sizeof *x), *y = x ? x + d->rows : x;
     ml_status status = x ? ML_OK : mli_nomem(err);
     for (int64_t j = 0; j < d->n_features && !status; j++) {
         score[j] = picked[j] ? 0 : NAN;

@@ -172,9 +172,9 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
     const int64_t *slot = t->SLOT + ((const int64_t *)t->START)[j];
     int64_t wide = width(t, j);
     int64_t *level = mli_calloc(t->plan.ctx, (size_t)(2 * wide) + 1, sizeof *level);
-    int64_t *sharing = level + wide;
     ml_status status = ML_OK;
     if (!level) return mli_nomem(err);
+    int64_t *sharing = level + wide;
     for (int64_t k = 0; k < f->levels.n; k++) {
         if (slot[k] < 0) continue;
         level[slot[k]] = k;

@@ -75,8 +75,9 @@ int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
                     const mli_forest_growing *node, int64_t n, const double *value,
                     const uint32_t (*set)[8])
 {
-    int32_t *order = mli_alloc_vec(t->ctx, 2 * n, sizeof *order), *left = order + n;
+    int32_t *order = mli_alloc_vec(t->ctx, 2 * n, sizeof *order);
     if (!order) return 0;
+    int32_t *left = order + n;
     t->n_nodes = number_nodes(node, order, left);
     t->n_leaves = t->n_nodes / 2 + 1;
     for (int64_t i = 0; i < t->n_nodes; i++)
