@@ -198,7 +198,7 @@ static ml_status count_codes(finisher *f)
     for (int64_t j = 0; j < im->n_features; j++) f->codes[j].n = im->features[j].n_levels;
     for (int64_t s = 0; s < im->n_sets; s++) {
         codes *c = &f->codes[im->sets[s].feature];
-        const int32_t *member = im->codes + im->sets[s].begin;
+        const int32_t *member = im->n_codes ? im->codes + im->sets[s].begin : NULL;
         for (int64_t i = 0; i < im->sets[s].n; i++) {
             if (member[i] < 0)
                 return mli_fail(im->err, ML_E_FORMAT, "a split has a negative category");
