@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK          4096
-#define LONGEST        256 /* bytes of a frequent value */
-#define MICROS_PER_DAY INT64_C(86400000000)
+#define BLOCK   4096
+#define LONGEST 256 /* bytes of a frequent value */
 
 void mli_sketch_init(mli_sketch *s, ml_context *ctx)
 {
@@ -227,7 +226,7 @@ static void scan_times(mli_sketch *s, const mli_column *c, mli_distinct *d)
     for (int64_t row = 0; row < c->rows; row++) {
         if (!mli_column_valid(c, row)) continue;
         int64_t value = c->type == ML_TYPE_DATE
-                            ? ((const int32_t *)c->data)[row] * MICROS_PER_DAY
+                            ? mli_days_to_micros(((const int32_t *)c->data)[row])
                             : ((const int64_t *)c->data)[row];
         mli_distinct_add(d, (uint64_t)value, row);
         if (value < s->first) s->first = value;

@@ -11,8 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MICROS_PER_DAY INT64_C(86400000000)
-
 typedef struct {
     ml_context *ctx;
     const ml_table *table[2];
@@ -119,7 +117,7 @@ static void copy_values(const mli_column *c, int32_t type, void *data, int64_t a
     } else {
         int64_t *micros = (int64_t *)data + at;
         for (int64_t i = 0; i < c->rows; i++)
-            micros[i] = ((const int32_t *)c->data)[i] * MICROS_PER_DAY;
+            micros[i] = mli_days_to_micros(((const int32_t *)c->data)[i]);
     }
 }
 

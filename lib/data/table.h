@@ -116,6 +116,13 @@ void mli_column_print(const mli_column *c, int64_t row, mli_str *s);
 void mli_print_date(mli_str *s, int64_t days);
 void mli_print_timestamp(mli_str *s, int64_t micros);
 int mli_parse_date(const char *text, size_t size, int32_t *days);
+/* Days of any year as microseconds; the nearest there is beyond those of 64 bits. */
+static inline int64_t mli_days_to_micros(int32_t days)
+{
+    int64_t micros;
+    if (!__builtin_mul_overflow(days, INT64_C(86400000000), &micros)) return micros;
+    return days < 0 ? INT64_MIN : INT64_MAX;
+}
 int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);
 
 /* Building a table in memory, column by column (used by results, studies, profiles). */
