@@ -5,6 +5,7 @@
  *   engine.c        choosing, parts, running
  *   engine_cuts.c   which codes a part needs
  *   engine_tree.c   trees in terms of codes
+ *   engine_group.c  the same of 32 trees side by side
  *   engine_code.c   rows to codes
  *   engine_tile.c   32 rows through a tree
  *   engine_row.c    one row through all trees
@@ -66,10 +67,16 @@ typedef struct mli_code_tree {
     const mli_step *node;    /* [nodes] */
     const uint8_t *sets;     /* trees with categories: see mli_code_in */
     const uint16_t *set_top; /* [2^levels - 1] set that decides, 0: the cut does */
-    const uint8_t *source; /* numbers only, at most 32 sources: [2^levels], from 1; or the
-                            * columns, if there are no more than 32 */
-    const int8_t *cut;     /* likewise */
 } mli_code_tree;
+
+/* The upper levels of MLI_TILE trees, tree by tree in each register: what one row asks of
+ * all of them. Trees with fewer levels are padded, as are missing ones. */
+typedef struct mli_code_group {
+    int32_t levels, walks;
+    const int8_t *ask;   /* [2^levels - 1][2][32]: sources, cuts; of parts with at most 32
+                          * columns the columns */
+    const double *value; /* [trees][2^levels]; NULL: some trees walk */
+} mli_code_group;
 
 /* Sets have 32 bytes, or 8 when no bin is above 63: the codes -128 .. -65 are then
  * counted from 0. */
@@ -82,8 +89,9 @@ static inline int mli_code_in(const uint8_t *sets, int shift, uint32_t set, int8
 typedef struct mli_part {
     int64_t first, n_trees;
     int32_t n_columns, n_sources;
-    int32_t in_registers; /* all trees have `source` */
     mli_source *source;
+    /* Numbers only, at most 32 sources: [trees / MLI_TILE, rounded up]. Else NULL. */
+    mli_code_group *group;
     /* For sparse rows: the source of each feature, -1: none; the codes of a row of zeros
      * and of one of missing values, as mli_engine_code_row leaves them. */
     int16_t *source_of;
@@ -143,6 +151,8 @@ struct mli_engine {
 ml_status mli_engine_cuts(mli_engine *g, int *fits, ml_error *err);
 /* The trees of all parts. */
 ml_status mli_engine_trees(mli_engine *g, ml_error *err);
+/* The groups of a part whose trees are made, if it can have them. 0: no memory. */
+int mli_part_groups(mli_engine *g, mli_part *p);
 /* The code of a threshold: its place among the cuts. */
 int32_t mli_source_cut(const mli_source *s, double threshold);
 ml_status mli_engine_wide(mli_engine *g, ml_error *err);

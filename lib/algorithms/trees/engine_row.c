@@ -3,10 +3,10 @@
  * trees/engine_row.c: one row through all trees of a part.
  *
  * With AVX2 and at most 32 columns, or 32 features of which none is missing, the codes
- * are two registers: a shuffle fetches the codes that 32 nodes ask for, a comparison
- * decides them, and the way through the upper levels is read from the 64 decisions of the
- * tree in one register. What lies below, and everything otherwise, is walked for eight
- * trees at a time.
+ * are two registers. 32 trees go side by side through their upper levels, as 32 rows do
+ * through one tree (engine_tile.c): shuffles fetch the codes that the trees ask for, a
+ * comparison decides all of them, and a level is chosen by the decisions above it. What
+ * lies below, and everything otherwise, is walked for eight trees at a time.
  */
 #include "algorithms/trees/engine_parts.h"
 #include <string.h>
@@ -15,11 +15,11 @@
 #include <immintrin.h>
 #endif
 
-#define LANES 8
+#define LANES  8
+#define ALWAYS static inline __attribute__((always_inline))
 
 /* LANES walks at once, each through a tree of its own. */
-static inline __attribute__((always_inline)) void walk_lanes(const mli_step **start,
-                                                             const int8_t *codes)
+ALWAYS void walk_lanes(const mli_step **start, const int8_t *codes)
 {
     const mli_step *p[LANES];
     uint32_t inner;
@@ -41,10 +41,8 @@ static inline __attribute__((always_inline)) void walk_lanes(const mli_step **st
 }
 
 /* The same with sets, those of lane i at sets[i]. */
-static inline __attribute__((always_inline)) void walk_sets(const mli_step **start,
-                                                            const uint8_t *const *sets,
-                                                            int shift,
-                                                            const int8_t *codes)
+ALWAYS void walk_sets(const mli_step **start, const uint8_t *const *sets, int shift,
+                      const int8_t *codes)
 {
     const mli_step *p[LANES];
     uint32_t inner;
@@ -69,6 +67,13 @@ static inline void add_values(const mli_engine *g, int64_t t, int64_t n,
                               const double *value, double *score)
 {
     int64_t k = g->e.n_scores, at = k == 1 ? 0 : t % k;
+    if (k ==
+        1) { /* a sum in memory would wait for itself longer than an addition takes */
+        double sum = *score;
+        for (int64_t i = 0; i < n; i++) sum += value[i];
+        *score = sum;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         score[at] += value[i];
         if (++at == k) at = 0;
@@ -115,57 +120,92 @@ typedef struct row_codes {
     __m256i low, high; /* columns or sources 0 .. 15 and 16 .. 31, twice each */
 } row_codes;
 
-static inline MLI_AVX2 uint32_t decide(const row_codes *r, const uint8_t *source,
-                                       const int8_t *cut)
+/* Of 32 trees, all ones where the row goes right at a node. */
+ALWAYS MLI_AVX2 __m256i right(const int8_t *ask, const row_codes *r)
 {
-    __m256i c = _mm256_load_si256((const __m256i *)(const void *)source);
-    __m256i x = _mm256_load_si256((const __m256i *)(const void *)cut);
+    const __m256i *p = (const __m256i *)(const void *)ask;
+    __m256i c = _mm256_load_si256(p);
     __m256i code =
         _mm256_blendv_epi8(_mm256_shuffle_epi8(r->low, c),
                            _mm256_shuffle_epi8(r->high, c), _mm256_slli_epi16(c, 3));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(code, x));
+    return _mm256_cmpgt_epi8(code, _mm256_load_si256(p + 1));
 }
 
-static inline MLI_AVX2 uint32_t exit_of(const mli_code_tree *t, const row_codes *r)
+/* pick_K: of the 2^K nodes from `ask` on, the decision of the one that the decisions m[0
+ * .. K - 1] lead to. */
+ALWAYS MLI_AVX2 __m256i pick_1(const int8_t *ask, const row_codes *r, const __m256i *m)
 {
-    uint64_t right = decide(r, t->source, t->cut);
-    uint64_t at = 1;
-    if (t->levels > 5) {
-        right |= (uint64_t)decide(r, t->source + 32, t->cut + 32) << 32;
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; i++) at = 2 * at + ((right >> at) & 1);
-        return (uint32_t)at - 64;
+    return _mm256_blendv_epi8(right(ask, r), right(ask + 2 * MLI_TILE, r), m[0]);
+}
+#define PICK(name, half, count)                                                          \
+    ALWAYS MLI_AVX2 __m256i name(const int8_t *ask, const row_codes *r,                  \
+                                 const __m256i *m)                                       \
+    {                                                                                    \
+        __m256i a = half(ask, r, m + 1);                                                 \
+        __m256i b = half(ask + (count)*MLI_TILE, r, m + 1);                              \
+        return _mm256_blendv_epi8(a, b, m[0]);                                           \
     }
-    for (int i = 0; i < t->levels; i++) at = 2 * at + ((right >> at) & 1);
-    return (uint32_t)at - (1u << t->levels);
+PICK(pick_2, pick_1, 4)
+PICK(pick_3, pick_2, 8)
+PICK(pick_4, pick_3, 16)
+PICK(pick_5, pick_4, 32)
+
+/* A place and a decision (0 or -1) to the place below. */
+ALWAYS MLI_AVX2 __m256i down(__m256i at, __m256i decision)
+{
+    return _mm256_sub_epi8(_mm256_add_epi8(at, at), decision);
 }
 
-/* Numbers only; few: the codes that `source` of the trees means, 32 at most. */
-static MLI_AVX2 void row_avx2(const mli_engine *g, int64_t begin, int64_t end,
-                              const int8_t *few, const int8_t *codes, double *score)
+/* The exits of the upper levels of 32 trees. */
+static MLI_AVX2 void exits_of(const mli_code_group *g, const row_codes *r, uint8_t *exit)
+{
+    const int node = 2 * MLI_TILE;
+    const int8_t *p = g->ask;
+    __m256i m[MLI_TOP], at = _mm256_setzero_si256();
+    if (g->levels > 0) at = down(at, m[0] = right(p, r));
+    if (g->levels > 1) at = down(at, m[1] = pick_1(p + node, r, m));
+    if (g->levels > 2) at = down(at, m[2] = pick_2(p + 3 * node, r, m));
+    if (g->levels > 3) at = down(at, m[3] = pick_3(p + 7 * node, r, m));
+    if (g->levels > 4) at = down(at, m[4] = pick_4(p + 15 * node, r, m));
+    if (g->levels > 5) at = down(at, pick_5(p + 31 * node, r, m));
+    _mm256_store_si256((__m256i *)(void *)exit, at);
+}
+
+/* LANES trees, of which n are, from their exits on. */
+static void walk_down(const mli_engine *g, int64_t tree, int64_t n, const uint8_t *exit,
+                      const int8_t *codes, double *value)
+{
+    const mli_step *p[LANES];
+    for (int64_t i = 0; i < LANES; i++) {
+        const mli_code_tree *t = &g->tree[tree + (i < n ? i : 0)];
+        p[i] = t->node + t->exit[exit[i < n ? i : 0] >> (MLI_TOP - t->levels)];
+    }
+    walk_lanes(p, codes);
+    for (int64_t i = 0; i < n; i++)
+        value[i] = leaf_value(g, tree + i, p[i] - g->tree[tree + i].node);
+}
+
+/* Numbers only; few: the codes that the groups ask for, 32 at most. */
+static MLI_AVX2 void row_avx2(const mli_engine *g, const mli_part *p, const int8_t *few,
+                              const int8_t *codes, double *score)
 {
     const __m128i *c = (const __m128i *)(const void *)few;
     row_codes r = {_mm256_broadcastsi128_si256(_mm_loadu_si128(c)),
                    _mm256_broadcastsi128_si256(_mm_loadu_si128(c + 1))};
-    for (int64_t t = begin; t < end; t += LANES) {
-        int64_t n = end - t < LANES ? end - t : LANES, walks = 0;
-        uint32_t exit[LANES];
-        double value[LANES];
-        for (int64_t i = 0; i < n; i++) {
-            exit[i] = exit_of(&g->tree[t + i], &r);
-            walks |= g->tree[t + i].walks;
-        }
-        if (walks) {
-            const mli_step *p[LANES];
-            for (int64_t i = 0; i < LANES; i++) {
-                int64_t j = i < n ? i : 0;
-                p[i] = g->tree[t + j].node + g->tree[t + j].exit[exit[j]];
-            }
-            walk_lanes(p, codes);
-            for (int64_t i = 0; i < n; i++)
-                value[i] = leaf_value(g, t + i, p[i] - g->tree[t + i].node);
+    for (int64_t begin = 0; begin < p->n_trees; begin += MLI_TILE) {
+        const mli_code_group *group = &p->group[begin / MLI_TILE];
+        int64_t n = p->n_trees - begin, t = p->first + begin;
+        _Alignas(32) uint8_t exit[MLI_TILE];
+        double value[MLI_TILE];
+        if (n > MLI_TILE) n = MLI_TILE;
+        exits_of(group, &r, exit);
+        if (group->walks) {
+            for (int64_t i = 0; i < n; i += LANES)
+                walk_down(g, t + i, n - i < LANES ? n - i : LANES, exit + i, codes,
+                          value + i);
         } else {
-            for (int64_t i = 0; i < n; i++) value[i] = g->tree[t + i].value[exit[i]];
+            for (int64_t i = 0; i < n; i++)
+                value[i] = group->value[(i << group->levels) + exit[i]];
         }
         add_values(g, t, n, value, score);
     }
@@ -175,14 +215,13 @@ static MLI_AVX2 void row_avx2(const mli_engine *g, int64_t begin, int64_t end,
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
                     int missing, double *score)
 {
-    int64_t end = p->first + p->n_trees;
 #ifdef MLI_X86
     int by_column = p->n_columns <= 32;
-    if (g->avx2 && p->in_registers && (by_column || !missing)) {
-        row_avx2(g, p->first, end, by_column ? codes + 32 : codes, codes + 32, score);
+    if (g->avx2 && p->group && (by_column || !missing)) {
+        row_avx2(g, p, by_column ? codes + 32 : codes, codes + 32, score);
         return;
     }
 #endif
     (void)missing;
-    row_plain(g, p->first, end, codes + 32, score);
+    row_plain(g, p->first, p->first + p->n_trees, codes + 32, score);
 }

@@ -10,7 +10,6 @@ typedef struct making {
     mli_engine *g;
     const mli_part *part;
     const int32_t *source; /* [features] of the part */
-    uint8_t *of_column;    /* [columns] what `source` says, of parts with 32 at most */
     int32_t *depth;        /* of the nodes of the tree at hand */
 } making;
 
@@ -94,16 +93,6 @@ static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, uint1
     for (int32_t i = 0; i <= n; i++) exit[i] = at[n + i];
 }
 
-/* For engine_row.c: sources and cuts of the upper levels, numbered from 1. */
-static void fill_bytes(const making *m, const mli_code_tree *t, uint8_t *source,
-                       int8_t *cut)
-{
-    for (int32_t i = 1; i < 1 << t->levels; i++) {
-        source[i] = m->of_column[t->top[i - 1].offset / MLI_TILE];
-        cut[i] = (int8_t)((t->top[i - 1].above & 255) - 1);
-    }
-}
-
 static int make_values(const making *m, int64_t tree, mli_code_tree *t)
 {
     const double *value = m->g->e.value + m->g->e.start[tree];
@@ -144,13 +133,6 @@ static int make_tree(const making *m, int64_t tree, mli_code_tree *t)
     t->top = top;
     t->exit = exit;
     t->set_top = set_top;
-    if (!categories && m->part->n_sources <= 32) {
-        uint8_t *bytes = mli_arena_take(arena, 2, 64);
-        if (!bytes) return 0;
-        fill_bytes(m, t, bytes, (int8_t *)bytes + 64);
-        t->source = bytes;
-        t->cut = (const int8_t *)bytes + 64;
-    }
     return make_values(m, tree, t);
 }
 
@@ -166,23 +148,11 @@ ml_status mli_engine_trees(mli_engine *g, ml_error *err)
     int ok = source && depth && g->tree;
     for (int64_t i = 0; ok && i < g->n_parts; i++) {
         mli_part *p = &g->part[i];
-        uint8_t of_column[64] = {0};
-        making m = {g, p, source, of_column, depth};
-        for (int32_t j = 0; j < p->n_sources; j++) {
-            const mli_source *from = &p->source[j];
-            source[from->feature] = j;
-            if (p->n_sources > 32) continue;
-            int by_column = p->n_columns <= 32;
-            if (from->low >= 0)
-                of_column[from->low] = (uint8_t)(by_column ? from->low : j);
-            if (from->high >= 0)
-                of_column[from->high] = (uint8_t)(by_column ? from->high : j);
-        }
-        p->in_registers = 1;
-        for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++) {
+        making m = {g, p, source, depth};
+        for (int32_t j = 0; j < p->n_sources; j++) source[p->source[j].feature] = j;
+        for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++)
             ok = make_tree(&m, t, &g->tree[t]);
-            p->in_registers &= g->tree[t].source != NULL;
-        }
+        ok = ok && mli_part_groups(g, p);
     }
     mli_free(g->ctx, source);
     mli_free(g->ctx, depth);
