@@ -38,35 +38,6 @@ static inline int none(const mli_source *s, double x)
     return x != x || (s->zero_missing && fabs(x) <= (double)MLI_ZERO_MISSING);
 }
 
-/* Writes the code of one value. `at` points at its row in column 0. */
-static inline void put(const mli_source *s, int32_t code, int missing, int8_t *at)
-{
-    if (s->low >= 0) at[s->low * MLI_TILE] = MLI_CODE(code);
-    if (s->high >= 0) at[s->high * MLI_TILE] = MLI_CODE(missing ? 255 : code);
-}
-
-/* All rows of a source, tile by tile. CODE: the expression for a value x. */
-#define ROWS(type, CODE)                                                                 \
-    for (int64_t i = 0; i < n; i++) {                                                    \
-        type x = rows[i * stride + s->feature];                                          \
-        int8_t *at = codes + i / MLI_TILE * tile + i % MLI_TILE;                         \
-        put(s, CODE, none(s, (double)x), at);                                            \
-    }
-
-#define PLAIN(name, type, below)                                                         \
-    static void name(const mli_part *p, const mli_source *s, const type *rows,           \
-                     int64_t n, int64_t stride, int8_t *codes)                           \
-    {                                                                                    \
-        int64_t tile = (int64_t)p->n_columns * MLI_TILE;                                 \
-        if (s->n_cuts < 0) {                                                             \
-            ROWS(type, bin_of(s, (double)x))                                             \
-        } else {                                                                         \
-            ROWS(type, none(s, (double)x) ? 0 : below(s, x))                             \
-        }                                                                                \
-    }
-PLAIN(code_f64, double, below_f64)
-PLAIN(code_f32, float, below_f32)
-
 #ifdef MLI_X86
 /* Twice the number of 16 values below x. */
 static inline MLI_AVX2 int32_t count_f32(const float *v, __m256 x)
@@ -90,34 +61,6 @@ static inline MLI_AVX2 int32_t count_f64(const double *v, __m256d x)
     return _mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(all));
 }
 
-#define WIDE(name, type, vector, set, count, cuts, pivots, plain)                        \
-    static MLI_AVX2 void name(const mli_part *p, const mli_source *s, const type *rows,  \
-                              int64_t n, int64_t stride, int8_t *codes)                  \
-    {                                                                                    \
-        int64_t tile = (int64_t)p->n_columns * MLI_TILE;                                 \
-        if (s->n_cuts < 0 || s->zero_missing) {                                          \
-            plain(p, s, rows, n, stride, codes);                                         \
-            return;                                                                      \
-        }                                                                                \
-        int few = s->n_cuts <= 16, one = s->high < 0;                                    \
-        int8_t *low = codes + s->low * MLI_TILE;                                         \
-        for (int64_t i = 0; i < n; i++) {                                                \
-            type x = rows[i * stride + s->feature];                                      \
-            vector v = set(x);                                                           \
-            int32_t block = few ? 0 : count(s->pivots, v);                               \
-            int32_t code = (block * 16 + count(s->cuts + block * 8, v)) >> 1;            \
-            int64_t at = i / MLI_TILE * tile + i % MLI_TILE;                             \
-            if (one)                                                                     \
-                low[at] = MLI_CODE(code);                                                \
-            else                                                                         \
-                put(s, code, x != x, codes + at);                                        \
-        }                                                                                \
-    }
-WIDE(code_f64_avx2, double, __m256d, _mm256_set1_pd, count_f64, cut, pivot, code_f64)
-WIDE(code_f32_avx2, float, __m256, _mm256_set1_ps, count_f32, cut32, pivot32, code_f32)
-#else
-#define code_f64_avx2 code_f64
-#define code_f32_avx2 code_f32
 #endif
 
 /* One row. */
@@ -208,36 +151,22 @@ int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float 
     return g->avx2 ? row_f32_avx2(p, row, codes) : row_f32(p, row, codes);
 }
 
-/* Rows that the last tile lacks. */
-static void pad(const mli_part *p, int64_t n, int8_t *codes)
-{
-    int64_t last = n % MLI_TILE;
-    if (!last) return;
-    codes += n / MLI_TILE * p->n_columns * MLI_TILE;
-    for (int32_t c = 0; c < p->n_columns; c++)
-        memset(codes + c * MLI_TILE + last, 0, (size_t)(MLI_TILE - last));
-}
-
-void mli_engine_code(const mli_engine *g, const mli_part *p, const double *rows,
-                     int64_t n, int64_t stride, int8_t *codes)
-{
-    for (int32_t j = 0; j < p->n_sources; j++) {
-        if (g->avx2)
-            code_f64_avx2(p, &p->source[j], rows, n, stride, codes);
-        else
-            code_f64(p, &p->source[j], rows, n, stride, codes);
+#define CODE(name, type, column)                                                         \
+    void name(const mli_engine *g, const mli_part *p, const type *rows, int64_t n,       \
+              int64_t stride, int8_t *codes)                                             \
+    {                                                                                    \
+        int64_t tile = (int64_t)p->n_columns * MLI_TILE;                                 \
+        _Alignas(32) type x[MLI_TILE] = {0};                                             \
+        for (int32_t j = 0; j < p->n_sources; j++) {                                     \
+            const mli_source *s = &p->source[j];                                         \
+            const type *from = rows + s->feature;                                        \
+            for (int64_t begin = 0; begin < n; begin += MLI_TILE) {                      \
+                int64_t count = n - begin < MLI_TILE ? n - begin : MLI_TILE;             \
+                for (int64_t i = 0; i < count; i++) x[i] = from[i * stride];             \
+                column(g, s, x, codes + begin / MLI_TILE * tile);                        \
+                from += MLI_TILE * stride;                                               \
+            }                                                                            \
+        }                                                                                \
     }
-    pad(p, n, codes);
-}
-
-void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *rows,
-                         int64_t n, int64_t stride, int8_t *codes)
-{
-    for (int32_t j = 0; j < p->n_sources; j++) {
-        if (g->avx2)
-            code_f32_avx2(p, &p->source[j], rows, n, stride, codes);
-        else
-            code_f32(p, &p->source[j], rows, n, stride, codes);
-    }
-    pad(p, n, codes);
-}
+CODE(mli_engine_code, double, mli_engine_column)
+CODE(mli_engine_code_f32, float, mli_engine_column_f32)

@@ -120,11 +120,11 @@ static float below(double x)
     return (double)f > x ? nextafterf(f, -INFINITY) : f;
 }
 
-static int fill_numbers(mli_arena *arena, const cut_list *l, mli_source *s)
+static int fill_numbers(mli_engine *g, const cut_list *l, mli_source *s)
 {
-    int32_t padded = (l->n / 16 + 1) * 16; /* one +inf at least */
-    double *cut = mli_arena_take(arena, padded, sizeof *cut);
-    float *cut32 = mli_arena_take(arena, padded, sizeof *cut32);
+    int32_t padded = ((l->n + 8) / 16 + 1) * 16; /* 8 times +inf at least */
+    double *cut = mli_arena_take(&g->arena, padded, sizeof *cut);
+    float *cut32 = mli_arena_take(&g->arena, padded, sizeof *cut32);
     if (!cut || !cut32) return 0;
     for (int32_t i = 0; i < padded; i++) {
         cut[i] = i < l->n ? l->cut[i] : INFINITY;
@@ -138,7 +138,7 @@ static int fill_numbers(mli_arena *arena, const cut_list *l, mli_source *s)
     s->n_cuts = l->n;
     s->cut = cut;
     s->cut32 = cut32;
-    return 1;
+    return !g->avx2 || mli_source_buckets(&g->arena, s);
 }
 
 static int fill_source(mli_engine *g, const cut_list *l, mli_source *s)
@@ -146,7 +146,7 @@ static int fill_source(mli_engine *g, const cut_list *l, mli_source *s)
     const mli_ensemble *e = &g->e;
     s->feature = l->feature;
     s->zero_missing = e->zero_missing && e->zero_missing[l->feature];
-    if (!l->category) return fill_numbers(&g->arena, l, s);
+    if (!l->category) return fill_numbers(g, l, s);
     s->n_cuts = -1;
     s->level_bin = e->level_bin + e->level_start[l->feature];
     s->n_levels = e->level_start[l->feature + 1] - e->level_start[l->feature];

@@ -7,6 +7,7 @@
  *   engine_tree.c   trees in terms of codes
  *   engine_group.c  the same of 32 trees side by side
  *   engine_code.c   rows to codes
+ *   engine_column.c 32 values of a feature to codes
  *   engine_tile.c   32 rows through a tree
  *   engine_row.c    one row through all trees
  *   engine_sparse.c rows of which only some values are stored
@@ -27,15 +28,28 @@
 #define MLI_TREE_NODES 65535
 #define MLI_CODE(n)    ((int8_t)((int32_t)(n)-128)) /* stored codes compare as signed */
 
+/* Where to look for a value among the cuts: see engine_column.c. first: NULL: none. */
+typedef struct mli_bucket {
+    double low, scale;
+    const uint8_t *first;
+} mli_bucket;
+
+typedef struct mli_bucket32 {
+    float low, scale;
+    const uint8_t *first;
+} mli_bucket32;
+
 /* Where the codes of a feature come from. */
 typedef struct mli_source {
     int32_t feature;
     int32_t low, high;  /* columns where missing is lowest, highest; -1: none */
     int32_t n_cuts;     /* -1: a category, whose bin is its code (column `low`) */
-    const double *cut;  /* ascending, then +inf up to a multiple of 16 */
+    const double *cut;  /* ascending, then 8 times +inf, up to a multiple of 16 */
     const float *cut32; /* rounded down: x <= cut is x <= cut32 for every float x */
     double pivot[16];   /* last of each 16 cuts, then +inf */
     float pivot32[16];
+    mli_bucket bucket;
+    mli_bucket32 bucket32;
     int32_t zero_missing;
     const uint8_t *level_bin;
     int64_t n_levels;
@@ -158,11 +172,18 @@ int32_t mli_source_cut(const mli_source *s, double threshold);
 ml_status mli_engine_wide(mli_engine *g, ml_error *err);
 
 /* Rows to codes: n <= tiles * 32 rows into tiles of n_columns * 32 bytes; the rest of the
- * last tile is code 0. */
+ * last tile has the codes of some value. */
 void mli_engine_code(const mli_engine *g, const mli_part *p, const double *rows,
                      int64_t n, int64_t stride, int8_t *codes);
 void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *rows,
                          int64_t n, int64_t stride, int8_t *codes);
+/* 32 values of a feature into its columns of a tile. */
+void mli_engine_column(const mli_engine *g, const mli_source *s, const double *x,
+                       int8_t *codes);
+void mli_engine_column_f32(const mli_engine *g, const mli_source *s, const float *x,
+                           int8_t *codes);
+/* What engine_column.c needs beside the cuts. 0: no memory. */
+int mli_source_buckets(mli_arena *arena, mli_source *s);
 /* Which `value` of the tree each of 32 rows gets. */
 void mli_engine_tile(const mli_engine *g, const mli_code_tree *t, const int8_t *codes,
                      uint16_t *slot);

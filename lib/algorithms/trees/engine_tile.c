@@ -16,11 +16,11 @@
 #include <immintrin.h>
 #endif
 
-#define LANES 8
+#define LANES  8
+#define ALWAYS static inline __attribute__((always_inline))
 
 /* LANES rows from the nodes in slot[] on. */
-static inline __attribute__((always_inline)) void
-walk_lanes(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
+ALWAYS void walk_lanes(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
 {
     const mli_step *p[LANES];
     uint32_t inner;
@@ -42,8 +42,8 @@ walk_lanes(const mli_code_tree *t, const int8_t *codes, uint16_t *slot)
 }
 
 /* The same by sets of codes. */
-static inline __attribute__((always_inline)) void
-walk_sets(const mli_code_tree *t, int shift, const int8_t *codes, uint16_t *slot)
+ALWAYS void walk_sets(const mli_code_tree *t, int shift, const int8_t *codes,
+                      uint16_t *slot)
 {
     uint32_t inner;
     do {
@@ -73,7 +73,7 @@ static void tile_plain(const mli_engine *g, const mli_code_tree *t, const int8_t
 
 #ifdef MLI_X86
 /* All ones where a row goes left. */
-static inline MLI_AVX2 __m256i left(const mli_top *p, const int8_t *codes)
+ALWAYS MLI_AVX2 __m256i left(const mli_top *p, const int8_t *codes)
 {
     __m256i code = _mm256_load_si256((const __m256i *)(const void *)(codes + p->offset));
     return _mm256_cmpgt_epi8(_mm256_set1_epi32(p->above), code);
@@ -81,14 +81,13 @@ static inline MLI_AVX2 __m256i left(const mli_top *p, const int8_t *codes)
 
 /* pick_K: of the 2^K nodes from p on, the decision of the one that the decisions m[0 ..
  * K - 1] lead to. */
-static inline MLI_AVX2 __m256i pick_1(const mli_top *p, const int8_t *codes,
-                                      const __m256i *m)
+ALWAYS MLI_AVX2 __m256i pick_1(const mli_top *p, const int8_t *codes, const __m256i *m)
 {
     return _mm256_blendv_epi8(left(p + 1, codes), left(p, codes), m[0]);
 }
 #define PICK(name, half, count)                                                          \
-    static inline MLI_AVX2 __m256i name(const mli_top *p, const int8_t *codes,           \
-                                        const __m256i *m)                                \
+    ALWAYS MLI_AVX2 __m256i name(const mli_top *p, const int8_t *codes,                  \
+                                 const __m256i *m)                                       \
     {                                                                                    \
         __m256i a = half(p, codes, m + 1), b = half(p + (count) / 2, codes, m + 1);      \
         return _mm256_blendv_epi8(b, a, m[0]);                                           \
@@ -100,7 +99,7 @@ PICK(pick_5, pick_4, 32)
 
 /* The exits of the upper levels: of decisions d = 0 (right) or -1 (left), 2 a + 1 + d is
  * the next place. */
-static inline MLI_AVX2 __m256i down(__m256i at, __m256i decision)
+ALWAYS MLI_AVX2 __m256i down(__m256i at, __m256i decision)
 {
     return _mm256_add_epi8(_mm256_add_epi8(at, at), decision);
 }
