@@ -294,6 +294,15 @@ static void place_column(mli_binner *b, int32_t column, int32_t feature)
         b->features[j].column = column;
 }
 
+/* Rows that do not cross lines of the cache, where that costs a quarter at most. */
+static int64_t stride_of(int64_t columns)
+{
+    int64_t even = 4;
+    while (even < columns && even < 64) even *= 2;
+    even = (columns + even - 1) / even * even;
+    return even * 4 <= columns * 5 ? even : columns;
+}
+
 static ml_status lay_out(mli_binner *b, ml_error *err)
 {
     ml_context *ctx = b->ctx;
@@ -306,6 +315,7 @@ static ml_status lay_out(mli_binner *b, ml_error *err)
     }
     b->n_used = (int32_t)order_columns(b, order);
     b->n_columns = (b->n_used + 3) / 4 * 4;
+    b->stride = stride_of(b->n_columns);
     b->n_chunks = (b->n_columns + MLI_CHUNK - 1) / MLI_CHUNK;
     b->feature = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->feature);
     b->bins = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->bins);
@@ -434,7 +444,7 @@ static void write_sparse(const applying *a, int32_t feature, const mli_sparse *s
     mli_cuts_bytes(&f->cuts, s->values + at, last - at, (uint8_t)f->n_bins, bins, 1);
     for (int64_t k = 0; k < last - at; k++) {
         if (f->bundled && bins[k] == f->usual) continue;
-        out[(s->rows[at + k] - begin) * a->binner->n_columns] = in_column(f, bins[k]);
+        out[(s->rows[at + k] - begin) * a->binner->stride] = in_column(f, bins[k]);
     }
 }
 
@@ -473,7 +483,7 @@ static void write_bundle(const applying *a, int32_t column, int64_t begin, int64
     const mli_binner *b = a->binner;
     uint8_t bins[BLOCK_ROWS];
     mli_sparse s;
-    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * b->n_columns] = 0;
+    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * b->stride] = 0;
     for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
         const mli_bin_feature *f = &b->features[j];
         uint8_t usual = (uint8_t)f->usual;
@@ -485,7 +495,7 @@ static void write_bundle(const applying *a, int32_t column, int64_t begin, int64
         mli_cuts_bytes(&f->cuts, x, end - begin, usual, bins, 1);
         for (int64_t i = 0; i < end - begin; i++) {
             if (bins[i] == usual) continue;
-            out[i * b->n_columns] = in_column(f, bins[i]);
+            out[i * b->stride] = in_column(f, bins[i]);
         }
     }
 }
@@ -498,9 +508,9 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
     int64_t begin = task * BLOCK_ROWS, end = begin + BLOCK_ROWS;
     if (end > a->design->rows) end = a->design->rows;
     double *x = a->scratch + (int64_t)slot * BLOCK_ROWS;
-    uint8_t *out = a->out + begin * b->n_columns;
+    uint8_t *out = a->out + begin * b->stride;
     for (int64_t i = 0; a->resting && i < end - begin; i++)
-        memcpy(out + i * b->n_columns, a->resting, (size_t)b->n_columns);
+        memcpy(out + i * b->stride, a->resting, (size_t)b->n_columns);
     for (int32_t c = 0; c < b->n_used; c++) {
         const mli_bin_feature *f = &b->features[b->feature[c]];
         if (f->bundled) {
@@ -509,7 +519,7 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
         }
         if (f->row_bin && a->design == b->design) {
             for (int64_t i = begin; i < end; i++)
-                out[(i - begin) * b->n_columns + c] = f->row_bin[i];
+                out[(i - begin) * b->stride + c] = f->row_bin[i];
             continue;
         }
         mli_sparse s;
@@ -519,13 +529,13 @@ static void apply_task(void *arg, int64_t task, int32_t slot)
         }
         mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
         if (f->kind == MLI_CATEGORICAL)
-            write_levels(f, x, end - begin, out + c, b->n_columns);
+            write_levels(f, x, end - begin, out + c, b->stride);
         else
             mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out + c,
-                           b->n_columns);
+                           b->stride);
     }
     for (int32_t c = b->n_used; c < b->n_columns; c++)
-        for (int64_t i = 0; i < end - begin; i++) out[i * b->n_columns + c] = 0;
+        for (int64_t i = 0; i < end - begin; i++) out[i * b->stride + c] = 0;
 }
 
 ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
@@ -534,11 +544,11 @@ ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_ru
     ml_context *ctx = b->ctx;
     int64_t blocks = mli_task_count(design->rows, BLOCK_ROWS);
     applying a = {.binner = b, .design = design, .run = run};
-    a.out = mli_alloc_vec(ctx, design->rows * b->n_columns + 64, 1);
+    a.out = mli_alloc_vec(ctx, design->rows * b->stride + 64, 1);
     a.scratch = mli_alloc_vec(ctx, (int64_t)mli_slots(ctx) * BLOCK_ROWS, sizeof(double));
     ml_status status = a.out && a.scratch ? make_resting(&a, err) : mli_nomem(err);
     if (!status) {
-        memset(a.out + design->rows * b->n_columns, 0, 64);
+        memset(a.out + design->rows * b->stride, 0, 64);
         mli_parallel(ctx, blocks, apply_task, &a);
         status = mli_run_check(run, err);
     }

@@ -52,6 +52,7 @@ typedef struct mli_binner {
     mli_bin_feature *features;
     int32_t n_used;    /* columns of features */
     int32_t n_columns; /* with padding */
+    int64_t stride;    /* bytes of a row of the matrix, n_columns or a few more */
     int32_t *feature;  /* [n_columns] (first) feature of a column, -1: padding */
     int32_t *bins;     /* [n_columns] bins of a column, but for missing values */
     int64_t *cell;     /* [n_columns] first cell of a column in a histogram */
@@ -94,9 +95,20 @@ ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *
                                mli_run *run, mli_binner **out, ml_error *err);
 void mli_binner_free(mli_binner *b);
 
-/* The matrix of a design: [rows * n_columns] bytes, and 64 more to read past the end. */
+/* The matrix of a design: [rows * stride] bytes, and 64 more to read past the end. */
 ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
                            uint8_t **out, ml_error *err);
+
+/* A matrix with its copy column by column, in which a division finds the bins of one
+ * column side by side. */
+typedef struct mli_bin_matrix {
+    const uint8_t *by_row;
+    int64_t rows;
+    uint8_t
+        *by_column; /* [n_used * rows], or NULL: the matrix fits into a cache anyway */
+} mli_bin_matrix;
+ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b, const uint8_t *bins,
+                              int64_t rows, ml_error *err);
 
 /* The value below which (inclusive) a numeric row goes left when split after `bin`. */
 double mli_binner_threshold(const mli_bin_feature *f, int32_t bin);

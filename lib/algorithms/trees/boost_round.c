@@ -9,6 +9,7 @@
  * better.
  */
 #include "algorithms/trees/boost.h"
+#include "algorithms/trees/pack.h"
 #include <math.h>
 
 typedef struct passing {
@@ -52,6 +53,26 @@ static inline double hessian_of(const mli_booster *b, const float *gh, int64_t i
     return b->weight ? f * b->weight[i] : f;
 }
 
+/* Do all rows count, and alike, with their own hessians? */
+static int all_alike(const mli_booster *b)
+{
+    return !mli_boost_sampled(&b->sample) && !mli_sample_scales(&b->sample) &&
+           !b->options.by_weight;
+}
+
+/* Sums over a block of which all rows count alike. */
+static void sum_all(mli_booster *b, int64_t task)
+{
+    int64_t begin = task * MLI_BOOST_BLOCK, n = block_end(b, begin) - begin;
+    for (int32_t k = 0; k < b->n_scores; k++) {
+        double *sums = b->sums + (task * b->n_scores + k) * 2;
+        sums[0] = sums[1] = 0;
+        mli_pack_sums(b->ctx->cpu_level, b->gh + 2 * (k * b->targets.rows + begin), n,
+                      sums);
+    }
+    b->taken[task] = n;
+}
+
 /* Sums over the sampled rows of a block. */
 static void sum_task(void *arg, int64_t task, int32_t slot)
 {
@@ -59,6 +80,10 @@ static void sum_task(void *arg, int64_t task, int32_t slot)
     mli_booster *b = p->b;
     (void)slot;
     int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin), count = 0;
+    if (all_alike(b)) {
+        sum_all(b, task);
+        return;
+    }
     for (int32_t k = 0; k < b->n_scores; k++) {
         const float *gh = b->gh + 2 * k * b->targets.rows;
         double sum_g = 0, sum_h = 0;
@@ -133,11 +158,29 @@ ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
     return mli_run_check(b->run, err);
 }
 
+/* Rows of a block that all count alike. */
+static void round_all(const passing *p, int64_t task)
+{
+    mli_booster *b = p->b;
+    int64_t begin = task * MLI_BOOST_BLOCK, n = block_end(b, begin) - begin;
+    uint32_t *row = b->grower.rows[0].row + begin;
+    for (int64_t i = 0; i < n; i++) row[i] = (uint32_t)(begin + i);
+    uint64_t sum =
+        mli_pack_round(b->ctx->cpu_level, b->gh + 2 * (p->k * b->targets.rows + begin), n,
+                       p->g_scale, p->h_scale, b->grower.rows[0].gh + begin);
+    b->whole[2 * task] = mli_gh_g(sum);
+    b->whole[2 * task + 1] = mli_gh_h(sum);
+}
+
 static void round_task(void *arg, int64_t task, int32_t slot)
 {
     passing *p = arg;
     mli_booster *b = p->b;
     (void)slot;
+    if (all_alike(b) && !p->unit_h && !(b->options.random_strength > 0)) {
+        round_all(p, task);
+        return;
+    }
     int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin);
     const float *gh = b->gh + 2 * p->k * b->targets.rows;
     mli_rows to = {b->grower.rows[0].row + b->taken[task],

@@ -74,7 +74,6 @@ ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
     g->ctx = ctx;
     g->run = run;
     g->binner = binner;
-    g->bins = bins;
     g->options = *options;
     if (g->options.max_leaves > n) g->options.max_leaves = n > 1 ? n : 1;
     g->n_cells = round_up(binner->n_cells, 8) + 8;
@@ -87,6 +86,7 @@ ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
     ml_status status = make_rows(g, n, err);
     if (status == ML_OK) status = make_pool(g, err);
     if (status == ML_OK) status = make_columns(g, err);
+    if (status == ML_OK) status = mli_bin_matrix_make(&g->matrix, binner, bins, n, err);
     return status;
 }
 
@@ -97,9 +97,10 @@ void mli_grower_free(mli_grower *g)
         mli_free(ctx, g->rows[i].row);
         mli_free(ctx, g->rows[i].gh);
     }
-    void *blocks[] = {g->nodes,      g->heap,  g->mask,       g->masks,   g->plan.columns,
-                      g->plan.cells, g->pool,  g->free_slots, g->scratch, g->found,
-                      g->counts,     g->spare, g->dirty};
+    void *blocks[] = {
+        g->nodes,      g->heap,  g->mask,       g->masks,           g->plan.columns,
+        g->plan.cells, g->pool,  g->free_slots, g->scratch,         g->found,
+        g->counts,     g->spare, g->dirty,      g->matrix.by_column};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     memset(g, 0, sizeof *g);
 }

@@ -38,7 +38,7 @@ typedef struct mli_grower {
     ml_context *ctx;
     mli_run *run;
     const mli_binner *binner;
-    const uint8_t *bins;
+    mli_bin_matrix matrix;
     mli_grow_options options;
     const mli_split_rule *rule;
     int64_t tree;     /* number of the tree, for random choices */

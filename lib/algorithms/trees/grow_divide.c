@@ -93,7 +93,7 @@ static void count_rows(const mli_grower *g, mli_rows rows, int64_t n, uint32_t *
     const mli_binner *b = g->binner;
     memset(count, 0, (size_t)b->n_cells * sizeof *count);
     for (int64_t i = 0; i < n; i++) {
-        const uint8_t *r = g->bins + (int64_t)rows.row[i] * b->n_columns;
+        const uint8_t *r = g->matrix.by_row + (int64_t)rows.row[i] * b->stride;
         for (int32_t c = 0; c < b->n_used; c++) count[b->cell[c] + r[c]]++;
     }
 }
@@ -110,7 +110,7 @@ void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
         hist = mli_grow_pool(g, node->hist);
     } else {
         mli_hist_clear(&g->plan, hist);
-        mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, node->sums.rows, hist);
+        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, node->sums.rows, hist);
     }
     mli_split_job job = {.leaf = &node->sums, .hist = hist, .rows = count};
     job.summed = mli_grow_summed(g);
@@ -135,7 +135,7 @@ static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left
         mli_rows rows = mli_grow_rows_of(g, large->buffer, large->begin);
         uint64_t *own = mli_grow_scratch(g, slot, 1);
         mli_hist_clear(&g->plan, own);
-        mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, large->sums.rows, own);
+        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, large->sums.rows, own);
         find(g, large, own, NULL, slot);
     }
     if (may[light]) find(g, small, hist, NULL, slot);
@@ -154,7 +154,7 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
     }
     const mli_split *split = &node->split;
     mli_division how;
-    mli_division_set(&how, g->binner, g->bins, split);
+    mli_division_set(&how, g->binner, &g->matrix, split);
     int light = 2 * split->h_left > node->sums.h;
     int may[2] = {mli_grow_may_divide(g, split->h_left, node->depth + 1),
                   mli_grow_may_divide(g, node->sums.h - split->h_left, node->depth + 1)};

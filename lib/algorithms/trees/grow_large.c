@@ -161,7 +161,7 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     l.light = 2 * h_left > node->sums.h;
     l.sum = may[0] || may[1];
     l.hist = d.slot >= 0 ? mli_grow_pool(g, d.slot) : NULL;
-    mli_division_set(&l.how, g->binner, g->bins, &node->split);
+    mli_division_set(&l.how, g->binner, &g->matrix, &node->split);
     cut_rows(&l, node->sums.rows);
     mli_parallel(g->ctx, l.tasks, large_divide, &l);
     if (l.sum) reduce(&l);
@@ -188,7 +188,7 @@ static void root_sum(void *arg, int64_t task, int32_t slot)
     mli_grower *g = l->g;
     if (mli_run_state(g->run) == ML_CANCEL) return;
     mli_rows rows = mli_grow_rows_of(g, 0, task * l->grain);
-    mli_hist_add(&g->plan, g->bins, rows.row, rows.gh, task_rows(l, task),
+    mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, task_rows(l, task),
                  slot_hist(g, slot));
 }
 

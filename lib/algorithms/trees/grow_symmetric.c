@@ -82,7 +82,7 @@ static void divide_task(void *arg, int64_t task, int32_t slot)
     mli_grow_node *node = &g->nodes[d->id];
     mli_division how;
     (void)slot;
-    mli_division_set(&how, g->binner, g->bins, &node->split);
+    mli_division_set(&how, g->binner, &g->matrix, &node->split);
     int light = 2 * node->split.h_left > node->sums.h;
     uint64_t *hist = d->slot >= 0 ? mli_grow_pool(g, d->slot) : NULL;
     if (hist) memset(hist, 0, (size_t)g->n_cells * sizeof *hist);

@@ -77,7 +77,7 @@ static void add_selected(const mli_hist_plan *plan, const uint8_t *bins,
                          const uint32_t *rows, const uint64_t *gh, int64_t n,
                          uint64_t *hist)
 {
-    int64_t stride = plan->binner->n_columns;
+    int64_t stride = plan->binner->stride;
     for (int32_t first = 0; first < plan->n_columns; first += MLI_CHUNK) {
         int32_t m = plan->n_columns - first;
         if (m > MLI_CHUNK) m = MLI_CHUNK;
@@ -95,12 +95,14 @@ static void add_all(const mli_hist_plan *plan, const uint8_t *bins, const uint32
 {
     const mli_binner *b = plan->binner;
     int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
+    for (int64_t i = 0; i < n && i < AHEAD; i++)
+        __builtin_prefetch(bins + (int64_t)rows[i] * b->stride);
     for (int32_t c = 0; c < b->n_chunks; c++) {
         const mli_bin_chunk *k = &b->chunks[c];
         chunk_fn fn = chunk_table[k->log2 - 2][k->width / 4 - 1];
-        /* One prefetch brings a line of 64 features: four chunks. */
-        fn(hist + k->cell, bins + k->first, b->n_columns, rows, gh, n,
-           c % 4 == 0 ? fetch : 0);
+        /* One prefetch brings a line of 64 features. */
+        fn(hist + k->cell, bins + k->first, b->stride, rows, gh, n,
+           k->first % 64 == 0 ? fetch : 0);
     }
 }
 

@@ -3,21 +3,22 @@
  * trees/partition.c: dividing the rows of a leaf.
  *
  * Blocks of rows are divided without branches, then the rows of the side whose histogram
- * is wanted are summed: their bins have just been fetched. The right side comes out
+ * is wanted are summed, while their gradients are in the cache. The right side comes out
  * reversed, which saves a second copy and does not matter: sums do not depend on the
  * order, and rows stay sorted one way or the other, so memory is walked in one direction.
  */
 #include "algorithms/trees/partition.h"
 
-#define AHEAD 32
+#define AHEAD 128
 
-void mli_division_set(mli_division *d, const mli_binner *b, const uint8_t *bins,
+void mli_division_set(mli_division *d, const mli_binner *b, const mli_bin_matrix *m,
                       const mli_split *split)
 {
     const mli_bin_feature *f = &b->features[split->feature];
-    d->bins = bins;
-    d->stride = b->n_columns;
-    d->column = split->column;
+    d->bins = m->by_row;
+    d->bin =
+        m->by_column ? m->by_column + split->column * m->rows : m->by_row + split->column;
+    d->step = m->by_column ? 1 : b->stride;
     for (int32_t i = 0; i < 256; i++) {
         int left = mli_bin_member(f, i) <= split->bin;
         if (split->categorical) left = (int)(split->bits[i >> 5] >> (i & 31)) & 1;
@@ -30,14 +31,13 @@ void mli_division_set(mli_division *d, const mli_binner *b, const uint8_t *bins,
 static void divide_block(const mli_division *d, mli_rows from, int64_t n, int64_t more,
                          mli_rows to, int64_t *left, int64_t *right)
 {
-    const uint8_t *bins = d->bins + d->column;
-    int64_t l = *left, r = *right, stride = d->stride;
+    const uint8_t *bin = d->bin;
+    int64_t l = *left, r = *right, step = d->step;
     int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
     for (int64_t i = 0; i < n; i++) {
         uint32_t row = from.row[i];
-        if (i < fetch)
-            __builtin_prefetch(d->bins + (int64_t)from.row[i + AHEAD] * stride);
-        int64_t goes = d->left[bins[(int64_t)row * stride]];
+        if (i < fetch) __builtin_prefetch(bin + (int64_t)from.row[i + AHEAD] * step);
+        int64_t goes = d->left[bin[(int64_t)row * step]];
         int64_t at = goes ? l : r;
         to.row[at] = row;
         to.gh[at] = from.gh[i];

@@ -15,18 +15,18 @@ typedef struct mli_rows {
 
 /* How to divide: the column and, for each of its bins, whether it goes left. */
 typedef struct mli_division {
-    const uint8_t *bins; /* the matrix */
-    int64_t stride;
-    int32_t column;
+    const uint8_t *bins; /* the matrix, row by row */
+    const uint8_t *bin;  /* of the first row in the column, */
+    int64_t step;        /* and the bytes to that of the next row */
     uint8_t left[256];
 } mli_division;
 
-void mli_division_set(mli_division *d, const mli_binner *b, const uint8_t *bins,
+void mli_division_set(mli_division *d, const mli_binner *b, const mli_bin_matrix *m,
                       const mli_split *split);
 
 /* Divides from[0..n-1]: rows going left to the front of `to` in order, the others to its
  * back in reverse. Returns the number of rows on the left. With `hist`, adds the rows of
- * one side (left when side == 0) to it while their bins are in the cache. */
+ * one side (left when side == 0) to it while they are in the cache. */
 int64_t mli_divide(const mli_division *d, mli_rows from, int64_t n, mli_rows to,
                    const mli_hist_plan *plan, int side, uint64_t *hist);
 

@@ -49,7 +49,7 @@ ml_status mli_walk_make(mli_walk *w, ml_context *ctx, const mli_binner *binner,
     int64_t first = trees->start[tree], n = trees->start[tree + 1] - first;
     memset(w, 0, sizeof *w);
     w->ctx = ctx;
-    w->stride = binner->n_columns;
+    w->stride = binner->stride;
     w->node = mli_calloc(ctx, (size_t)n, sizeof *w->node);
     w->value = mli_calloc(ctx, (size_t)n, sizeof *w->value);
     w->own = mli_calloc(ctx, (size_t)n, sizeof *w->own);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/pack.c: the two passes over all gradients before a tree, two rows at a time.
+ *
+ * Both are bound by memory: 8 bytes are read per row, and 8 written when rounding. Sums
+ * are kept in eight parts, those of rows 4 k, 4 k + 1 and so on, and added up in a fixed
+ * order.
+ */
+#include "algorithms/trees/pack.h"
+#include "core/cpu.h"
+#include <math.h>
+
+/* From row i, a multiple of 4, on; part[2 * k]: of the rows 4 j + k. */
+static void sums_from(const float *gh, int64_t i, int64_t n, double part[8])
+{
+    for (; i < n; i++) {
+        part[2 * (i & 3)] += fabs((double)gh[2 * i]);
+        part[2 * (i & 3) + 1] += (double)gh[2 * i + 1];
+    }
+}
+
+static uint64_t round_from(const float *gh, int64_t i, int64_t n, double g_scale,
+                           double h_scale, uint64_t *out)
+{
+    uint64_t sum = 0;
+    for (; i < n; i++) {
+        int32_t g = (int32_t)lrint((double)gh[2 * i] * g_scale);
+        int32_t h = (int32_t)lrint((double)gh[2 * i + 1] * h_scale);
+        sum += out[i] = mli_gh_pack(g, h);
+    }
+    return sum;
+}
+
+#ifdef MLI_X86
+#include <immintrin.h>
+
+MLI_AVX2 static int64_t sums_avx2(const float *gh, int64_t n, double part[8])
+{
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    __m256d a = _mm256_setzero_pd(), b = a;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(gh + 2 * i));
+        __m256d y = _mm256_cvtps_pd(_mm_loadu_ps(gh + 2 * i + 4));
+        a = _mm256_add_pd(a, _mm256_andnot_pd(sign, x));
+        b = _mm256_add_pd(b, _mm256_andnot_pd(sign, y));
+    }
+    _mm256_storeu_pd(part, a);
+    _mm256_storeu_pd(part + 4, b);
+    return i;
+}
+
+/* In memory the hessian is the lower half of a word, and comes first. */
+MLI_AVX2 static uint64_t round_avx2(const float *gh, int64_t n, double g_scale,
+                                    double h_scale, uint64_t *out)
+{
+    const __m256d scale = _mm256_setr_pd(g_scale, h_scale, g_scale, h_scale);
+    __m128i sum = _mm_setzero_si128();
+    int64_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        __m256d x = _mm256_cvtps_pd(_mm_loadu_ps(gh + 2 * i));
+        __m128i whole = _mm256_cvtpd_epi32(_mm256_mul_pd(x, scale));
+        whole = _mm_shuffle_epi32(whole, _MM_SHUFFLE(2, 3, 0, 1));
+        _mm_storeu_si128((__m128i *)(void *)(out + i), whole);
+        sum = _mm_add_epi64(sum, whole);
+    }
+    uint64_t both[2];
+    _mm_storeu_si128((__m128i *)(void *)both, sum);
+    return both[0] + both[1] + round_from(gh, i, n, g_scale, h_scale, out);
+}
+#else
+static int64_t sums_avx2(const float *gh, int64_t n, double part[8])
+{
+    (void)gh, (void)n, (void)part;
+    return 0;
+}
+
+static uint64_t round_avx2(const float *gh, int64_t n, double g_scale, double h_scale,
+                           uint64_t *out)
+{
+    return round_from(gh, 0, n, g_scale, h_scale, out);
+}
+#endif
+
+void mli_pack_sums(int32_t level, const float *gh, int64_t n, double sums[2])
+{
+    double part[8] = {0};
+    int64_t i = level >= MLI_CPU_AVX2 ? sums_avx2(gh, n, part) : 0;
+    sums_from(gh, i, n, part);
+    for (int32_t k = 0; k < 2; k++)
+        sums[k] += (part[k] + part[k + 2]) + (part[k + 4] + part[k + 6]);
+}
+
+uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scale,
+                        double h_scale, uint64_t *out)
+{
+    if (level >= MLI_CPU_AVX2) return round_avx2(gh, n, g_scale, h_scale, out);
+    return round_from(gh, 0, n, g_scale, h_scale, out);
+}

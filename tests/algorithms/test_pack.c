@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Gradients to whole numbers: every level of instructions gives the same bits, sums are
+ * those of the rows, and halves are rounded to the even neighbour.
+ */
+#include "algorithms/trees/pack.h"
+#include "core/cpu.h"
+#include "core/rng.h"
+#include "testing.h"
+
+#define ROWS 1031
+
+static void draw(float *gh, int64_t n)
+{
+    mli_rng rng;
+    mli_rng_init(&rng, 5, 1, 2);
+    for (int64_t i = 0; i < n; i++) {
+        gh[2 * i] = (float)mli_rng_normal(&rng);
+        gh[2 * i + 1] = (float)mli_rng_f64(&rng);
+    }
+}
+
+START_TEST(levels_agree)
+{
+    static float gh[2 * ROWS];
+    static uint64_t scalar[ROWS], best[ROWS];
+    draw(gh, ROWS);
+    for (int64_t n = 0; n <= ROWS; n += n < 20 ? 1 : 337) {
+        double a[2] = {1, 2}, b[2] = {1, 2};
+        mli_pack_sums(MLI_CPU_SCALAR, gh, n, a);
+        mli_pack_sums(mli_cpu_best(), gh, n, b);
+        ck_assert_mem_eq(a, b, sizeof a);
+        uint64_t x = mli_pack_round(MLI_CPU_SCALAR, gh, n, 1e6, 1e5, scalar);
+        uint64_t y = mli_pack_round(mli_cpu_best(), gh, n, 1e6, 1e5, best);
+        ck_assert_mem_eq(scalar, best, (size_t)n * sizeof *best);
+        ck_assert_uint_eq(x, y);
+    }
+}
+END_TEST
+
+START_TEST(sums_are_those_of_the_rows)
+{
+    static float gh[2 * ROWS];
+    static uint64_t packed[ROWS];
+    draw(gh, ROWS);
+    double sums[2] = {0}, g = 0, h = 0;
+    int64_t whole_g = 0, whole_h = 0;
+    mli_pack_sums(mli_cpu_best(), gh, ROWS, sums);
+    uint64_t sum = mli_pack_round(mli_cpu_best(), gh, ROWS, 1e6, 1e5, packed);
+    for (int64_t i = 0; i < ROWS; i++) {
+        g += fabs((double)gh[2 * i]);
+        h += (double)gh[2 * i + 1];
+        ck_assert_int_eq(mli_gh_g(packed[i]), lrint((double)gh[2 * i] * 1e6));
+        ck_assert_int_eq(mli_gh_h(packed[i]), lrint((double)gh[2 * i + 1] * 1e5));
+        whole_g += mli_gh_g(packed[i]);
+        whole_h += mli_gh_h(packed[i]);
+    }
+    ck_assert_double_eq_tol(sums[0], g, 1e-9);
+    ck_assert_double_eq_tol(sums[1], h, 1e-9);
+    ck_assert_int_eq(mli_gh_g(sum), whole_g);
+    ck_assert_int_eq(mli_gh_h(sum), whole_h);
+}
+END_TEST
+
+START_TEST(halves_go_to_the_even)
+{
+    const float gh[] = {0.5f, 0.5f, -0.5f, 1.5f, -1.5f, 2.5f, 2.5f, 3.5f};
+    const int32_t g[] = {0, 0, -2, 2}, h[] = {0, 2, 2, 4};
+    uint64_t packed[4];
+    mli_pack_round(mli_cpu_best(), gh, 4, 1, 1, packed);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(mli_gh_g(packed[i]), g[i]);
+        ck_assert_int_eq(mli_gh_h(packed[i]), h[i]);
+    }
+}
+END_TEST
+
+TEST_MAIN("algorithms/pack", levels_agree, sums_are_those_of_the_rows,
+          halves_go_to_the_even)
