@@ -10,26 +10,18 @@
 #include <string.h>
 
 #define GRAIN       256   /* rows turned at a time */
-#define CHUNK       4096  /* rows of one column at a time */
+#define CHUNK       4096  /* rows of one column at a time, */
+#define PIECE       1024  /* of which so many stay in the nearest cache */
 #define WIDE        16384 /* values made of one column before they are turned */
 #define MOST_VALUES 1e9   /* more than those of the columns given */
-#define SHARED      ((size_t)8 << 20) /* bytes that several columns share */
+#define SHARED      ((size_t)8 << 20)  /* bytes that several columns share */
+#define CACHES      ((size_t)16 << 20) /* bytes that they may hold of a table */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
     if (m->algorithm->outputs) return m->algorithm->outputs(m, out, err);
     *out = mli_inputs_ref(m->inputs);
     return ML_OK;
-}
-
-static int64_t turn_numbers(const double *from, int64_t n, int64_t stride, double *to)
-{
-    int64_t missing = 0;
-    for (int64_t i = 0; i < n; i++) {
-        to[i] = from[i * stride];
-        missing += to[i] != to[i];
-    }
-    return missing;
 }
 
 static int64_t turn_codes(const double *from, int64_t n, int64_t stride, double levels,
@@ -69,7 +61,7 @@ static void turn_column(const mli_turning *t, int64_t j, int64_t begin, int64_t 
     else if (f->kind == MLI_TEXT)
         missing = turn_texts(from, n, stride, (const mli_text **)data + begin);
     else
-        missing = turn_numbers(from, n, stride, (double *)data + begin);
+        missing = mli_store_numbers(from, n, stride, t->past, (double *)data + begin);
     if (missing) atomic_fetch_add(&t->missing[j], missing);
 }
 
@@ -81,11 +73,7 @@ static void turn_four(const mli_turning *t, int64_t j, int64_t begin, int64_t n,
     int64_t missing[4] = {0};
     for (int k = 0; k < 4; k++)
         to[k] = (double *)(uintptr_t)t->table->columns[j + k].data + begin;
-    for (int64_t i = 0; i < n; i++, from += stride)
-        for (int k = 0; k < 4; k++) {
-            to[k][i] = from[k];
-            missing[k] += from[k] != from[k];
-        }
+    mli_store_four(from, n, stride, t->past, to, missing);
     for (int k = 0; k < 4; k++)
         if (missing[k]) atomic_fetch_add(&t->missing[j + k], missing[k]);
 }
@@ -112,6 +100,7 @@ static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
     const mli_turning *t = arg;
     int64_t wide = t->outputs->n_features;
     turn_some(t, 0, wide, begin, n, rows, wide);
+    mli_store_done();
 }
 
 /* The same, where some columns are collected. */
@@ -126,6 +115,7 @@ static void turn_and_collect(void *arg, int64_t begin, int64_t n, const double *
         while (j < c->wide && t->way[j] == MLI_COLLECTED) j++;
     }
     mli_collect_block(c, begin, n, rows);
+    mli_store_done();
 }
 
 /* ---- the table ---- */
@@ -242,6 +232,7 @@ static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
     if (!t->missing) return mli_nomem(err);
     sharing s = {0};
     for (int64_t j = 0; j < n; j++) s.later += size_of(t, j, rows);
+    t->past = s.later > CACHES;
     ml_status status = mli_table_alloc(ctx, rows, n, &t->table, err);
     for (int64_t j = 0; j < n && !status; j++)
         status = start_column(ctx, &s, t, j, rows, err);
@@ -298,11 +289,18 @@ typedef struct {
     double *memory; /* [slots]: a chunk of input, what is made of it */
 } stepping;
 
-static int64_t count_missing(const double *x, int64_t n)
+/* One column of numbers: `made` holds a piece. */
+static void make_numbers(const stepping *s, int64_t j, const double *in, int64_t begin,
+                         int64_t n, double *made)
 {
-    int64_t missing = 0;
-    for (int64_t i = 0; i < n; i++) missing += x[i] != x[i];
-    return missing;
+    int64_t first = s->plan->first[j], missing = 0;
+    double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
+    for (int64_t at = 0; at < n; at += PIECE) {
+        int64_t count = n - at < PIECE ? n - at : PIECE;
+        s->plan->column(s->plan, j, in + at, count, made, 1);
+        missing += mli_store_numbers(made, count, 1, s->t->past, to + at);
+    }
+    if (missing) atomic_fetch_add(&s->t->missing[first], missing);
 }
 
 /* Several outputs, or codes: made beside each other and turned. */
@@ -329,14 +327,11 @@ static void step(void *arg, int64_t task, int32_t slot)
     if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
     if (n > CHUNK) n = CHUNK;
     const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
-    if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
+    if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC)
         make_wide(s, j, in, begin, n, memory + CHUNK);
-        return;
-    }
-    double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
-    s->plan->column(s->plan, j, in, n, to, 1);
-    int64_t missing = count_missing(to, n);
-    if (missing) atomic_fetch_add(&s->t->missing[first], missing);
+    else
+        make_numbers(s, j, in, begin, n, memory + CHUNK);
+    mli_store_done();
 }
 
 static int column_wise(const mli_plan *plan, const mli_design *d,

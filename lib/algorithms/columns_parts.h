@@ -17,7 +17,19 @@ typedef struct mli_turning {
     const double *rows;           /* mli_columns_of_rows only */
     atomic_int_fast64_t *missing; /* [columns] */
     uint8_t *way;                 /* [columns] as above; NULL: all are plain */
+    int past;                     /* the columns do not fit the caches */
 } mli_turning;
+
+/* ---- columns_store.c ---- */
+
+/* to[i] = from[i * stride]; past: around the caches. Returns how many are missing. */
+int64_t mli_store_numbers(const double *from, int64_t n, int64_t stride, int past,
+                          double *to);
+/* Four columns: to[k][i] = from[i * stride + k]; adds to missing[4]. */
+void mli_store_four(const double *from, int64_t n, int64_t stride, int past,
+                    double *const *to, int64_t *missing);
+/* After the last call of a task: other threads see what went around the caches. */
+void mli_store_done(void);
 
 /* ---- columns_sparse.c ---- */
 

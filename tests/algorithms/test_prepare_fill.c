@@ -200,6 +200,111 @@ START_TEST(columns_without_values_become_numbers)
 }
 END_TEST
 
+/* ---- many rows ---- */
+
+enum { MANY = 200001, KINDS = 6 };
+
+/* Numbers far apart, few different ones, one and another, missing ones, a rising line,
+ * and zeros of both signs. */
+static double many_value(int kind, int64_t i)
+{
+    uint64_t u = ((uint64_t)i + 7) * UINT64_C(0x9e3779b97f4a7c15);
+    double share = (double)((u ^ u >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 11) * 0x1p-53;
+    if (kind == 0) return tan(3.14159 * (share - 0.5));
+    if (kind == 1) return floor(4 * share);
+    if (kind == 2) return share < 0.7501 ? 5 : 1e9 * share;
+    if (kind == 3) return share < 0.3 ? (double)NAN : share;
+    if (kind == 4) return (double)i;
+    return i % 2 ? 0.0 : -0.0;
+}
+
+static int rising(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double sorted_at(const double *sorted, int64_t n, double q)
+{
+    int64_t low = (int64_t)(q * (double)(n - 1));
+    double share = q * (double)(n - 1) - (double)low;
+    if (low + 1 >= n) return sorted[n - 1];
+    return sorted[low] + share * (sorted[low + 1] - sorted[low]);
+}
+
+/* Of many rows quantiles come from a sample and what lies near: they are those of the
+ * sorted values nevertheless. */
+START_TEST(quantiles_of_many_rows_are_exact)
+{
+    static double v[KINDS][MANY], sorted[MANY];
+    ml_context *ctx = test_context(2);
+    for (int k = 0; k < KINDS; k++)
+        for (int64_t i = 0; i < MANY; i++) v[k][i] = many_value(k, i);
+    ml_table *t = make(ctx, v[0], MANY, KINDS);
+    const char *params[] = {"low", "0.25", "high", "0.999", NULL};
+    ml_model *m = fit(ctx, "winsorizer", t, params);
+    ml_tensor *low = NULL, *high = NULL;
+    OK(ml_model_get_tensor(m, "low", &low, ERR));
+    OK(ml_model_get_tensor(m, "high", &high, ERR));
+    for (int k = 0; k < KINDS; k++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < MANY; i++)
+            if (!isnan(v[k][i])) sorted[n++] = v[k][i] + 0.0;
+        qsort(sorted, (size_t)n, sizeof *sorted, rising);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(low, k, 0), sorted_at(sorted, n, 0.25),
+                                1e-12 * fabs(sorted_at(sorted, n, 0.25)) + 1e-300);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(high, k, 0),
+                                sorted_at(sorted, n, 0.999),
+                                1e-12 * fabs(sorted_at(sorted, n, 0.999)) + 1e-300);
+    }
+    ml_tensor_free(low);
+    ml_tensor_free(high);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A table larger than the caches is what its rows are, missing values counted. */
+static void check_wide_table(const char *algorithm)
+{
+    enum { COLUMNS = 11 };
+    static double v[COLUMNS][MANY];
+    const char *params[] = {NULL};
+    ml_context *ctx = test_context(2);
+    for (int k = 0; k < COLUMNS; k++)
+        for (int64_t i = 0; i < MANY; i++) v[k][i] = many_value(k % KINDS, i + k);
+    ml_table *t = make(ctx, v[0], MANY, COLUMNS), *made = NULL;
+    ml_model *m = fit(ctx, algorithm, t, params);
+    ml_tensor *rows = run(m, t);
+    ml_predictor *p = NULL;
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &made, ERR));
+    ml_predictor_free(p);
+    for (int k = 0; k < COLUMNS; k++) {
+        for (int64_t i = 0; i < MANY; i++) {
+            double x = ml_table_get_f64(made, i, k), y = ml_tensor_get_f64(rows, i, k);
+            ck_assert(memcmp(&x, &y, sizeof x) == 0 || (isnan(x) && isnan(y)));
+            if (i % 8 == 0)
+                ck_assert_int_eq(isnan(x) != 0,
+                                 ml_table_get_str(made, i, k, NULL, 0) < 0);
+        }
+    }
+    ml_table_free(made);
+    ml_tensor_free(rows);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+
+START_TEST(large_tables_are_what_rows_are)
+{
+    check_wide_table("standard_scaler");
+    check_wide_table("normalizer");
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare_fill", knn_fills_nearly_empty_rows, knn_keeps_max_donors,
           iterative_keeps_within_bounds, iterative_names_wrong_bounds,
-          columns_without_values_become_numbers)
+          columns_without_values_become_numbers, quantiles_of_many_rows_are_exact,
+          large_tables_are_what_rows_are)

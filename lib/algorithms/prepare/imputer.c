@@ -7,6 +7,7 @@
  * nothing is filled); missing f64 [features], the values missing in training.
  * Cost: one pass; a sort of each column for median and mode.
  */
+#include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
 
 #include <math.h>
@@ -196,6 +197,20 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
     return status;
 }
 
+/* Four numbers at a time. */
+static int64_t fill_four(const double *in, int64_t n, double fill, double *out)
+{
+    const mli_flags with = (mli_flags)((mli_numbers){0} + fill);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        mli_numbers x = *(const mli_numbers *)(in + i);
+        mli_flags there = x == x;
+        *(mli_numbers *)(out + i) =
+            (mli_numbers)(((mli_flags)x & there) | (with & ~there));
+    }
+    return i;
+}
+
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride)
 {
@@ -204,7 +219,8 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     double levels = f->kind == MLI_CATEGORICAL ? (double)f->levels.n : NAN;
     int indicator = width(t, j) == 2;
     if (f->kind == MLI_NUMERIC && !indicator) {
-        for (int64_t i = 0; i < n; i++) {
+        int64_t i = stride == 1 && out_stride == 1 ? fill_four(in, n, fill, out) : 0;
+        for (; i < n; i++) {
             double x = in[i * stride];
             out[i * out_stride] = isnan(x) ? fill : x;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * prepare/moments.c: counts, ranges, means and variances of columns, of blocks of 4096
+ * prepare/moments.c: counts, ranges, means and variances of columns, of pieces of 2048
  * values in two passes, merged after Chan, Golub and LeVeque, "Updating formulae and a
  * pairwise algorithm for computing sample variances" (1979): in order of the rows,
  * whatever the number of threads. Cost: one pass over memory.
@@ -11,42 +11,49 @@
 
 #include <inttypes.h>
 #include <math.h>
+#ifdef MLI_AVX2
+#include <immintrin.h>
+#endif
 
 #define BLOCK 4096
+#define PIECE 2048 /* values that stay in the nearest cache for a second look */
 
 /* ---- blocks ---- */
 
-/* The least and largest of eight values at a time, and how many are there; `sums`: their
- * sum and the infinite ones, too. The same bits at every level of the CPU; the caller
- * goes on from the value returned. */
-MLI_LANES_INLINE int64_t look(const double *v, int64_t n, int sums, mli_moments *m,
-                              double *total)
-{
-    mli_numbers far = {INFINITY, INFINITY, INFINITY, INFINITY}, sum[2] = {{0}};
-    mli_numbers least[2] = {far, far}, most[2] = {-far, -far};
-    mli_flags there[2] = {{0}}, wild[2] = {{0}};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int h = 0; h < 2; h++) {
-            mli_numbers x = *(const mli_numbers *)(v + i + 4 * h);
-            mli_flags good = x == x, low = x<least[h], high = x> most[h];
-            least[h] = (mli_numbers)(((mli_flags)x & low) | ((mli_flags)least[h] & ~low));
-            most[h] = (mli_numbers)(((mli_flags)x & high) | ((mli_flags)most[h] & ~high));
-            there[h] -= good;
-            if (!sums) continue;
-            sum[h] += (mli_numbers)((mli_flags)x & good);
-            wild[h] -= (x == far) | (x == -far);
-        }
-    for (int k = 0; k < 8; k++) {
-        m->present += there[k / 4][k % 4];
-        m->infinite += wild[k / 4][k % 4];
-        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];
-        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];
-    }
-    sum[0] += sum[1];
-    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);
+/* Where a comparison holds the first, else the second. */
+#define CHOOSE(flags, x, y)                                                              \
+    (mli_numbers)(((mli_flags)(x) & (flags)) | ((mli_flags)(y) & ~(flags)))
+
+/* Sixteen values at a time: their range and sum, the same bits at every level of the CPU.
+ * With `missing` those that are there are counted; without it the sum is not finite when
+ * some are missing or infinite. LESSER and LARGER are the second of the two when the
+ * first is missing. */
+#define SCAN_BODY(missing, LESSER, LARGER)                                               \
+    const mli_numbers far = {INFINITY, INFINITY, INFINITY, INFINITY};                    \
+    mli_numbers sum[4] = {{0}}, least[4] = {far, far, far, far};                         \
+    mli_numbers most[4] = {-far, -far, -far, -far};                                      \
+    mli_flags there = {0};                                                               \
+    int64_t i = 0;                                                                       \
+    for (; i + 16 <= n; i += 16)                                                         \
+        for (int h = 0; h < 4; h++) {                                                    \
+            mli_numbers x = *(const mli_numbers *)(v + i + 4 * h);                       \
+            least[h] = LESSER(x, least[h]);                                              \
+            most[h] = LARGER(x, most[h]);                                                \
+            if (missing) {                                                               \
+                mli_flags good = x == x;                                                 \
+                there -= good;                                                           \
+                x = (mli_numbers)((mli_flags)x & good);                                  \
+            }                                                                            \
+            sum[h] += x;                                                                 \
+        }                                                                                \
+    for (int k = 0; k < 16; k++) {                                                       \
+        if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
+        if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
+    }                                                                                    \
+    m->present = missing ? there[0] + there[1] + there[2] + there[3] : i;                \
+    sum[0] = (sum[0] + sum[2]) + (sum[1] + sum[3]);                                      \
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
-}
 
 MLI_LANES_INLINE int64_t squares(const double *v, int64_t n, double mean, double *total)
 {
@@ -62,70 +69,81 @@ MLI_LANES_INLINE int64_t squares(const double *v, int64_t n, double mean, double
     return i;
 }
 
-#define LEVEL(mark, level)                                                               \
-    mark static int64_t range_##level(const double *v, int64_t n, mli_moments *m)        \
-    {                                                                                    \
-        double unused;                                                                   \
-        return look(v, n, 0, m, &unused);                                                \
-    }                                                                                    \
-    mark static int64_t sums_##level(const double *v, int64_t n, mli_moments *m,         \
-                                     double *total)                                      \
-    {                                                                                    \
-        return look(v, n, 1, m, total);                                                  \
-    }                                                                                    \
-    mark static int64_t squares_##level(const double *v, int64_t n, double mean,         \
-                                        double *total)                                   \
+#define LEVEL(mark, level, LESSER, LARGER)                                               \
+    mark static int64_t whole_##level(const double *v, int64_t n, mli_moments *m,        \
+                                      double *total){SCAN_BODY(                          \
+        0, LESSER, LARGER)} mark static int64_t parts_##level(const double *v,           \
+                                                              int64_t n, mli_moments *m, \
+                                                              double *total){SCAN_BODY(  \
+        1, LESSER, LARGER)} mark static int64_t squares_##level(const double *v,         \
+                                                                int64_t n, double mean,  \
+                                                                double *total)           \
     {                                                                                    \
         return squares(v, n, mean, total);                                               \
     }
-LEVEL(, plain)
+#define LESSER(x, y) CHOOSE((x) < (y), x, y)
+#define LARGER(x, y) CHOOSE((x) > (y), x, y)
+LEVEL(, plain, LESSER, LARGER)
 #ifdef MLI_AVX2
-LEVEL(MLI_AVX2, avx2)
+#define LESSER_256(x, y) (mli_numbers) _mm256_min_pd((__m256d)(x), (__m256d)(y))
+#define LARGER_256(x, y) (mli_numbers) _mm256_max_pd((__m256d)(x), (__m256d)(y))
+LEVEL(MLI_AVX2, avx2, LESSER_256, LARGER_256)
 #else
-#define range_avx2   range_plain
-#define sums_avx2    sums_plain
+#define whole_avx2   whole_plain
+#define parts_avx2   parts_plain
 #define squares_avx2 squares_plain
 #endif
 
-/* No mean and no squares. */
-static mli_moments range_of_block(int fast, const double *v, int64_t n)
+static void count_infinite(const double *v, int64_t n, mli_moments *m)
 {
-    mli_moments m = {.min = INFINITY, .max = -INFINITY};
-    int64_t i = fast ? range_avx2(v, n, &m) : range_plain(v, n, &m);
-    for (; i < n; i++) {
-        m.present += v[i] == v[i];
-        if (v[i] < m.min) m.min = v[i];
-        if (v[i] > m.max) m.max = v[i];
-    }
-    for (i = 0; i < n && m.present && (isinf(m.min) || isinf(m.max)); i++)
-        m.infinite += isinf(v[i]) != 0;
-    return m;
+    if (m->present == 0 || !(isinf(m->min) || isinf(m->max))) return;
+    for (int64_t i = 0; i < n; i++) m->infinite += isinf(v[i]) != 0;
 }
 
-/* Without weights. */
-static mli_moments of_plain_block(int fast, const double *v, int64_t n)
+/* Range, sum and number of what is there. */
+static mli_moments scan(int fast, const double *v, int64_t n, double *sum)
 {
-    mli_moments m = {.min = INFINITY, .max = -INFINITY};
-    double sum, square;
-    int64_t i = fast ? sums_avx2(v, n, &m, &sum) : sums_plain(v, n, &m, &sum);
+    const mli_moments none = {.min = INFINITY, .max = -INFINITY};
+    mli_moments m = none;
+    int64_t i = fast ? whole_avx2(v, n, &m, sum) : whole_plain(v, n, &m, sum);
+    if (!isfinite(*sum)) {
+        m = none;
+        i = fast ? parts_avx2(v, n, &m, sum) : parts_plain(v, n, &m, sum);
+    }
     for (; i < n; i++) {
         if (isnan(v[i])) continue;
         m.present++;
-        m.infinite += isinf(v[i]) != 0;
-        sum += v[i];
+        *sum += v[i];
         if (v[i] < m.min) m.min = v[i];
         if (v[i] > m.max) m.max = v[i];
     }
+    count_infinite(v, n, &m);
+    return m;
+}
+
+/* No mean and no squares. */
+static mli_moments range_of_piece(int fast, const double *v, int64_t n)
+{
+    double sum;
+    return scan(fast, v, n, &sum);
+}
+
+/* Without weights. */
+static mli_moments of_plain_piece(int fast, const double *v, int64_t n)
+{
+    double sum, square;
+    mli_moments m = scan(fast, v, n, &sum);
     m.weight = (double)m.present;
     if (m.present) m.mean = sum / m.weight;
-    i = fast ? squares_avx2(v, n, m.mean, &square) : squares_plain(v, n, m.mean, &square);
+    int64_t i =
+        fast ? squares_avx2(v, n, m.mean, &square) : squares_plain(v, n, m.mean, &square);
     for (; i < n; i++)
         if (!isnan(v[i])) square += (v[i] - m.mean) * (v[i] - m.mean);
     m.square = square;
     return m;
 }
 
-static mli_moments of_block(const double *v, const double *w, int64_t n)
+static mli_moments of_weighted_piece(const double *v, const double *w, int64_t n)
 {
     mli_moments m = {.min = INFINITY, .max = -INFINITY};
     double sum = 0;
@@ -170,6 +188,14 @@ typedef struct {
     int64_t blocks;
 } measuring;
 
+static mli_moments of_piece(const measuring *m, const double *v, const double *weight,
+                            int64_t n)
+{
+    int fast = m->d->ctx->cpu_level >= MLI_CPU_AVX2;
+    if (m->what == MLI_RANGE) return range_of_piece(fast, v, n);
+    return weight ? of_weighted_piece(v, weight, n) : of_plain_piece(fast, v, n);
+}
+
 static void measure(void *arg, int64_t task, int32_t slot)
 {
     const measuring *m = arg;
@@ -182,14 +208,15 @@ static void measure(void *arg, int64_t task, int32_t slot)
     if (end > m->d->rows) end = m->d->rows;
     const double *v = mli_design_look(m->d, j, begin, end, memory);
     const double *weight = m->what == MLI_WEIGHTED ? m->d->weight : NULL;
-    int fast = m->d->ctx->cpu_level >= MLI_CPU_AVX2;
     mli_moments *to = &m->parts[j * m->blocks + b];
-    if (m->what == MLI_RANGE)
-        *to = range_of_block(fast, v, end - begin);
-    else if (weight)
-        *to = of_block(v, weight + begin, end - begin);
-    else
-        *to = of_plain_block(fast, v, end - begin);
+    for (int64_t at = begin, n; at < end; at += n) {
+        n = end - at < PIECE ? end - at : PIECE;
+        mli_moments piece = of_piece(m, v + (at - begin), weight ? weight + at : NULL, n);
+        if (at == begin)
+            *to = piece;
+        else
+            merge(to, &piece);
+    }
 }
 
 static ml_status refuse_infinite(const mli_design *d, const mli_moments *m, ml_error *err)

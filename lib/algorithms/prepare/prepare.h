@@ -135,8 +135,7 @@ typedef void (*mli_sorted_fn)(void *arg, int64_t feature, double *sorted, int64_
 ml_status mli_prepare_sorted(const mli_design *d, const uint8_t *picked,
                              const mli_run *run, mli_sorted_fn fn, void *arg,
                              ml_error *err);
-/* The same where fn looks at these quantiles alone: the other values stand in any order.
- */
+/* The same where fn looks at these quantiles alone: the other values are undefined. */
 ml_status mli_prepare_ranked(const mli_design *d, const uint8_t *picked, const double *q,
                              int64_t n_q, const mli_run *run, mli_sorted_fn fn, void *arg,
                              ml_error *err);
