@@ -356,9 +356,10 @@ static const mli_attribute attributes[] = {
     {"held_out_score", "f64", "[1]",
      "The score of it all on rows held out, by the metric; there is none of a distilled "
      "model that there was no time to judge."},
-    {"trial_scores", "f64", "[trials]", "The score of each candidate; NaN: it failed."},
+    {"trial_scores", "f64", "[trials]",
+     "The score of each candidate; NaN: it failed, or was given up."},
     {"leaderboard", "u8", "[bytes]",
-     "All candidates as CSV text: algorithm, score, weight, rounds, parameters."},
+     "All candidates as CSV text: algorithm, score, weight, rounds, state, parameters."},
     {NULL, NULL, NULL, NULL}};
 
 extern const mli_algorithm mli_automl_algorithm;

@@ -2,12 +2,12 @@
  *
  * tuning/automl.h: what the files of the search for the best model share.
  *
- * The way: candidates (automl_portfolio.c) are judged by what they predict for rows that
- * they were not fitted to (automl_judge.c), which a journal keeps (automl_journal.c); the
- * predictions of the best are blended (automl_blend.c) or stacked (automl_stack.c),
- * calibrated, and thresholds tuned on them (automl_adjust.c); the chosen candidates are
- * fitted again to all rows (automl_refit.c), or one model learns from what they predict
- * (automl_distill.c).
+ * The way: candidates (automl_portfolio.c, automl_search.c) are judged by what they
+ * predict for rows that they were not fitted to (automl_judge.c), or given up on the way
+ * (automl_race.c), which a journal keeps (automl_journal.c); the predictions of the best
+ * are blended (automl_blend.c) or stacked (automl_stack.c), calibrated, and thresholds
+ * tuned on them (automl_adjust.c); the chosen candidates are fitted again to all rows
+ * (automl_refit.c), or one model learns from what they predict (automl_distill.c).
  */
 #ifndef MLI_TUNING_AUTOML_H
 #define MLI_TUNING_AUTOML_H
@@ -21,7 +21,9 @@ typedef struct mli_candidate {
     const mli_algorithm *algorithm;
     ml_params *given;    /* what differs from the defaults */
     double *predictions; /* [judged rows * n_outputs]; NULL when it failed */
-    double score;        /* NaN when it failed */
+    double score;        /* NaN when it failed, or was given up */
+    double first;        /* score in the first fold; NaN: not known */
+    double guess;        /* of the score, when it was given up after that; else NaN */
     double seconds;      /* of all folds */
     int64_t rounds;      /* mean over the folds; 0 when it has none */
     int cut;             /* its time was over before it was done */
@@ -93,6 +95,9 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
 /* The score of predictions for the judged rows; `room` [judged rows] is for classes. */
 ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
                            double *score, ml_error *err);
+/* The same for the first n rows. */
+ml_status mli_automl_score_first(const mli_automl *a, const double *predictions,
+                                 int64_t n, double *room, double *score, ml_error *err);
 int mli_automl_better(const mli_automl *a, double x, double y);
 /* The best candidate, -1 when there is none. */
 int64_t mli_automl_best(const mli_automl *a);
@@ -101,6 +106,12 @@ ml_status mli_automl_params(const mli_automl *a, const mli_algorithm *algorithm,
                             const ml_params *given, ml_params **out, ml_error *err);
 /* The first parameter of an algorithm with a flag, or NULL. */
 const mli_param *mli_automl_flagged(const mli_algorithm *algorithm, int32_t flag);
+
+/* ---- automl_race.c ---- */
+
+/* Is a candidate whose first fold has been predicted so far behind others that it is to
+ * be given up? Sets its guess then. */
+int mli_automl_behind(mli_automl *a, mli_candidate *c);
 
 /* ---- automl_journal.c ---- */
 
@@ -127,12 +138,29 @@ int mli_automl_takes(const mli_automl *a, const mli_descriptor *d);
 /* The same, and was it asked for? Without names all are; the baseline always is. */
 int mli_automl_takes_part(const mli_automl *a, const mli_descriptor *d);
 
-/* Judges candidates until the trials or the time are used up. */
-ml_status mli_automl_search(mli_automl *a, ml_error *err);
+/* Is there a trial left, and time for this one? given: NULL when it is not known yet. */
+int mli_automl_may_try(mli_automl *a, const mli_algorithm *algorithm,
+                       const ml_params *given);
+/* Judges it, and tells the progress; takes `given` over. */
+ml_status mli_automl_try(mli_automl *a, const mli_algorithm *algorithm, ml_params *given,
+                         ml_error *err);
+ml_status mli_automl_portfolio(mli_automl *a, ml_error *err);
 /* Seconds that fitting the chosen candidates to all rows will take, about. */
 double mli_automl_refit_seconds(const mli_automl *a);
 /* The most that the blend may take, with a time limit. */
 double mli_automl_blend_seconds(const mli_automl *a);
+
+/* ---- automl_search.c ---- */
+
+/* Models of one algorithm that a parameter makes different in kind, so that they are
+ * searched by themselves. */
+typedef struct mli_kin {
+    const char *algorithm, *name, *value, *space;
+} mli_kin;
+/* NULL: the usual kind. */
+const mli_kin *mli_automl_kin(const mli_algorithm *algorithm, const ml_params *given);
+/* Judges candidates until the trials or the time are used up. */
+ml_status mli_automl_search(mli_automl *a, ml_error *err);
 
 /* ---- automl_blend.c ---- */
 

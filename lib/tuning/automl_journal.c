@@ -8,7 +8,8 @@
  * "elapsed": 20.5, "predictions": "<base64>", "p.learning_rate": "0.1", ...}
  *
  * Predictions are those for the judged rows, as little-endian doubles; of two classes
- * only the second where the first is the rest. A candidate that failed has no score; one
+ * only the second where the first is the rest. A candidate that failed has no score, one
+ * that was given up a "guess" in its place, and no predictions; one
  * that lacked memory is not written, since there may be more the next time. One search at
  * a time holds the file.
  */
@@ -141,6 +142,7 @@ ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
     mli_str_init(&s, a->ctx);
     mli_str_printf(&s, "{\"candidate\": \"%s\"", c->algorithm->head.name);
     if (!isnan(c->score)) write_number(&s, "score", c->score);
+    if (!isnan(c->guess)) write_number(&s, "guess", c->guess);
     write_number(&s, "seconds", c->seconds);
     write_number(&s, "rounds", (double)c->rounds);
     if (c->cut) write_number(&s, "cut", 1);
@@ -200,6 +202,8 @@ static ml_status add_past(mli_automl *a, const ml_params *p, ml_error *err)
     mli_past *q = &a->past[a->n_past++];
     *q = (mli_past){.c = {.algorithm = (const mli_algorithm *)d,
                           .score = number_of(p, "score", NAN),
+                          .first = NAN,
+                          .guess = number_of(p, "guess", NAN),
                           .seconds = number_of(p, "seconds", 0),
                           .rounds = (int64_t)number_of(p, "rounds", 0),
                           .cut = number_of(p, "cut", 0) > 0},
@@ -322,6 +326,8 @@ static void take_over(mli_candidate *c, mli_past *p)
 {
     c->predictions = p->c.predictions;
     c->score = p->c.score;
+    c->first = p->c.first;
+    c->guess = p->c.guess;
     c->seconds = p->c.seconds;
     c->rounds = p->c.rounds;
     c->cut = p->c.cut;

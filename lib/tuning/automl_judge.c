@@ -244,20 +244,28 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
     return status;
 }
 
-ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
-                           double *score, ml_error *err)
+ml_status mli_automl_score_first(const mli_automl *a, const double *predictions,
+                                 int64_t n, double *room, double *score, ml_error *err)
 {
     static const mli_metric_options options = MLI_METRIC_USUAL;
     int64_t k = a->n_outputs;
+    mli_truth truth = a->truth;
+    truth.n = n;
     if (a->metric->needs != MLI_NEEDS_CLASS)
-        return a->metric->score(a->ctx, &a->truth, predictions, &options, score, err);
-    for (int64_t i = 0; i < a->judged->rows; i++) {
+        return a->metric->score(a->ctx, &truth, predictions, &options, score, err);
+    for (int64_t i = 0; i < n; i++) {
         int64_t best = 0;
         for (int64_t c = 1; c < k; c++)
             if (predictions[i * k + c] > predictions[i * k + best]) best = c;
         room[i] = (double)best;
     }
-    return a->metric->score(a->ctx, &a->truth, room, &options, score, err);
+    return a->metric->score(a->ctx, &truth, room, &options, score, err);
+}
+
+ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
+                           double *score, ml_error *err)
+{
+    return mli_automl_score_first(a, predictions, a->judged->rows, room, score, err);
 }
 
 static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
@@ -269,11 +277,13 @@ static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
     c->predictions =
         mli_alloc_vec(a->ctx, rows * (a->n_outputs + 1), sizeof *c->predictions);
     if (!c->predictions) status = mli_nomem(err);
-    for (int64_t k = 0; k < a->n_folds && !status; at += a->test[k++]->rows)
+    for (int64_t k = 0; k < a->n_folds && !status; at += a->test[k++]->rows) {
         status = judge_fold(a, c, params, k, c->predictions + at * a->n_outputs, err);
+        if (!status && k == 0 && mli_automl_behind(a, c)) break;
+    }
     ml_params_free(params);
+    if (status || !isnan(c->guess)) return status;
     c->rounds = (c->rounds + a->n_folds / 2) / a->n_folds;
-    if (status) return status;
     double start = mli_now();
     status = mli_automl_score(a, c->predictions, c->predictions + rows * a->n_outputs,
                               &c->score, err);
@@ -297,6 +307,14 @@ static void drop_kept(mli_automl *a)
     a->candidates[worst].kept = NULL;
 }
 
+static void drop_predictions(const mli_automl *a, mli_candidate *c)
+{
+    mli_free(a->ctx, c->predictions);
+    c->predictions = NULL;
+    ml_model_free(c->kept);
+    c->kept = NULL;
+}
+
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err)
 {
@@ -306,7 +324,8 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
         return mli_nomem(err);
     }
     mli_candidate *c = &a->candidates[a->count++];
-    *c = (mli_candidate){.algorithm = algorithm, .given = given, .score = NAN};
+    *c = (mli_candidate){
+        .algorithm = algorithm, .given = given, .score = NAN, .first = NAN, .guess = NAN};
     if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
     double start = mli_now();
     int limited = a->memory && mli_memory_limit(a->ctx, a->memory);
@@ -314,12 +333,9 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     if (limited) mli_memory_lift(a->ctx);
     c->seconds = mli_now() - start;
     drop_kept(a);
+    if (status || !isnan(c->guess)) drop_predictions(a, c);
     if (status) {
-        mli_free(a->ctx, c->predictions);
-        c->predictions = NULL;
-        c->score = NAN;
-        ml_model_free(c->kept);
-        c->kept = NULL;
+        c->score = c->guess = NAN;
         a->failed = status;
         mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
                 ml_error_message(a->failure));

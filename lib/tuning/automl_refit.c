@@ -66,13 +66,20 @@ static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *e
 
 /* ---- the leaderboard ---- */
 
+static const char *state_of(const mli_candidate *c)
+{
+    if (!isnan(c->guess)) return "given up";
+    if (isnan(c->score)) return "failed";
+    return c->cut ? "cut short" : "judged";
+}
+
 static void describe_candidate(const mli_candidate *c, mli_str *s)
 {
     mli_str_printf(s, "%s,", c->algorithm->head.name);
     if (!isnan(c->score)) mli_str_f64(s, c->score);
     mli_str_char(s, ',');
     mli_str_f64(s, c->weight);
-    mli_str_printf(s, ",%lld,\"", (long long)c->rounds);
+    mli_str_printf(s, ",%lld,%s,\"", (long long)c->rounds, state_of(c));
     int n = 0;
     for (int64_t i = 0; i < c->given->count; i++) {
         const mli_value *v = &c->given->values[i];
@@ -118,7 +125,7 @@ ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err)
     double *scores = NULL;
     mli_str s;
     mli_str_init(&s, a->ctx);
-    mli_str_add(&s, "algorithm,score,weight,rounds,parameters\n");
+    mli_str_add(&s, "algorithm,score,weight,rounds,state,parameters\n");
     ml_status status = describe_all(a, &s, err);
     if (!status) status = add_text(m, "leaderboard", &s, err);
     mli_str_free(&s);

@@ -543,6 +543,30 @@ START_TEST(no_time_for_the_last_fits)
 }
 END_TEST
 
+/* What the search proposes and is bad in the first fold is given up there. */
+START_TEST(bad_candidates_are_given_up)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = table(ctx, 300, 0, 8);
+    ml_model *m = fit_yaml(
+        ctx, "automl", "{target: y, trials: 22, folds: 3, algorithms: [gbdt]}", t, NULL);
+    ml_tensor *board = NULL;
+    int64_t given_up = 0, missing = 0;
+    OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
+    char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
+    for (const char *s = text; (s = strstr(s, ",given up,")); s++) given_up++;
+    for (int64_t i = 0; i < 22; i++) missing += isnan(number(m, "trial_scores", i));
+    ck_assert_int_ge(given_up, 2);
+    ck_assert_int_eq(given_up, missing);
+    ck_assert_ptr_null(strstr(text, ",failed,"));
+    free(text);
+    ml_tensor_free(board);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- the journal ---- */
 
 static const char journal[] = "test_automl_journal.tmp";
@@ -550,7 +574,9 @@ static const char journal[] = "test_automl_journal.tmp";
 static ml_model *fit_with_journal(ml_context *ctx, const ml_table *t, const char *path)
 {
     char yaml[256];
-    snprintf(yaml, sizeof yaml, "{target: y, trials: 16, folds: 2, journal: \"%s\"}",
+    snprintf(yaml, sizeof yaml,
+             "{target: y, trials: 16, folds: 2, journal: \"%s\", "
+             "algorithms: [gbdt, logistic_regression]}",
              path);
     return fit_yaml(ctx, "automl", yaml, t, NULL);
 }
@@ -855,6 +881,7 @@ TEST_MAIN("tuning/automl", a_resumed_search_with_a_limit_blends,
           validation_rows_judge, stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
-          no_time_for_the_last_fits, a_memory_limit_is_kept, killed_and_resumed,
-          a_damaged_journal, a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
-          a_journal_of_other_algorithms, a_journal_in_use, short_time_takes_one_part)
+          no_time_for_the_last_fits, a_memory_limit_is_kept, bad_candidates_are_given_up,
+          killed_and_resumed, a_damaged_journal, a_journal_of_other_folds,
+          a_journal_keeps_no_lack_of_memory, a_journal_of_other_algorithms,
+          a_journal_in_use, short_time_takes_one_part)

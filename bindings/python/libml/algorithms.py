@@ -124,9 +124,10 @@ class AutoML(Estimator):
         largest is the class.
     held_out_score f64 [1]: The score of it all on rows held out, by the metric;
         there is none of a distilled model that there was no time to judge.
-    trial_scores f64 [trials]: The score of each candidate; NaN: it failed.
+    trial_scores f64 [trials]: The score of each candidate; NaN: it failed, or was
+        given up.
     leaderboard u8 [bytes]: All candidates as CSV text: algorithm, score, weight,
-        rounds, parameters.
+        rounds, state, parameters.
     """
 
     algorithm = "automl"
