@@ -130,9 +130,15 @@ static void write_walk(mli_export_job *x)
         "        int i = %s_tree[t];\n"
         "        while (%s_node[i].left)\n"
         "            i = %s_node[i].left + !%s_left(i, row[%s_node[i].input]);\n"
-        "        out[t %% %lld] += %s_node[i].at;\n    }\n}\n\n",
+        "        out[t %% %lld] ",
         name, (long long)x->e.n_scores, name, (long long)x->e.n_trees, name, name, name,
-        name, name, (long long)x->e.n_scores, name);
+        name, name, (long long)x->e.n_scores);
+    if (x->e.float_sums)
+        mli_str_printf(s, "= (float)(out[t %% %lld] + %s_node[i].at)",
+                       (long long)x->e.n_scores, name);
+    else
+        mli_str_printf(s, "+= %s_node[i].at", name);
+    mli_str_add(s, ";\n    }\n}\n\n");
 }
 
 ml_status mli_export_c(mli_export_job *x)

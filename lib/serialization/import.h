@@ -72,13 +72,14 @@ typedef struct mli_import {
     char objective[128]; /* as the file has it */
     int64_t n_features;
     mli_import_feature *features;
-    int64_t n_scores, n_classes; /* 0 classes: regression */
+    int64_t n_scores, n_classes; /* 0 classes: regression, of a target for each score */
     char **labels;               /* NULL: "0", "1", ... */
     const char *target;
     const char *param; /* the value of gbdt's parameter objective */
     int32_t link;      /* MLI_LINK_NONE: the objective's */
     double link_scale;
     int base_is_score;     /* XGBoost's base_score needs no link */
+    int float_sums;        /* scores are sums of floats */
     double *base;          /* [n_scores] */
     uint8_t *zero_missing; /* [n_features] or NULL */
     mli_ensemble_builder trees;

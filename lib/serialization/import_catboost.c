@@ -125,7 +125,7 @@ static const struct {
     {"LogCosh", "squared", 0, 0},
     {"Poisson", "poisson", 0, 0},
     {"Tweedie", "tweedie", 0, 0},
-    {"LogLinQuantile", "squared", MLI_LINK_EXP, 0},
+    {"LogLinQuantile", "squared", 0, 0},
     {"Cox", "squared", 0, 0},
     {"QueryRMSE", "squared", 0, 0},
     {"YetiRank", "squared", 0, 0},
@@ -134,6 +134,15 @@ static const struct {
     {"PairLogitPairwise", "squared", 0, 0},
     {"QuerySoftMax", "squared", 0, 0},
     {"LambdaMart", "squared", 0, 0},
+    {"StochasticRank", "squared", 0, 0},
+    {"StochasticFilter", "squared", 0, 0},
+    {"QueryCrossEntropy", "squared", 0, 0},
+    {"SurvivalAft", "squared", 0, 0},
+    {"RMSPE", "squared", 0, 0},
+    {"MultiRMSE", "squared", 0, 0},
+    {"MultiRMSEWithMissingValues", "squared", 0, 0},
+    {"MultiLogloss", "squared", MLI_LINK_SIGMOID, 0},
+    {"MultiCrossEntropy", "squared", MLI_LINK_SIGMOID, 0},
     {"Logloss", "logistic", 0, 2},
     {"CrossEntropy", "logistic", 0, 2},
     {"Focal", "logistic", 0, 2},
@@ -174,7 +183,8 @@ static ml_status read_loss(cat *c, int64_t scores)
     if (i == N_LOSSES)
         return mli_fail(im->err, ML_E_UNSUPPORTED, "the loss \"%s\" is not known here",
                         im->objective);
-    if (losses[i].classes >= 0 && scores > 1) return refuse(c, "several targets");
+    if (losses[i].classes > 0 && scores > 1)
+        return bad(c, "several scores for two classes");
     if (losses[i].classes < 0 && scores < 2)
         return bad(c, "one score for several classes");
     im->param = losses[i].param;

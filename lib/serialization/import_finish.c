@@ -105,6 +105,24 @@ static ml_status make_labels(mli_import *im, mli_dictionary *out)
     return status;
 }
 
+/* Several targets: target_0, target_1, ... */
+static ml_status make_targets(mli_import *im, mli_inputs *in)
+{
+    size_t room = strlen(im->target) + 24;
+    char *name = mli_alloc(im->ctx, room);
+    in->targets = mli_calloc(im->ctx, (size_t)im->n_scores, sizeof *in->targets);
+    ml_status status = name && in->targets ? ML_OK : mli_nomem(im->err);
+    for (int64_t k = 0; !status && k < im->n_scores; k++, in->n_targets++) {
+        snprintf(name, room, "%s_%lld", im->target, (long long)k);
+        in->targets[k] = mli_strdup(im->ctx, name);
+        if (!in->targets[k]) status = mli_nomem(im->err);
+        if (status) break;
+    }
+    if (!status) in->target = mli_strdup(im->ctx, in->targets[0]);
+    mli_free(im->ctx, name);
+    return status || in->target ? status : mli_nomem(im->err);
+}
+
 /* rank [n_features]: NULL for features without named categories. */
 ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **out)
 {
@@ -129,6 +147,7 @@ ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **ou
     if (status) return status;
     in->task = im->n_classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
     in->target_type = im->n_classes ? ML_TYPE_CATEGORY : ML_DTYPE_F64;
+    if (im->n_classes == 0 && im->n_scores > 1) return make_targets(im, in);
     in->target = mli_strdup(im->ctx, im->target);
     if (!in->target) return mli_nomem(im->err);
     return make_labels(im, &in->classes);
@@ -427,13 +446,16 @@ static ml_status write_link(finisher *f)
 {
     mli_import *im = f->im;
     int64_t one = 1, n = im->n_features;
-    uint8_t *link, *zero;
+    uint8_t *link, *zero, *sums;
     ml_status s = ML_OK;
     if (im->link)
         s = mli_model_add(f->model, "link", ML_DTYPE_U8, 1, &one, &link, im->err);
     if (!s && im->link) *link = (uint8_t)im->link;
     if (!s && im->link && im->link_scale != 1)
         s = mli_model_add_f64s(f->model, "link_scale", &im->link_scale, 1, im->err);
+    if (!s && im->float_sums)
+        s = mli_model_add(f->model, "float_sums", ML_DTYPE_U8, 1, &one, &sums, im->err);
+    if (!s && im->float_sums) *sums = 1;
     if (s || !im->zero_missing) return s;
     s = mli_model_add(f->model, "zero_missing", ML_DTYPE_U8, 1, &n, &zero, im->err);
     if (!s) memcpy(zero, im->zero_missing, (size_t)n);

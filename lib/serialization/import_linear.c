@@ -8,11 +8,27 @@
 #include <math.h>
 #include <string.h>
 
-static ml_status unsupported_link(const mli_import *im)
+/* Other objectives and several targets are trees: for each coefficient one with two
+ * leaves, a linear function and 0 where the number is missing. */
+static ml_status finish_as_trees(mli_import *im, ml_model **out)
 {
-    return mli_fail(im->err, ML_E_UNSUPPORTED,
-                    "a linear model with the objective %s cannot be imported",
-                    im->objective);
+    ml_status s = ML_OK;
+    im->terms.on = 1;
+    for (int64_t j = 0; !s && j < im->n_features; j++) {
+        for (int64_t k = 0; !s && k < im->n_scores; k++) {
+            mli_import_node node[3] = {
+                {.left = 1, .right = 2, .feature = (int32_t)j, .set = -1},
+                {.left = -1, .right = -1, .set = -1, .n_terms = 1},
+                {.left = -1, .right = -1, .set = -1}};
+            node[0].threshold = INFINITY;
+            node[1].term = mli_import_add_terms(im, 1);
+            if (node[1].term < 0) return mli_nomem(im->err);
+            im->terms.feature[node[1].term] = (int32_t)j;
+            im->terms.coef[node[1].term] = im->linear[k * im->n_features + j];
+            s = mli_import_tree(im, node, 3, k);
+        }
+    }
+    return s ? s : mli_import_finish(im, out);
 }
 
 /* The tensors of linear/terms.h. */
@@ -67,12 +83,13 @@ ml_status mli_import_finish_linear(mli_import *im, ml_model **out)
     ml_params *params = NULL;
     ml_model *m = NULL;
     int exponential = im->param && mli_in_list(im->param, "poisson,gamma,tweedie");
-    if (im->link || im->n_scores != functions || exponential) return unsupported_link(im);
     for (int64_t j = 0; j < im->n_features; j++)
         if (im->features[j].levels)
             return mli_fail(im->err, ML_E_UNSUPPORTED,
                             "a linear model with categories cannot be imported");
     ml_status s = check_numbers(im);
+    if (!s && (im->link || im->n_scores != functions || exponential))
+        return finish_as_trees(im, out);
     if (!s) s = mli_import_make_inputs(im, NULL, &inputs);
     if (!s) s = make_params(im, algorithm, &params);
     if (!s) s = mli_model_new(im->ctx, algorithm, params, inputs, &m, im->err);

@@ -6,8 +6,8 @@
  * XGBoost compares floats: a row goes left when (float)x < threshold. The thresholds here
  * are doubles chosen so that x <= threshold says the same of every double x. A category
  * in a node's list goes right, any other left, a missing value where default_left says.
- * Scores are sums of floats there and of doubles here. base_score is a prediction, not a
- * score: it goes back through the link.
+ * Scores are sums of floats, also here (float_sums of trees/ensemble.h), in the same
+ * order. base_score is a prediction, not a score: it goes back through the link.
  */
 #include "serialization/import.h"
 #include "serialization/import_value.h"
@@ -24,6 +24,7 @@ typedef struct xgb {
     int64_t capacity;
     int32_t *set; /* [nodes] of the present tree */
     int linear;   /* the booster is gblinear */
+    int major;    /* of the version that wrote the file */
     char place[96];
 } xgb;
 
@@ -39,7 +40,8 @@ static const struct {
     const char *name, *param;
     int32_t link; /* where `param` does not say it */
     int classes;  /* 0: a number; 2: two; -1: as many as there are */
-    int base;     /* what base_score is: 'i' a score, 'p' a probability, 'e' e^score */
+    int base; /* what base_score is: 'i' a score, 'p' a probability, 'e' e^score, 'r' a
+               * probability before version 2, then a score */
 } objectives[] = {
     {"reg:squarederror", "squared", 0, 0, 'i'},
     {"reg:linear", "squared", 0, 0, 'i'},
@@ -58,7 +60,7 @@ static const struct {
     {"rank:ndcg", "squared", 0, 0, 'i'},
     {"rank:map", "squared", 0, 0, 'i'},
     {"binary:logistic", "logistic", 0, 2, 'p'},
-    {"binary:logitraw", "logistic", 0, 2, 'p'},
+    {"binary:logitraw", "logistic", 0, 2, 'r'},
     {"binary:hinge", "logistic", MLI_LINK_STEP, 2, 'i'},
     {"multi:softprob", "softmax", 0, -1, 'i'},
     {"multi:softmax", "softmax", 0, -1, 'i'},
@@ -92,13 +94,29 @@ static ml_status read_base(xgb *x, const mli_item *params, int64_t n, int how)
     for (int64_t k = count; k < n; k++) im->base[k] = v;
     for (int64_t k = 0; k < n; k++) { /* as XGBoost: in floats */
         float b = (float)im->base[k];
-        if (how == 'p') b = -logf(1.0F / b - 1.0F);
+        if (how == 'p' || (how == 'r' && x->major < 2)) b = -logf(1.0F / b - 1.0F);
         if (how == 'e') b = logf(b);
         im->base[k] = (double)b;
         if (isfinite(b)) continue;
         mli_fail(im->err, ML_E_FORMAT, "\"base_score\" is out of range");
         return mli_error_at(im->err, ML_E_FORMAT, "learner.learner_model_param");
     }
+    return ML_OK;
+}
+
+/* Several targets are numbers, also probabilities of labels that do not exclude each
+ * other. */
+static ml_status several(xgb *x)
+{
+    mli_import *im = x->im;
+    if (strcmp(im->objective, "reg:expectileerror") == 0)
+        return unsupported(x, "several expectiles");
+    if (im->n_classes == 2 && !im->link) {
+        im->link = MLI_LINK_SIGMOID;
+        if (strcmp(im->objective, "binary:logitraw") == 0) im->link = MLI_LINK_IDENTITY;
+    }
+    if (im->n_classes) im->param = "squared";
+    im->n_classes = 0;
     return ML_OK;
 }
 
@@ -120,22 +138,22 @@ static ml_status read_objective(xgb *x)
                            65536, &classes, im->err);
     if (!s)
         s = mli_item_whole(params, "learner.learner_model_param", "num_target", 1, 0,
-                           1000000, &targets, im->err);
+                           65536, &targets, im->err);
     if (s) return s;
     snprintf(im->objective, sizeof im->objective, "%s", name->as.text);
     while (i < N_OBJECTIVES && strcmp(objectives[i].name, name->as.text) != 0) i++;
     if (i == N_OBJECTIVES)
         return mli_fail(im->err, ML_E_UNSUPPORTED,
                         "the objective \"%s\" is not known here", im->objective);
-    if (targets > 1) return unsupported(x, "several targets (num_target)");
     if (objectives[i].classes < 0 && classes < 2)
         return mli_fail(im->err, ML_E_FORMAT, "%s with %lld classes", im->objective,
                         (long long)classes);
     im->param = objectives[i].param;
     im->link = objectives[i].link;
     im->n_classes = objectives[i].classes < 0 ? classes : objectives[i].classes;
-    int64_t n = objectives[i].classes < 0 ? classes : 1;
-    s = mli_import_scores(im, n);
+    int64_t n = objectives[i].classes < 0 ? classes : targets > 1 ? targets : 1;
+    s = objectives[i].classes >= 0 && n > 1 ? several(x) : ML_OK;
+    if (!s) s = mli_import_scores(im, n);
     return s ? s : read_base(x, params, n, im->base_is_score ? 'i' : objectives[i].base);
 }
 
@@ -230,6 +248,10 @@ static ml_status read_features(xgb *x)
 typedef struct tree {
     int64_t n;
     const double *left, *right, *index, *condition, *missing_left, *cover, *gain, *type;
+    /* Trees of all scores: a vector for each leaf, whose number is in `right`
+     * (since 3.1), or for each node. */
+    const double *vectors;
+    int64_t n_leaves; /* 0: for each node */
 } tree;
 
 static ml_status take(xgb *x, const mli_item *t, const char *key, int needed, int64_t n,
@@ -243,6 +265,21 @@ static ml_status take(xgb *x, const mli_item *t, const char *key, int needed, in
     return s;
 }
 
+static ml_status damaged(const xgb *x, const char *what)
+{
+    mli_fail(x->im->err, ML_E_FORMAT, "%s", what);
+    return mli_error_at(x->im->err, ML_E_FORMAT, "%s", x->place);
+}
+
+static ml_status read_vectors(xgb *x, const mli_item *t, tree *out)
+{
+    int64_t k = x->im->n_scores;
+    const mli_item *leaves = mli_item_get(t, "leaf_weights");
+    if (!leaves) return take(x, t, "base_weights", 1, out->n * k, &out->vectors);
+    out->n_leaves = leaves->n / k;
+    return take(x, t, "leaf_weights", 1, out->n_leaves * k, &out->vectors);
+}
+
 static ml_status read_arrays(xgb *x, const mli_item *t, tree *out)
 {
     const mli_item *params, *left;
@@ -252,7 +289,8 @@ static ml_status read_arrays(xgb *x, const mli_item *t, tree *out)
     if (!s)
         s = mli_item_whole(params, x->place, "size_leaf_vector", 1, 0, 1000000, &size,
                            x->im->err);
-    if (!s && size > 1) s = unsupported(x, "trees with a vector in each leaf");
+    if (!s && size > 1 && size != x->im->n_scores)
+        s = damaged(x, "its leaves do not have a value for each score");
     if (!s) s = mli_item_numbers(t, x->place, "left_children", -1, &left, x->im->err);
     if (s) return s;
     int64_t n = out->n = left->n;
@@ -264,13 +302,7 @@ static ml_status read_arrays(xgb *x, const mli_item *t, tree *out)
     if (!s) s = take(x, t, "sum_hessian", 0, n, &out->cover);
     if (!s) s = take(x, t, "loss_changes", 0, n, &out->gain);
     if (!s) s = take(x, t, "split_type", 0, n, &out->type);
-    return s;
-}
-
-static ml_status damaged(const xgb *x, const char *what)
-{
-    mli_fail(x->im->err, ML_E_FORMAT, "%s", what);
-    return mli_error_at(x->im->err, ML_E_FORMAT, "%s", x->place);
+    return s || size < 2 ? s : read_vectors(x, t, out);
 }
 
 static int whole(double v, double low, double high)
@@ -321,16 +353,13 @@ static ml_status read_sets(xgb *x, const mli_item *item, const tree *t)
     return s;
 }
 
-static ml_status read_node(xgb *x, const tree *t, int64_t i, double weight)
+static ml_status read_node(xgb *x, const tree *t, int64_t i)
 {
     mli_import_node *p = &x->nodes[i];
     *p = (mli_import_node){.left = -1, .right = -1, .set = -1};
     p->cover = t->cover ? t->cover[i] : 0;
     p->gain = t->gain ? t->gain[i] : 0;
-    if (t->left[i] == -1) {
-        p->value = (double)(float)t->condition[i] * weight;
-        return ML_OK;
-    }
+    if (t->left[i] == -1) return ML_OK;
     if (!whole(t->left[i], 0, (double)t->n) || !whole(t->right[i], 0, (double)t->n) ||
         !whole(t->index[i], 0, (double)x->im->n_features - 1))
         return damaged(x, "a child or a feature out of range");
@@ -353,6 +382,20 @@ static ml_status read_node(xgb *x, const tree *t, int64_t i, double weight)
     return ML_OK;
 }
 
+/* The values of score k, or of all scores when the trees are of one each. */
+static ml_status read_leaves(xgb *x, const tree *t, int64_t k, double weight)
+{
+    for (int64_t i = 0; i < t->n; i++) {
+        double at = t->n_leaves ? t->right[i] : (double)i, v = t->condition[i];
+        if (t->left[i] != -1) continue;
+        if (t->n_leaves && !whole(at, 0, (double)t->n_leaves - 1))
+            return damaged(x, "a leaf whose values are not there");
+        if (t->vectors) v = t->vectors[(int64_t)at * x->im->n_scores + k];
+        x->nodes[i].value = (double)((float)v * (float)weight);
+    }
+    return ML_OK;
+}
+
 static ml_status reserve(xgb *x, int64_t n)
 {
     if (n <= x->capacity) return ML_OK;
@@ -371,8 +414,13 @@ static ml_status read_tree(xgb *x, const mli_item *item, int64_t score, double w
     if (!s) s = reserve(x, t.n);
     if (!s) s = read_sets(x, item, &t);
     /* A set that no node uses would do no harm, but its feature may be anything. */
-    for (int64_t i = 0; !s && i < t.n; i++) s = read_node(x, &t, i, weight);
-    return s ? s : mli_import_tree(x->im, x->nodes, t.n, score);
+    for (int64_t i = 0; !s && i < t.n; i++) s = read_node(x, &t, i);
+    int64_t first = t.vectors ? 0 : score, end = t.vectors ? x->im->n_scores : score + 1;
+    for (int64_t k = first; !s && k < end; k++) {
+        s = read_leaves(x, &t, k, weight);
+        if (!s) s = mli_import_tree(x->im, x->nodes, t.n, k);
+    }
+    return s;
 }
 
 static ml_status read_trees(xgb *x)
@@ -430,6 +478,7 @@ static ml_status read_linear(xgb *x)
     mli_import *im = x->im;
     int64_t n = im->n_features, k_n = im->n_scores;
     const mli_item *weights;
+    im->float_sums = 0;
     const char *place = "learner.gradient_booster.model";
     ml_status s =
         mli_item_numbers(x->model, place, "weights", (n + 1) * k_n, &weights, im->err);
@@ -445,13 +494,14 @@ static ml_status read_linear(xgb *x)
     return ML_OK;
 }
 
-static void read_version(mli_import *im, const mli_item *root)
+static void read_version(xgb *x, mli_import *im, const mli_item *root)
 {
     const mli_item *v = mli_item_get(root, "version");
     snprintf(im->system, sizeof im->system, "XGBoost");
     if (!v || v->type != MLI_V_NUMBERS || v->n != 3) return;
     for (int64_t i = 0; i < 3; i++)
         if (!whole(v->as.numbers[i], 0, 1e6)) return;
+    x->major = (int)v->as.numbers[0];
     snprintf(im->system, sizeof im->system, "XGBoost %d.%d.%d", (int)v->as.numbers[0],
              (int)v->as.numbers[1], (int)v->as.numbers[2]);
 }
@@ -459,7 +509,8 @@ static void read_version(mli_import *im, const mli_item *root)
 ml_status mli_import_xgboost(mli_import *im, const mli_item *root)
 {
     xgb x = {.im = im};
-    read_version(im, root);
+    im->float_sums = 1;
+    read_version(&x, im, root);
     ml_status s = mli_item_need(root, "", "learner", MLI_V_OBJECT, &x.learner, im->err);
     if (!s) s = read_booster(&x);
     if (!s) s = read_objective(&x);

@@ -92,6 +92,12 @@ def xgboost_models(rng):
         "gblinear": ({"objective": "binary:logistic", "booster": "gblinear", "updater": "coord_descent", "nthread": 1}, z > 1, "json"),
         "gblinear3": ({"objective": "multi:softprob", "num_class": 3, "booster": "gblinear", "updater": "coord_descent", "nthread": 1},
                       third, "ubj"),
+        "logitraw": ({"objective": "binary:logitraw"}, z > 1, "json"),
+        "vectors": ({"multi_strategy": "multi_output_tree", "tree_method": "hist"},
+                    np.stack([z, e, z * e], 1), "ubj"),
+        "labels": ({"objective": "binary:logistic"}, np.stack([z > 1, z > 0], 1), "json"),
+        "gblinpoisson": ({"objective": "count:poisson", "booster": "gblinear",
+                          "updater": "coord_descent", "nthread": 1}, np.floor(e), "json"),
         "gblinreg": ({"booster": "gblinear", "updater": "coord_descent", "nthread": 1}, z, "json"),
     }
     for name, (params, y, kind) in cases.items():
@@ -106,7 +112,10 @@ def xgboost_models(rng):
         b = xgb.train({"max_depth": depth, "eta": .3, "seed": 1} | params, d, 4)
         b.save_model(OUT / f"numbers.xgb_{name}.{kind}")
         t = xgb.DMatrix(test)
-        write_expected(f"numbers.xgb_{name}", b.predict(t, output_margin=True), b.predict(t))
+        p = b.predict(t)
+        if name == "logitraw":  # its predictions are margins
+            p = 1 / (1 + np.exp(-p))
+        write_expected(f"numbers.xgb_{name}", b.predict(t, output_margin=True), p)
     f = categories(rng, 600)
     y = effect(f, rng)
     for tag, frame in (("named", f), ("codes", codes(f))):
@@ -259,6 +268,7 @@ def catboost_models(rng):
         "lossguide": (value, {"grow_policy": "Lossguide", "max_leaves": 7}, z),
         "nested3": (classes, {"grow_policy": "Depthwise"}, third),
         "poisson": (value, {"loss_function": "Poisson"}, np.floor(np.exp(z / 2))),
+        "vectors": (value, {"loss_function": "MultiRMSE"}, np.stack([z, np.exp(z / 2)], 1)),
         "tweedie": (value, {"loss_function": "Tweedie:variance_power=1.5"}, np.exp(z / 2)),
     }
     for name, (kind, params, y) in cases.items():

@@ -41,8 +41,11 @@ static const struct {
     {"named", "lgb_category.txt", 1e-14},      {"codes", "lgb_category.txt", 1e-14},
     {"numbers", "xgb_old0.bin", 1e-6},         {"numbers", "xgb_old1.bin", 1e-6},
     {"numbers", "xgb_old_dart.bin", 1e-6},     {"numbers", "xgb_old_linear.bin", 1e-6},
-    {"words", "cat_number.json", 1e-14},       {"words", "cat_mean.json", 1e-14},
-    {"words", "cat_buckets.json", 1e-14},      {"words", "cat_three.json", 1e-14},
+    {"numbers", "xgb_logitraw.json", 1e-6},    {"numbers", "xgb_vectors.ubj", 1e-6},
+    {"numbers", "xgb_labels.json", 1e-6},      {"numbers", "xgb_gblinpoisson.json", 1e-6},
+    {"numbers", "cat_vectors.json", 1e-14},    {"words", "cat_number.json", 1e-14},
+    {"words", "cat_mean.json", 1e-14},         {"words", "cat_buckets.json", 1e-14},
+    {"words", "cat_three.json", 1e-14},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -76,12 +79,15 @@ static void check_model(const ml_model *m, const ml_table *t, const char *name,
         matrix_add(&rows, row, ml_table_columns(t));
     }
     const char *kind = ml_model_classes(m) ? "proba" : "value";
+    int exact =
+        strncmp(name, "xgb_", 4) == 0 && !strstr(name, "lin") && !strstr(name, "old");
     matrix b = nameless ? predict_rows(m, kind, rows) : predict_table(m, kind, t);
     assert_close(name, b, values, tol);
     if (margins.rows > 0 && strcmp(ml_model_algorithm(m), "linear_regression") != 0) {
         matrix a =
             nameless ? predict_rows(m, "score", rows) : predict_table(m, "score", t);
-        assert_close(name, a, margins, tol);
+        /* XGBoost's sums of floats are ours. */
+        assert_close(name, a, margins, exact ? 0 : tol);
         free(a.at);
     }
     free(b.at);
@@ -211,7 +217,8 @@ START_TEST(shared_xgboost)
         matrix fitting = {0, 0, NULL};
         for (int64_t r = 0; r < rows.rows; r++)
             matrix_add(&fitting, rows.at + r * 9, ml_model_inputs(m));
-        check_rows(name, m, "value", fitting, want, 1e-7);
+        /* The reference adds doubles. */
+        check_rows(name, m, "value", fitting, want, 1e-6);
         free(fitting.at);
         ml_model_free(m);
     }
@@ -546,7 +553,7 @@ START_TEST(messages)
     ml_context *ctx = test_context(1);
     const char *x = "xgb_binary.json", *l = "lgb_binary.txt";
     says(ctx, x, "binary:logistic", "my:own", ML_E_UNSUPPORTED, "\"my:own\"");
-    says(ctx, x, "\"num_target\":\"1\"", "\"num_target\":\"2\"", ML_E_UNSUPPORTED,
+    says(ctx, x, "\"num_target\":\"1\"", "\"num_target\":\"99999\"", ML_E_FORMAT,
          "num_target");
     says(ctx, x, "\"left_children\":[1", "\"left_children\":[99", ML_E_FORMAT,
          "trees[0]");

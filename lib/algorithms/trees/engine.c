@@ -130,12 +130,22 @@ int64_t mli_engine_block(const mli_engine *g)
 
 /* ---- running on codes ---- */
 
+static void add_floats(const double *value, const uint16_t *slot, double *score)
+{
+    for (int i = 0; i < MLI_TILE; i++)
+        score[i] = (double)(float)(score[i] + value[slot[i]]);
+}
+
 /* Adds n <= TREES trees, `step` apart, to 32 scores. */
 static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t step,
                       int64_t n, const int8_t *codes, double *score)
 {
     _Alignas(64) uint16_t slot[TREES][MLI_TILE];
     for (int64_t j = 0; j < n; j++) mli_engine_tile(g, first + j * step, codes, slot[j]);
+    if (g->e.float_sums) {
+        for (int64_t j = 0; j < n; j++) add_floats(first[j * step].value, slot[j], score);
+        return;
+    }
     if (n == TREES) {
         const double *a = first[0].value, *b = first[step].value;
         const double *c = first[2 * step].value, *d = first[3 * step].value;

@@ -75,7 +75,7 @@ static inline void add_values(const mli_engine *g, int64_t t, int64_t n,
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        score[at] += value[i];
+        score[at] = mli_ensemble_sum(&g->e, score[at], value[i]);
         if (++at == k) at = 0;
     }
 }

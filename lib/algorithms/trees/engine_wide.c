@@ -166,7 +166,10 @@ static void add_tree(const mli_engine *g, int64_t tree, const double *x, int64_t
             inner |= p[i]->step;
         }
     } while (inner);
-    for (int64_t i = 0; i < n; i++) out[i * g->e.n_scores] += value[p[i] - root];
+    for (int64_t i = 0; i < n; i++) {
+        double *to = out + i * g->e.n_scores;
+        *to = mli_ensemble_sum(&g->e, *to, value[p[i] - root]);
+    }
 }
 
 /* LANES trees for one row. */
@@ -186,8 +189,10 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
             inner |= p[i]->step;
         }
     } while (inner);
-    for (int64_t i = 0; i < n; i++)
-        out[(tree + i) % scores] += g->e.value[p[i] - g->wide_node];
+    for (int64_t i = 0; i < n; i++) {
+        double *to = out + (tree + i) % scores;
+        *to = mli_ensemble_sum(&g->e, *to, g->e.value[p[i] - g->wide_node]);
+    }
 }
 
 /* Fewer rows than lanes go one by one. */

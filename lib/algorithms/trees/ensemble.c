@@ -178,7 +178,7 @@ static ml_status want_categories(const ml_model *m, mli_ensemble *e, ml_error *e
 static ml_status want_link(const ml_model *m, mli_ensemble *e, ml_error *err)
 {
     int64_t f = e->n_features, one = 1;
-    const uint8_t *link = NULL;
+    const uint8_t *link = NULL, *sums = NULL;
     const double *scale = NULL;
     ml_status s = ML_OK;
     if (mli_model_find(m, "zero_missing"))
@@ -187,6 +187,8 @@ static ml_status want_link(const ml_model *m, mli_ensemble *e, ml_error *err)
         s = mli_model_want(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
     if (s == ML_OK && mli_model_find(m, "link_scale"))
         s = mli_model_want(m, "link_scale", ML_DTYPE_F64, 1, &one, &scale, err);
+    if (s == ML_OK && mli_model_find(m, "float_sums"))
+        s = mli_model_want(m, "float_sums", ML_DTYPE_U8, 1, &one, &sums, err);
     if (s != ML_OK) return s;
     if (link && *link >= MLI_LINK_COUNT)
         return mli_fail(err, ML_E_FORMAT, "tensor link has the unknown value %d", *link);
@@ -194,6 +196,7 @@ static ml_status want_link(const ml_model *m, mli_ensemble *e, ml_error *err)
         return mli_fail(err, ML_E_FORMAT, "tensor link_scale is not finite");
     e->link = link ? *link : MLI_LINK_NONE;
     e->link_scale = scale ? *scale : 1;
+    e->float_sums = sums && *sums;
     return ML_OK;
 }
 

@@ -33,6 +33,8 @@
  *   link           u8  [1]         MLI_LINK_: from scores to predictions, where it is not
  *                                  the one of the objective
  *   link_scale     f64 [1]         what scores are multiplied by before the link
+ *   float_sums     u8  [1]         1: the sum of a row is rounded to a float after each
+ *                                  tree, as XGBoost adds
  * Leaves may be linear functions of numeric features (missing or infinite: node_value):
  *   linear_start   i64 [nodes + 1] first term of each node
  *   linear_feature i32 [terms]
@@ -79,6 +81,7 @@ typedef struct mli_ensemble {
     const uint16_t *wide_bin, *wide_other, *wide_missing; /* instead of level_ */
     const uint8_t *zero_missing;
     int32_t link;
+    int32_t float_sums;
     double link_scale;
     /* Linear leaves; NULL: none. */
     const int64_t *linear_start;
@@ -91,6 +94,11 @@ typedef struct mli_ensemble {
 /* Does a row with the value x of the node's feature go left? The meaning of a node in one
  * place: faster engines must agree. */
 int mli_ensemble_goes_left(const mli_ensemble *e, int64_t node, double x);
+/* The score after a leaf. */
+static inline double mli_ensemble_sum(const mli_ensemble *e, double score, double leaf)
+{
+    return e->float_sums ? (double)(float)(score + leaf) : score + leaf;
+}
 /* What a leaf adds to the score of a row. */
 double mli_ensemble_leaf(const mli_ensemble *e, int64_t node, const double *row);
 /* Has it nothing but what training makes, and constant leaves? */

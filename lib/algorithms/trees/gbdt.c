@@ -206,10 +206,10 @@ static ml_status check(const ml_model *m, ml_error *err)
     int64_t classes = m->inputs->classes.n;
     int fits = o.n_scores == e.n_scores;
     if (e.link)
-        fits = classes == 0
-                   ? e.n_scores == 1 && !o.n_targets && e.link != MLI_LINK_SOFTMAX
-                   : e.n_scores == classes ||
-                         (classes == 2 && e.n_scores == 1 && e.link != MLI_LINK_SOFTMAX);
+        fits = classes == 0 ? e.n_scores == (o.n_targets ? o.n_targets : 1) &&
+                                  e.link != MLI_LINK_SOFTMAX
+                            : e.n_scores == classes || (classes == 2 && e.n_scores == 1 &&
+                                                        e.link != MLI_LINK_SOFTMAX);
     if (!fits)
         return mli_fail(err, ML_E_FORMAT, "%lld scores do not fit the objective",
                         (long long)e.n_scores);
