@@ -26,7 +26,7 @@ START_TEST(levels_agree)
     static uint64_t scalar[ROWS], best[ROWS];
     draw(gh, ROWS);
     for (int64_t n = 0; n <= ROWS; n += n < 20 ? 1 : 337) {
-        double a[2] = {1, 2}, b[2] = {1, 2};
+        double a[3], b[3];
         mli_pack_sums(MLI_CPU_SCALAR, gh, n, a);
         mli_pack_sums(mli_cpu_best(), gh, n, b);
         ck_assert_mem_eq(a, b, sizeof a);
@@ -34,6 +34,10 @@ START_TEST(levels_agree)
         uint64_t y = mli_pack_round(mli_cpu_best(), gh, n, 1e6, 1e5, best);
         ck_assert_mem_eq(scalar, best, (size_t)n * sizeof *best);
         ck_assert_uint_eq(x, y);
+        mli_pack_round(MLI_CPU_SCALAR, gh, n, 1e6, 0, scalar);
+        mli_pack_round(mli_cpu_best(), gh, n, 1e6, 0, best);
+        ck_assert_mem_eq(scalar, best, (size_t)n * sizeof *best);
+        if (n > 0) ck_assert_int_eq(mli_gh_h(best[n - 1]), 1);
     }
 }
 END_TEST
@@ -43,13 +47,14 @@ START_TEST(sums_are_those_of_the_rows)
     static float gh[2 * ROWS];
     static uint64_t packed[ROWS];
     draw(gh, ROWS);
-    double sums[2] = {0}, g = 0, h = 0;
+    double sums[3], g = 0, h = 0, squares = 0;
     int64_t whole_g = 0, whole_h = 0;
     mli_pack_sums(mli_cpu_best(), gh, ROWS, sums);
     uint64_t sum = mli_pack_round(mli_cpu_best(), gh, ROWS, 1e6, 1e5, packed);
     for (int64_t i = 0; i < ROWS; i++) {
         g += fabs((double)gh[2 * i]);
         h += (double)gh[2 * i + 1];
+        squares += (double)gh[2 * i] * (double)gh[2 * i];
         ck_assert_int_eq(mli_gh_g(packed[i]), lrint((double)gh[2 * i] * 1e6));
         ck_assert_int_eq(mli_gh_h(packed[i]), lrint((double)gh[2 * i + 1] * 1e5));
         whole_g += mli_gh_g(packed[i]);
@@ -57,6 +62,7 @@ START_TEST(sums_are_those_of_the_rows)
     }
     ck_assert_double_eq_tol(sums[0], g, 1e-9);
     ck_assert_double_eq_tol(sums[1], h, 1e-9);
+    ck_assert_double_eq_tol(sums[2], squares, 1e-9);
     ck_assert_int_eq(mli_gh_g(sum), whole_g);
     ck_assert_int_eq(mli_gh_h(sum), whole_h);
 }
@@ -75,5 +81,28 @@ START_TEST(halves_go_to_the_even)
 }
 END_TEST
 
-TEST_MAIN("algorithms/pack", levels_agree, sums_are_those_of_the_rows,
-          halves_go_to_the_even)
+/* Probabilities of both ends included. */
+START_TEST(logistic_levels_agree)
+{
+    static double p[ROWS];
+    static int32_t label[ROWS];
+    static float scalar[2 * ROWS], best[2 * ROWS];
+    mli_rng rng;
+    mli_rng_init(&rng, 7, 1, 2);
+    for (int64_t i = 0; i < ROWS; i++) {
+        p[i] = i % 50 == 0 ? 0 : i % 50 == 1 ? 1 : i % 50 == 2 ? NAN : mli_rng_f64(&rng);
+        label[i] = (int32_t)mli_rng_below(&rng, 2);
+    }
+    mli_pack_logistic(MLI_CPU_SCALAR, p, label, ROWS, scalar);
+    mli_pack_logistic(mli_cpu_best(), p, label, ROWS, best);
+    ck_assert_mem_eq(scalar, best, sizeof best);
+    for (int64_t i = 3; i < 50; i++) {
+        ck_assert_double_eq_tol(best[2 * i], p[i] - label[i], 1e-7);
+        ck_assert_double_eq_tol(best[2 * i + 1], p[i] * (1 - p[i]), 1e-7);
+    }
+    for (int64_t i = 0; i < 3; i++) ck_assert(best[2 * i + 1] > 0);
+}
+END_TEST
+
+TEST_MAIN("algorithms/pack", levels_agree, logistic_levels_agree,
+          sums_are_those_of_the_rows, halves_go_to_the_even)

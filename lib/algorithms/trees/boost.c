@@ -23,10 +23,9 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
     b->leaf_value = mli_calloc(ctx, (size_t)(k * leaves), sizeof *b->leaf_value);
     b->leaves = mli_calloc(ctx, (size_t)k, sizeof *b->leaves);
     b->leaf_node = mli_calloc(ctx, (size_t)leaves, sizeof *b->leaf_node);
-    b->sums = mli_calloc(ctx, (size_t)(2 * k * b->blocks), sizeof *b->sums);
+    b->sums = mli_calloc(ctx, (size_t)(3 * k * b->blocks), sizeof *b->sums);
     b->taken = mli_calloc(ctx, (size_t)b->blocks + 1, sizeof *b->taken);
     b->whole = mli_calloc(ctx, 2 * (size_t)b->blocks, sizeof *b->whole);
-    b->squares = mli_calloc(ctx, (size_t)b->blocks, sizeof *b->squares);
     b->history = mli_calloc(ctx, (size_t)b->options.rounds + 1, sizeof *b->history);
     /* One score: the grower's second buffer is free until the tree grows; linear leaves
      * need the gradients after that. */
@@ -38,7 +37,7 @@ static ml_status make_arrays(mli_booster *b, ml_error *err)
         if (!b->renewal) return mli_nomem(err);
     }
     int ok = b->score && b->leaf && b->leaf_value && b->leaves && b->leaf_node &&
-             b->sums && b->taken && b->whole && b->squares && b->history && b->gh;
+             b->sums && b->taken && b->whole && b->history && b->gh;
     if (!ok) return mli_nomem(err);
     return mli_boost_start_scores(b, b->train, b->score, err);
 }
@@ -230,6 +229,7 @@ ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
     b->weight = weight;
     b->valid_weight = valid_weight;
     b->options.objective.kernels = mli_kernels_of(ctx);
+    b->options.objective.level = ctx->cpu_level;
     mli_ensemble_builder_init(&b->trees, ctx);
     if (train->rows > INT64_C(1) << 30) return too_many_rows(train->rows, err);
     ml_status status = prepare(b, err);
@@ -246,7 +246,7 @@ void mli_booster_free(mli_booster *b)
                       b->bins,        b->watch.bins, b->watch.score,
                       b->watch.parts, b->monotone,   b->own_order,
                       b->dropped,     b->groups,     b->watch.own_order,
-                      b->ys,          b->watch.ys,   b->squares};
+                      b->ys,          b->watch.ys};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
     mli_boost_linear_free(b);

@@ -123,10 +123,9 @@ struct mli_booster {
     int64_t *leaves;     /* [n_scores] their number; 0: nothing to add */
     int32_t *leaf_node;  /* [max_leaves] of the present tree: nodes of the grower */
     int64_t blocks;      /* of rows */
-    double *sums;        /* [blocks * n_scores * 2]: of |g| and h in a block */
+    double *sums;        /* [blocks * n_scores * 3]: of |g|, h and g^2 in a block */
     int64_t *taken;      /* [blocks + 1] sampled rows in the blocks before */
     int64_t *whole;      /* [blocks * 2] sums of packed g and h */
-    double *squares;     /* [blocks] sums of squared packed g */
     int64_t *own_order;  /* cox: targets.order */
     double *ys;          /* several targets: targets.ys */
     int64_t start_trees; /* of the model that training goes on from */

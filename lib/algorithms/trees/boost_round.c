@@ -57,7 +57,7 @@ static inline double hessian_of(const mli_booster *b, const float *gh, int64_t i
 static int all_alike(const mli_booster *b)
 {
     return !mli_boost_sampled(&b->sample) && !mli_sample_scales(&b->sample) &&
-           !b->options.by_weight;
+           !(b->options.by_weight && b->weight);
 }
 
 /* Sums over a block of which all rows count alike. */
@@ -65,10 +65,10 @@ static void sum_all(mli_booster *b, int64_t task)
 {
     int64_t begin = task * MLI_BOOST_BLOCK, n = block_end(b, begin) - begin;
     for (int32_t k = 0; k < b->n_scores; k++) {
-        double *sums = b->sums + (task * b->n_scores + k) * 2;
-        sums[0] = sums[1] = 0;
+        double *sums = b->sums + (task * b->n_scores + k) * 3;
         mli_pack_sums(b->ctx->cpu_level, b->gh + 2 * (k * b->targets.rows + begin), n,
                       sums);
+        if (b->options.by_weight) sums[1] = (double)n;
     }
     b->taken[task] = n;
 }
@@ -86,17 +86,18 @@ static void sum_task(void *arg, int64_t task, int32_t slot)
     }
     for (int32_t k = 0; k < b->n_scores; k++) {
         const float *gh = b->gh + 2 * k * b->targets.rows;
-        double sum_g = 0, sum_h = 0;
+        double *sums = b->sums + (task * b->n_scores + k) * 3;
+        sums[0] = sums[1] = sums[2] = 0;
         count = 0;
         for (int64_t i = begin; i < end; i++) {
             double f = mli_sample_row(&b->sample, i);
             if (f == 0) continue;
-            sum_g += f * fabs((double)gh[2 * i]);
-            sum_h += hessian_of(b, gh, i, f);
+            double g = f * (double)gh[2 * i];
+            sums[0] += fabs(g);
+            sums[1] += hessian_of(b, gh, i, f);
+            sums[2] += g * g;
             count++;
         }
-        b->sums[(task * b->n_scores + k) * 2] = sum_g;
-        b->sums[(task * b->n_scores + k) * 2 + 1] = sum_h;
     }
     b->taken[task] = count;
 }
@@ -165,9 +166,9 @@ static void round_all(const passing *p, int64_t task)
     int64_t begin = task * MLI_BOOST_BLOCK, n = block_end(b, begin) - begin;
     uint32_t *row = b->grower.rows[0].row + begin;
     for (int64_t i = 0; i < n; i++) row[i] = (uint32_t)(begin + i);
-    uint64_t sum =
-        mli_pack_round(b->ctx->cpu_level, b->gh + 2 * (p->k * b->targets.rows + begin), n,
-                       p->g_scale, p->h_scale, b->grower.rows[0].gh + begin);
+    uint64_t sum = mli_pack_round(
+        b->ctx->cpu_level, b->gh + 2 * (p->k * b->targets.rows + begin), n, p->g_scale,
+        p->unit_h ? 0 : p->h_scale, b->grower.rows[0].gh + begin);
     b->whole[2 * task] = mli_gh_g(sum);
     b->whole[2 * task + 1] = mli_gh_h(sum);
 }
@@ -177,7 +178,7 @@ static void round_task(void *arg, int64_t task, int32_t slot)
     passing *p = arg;
     mli_booster *b = p->b;
     (void)slot;
-    if (all_alike(b) && !p->unit_h && !(b->options.random_strength > 0)) {
+    if (all_alike(b)) {
         round_all(p, task);
         return;
     }
@@ -186,7 +187,6 @@ static void round_task(void *arg, int64_t task, int32_t slot)
     mli_rows to = {b->grower.rows[0].row + b->taken[task],
                    b->grower.rows[0].gh + b->taken[task]};
     int64_t sum_g = 0, sum_h = 0, n = 0;
-    double squares = 0;
     for (int64_t i = begin; i < end; i++) {
         double f = mli_sample_row(&b->sample, i);
         if (f == 0) continue;
@@ -196,9 +196,7 @@ static void round_task(void *arg, int64_t task, int32_t slot)
         to.gh[n++] = mli_gh_pack(g, h);
         sum_g += g;
         sum_h += h;
-        squares += (double)g * (double)g;
     }
-    b->squares[task] = squares;
     b->whole[2 * task] = sum_g;
     b->whole[2 * task + 1] = sum_h;
 }
@@ -218,14 +216,12 @@ static void scale_rule(const mli_boost_options *o, const passing *p, mli_split_r
 }
 
 /* The noise of CatBoost: as large as a gradient, less when the model has got long. */
-static double noise_of(const mli_booster *b, const passing *p, int64_t n, int64_t round)
+static double noise_of(const mli_booster *b, double squares, int64_t n, int64_t round)
 {
-    double squares = 0, length = (double)round * b->options.learning_rate;
+    double length = (double)round * b->options.learning_rate;
     if (!(b->options.random_strength > 0) || n == 0) return 0;
-    for (int64_t t = 0; t < b->blocks; t++) squares += b->squares[t];
     double left = (double)n * exp(-length);
-    return b->options.random_strength * sqrt(squares / (double)n) / p->g_scale * left /
-           (1 + left);
+    return b->options.random_strength * sqrt(squares / (double)n) * left / (1 + left);
 }
 
 void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
@@ -233,10 +229,12 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
 {
     passing p = {.b = b, .k = k, .g_scale = 1, .h_scale = 1};
     *n = b->taken[b->blocks];
-    double sum_g = 0, sum_h = 0, room = MLI_GH_MAX * (1 - 1e-6) - (double)*n;
+    double sum_g = 0, sum_h = 0, squares = 0, room = MLI_GH_MAX * (1 - 1e-6) - (double)*n;
     for (int64_t t = 0; t < b->blocks; t++) {
-        sum_g += b->sums[(t * b->n_scores + k) * 2];
-        sum_h += b->sums[(t * b->n_scores + k) * 2 + 1];
+        const double *sums = b->sums + (t * b->n_scores + k) * 3;
+        sum_g += sums[0];
+        sum_h += sums[1];
+        squares += sums[2];
     }
     p.unit_h =
         !b->weight && !mli_sample_scales(&b->sample) &&
@@ -250,5 +248,5 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
         *h += b->whole[2 * t + 1];
     }
     scale_rule(&b->options, &p, rule);
-    rule->noise = noise_of(b, &p, *n, round);
+    rule->noise = noise_of(b, squares, *n, round);
 }

@@ -15,6 +15,7 @@
  *             step of the diagonal Newton method about right (Friedman 2001)
  */
 #include "algorithms/trees/objective.h"
+#include "algorithms/trees/pack.h"
 #include "algorithms/trees/radix.h"
 #include <math.h>
 #include <string.h>
@@ -84,6 +85,10 @@ static void logistic_gradients(const mli_objective *o, const mli_targets *t,
     for (int64_t at = begin; at < end; at += LOGISTIC_BLOCK) {
         int64_t n = end - at < LOGISTIC_BLOCK ? end - at : LOGISTIC_BLOCK;
         o->kernels->sigmoid(score + at, p, n);
+        if (t->label && !t->weight) {
+            mli_pack_logistic(o->level, p, t->label + at, n, gh + 2 * at);
+            continue;
+        }
         for (int64_t i = 0; i < n; i++) {
             double w = t->weight ? t->weight[at + i] : 1;
             put(gh + 2 * (at + i), w, p[i] - share(t, at + i), p[i] * (1 - p[i]));

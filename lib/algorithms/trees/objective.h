@@ -46,6 +46,7 @@ typedef struct mli_objective {
     int32_t aft;             /* MLI_AFT_ */
     double aft_scale;
     const mli_kernels *kernels;
+    int32_t level;          /* of the processor */
     const mli_hooks *hooks; /* of custom */
 } mli_objective;
 
@@ -125,13 +126,12 @@ void mli_objective_value(const mli_objective *o, const double *score, double *ou
 double mli_weighted_quantile(double *v, double *weight, int64_t n, double q);
 
 /* A pair of gradient and hessian, the hessian kept above 0 where the row counts. */
+#define MLI_SMALLEST_H 1e-16F /* leaf values stay finite for saturated rows */
 static inline void mli_put_gradient(float *gh, double w, double g, double h)
 {
-    /* No row counts less than that: keeps leaf values finite for saturated rows. */
-    static const float smallest_h = 1e-16F;
     gh[0] = (float)(w * g);
     gh[1] = (float)(w * h);
-    if (w > 0 && !(gh[1] >= smallest_h)) gh[1] = smallest_h;
+    if (w > 0 && !(gh[1] >= MLI_SMALLEST_H)) gh[1] = MLI_SMALLEST_H;
 }
 
 /* With several targets (objective_several.c) each is by itself: its score has the

@@ -7,14 +7,19 @@
 
 #include "algorithms/trees/histogram.h"
 
-/* gh[2 * n]: gradient and hessian (not negative) of each row. Adds the sum of |gradient|
- * to sums[0] and of the hessian to sums[1]. `level`: of the processor; the bits are the
- * same for all. */
-void mli_pack_sums(int32_t level, const float *gh, int64_t n, double sums[2]);
+/* gh[2 * n]: gradient and hessian (not negative) of each row. Writes the sums of
+ * |gradient|, of the hessian and of the squared gradient. `level`: of the processor; the
+ * bits are the same for all. */
+void mli_pack_sums(int32_t level, const float *gh, int64_t n, double sums[3]);
 
-/* out[i]: gradient times g_scale and hessian times h_scale, rounded to the nearest.
- * Returns the packed sum. */
+/* out[i]: gradient times g_scale and hessian times h_scale, rounded to the nearest;
+ * h_scale 0: each hessian is 1. Returns the packed sum. */
 uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scale,
                         double h_scale, uint64_t *out);
+
+/* gh of the logistic loss, for rows without weights: from the probability of class 1 and
+ * the label, 0 or 1. */
+void mli_pack_logistic(int32_t level, const double *p, const int32_t *label, int64_t n,
+                       float *gh);
 
 #endif
