@@ -73,6 +73,10 @@ struct mli_plan {
     const int64_t *first;
     void (*column)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
                    double *out, int64_t stride);
+    /* Beside `column`: where the outputs of a feature have `truth` and at most one is 1:
+     * which of them, or -1. NULL: none are so. */
+    void (*hot)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
+                int32_t *which);
     void (*free)(mli_plan *plan); /* NULL: mli_free is enough */
 };
 void mli_plan_free(mli_plan *plan);

@@ -48,6 +48,24 @@ static int64_t turn_texts(const double *from, int64_t n, int64_t stride,
     return missing;
 }
 
+/* Is a column of the table made of bits? Inside of pipelines all numbers are f64. */
+static int is_truth(const mli_turning *t, int64_t j)
+{
+    return t->outputs->features[j].truth && !t->way;
+}
+
+/* Bits, of which few are set; those of other rows may be in the same bytes. */
+static int64_t turn_truth(const double *from, int64_t n, int64_t stride, int64_t begin,
+                          uint8_t *bits)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (from[i * stride] == 0) continue;
+        int64_t at = begin + i;
+        __atomic_fetch_or(&bits[at >> 3], (uint8_t)(1u << (at & 7)), __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
 /* Values of output j for rows from `begin` on: from[i * stride]. */
 static void turn_column(const mli_turning *t, int64_t j, int64_t begin, int64_t n,
                         const double *from, int64_t stride)
@@ -58,6 +76,8 @@ static void turn_column(const mli_turning *t, int64_t j, int64_t begin, int64_t 
     if (f->kind == MLI_CATEGORICAL)
         missing =
             turn_codes(from, n, stride, (double)f->levels.n, (int32_t *)data + begin);
+    else if (is_truth(t, j))
+        missing = turn_truth(from, n, stride, begin, data);
     else if (f->kind == MLI_TEXT)
         missing = turn_texts(from, n, stride, (const mli_text **)data + begin);
     else
@@ -85,7 +105,8 @@ static void turn_some(const mli_turning *t, int64_t first, int64_t width, int64_
     for (int64_t k = 0; k < width;) {
         const mli_feature *f = &t->outputs->features[first + k];
         int numbers = 0;
-        while (numbers < 4 && k + numbers < width && f[numbers].kind == MLI_NUMERIC)
+        while (numbers < 4 && k + numbers < width && f[numbers].kind == MLI_NUMERIC &&
+               !is_truth(t, first + k + numbers))
             numbers++;
         if (numbers == 4)
             turn_four(t, first + k, begin, n, rows + k, stride);
@@ -133,6 +154,7 @@ static size_t size_of(const mli_turning *t, int64_t j, int64_t rows)
 {
     const mli_feature *f = &t->outputs->features[j];
     if (t->way && t->way[j] != MLI_PLAIN) return 0;
+    if (is_truth(t, j)) return ((size_t)rows + 511) / 512 * 64;
     size_t one = f->kind == MLI_TEXT          ? sizeof(mli_text *)
                  : f->kind == MLI_CATEGORICAL ? sizeof(int32_t)
                                               : sizeof(double);
@@ -167,7 +189,9 @@ static ml_status start_column(ml_context *ctx, sharing *s, const mli_turning *t,
     if (t->way && t->way[j] != MLI_PLAIN) return ML_OK;
     c->keep[0] = share(ctx, s, size_of(t, j, rows), &data);
     if (!c->keep[0]) return mli_nomem(err);
+    if (is_truth(t, j)) memset(data, 0, size_of(t, j, rows));
     c->type = codes                 ? ML_TYPE_CATEGORY
+              : is_truth(t, j)      ? ML_DTYPE_BOOL
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
                                     : ML_DTYPE_F64;
     c->rows = rows;
@@ -266,7 +290,7 @@ static ml_status check_size(int64_t rows, int64_t inputs, const mli_turning *t,
 {
     double plain = 0;
     for (int64_t j = 0; j < t->outputs->n_features; j++)
-        plain += !t->way || t->way[j] == MLI_PLAIN;
+        if (!t->way || t->way[j] == MLI_PLAIN) plain += is_truth(t, j) ? 1.0 / 64 : 1.0;
     double values = (double)rows * plain;
     if (values - (double)rows * (double)inputs <= MOST_VALUES) return ML_OK;
     mli_fail(err, ML_E_DATA,
@@ -316,6 +340,20 @@ static void make_wide(const stepping *s, int64_t j, const double *in, int64_t be
     }
 }
 
+/* Bits of columns of which at most one has each row. A chunk begins at a whole byte. */
+static void set_hot(const stepping *s, int64_t j, const double *in, int64_t begin,
+                    int64_t n, int32_t *which)
+{
+    const mli_column *columns = s->t->table->columns + s->plan->first[j];
+    s->plan->hot(s->plan, j, in, n, which);
+    for (int64_t i = 0; i < n; i++) {
+        if (which[i] < 0) continue;
+        uint8_t *bits = (uint8_t *)(uintptr_t)columns[which[i]].data;
+        int64_t at = begin + i;
+        bits[at >> 3] |= (uint8_t)(1u << (at & 7));
+    }
+}
+
 static void step(void *arg, int64_t task, int32_t slot)
 {
     const stepping *s = arg;
@@ -327,7 +365,10 @@ static void step(void *arg, int64_t task, int32_t slot)
     if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
     if (n > CHUNK) n = CHUNK;
     const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
-    if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC)
+    int truth = is_truth(s->t, first);
+    if (truth && s->plan->hot)
+        set_hot(s, j, in, begin, n, (int32_t *)(void *)(memory + CHUNK));
+    else if (wide > 1 || truth || s->t->outputs->features[first].kind != MLI_NUMERIC)
         make_wide(s, j, in, begin, n, memory + CHUNK);
     else
         make_numbers(s, j, in, begin, n, memory + CHUNK);

@@ -71,6 +71,7 @@ typedef struct mli_feature {
     int32_t type;          /* column type in training */
     mli_dictionary levels; /* of categorical ones */
     int32_t sparse; /* what a transformer makes: most values may be 0; not stored */
+    int32_t truth;  /* the same: all are 0 or 1, none is missing; not stored */
 } mli_feature;
 
 /* What a model knows of its inputs. Counted; immutable. */

@@ -182,11 +182,22 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
     }
     for (int64_t c = 0; c < wide && !status; c++) {
         out[c].sparse = wide >= LEAST_SPARSE;
+        out[c].truth = 1;
         status = describe_one(t, f, (double)c == t->MISSING[j], sharing[c], level[c],
                               &out[c], err);
     }
     mli_free(t->plan.ctx, level);
     return status;
+}
+
+static void hot(const mli_prepared *t, int64_t j, const double *in, int64_t n,
+                int32_t *which)
+{
+    const int64_t *slot = t->SLOT + ((const int64_t *)t->START)[j];
+    double levels = (double)t->in->features[j].levels.n;
+    int32_t missing = (int32_t)t->MISSING[j];
+    for (int64_t i = 0; i < n; i++)
+        which[i] = in[i] >= 0 && in[i] < levels ? (int32_t)slot[(int64_t)in[i]] : missing;
 }
 
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
@@ -207,7 +218,8 @@ static const mli_transformer kind = {.takes = MLI_TAKES_CATEGORIES,
                                      .load = load,
                                      .width = width,
                                      .describe = describe,
-                                     .map = map};
+                                     .map = map,
+                                     .hot = hot};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

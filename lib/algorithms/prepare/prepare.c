@@ -75,6 +75,13 @@ static void run_column(const mli_plan *plan, int64_t j, const double *in, int64_
     clean_codes(&t->in->features[j], n, out, stride);
 }
 
+static void run_hot(const mli_plan *plan, int64_t j, const double *in, int64_t n,
+                    int32_t *which)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    t->kind->hot(t, j, in, n, which);
+}
+
 /* ---- making ---- */
 
 static void prepared_free(mli_plan *plan)
@@ -159,6 +166,7 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
     if (!kind->needs_all && !kind->more && (kind->map || !kind->rows)) {
         t->plan.first = t->first;
         t->plan.column = run_column;
+        if (kind->hot) t->plan.hot = run_hot;
     }
     *out = &t->plan;
     return ML_OK;
@@ -172,6 +180,7 @@ static ml_status same_feature(ml_context *ctx, const mli_feature *from, mli_feat
     to->kind = from->kind;
     to->type = from->type;
     to->sparse = from->sparse;
+    to->truth = from->truth;
     mli_dictionary_share(&from->levels, &to->levels);
     to->name = mli_strdup(ctx, from->name);
     return to->name ? ML_OK : mli_nomem(err);

@@ -55,6 +55,9 @@ typedef struct mli_transformer {
     /* Their values: in[i * stride], out[i * out_stride + k]. */
     void (*map)(const mli_prepared *t, int64_t feature, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride);
+    /* Of columns with `truth`, of which at most one is 1: which one, or -1. Nullable. */
+    void (*hot)(const mli_prepared *t, int64_t feature, const double *in, int64_t n,
+                int32_t *which);
     /* Instead of map: whole rows at once, with the memory that load asked for in
        plan.scratch. NULL: map. */
     void (*rows)(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
