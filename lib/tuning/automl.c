@@ -255,12 +255,17 @@ static ml_status fit(mli_fit *job, ml_error *err)
     mli_automl a = {
         .job = &inner, .given = job->train, .ctx = job->ctx, .start = mli_now()};
     ml_status status = refuse_distill(job, err);
-    if (!status) status = mli_automl_text(job, &inner, err);
+    /* One model alone reads dates as numbers. */
+    if (*mli_get_str(job->params, "distill"))
+        inner = *job;
+    else if (!status)
+        status = mli_automl_front(job, &inner, err);
     if (status) return status;
     status = set_up(&a, err);
+    if (!status && mli_params_find(job->params, "target")) mli_automl_warn(&a);
     if (!status) status = find_model(&a, err);
     mli_automl_free(&a);
-    mli_automl_text_free(job, &inner);
+    mli_automl_front_free(job, &inner);
     return status;
 }
 
@@ -303,15 +308,14 @@ static ml_status plan_numbers(const ml_model *m, const char *kind, mli_plan **ou
 
 static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
 {
-    ml_model *words = NULL, *inner = NULL;
+    mli_automl_chain c;
     mli_plan *rest = NULL;
-    if (mli_inputs_text(m->inputs) < 0) return plan_numbers(m, kind, out, err);
-    ml_status status = mli_automl_text_load(m, &words, &inner, err);
+    if (mli_automl_front_column(m->inputs) < 0) return plan_numbers(m, kind, out, err);
+    ml_status status = mli_automl_front_load(m, &c, err);
     if (status) return status;
-    status = plan_numbers(inner, kind, &rest, err);
-    if (!status) return mli_automl_text_plan(words, inner, rest, out, err);
-    ml_model_free(words);
-    ml_model_free(inner);
+    status = plan_numbers(c.model[c.n - 1], kind, &rest, err);
+    if (!status) return mli_automl_front_plan(&c, rest, out, err);
+    mli_automl_chain_free(&c);
     return status;
 }
 
@@ -327,12 +331,12 @@ static ml_status check_numbers(const ml_model *m, ml_error *err)
 
 static ml_status check(const ml_model *m, ml_error *err)
 {
-    ml_model *words = NULL, *inner = NULL;
-    if (mli_inputs_text(m->inputs) < 0) return check_numbers(m, err);
-    ml_status status = mli_automl_text_load(m, &words, &inner, err);
-    if (!status) status = check_numbers(inner, err);
-    ml_model_free(words);
-    ml_model_free(inner);
+    mli_automl_chain c;
+    if (mli_automl_front_column(m->inputs) < 0) return check_numbers(m, err);
+    ml_status status = mli_automl_front_load(m, &c, err);
+    if (status) return status;
+    status = check_numbers(c.model[c.n - 1], err);
+    mli_automl_chain_free(&c);
     return status;
 }
 

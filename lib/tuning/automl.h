@@ -195,14 +195,28 @@ void mli_automl_last_run(mli_automl *a, mli_run *run);
 /* One model of the algorithm "distill" that learns from `combined`, as the model. */
 ml_status mli_automl_distill(mli_automl *a, ml_error *err);
 
-/* Text columns: automl_text.c. The job with words as numbers (the same job when there is
- * no text), whose designs mli_automl_text_free frees. */
-ml_status mli_automl_text(const mli_fit *job, mli_fit *inner, ml_error *err);
-void mli_automl_text_free(const mli_fit *job, mli_fit *inner);
-/* Of a model with text: the words' model, and the rest, of the columns that they make. */
-ml_status mli_automl_text_load(const ml_model *m, ml_model **words, ml_model **inner,
-                               ml_error *err);
-ml_status mli_automl_text_plan(ml_model *words, ml_model *inner, mli_plan *rest,
-                               mli_plan **out, ml_error *err);
+/* ---- automl_warn.c ---- */
+
+/* Warns of columns that tell the target by themselves. */
+void mli_automl_warn(const mli_automl *a);
+
+/* ---- automl_front.c ---- */
+
+/* The first column that a step before all candidates reads, -1: there is none. */
+int64_t mli_automl_front_column(const mli_inputs *in);
+/* The job with dates and words as numbers (the same job when there are none), whose
+ * designs mli_automl_front_free frees. */
+ml_status mli_automl_front(const mli_fit *job, mli_fit *inner, ml_error *err);
+void mli_automl_front_free(const mli_fit *job, mli_fit *inner);
+/* The models of the steps, and last the rest, of the columns that they make. */
+typedef struct mli_automl_chain {
+    ml_model *model[4];
+    int64_t n;
+} mli_automl_chain;
+ml_status mli_automl_front_load(const ml_model *m, mli_automl_chain *c, ml_error *err);
+/* Takes the chain and `rest`, a plan of its last model, over. */
+ml_status mli_automl_front_plan(mli_automl_chain *c, mli_plan *rest, mli_plan **out,
+                                ml_error *err);
+void mli_automl_chain_free(mli_automl_chain *c);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define TAG      "J1 "
 #define TAG_SIZE 3
@@ -79,11 +80,21 @@ ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
     return ML_OK;
 }
 
+/* A process that was killed while it waited for the disk holds its lock until the disk
+ * has answered: who starts again at once need not be refused. */
+#define TRIES   40
+#define BETWEEN 50000000 /* nanoseconds */
+
 ml_status mli_journal_lock(mli_journal *j, ml_error *err)
 {
-    int st;
-    do st = flock(j->fd, LOCK_EX | LOCK_NB);
-    while (st < 0 && errno == EINTR);
+    static const struct timespec between = {.tv_nsec = BETWEEN};
+    int st = -1;
+    for (int k = 0; k < TRIES; k++) {
+        if (k) nanosleep(&between, NULL);
+        do st = flock(j->fd, LOCK_EX | LOCK_NB);
+        while (st < 0 && errno == EINTR);
+        if (st == 0 || errno != EWOULDBLOCK) break;
+    }
     if (st == 0 || errno != EWOULDBLOCK) return ML_OK;
     mli_fail(err, ML_E_STATE, "another fit is writing to the journal");
     mli_error_at(err, ML_E_STATE, "%s", j->path);

@@ -543,6 +543,82 @@ START_TEST(no_time_for_the_last_fits)
 }
 END_TEST
 
+/* 400 days in order, with what is sold on them: less at weekends. */
+static ml_table *days(ml_context *ctx)
+{
+    static const time_t first = 1262347200; /* 2010-01-01, noon */
+    char text[400][16];
+    const char *dates[400];
+    double sales[400];
+    ml_table *raw = NULL;
+    for (int i = 0; i < 400; i++) {
+        time_t at = first + 86400 * (time_t)i;
+        const struct tm *day = gmtime(&at);
+        strftime(text[i], sizeof text[i], "%Y-%m-%d", day);
+        dates[i] = text[i];
+        sales[i] = day->tm_wday % 6 == 0 ? 1.5 : 3.25;
+    }
+    raw = add_f64(ctx, add_text(ctx, NULL, "day", 400, dates), "sales", 400, sales);
+    OK(ml_table_write_csv(raw, "test_automl_days.tmp", NULL, ERR));
+    ml_table_free(raw);
+    OK(ml_table_read_csv(ctx, "test_automl_days.tmp", NULL, &raw, ERR));
+    remove("test_automl_days.tmp");
+    return raw;
+}
+
+/* The weekday is in no column, but in the calendar. */
+START_TEST(dates_are_taken_apart)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = days(ctx);
+    ml_model *m =
+        fit_yaml(ctx, "automl", "{target: sales, trials: 4, folds: 3}", t, NULL);
+    ck_assert_double_lt(number(m, "held_out_score", 0), 0.2);
+    same_after_loading(ctx, m, "value", t);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void note_warning(int32_t level, const char *module, const char *message,
+                         void *user)
+{
+    (void)level;
+    (void)module;
+    if (strstr(message, "tells the target")) strncpy(user, message, 255);
+}
+
+/* Rows that are sorted by the target, with their number. */
+START_TEST(a_row_number_is_warned_of)
+{
+    char told[256] = "";
+    double x[1000];
+    int64_t id[1000], y[1000];
+    uint64_t state = 3;
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    host.log = note_warning;
+    host.log_user = told;
+    OK(ml_context_new(&host, &ctx, ERR));
+    for (int i = 0; i < 1000; i++) {
+        x[i] = kit_uniform(&state);
+        id[i] = i;
+        y[i] = i >= 480;
+    }
+    ml_table *t = add_f64(ctx, add_i64(ctx, NULL, "id", 1000, id), "x", 1000, x);
+    t = add_i64(ctx, t, "y", 1000, y);
+    ml_model_free(fit_yaml(ctx, "automl", "{target: y, trials: 2, folds: 2}", t, NULL));
+    ck_assert_msg(strstr(told, "\"id\"") && strstr(told, "row number"), "%s", told);
+    told[0] = 0;
+    ml_model_free(fit_yaml(ctx, "automl",
+                           "{target: y, ignore: [id], trials: 2, folds: 2}", t, NULL));
+    ck_assert_str_eq(told, "");
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* What the search proposes and is bad in the first fold is given up there. */
 START_TEST(bad_candidates_are_given_up)
 {
@@ -882,6 +958,6 @@ TEST_MAIN("tuning/automl", a_resumed_search_with_a_limit_blends,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
           no_time_for_the_last_fits, a_memory_limit_is_kept, bad_candidates_are_given_up,
-          killed_and_resumed, a_damaged_journal, a_journal_of_other_folds,
-          a_journal_keeps_no_lack_of_memory, a_journal_of_other_algorithms,
-          a_journal_in_use, short_time_takes_one_part)
+          dates_are_taken_apart, a_row_number_is_warned_of, killed_and_resumed,
+          a_damaged_journal, a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
+          a_journal_of_other_algorithms, a_journal_in_use, short_time_takes_one_part)

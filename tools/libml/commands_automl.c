@@ -39,10 +39,11 @@ ml_status read_leaderboard(app *a, const ml_model *model, ml_table **out)
 
 void print_leaderboard(const ml_table *table)
 {
-    static const char *const names[] = {"algorithm", "score", "weight", "rounds"};
+    static const char *const names[] = {"algorithm", "score", "weight", "rounds",
+                                        "state"};
     ml_table *some = NULL, *top = NULL;
     int64_t rows = ml_table_rows(table);
-    if (ml_table_select(table, names, 4, &some, NULL) == ML_OK &&
+    if (ml_table_select(table, names, 5, &some, NULL) == ML_OK &&
         ml_table_slice(some, 0, rows < SHOWN ? rows : SHOWN, &top, NULL) == ML_OK) {
         printf("\nleaderboard, the best of %lld by held-out rows:\n", (long long)rows);
         print_table(stdout, top);
