@@ -2,6 +2,7 @@
  *
  * Metrics against the values of scikit-learn (tests/reference/metrics.py), and bad input.
  */
+#include "core/rng.h"
 #include "testing_data.h"
 #include "testing_yaml.h"
 
@@ -182,6 +183,40 @@ START_TEST(judges_by_the_objective_of_a_part)
 }
 END_TEST
 
+/* Of n normal rows the standard error of the RMSE is that of the deviation divided by the
+ * root of 2 n: intervals of few rows by percentiles, of many by their deviation. */
+START_TEST(intervals_are_as_wide_as_the_error)
+{
+    static double x[40000], y[40000];
+    static const int64_t rows[] = {2000, 19999, 20000, 40000};
+    ml_context *ctx = test_context(1);
+    mli_rng rng;
+    mli_rng_init(&rng, 3, 1, 1);
+    for (int i = 0; i < 40000; i++) {
+        x[i] = i % 10;
+        y[i] = 5 * mli_rng_normal(&rng);
+    }
+    for (size_t k = 0; k < COUNT(rows); k++) {
+        ml_table *t = add_f64(ctx, NULL, "x", rows[k], x), *s = NULL;
+        t = add_f64(ctx, t, "y", rows[k], y);
+        ml_model *m = fit_yaml(ctx, "linear_regression", "{target: y}", t, NULL);
+        OK(ml_model_evaluate(m, t, "rmse", &s, ERR));
+        double value = ml_table_get_f64(s, 0, 1);
+        double half = 1.96 * value / sqrt(2 * (double)rows[k]);
+        double below = value - ml_table_get_f64(s, 0, 2),
+               above = ml_table_get_f64(s, 0, 3) - value;
+        ck_assert_double_ge(below, 0.6 * half);
+        ck_assert_double_le(below, 1.5 * half);
+        ck_assert_double_ge(above, 0.6 * half);
+        ck_assert_double_le(above, 1.5 * half);
+        ml_table_free(s);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(two_classes)
 {
     compare(class2_expected, COUNT(class2_expected), class2_y, class2_p, class2_c,
@@ -264,5 +299,6 @@ START_TEST(bad_input)
 END_TEST
 
 TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective,
-          judges_by_the_objective_of_a_part, values, two_classes, three_classes,
-          one_column_of_probabilities, quantile_option, bad_input)
+          judges_by_the_objective_of_a_part, intervals_are_as_wide_as_the_error, values,
+          two_classes, three_classes, one_column_of_probabilities, quantile_option,
+          bad_input)
