@@ -264,6 +264,52 @@ START_TEST(wide_lasso)
 }
 END_TEST
 
+/* Several classes whose second derivatives would not fit one matrix: steps go from class
+ * to class. The optimality conditions of each, again. */
+START_TEST(wide_lasso_of_classes)
+{
+    enum { n = 120, k = 511, classes = 3 };
+    static double x[k][n];
+    ml_context *ctx = test_context(2);
+    ml_table *t = NULL;
+    int64_t label[n];
+    uint64_t s = 3;
+    double alpha = 4;
+    int used = 0;
+    for (int j = 0; j < k; j++) {
+        char name[16];
+        for (int i = 0; i < n; i++) {
+            s = s * 6364136223846793005u + 1442695040888963407u;
+            x[j][i] = (double)(s >> 40) / (1 << 23) - 1;
+            if (j % 2 && i % 9 != j % 9) x[j][i] = 0;
+        }
+        snprintf(name, sizeof name, "x%03d", j);
+        t = add_f64(ctx, t, name, n, x[j]);
+    }
+    for (int i = 0; i < n; i++) label[i] = (x[2][i] > 0.3) + (x[4][i] - x[510][i] > 0.2);
+    t = add_i64(ctx, t, "class", n, label);
+    ml_model *m = fit(ctx, t, "penalty=l1 alpha=4 tol=1e-9");
+    ml_tensor *p = predicted(m, "proba", t);
+    for (int c = 0; c < classes; c++)
+        for (int j = 0; j < k + 1; j++) {
+            double g = 0, b = j < k ? at(m, "coef", c * k + j) : 0;
+            for (int i = 0; i < n; i++)
+                g += (ml_tensor_get_f64(p, i, c) - (label[i] == c)) *
+                     (j < k ? x[j][i] : 1.0);
+            used += b != 0;
+            ck_assert_msg(j == k   ? fabs(g) < 1e-5
+                          : b == 0 ? fabs(g) <= alpha + 1e-5
+                                   : fabs(g + copysign(alpha, b)) < 1e-5,
+                          "class %d column %d: %.9g with coefficient %g", c, j, g, b);
+        }
+    ck_assert(used >= 4 && used < 100);
+    ml_tensor_free(p);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* A plane tells the classes apart: finite coefficients all the same. */
 START_TEST(separable)
 {
@@ -485,5 +531,5 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("algorithms/logistic", two_classes, without_penalty, several_classes, units,
-          wide_lasso, separable, one_class, weights_and_columns, threads, rare_columns,
-          out_of_memory)
+          wide_lasso, wide_lasso_of_classes, separable, one_class, weights_and_columns,
+          threads, rare_columns, out_of_memory)

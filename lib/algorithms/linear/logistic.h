@@ -39,8 +39,7 @@ typedef struct mli_logistic {
 typedef struct mli_logistic_at {
     const mli_logistic *l;
     const double *b;
-    int full;  /* cross products of every pair of functions */
-    int bound; /* instead: of each function, with an upper bound of its weights */
+    int full; /* cross products of every pair of functions */
 } mli_logistic_at;
 
 /* A pass at b: value (sum of w loss) and, in pass->product, the sums of the gradient;

@@ -88,8 +88,7 @@ static double eval_many(const mli_pass *pass, int64_t begin, int64_t n, double *
             const double *pj = p + j * ld;
             double *out = h + g * ld;
             for (int64_t i = 0; i < n; i++)
-                out[i] =
-                    weight_of(w, i) * (at->bound ? pk[i] : pk[i] * ((j == k) - pj[i]));
+                out[i] = weight_of(w, i) * pk[i] * ((j == k) - pj[i]);
         }
     }
     return loss;

@@ -7,11 +7,12 @@
  * gradient comes near their penalty; the second derivatives of the set; coordinate
  * descent on the quadratic model; a step along the way there that lowers the objective.
  * With up to 512 columns the set is all of them. Several classes whose matrix would be
- * larger than WIDEST get an upper bound of it instead: one block per class.
+ * larger than WIDEST take steps one after another instead (classwise.c).
  *
  * Cost of a round, S columns in the set and m functions: two passes of 2 n q m, n S^2 / 2
- * times m (m + 1) / 2 (with the bound: m), and the descent.
+ * times m (m + 1) / 2, and the descent.
  */
+#include "algorithms/linear/classwise.h"
 #include "algorithms/linear/descent.h"
 #include "algorithms/linear/logistic.h"
 
@@ -37,7 +38,8 @@ typedef struct {
     int64_t *set, n_set;
     candidate *order; /* [q] */
     double *gram, *h, *c;
-    double f, loss; /* objective and loss at b */
+    double f, loss;           /* objective and loss at b */
+    mli_classwise *classwise; /* NULL: not needed yet */
 } proximal;
 
 /* ---- objective ---- */
@@ -122,13 +124,13 @@ static void choose_set(proximal *a)
 
 /* ---- quadratic model ---- */
 
-/* Cross products of the set, of all pairs of functions or of each one. */
-static ml_status make_grams(proximal *a, int full, ml_error *err)
+/* Cross products of the set, of all pairs of functions. */
+static ml_status make_grams(proximal *a, ml_error *err)
 {
     mli_logistic *l = a->l;
     ml_context *ctx = l->rows->ctx;
-    int64_t s = a->n_set, m = l->functions, v = full ? m * s : s;
-    mli_logistic_at at = {.l = l, .b = l->b, .full = full, .bound = !full};
+    int64_t s = a->n_set, v = l->functions * s;
+    mli_logistic_at at = {.l = l, .b = l->b, .full = 1};
     mli_pass pass = mli_logistic_pass(&at, 1);
     mli_free(ctx, a->gram);
     mli_free(ctx, a->h);
@@ -169,15 +171,15 @@ static void hold_intercept(const proximal *a, int64_t v)
     for (int64_t i = 0; i < v; i++) a->h[i * v + at] = a->h[at * v + i] = 0;
 }
 
-/* Minimises the model of functions k .. k + count - 1; the way there into direction. */
-static ml_status descend(proximal *a, int64_t k, int64_t count, double tol, ml_error *err)
+/* Minimises the model; the way there into direction. */
+static ml_status descend(proximal *a, double tol, ml_error *err)
 {
     const mli_logistic *l = a->l;
     const mli_kernels *kernels = l->rows->k;
-    int64_t s = a->n_set, q = l->rows->q, v = count * s;
+    int64_t s = a->n_set, q = l->rows->q, v = l->functions * s;
     double *c = a->c, *b = c + v, *l1 = b + v, *g = l1 + v;
     for (int64_t i = 0; i < v; i++) {
-        int64_t at = (k + i / s) * q + a->set[i % s];
+        int64_t at = i / s * q + a->set[i % s];
         b[i] = l->b[at];
         l1[i] = l->l1[at % q];
         g[i] = a->g[at];
@@ -186,7 +188,7 @@ static ml_status descend(proximal *a, int64_t k, int64_t count, double tol, ml_e
     if (mli_descend(l->rows->ctx, v, a->h, c, l1, tol, 1000, b) < 0)
         return mli_nomem(err);
     for (int64_t i = 0; i < v; i++) {
-        int64_t at = (k + i / s) * q + a->set[i % s];
+        int64_t at = i / s * q + a->set[i % s];
         a->direction[at] = b[i] - l->b[at];
     }
     return ML_OK;
@@ -195,20 +197,13 @@ static ml_status descend(proximal *a, int64_t k, int64_t count, double tol, ml_e
 static ml_status find_direction(proximal *a, ml_error *err)
 {
     int64_t m = a->l->functions, s = a->n_set;
-    int full = m * s <= WIDEST;
-    double tol = 1e-3 * a->l->gradient;
     memset(a->direction, 0, (size_t)a->p * sizeof *a->direction);
-    ml_status status = make_grams(a, full, err);
+    ml_status status = make_grams(a, err);
     if (status) return status;
-    for (int64_t k = 0, g = 0; full && k < m; k++)
+    for (int64_t k = 0, g = 0; k < m; k++)
         for (int64_t o = 0; o <= k; o++, g++) place(a, g, k, o, m * s);
-    if (full && m > 1) hold_intercept(a, m * s);
-    if (full) return descend(a, 0, m, tol, err);
-    for (int64_t k = 0; !status && k < m; k++) {
-        place(a, k, 0, 0, s);
-        status = descend(a, k, 1, tol, err);
-    }
-    return status;
+    if (m > 1) hold_intercept(a, m * s);
+    return descend(a, 1e-3 * a->l->gradient, err);
 }
 
 /* ---- iteration ---- */
@@ -245,6 +240,16 @@ static ml_status move(proximal *a, int *moved, ml_error *err)
     return ML_OK;
 }
 
+/* One class after another, where the matrix of all would be too large. */
+static ml_status sweep(proximal *a, int *moved, ml_error *err)
+{
+    mli_logistic *l = a->l;
+    ml_status status = ML_OK;
+    if (!a->classwise) status = mli_classwise_new(l, a->run, &a->classwise, err);
+    if (!status) status = mli_classwise_sweep(a->classwise, l->tol / 2, moved, err);
+    return status ? status : evaluate(a, l->b, &a->f, err);
+}
+
 static ml_status iterate(proximal *a, ml_error *err)
 {
     mli_logistic *l = a->l;
@@ -259,8 +264,12 @@ static ml_status iterate(proximal *a, ml_error *err)
         status = mli_run_step(a->run, "proximal newton", k, l->max_iter, NAN, err);
         if (status || mli_run_state(a->run) == ML_STOP_KEEP) break;
         choose_set(a);
-        status = find_direction(a, err);
-        if (!status) status = move(a, &moved, err);
+        if (l->functions > 1 && l->functions * a->n_set > WIDEST) {
+            status = sweep(a, &moved, err);
+        } else {
+            status = find_direction(a, err);
+            if (!status) status = move(a, &moved, err);
+        }
         if (!moved) break; /* rounding leaves nothing to gain */
     }
     return status;
@@ -288,5 +297,6 @@ ml_status mli_logistic_proximal(mli_logistic *l, mli_run *run, ml_error *err)
     mli_free(ctx, a.gram);
     mli_free(ctx, a.h);
     mli_free(ctx, a.c);
+    mli_classwise_free(a.classwise);
     return status;
 }
