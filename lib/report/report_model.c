@@ -4,6 +4,7 @@
  * predictions are in report_predictions.c.
  */
 #include "core/text.h"
+#include "report/report_automl.h"
 #include "report/report_checks.h"
 #include "report/report_predictions.h"
 #include "serialization/modelfile.h"
@@ -144,9 +145,11 @@ ml_status ml_report_add_model(ml_report *report, const char *title, const ml_mod
     mli_str *s = &report->body;
     mli_report_section(report, title);
     ml_status st = facts(s, model, error);
+    if (st == ML_OK) mli_report_automl(s, model);
     if (st == ML_OK && test) st = scores(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_predictions(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_model_checks(s, model, test, error);
+    if (st == ML_OK && test) st = mli_report_shuffled(s, model, test, error);
     if (st == ML_OK) st = importance(s, model, error);
     if (st == ML_OK) parameters(s, model);
     return mli_report_end_section(report, st, error);

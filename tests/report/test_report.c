@@ -308,6 +308,36 @@ START_TEST(models_of_several_values)
 END_TEST
 
 /* What differs from the defaults stands in the open, of a loaded model too. */
+/* A model of automl tells how it was found, and what its columns are worth; the
+ * weights, the state of candidates and the better direction are those of the search. */
+START_TEST(a_search_explains_itself)
+{
+    ml_context *ctx = test_context(2);
+    for (int classes = 0; classes <= 2; classes += 2) {
+        ml_table *t =
+            kit_table(ctx, &(kit_data){.rows = 300, .classes = classes, .seed = 5});
+        ml_model *m =
+            fit_yaml(ctx, "automl", "{target: y, trials: 5, folds: 3}", t, NULL);
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_model(r, "Model", m, t, ERR));
+        page p = page_of(r);
+        check_page(&p);
+        const char *direction =
+            classes ? "roc_auc (higher is better)" : "rmse (lower is better)";
+        ck_assert_ptr_nonnull(strstr(p.text, "How it was found"));
+        ck_assert_ptr_nonnull(strstr(p.text, "5 candidates were tried"));
+        ck_assert_ptr_nonnull(strstr(p.text, direction));
+        ck_assert_ptr_nonnull(strstr(p.text, "The best of each algorithm"));
+        ck_assert_ptr_nonnull(strstr(p.text, "Importance of the features"));
+        free(p.text);
+        ml_report_free(r);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(folds_defaults)
 {
     ml_context *ctx = test_context(1);
@@ -421,8 +451,8 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-TEST_MAIN("report/report", pages_are_well_formed, small_tables_are_fine,
-          the_same_input_gives_the_same_page, a_failed_section_is_taken_out,
-          what_cannot_be_written_leaves_nothing, no_memory, models_of_several_values,
-          folds_defaults, only_a_calibration_is_drawn_as_one, slices_in_the_report,
-          arguments_are_checked)
+TEST_MAIN("report/report", a_search_explains_itself, pages_are_well_formed,
+          small_tables_are_fine, the_same_input_gives_the_same_page,
+          a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,
+          models_of_several_values, folds_defaults, only_a_calibration_is_drawn_as_one,
+          slices_in_the_report, arguments_are_checked)
