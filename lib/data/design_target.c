@@ -193,6 +193,18 @@ static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
         mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_DATA, "convert it to UTF-8");
     }
+    if (classes->n > 2 && classes->n >= c->rows && classes->n <= MOST_CLASSES) {
+        mli_fail(err, ML_E_DATA,
+                 "each of the %" PRId64
+                 " rows has a class of its own: there is nothing to "
+                 "learn",
+                 c->rows);
+        mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+        return mli_error_hint(err, ML_E_DATA,
+                              can_regress
+                                  ? "choose another target, or set task to regression"
+                                  : "choose another target or add rows");
+    }
     if (classes->n <= MOST_CLASSES || classes->n * 2 <= c->rows) return ML_OK;
     mli_fail(err, ML_E_DATA,
              "the target has %" PRId64 " distinct values in %" PRId64

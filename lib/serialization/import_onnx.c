@@ -195,20 +195,80 @@ static int role_of(const mli_onnx_node *n, int linear)
     return linear && mli_onnx_is(n->op, "Normalizer");
 }
 
+/* Multiplies scores, or adds to them. */
+static ml_status scale_scores(mli_import *im, const mli_onnx_attribute *by, int op)
+{
+    int64_t scores = im->n_scores;
+    double *values = im->linear;
+    for (int64_t k = 0; k < scores; k++) {
+        double v = by->numbers[by->n_numbers == 1 ? 0 : k];
+        double f = op == '*' ? v : op == '/' ? 1 / v : 1;
+        if (!isfinite(f) || !isfinite(v))
+            return mli_fail(im->err, ML_E_FORMAT, "a factor of the scores is not finite");
+        im->base[k] *= f;
+        if (op == '+' || op == '-') im->base[k] += op == '+' ? v : -v;
+        for (int64_t j = 0; values && j < im->n_features; j++)
+            values[k * im->n_features + j] *= f;
+        for (int64_t t = 0; t < im->trees.n_trees; t++)
+            for (int64_t i = im->trees.start[t];
+                 im->score[t] == k && i < im->trees.start[t + 1]; i++)
+                im->trees.node[i].value *= f;
+    }
+    return ML_OK;
+}
+
+/* Behind e^score a factor adds its logarithm to the score. */
+static ml_status scale_exponents(mli_import *im, const mli_onnx *g,
+                                 const mli_onnx_node *node, const mli_onnx_attribute *by,
+                                 int op)
+{
+    double v = by->numbers[0];
+    if (by->n_numbers != 1 || op == '+' || op == '-' || !(v > 0) || !isfinite(v))
+        return refuse(g, node, "behind");
+    for (int64_t k = 0; k < im->n_scores; k++)
+        im->base[k] += op == '*' ? log(v) : -log(v);
+    return ML_OK;
+}
+
+/* Mul, Div, Add, Sub of the results and a constant. */
+static ml_status read_arithmetic(mli_import *im, const mli_onnx *g,
+                                 const mli_onnx_node *node)
+{
+    int op = mli_onnx_is(node->op, "Mul")   ? '*'
+             : mli_onnx_is(node->op, "Div") ? '/'
+             : mli_onnx_is(node->op, "Add") ? '+'
+                                            : '-';
+    if (node->n_inputs != 2 || mli_onnx_value(g, node->inputs[0].at))
+        return refuse(g, node, "behind");
+    const mli_onnx_attribute *by = mli_onnx_value(g, node->inputs[1].at);
+    if (!by || (by->n_numbers != 1 && by->n_numbers != im->n_scores))
+        return refuse(g, node, "behind");
+    if (by->n_numbers == 1 && by->numbers[0] == (op == '*' || op == '/' ? 1 : 0))
+        return ML_OK;
+    if (im->link == MLI_LINK_EXP) return scale_exponents(im, g, node, by, op);
+    if (im->n_classes || im->link != MLI_LINK_IDENTITY) return refuse(g, node, "behind");
+    return scale_scores(im, by, op);
+}
+
 static ml_status read_behind(mli_import *im, const mli_onnx *g,
                              const mli_onnx_node *model)
 {
     int linear = strncmp(model->op.at, "Linear", 6) == 0;
+    if (linear && !im->n_classes) im->link = MLI_LINK_IDENTITY;
     const mli_onnx_node *concat =
         model->n_inputs ? concat_before(g, model->inputs[0].at) : NULL;
     for (int64_t i = 0; i < g->n_nodes; i++) {
         const mli_onnx_node *n = &g->nodes[i];
         if (n == model || n == concat) continue;
+        if (mli_in_list(n->op.at, "Mul,Div,Add,Sub")) {
+            ml_status s = read_arithmetic(im, g, n);
+            if (s) return s;
+            continue;
+        }
         int role = role_of(n, linear);
         if (!role) return refuse(g, n, is_model(n) ? "beside" : "beside or behind");
         if (role == 1) continue;
-        if (im->link != MLI_LINK_IDENTITY || linear || im->n_classes)
-            return refuse(g, n, "behind");
+        if (im->link != MLI_LINK_IDENTITY || im->n_classes) return refuse(g, n, "behind");
         if (mli_onnx_is(n->op, "Softmax")) return refuse(g, n, "behind");
         im->link = mli_onnx_is(n->op, "Exp") ? MLI_LINK_EXP : MLI_LINK_SIGMOID;
     }

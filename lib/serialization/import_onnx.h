@@ -45,6 +45,8 @@ typedef struct mli_onnx {
     int64_t n_nodes, n_inputs;
     mli_onnx_node *nodes;
     mli_onnx_input *inputs; /* of the graph, without those that have a value */
+    int64_t n_values;
+    mli_onnx_attribute *values; /* initialisers of numbers: name and numbers */
 } mli_onnx;
 
 ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx *out,
@@ -56,10 +58,16 @@ const mli_onnx_attribute *mli_onnx_find(const mli_onnx_node *node, const char *n
 ml_status mli_onnx_numbers(const mli_onnx *g, const mli_onnx_node *node, const char *name,
                            int64_t n, const mli_onnx_attribute **out);
 int mli_onnx_is(mli_onnx_text t, const char *text);
+/* The initialiser of that name, NULL: none of numbers. */
+const mli_onnx_attribute *mli_onnx_value(const mli_onnx *g, const char *name);
 
 /* Features, labels and post_transform, the same for trees and linear models. */
 ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+/* A split on the values of a set, which goes to `yes` for its members. */
+ml_status mli_onnx_set(mli_import *im, const double *values, int64_t n, int32_t feature,
+                       int tracks, const char *op, int32_t *out);
 
 #endif

@@ -46,6 +46,8 @@ static ml_status list_of(mli_onnx *g, const void *data, size_t size, int32_t fie
     return ML_OK;
 }
 
+#define MAX_VALUE (1 << 20) /* bytes of initialisers that are read */
+
 /* ---- numbers ---- */
 
 /* 'f' floats, 'd' doubles, 'i' integers, as varints or (raw) bytes of a width. */
@@ -272,6 +274,22 @@ static int has_value(const mli_onnx *g, const void *graph, size_t size,
     return 0;
 }
 
+/* TensorProto: type 2, name 8. Tensors of texts and the like are of no use here. */
+static ml_status read_value(mli_onnx *g, const mli_pb *from)
+{
+    mli_pb name, p;
+    int64_t type = 0;
+    if (from->wire != MLI_PB_BYTES) return damaged(g, "an initialiser");
+    if (!inner(from, 8, &name) || from->size > MAX_VALUE) return ML_OK;
+    mli_pb_open(&p, from->bytes, from->size);
+    while (mli_pb_next(&p) > 0)
+        if (p.field == 2 && p.wire == MLI_PB_VARINT) type = (int64_t)p.number;
+    if (type != 1 && type != 6 && type != 7 && type != 11) return ML_OK;
+    mli_onnx_attribute *v = &g->values[g->n_values++];
+    ml_status s = text_of(g, &name, &v->name);
+    return s ? s : read_tensor(g, from->bytes, from->size, v);
+}
+
 static ml_status read_graph(mli_onnx *g, const void *data, size_t size)
 {
     mli_pb p;
@@ -281,9 +299,13 @@ static ml_status read_graph(mli_onnx *g, const void *data, size_t size)
     if (!s)
         s = list_of(g, data, size, 11, sizeof *g->inputs, "the graph", &g->n_inputs,
                     &g->inputs);
-    g->n_inputs = 0;
+    if (!s)
+        s = list_of(g, data, size, 5, sizeof *g->values, "the graph", &g->n_values,
+                    &g->values);
+    g->n_inputs = g->n_values = 0;
     mli_pb_open(&p, data, size);
     while (!s && mli_pb_next(&p) > 0) {
+        if (p.field == 5) s = read_value(g, &p);
         if (p.field != 1 && p.field != 11) continue;
         if (p.wire != MLI_PB_BYTES) return damaged(g, "the graph");
         if (p.field == 1) {
@@ -351,6 +373,13 @@ const mli_onnx_attribute *mli_onnx_find(const mli_onnx_node *node, const char *n
 {
     for (int64_t i = 0; i < node->n_attributes; i++)
         if (mli_onnx_is(node->attributes[i].name, name)) return &node->attributes[i];
+    return NULL;
+}
+
+const mli_onnx_attribute *mli_onnx_value(const mli_onnx *g, const char *name)
+{
+    for (int64_t i = 0; i < g->n_values; i++)
+        if (mli_onnx_is(g->values[i].name, name)) return &g->values[i];
     return NULL;
 }
 

@@ -72,15 +72,15 @@ ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node
                         "the coefficients of %s do not fit %lld inputs", node->op.at,
                         (long long)n);
     const double *intercept = a && a->n_numbers ? a->numbers : NULL;
-    int64_t scores = im->n_classes > 2 ? im->n_classes : 1;
+    int64_t scores = im->n_classes > 2 ? im->n_classes : classifier ? 1 : rows;
+    if (scores > 65536) return refuse(g, node, "so many targets");
     s = mli_import_scores(im, scores);
     if (s) return s;
     im->linear = mli_calloc(im->ctx, (size_t)(scores * n), sizeof *im->linear);
     if (!im->linear) return mli_nomem(g->err);
     if (classifier) return take_classes(im, g, node, coef->numbers, intercept, rows);
-    if (rows != 1) return refuse(g, node, "several targets");
     if (strcmp(transform_of(node), "NONE") != 0)
         return refuse(g, node, "a post_transform");
-    take(im, coef->numbers, intercept, 0, 0, 1);
+    for (int64_t k = 0; k < rows; k++) take(im, coef->numbers, intercept, k, k, 1);
     return ML_OK;
 }

@@ -405,16 +405,14 @@ static ml_status regressor_scores(forest *f)
 {
     mli_import *im = f->im;
     const mli_onnx_attribute *a = mli_onnx_find(f->node, "n_targets");
-    if (a && a->number != 1) return refuse(f, "several targets");
-    for (int64_t w = 0; w < f->n_weights; w++)
-        if (f->w_class[w] != 0) return bad(f, "a weight of a target that is not there");
+    int64_t n = a ? (int64_t)a->number : 1;
     im->param = "squared";
     im->link = MLI_LINK_IDENTITY;
     if (is_post(f, "LOGISTIC"))
         im->link = MLI_LINK_SIGMOID;
     else if (!is_post(f, "NONE"))
         return refuse(f, "this post_transform");
-    return mli_import_scores(im, 1);
+    return mli_import_scores(im, n);
 }
 
 /* The mean of the trees, or their sum. */
@@ -445,7 +443,13 @@ static ml_status read_weights(forest *f, int classifier, const double **tree,
         s = values(f, "class_weights", "class_weights_as_tensor", n, &f->weight, NULL);
     else if (!s)
         s = values(f, "target_weights", "target_weights_as_tensor", n, &f->weight, NULL);
-    int64_t classes = f->im->n_classes ? f->im->n_classes : 1;
+    int64_t classes = f->im->n_classes;
+    if (!classifier) {
+        a = mli_onnx_find(f->node, "n_targets");
+        classes = a ? (int64_t)a->number : 1;
+        if (!s && (classes < 1 || classes > 65536))
+            s = bad(f, "n_targets is out of range");
+    }
     for (int64_t w = 0; !s && w < n; w++)
         if (!(f->w_class[w] >= 0 && f->w_class[w] < (double)classes))
             s = bad(f, "a weight of a class that is not there");
@@ -454,7 +458,7 @@ static ml_status read_weights(forest *f, int classifier, const double **tree,
 
 static ml_status build(forest *f, int classifier)
 {
-    const double *tree, *node, *base;
+    const double *tree = NULL, *node = NULL, *base = NULL;
     int64_t n_base;
     double scale;
     mli_import *im = f->im;
@@ -472,6 +476,7 @@ static ml_status build(forest *f, int classifier)
     if (!s) s = hang_weights(f, tree, node);
     if (!s) s = add_trees(f);
     if (!s) s = aggregate(f, &scale);
+    im->float_sums = !s && !f->is_double && scale == 1; /* as runtimes add them */
     for (int64_t i = 0; !s && i < im->trees.n_nodes; i++)
         im->trees.node[i].value *= scale;
     for (int64_t k = 0; !s && k < n_base; k++) im->base[k] = base[k];
@@ -482,8 +487,9 @@ ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node 
 {
     forest f = {.im = im, .g = g, .node = node};
     int classifier = mli_onnx_is(node->op, "TreeEnsembleClassifier");
+    if (mli_onnx_is(node->op, "TreeEnsemble")) return mli_onnx_ensemble(im, g, node);
     if (!classifier && !mli_onnx_is(node->op, "TreeEnsembleRegressor"))
-        return refuse(&f, "its form of opset 5");
+        return refuse(&f, "such a name");
     mli_map_init(&f.nodes, im->ctx);
     mli_map_init(&f.trees, im->ctx);
     ml_status s = build(&f, classifier);

@@ -469,7 +469,10 @@ START_TEST(rejects_bad_targets)
     SAYS("row 3");
     train_fails(ML_E_DATA, ctx, &both, t, "target", "bad", NULL);
     SAYS("not UTF-8");
-    train_fails(ML_E_DATA, ctx, &both, t, "target", "s", NULL);
+    train_fails(ML_E_DATA, ctx, &both, t, "target", "s", "ignore", "[bad]", NULL);
+    SAYS("each of the 4 rows has a class of its own");
+    t = add_text(ctx, t, "two", 4, (const char *[]){"a", "b", "a", "b"});
+    train_fails(ML_E_DATA, ctx, &both, t, "target", "two", NULL);
     SAYS("column \"bad\": the column has text that is not UTF-8");
     train_fails(ML_E_DATA, ctx, &reader, t, "target", "ok", "ignore", "[s, inf]", "text",
                 "[bad]", NULL);

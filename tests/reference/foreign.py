@@ -206,6 +206,36 @@ def every_mode():
     return model
 
 
+def newest_form():
+    """TreeEnsemble of ai.onnx.ml 5: each kind of comparison above a threshold, two targets."""
+    from onnx import TensorProto as T, helper as h
+    n, features = 28, [3 if t % 7 > 3 else t % 3 for t in range(28)]
+    splits = [float(t % 4) if f == 3 else [0.25, 4.0, 40.0][f] for t, f in enumerate(features)]
+    members = [x for t in range(6, n, 7) for x in (float(t % 3), 3.0, np.nan)]
+    weights = [(-1) ** i * 2.0 ** -(i % 9) / 3 for i in range(3 * n)]
+    def tensor(kind, v):
+        return h.make_tensor("t", kind, [len(v)], v)
+    # Tree t: node 2 t asks, its true child is node 2 t + 1 on feature 4, leaves are 3 t...
+    node = h.make_node(
+        "TreeEnsemble", ["X"], ["y"], domain="ai.onnx.ml", n_targets=2, aggregate_function=0,
+        tree_roots=[2 * t for t in range(n)],
+        nodes_featureids=[x for f in features for x in (f, 4)],
+        nodes_modes=tensor(T.UINT8, [x for t in range(n) for x in (t % 7, 3)]),
+        nodes_splits=tensor(T.FLOAT, [x for v in splits for x in (v, 0.0)]),
+        nodes_trueleafs=[0, 1] * n, nodes_falseleafs=[1, 1] * n,
+        nodes_truenodeids=[x for t in range(n) for x in (2 * t + 1, 3 * t + 1)],
+        nodes_falsenodeids=[x for t in range(n) for x in (3 * t, 3 * t + 2)],
+        nodes_missing_value_tracks_true=[t % 2 for t in range(n) for _ in range(2)],
+        membership_values=tensor(T.FLOAT, members),
+        leaf_targetids=[i % 2 for i in range(3 * n)], leaf_weights=tensor(T.FLOAT, weights))
+    graph = h.make_graph([node], "modes", [h.make_tensor_value_info("X", T.FLOAT, [None, 5])],
+                         [h.make_tensor_value_info("y", T.FLOAT, [None, 2])])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 21),
+                                               h.make_opsetid("ai.onnx.ml", 5)])
+    model.ir_version = 10
+    return model
+
+
 def onnx_models(rng):
     from sklearn import ensemble, linear_model
     from skl2onnx import to_onnx
@@ -226,6 +256,7 @@ def onnx_models(rng):
         "boost2": (ensemble.GradientBoostingClassifier(**trees), z > 1),
         "boost3": (ensemble.GradientBoostingClassifier(**trees), third),
         "boost": (ensemble.GradientBoostingRegressor(**trees), z),
+        "targets": (ensemble.ExtraTreesRegressor(**trees), np.stack([z, z ** 2], 1)),
         "linear": (linear_model.LinearRegression(), z),
         "logistic2": (linear_model.LogisticRegression(max_iter=1000), z > 1),
         "logistic3": (linear_model.LogisticRegression(max_iter=1000), third),
@@ -246,6 +277,10 @@ def onnx_models(rng):
                 options={id(model): {"zipmap": False}})
     (OUT / "whole.onnx_columns.onnx").write_bytes(m.SerializeToString())
     write_expected("whole.onnx_columns", np.empty((0, 1)), run_onnx(m, test))
+    m = newest_form()
+    (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
+    rows = numbers(np.random.default_rng(7), 2000)[:ROWS]
+    write_expected("numbers.onnx_newest", np.empty((0, 1)), run_onnx(m, rows))
     m = every_mode()
     (OUT / "numbers.onnx_modes.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]

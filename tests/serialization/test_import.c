@@ -43,6 +43,7 @@ static const struct {
     {"numbers", "xgb_old_dart.bin", 1e-6},     {"numbers", "xgb_old_linear.bin", 1e-6},
     {"numbers", "xgb_logitraw.json", 1e-6},    {"numbers", "xgb_vectors.ubj", 1e-6},
     {"numbers", "xgb_labels.json", 1e-6},      {"numbers", "xgb_gblinpoisson.json", 1e-6},
+    {"numbers", "onnx_newest.onnx", 1e-7},     {"whole", "onnx_targets.onnx", 1e-6},
     {"numbers", "cat_vectors.json", 1e-14},    {"words", "cat_number.json", 1e-14},
     {"words", "cat_mean.json", 1e-14},         {"words", "cat_buckets.json", 1e-14},
     {"words", "cat_three.json", 1e-14},
@@ -457,9 +458,10 @@ START_TEST(damaged)
         {"whole", "onnx_forest2.onnx"}, {"whole", "onnx_logistic3.onnx"},
         {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"},
         {"words", "cat_number.json"},   {"words", "cat_mean.json"},
-        {"numbers", "xgb_old0.bin"},    {"numbers", "xgb_old_dart.bin"}};
+        {"numbers", "xgb_old0.bin"},    {"numbers", "xgb_old_dart.bin"},
+        {"numbers", "xgb_vectors.ubj"}, {"numbers", "onnx_newest.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 14; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -583,7 +585,10 @@ START_TEST(messages)
     says(ctx, "onnx_modes.onnx", "BRANCH_GTE", "BRANCH_GTX", ML_E_UNSUPPORTED,
          "BRANCH_GTX");
     says(ctx, "onnx_modes.onnx", "TreeEnsembleRegressor", "TreeEnsembleRegresser",
-         ML_E_UNSUPPORTED, "opset 5");
+         ML_E_UNSUPPORTED, "such a name");
+    says(ctx, "onnx_newest.onnx", "tree_roots", "tree_rootz", ML_E_FORMAT, "tree_roots");
+    says(ctx, "onnx_newest.onnx", "membership_values", "membership_valuez", ML_E_FORMAT,
+         "membership_values");
     says(ctx, "onnx_modes.onnx", "target_treeids", "target_treeidz", ML_E_FORMAT,
          "target_treeids");
     ml_context_free(ctx);
@@ -592,13 +597,15 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[6] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[8] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                       bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                       bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                       bytes_of_file(foreign_path("named", "xgb_category.json")),
                       bytes_of_file(foreign_path("named", "lgb_category.txt")),
-                      bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj"))};
-    for (int i = 0; i < 6; i++) {
+                      bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj")),
+                      bytes_of_file(foreign_path("numbers", "xgb_gblinpoisson.json")),
+                      bytes_of_file(foreign_path("numbers", "onnx_newest.onnx"))};
+    for (int i = 0; i < 8; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
