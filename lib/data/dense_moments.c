@@ -76,20 +76,14 @@ static int64_t compact(mli_moments *m, double *x, double *w, int64_t n, int64_t 
     return left;
 }
 
-static int64_t count_zeros(const double *x, int64_t n)
-{
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += x[i] == 0;
-    return count;
-}
-
-/* Mean and squares of values of a block; x is used up. */
+/* Mean and squares of values of a block, whose sum without weights is given; x is used
+ * up. */
 static void measure(const mli_kernels *k, mli_moments *m, double *x, const double *w,
-                    int64_t n)
+                    int64_t n, double sum)
 {
     m->weight = w ? k->sum(w, n) : (double)n;
     if (!(m->weight > 0)) return;
-    double mean = (w ? k->dot(w, x, n) : k->sum(x, n)) / m->weight;
+    double mean = (w ? k->dot(w, x, n) : sum) / m->weight;
     k->standardize(mean, 1.0, x, x, n);
     double rest = (w ? k->dot(w, x, n) : k->sum(x, n)) / m->weight;
     m->mean = mean;
@@ -111,13 +105,17 @@ static void measure_block(const measuring *a, int64_t feature, int64_t begin, in
         memcpy(copy, a->design->weight + begin, (size_t)n * sizeof *copy);
         w = copy;
     }
-    m.n_zero = count_zeros(x, n);
-    if (!isfinite(a->k->sum(x, n))) n = compact(&m, x, w, n, begin);
+    m.n_zero = a->k->zeros(x, n);
+    double sum = a->k->sum(x, n);
+    if (!isfinite(sum)) {
+        n = compact(&m, x, w, n, begin);
+        sum = a->k->sum(x, n);
+    }
     if (n > 0) {
         m.seen = 1;
         m.first = x[0];
         for (int64_t i = 1; i < n && !m.varies; i++) m.varies = x[i] != x[0];
-        measure(a->k, &m, x, w, n);
+        measure(a->k, &m, x, w, n, sum);
     }
     merge(total, &m);
 }

@@ -25,13 +25,15 @@
         }                                                                                \
     } while (0)
 
-/* The two common layouts have loops of their own, which the compiler makes vector code
- * of. */
+/* The common layouts have loops of their own, which the compiler makes better code of. */
 #define CONVERT(in_type, out_type)                                                       \
     do {                                                                                 \
         const in_type *in = (const in_type *)c->data + begin * c->stride;                \
         if (c->stride == 1 && stride == 1) {                                             \
             for (int64_t i = 0; i < n; i++) out[i] = (out_type)in[i];                    \
+        } else if (stride == 1) {                                                        \
+            int64_t step = c->stride;                                                    \
+            for (int64_t i = 0; i < n; i++, in += step) out[i] = (out_type)*in;          \
         } else {                                                                         \
             int64_t step = c->stride;                                                    \
             for (int64_t i = 0; i < n; i++) out[i * stride] = (out_type)in[i * step];    \

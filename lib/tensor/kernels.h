@@ -39,6 +39,10 @@ typedef struct mli_kernels {
     void (*exp)(const double *x, double *y, int64_t n);
     void (*sigmoid)(const double *x, double *y, int64_t n);  /* 1 / (1 + e^-x), 2 ulp */
     void (*softplus)(const double *x, double *y, int64_t n); /* log(1 + e^x), 2 ulp */
+    /* Both at once: p = sigmoid(x), s = softplus(x). */
+    void (*logistic)(const double *x, double *p, double *s, int64_t n);
+    /* How many are 0. */
+    int64_t (*zeros)(const double *x, int64_t n);
     /* Within 1 ulp; infinities and NaN where log and log1p have them. */
     void (*log)(const double *x, double *y, int64_t n);
     void (*log1p)(const double *x, double *y, int64_t n);

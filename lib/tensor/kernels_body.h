@@ -308,6 +308,39 @@ MAP(k_softplus, softplus_of)
 MAP(k_log, log_of)
 MAP(k_log1p, log1p_any)
 
+KERNEL void k_logistic(const double *x, double *p, double *s, int64_t n)
+{
+    const vec zero = all(0.0), one = all(1.0);
+    for (int64_t i = 0; i < n; i += W) {
+        double in[W] = {0}, both[2][W];
+        int whole = i + W <= n;
+        if (!whole) memcpy(in, x + i, (size_t)(n - i) * sizeof *in);
+        vec v = whole ? LOAD(x + i) : LOAD(in);
+        vec e = exp_of(choose(v > zero, zero - v, v));
+        vec a = choose(v > zero, one, e) / (one + e);
+        vec b = choose(v < zero, zero, v) + log1p_of(e);
+        STORE(whole ? p + i : both[0], a);
+        STORE(whole ? s + i : both[1], b);
+        if (whole) continue;
+        memcpy(p + i, both[0], (size_t)(n - i) * sizeof *p);
+        memcpy(s + i, both[1], (size_t)(n - i) * sizeof *s);
+    }
+}
+
+KERNEL int64_t k_zeros(const double *x, int64_t n)
+{
+    ints count[2] = {{0}};
+    int64_t i = 0, total = 0;
+    for (; i + 2 * W <= n; i += 2 * W) {
+        count[0] -= LOAD(x + i) == all(0.0);
+        count[1] -= LOAD(x + i + W) == all(0.0);
+    }
+    count[0] += count[1];
+    for (int l = 0; l < W; l++) total += count[0][l];
+    for (; i < n; i++) total += x[i] == 0;
+    return total;
+}
+
 KERNEL void k_f32_to_f64(const float *x, double *y, int64_t n)
 {
     int64_t i = 0;
@@ -527,6 +560,8 @@ const mli_kernels KERNEL_TABLE = {
     .exp = k_exp,
     .sigmoid = k_sigmoid,
     .softplus = k_softplus,
+    .logistic = k_logistic,
+    .zeros = k_zeros,
     .log = k_log,
     .log1p = k_log1p,
     .f32_to_f64 = k_f32_to_f64,

@@ -224,6 +224,33 @@ START_TEST(sigmoid)
 }
 END_TEST
 
+/* Both functions in one, and zeros counted: any length, the same bits. */
+START_TEST(logistic_is_both)
+{
+    enum { N = 1003 };
+    static double x[N], p[N + 1], s[N + 1], a[N], b[N];
+    uint64_t seed = 3;
+    for (int i = 0; i < N; i++) x[i] = i % 5 ? noise(&seed) * 40 : 0.0;
+    x[7] = INFINITY;
+    x[8] = -INFINITY;
+    EACH_LEVEL(k)
+    {
+        for (int64_t n = N - 20; n <= N; n++) {
+            int64_t zeros = 0;
+            p[n] = s[n] = 7;
+            k->logistic(x, p, s, n);
+            k->sigmoid(x, a, n);
+            k->softplus(x, b, n);
+            ck_assert_int_eq(memcmp(p, a, (size_t)n * sizeof *a), 0);
+            ck_assert_int_eq(memcmp(s, b, (size_t)n * sizeof *b), 0);
+            ck_assert(p[n] == 7 && s[n] == 7);
+            for (int64_t i = 0; i < n; i++) zeros += x[i] == 0;
+            ck_assert_int_eq(k->zeros(x, n), zeros);
+        }
+    }
+}
+END_TEST
+
 START_TEST(softplus)
 {
     enum { N = 5003 };
@@ -450,6 +477,6 @@ START_TEST(gram)
 END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
-          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logarithms,
-          logarithms_at_the_edges, combinations, entries, double_double,
+          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logistic_is_both,
+          logarithms, logarithms_at_the_edges, combinations, entries, double_double,
           double_double_is_the_same_everywhere, gram)

@@ -84,19 +84,18 @@ static double eval(const mli_pass *pass, int64_t begin, int64_t n, double *z, do
     const mli_rows *r = pass->rows;
     const int32_t *label = l->label + begin;
     const double *w = r->weight ? r->weight + begin : NULL, *rest = at->c->rest + begin;
-    double *p = scratch, *s = p + r->ld, loss = 0;
+    double *p = scratch, *s = p + r->ld;
     if (at->keep) memcpy(at->keep + begin, z, (size_t)n * sizeof *z);
     if (at->anew) find_rest(at, begin, n, p, s);
     for (int64_t i = 0; i < n; i++) z[i] -= rest[i];
-    r->k->sigmoid(z, p, n);
-    r->k->softplus(z, s, n);
+    r->k->logistic(z, p, s, n);
     for (int64_t i = 0; i < n; i++) {
         double wi = w ? w[i] : 1.0, y = label[i] == at->k;
-        loss += wi * (s[i] - y * z[i]);
+        s[i] = wi * (s[i] - y * z[i]);
         if (pass->n_products) u[i] = wi * (p[i] - y);
         if (pass->n_grams) h[i] = wi * p[i] * (1 - p[i]);
     }
-    return loss;
+    return r->k->sum(s, n);
 }
 
 /* Functions as they are, into c->z. */

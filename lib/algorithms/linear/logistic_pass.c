@@ -21,15 +21,15 @@ static double eval_two(const mli_pass *pass, int64_t begin, int64_t n, double *z
     const mli_rows *r = pass->rows;
     const int32_t *label = at->l->label + begin;
     const double *w = r->weight ? r->weight + begin : NULL;
-    double *p = scratch, *s = p + r->ld, loss = 0;
-    r->k->sigmoid(z, p, n);
-    r->k->softplus(z, s, n);
+    double *p = scratch, *s = p + r->ld, loss;
+    r->k->logistic(z, p, s, n);
     for (int64_t i = 0; i < n; i++) {
         double wi = weight_of(w, i), y = label[i];
-        loss += wi * (s[i] - y * z[i]);
+        s[i] = wi * (s[i] - y * z[i]);
         if (pass->n_products) u[i] = wi * (p[i] - y);
         if (pass->n_grams) h[i] = wi * p[i] * (1 - p[i]);
     }
+    loss = r->k->sum(s, n);
     return loss;
 }
 
