@@ -67,6 +67,10 @@ struct mli_plan {
      * rows in full. NULL: the caller fills rows. */
     void (*run_sparse)(const mli_plan *plan, const mli_csr *rows, int64_t begin,
                        int64_t n, double *out, void *scratch);
+    /* Rows begin .. begin + n - 1 of columns: columns[j][i] is feature j of row i. The
+     * values are those that `run` gives for the same rows. NULL: the caller makes rows. */
+    void (*run_columns)(const mli_plan *plan, const double *const *columns, int64_t begin,
+                        int64_t n, double *out, void *scratch);
     /* Plans whose outputs come of one feature each: outputs first[j] .. first[j + 1] - 1
      * from the values in[n] of feature j, out[i * stride + k]. The values are those that
      * `run` gives. NULL: they need whole rows. */

@@ -4,7 +4,8 @@
  * predicting all rows of a design.
  *
  * Rows are cut into blocks that depend on the data alone. A block is gathered row-major
- * into memory of its slot, unless the table holds its rows that way already.
+ * into memory of its slot, unless the table holds its rows that way already, or the plan
+ * takes columns.
  */
 #include "algorithms/model.h"
 #include "core/json.h"
@@ -91,6 +92,21 @@ static void class_run_sparse(const mli_plan *plan, const mli_csr *rows, int64_t 
     }
 }
 
+static void class_run_columns(const mli_plan *plan, const double *const *columns,
+                              int64_t begin, int64_t n, double *out, void *scratch)
+{
+    const class_plan *c = (const class_plan *)plan;
+    int64_t k = c->proba->n_outputs;
+    double *p = scratch;
+    void *rest = (char *)scratch + ALIGN((size_t)(c->rows * k) * sizeof *p);
+    for (int64_t at = 0; at < n; at += c->rows) {
+        int64_t count = n - at < c->rows ? n - at : c->rows;
+        c->proba->run_columns(c->proba, columns, begin + at, count, p, rest);
+        for (int64_t i = 0; i < count; i++)
+            out[at + i] = pick(p + i * k, k, c->proba->cuts);
+    }
+}
+
 static void class_free(mli_plan *plan)
 {
     class_plan *c = (class_plan *)plan;
@@ -135,6 +151,7 @@ static ml_status class_new(const ml_model *m, mli_plan *proba, mli_plan **out,
     c->plan.run = class_run;
     c->plan.run_f32 = proba->run_f32 ? class_run_f32 : NULL;
     c->plan.run_sparse = proba->run_sparse ? class_run_sparse : NULL;
+    c->plan.run_columns = proba->run_columns ? class_run_columns : NULL;
     c->plan.free = class_free;
     *out = &c->plan;
     return ML_OK;
@@ -251,9 +268,22 @@ typedef struct {
     const void *rows;                 /* in place; NULL: gathered */
     int64_t stride;                   /* of rows in place */
     int is_f32;                       /* the rows in place are floats */
+    int by_columns;                   /* columns are read where they stand */
     char *scratch;                    /* per slot: gathered rows, then the plan's */
     size_t gather, results, per_slot; /* bytes */
 } predicting;
+
+/* Columns that are not doubles are made so in memory of the slot. */
+static void run_columns(const predicting *p, int64_t begin, int64_t end, double *out,
+                        char *scratch)
+{
+    int64_t width = p->plan->n_features;
+    double *memory = (double *)(void *)scratch;
+    const double **columns = (const double **)(void *)(memory + p->block * width);
+    for (int64_t j = 0; j < width; j++)
+        columns[j] = mli_design_look(p->design, j, begin, end, memory + j * p->block);
+    p->plan->run_columns(p->plan, columns, 0, end - begin, out, scratch + p->gather);
+}
 
 static void predict_block(void *arg, int64_t task, int32_t slot)
 {
@@ -266,7 +296,9 @@ static void predict_block(void *arg, int64_t task, int32_t slot)
     if (p->run && mli_run_state(p->run) == ML_CANCEL) return;
     if (end > p->design->rows) end = p->design->rows;
     int64_t n = end - begin, stride = p->plan->n_features;
-    if (!p->rows) {
+    if (p->by_columns) {
+        run_columns(p, begin, end, out, scratch);
+    } else if (!p->rows) {
         double *rows = (double *)(void *)scratch;
         mli_design_rows(p->design, begin, end, rows, stride);
         p->plan->run(p->plan, rows, n, stride, out, scratch + p->gather);
@@ -294,9 +326,11 @@ static int64_t wish_of(const predicting *p)
 static void find_rows(predicting *p)
 {
     p->rows = mli_design_in_place(p->design, ML_DTYPE_F64, &p->stride);
-    if (p->rows || !p->plan->run_f32) return;
-    p->rows = mli_design_in_place(p->design, ML_DTYPE_F32, &p->stride);
-    p->is_f32 = p->rows != NULL;
+    if (!p->rows && p->plan->run_f32) {
+        p->rows = mli_design_in_place(p->design, ML_DTYPE_F32, &p->stride);
+        p->is_f32 = p->rows != NULL;
+    }
+    p->by_columns = !p->rows && p->plan->run_columns;
 }
 
 static ml_status predict_all(predicting *p, mli_run *run, ml_error *err)
@@ -310,7 +344,8 @@ static ml_status predict_all(predicting *p, mli_run *run, ml_error *err)
     p->block = rows_for(wish_of(p), wide * (int64_t)sizeof(double));
     if (p->block > design->rows) p->block = design->rows;
     if (!p->rows) {
-        p->gather = ALIGN((size_t)(p->block * plan->n_features) * sizeof(double));
+        int64_t cells = (p->block + p->by_columns) * plan->n_features;
+        p->gather = ALIGN((size_t)cells * sizeof(double));
     }
     if (!p->out)
         p->results = ALIGN((size_t)(p->block * plan->n_outputs) * sizeof(double));

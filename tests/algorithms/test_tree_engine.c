@@ -29,6 +29,29 @@ static void expect(const mli_ensemble *e, const double *x, int64_t n, double *ou
     }
 }
 
+/* The rows as columns, from each of some rows on. */
+static void compare_columns(const mli_engine *g, const mli_ensemble *e, const double *x,
+                            const double *want, double *out, void *scratch)
+{
+    static const int64_t begins[] = {0, 1, ROWS - 5, ROWS - 64};
+    size_t width = (size_t)e->n_features;
+    if (!mli_engine_by_columns(g)) return;
+    double *memory = calloc(ROWS * width, sizeof *memory);
+    const double **columns = calloc(width, sizeof *columns);
+    for (size_t j = 0; j < width; j++) {
+        columns[j] = memory + j * ROWS;
+        for (size_t i = 0; i < ROWS; i++) memory[j * ROWS + i] = x[i * width + j];
+    }
+    for (size_t c = 0; c < sizeof begins / sizeof begins[0]; c++) {
+        int64_t n = ROWS - begins[c];
+        mli_engine_scores_columns(g, columns, begins[c], n, out, scratch);
+        ck_assert_mem_eq(out, want + begins[c] * e->n_scores,
+                         (size_t)(n * e->n_scores) * sizeof *out);
+    }
+    free(columns);
+    free(memory);
+}
+
 static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
                     const double *want)
 {
@@ -52,6 +75,7 @@ static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
         mli_engine_scores(g, x + i * e->n_features, 1, e->n_features, out, scratch);
         ck_assert_mem_eq(out, want + i * e->n_scores, (size_t)e->n_scores * sizeof *out);
     }
+    compare_columns(g, e, x, want, out, scratch);
     free(memory);
     free(out);
     free(x32);
@@ -113,6 +137,20 @@ START_TEST(deep_trees)
                                .wide_trees = 1,
                                .odd = 1},
                  0, 1);
+}
+END_TEST
+
+START_TEST(uneven_cuts)
+{
+    for (int64_t features = 1; features <= 16; features *= 4)
+        check_forest((forest_kind){.trees = 40,
+                                   .leaves = 60,
+                                   .scores = 1,
+                                   .features = features,
+                                   .wide_trees = 1,
+                                   .odd = 1,
+                                   .uneven = 1},
+                     0, 1);
 }
 END_TEST
 
@@ -275,5 +313,5 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("algorithms/tree_engine", shallow_trees, more_columns_than_registers_hold,
-          deep_trees, many_scores, categories, parts, many_columns, wide_form,
-          zeros_and_missing_bins, mixed_feature, out_of_memory)
+          deep_trees, uneven_cuts, many_scores, categories, parts, many_columns,
+          wide_form, zeros_and_missing_bins, mixed_feature, out_of_memory)

@@ -16,6 +16,7 @@ typedef struct forest_kind {
     int64_t values;     /* thresholds are taken from so many; 0: any */
     int wide_trees;     /* split any leaf, else the oldest */
     int odd;            /* infinite and equal thresholds */
+    int uneven;         /* thresholds from 1e-30 to 1e30 */
     int zeros;          /* zero is missing in half of the features, missing has bins */
 } forest_kind;
 
@@ -40,6 +41,7 @@ static inline double forest_number(mli_rng *rng, const forest_kind *k)
     if (k->odd && mli_rng_below(rng, 40) == 0)
         return mli_rng_below(rng, 2) ? INFINITY : -INFINITY;
     if (k->values) return (double)mli_rng_below(rng, k->values) / 7;
+    if (k->uneven) return exp(20 * mli_rng_normal(rng));
     return mli_rng_normal(rng);
 }
 

@@ -226,3 +226,26 @@ RUN(mli_engine_scores, double, mli_engine_code, mli_engine_code_row, row_scores,
     mli_engine_wide_rows)
 RUN(mli_engine_scores_f32, float, mli_engine_code_f32, mli_engine_code_row_f32,
     row_scores_f32, mli_engine_wide_rows_f32)
+
+int mli_engine_by_columns(const mli_engine *g)
+{
+    return !g->wide;
+}
+
+void mli_engine_scores_columns(const mli_engine *g, const double *const *x, int64_t begin,
+                               int64_t n, double *out, void *scratch)
+{
+    int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;
+    double *score = scratch;
+    int8_t *codes = (int8_t *)(score + block * scores);
+    for (; n > 0; n -= block, begin += block, out += block * scores) {
+        int64_t count = n < block ? n : block;
+        int64_t tiles = (count - 1) / MLI_TILE + 1, room = tiles * MLI_TILE;
+        for (int64_t i = 0; i < room * scores; i++) score[i] = g->e.base[i / room];
+        for (int64_t i = 0; i < g->n_parts; i++) {
+            mli_engine_code_columns(g, &g->part[i], x, begin, count, codes);
+            mli_engine_part(g, &g->part[i], tiles, codes, score);
+        }
+        mli_engine_write(score, scores, room, count, out);
+    }
+}

@@ -170,3 +170,20 @@ int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float 
     }
 CODE(mli_engine_code, double, mli_engine_column)
 CODE(mli_engine_code_f32, float, mli_engine_column_f32)
+
+void mli_engine_code_columns(const mli_engine *g, const mli_part *p,
+                             const double *const *x, int64_t begin, int64_t n,
+                             int8_t *codes)
+{
+    int64_t tile = (int64_t)p->n_columns * MLI_TILE, whole = n / MLI_TILE;
+    double rest[MLI_TILE] = {0};
+    for (int32_t j = 0; j < p->n_sources; j++) {
+        const mli_source *s = &p->source[j];
+        const double *from = x[s->feature] + begin;
+        for (int64_t i = 0; i < whole; i++)
+            mli_engine_column(g, s, from + i * MLI_TILE, codes + i * tile);
+        if (n == whole * MLI_TILE) continue;
+        memcpy(rest, from + whole * MLI_TILE, (size_t)(n % MLI_TILE) * sizeof *rest);
+        mli_engine_column(g, s, rest, codes + whole * tile);
+    }
+}

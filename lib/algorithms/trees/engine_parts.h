@@ -177,6 +177,9 @@ void mli_engine_code(const mli_engine *g, const mli_part *p, const double *rows,
                      int64_t n, int64_t stride, int8_t *codes);
 void mli_engine_code_f32(const mli_engine *g, const mli_part *p, const float *rows,
                          int64_t n, int64_t stride, int8_t *codes);
+void mli_engine_code_columns(const mli_engine *g, const mli_part *p,
+                             const double *const *x, int64_t begin, int64_t n,
+                             int8_t *codes);
 /* 32 values of a feature into its columns of a tile. */
 void mli_engine_column(const mli_engine *g, const mli_source *s, const double *x,
                        int8_t *codes);

@@ -103,6 +103,14 @@ static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
     finish_two(plan, n, out);
 }
 
+static void run_scores_columns(const mli_plan *plan, const double *const *columns,
+                               int64_t begin, int64_t n, double *out, void *scratch)
+{
+    const forest_plan *p = (const forest_plan *)plan;
+    mli_engine_scores_columns(p->engine, columns, begin, n, out, scratch);
+    finish_two(plan, n, out);
+}
+
 /* A target of one class only. */
 static void run_one(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                     double *out, void *scratch)
@@ -136,6 +144,7 @@ static ml_status prepare(forest_plan *p, ml_error *err)
     p->plan.block = mli_engine_block(p->engine);
     p->plan.run = run_scores;
     p->plan.run_f32 = run_scores_f32;
+    if (mli_engine_by_columns(p->engine)) p->plan.run_columns = run_scores_columns;
     return ML_OK;
 }
 

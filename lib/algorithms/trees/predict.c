@@ -97,6 +97,14 @@ static void run_scores_sparse(const mli_plan *plan, const mli_csr *rows, int64_t
     finish(p, n, out);
 }
 
+static void run_scores_columns(const mli_plan *plan, const double *const *columns,
+                               int64_t begin, int64_t n, double *out, void *scratch)
+{
+    const gbdt_plan *p = (const gbdt_plan *)plan;
+    mli_engine_scores_columns(p->engine, columns, begin, n, out, scratch);
+    finish(p, n, out);
+}
+
 /* With fewer outputs than scores (one of several quantiles) the scores of a few rows at a
  * time go to the scratch, before that of the engine. */
 #define PICK_ROWS 32
@@ -127,6 +135,7 @@ static void pick_scores(gbdt_plan *p)
     p->plan.run = run_picked;
     p->plan.run_f32 = NULL;
     p->plan.run_sparse = NULL;
+    p->plan.run_columns = NULL;
 }
 
 static void run_leaves(const mli_plan *plan, const double *rows, int64_t n,
@@ -161,6 +170,7 @@ static ml_status prepare(gbdt_plan *p, ml_error *err)
     p->plan.block = mli_engine_block(p->engine);
     p->plan.run = run_scores;
     p->plan.run_f32 = run_scores_f32;
+    if (mli_engine_by_columns(p->engine)) p->plan.run_columns = run_scores_columns;
     if (mli_engine_sparse(p->engine)) p->plan.run_sparse = run_scores_sparse;
     return ML_OK;
 }
