@@ -35,7 +35,6 @@ static void compare_columns(const mli_engine *g, const mli_ensemble *e, const do
 {
     static const int64_t begins[] = {0, 1, ROWS - 5, ROWS - 64};
     size_t width = (size_t)e->n_features;
-    if (!mli_engine_by_columns(g)) return;
     double *memory = calloc(ROWS * width, sizeof *memory);
     const double **columns = calloc(width, sizeof *columns);
     for (size_t j = 0; j < width; j++) {

@@ -12,7 +12,6 @@
 #define CODE_BYTES  (64 << 10) /* of a block, about */
 #define MANY_NODES  (1 << 18)  /* preparing more takes long */
 #define TREES       4
-#define WIDE_ROWS   8
 #define BLOCK_BYTES (64 << 10)
 
 /* ---- memory ---- */
@@ -76,8 +75,8 @@ static ml_status make(mli_engine *g, int codes, ml_error *err)
     if (s != ML_OK) return s;
     g->wide = !fits;
     if (g->wide)
-        g->scratch =
-            ((size_t)g->n_wide_columns * WIDE_ROWS * sizeof(double) + 63) & ~(size_t)63;
+        g->scratch = ((size_t)(g->n_wide_columns * g->wide_rows) * sizeof(double) + 63) &
+                     ~(size_t)63;
     else
         choose_sizes(g);
     return ML_OK;
@@ -125,7 +124,7 @@ size_t mli_engine_scratch(const mli_engine *g)
 
 int64_t mli_engine_block(const mli_engine *g)
 {
-    return g->wide ? 256 : g->tiles * MLI_TILE;
+    return g->wide ? g->wide_rows : g->tiles * MLI_TILE;
 }
 
 /* ---- running on codes ---- */
@@ -227,17 +226,16 @@ RUN(mli_engine_scores, double, mli_engine_code, mli_engine_code_row, row_scores,
 RUN(mli_engine_scores_f32, float, mli_engine_code_f32, mli_engine_code_row_f32,
     row_scores_f32, mli_engine_wide_rows_f32)
 
-int mli_engine_by_columns(const mli_engine *g)
-{
-    return !g->wide;
-}
-
 void mli_engine_scores_columns(const mli_engine *g, const double *const *x, int64_t begin,
                                int64_t n, double *out, void *scratch)
 {
     int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;
     double *score = scratch;
     int8_t *codes = (int8_t *)(score + block * scores);
+    if (g->wide) {
+        mli_engine_wide_columns(g, x, begin, n, out, scratch);
+        return;
+    }
     for (; n > 0; n -= block, begin += block, out += block * scores) {
         int64_t count = n < block ? n : block;
         int64_t tiles = (count - 1) / MLI_TILE + 1, room = tiles * MLI_TILE;

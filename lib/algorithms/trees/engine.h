@@ -40,9 +40,7 @@ void mli_engine_scores(const mli_engine *engine, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch);
 void mli_engine_scores_f32(const mli_engine *engine, const float *rows, int64_t n,
                            int64_t stride, double *out, void *scratch);
-/* Rows begin .. begin + n - 1 of columns: x[feature][row]. Only for engines that say so.
- */
-int mli_engine_by_columns(const mli_engine *engine);
+/* Rows begin .. begin + n - 1 of columns: x[feature][row]. */
 void mli_engine_scores_columns(const mli_engine *engine, const double *const *x,
                                int64_t begin, int64_t n, double *out, void *scratch);
 /* Rows begin .. begin + n - 1 of sparse ones, in which no feature occurs twice, absent 0

@@ -157,6 +157,7 @@ struct mli_engine {
     int set_shift; /* sets have 2^set_shift bytes */
     /* wide */
     int32_t n_wide_sources, n_wide_columns;
+    int64_t wide_rows; /* of a block, a multiple of the lanes of a walk */
     mli_wide_source *wide_source;
     mli_wide_step *wide_node; /* [nodes], numbered as in the model */
 };
@@ -219,5 +220,7 @@ void mli_engine_wide_rows(const mli_engine *g, const double *rows, int64_t n,
                           int64_t stride, double *out, double *x);
 void mli_engine_wide_rows_f32(const mli_engine *g, const float *rows, int64_t n,
                               int64_t stride, double *out, double *x);
+void mli_engine_wide_columns(const mli_engine *g, const double *const *columns,
+                             int64_t first, int64_t n, double *out, double *x);
 
 #endif

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define LANES 8
+#define BYTES (512 << 10) /* of a block of rows, about */
+#define MOST  1024
 
 static void set_bins(const mli_ensemble *e, int64_t j, mli_wide_source *s)
 {
@@ -94,6 +96,10 @@ ml_status mli_engine_wide(mli_engine *g, ml_error *err)
     ml_status s = find_columns(g, c, c + n, c + 2 * n, err);
     if (s == ML_OK) fill(&g->e, c, c + n, c + 2 * n, g->wide_node);
     mli_free(g->ctx, c);
+    int64_t row = g->n_wide_columns * (int64_t)sizeof(double);
+    g->wide_rows = BYTES / row / LANES * LANES;
+    if (g->wide_rows > MOST) g->wide_rows = MOST;
+    if (g->wide_rows < LANES) g->wide_rows = LANES;
     return s;
 }
 
@@ -106,40 +112,38 @@ static inline double bin_of(const mli_wide_source *s, double x)
     return x != x ? s->level_missing : s->level_other;
 }
 
-#define SPREAD(name, type)                                                               \
-    static void name(const mli_engine *g, const type *row, double *x)                    \
-    {                                                                                    \
-        x[0] = 0;                                                                        \
-        for (int32_t j = 0; j < g->n_wide_sources; j++) {                                \
-            const mli_wide_source *s = &g->wide_source[j];                               \
-            double v = (double)row[s->feature];                                          \
-            if (s->category) {                                                           \
-                x[s->low] = bin_of(s, v);                                                \
-                continue;                                                                \
-            }                                                                            \
-            if (s->zero_missing && fabs(v) <= (double)MLI_ZERO_MISSING) v = NAN;         \
-            if (s->low >= 0) x[s->low] = v != v ? -INFINITY : v;                         \
-            if (s->high >= 0) x[s->high] = v;                                            \
+/* FROM: the value of feature s->feature. */
+#define SPREAD(FROM)                                                                     \
+    x[0] = 0;                                                                            \
+    for (int32_t j = 0; j < g->n_wide_sources; j++) {                                    \
+        const mli_wide_source *s = &g->wide_source[j];                                   \
+        double v = (double)(FROM);                                                       \
+        if (s->category) {                                                               \
+            x[s->low * step] = bin_of(s, v);                                             \
+            continue;                                                                    \
         }                                                                                \
+        if (s->zero_missing && fabs(v) <= (double)MLI_ZERO_MISSING) v = NAN;             \
+        if (s->low >= 0) x[s->low * step] = v != v ? -INFINITY : v;                      \
+        if (s->high >= 0) x[s->high * step] = v;                                         \
     }
-SPREAD(spread, double)
-SPREAD(spread_f32, float)
 
 void mli_engine_wide_spread(const mli_engine *g, const double *row, double *x,
                             int64_t step)
 {
-    x[0] = 0;
-    for (int32_t j = 0; j < g->n_wide_sources; j++) {
-        const mli_wide_source *s = &g->wide_source[j];
-        double v = row[s->feature];
-        if (s->category) {
-            x[s->low * step] = bin_of(s, v);
-            continue;
-        }
-        if (s->zero_missing && fabs(v) <= (double)MLI_ZERO_MISSING) v = NAN;
-        if (s->low >= 0) x[s->low * step] = v != v ? -INFINITY : v;
-        if (s->high >= 0) x[s->high * step] = v;
-    }
+    SPREAD(row[s->feature])
+}
+
+static void spread_f32(const mli_engine *g, const float *row, double *x)
+{
+    const int64_t step = 1;
+    SPREAD(row[s->feature])
+}
+
+static void spread_columns(const mli_engine *g, const double *const *columns, int64_t at,
+                           double *x)
+{
+    const int64_t step = 1;
+    SPREAD(columns[s->feature][at])
 }
 
 static inline uint32_t goes_right(const mli_engine *g, const mli_wide_step *s,
@@ -150,25 +154,40 @@ static inline uint32_t goes_right(const mli_engine *g, const mli_wide_step *s,
     return ~(g->e.sets[g->e.set_words * (int64_t)s->cut + (bin >> 5)] >> (bin & 31)) & 1;
 }
 
-/* A tree for LANES rows at once: adds its leaves. */
-static void add_tree(const mli_engine *g, int64_t tree, const double *x, int64_t stride,
-                     int64_t n, double *out)
+/* A tree for LANES rows at once: their leaves. */
+#define ALWAYS static inline __attribute__((always_inline))
+ALWAYS void walk(const mli_engine *g, const mli_wide_step *root, const double *x,
+                 int64_t stride, int sets, const mli_wide_step **p)
 {
-    const mli_wide_step *root = g->wide_node + g->e.start[tree], *p[LANES];
-    const double *value = g->e.value + g->e.start[tree];
     uint32_t inner;
     for (int i = 0; i < LANES; i++) p[i] = root;
     do {
         inner = 0;
 #pragma GCC unroll 8
         for (int i = 0; i < LANES; i++) {
-            p[i] += p[i]->step + goes_right(g, p[i], x + i * stride);
+            const double *row = x + i * stride;
+            uint32_t right =
+                sets ? goes_right(g, p[i], row) : !(row[p[i]->column] <= p[i]->cut);
+            p[i] += p[i]->step + right;
             inner |= p[i]->step;
         }
     } while (inner);
-    for (int64_t i = 0; i < n; i++) {
-        double *to = out + i * g->e.n_scores;
-        *to = mli_ensemble_sum(&g->e, *to, value[p[i] - root]);
+}
+
+/* Adds its leaves to the scores of `groups` times LANES rows. */
+static void add_tree(const mli_engine *g, int64_t tree, const double *x, int64_t groups,
+                     double *out)
+{
+    const mli_wide_step *root = g->wide_node + g->e.start[tree], *p[LANES];
+    const double *value = g->e.value + g->e.start[tree];
+    int64_t stride = g->n_wide_columns, scores = g->e.n_scores;
+    for (; groups > 0; groups--, x += LANES * stride) {
+        if (g->e.n_sets)
+            walk(g, root, x, stride, 1, p);
+        else
+            walk(g, root, x, stride, 0, p);
+        for (int i = 0; i < LANES; i++, out += scores)
+            *out = mli_ensemble_sum(&g->e, *out, value[p[i] - root]);
     }
 }
 
@@ -195,23 +214,45 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
     }
 }
 
-/* Fewer rows than lanes go one by one. */
-#define ROWS(name, type, spread)                                                         \
-    void name(const mli_engine *g, const type *rows, int64_t n, int64_t stride,          \
-              double *out, double *x)                                                    \
-    {                                                                                    \
-        int64_t scores = g->e.n_scores, width = g->n_wide_columns;                       \
-        for (int64_t i = 0; i < n; i++)                                                  \
-            memcpy(out + i * scores, g->e.base, (size_t)scores * sizeof *out);           \
-        for (; n >= LANES; n -= LANES, rows += LANES * stride, out += LANES * scores) {  \
-            for (int i = 0; i < LANES; i++) spread(g, rows + i * stride, x + i * width); \
-            for (int64_t t = 0; t < g->e.n_trees; t++)                                   \
-                add_tree(g, t, x, width, LANES, out + t % scores);                       \
-        }                                                                                \
-        for (; n > 0; n--, rows += stride, out += scores) {                              \
-            spread(g, rows, x);                                                          \
-            for (int64_t t = 0; t < g->e.n_trees; t += LANES) add_row(g, t, x, out);     \
-        }                                                                                \
+/* Blocks of rows pass one tree after another, so that a large tree is fetched once per
+ * block. What is left over, fewer rows than lanes, goes one by one. SPREAD: row i to x.
+ */
+#define BLOCKS(SPREAD)                                                                   \
+    int64_t scores = g->e.n_scores, width = g->n_wide_columns;                           \
+    for (int64_t i = 0; i < n; i++)                                                      \
+        memcpy(out + i * scores, g->e.base, (size_t)scores * sizeof *out);               \
+    for (int64_t begin = 0, count; n - begin >= LANES; begin += count) {                 \
+        count = n - begin < g->wide_rows ? (n - begin) / LANES * LANES : g->wide_rows;   \
+        for (int64_t i = begin; i < begin + count; i++) SPREAD(x + (i - begin) * width); \
+        for (int64_t t = 0; t < g->e.n_trees; t++)                                       \
+            add_tree(g, t, x, count / LANES, out + begin * scores + t % scores);         \
+    }                                                                                    \
+    for (int64_t i = n / LANES * LANES; i < n; i++) {                                    \
+        SPREAD(x);                                                                       \
+        for (int64_t t = 0; t < g->e.n_trees; t += LANES)                                \
+            add_row(g, t, x, out + i * scores);                                          \
     }
-ROWS(mli_engine_wide_rows, double, spread)
-ROWS(mli_engine_wide_rows_f32, float, spread_f32)
+
+void mli_engine_wide_rows(const mli_engine *g, const double *rows, int64_t n,
+                          int64_t stride, double *out, double *x)
+{
+#define ROW(to) mli_engine_wide_spread(g, rows + i * stride, to, 1)
+    BLOCKS(ROW)
+#undef ROW
+}
+
+void mli_engine_wide_rows_f32(const mli_engine *g, const float *rows, int64_t n,
+                              int64_t stride, double *out, double *x)
+{
+#define ROW(to) spread_f32(g, rows + i * stride, to)
+    BLOCKS(ROW)
+#undef ROW
+}
+
+void mli_engine_wide_columns(const mli_engine *g, const double *const *columns,
+                             int64_t first, int64_t n, double *out, double *x)
+{
+#define ROW(to) spread_columns(g, columns, first + i, to)
+    BLOCKS(ROW)
+#undef ROW
+}

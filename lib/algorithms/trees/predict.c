@@ -170,7 +170,7 @@ static ml_status prepare(gbdt_plan *p, ml_error *err)
     p->plan.block = mli_engine_block(p->engine);
     p->plan.run = run_scores;
     p->plan.run_f32 = run_scores_f32;
-    if (mli_engine_by_columns(p->engine)) p->plan.run_columns = run_scores_columns;
+    p->plan.run_columns = run_scores_columns;
     if (mli_engine_sparse(p->engine)) p->plan.run_sparse = run_scores_sparse;
     return ML_OK;
 }
