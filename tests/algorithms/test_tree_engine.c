@@ -226,6 +226,13 @@ START_TEST(wide_form)
                                .wide_trees = 1,
                                .odd = 1},
                  1, 0);
+    check_forest((forest_kind){.trees = 9,
+                               .leaves = 2000,
+                               .scores = 1,
+                               .features = 2,
+                               .wide_trees = 1,
+                               .uneven = 1},
+                 1, 0);
     check_forest((forest_kind){.trees = 10,
                                .leaves = 3000,
                                .scores = 2,

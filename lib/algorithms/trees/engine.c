@@ -12,6 +12,7 @@
 #define CODE_BYTES  (64 << 10) /* of a block, about */
 #define MANY_NODES  (1 << 18)  /* preparing more takes long */
 #define TREES       4
+#define CELL        (sizeof(double) + sizeof(uint16_t)) /* of wide rows */
 #define BLOCK_BYTES (64 << 10)
 
 /* ---- memory ---- */
@@ -66,7 +67,7 @@ static void choose_sizes(mli_engine *g)
     g->scratch = codes + scores;
 }
 
-static ml_status make(mli_engine *g, int codes, ml_error *err)
+static ml_status make(mli_engine *g, int codes, int near, ml_error *err)
 {
     int fits = 0;
     ml_status s = ML_OK;
@@ -74,15 +75,16 @@ static ml_status make(mli_engine *g, int codes, ml_error *err)
     if (s == ML_OK) s = fits ? mli_engine_trees(g, err) : mli_engine_wide(g, err);
     if (s != ML_OK) return s;
     g->wide = !fits;
+    if (g->wide && near && !mli_engine_near(g)) return mli_nomem(err);
     if (g->wide)
-        g->scratch = ((size_t)(g->n_wide_columns * g->wide_rows) * sizeof(double) + 63) &
-                     ~(size_t)63;
+        g->scratch =
+            ((size_t)(g->n_wide_columns * g->wide_rows) * CELL + 63) & ~(size_t)63;
     else
         choose_sizes(g);
     return ML_OK;
 }
 
-static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes,
+static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, int near,
                             mli_engine **out, ml_error *err)
 {
     mli_engine *g = mli_calloc(ctx, 1, sizeof *g);
@@ -90,7 +92,7 @@ static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes,
     g->ctx = g->arena.ctx = ctx;
     g->e = *e;
     g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
-    ml_status s = make(g, codes, err);
+    ml_status s = make(g, codes, near, err);
     if (s != ML_OK)
         mli_engine_free(g);
     else
@@ -101,13 +103,13 @@ static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes,
 ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                          ml_error *err)
 {
-    return new_engine(ctx, e, e->n_nodes <= MANY_NODES, out, err);
+    return new_engine(ctx, e, e->n_nodes <= MANY_NODES, 1, out, err);
 }
 
 ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                               ml_error *err)
 {
-    return new_engine(ctx, e, 0, out, err);
+    return new_engine(ctx, e, 0, 0, out, err);
 }
 
 void mli_engine_free(mli_engine *g)

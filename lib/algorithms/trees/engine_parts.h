@@ -12,6 +12,7 @@
  *   engine_row.c    one row through all trees
  *   engine_sparse.c rows of which only some values are stored
  *   engine_wide.c   the form without codes
+ *   engine_near.c   its large trees in less memory
  */
 #ifndef MLI_TREES_ENGINE_PARTS_H
 #define MLI_TREES_ENGINE_PARTS_H
@@ -24,6 +25,7 @@
 #define MLI_FEW_ROWS   8  /* fewer rows go one by one */
 #define MLI_CUTS       254 /* thresholds that a byte tells apart, with missing at the end */
 #define MLI_COLUMNS    2047 /* columns of a part: column * 32 fits 16 bits */
+#define MLI_WIDE_LANES 16   /* rows at a time of the form without codes */
 #define MLI_TOP        6    /* levels decided for all rows of a tile at once */
 #define MLI_TREE_NODES 65535
 #define MLI_CODE(n)    ((int8_t)((int32_t)(n)-128)) /* stored codes compare as signed */
@@ -120,6 +122,16 @@ typedef struct mli_wide_step {
     uint32_t step;
 } mli_wide_step;
 
+/* The same in 8 bytes: see engine_near.c. */
+typedef struct mli_near_step {
+    uint16_t cut, column;
+    uint32_t step;
+} mli_near_step;
+
+typedef struct mli_near_column {
+    double low, scale;
+} mli_near_column;
+
 typedef struct mli_wide_source {
     int32_t feature;
     int32_t low, high; /* as in mli_source */
@@ -159,7 +171,9 @@ struct mli_engine {
     int32_t n_wide_sources, n_wide_columns;
     int64_t wide_rows; /* of a block, a multiple of the lanes of a walk */
     mli_wide_source *wide_source;
-    mli_wide_step *wide_node; /* [nodes], numbered as in the model */
+    mli_wide_step *wide_node;     /* [nodes], numbered as in the model */
+    mli_near_column *near_column; /* [n_wide_columns] */
+    mli_near_step *near_node;     /* [nodes], likewise; NULL: there are none */
 };
 
 /* Cuts the trees into parts. *fits is 0 when a tree is too large for codes. */
@@ -209,6 +223,14 @@ void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64
 /* Adds the leaves of the part's trees to the scores of one row. */
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
                     int missing, double *score);
+/* Nodes of 8 bytes, if the engine can have them. 0: no memory. */
+int mli_engine_near(mli_engine *g);
+/* Rows of wide columns to 16 bits; the leaf of each of MLI_WIDE_LANES such rows in the
+ * tree whose nodes begin at `first`. 0: some row may be in another. */
+void mli_engine_near_codes(const mli_engine *g, const double *x, int64_t rows,
+                           uint16_t *code);
+int mli_engine_near_walk(const mli_engine *g, int64_t first, const uint16_t *code,
+                         int64_t *leaf);
 /* The wide form whatever the shape. */
 ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                               ml_error *err);

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LANES 8
+#define LANES MLI_WIDE_LANES
 #define BYTES (512 << 10) /* of a block of rows, about */
 #define MOST  1024
 
@@ -156,9 +156,10 @@ static inline uint32_t goes_right(const mli_engine *g, const mli_wide_step *s,
 
 /* A tree for LANES rows at once: their leaves. */
 #define ALWAYS static inline __attribute__((always_inline))
-ALWAYS void walk(const mli_engine *g, const mli_wide_step *root, const double *x,
-                 int64_t stride, int sets, const mli_wide_step **p)
+ALWAYS void walk(const mli_wide_step *root, const mli_engine *g, const double *x,
+                 int64_t stride, int sets, int64_t *leaf)
 {
+    const mli_wide_step *p[LANES];
     uint32_t inner;
     for (int i = 0; i < LANES; i++) p[i] = root;
     do {
@@ -172,22 +173,24 @@ ALWAYS void walk(const mli_engine *g, const mli_wide_step *root, const double *x
             inner |= p[i]->step;
         }
     } while (inner);
+    for (int i = 0; i < LANES; i++) leaf[i] = p[i] - root;
 }
 
 /* Adds its leaves to the scores of `groups` times LANES rows. */
-static void add_tree(const mli_engine *g, int64_t tree, const double *x, int64_t groups,
-                     double *out)
+static void add_tree(const mli_engine *g, int64_t tree, const double *x,
+                     const uint16_t *code, int64_t groups, double *out)
 {
-    const mli_wide_step *root = g->wide_node + g->e.start[tree], *p[LANES];
-    const double *value = g->e.value + g->e.start[tree];
-    int64_t stride = g->n_wide_columns, scores = g->e.n_scores;
-    for (; groups > 0; groups--, x += LANES * stride) {
+    int64_t first = g->e.start[tree], leaf[LANES];
+    const mli_wide_step *root = g->wide_node + first;
+    const double *value = g->e.value + first;
+    int64_t width = g->n_wide_columns, scores = g->e.n_scores;
+    for (int64_t k = 0; k < groups; k++, x += LANES * width, code += LANES * width) {
         if (g->e.n_sets)
-            walk(g, root, x, stride, 1, p);
-        else
-            walk(g, root, x, stride, 0, p);
+            walk(root, g, x, width, 1, leaf);
+        else if (!g->near_node || !mli_engine_near_walk(g, first, code, leaf))
+            walk(root, g, x, width, 0, leaf);
         for (int i = 0; i < LANES; i++, out += scores)
-            *out = mli_ensemble_sum(&g->e, *out, value[p[i] - root]);
+            *out = mli_ensemble_sum(&g->e, *out, value[leaf[i]]);
     }
 }
 
@@ -219,13 +222,15 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
  */
 #define BLOCKS(SPREAD)                                                                   \
     int64_t scores = g->e.n_scores, width = g->n_wide_columns;                           \
+    uint16_t *code = (uint16_t *)(x + g->wide_rows * width);                             \
     for (int64_t i = 0; i < n; i++)                                                      \
         memcpy(out + i * scores, g->e.base, (size_t)scores * sizeof *out);               \
     for (int64_t begin = 0, count; n - begin >= LANES; begin += count) {                 \
         count = n - begin < g->wide_rows ? (n - begin) / LANES * LANES : g->wide_rows;   \
         for (int64_t i = begin; i < begin + count; i++) SPREAD(x + (i - begin) * width); \
+        if (g->near_node) mli_engine_near_codes(g, x, count, code);                      \
         for (int64_t t = 0; t < g->e.n_trees; t++)                                       \
-            add_tree(g, t, x, count / LANES, out + begin * scores + t % scores);         \
+            add_tree(g, t, x, code, count / LANES, out + begin * scores + t % scores);   \
     }                                                                                    \
     for (int64_t i = n / LANES * LANES; i < n; i++) {                                    \
         SPREAD(x);                                                                       \
