@@ -25,7 +25,9 @@ static void expect(const mli_ensemble *e, const double *x, int64_t n, double *ou
         double *score = out + i * e->n_scores;
         memcpy(score, e->base, (size_t)e->n_scores * sizeof *score);
         for (int64_t t = 0; t < e->n_trees; t++)
-            score[t % e->n_scores] += e->value[forest_leaf(e, t, x + i * e->n_features)];
+            score[t % e->n_scores] =
+                mli_ensemble_sum(e, score[t % e->n_scores],
+                                 e->value[forest_leaf(e, t, x + i * e->n_features)]);
     }
 }
 
@@ -149,6 +151,18 @@ START_TEST(uneven_cuts)
                                    .wide_trees = 1,
                                    .odd = 1,
                                    .uneven = 1},
+                     0, 1);
+}
+END_TEST
+
+START_TEST(sums_of_floats)
+{
+    for (int i = 0; i < 8; i++)
+        check_forest((forest_kind){.trees = 45,
+                                   .leaves = i & 1 ? 90 : 30,
+                                   .scores = i & 2 ? 3 : 1,
+                                   .features = 9,
+                                   .floats = i & 4 ? 2 : 1},
                      0, 1);
 }
 END_TEST
@@ -319,5 +333,5 @@ START_TEST(out_of_memory)
 END_TEST
 
 TEST_MAIN("algorithms/tree_engine", shallow_trees, more_columns_than_registers_hold,
-          deep_trees, uneven_cuts, many_scores, categories, parts, many_columns,
-          wide_form, zeros_and_missing_bins, mixed_feature, out_of_memory)
+          deep_trees, uneven_cuts, sums_of_floats, many_scores, categories, parts,
+          many_columns, wide_form, zeros_and_missing_bins, mixed_feature, out_of_memory)

@@ -16,6 +16,7 @@ typedef struct forest_kind {
     int64_t values;     /* thresholds are taken from so many; 0: any */
     int wide_trees;     /* split any leaf, else the oldest */
     int odd;            /* infinite and equal thresholds */
+    int floats;         /* sums are floats; 2: so are leaves */
     int uneven;         /* thresholds from 1e-30 to 1e30 */
     int zeros;          /* zero is missing in half of the features, missing has bins */
 } forest_kind;
@@ -78,6 +79,7 @@ static inline int64_t forest_tree(forest *f, mli_rng *rng, int64_t first)
     for (int64_t i = nodes - 1; i >= 0; i--) {
         int64_t at = first + i, left = first + f->left[at];
         f->value[at] = mli_rng_normal(rng);
+        if (f->kind.floats == 2) f->value[at] = (double)(float)f->value[at];
         f->gain[at] = 1;
         f->cover[at] = f->left[at] ? f->cover[left] + f->cover[left + 1]
                                    : 1 + (double)mli_rng_below(rng, 50);
@@ -116,13 +118,14 @@ static inline forest *forest_new(forest_kind kind, uint64_t seed)
     }
     for (int64_t t = 0; t < kind.trees; t++)
         f->start[t + 1] = f->start[t] + forest_tree(f, &rng, f->start[t]);
-    for (int k = 0; k < 8; k++) f->base[k] = mli_rng_normal(&rng);
+    for (int k = 0; k < 8; k++) f->base[k] = (double)(float)mli_rng_normal(&rng);
     f->e = (mli_ensemble){.n_trees = kind.trees,
                           .n_nodes = n,
                           .n_sets = f->e.n_sets,
                           .n_scores = kind.scores,
                           .n_features = kind.features,
                           .set_words = 8,
+                          .float_sums = kind.floats != 0,
                           .level_missing = kind.zeros ? f->level_missing : NULL,
                           .zero_missing = kind.zeros ? f->zero_missing : NULL,
                           .start = f->start,

@@ -84,6 +84,18 @@ static ml_status make(mli_engine *g, int codes, int near, ml_error *err)
     return ML_OK;
 }
 
+/* A sum of two floats in double precision, rounded to a float, is their sum as floats:
+ * then no sum has to be converted twice. */
+static int floats_only(const mli_ensemble *e)
+{
+    int only = e->float_sums;
+    for (int64_t k = 0; only && k < e->n_scores; k++)
+        only = (double)(float)e->base[k] == e->base[k];
+    for (int64_t i = 0; only && i < e->n_nodes; i++)
+        only = e->left[i] || (double)(float)e->value[i] == e->value[i];
+    return only;
+}
+
 static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, int near,
                             mli_engine **out, ml_error *err)
 {
@@ -92,6 +104,7 @@ static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, i
     g->ctx = g->arena.ctx = ctx;
     g->e = *e;
     g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
+    g->float_leaves = floats_only(e);
     ml_status s = make(g, codes, near, err);
     if (s != ML_OK)
         mli_engine_free(g);
@@ -143,6 +156,17 @@ static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t s
 {
     _Alignas(64) uint16_t slot[TREES][MLI_TILE];
     for (int64_t j = 0; j < n; j++) mli_engine_tile(g, first + j * step, codes, slot[j]);
+    if (g->float_leaves && n == TREES) {
+        const double *a = first[0].value, *b = first[step].value;
+        const double *c = first[2 * step].value, *d = first[3 * step].value;
+        for (int i = 0; i < MLI_TILE; i++) {
+            float sum = (float)score[i] + (float)a[slot[0][i]];
+            sum += (float)b[slot[1][i]];
+            sum += (float)c[slot[2][i]];
+            score[i] = (double)(sum + (float)d[slot[3][i]]);
+        }
+        return;
+    }
     if (g->e.float_sums) {
         for (int64_t j = 0; j < n; j++) add_floats(first[j * step].value, slot[j], score);
         return;

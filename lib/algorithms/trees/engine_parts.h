@@ -158,6 +158,7 @@ struct mli_engine {
     mli_ensemble e;
     mli_arena arena;
     int avx2;
+    int float_leaves; /* sums are floats, and so is all that is added: see floats_only */
     int32_t wide;
     int64_t tiles; /* per block */
     size_t scratch;

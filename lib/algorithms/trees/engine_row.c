@@ -67,10 +67,16 @@ static inline void add_values(const mli_engine *g, int64_t t, int64_t n,
                               const double *value, double *score)
 {
     int64_t k = g->e.n_scores, at = k == 1 ? 0 : t % k;
-    if (k ==
-        1) { /* a sum in memory would wait for itself longer than an addition takes */
+    /* Sums in memory would wait for themselves longer than an addition takes. */
+    if (k == 1 && g->float_leaves) {
+        float sum = (float)*score;
+        for (int64_t i = 0; i < n; i++) sum += (float)value[i];
+        *score = (double)sum;
+        return;
+    }
+    if (k == 1) {
         double sum = *score;
-        for (int64_t i = 0; i < n; i++) sum += value[i];
+        for (int64_t i = 0; i < n; i++) sum = mli_ensemble_sum(&g->e, sum, value[i]);
         *score = sum;
         return;
     }
