@@ -115,7 +115,7 @@ double mli_automl_refit_seconds(const mli_automl *a)
 /* And what comes before: the blend with its scores, and what is made of it. */
 double mli_automl_blend_seconds(const mli_automl *a)
 {
-    return fmin(400 * a->scoring, 0.1 * a->limit);
+    return fmin(400 * a->scoring + 0.02 * a->limit, 0.1 * a->limit);
 }
 
 /* Mean of the candidates of an algorithm. */
@@ -144,8 +144,10 @@ int mli_automl_may_try(mli_automl *a, const mli_algorithm *algorithm,
     if (!(a->limit > 0) || a->count == 0) return 1;
     double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a) -
                   mli_automl_blend_seconds(a);
+    /* What it takes it may take once more for all rows. */
+    double most = 0.9 * left / (1 + 1.25 / (double)a->n_folds);
     double usual = seconds_like(a, algorithm);
-    a->slice = fmax(fmax(SLICE, fmin(1, 1.5 * usual / left)) * left, 0.01 * a->limit);
+    a->slice = fmax(fmin(fmax(SLICE * left, 1.5 * usual), most), 0.01 * a->limit);
     if (given && mli_automl_past(a, algorithm, given)) return 1;
     return left > 0.02 * a->limit && a->slice > 0.7 * usual;
 }

@@ -113,7 +113,8 @@ ml_status mli_automl_stack(mli_automl *a, ml_error *err)
     mli_design *rows = NULL;
     if (!mli_get_bool(a->job->params, "stacking")) return ML_OK;
     if (chosen(a) < 2 || a->judged->rows < 20 * FOLDS) return ML_OK;
-    double used = mli_now() - a->start + mli_automl_refit_seconds(a);
+    /* It is worth a fit to all rows, for which the model of a fold can stand in. */
+    double used = mli_now() - a->start + 0.5 * mli_automl_refit_seconds(a);
     if (a->limit > 0 && used > 0.97 * a->limit) return ML_OK;
     ml_status status = mli_automl_stack_rows(a, &rows, err);
     if (!status) status = compare(a, rows, a->failure);
