@@ -113,7 +113,8 @@ def fit_libml(x, y, xt, texts, classes, **settings):
             out["@y"] = [f"{v:03d}" for v in target] if classes else target.to_numpy(dtype=float)
         return out
     e = libml.estimator("gbdt", target="@y", n_trees=ROUNDS, learning_rate=RATE,
-                        max_leaves=LEAVES, early_stopping_rounds=0, **settings)
+                        max_leaves=LEAVES, early_stopping_rounds=0,
+                        task="classification" if classes else "regression", **settings)
     model = e.fit(table(x, y))
     return np.asarray(model.predict(table(xt), kind="proba" if classes else "value"))
 

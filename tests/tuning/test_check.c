@@ -375,7 +375,9 @@ START_TEST(calibration_with_weights)
     ml_context *ctx = test_context(1);
     ml_table *t = rows_of(ctx, "x,y,w\na,n,1\na,n,1\na,y,2\nb,y,6\nb,n,1\nb,n,1\n");
     ml_model *m = fit_yaml(
-        ctx, "gbdt", "{target: y, weight: w, n_trees: 3, min_data_in_leaf: 1}", t, NULL);
+        ctx, "gbdt",
+        "{target: y, weight: w, n_trees: 3, min_data_in_leaf: 1, min_gain_ratio: 0}", t,
+        NULL);
     ml_table *c = checked(m, NULL, t, ctx, "{method: calibration, bins: 2}");
     ck_assert_int_eq(ml_table_rows(c), 3);
     double expected = (4 * at(c, 0, "error") + 8 * at(c, 1, "error")) / 12;

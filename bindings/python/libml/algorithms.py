@@ -1397,6 +1397,10 @@ class GBDT(Estimator):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
+    min_gain_ratio : float, default 1.0
+        The smallest gain for which a leaf is split, as a multiple of what a cut
+        at random gains on average from noise. Does not act for `growth`
+        symmetric. Range: [0, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
@@ -1408,9 +1412,11 @@ class GBDT(Estimator):
         values the gain; where leaf values cannot be renewed (see
         `leaf_iterations`) the hessians.
     random_strength : float, default 1.0
-        The size of the noise that is added to these scores, in gradients of a
-        typical row. It fades while the model grows, and matters for few rows.
-        Range: [0, inf). Used when growth == symmetric.
+        The size of the noise that is added when splits are compared, so that
+        features which the rows can hardly tell apart take turns: in standard
+        errors of a split, for `growth` symmetric in gradients of a typical row,
+        fading while the model grows. It matters for few rows; 0: none. Range: [0,
+        inf).
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning

@@ -401,6 +401,7 @@ class GBDT(Estimator):
         l2: Optional[float] = ...,
         l1: Optional[float] = ...,
         min_split_gain: Optional[float] = ...,
+        min_gain_ratio: Optional[float] = ...,
         max_delta_step: Optional[float] = ...,
         score_function: Optional[Literal["cosine", "l2", "newton_cosine", "newton_l2"]] = ...,
         random_strength: Optional[float] = ...,

@@ -2319,6 +2319,10 @@ class GBDTClassifier(LibmlClassifier):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
+    min_gain_ratio : float, default 1.0
+        The smallest gain for which a leaf is split, as a multiple of what a cut
+        at random gains on average from noise. Does not act for `growth`
+        symmetric. Range: [0, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
@@ -2330,9 +2334,11 @@ class GBDTClassifier(LibmlClassifier):
         values the gain; where leaf values cannot be renewed (see
         `leaf_iterations`) the hessians.
     random_strength : float, default 1.0
-        The size of the noise that is added to these scores, in gradients of a
-        typical row. It fades while the model grows, and matters for few rows.
-        Range: [0, inf). Used when growth == symmetric.
+        The size of the noise that is added when splits are compared, so that
+        features which the rows can hardly tell apart take turns: in standard
+        errors of a split, for `growth` symmetric in gradients of a typical row,
+        fading while the model grows. It matters for few rows; 0: none. Range: [0,
+        inf).
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning
@@ -2525,6 +2531,7 @@ class GBDTClassifier(LibmlClassifier):
         l2=1.0,
         l1=0.0,
         min_split_gain=0.0,
+        min_gain_ratio=1.0,
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,
@@ -2587,6 +2594,7 @@ class GBDTClassifier(LibmlClassifier):
         self.l2 = l2
         self.l1 = l1
         self.min_split_gain = min_split_gain
+        self.min_gain_ratio = min_gain_ratio
         self.max_delta_step = max_delta_step
         self.score_function = score_function
         self.random_strength = random_strength
@@ -2725,6 +2733,10 @@ class GBDTRegressor(LibmlRegressor):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
+    min_gain_ratio : float, default 1.0
+        The smallest gain for which a leaf is split, as a multiple of what a cut
+        at random gains on average from noise. Does not act for `growth`
+        symmetric. Range: [0, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
@@ -2736,9 +2748,11 @@ class GBDTRegressor(LibmlRegressor):
         values the gain; where leaf values cannot be renewed (see
         `leaf_iterations`) the hessians.
     random_strength : float, default 1.0
-        The size of the noise that is added to these scores, in gradients of a
-        typical row. It fades while the model grows, and matters for few rows.
-        Range: [0, inf). Used when growth == symmetric.
+        The size of the noise that is added when splits are compared, so that
+        features which the rows can hardly tell apart take turns: in standard
+        errors of a split, for `growth` symmetric in gradients of a typical row,
+        fading while the model grows. It matters for few rows; 0: none. Range: [0,
+        inf).
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning
@@ -2923,6 +2937,7 @@ class GBDTRegressor(LibmlRegressor):
         l2=1.0,
         l1=0.0,
         min_split_gain=0.0,
+        min_gain_ratio=1.0,
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,
@@ -2984,6 +2999,7 @@ class GBDTRegressor(LibmlRegressor):
         self.l2 = l2
         self.l1 = l1
         self.min_split_gain = min_split_gain
+        self.min_gain_ratio = min_gain_ratio
         self.max_delta_step = max_delta_step
         self.score_function = score_function
         self.random_strength = random_strength

@@ -157,6 +157,17 @@ static inline ML_CHECK ml_status ml_gbdt_set_min_split_gain(
 }
 
 /**
+ * The smallest gain for which a leaf is split, as a multiple of what a cut at random
+ * gains on average from noise. Does not act for growth symmetric. Default 1; range
+ * [0, inf).
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_min_gain_ratio(
+    ml_estimator *estimator, double value, ml_error *error)
+{
+    return ml_estimator_set_f64(estimator, "min_gain_ratio", value, error);
+}
+
+/**
  * The largest absolute leaf value before the learning rate; 0: no limit. Default 0;
  * range [0, inf).
  */
@@ -189,9 +200,10 @@ static inline ML_CHECK ml_status ml_gbdt_set_score_function(
 }
 
 /**
- * The size of the noise that is added to these scores, in gradients of a typical row.
- * It fades while the model grows, and matters for few rows. Default 1; range [0,
- * inf).
+ * The size of the noise that is added when splits are compared, so that features
+ * which the rows can hardly tell apart take turns: in standard errors of a split, for
+ * growth symmetric in gradients of a typical row, fading while the model grows. It
+ * matters for few rows; 0: none. Default 1; range [0, inf).
  */
 static inline ML_CHECK ml_status ml_gbdt_set_random_strength(
     ml_estimator *estimator, double value, ml_error *error)

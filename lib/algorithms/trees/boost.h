@@ -48,7 +48,8 @@ typedef struct mli_boost_options {
     int64_t rounds, patience; /* patience 0: no early stopping */
     double learning_rate, subsample;
     int by_weight;          /* trees are grown by weights instead of hessians */
-    double random_strength; /* of the noise in the scores of symmetric trees */
+    double random_strength; /* of the noise that splits are compared with */
+    double min_gain_ratio;  /* least gain over that of a cut at random */
     int64_t leaf_steps;     /* 0, or those of Newton's method for a leaf's value */
     int64_t subsample_every;
     int64_t max_bin, min_data_in_bin;
@@ -197,12 +198,6 @@ ml_status mli_dart_restore(mli_booster *b, ml_error *err);
 static inline int mli_sample_scales(const mli_sample *s)
 {
     return s->goss || s->enough > 0 || s->temperature > 0;
-}
-static inline uint64_t mli_mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
 }
 static inline uint64_t mli_sample_hash(const mli_sample *s, int64_t row)
 {

@@ -215,13 +215,22 @@ static void scale_rule(const mli_boost_options *o, const passing *p, mli_split_r
     rule->cat_l2 *= p->h_scale;
 }
 
-/* The noise of CatBoost: as large as a gradient, less when the model has got long. */
-static double noise_of(const mli_booster *b, double squares, int64_t n, int64_t round)
+/* The noise in the comparison of splits and the gain that they need; squares and h: sums
+ * over n rows, real. Symmetric trees have the noise of CatBoost: as large as a gradient,
+ * less when the model has got long. The measure of others is what a cut at random gains
+ * on average when gradients are noise. */
+static void set_noise(const mli_boost_options *o, double squares, double h, int64_t n,
+                      int64_t round, mli_split_rule *rule)
 {
-    double length = (double)round * b->options.learning_rate;
-    if (!(b->options.random_strength > 0) || n == 0) return 0;
-    double left = (double)n * exp(-length);
-    return b->options.random_strength * sqrt(squares / (double)n) * left / (1 + left);
+    double below = h + o->rule.l2, chance = below > 0 ? squares / below : 0;
+    rule->noise = o->random_strength * sqrt(chance);
+    if (o->grow.symmetric) {
+        double left = (double)n * exp(-(double)round * o->learning_rate);
+        double size = n > 0 ? sqrt(squares / (double)n) : 0;
+        rule->noise = o->random_strength * size * left / (1 + left);
+    } else if (o->min_gain_ratio * chance > rule->min_gain) {
+        rule->min_gain = o->min_gain_ratio * chance;
+    }
 }
 
 void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
@@ -248,5 +257,5 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
         *h += b->whole[2 * t + 1];
     }
     scale_rule(&b->options, &p, rule);
-    rule->noise = noise_of(b, squares, *n, round);
+    set_noise(&b->options, squares, sum_h, *n, round, rule);
 }

@@ -399,7 +399,7 @@ static void read_symmetric(const ml_params *p, mli_boost_options *out)
     /* One step is what a tree has anyway. */
     if (!refinable || (out->leaf_steps == 1 && !out->by_weight)) out->leaf_steps = 0;
     out->grow.cosine = (score & 1) == 0 && !bounded;
-    out->random_strength = out->grow.symmetric ? mli_get_f64(p, "random_strength") : 0;
+    out->random_strength = mli_get_f64(p, "random_strength");
 }
 
 ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error *err)
@@ -411,6 +411,7 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     read_grow(p, &out->grow);
     read_rule(job, &out->rule);
     read_sampling(p, out);
+    out->min_gain_ratio = mli_get_f64(p, "min_gain_ratio");
     out->rounds = mli_get_i64(p, "n_trees");
     out->patience = mli_get_i64(p, "early_stopping_rounds");
     out->learning_rate = mli_get_f64(p, "learning_rate");

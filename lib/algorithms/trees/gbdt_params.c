@@ -80,6 +80,10 @@ const mli_param mli_gbdt_params[] = {
         "Penalty on absolute leaf values."),
     F64("min_split_gain", "gamma,min_split_loss,min_gain_to_split", "0", "[0, inf)", NULL,
         "The smallest gain for which a leaf is split."),
+    EXPERT_F64("min_gain_ratio", NULL, "1", "[0, inf)", NULL,
+               "The smallest gain for which a leaf is split, as a multiple of what a cut "
+               "at random gains on average from noise. Does not act for {param:growth} "
+               "symmetric."),
     F64("max_delta_step", "max_leaf_output", "0", "[0, inf)", NULL,
         "The largest absolute leaf value before the learning rate; 0: no limit."),
     CHOICE(
@@ -90,9 +94,12 @@ const mli_param mli_gbdt_params[] = {
         "gain; "
         "where leaf values cannot be renewed (see {param:leaf_iterations}) the "
         "hessians."),
-    EXPERT_F64("random_strength", NULL, "1", "[0, inf)", "growth == symmetric",
-               "The size of the noise that is added to these scores, in gradients of a "
-               "typical row. It fades while the model grows, and matters for few rows."),
+    EXPERT_F64(
+        "random_strength", NULL, "1", "[0, inf)", NULL,
+        "The size of the noise that is added when splits are compared, so that "
+        "features which the rows can hardly tell apart take turns: in standard "
+        "errors of a split, for {param:growth} symmetric in gradients of a typical "
+        "row, fading while the model grows. It matters for few rows; 0: none."),
     EXPERT_I64(
         "leaf_iterations", "leaf_estimation_iterations", "1", "[1, 100]",
         "Steps of Newton's method for the value of a leaf, each from the scores that "

@@ -58,6 +58,7 @@ void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
         child->begin = node->begin + (k ? n_left : 0);
         child->path = node->path * 2 + (uint64_t)k;
         if (node->depth >= 62) child->path *= UINT64_C(6364136223846793005);
+        child->sums.key = mli_mix(node->sums.key + (uint64_t)k + 1);
         child->groups = node->groups;
         child->only = node->only;
         if (g->options.groups) {

@@ -114,7 +114,8 @@ static void best_of(const mli_split *found, int32_t n, mli_split *out)
 {
     memset(out, 0, sizeof *out);
     for (int32_t c = 0; c < n; c++)
-        if (found[c].gain > out->gain) *out = found[c];
+        if (found[c].gain > 0 && (out->gain == 0 || found[c].score > out->score))
+            *out = found[c];
 }
 
 /* Rows per task: several tasks per thread, so that they end together. */

@@ -8,6 +8,11 @@
  * The sums left of a cut never fall, so cuts that leave a side too little lie at the
  * ends. Bounds on leaf values (max_delta_step, monotone constraints) take a plain loop
  * instead of the vector one.
+ *
+ * Features are compared by their best gains, or by the roots of these with noise. A gain
+ * is about the square of a difference, whose standard error is that of a gradient in
+ * units of the root: noise of this size picks at random among the features that the rows
+ * cannot tell apart, and vanishes beside the gains of many rows.
  */
 #include "algorithms/trees/split.h"
 #include "core/cpu.h"
@@ -21,6 +26,7 @@ typedef struct finding {
     double min_h; /* least hessian of a child; without counts for min_data as well */
     int32_t least, most; /* hessians left of a cut that leave either child min_h */
     int bounded;         /* leaf values are: plain loop */
+    double least_gain;   /* real */
 } finding;
 
 static double soft(double g, double l1)
@@ -214,21 +220,6 @@ double mli_split_least(const mli_split_rule *rule, const mli_split_leaf *leaf)
     return share > least ? share : least;
 }
 
-/* The features of a bundle, each from its part of the column's cells. */
-static void split_bundle(const finding *f, int32_t column, const uint64_t *cells,
-                         const uint32_t *rows, mli_split *best)
-{
-    const mli_binner *b = f->binner;
-    uint64_t own[257], total = mli_gh_pack((int32_t)f->leaf->g, (int32_t)f->leaf->h);
-    uint32_t counts[257];
-    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
-        const mli_bin_feature *feature = &b->features[j];
-        MLI_UNBUNDLE(feature, cells, total, own);
-        if (rows) MLI_UNBUNDLE(feature, rows, (uint32_t)f->leaf->rows, counts);
-        split_numeric(f, j, own, NULL, rows ? counts : NULL, best);
-    }
-}
-
 /* The range of hessians left of a cut. Both are whole numbers of 32 bits. */
 static void set_range(finding *f)
 {
@@ -237,6 +228,76 @@ static void set_range(finding *f)
     while (h - (most + 1) >= f->min_h) most++;
     f->least = least < INT32_MAX ? (int32_t)least : INT32_MAX;
     f->most = most >= INT32_MAX ? INT32_MAX - 1 : most < 0 ? -1 : (int32_t)most;
+}
+
+/* A number with mean 0 and standard deviation 1, nearly normal: the sum of four that are
+ * uniform. The same on every machine. */
+static double draw(uint64_t key, int32_t feature)
+{
+    uint64_t x = mli_mix(key + (uint64_t)feature * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t sum = (x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) + (x >> 48);
+    return ((double)sum - 2 * 65535.0) * (1.7320508075688772 / 65536);
+}
+
+/* Where the best split of the next feature goes: with noise to `one`, to be compared by
+ * its score, else to `best`. */
+static mli_split *begin_feature(const finding *f, mli_split *one, mli_split *best)
+{
+    if (!(f->rule->noise > 0)) return best;
+    one->gain = f->least_gain;
+    one->column = -1;
+    return one;
+}
+
+static void end_feature(const finding *f, mli_split *one, mli_split *best)
+{
+    if (one == best || one->column < 0) return;
+    one->score = sqrt(one->gain) + f->rule->noise * draw(f->leaf->key, one->feature);
+    if (best->column < 0 || one->score > best->score) *best = *one;
+}
+
+/* The features of a bundle, each from its part of the column's cells. */
+static void split_bundle(const finding *f, int32_t column, const uint64_t *cells,
+                         const uint32_t *rows, mli_split *best)
+{
+    const mli_binner *b = f->binner;
+    uint64_t own[257], total = mli_gh_pack((int32_t)f->leaf->g, (int32_t)f->leaf->h);
+    uint32_t counts[257];
+    mli_split one = {0};
+    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
+        const mli_bin_feature *feature = &b->features[j];
+        mli_split *to = begin_feature(f, &one, best);
+        MLI_UNBUNDLE(feature, cells, total, own);
+        if (rows) MLI_UNBUNDLE(feature, rows, (uint32_t)f->leaf->rows, counts);
+        split_numeric(f, j, own, NULL, rows ? counts : NULL, to);
+        end_feature(f, to, best);
+    }
+}
+
+/* The best split of column c, if it is better than `best`. */
+static void split_column(const finding *f, const mli_split_job *job, int32_t c,
+                         mli_split *best)
+{
+    const mli_binner *b = f->binner;
+    const mli_bin_feature *feature = &b->features[b->feature[c]];
+    uint64_t *cells = job->hist + b->cell[c];
+    const uint64_t *small = job->small ? job->small + b->cell[c] : NULL;
+    int masked = job->mask && !job->mask[c];
+    int category = feature->kind == MLI_CATEGORICAL && !feature->ordered;
+    int plain = !masked && !category && !feature->bundled;
+    if (small && !plain) subtract(cells, small, b->bins[c] + 1);
+    if (masked) return;
+    const uint32_t *counts = job->rows ? job->rows + b->cell[c] : NULL;
+    if (feature->bundled) {
+        split_bundle(f, c, cells, counts, best);
+        return;
+    }
+    mli_split one = {0}, *to = begin_feature(f, &one, best);
+    if (category)
+        mli_split_categories(f->rule, b, c, cells, counts, f->leaf, to);
+    else
+        split_numeric(f, b->feature[c], cells, small, counts, to);
+    end_feature(f, to, best);
 }
 
 void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
@@ -248,28 +309,16 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
     f.min_h = mli_split_least(rule, leaf);
     if (job->rows) f.min_h = rule->min_h > 1 ? rule->min_h : 1;
     set_range(&f);
-    memset(out, 0, sizeof *out);
     /* What rounding alone could give is no gain. */
-    out->gain = fabs(leaf->base) * rule->gain_unit * 1e-10;
-    if (rule->min_gain > out->gain) out->gain = rule->min_gain;
+    f.least_gain = fabs(leaf->base) * rule->gain_unit * 1e-10;
+    if (rule->min_gain > f.least_gain) f.least_gain = rule->min_gain;
+    memset(out, 0, sizeof *out);
+    out->gain = f.least_gain;
     out->column = -1;
     for (int32_t c = first; c < last; c++) {
-        const mli_bin_feature *feature = &b->features[b->feature[c]];
-        uint64_t *cells = job->hist + b->cell[c];
         if (job->summed && !job->summed[c]) continue;
-        const uint64_t *small = job->small ? job->small + b->cell[c] : NULL;
-        int masked = job->mask && !job->mask[c];
-        int category = feature->kind == MLI_CATEGORICAL && !feature->ordered;
-        int plain = !masked && !category && !feature->bundled;
-        if (small && !plain) subtract(cells, small, b->bins[c] + 1);
-        if (masked) continue;
-        const uint32_t *counts = job->rows ? job->rows + b->cell[c] : NULL;
-        if (category)
-            mli_split_categories(rule, b, c, cells, counts, leaf, out);
-        else if (feature->bundled)
-            split_bundle(&f, c, cells, counts, out);
-        else
-            split_numeric(&f, b->feature[c], cells, small, counts, out);
+        split_column(&f, job, c, out);
     }
     if (out->column < 0) out->gain = 0;
+    if (!(rule->noise > 0)) out->score = out->gain;
 }

@@ -12,6 +12,13 @@
 
 #include "algorithms/trees/histogram.h"
 
+static inline uint64_t mli_mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
 typedef struct mli_split_rule {
     int32_t cpu_level;
     double l1, l2;    /* in packed units */
@@ -26,12 +33,12 @@ typedef struct mli_split_rule {
     int64_t cat_min_data;      /* rows per group of levels */
     double cat_level_rows;     /* rows of a level that takes part in the order */
     const int8_t *monotone;    /* [n_columns] -1, 0, 1; NULL: none */
-    double noise; /* of symmetric trees: standard deviation of that of scores, real */
+    double noise;              /* standard deviation of that of scores, real; 0: none */
 } mli_split_rule;
 
 typedef struct mli_split {
     double gain;  /* real, above the unsplit leaf; 0: no split */
-    double score; /* of symmetric trees: what cuts are compared by */
+    double score; /* what splits of a leaf are compared by */
     int32_t column, feature, bin;
     int32_t missing_left, categorical;
     int64_t g_left, h_left;
@@ -43,6 +50,7 @@ typedef struct mli_split_leaf {
     int64_t g, h, rows;
     double lower, upper; /* bounds of the value (monotone constraints) */
     double base;         /* gain of the unsplit leaf, in packed units */
+    uint64_t key;        /* of the noise */
 } mli_split_leaf;
 
 /* Completes a leaf: its `base`. It must have rows. */
