@@ -77,6 +77,7 @@ static void import_free(mli_import *im)
     mli_free(ctx, im->sets);
     mli_free(ctx, im->codes);
     mli_free(ctx, im->linear);
+    mli_free(ctx, im->fill);
     mli_free(ctx, im->terms.feature);
     mli_free(ctx, im->terms.coef);
     mli_free(ctx, im->terms.node);

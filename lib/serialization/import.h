@@ -90,6 +90,7 @@ typedef struct mli_import {
     int32_t *codes;
     mli_import_terms terms;
     double *linear; /* a linear model instead of trees: [n_scores, n_features] */
+    double *fill;   /* of linear models: what missing values count as; NULL: 0 */
 } mli_import;
 
 /* The readers. */

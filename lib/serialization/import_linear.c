@@ -25,6 +25,8 @@ static ml_status finish_as_trees(mli_import *im, ml_model **out)
             if (node[1].term < 0) return mli_nomem(im->err);
             im->terms.feature[node[1].term] = (int32_t)j;
             im->terms.coef[node[1].term] = im->linear[k * im->n_features + j];
+            node[2].value =
+                im->fill ? im->fill[j] * im->linear[k * im->n_features + j] : 0;
             s = mli_import_tree(im, node, 3, k);
         }
     }
@@ -50,6 +52,7 @@ static ml_status write_terms(const mli_import *im, ml_model *m)
         pairs[2 * j] = (int32_t)j;
         pairs[2 * j + 1] = -1;
     }
+    if (im->fill) memcpy(fill, im->fill, (size_t)n * sizeof *fill);
     memcpy(coef, im->linear, (size_t)(n * k_n) * sizeof *coef);
     return ML_OK;
 }

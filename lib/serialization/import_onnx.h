@@ -61,6 +61,28 @@ int mli_onnx_is(mli_onnx_text t, const char *text);
 /* The initialiser of that name, NULL: none of numbers. */
 const mli_onnx_attribute *mli_onnx_value(const mli_onnx *g, const char *name);
 
+/* The node that makes a value, or NULL. */
+const mli_onnx_node *mli_onnx_maker(const mli_onnx *g, const char *name);
+
+/* Operators between the graph's input and the model, the last one first. */
+#define MLI_ONNX_STEPS 8
+typedef struct mli_onnx_step {
+    const mli_onnx_node *node;
+    int op; /* 'i' Imputer, 's' Scaler, '*', '/', '+', '-' */
+    int64_t n_a, n_b;
+    const double *a, *b; /* what is imputed; offset and scale; the constant */
+} mli_onnx_step;
+typedef struct mli_onnx_steps {
+    int64_t n;
+    mli_onnx_step step[MLI_ONNX_STEPS];
+} mli_onnx_steps;
+/* Those before the value *name, which becomes the one before them. */
+ml_status mli_onnx_prepare_read(const mli_onnx *g, const char **name,
+                                mli_onnx_steps *out);
+/* Makes them part of the model that has been read. */
+ml_status mli_onnx_prepare_apply(mli_import *im, const mli_onnx *g,
+                                 const mli_onnx_steps *p);
+
 /* Features, labels and post_transform, the same for trees and linear models. */
 ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);

@@ -268,6 +268,18 @@ def onnx_models(rng):
         m = to_onnx(model, test.to_numpy(np.float32), options=options)
         (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
         write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test))
+    from sklearn import impute, pipeline, preprocessing
+    holes = numbers(np.random.default_rng(7), 2000)
+    first = (impute.SimpleImputer(), preprocessing.StandardScaler(),
+             preprocessing.MinMaxScaler())
+    last = {"pipeline": (ensemble.GradientBoostingRegressor(**trees), z),
+            "pipeline3": (linear_model.LogisticRegression(max_iter=1000), third)}
+    for name, (model, y) in last.items():
+        p = pipeline.make_pipeline(*first, model).fit(holes.to_numpy(np.float32), y)
+        options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
+        m = to_onnx(p, holes[:ROWS].to_numpy(np.float32), options=options)
+        (OUT / f"numbers.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"numbers.onnx_{name}", np.empty((0, 1)), run_onnx(m, holes[:ROWS]))
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     keep_all = ColumnTransformer([("all", "passthrough", list(f.columns))])

@@ -44,6 +44,7 @@ static const struct {
     {"numbers", "xgb_logitraw.json", 1e-6},    {"numbers", "xgb_vectors.ubj", 1e-6},
     {"numbers", "xgb_labels.json", 1e-6},      {"numbers", "xgb_gblinpoisson.json", 1e-6},
     {"numbers", "onnx_newest.onnx", 1e-7},     {"whole", "onnx_targets.onnx", 1e-6},
+    {"numbers", "onnx_pipeline.onnx", 1e-6},   {"numbers", "onnx_pipeline3.onnx", 1e-6},
     {"numbers", "cat_vectors.json", 1e-14},    {"words", "cat_number.json", 1e-14},
     {"words", "cat_mean.json", 1e-14},         {"words", "cat_buckets.json", 1e-14},
     {"words", "cat_three.json", 1e-14},
@@ -453,15 +454,16 @@ static void try_bytes(ml_context *ctx, const void *data, size_t size)
 START_TEST(damaged)
 {
     static const char *const names[][2] = {
-        {"numbers", "xgb_binary.json"}, {"numbers", "xgb_rank.ubj"},
-        {"named", "lgb_category.txt"},  {"named", "xgb_category.json"},
-        {"whole", "onnx_forest2.onnx"}, {"whole", "onnx_logistic3.onnx"},
-        {"numbers", "cat_three.json"},  {"numbers", "cat_nested3.json"},
-        {"words", "cat_number.json"},   {"words", "cat_mean.json"},
-        {"numbers", "xgb_old0.bin"},    {"numbers", "xgb_old_dart.bin"},
-        {"numbers", "xgb_vectors.ubj"}, {"numbers", "onnx_newest.onnx"}};
+        {"numbers", "xgb_binary.json"},   {"numbers", "xgb_rank.ubj"},
+        {"named", "lgb_category.txt"},    {"named", "xgb_category.json"},
+        {"whole", "onnx_forest2.onnx"},   {"whole", "onnx_logistic3.onnx"},
+        {"numbers", "cat_three.json"},    {"numbers", "cat_nested3.json"},
+        {"words", "cat_number.json"},     {"words", "cat_mean.json"},
+        {"numbers", "xgb_old0.bin"},      {"numbers", "xgb_old_dart.bin"},
+        {"numbers", "xgb_vectors.ubj"},   {"numbers", "onnx_newest.onnx"},
+        {"numbers", "onnx_pipeline.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 14; i++) {
+    for (int i = 0; i < 15; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -597,15 +599,16 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[8] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[9] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                       bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                       bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                       bytes_of_file(foreign_path("named", "xgb_category.json")),
                       bytes_of_file(foreign_path("named", "lgb_category.txt")),
                       bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj")),
                       bytes_of_file(foreign_path("numbers", "xgb_gblinpoisson.json")),
-                      bytes_of_file(foreign_path("numbers", "onnx_newest.onnx"))};
-    for (int i = 0; i < 8; i++) {
+                      bytes_of_file(foreign_path("numbers", "onnx_newest.onnx")),
+                      bytes_of_file(foreign_path("numbers", "onnx_pipeline3.onnx"))};
+    for (int i = 0; i < 9; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
