@@ -67,6 +67,15 @@ static ml_status final_params(const mli_automl *a, mli_parts *p, ml_params **out
     return status;
 }
 
+/* A final model that is cut short is judged as it is. */
+static void set_clock(mli_automl *a)
+{
+    ml_cancel_request(a->clock, ML_CONTINUE);
+    if (!(a->limit > 0)) return;
+    double left = 0.95 * a->limit - (mli_now() - a->start);
+    ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
+}
+
 static ml_status predict(mli_automl *a, const mli_design *rows, double *out,
                          ml_error *err)
 {
@@ -75,6 +84,8 @@ static ml_status predict(mli_automl *a, const mli_design *rows, double *out,
     mli_run run;
     mli_fit job = *a->job;
     mli_run_part(&run, a->job->run, 0, 0, 0);
+    set_clock(a);
+    run.cancel = a->clock;
     job.train = rows;
     job.run = &run;
     int32_t *fold = mli_alloc_vec(a->ctx, rows->rows, sizeof *fold);
