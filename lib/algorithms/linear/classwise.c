@@ -229,7 +229,7 @@ static ml_status find_direction(mli_classwise *c, const looking *at, const doubl
     }
     for (int64_t i = 0; i < s; i++)
         linear[i] = l->rows->k->dot(c->gram + i * s, to, s) - c->g[c->set[i]];
-    if (mli_descend(l->rows->ctx, s, c->gram, linear, l1, tol, 1000, to) < 0)
+    if (mli_descend(l->rows->ctx, c->run, s, c->gram, linear, l1, tol, 1000, to) < 0)
         return mli_nomem(err);
     memset(c->direction, 0, (size_t)l->rows->q * sizeof *c->direction);
     for (int64_t i = 0; i < s; i++) c->direction[c->set[i]] = to[i] - b[c->set[i]];

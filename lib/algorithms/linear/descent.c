@@ -12,8 +12,12 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_EXACT 1024 /* coordinates: the equations take n^3 / 3 multiply-adds */
+#define FEW        64   /* coordinates: a sweep of as many costs less than a clock */
+
 typedef struct {
     ml_context *ctx;
+    mli_run *run;
     const mli_kernels *k;
     int64_t q;
     const double *h, *l1;
@@ -44,7 +48,7 @@ static int polish(const descent *d)
 {
     int64_t n = 0, q = d->q;
     for (int64_t j = 0; j < q; j++) n += d->b[j] != 0;
-    if (n == 0) return 1;
+    if (n == 0 || n > MOST_EXACT) return 1;
     int64_t *at = mli_alloc_vec(d->ctx, n, sizeof *at);
     double *l = mli_alloc_vec(d->ctx, n * n, sizeof *l);
     double *v = mli_alloc_vec(d->ctx, n, sizeof *v);
@@ -76,23 +80,31 @@ static int polish(const descent *d)
     return ok;
 }
 
-int64_t mli_descend(ml_context *ctx, int64_t q, double *h, const double *c,
+/* Is there time for one more sweep? */
+static int may_go_on(const descent *d, int64_t done, int64_t max_sweeps)
+{
+    if (done >= max_sweeps) return 0;
+    if (!d->run || (d->q < FEW && done % 16 != 0)) return 1;
+    return mli_run_state(d->run) == ML_CONTINUE;
+}
+
+int64_t mli_descend(ml_context *ctx, mli_run *run, int64_t q, double *h, const double *c,
                     const double *l1, double tol, int64_t max_sweeps, double *b)
 {
-    descent d = {ctx, mli_kernels_of(ctx), q, h, l1, b, NULL};
+    descent d = {ctx, run, mli_kernels_of(ctx), q, h, l1, b, NULL};
     int64_t done = 0;
     d.g = mli_alloc_vec(ctx, q, sizeof *d.g);
     if (!d.g) return -1;
     for (int64_t i = 0; i < q; i++)
         for (int64_t j = 0; j < i; j++) h[j * q + i] = h[i * q + j];
     for (int64_t j = 0; j < q; j++) d.g[j] = c[j] - d.k->dot(h + j * q, b, q);
-    while (done < max_sweeps) {
+    while (may_go_on(&d, done, max_sweeps)) {
         double moved = sweep(&d, 0);
         done++;
         if (!(moved > tol)) break;
         /* Once few coordinates change, the exact solution is near. */
         if (!polish(&d)) goto failed;
-        while (done < max_sweeps && sweep(&d, 1) > tol) done++;
+        while (may_go_on(&d, done, max_sweeps) && sweep(&d, 1) > tol) done++;
         done++;
     }
     if (!polish(&d)) goto failed;

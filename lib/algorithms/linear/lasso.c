@@ -160,8 +160,8 @@ static ml_status solve_set(lasso *a, ml_error *err)
     for (int64_t i = 0; i < n; i++)
         c[i] = a->g[a->set[i]] - l->l2[a->set[i]] * b[i] +
                l->rows->k->dot(a->h + i * n, b, n);
-    int64_t sweeps =
-        mli_descend(l->rows->ctx, n, a->h, c, l1, a->inner, l->max_sweeps - l->sweeps, b);
+    int64_t sweeps = mli_descend(l->rows->ctx, a->run, n, a->h, c, l1, a->inner,
+                                 l->max_sweeps - l->sweeps, b);
     if (sweeps < 0) return mli_nomem(err);
     l->sweeps += sweeps;
     for (int64_t i = 0; i < n; i++) l->b[a->set[i]] = b[i];

@@ -185,7 +185,7 @@ static ml_status descend(proximal *a, double tol, ml_error *err)
         g[i] = a->g[at];
     }
     for (int64_t i = 0; i < v; i++) c[i] = kernels->dot(a->h + i * v, b, v) - g[i];
-    if (mli_descend(l->rows->ctx, v, a->h, c, l1, tol, 1000, b) < 0)
+    if (mli_descend(l->rows->ctx, a->run, v, a->h, c, l1, tol, 1000, b) < 0)
         return mli_nomem(err);
     for (int64_t i = 0; i < v; i++) {
         int64_t at = i / s * q + a->set[i % s];
