@@ -660,7 +660,8 @@ function tests.progress()
 end
 
 function tests.objectives()
-    local e = ml.gbdt({ target = "y", n_trees = 30, min_data_in_leaf = 1, learning_rate = 0.5 })
+    local e = ml.gbdt({ target = "y", n_trees = 30, min_data_in_leaf = 1, learning_rate = 0.5,
+                        min_gain_ratio = 0 })
     local rounds, progress = 0, 0
     equal(e:set_objective(function(round)
         rounds = rounds + 1
