@@ -12,19 +12,14 @@
  */
 #include "algorithms/linear/classwise.h"
 #include "algorithms/linear/descent.h"
+#include "algorithms/linear/working_set.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SMALLEST 64  /* working set */
 #define NEAR     0.9 /* of the gradient at which a column leaves 0 */
 #define HALVINGS 30
-
-typedef struct {
-    double score;
-    int64_t column;
-} candidate;
 
 struct mli_classwise {
     mli_logistic *l;
@@ -33,7 +28,7 @@ struct mli_classwise {
     double *rest;              /* [n] log of the sum of e^z of the other classes */
     double *tried;             /* [n] z of the class at the last try */
     double *g, *b, *direction; /* [q] */
-    candidate *order;          /* [q] */
+    mli_candidate *order;      /* [q] */
     int64_t *set, n_set;       /* [q] */
     double *gram, *vectors;    /* of the set; with room for `room` columns */
     int64_t room;
@@ -145,19 +140,6 @@ static ml_status evaluate(const looking *at, const double *b, double *f, ml_erro
 
 /* ---- the working set ---- */
 
-static int by_score(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return (x->column > y->column) - (x->column < y->column);
-}
-
-static int by_column(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static double worst(const mli_classwise *c, const double *b)
 {
     const mli_logistic *l = c->l;
@@ -178,14 +160,14 @@ static void choose_set(mli_classwise *c, const double *b)
         int always = b[j] != 0 || l->l1[j] == 0;
         double score = always ? INFINITY : fabs(c->g[j]) / l->l1[j];
         if (score < NEAR) continue;
-        c->order[some++] = (candidate){score, j};
+        c->order[some++] = (mli_candidate){score, j};
         used += always;
     }
-    qsort(c->order, (size_t)some, sizeof *c->order, by_score);
+    mli_candidates_sort(c->order, some);
     c->n_set = 2 * used > SMALLEST ? 2 * used : SMALLEST;
     if (c->n_set > some) c->n_set = some;
     for (int64_t i = 0; i < c->n_set; i++) c->set[i] = c->order[i].column;
-    qsort(c->set, (size_t)c->n_set, sizeof *c->set, by_column);
+    mli_working_set_sort(c->set, c->n_set);
 }
 
 /* ---- steps ---- */

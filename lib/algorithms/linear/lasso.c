@@ -10,20 +10,14 @@
  */
 #include "algorithms/linear/lasso.h"
 #include "algorithms/linear/descent.h"
+#include "algorithms/linear/working_set.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define WHOLE     512 /* columns */
 #define SMALLEST  64  /* working set */
 #define MOST_SETS 100
-
-/* A column and how near it is to leaving 0: at 1 it does. */
-typedef struct {
-    double score;
-    int64_t column;
-} candidate;
 
 typedef struct {
     mli_lasso *l;
@@ -31,11 +25,11 @@ typedef struct {
     double *g;    /* [q] gradient: X'W(y - X b) / W */
     int64_t *set; /* [n_set]; the second half of [2 q] is scratch */
     int64_t n_set;
-    candidate *order; /* [q] */
-    double *h;        /* [n_set * n_set] cross products of the set, with l2 */
-    double *c;        /* [3 q]: linear term, coefficients and l1 of the set */
-    double scale;     /* weighted mean of y^2 */
-    double inner;     /* tolerance of the descent */
+    mli_candidate *order; /* [q] */
+    double *h;            /* [n_set * n_set] cross products of the set, with l2 */
+    double *c;            /* [3 q]: linear term, coefficients and l1 of the set */
+    double scale;         /* weighted mean of y^2 */
+    double inner;         /* tolerance of the descent */
 } lasso;
 
 /* z: the function, then residuals. */
@@ -83,19 +77,6 @@ static ml_status look(lasso *a, ml_error *err)
     return ML_OK;
 }
 
-static int by_score(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return (x->column > y->column) - (x->column < y->column);
-}
-
-static int by_column(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* Columns in use first, then those with the largest gradients. 1 when the set changed. */
 static int choose_set(lasso *a)
 {
@@ -107,7 +88,7 @@ static int choose_set(lasso *a)
         a->order[j].score = in_use ? INFINITY : fabs(a->g[j]) / l->l1[j];
         used += in_use;
     }
-    qsort(a->order, (size_t)q, sizeof *a->order, by_score);
+    mli_candidates_sort(a->order, q);
     want = 2 * used > before ? 2 * used : before;
     if (want < SMALLEST) want = SMALLEST;
     if (want > q || q <= WHOLE) want = q;
@@ -116,7 +97,7 @@ static int choose_set(lasso *a)
     int changed = want != before;
     int64_t *set = a->set + q;
     for (int64_t i = 0; i < want; i++) set[i] = a->order[i].column;
-    qsort(set, (size_t)want, sizeof *set, by_column);
+    mli_working_set_sort(set, want);
     for (int64_t i = 0; i < want && !changed; i++) changed = set[i] != a->set[i];
     memcpy(a->set, set, (size_t)want * sizeof *set);
     a->n_set = want;

@@ -14,10 +14,10 @@
  */
 #include "algorithms/linear/classwise.h"
 #include "algorithms/linear/descent.h"
+#include "algorithms/linear/working_set.h"
 #include "algorithms/linear/logistic.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define WHOLE    512  /* columns */
@@ -26,17 +26,12 @@
 #define HALVINGS 40
 
 typedef struct {
-    double score; /* at 1 the column leaves 0 */
-    int64_t column;
-} candidate;
-
-typedef struct {
     mli_logistic *l;
     mli_run *run;
     int64_t p;                     /* functions * q */
     double *g, *trial, *direction; /* [p] g: gradient of loss and squares */
     int64_t *set, n_set;
-    candidate *order; /* [q] */
+    mli_candidate *order; /* [q] */
     double *gram, *h, *c;
     double f, loss;           /* objective and loss at b */
     mli_classwise *classwise; /* NULL: not needed yet */
@@ -79,19 +74,6 @@ static double worst(const proximal *a)
 
 /* ---- working set ---- */
 
-static int by_score(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
-    return (x->column > y->column) - (x->column < y->column);
-}
-
-static int by_column(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static double score_of(const proximal *a, int64_t j)
 {
     const mli_logistic *l = a->l;
@@ -108,17 +90,17 @@ static void choose_set(proximal *a)
 {
     int64_t q = a->l->rows->q, used = 0, want = q;
     for (int64_t j = 0; j < q; j++) {
-        a->order[j] = (candidate){score_of(a, j), j};
+        a->order[j] = (mli_candidate){score_of(a, j), j};
         used += isinf(a->order[j].score) != 0;
     }
     if (q > WHOLE) {
-        qsort(a->order, (size_t)q, sizeof *a->order, by_score);
+        mli_candidates_sort(a->order, q);
         want = 2 * used > SMALLEST ? 2 * used : SMALLEST;
         if (want > q) want = q;
         while (want > used && a->order[want - 1].score < 0.9) want--;
     }
     for (int64_t i = 0; i < want; i++) a->set[i] = a->order[i].column;
-    qsort(a->set, (size_t)want, sizeof *a->set, by_column);
+    mli_working_set_sort(a->set, want);
     a->n_set = want;
 }
 
