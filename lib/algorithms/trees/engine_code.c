@@ -11,28 +11,6 @@
 #include <immintrin.h>
 #endif
 
-/* Cuts below x; 0 for NaN. Without branches. */
-#define BELOW(name, type, field)                                                         \
-    static inline int32_t name(const mli_source *s, type x)                              \
-    {                                                                                    \
-        const type *cut = s->field;                                                      \
-        int32_t at = 0, n = s->n_cuts;                                                   \
-        while (n > 1) {                                                                  \
-            int32_t half = n / 2;                                                        \
-            at += cut[at + half - 1] < x ? half : 0;                                     \
-            n -= half;                                                                   \
-        }                                                                                \
-        return at + (n > 0 && cut[at] < x);                                              \
-    }
-BELOW(below_f64, double, cut)
-BELOW(below_f32, float, cut32)
-
-static inline int32_t bin_of(const mli_source *s, double x)
-{
-    if (x >= 0 && x < (double)s->n_levels) return s->level_bin[(int64_t)x];
-    return x != x ? s->level_missing : s->level_other;
-}
-
 static inline int none(const mli_source *s, double x)
 {
     return x != x || (s->zero_missing && fabs(x) <= (double)MLI_ZERO_MISSING);
@@ -80,7 +58,7 @@ static inline void put_row(const mli_source *s, int32_t j, int32_t code, int mis
             const mli_source *s = &p->source[j];                                         \
             type x = row[s->feature];                                                    \
             int missing = none(s, (double)x);                                            \
-            int32_t code = s->n_cuts < 0 ? bin_of(s, (double)x)                          \
+            int32_t code = s->n_cuts < 0 ? mli_source_bin(s, (double)x)                  \
                            : missing     ? 0                                             \
                                          : below(s, x);                                      \
             any |= missing;                                                              \
@@ -88,8 +66,8 @@ static inline void put_row(const mli_source *s, int32_t j, int32_t code, int mis
         }                                                                                \
         return any;                                                                      \
     }
-ROW(row_f64, double, below_f64)
-ROW(row_f32, float, below_f32)
+ROW(row_f64, double, mli_below_f64)
+ROW(row_f32, float, mli_below_f32)
 
 #ifdef MLI_X86
 #define WIDE_ROW(name, type, vector, set, count, cuts, pivots)                           \
@@ -101,7 +79,7 @@ ROW(row_f32, float, below_f32)
             type x = row[s->feature];                                                    \
             int32_t code;                                                                \
             if (s->n_cuts < 0) {                                                         \
-                code = bin_of(s, (double)x);                                             \
+                code = mli_source_bin(s, (double)x);                                     \
             } else {                                                                     \
                 if (s->zero_missing && none(s, (double)x)) x = (type)NAN;                \
                 vector v = set(x);                                                       \
@@ -128,15 +106,15 @@ static MLI_AVX2 int32_t number_avx2(const mli_source *s, double x)
     return (block * 16 + count_f64(s->cut + block * 8, v)) >> 1;
 }
 #else
-#define number_avx2 below_f64
+#define number_avx2 mli_below_f64
 #endif
 
 int32_t mli_source_code(const mli_engine *g, const mli_source *s, double x, int *missing)
 {
     *missing = none(s, x);
-    if (s->n_cuts < 0) return bin_of(s, x);
+    if (s->n_cuts < 0) return mli_source_bin(s, x);
     if (*missing) return 0;
-    return g->avx2 ? number_avx2(s, x) : below_f64(s, x);
+    return g->avx2 ? number_avx2(s, x) : mli_below_f64(s, x);
 }
 
 int mli_engine_code_row(const mli_engine *g, const mli_part *p, const double *row,

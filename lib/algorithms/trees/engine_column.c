@@ -59,35 +59,13 @@ int mli_source_buckets(mli_arena *arena, mli_source *s)
 
 /* ---- without vectors ---- */
 
-/* Cuts below x; 0 for NaN. Without branches. */
-#define BELOW(name, type, field)                                                         \
-    static inline int32_t name(const mli_source *s, type x)                              \
-    {                                                                                    \
-        const type *cut = s->field;                                                      \
-        int32_t at = 0, n = s->n_cuts;                                                   \
-        while (n > 1) {                                                                  \
-            int32_t half = n / 2;                                                        \
-            at += cut[at + half - 1] < x ? half : 0;                                     \
-            n -= half;                                                                   \
-        }                                                                                \
-        return at + (n > 0 && cut[at] < x);                                              \
-    }
-BELOW(below_f64, double, cut)
-BELOW(below_f32, float, cut32)
-
-static inline int32_t bin_of(const mli_source *s, double x)
-{
-    if (x >= 0 && x < (double)s->n_levels) return s->level_bin[(int64_t)x];
-    return x != x ? s->level_missing : s->level_other;
-}
-
 #define PLAIN(name, type, below)                                                         \
     static void name(const mli_source *s, const type *x, int8_t *code)                   \
     {                                                                                    \
         for (int i = 0; i < MLI_TILE; i++) code[i] = MLI_CODE(below(s, x[i]));           \
     }
-PLAIN(numbers_f64, double, below_f64)
-PLAIN(numbers_f32, float, below_f32)
+PLAIN(numbers_f64, double, mli_below_f64)
+PLAIN(numbers_f32, float, mli_below_f32)
 
 /* ---- with vectors ---- */
 
@@ -173,7 +151,7 @@ WIDE(wide_f32, float, _mm256_set1_ps, count_f32, cut32, pivot32, bucket32, bucke
         type kept[MLI_TILE];                                                             \
         if (s->n_cuts < 0) {                                                             \
             for (int i = 0; i < MLI_TILE; i++)                                           \
-                low[i] = MLI_CODE(bin_of(s, (double)x[i]));                              \
+                low[i] = MLI_CODE(mli_source_bin(s, (double)x[i]));                      \
             return;                                                                      \
         }                                                                                \
         if (s->zero_missing) {                                                           \

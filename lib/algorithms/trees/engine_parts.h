@@ -246,4 +246,27 @@ void mli_engine_wide_rows_f32(const mli_engine *g, const float *rows, int64_t n,
 void mli_engine_wide_columns(const mli_engine *g, const double *const *columns,
                              int64_t first, int64_t n, double *out, double *x);
 
+/* Cuts below x; 0 for NaN. Without branches. */
+#define MLI_BELOW(name, type, field)                                                     \
+    static inline int32_t name(const mli_source *s, type x)                              \
+    {                                                                                    \
+        const type *cut = s->field;                                                      \
+        int32_t at = 0, n = s->n_cuts;                                                   \
+        while (n > 1) {                                                                  \
+            int32_t half = n / 2;                                                        \
+            at += cut[at + half - 1] < x ? half : 0;                                     \
+            n -= half;                                                                   \
+        }                                                                                \
+        return at + (n > 0 && cut[at] < x);                                              \
+    }
+MLI_BELOW(mli_below_f64, double, cut)
+MLI_BELOW(mli_below_f32, float, cut32)
+
+static inline int32_t mli_source_bin(const mli_source *s, double x)
+{
+    if (x >= 0 && x < (double)s->n_levels) return s->level_bin[(int64_t)x];
+    return x != x ? s->level_missing : s->level_other;
+}
+#undef MLI_BELOW
+
 #endif
