@@ -8,6 +8,7 @@
 #define MLI_DATA_DISTINCT_H
 
 #include "core/memory.h"
+#include "core/rng.h"
 
 #define MLI_DISTINCT_LIMIT     65536 /* keys counted exactly */
 #define MLI_DISTINCT_BITS      14
@@ -37,13 +38,4 @@ int64_t mli_distinct_number(const mli_distinct *d);
 /* The most frequent key, the earliest of several: its count (0 when estimating or empty)
  * and row. */
 int64_t mli_distinct_top(const mli_distinct *d, int64_t *row);
-/* Mixes the bits of a number, one to one (Stafford's variant 13 of the MurmurHash3
- * finaliser). */
-static inline uint64_t mli_mix64(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 #endif

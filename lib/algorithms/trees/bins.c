@@ -2,7 +2,7 @@
  *
  * trees/bins.c: cutting the features of a design into bins and writing the matrix.
  *
- * Cuts come from at most 200,000 rows, in runs spread evenly over the table. Cost: a
+ * Cuts come from at most 65,536 rows, in runs spread evenly over the table. Cost: a
  * radix sort of the sample per feature, then one table look-up per value.
  */
 #include "algorithms/trees/bins_parts.h"

@@ -10,6 +10,7 @@
 #include "algorithms/trees/grow.h"
 #include "algorithms/metric.h"
 #include "algorithms/trees/objective.h"
+#include "core/rng.h"
 #include <math.h>
 
 /* What early stopping watches. Those without a number here come from the catalog. */
@@ -201,7 +202,7 @@ static inline int mli_sample_scales(const mli_sample *s)
 }
 static inline uint64_t mli_sample_hash(const mli_sample *s, int64_t row)
 {
-    return mli_mix(s->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15));
+    return mli_mix64(s->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15));
 }
 /* Sum of |gradient| over the scores of a row, by its leading bits. */
 static inline uint32_t mli_sample_magnitude(const float *gh, int64_t stride, int32_t k,
@@ -245,7 +246,7 @@ static inline double mli_sample_row(const mli_sample *s, int64_t row)
         uint32_t bits = mli_sample_magnitude(s->gh, s->stride, s->n_scores, row);
         uint64_t hash = mli_sample_hash(s, row);
         if (bits > s->top || (bits == s->top && hash < s->edge)) return 1;
-        return mli_mix(hash) < s->below ? s->factor : 0;
+        return mli_mix64(hash) < s->below ? s->factor : 0;
     }
     if (s->enough > 0) return mli_sample_mvs(s, row);
     if (s->temperature > 0) return pow(-log(mli_sample_share(s, row)), s->temperature);

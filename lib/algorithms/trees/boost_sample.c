@@ -11,6 +11,7 @@
  * gradients tell little.
  */
 #include "algorithms/trees/boost.h"
+#include "core/rng.h"
 #include <math.h>
 
 #define HASH_BUCKETS 65536
@@ -138,7 +139,7 @@ ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_er
     const mli_boost_options *o = &b->options;
     memset(out, 0, sizeof *out);
     uint64_t epoch = (uint64_t)(round / o->subsample_every);
-    out->key = mli_mix(o->grow.seed + UINT64_C(0x9e3779b97f4a7c15) * (epoch + 1));
+    out->key = mli_mix64(o->grow.seed + UINT64_C(0x9e3779b97f4a7c15) * (epoch + 1));
     if (o->sampling == MLI_SAMPLE_GOSS) {
         if ((double)round < 1 / o->learning_rate || o->goss_top + o->goss_other >= 1)
             return ML_OK;

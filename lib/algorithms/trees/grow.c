@@ -333,7 +333,7 @@ ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64
     root->sums.upper = INFINITY;
     root->path = 1;
     root->sums.key =
-        mli_mix(g->options.seed + (uint64_t)tree * UINT64_C(0x9e3779b97f4a7c15));
+        mli_mix64(g->options.seed + (uint64_t)tree * UINT64_C(0x9e3779b97f4a7c15));
     root->groups = UINT64_MAX;
     g->n_nodes = 1;
     g->n_heap = g->n_spare = 0;

@@ -5,6 +5,7 @@
  * and both are searched for their best split.
  */
 #include "algorithms/trees/grow.h"
+#include "core/rng.h"
 
 typedef struct divisions {
     mli_grower *g;
@@ -58,7 +59,7 @@ void mli_grow_children(mli_grower *g, const mli_grow_node *node, int32_t left,
         child->begin = node->begin + (k ? n_left : 0);
         child->path = node->path * 2 + (uint64_t)k;
         if (node->depth >= 62) child->path *= UINT64_C(6364136223846793005);
-        child->sums.key = mli_mix(node->sums.key + (uint64_t)k + 1);
+        child->sums.key = mli_mix64(node->sums.key + (uint64_t)k + 1);
         child->groups = node->groups;
         child->only = node->only;
         if (g->options.groups) {
@@ -111,7 +112,8 @@ void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
         hist = mli_grow_pool(g, node->hist);
     } else {
         mli_hist_clear(&g->plan, hist);
-        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, node->sums.rows, hist);
+        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, node->sums.rows,
+                     hist);
     }
     mli_split_job job = {.leaf = &node->sums, .hist = hist, .rows = count};
     job.summed = mli_grow_summed(g);
@@ -136,7 +138,8 @@ static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left
         mli_rows rows = mli_grow_rows_of(g, large->buffer, large->begin);
         uint64_t *own = mli_grow_scratch(g, slot, 1);
         mli_hist_clear(&g->plan, own);
-        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, large->sums.rows, own);
+        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, large->sums.rows,
+                     own);
         find(g, large, own, NULL, slot);
     }
     if (may[light]) find(g, small, hist, NULL, slot);

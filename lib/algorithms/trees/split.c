@@ -15,6 +15,7 @@
  * cannot tell apart, and vanishes beside the gains of many rows.
  */
 #include "algorithms/trees/split.h"
+#include "core/rng.h"
 #include "core/cpu.h"
 #include <math.h>
 
@@ -234,7 +235,7 @@ static void set_range(finding *f)
  * uniform. The same on every machine. */
 static double draw(uint64_t key, int32_t feature)
 {
-    uint64_t x = mli_mix(key + (uint64_t)feature * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t x = mli_mix64(key + (uint64_t)feature * UINT64_C(0x9e3779b97f4a7c15));
     uint64_t sum = (x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) + (x >> 48);
     return ((double)sum - 2 * 65535.0) * (1.7320508075688772 / 65536);
 }

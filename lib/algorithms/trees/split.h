@@ -12,13 +12,6 @@
 
 #include "algorithms/trees/histogram.h"
 
-static inline uint64_t mli_mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 typedef struct mli_split_rule {
     int32_t cpu_level;
     double l1, l2;    /* in packed units */
