@@ -31,18 +31,21 @@ static int64_t read_bytes(void *buffer, size_t size, void *user)
     return n;
 }
 
-/* *out: NULL when the model has none that can be read. */
-static void read_board(const ml_model *m, ml_table **out)
+/* *out: NULL when the model has none that can be read. Fails only for lack of memory. */
+static ml_status read_board(const ml_model *m, ml_table **out, ml_error *err)
 {
     ml_tensor *t = NULL;
     ml_io io = ML_IO_INIT;
     *out = NULL;
-    if (ml_model_get_tensor(m, "leaderboard", &t, NULL) < 0) return;
+    ml_status st = ml_model_get_tensor(m, "leaderboard", &t, err);
+    if (st < 0) return st == ML_E_MEMORY ? st : ML_OK;
     reader r = {ml_tensor_data(t), ml_tensor_shape(t)[0], 0};
     io.read = read_bytes;
     io.user = &r;
-    if (ml_table_read_csv_io(m->ctx, &io, NULL, out, NULL) < 0) *out = NULL;
+    st = ml_table_read_csv_io(m->ctx, &io, NULL, out, err);
+    if (st < 0) *out = NULL;
     ml_tensor_free(t);
+    return st == ML_E_MEMORY ? st : ML_OK;
 }
 
 static double number_of(const ml_model *m, const char *name)
@@ -178,12 +181,12 @@ static void tell_kinds(mli_str *s, const search *x)
     mli_html_note(s, "A full bar is the best candidate, none a constant prediction.");
 }
 
-void mli_report_automl(mli_str *s, const ml_model *m)
+ml_status mli_report_automl(mli_str *s, const ml_model *m, ml_error *err)
 {
     ml_table *board;
     search x;
-    if (strcmp(m->algorithm->head.name, "automl") != 0) return;
-    read_board(m, &board);
+    if (strcmp(m->algorithm->head.name, "automl") != 0) return ML_OK;
+    ml_status st = read_board(m, &board, err);
     if (board && search_of(m, board, &x)) {
         mli_html_heading(s, "How it was found");
         tell_tried(s, &x);
@@ -191,6 +194,7 @@ void mli_report_automl(mli_str *s, const ml_model *m)
         tell_kinds(s, &x);
     }
     ml_table_free(board);
+    return st;
 }
 
 /* ---- importance by shuffling ---- */

@@ -9,7 +9,7 @@
 #include "core/text.h"
 
 /* Both add nothing for models of other algorithms. */
-void mli_report_automl(mli_str *s, const ml_model *m);
+ml_status mli_report_automl(mli_str *s, const ml_model *m, ml_error *err);
 /* Importance of the features, by shuffling them in the rows of a test. */
 ml_status mli_report_shuffled(mli_str *s, const ml_model *m, const ml_table *test,
                               ml_error *err);

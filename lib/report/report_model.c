@@ -145,7 +145,7 @@ ml_status ml_report_add_model(ml_report *report, const char *title, const ml_mod
     mli_str *s = &report->body;
     mli_report_section(report, title);
     ml_status st = facts(s, model, error);
-    if (st == ML_OK) mli_report_automl(s, model);
+    if (st == ML_OK) st = mli_report_automl(s, model, error);
     if (st == ML_OK && test) st = scores(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_predictions(s, model, test, error);
     if (st == ML_OK && test) st = mli_report_model_checks(s, model, test, error);
