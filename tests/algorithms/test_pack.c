@@ -3,10 +3,13 @@
  * Gradients to whole numbers: every level of instructions gives the same bits, sums are
  * those of the rows, and halves are rounded to the even neighbour.
  */
+#include "algorithms/trees/logistic.h"
+#include "algorithms/trees/objective.h"
 #include "algorithms/trees/pack.h"
 #include "core/cpu.h"
 #include "core/rng.h"
 #include "testing.h"
+#include <math.h>
 
 #define ROWS 1031
 
@@ -81,28 +84,37 @@ START_TEST(halves_go_to_the_even)
 }
 END_TEST
 
-/* Probabilities of both ends included. */
-START_TEST(logistic_levels_agree)
+/* Scores of both ends included, and rows that fill no vector. */
+START_TEST(logistic_gradients)
 {
-    static double p[ROWS];
+    static double score[ROWS];
     static int32_t label[ROWS];
     static float scalar[2 * ROWS], best[2 * ROWS];
     mli_rng rng;
     mli_rng_init(&rng, 7, 1, 2);
     for (int64_t i = 0; i < ROWS; i++) {
-        p[i] = i % 50 == 0 ? 0 : i % 50 == 1 ? 1 : i % 50 == 2 ? NAN : mli_rng_f64(&rng);
+        score[i] = i % 5 == 0 ? 87 * mli_rng_normal(&rng) : 4 * mli_rng_normal(&rng);
         label[i] = (int32_t)mli_rng_below(&rng, 2);
     }
-    mli_pack_logistic(MLI_CPU_SCALAR, p, label, ROWS, scalar);
-    mli_pack_logistic(mli_cpu_best(), p, label, ROWS, best);
+    const double ends[] = {INFINITY, -INFINITY, 1e300, -1e300, NAN, 0, -0.0};
+    memcpy(score, ends, sizeof ends);
+    mli_logistic_gradients(MLI_CPU_SCALAR, score, label, ROWS, scalar);
+    mli_logistic_gradients(mli_cpu_best(), score, label, ROWS, best);
     ck_assert_mem_eq(scalar, best, sizeof best);
-    for (int64_t i = 3; i < 50; i++) {
-        ck_assert_double_eq_tol(best[2 * i], p[i] - label[i], 1e-7);
-        ck_assert_double_eq_tol(best[2 * i + 1], p[i] * (1 - p[i]), 1e-7);
+    for (int64_t i = 0; i < ROWS; i++) {
+        ck_assert(best[2 * i + 1] >= MLI_SMALLEST_H);
+        if (i == 4) continue; /* no number */
+        double s = fmin(fmax(label[i] ? -score[i] : score[i], -87), 87), e = exp(-s);
+        double g = (label[i] ? -1 : 1) / (1 + e), h = e / (1 + e) / (1 + e);
+        double off = 3e-7 * (1 + fabs(s));
+        ck_assert_double_eq_tol(best[2 * i], g, off * fabs(g));
+        if (h >= MLI_SMALLEST_H) ck_assert_double_eq_tol(best[2 * i + 1], h, 2 * off * h);
     }
-    for (int64_t i = 0; i < 3; i++) ck_assert(best[2 * i + 1] > 0);
+    float few[6];
+    mli_logistic_gradients(mli_cpu_best(), score + 9, label + 9, 3, few);
+    ck_assert_mem_eq(few, best + 18, sizeof few);
 }
 END_TEST
 
-TEST_MAIN("algorithms/pack", levels_agree, logistic_levels_agree,
-          sums_are_those_of_the_rows, halves_go_to_the_even)
+TEST_MAIN("algorithms/pack", levels_agree, logistic_gradients, sums_are_those_of_the_rows,
+          halves_go_to_the_even)

@@ -23,6 +23,9 @@
 #define MOST_TASKS 64
 #define MOST_SUMS  (INT64_C(1) << 20)
 
+/* Gradient and hessian, added up together. */
+typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
+
 typedef struct refining {
     mli_booster *b;
     int32_t k;
@@ -45,8 +48,8 @@ static void add_part(const refining *r, int64_t begin, int64_t n, double *sums)
     for (int64_t i = 0; i < n; i++) at[i] = score[i] + r->value[leaf[i]];
     mli_objective_gradients(&r->objective, &part, 0, n, at, n, gh);
     for (int64_t i = 0; i < n; i++) {
-        sums[2 * leaf[i]] += (double)gh[2 * i];
-        sums[2 * leaf[i] + 1] += (double)gh[2 * i + 1];
+        pair *sum = (pair *)&sums[2 * leaf[i]];
+        *sum += (pair){(double)gh[2 * i], (double)gh[2 * i + 1]};
     }
 }
 

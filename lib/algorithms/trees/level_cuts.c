@@ -276,6 +276,9 @@ static double score_of(const mli_level *l, double gain, double base, double belo
     return below > 0 ? (gain + base) / sqrt(below) * sqrt(unit) : 0;
 }
 
+/* The best cut of a feature, with noise among its cuts, and with noise anew beside other
+ * features: the largest of many noisy scores says more about their number than about the
+ * feature. */
 static void best_cut(const mli_level *l, const cuts *c, int32_t feature, mli_split *out)
 {
     const mli_split_rule *rule = l->g->rule;
@@ -289,21 +292,30 @@ static void best_cut(const mli_level *l, const cuts *c, int32_t feature, mli_spl
     if (rule->noise > 0)
         mli_rng_init(&rng, l->g->options.seed, UINT64_C(4) << 56 | (uint64_t)l->g->tree,
                      (uint64_t)l->depth << 32 | (uint64_t)feature);
+    double best = -INFINITY, plain = 0;
+    int32_t at = -1;
+    int at_left = 0;
     for (int32_t k = 0; k <= last; k++) {
         for (int left = 0; left <= (c->missing && k < c->n - 1); left++) {
             const side *s = left ? &c->left : &c->right;
-            double score = score_of(l, s->gain[k], c->base, s->below[k]);
+            double score = score_of(l, s->gain[k], c->base, s->below[k]), noisy = score;
             if (!(score > least)) continue;
-            if (rule->noise > 0) score += rule->noise * mli_rng_normal(&rng);
-            if (out->feature >= 0 && !(score > out->score)) continue;
-            int to_left = left || (!c->missing && 2 * c->heavy[k] > c->h);
-            take_cut(c, k, to_left, f->n_bins, out);
-            out->column = f->column;
-            out->feature = feature;
-            out->score = score;
-            out->gain = s->gain[k] * rule->gain_unit;
+            if (rule->noise > 0) noisy += rule->noise * mli_rng_normal(&rng);
+            if (!(noisy > best)) continue;
+            best = noisy;
+            plain = score;
+            at = k;
+            at_left = left;
         }
     }
+    if (at < 0) return;
+    if (rule->noise > 0) plain += rule->noise * mli_rng_normal(&rng);
+    if (out->feature >= 0 && !(plain > out->score)) return;
+    take_cut(c, at, at_left || (!c->missing && 2 * c->heavy[at] > c->h), f->n_bins, out);
+    out->column = f->column;
+    out->feature = feature;
+    out->score = plain;
+    out->gain = (at_left ? &c->left : &c->right)->gain[at] * rule->gain_unit;
 }
 
 void mli_level_find(const mli_level *l, int32_t feature, mli_split *out)

@@ -15,7 +15,7 @@
  *             step of the diagonal Newton method about right (Friedman 2001)
  */
 #include "algorithms/trees/objective.h"
-#include "algorithms/trees/pack.h"
+#include "algorithms/trees/logistic.h"
 #include "algorithms/trees/radix.h"
 #include <math.h>
 #include <string.h>
@@ -70,8 +70,6 @@ static void quantile_gradients(const mli_objective *o, const mli_targets *t,
     }
 }
 
-#define LOGISTIC_BLOCK 512
-
 /* Class 1 of two as a number, or the share that is the target. */
 static inline double share(const mli_targets *t, int64_t i)
 {
@@ -81,17 +79,25 @@ static inline double share(const mli_targets *t, int64_t i)
 static void logistic_gradients(const mli_objective *o, const mli_targets *t,
                                int64_t begin, int64_t end, const double *score, float *gh)
 {
-    double p[LOGISTIC_BLOCK];
-    for (int64_t at = begin; at < end; at += LOGISTIC_BLOCK) {
-        int64_t n = end - at < LOGISTIC_BLOCK ? end - at : LOGISTIC_BLOCK;
+    mli_logistic_gradients(o->level, score + begin, t->label + begin, end - begin,
+                           gh + 2 * begin);
+    for (int64_t i = begin; t->weight && i < end; i++)
+        put(gh + 2 * i, t->weight[i], (double)gh[2 * i], (double)gh[2 * i + 1]);
+}
+
+#define BLOCK 512
+
+static void cross_entropy_gradients(const mli_objective *o, const mli_targets *t,
+                                    int64_t begin, int64_t end, const double *score,
+                                    float *gh)
+{
+    double p[BLOCK];
+    for (int64_t at = begin; at < end; at += BLOCK) {
+        int64_t n = end - at < BLOCK ? end - at : BLOCK;
         o->kernels->sigmoid(score + at, p, n);
-        if (t->label && !t->weight) {
-            mli_pack_logistic(o->level, p, t->label + at, n, gh + 2 * at);
-            continue;
-        }
         for (int64_t i = 0; i < n; i++) {
             double w = t->weight ? t->weight[at + i] : 1;
-            put(gh + 2 * (at + i), w, p[i] - share(t, at + i), p[i] * (1 - p[i]));
+            put(gh + 2 * (at + i), w, p[i] - t->y[at + i], p[i] * (1 - p[i]));
         }
     }
 }
@@ -133,8 +139,10 @@ void mli_objective_gradients(const mli_objective *o, const mli_targets *t, int64
     }
     switch (o->kind) {
     case MLI_LOGISTIC:
-    case MLI_CROSS_ENTROPY:
         logistic_gradients(o, t, begin, end, score, gh);
+        break;
+    case MLI_CROSS_ENTROPY:
+        cross_entropy_gradients(o, t, begin, end, score, gh);
         break;
     case MLI_SOFTMAX:
         softmax_gradients(o, t, begin, end, score, stride, gh);

@@ -7,7 +7,6 @@
  * order.
  */
 #include "algorithms/trees/pack.h"
-#include "algorithms/trees/objective.h"
 #include "core/cpu.h"
 #include <math.h>
 
@@ -35,13 +34,6 @@ static uint64_t round_from(const float *gh, int64_t i, int64_t n, double g_scale
         sum += out[i] = mli_gh_pack(g, h);
     }
     return sum;
-}
-
-static void logistic_from(const double *p, const int32_t *label, int64_t i, int64_t n,
-                          float *gh)
-{
-    for (; i < n; i++)
-        mli_put_gradient(gh + 2 * i, 1, p[i] - (double)label[i], p[i] * (1 - p[i]));
 }
 
 #ifdef MLI_X86
@@ -88,31 +80,7 @@ MLI_AVX2 static uint64_t round_avx2(const float *gh, int64_t n, double g_scale,
     _mm_storeu_si128((__m128i *)(void *)both, sum);
     return both[0] + both[1] + round_from(gh, i, n, g_scale, h_scale, out);
 }
-
-MLI_AVX2 static int64_t logistic_avx2(const double *p, const int32_t *label, int64_t n,
-                                      float *gh)
-{
-    const __m256d one = _mm256_set1_pd(1);
-    const __m128 least = _mm_set1_ps(MLI_SMALLEST_H);
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(label + i));
-        __m256d x = _mm256_loadu_pd(p + i);
-        __m128 g = _mm256_cvtpd_ps(_mm256_sub_pd(x, _mm256_cvtepi32_pd(y)));
-        __m128 h = _mm256_cvtpd_ps(_mm256_mul_pd(x, _mm256_sub_pd(one, x)));
-        h = _mm_max_ps(h, least); /* least also where h is no number */
-        _mm_storeu_ps(gh + 2 * i, _mm_unpacklo_ps(g, h));
-        _mm_storeu_ps(gh + 2 * i + 4, _mm_unpackhi_ps(g, h));
-    }
-    return i;
-}
 #else
-static int64_t logistic_avx2(const double *p, const int32_t *label, int64_t n, float *gh)
-{
-    (void)p, (void)label, (void)n, (void)gh;
-    return 0;
-}
-
 static int64_t sums_avx2(const float *gh, int64_t n, double part[16])
 {
     (void)gh, (void)n, (void)part;
@@ -142,11 +110,4 @@ uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scal
 {
     if (level >= MLI_CPU_AVX2) return round_avx2(gh, n, g_scale, h_scale, out);
     return round_from(gh, 0, n, g_scale, h_scale, out);
-}
-
-void mli_pack_logistic(int32_t level, const double *p, const int32_t *label, int64_t n,
-                       float *gh)
-{
-    int64_t i = level >= MLI_CPU_AVX2 ? logistic_avx2(p, label, n, gh) : 0;
-    logistic_from(p, label, i, n, gh);
 }

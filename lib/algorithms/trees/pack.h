@@ -17,9 +17,4 @@ void mli_pack_sums(int32_t level, const float *gh, int64_t n, double sums[3]);
 uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scale,
                         double h_scale, uint64_t *out);
 
-/* gh of the logistic loss, for rows without weights: from the probability of class 1 and
- * the label, 0 or 1. */
-void mli_pack_logistic(int32_t level, const double *p, const int32_t *label, int64_t n,
-                       float *gh);
-
 #endif
