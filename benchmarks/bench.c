@@ -5,7 +5,8 @@
  * reading its input), quality, and peak memory.
  *
  *   bench make ROWS SEED FILE              synthetic HIGGS-like rows (docs/benchmarks.md)
- *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), rank
+ *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), multiclass,
+ *                                          rank
  *   bench csv-of FILE OUT.csv              the same as CSV
  *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
  *   bench predict THREADS MODEL DATA KIND
@@ -157,11 +158,29 @@ static void rank_row(int64_t row, float *shared, float *out, float *label)
     *label = f < 0.5 ? 0 : f < 1.5 ? 1 : f < 2.5 ? 2 : f < 3.5 ? 3 : 4;
 }
 
+/* The numbers of the HIGGS-like rows and five classes: the largest of five sums of them
+ * with noise. */
+static void class_row(const float *effect, float *out, float *label)
+{
+    double best = -INFINITY;
+    higgs_row(out, label);
+    for (int k = 0; k < 5; k++) {
+        const float *a = effect + 40 * k;
+        double f = normal();
+        for (int j = 0; j < 28; j++)
+            f += 0.4 * a[j] * (j % 2 ? tanh(out[j]) : out[j] > a[j]);
+        f += 0.5 * a[30] * out[k] * out[k + 22] + a[31] * sin(out[k + 8] * out[k + 1]);
+        if (f <= best) continue;
+        best = f;
+        *label = (float)k;
+    }
+}
+
 static int make_kind(char **argv)
 {
     int64_t rows = atoll(argv[3]);
     char kind = argv[2][0];
-    int64_t columns = kind == 'c' ? 20 : kind == 'w' ? 808 : 31;
+    int64_t columns = kind == 'c' ? 20 : kind == 'w' ? 808 : kind == 'm' ? 28 : 31;
     FILE *f = fopen(argv[5], "wb");
     float *y = malloc((size_t)rows * sizeof *y), row[808], effect[10000], shared[6];
     if (!f || !y) die("cannot write the data");
@@ -176,6 +195,8 @@ static int make_kind(char **argv)
             category_row(effect, row, &y[i]);
         else if (kind == 'w')
             wide_row(effect, row, &y[i]);
+        else if (kind == 'm')
+            class_row(effect, row, &y[i]);
         else
             rank_row(i, shared, row, &y[i]);
         fwrite(row, sizeof *row, (size_t)columns, f);

@@ -161,13 +161,13 @@ def plain_params(peer, threads):
             "nthread": threads}
 
 
-def fit_plain(peer, threads, x, y, xt, more=None, categories=(), group=None):
+def fit_plain(peer, threads, x, y, xt, more=None, categories=(), group=None, trees=100):
     params, before = {**plain_params(peer, threads), **(more or {})}, peak()
     if peer == "lightgbm":
         import lightgbm as lgb
         start = clock()
         data = lgb.Dataset(x, y, group=group, categorical_feature=list(categories))
-        model = lgb.train(params, data, 100)
+        model = lgb.train(params, data, trees)
         seconds = clock() - start
         return seconds, model.predict(xt), {"extra_kib": peak() - before}
     import xgboost as xgb
@@ -178,7 +178,7 @@ def fit_plain(peer, threads, x, y, xt, more=None, categories=(), group=None):
                                      for j in range(x.shape[1])]}
     start = clock()
     data = xgb.QuantileDMatrix(x, y, max_bin=256, nthread=threads, group=group, **options)
-    model = xgb.train(params, data, 100)
+    model = xgb.train(params, data, trees)
     seconds = clock() - start
     extra = peak() - before
     return seconds, model.predict(xgb.DMatrix(xt, **options)), {"extra_kib": extra}
@@ -207,6 +207,26 @@ def gbdt_categories(peer, threads, a):
                                   allow_writing_files=False).fit(x, y)
     seconds = clock() - start
     return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {"extra_kib": peak() - before}
+
+
+def gbdt_multiclass(peer, threads, a):
+    """Five classes, 20 rounds; the share of right classes."""
+    x, y = read(a["train"])
+    xt, yt = read(a["test"])
+    if peer == "catboost":
+        import catboost as cb
+        before = peak()
+        start = clock()
+        model = cb.CatBoostClassifier(iterations=20, depth=6, learning_rate=0.1, verbose=False,
+                                      thread_count=threads, loss_function="MultiClass",
+                                      allow_writing_files=False).fit(x, y.astype(int))
+        seconds = clock() - start
+        p, extra = model.predict_proba(xt), {"extra_kib": peak() - before}
+    else:
+        more = {"objective": "multiclass" if peer == "lightgbm" else "multi:softprob",
+                "num_class": 5}
+        seconds, p, extra = fit_plain(peer, threads, x, y, xt, more, trees=20)
+    return seconds, float((p.argmax(1) == yt).mean()), extra
 
 
 def ndcg(y, p):
@@ -437,7 +457,7 @@ def csv(peer, threads, a):
 
 
 WORKLOADS = {"logistic": logistic, "forest": forest, "binning": binning, "gbdt": gbdt, "gbdt_plain": gbdt_plain, "gbdt_wide": gbdt_plain,
-             "gbdt_categories": gbdt_categories, "gbdt_rank": gbdt_rank,
+             "gbdt_categories": gbdt_categories, "gbdt_rank": gbdt_rank, "gbdt_multiclass": gbdt_multiclass,
              "tree-predict-batch": predict_batch, "tree-predict-single": predict_single,
              "shap": shapley,
              "bindings": bindings, "load": load, "csv": csv}

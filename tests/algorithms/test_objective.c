@@ -4,6 +4,7 @@
  * the best constants, and the metrics of rankings and survival against plain counting.
  */
 #include "algorithms/trees/objective.h"
+#include "core/cpu.h"
 #include "testing.h"
 #include "tensor/kernels.h"
 
@@ -46,8 +47,7 @@ static double loss_at(const mli_objective *o, const mli_targets *t, const rows *
     double sum, weight;
     if (o->kind == MLI_COX) {
         weight = 0;
-        for (int64_t i = 0; i < ROWS; i++)
-            weight += t->event[i] != 0 ? t->weight[i] : 0;
+        for (int64_t i = 0; i < ROWS; i++) weight += t->event[i] != 0 ? t->weight[i] : 0;
         return mli_cox_loss(t, r->score) * weight;
     }
     mli_objective_loss(o, t, 0, ROWS, r->score, ROWS, &sum, &weight);
@@ -219,6 +219,100 @@ START_TEST(rankings_improve)
 }
 END_TEST
 
+/* What the kernels of pairs must give, by plain counting in order of the scores. */
+#define LONG 200
+
+static double plain_change(const double *y, const int32_t *at, int32_t n, int32_t kind,
+                           int32_t i, int32_t j)
+{
+    double best = 0, relevant = 0, before = 0, after = 0, hits = 0;
+    if (kind == MLI_RANK_PAIRWISE) return 1;
+    for (int32_t k = 4, place = 0; k > 0; k--)
+        for (int32_t r = 0; r < n; r++)
+            if (y[r] == k && place < 30) best += (exp2(k) - 1) / log2(2 + place++);
+    if (kind == MLI_RANK_NDCG)
+        return fabs((exp2(y[at[i]]) - exp2(y[at[j]])) *
+                    (1 / log2(2 + i) - 1 / log2(2 + j))) /
+               best;
+    for (int32_t r = 0; r < n; r++) relevant += y[r] > 0;
+    for (int32_t r = 0; r < n; r++)
+        if (y[at[r]] > 0) before += ++hits / (r + 1);
+    hits = 0;
+    for (int32_t r = 0; r < n; r++)
+        if (y[at[r == i ? j : r == j ? i : r]] > 0) after += ++hits / (r + 1);
+    return fabs(after - before) / relevant;
+}
+
+static void plain_pairs(const double *y, const double *score, int32_t n, int32_t kind,
+                        double *gh)
+{
+    int32_t at[LONG];
+    double sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t place = 0;
+        for (int32_t j = 0; j < n; j++)
+            place += score[j] > score[i] || (score[j] == score[i] && j < i);
+        at[place] = i;
+        gh[2 * i] = gh[2 * i + 1] = 0;
+    }
+    double spread = score[at[0]] - score[at[n - 1]];
+    for (int32_t i = 0; i < n && i < 30; i++) {
+        for (int32_t j = i + 1; j < n; j++) {
+            if ((kind == MLI_RANK_MAP ? (y[at[i]] > 0) == (y[at[j]] > 0)
+                                      : y[at[i]] == y[at[j]]))
+                continue;
+            int32_t high = y[at[i]] > y[at[j]] ? at[i] : at[j],
+                    low = at[i] + at[j] - high;
+            double d = score[high] - score[low], p = 1 / (1 + exp(d));
+            double w = plain_change(y, at, n, kind, i, j);
+            if (kind != MLI_RANK_PAIRWISE && spread > 0) w /= 0.01 + fabs(d);
+            gh[2 * high] -= w * p;
+            gh[2 * low] += w * p;
+            gh[2 * high + 1] += w * p * (1 - p);
+            gh[2 * low + 1] += w * p * (1 - p);
+            sum += 2 * w * p;
+        }
+    }
+    for (int32_t i = 0; i < 2 * n; i++) gh[i] *= sum > 0 ? log2(1 + sum) / sum : 1;
+}
+
+/* Groups short and long, scores equal, near and so far apart that powers vanish; the same
+ * bits with and without vector instructions. */
+START_TEST(pairs_of_rankings)
+{
+    ml_context *ctx = test_context(1);
+    const int32_t sizes[] = {1, 2, 3, 7, 40, LONG};
+    const double widths[] = {0, 1, 30, 3000};
+    for (int trial = 0; trial < 3 * 6 * 4; trial++) {
+        int32_t kind = MLI_RANK_NDCG + trial % 3, n = sizes[trial / 3 % 6];
+        double y[LONG], score[LONG], expected[2 * LONG];
+        float gh[2 * LONG], again[2 * LONG];
+        uint64_t state = (uint64_t)trial + 1;
+        int64_t group[] = {0, n};
+        for (int32_t i = 0; i < n; i++) {
+            y[i] = floor(random_in(&state, 0, 5));
+            double width = widths[trial / 18];
+            score[i] = i % 5 == 1 ? score[i - 1] : random_in(&state, -width, width);
+        }
+        mli_targets t = {.rows = n, .y = y, .n_groups = 1, .group = group};
+        mli_objective o = objective(ctx, kind);
+        o.truncate = 30;
+        o.level = ctx->cpu_level;
+        OK(mli_objective_gradients_whole(ctx, &o, &t, score, gh, ERR));
+        plain_pairs(y, score, n, kind, expected);
+        for (int32_t i = 0; i < n; i++) {
+            ck_assert_double_eq_tol((double)gh[2 * i], expected[2 * i], 1e-6);
+            ck_assert_double_eq_tol((double)gh[2 * i + 1], expected[2 * i + 1], 1e-6);
+        }
+        o.level = MLI_CPU_SCALAR;
+        o.kernels = mli_kernels_level(MLI_CPU_SCALAR);
+        OK(mli_objective_gradients_whole(ctx, &o, &t, score, again, ERR));
+        ck_assert_mem_eq(gh, again, 2 * (size_t)n * sizeof *gh);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(measures_of_rankings)
 {
     ml_context *ctx = test_context(1);
@@ -288,4 +382,5 @@ END_TEST
 
 TEST_MAIN("algorithms/objective", slopes_of_values, slopes_of_classes,
           slopes_of_several_quantiles, slopes_of_survival, rankings_improve,
-          measures_of_rankings, concordance_counts_pairs, constants_are_the_best)
+          pairs_of_rankings, measures_of_rankings, concordance_counts_pairs,
+          constants_are_the_best)

@@ -116,5 +116,28 @@ START_TEST(logistic_gradients)
 }
 END_TEST
 
-TEST_MAIN("algorithms/pack", levels_agree, logistic_gradients, sums_are_those_of_the_rows,
-          halves_go_to_the_even)
+/* Probabilities of both ends included. */
+START_TEST(shares_levels_agree)
+{
+    static double p[ROWS];
+    static int32_t label[ROWS];
+    static float scalar[2 * ROWS], best[2 * ROWS];
+    mli_rng rng;
+    mli_rng_init(&rng, 7, 1, 2);
+    for (int64_t i = 0; i < ROWS; i++) {
+        p[i] = i % 50 == 0 ? 0 : i % 50 == 1 ? 1 : i % 50 == 2 ? NAN : mli_rng_f64(&rng);
+        label[i] = (int32_t)mli_rng_below(&rng, 3);
+    }
+    mli_pack_shares(MLI_CPU_SCALAR, p, label, 2, 1.5, ROWS, scalar);
+    mli_pack_shares(mli_cpu_best(), p, label, 2, 1.5, ROWS, best);
+    ck_assert_mem_eq(scalar, best, sizeof best);
+    for (int64_t i = 3; i < 50; i++) {
+        ck_assert_double_eq_tol(best[2 * i], p[i] - (label[i] == 2), 1e-7);
+        ck_assert_double_eq_tol(best[2 * i + 1], 1.5 * p[i] * (1 - p[i]), 1e-7);
+    }
+    for (int64_t i = 0; i < 3; i++) ck_assert(best[2 * i + 1] > 0);
+}
+END_TEST
+
+TEST_MAIN("algorithms/pack", levels_agree, shares_levels_agree, logistic_gradients,
+          sums_are_those_of_the_rows, halves_go_to_the_even)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/bins.c: cutting the features of a design into bins and writing the matrix.
+ * trees/bins.c: cutting the features of a design into bins.
  *
  * Cuts come from at most 65,536 rows, in runs spread evenly over the table. Cost: a
- * radix sort of the sample per feature, then one table look-up per value.
+ * radix sort of the sample per feature, or one pass where it has few distinct values.
  */
 #include "algorithms/trees/bins_parts.h"
 #include "algorithms/trees/radix.h"
@@ -14,18 +14,22 @@
 
 #define SAMPLE_ROWS 65536
 #define RUN_ROWS    64
-#define GROUP       4 /* features whose samples are read together */
+#define GROUP       16 /* most features whose samples are read together */
 #define BLOCK_ROWS  512
+#define FEW         16   /* distinct values that need no sort */
+#define LEAST_SHARE 0.75 /* of the usual bin of a sparse feature */
 
 typedef struct cutting {
     const mli_design *design;
     mli_binner *binner;
     int32_t max_bin, min_data;
     int64_t sample;               /* most values looked at per feature */
+    int64_t group;                /* most features read together */
     const mli_bin_levels *levels; /* given, or NULL */
     const mli_bin_order *order;   /* given, or NULL */
     int bundle;
     const uint8_t *apart;
+    mli_bin_rows rows;
     mli_run *run;
     atomic_int failed; /* a task ran out of memory */
 } cutting;
@@ -51,6 +55,9 @@ static void read_sample(const cutting *c, int64_t first, int64_t count, double *
     for (int64_t r = 0; r < runs; r++) {
         int64_t begin = run_begin(n, runs, r);
         int64_t end = begin + RUN_ROWS < n ? begin + RUN_ROWS : n;
+        int64_t next = r + 1 < runs ? run_begin(n, runs, r + 1) : n;
+        mli_bin_fetch(&c->rows, first, count, next,
+                      next + end - begin < n ? next + end - begin : n);
         for (int64_t k = 0; k < count; k++) {
             double *to = out + k * c->sample, *at = to + kept[k];
             mli_design_f64(d, first + k, begin, end, at, 1);
@@ -76,6 +83,32 @@ static int64_t distinct(double *v, int64_t n, int64_t *count)
         v[kept] = v[i];
         count[kept++] = 1;
     }
+    return kept;
+}
+
+/* The same without a sort, of values in any order of which at most FEW are distinct; -1
+ * when there are more. */
+static int64_t few_distinct(double *v, int64_t n, int64_t *count)
+{
+    double seen[FEW];
+    int64_t times[FEW], kept = 0;
+    for (int64_t i = 0, j; i < n; i = j) {
+        double x = v[i];
+        int64_t at = 0;
+        for (j = i + 1; j < n && v[j] == x;) j++;
+        while (at < kept && seen[at] < x) at++;
+        if (at == kept || seen[at] != x) {
+            if (kept == FEW) return -1;
+            memmove(seen + at + 1, seen + at, (size_t)(kept - at) * sizeof *seen);
+            memmove(times + at + 1, times + at, (size_t)(kept - at) * sizeof *times);
+            seen[at] = x;
+            times[at] = 0;
+            kept++;
+        }
+        times[at] += j - i;
+    }
+    memcpy(v, seen, (size_t)kept * sizeof *v);
+    memcpy(count, times, (size_t)kept * sizeof *count);
     return kept;
 }
 
@@ -113,6 +146,25 @@ static int64_t put_zeros(double *v, int64_t n, int64_t *count, int64_t zeros)
     return n + 1;
 }
 
+/* The bin of most of the sample, and whether it is most of all. */
+static void find_usual(mli_bin_feature *f, const double *v, const int64_t *count,
+                       int64_t n)
+{
+    int64_t most = 0, total = 0, here = 0;
+    for (int64_t i = 0, bin = 0; i < n; i++) {
+        if (bin < f->cuts.n && v[i] > f->cuts.cut[bin]) {
+            here = 0;
+            bin++;
+        }
+        here += count[i];
+        total += count[i];
+        if (here <= most) continue;
+        most = here;
+        f->usual = (int32_t)bin;
+    }
+    f->sparse = (double)most >= LEAST_SHARE * (double)total;
+}
+
 /* Cuts of a feature from n values of the sample, and so many zeros more. */
 static ml_status cut_numeric(cutting *c, int64_t feature, double *values, int64_t n,
                              int64_t zeros, int missing, double *scratch)
@@ -120,12 +172,19 @@ static ml_status cut_numeric(cutting *c, int64_t feature, double *values, int64_
     mli_bin_feature *f = &c->binner->features[feature];
     int64_t *count = (int64_t *)(void *)scratch;
     double cut[256];
-    mli_radix_sort_f64(values, scratch, n);
-    int64_t kept = put_zeros(values, distinct(values, n, count), count, zeros);
+    int64_t kept = few_distinct(values, n, count);
+    if (kept < 0) {
+        mli_radix_sort_f64(values, scratch, n);
+        kept = distinct(values, n, count);
+    }
+    kept = put_zeros(values, kept, count, zeros);
     int32_t cuts = mli_cut_values(values, count, kept, c->max_bin, c->min_data, cut);
     f->n_bins = kept > 0 ? cuts + 1 : 0;
     f->has_missing = missing;
-    return mli_cuts_make(c->binner->ctx, cut, cuts, c->design->rows, &f->cuts, NULL);
+    ml_status status =
+        mli_cuts_make(c->binner->ctx, cut, cuts, c->design->rows, &f->cuts, NULL);
+    if (status == ML_OK && c->bundle) find_usual(f, values, count, kept);
+    return status;
 }
 
 static int64_t *count_levels(cutting *c, int64_t feature, double *block)
@@ -238,7 +297,7 @@ static ml_status cut_group(cutting *c, int64_t first, int64_t count, double *val
 static void cut_task(void *arg, int64_t task, int32_t slot)
 {
     cutting *c = arg;
-    int64_t at = task * GROUP, last = at + GROUP;
+    int64_t at = task * c->group, last = at + c->group;
     (void)slot;
     if (last > c->binner->n_features) last = c->binner->n_features;
     if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
@@ -334,7 +393,7 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
         b->features[j].kind = c->design->inputs->features[j].kind;
         b->features[j].column = b->features[j].next = -1;
     }
-    mli_parallel(b->ctx, mli_task_count(b->n_features, GROUP), cut_task, c);
+    mli_parallel(b->ctx, mli_task_count(b->n_features, c->group), cut_task, c);
     ml_status status = mli_run_check(c->run, err);
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);
@@ -366,11 +425,13 @@ ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *
                  .max_bin = options->max_bin,
                  .min_data = options->min_data,
                  .sample = most,
+                 .rows = mli_bin_by_row(design),
                  .levels = options->levels,
                  .order = options->order,
                  .bundle = options->bundle,
                  .apart = options->apart,
                  .run = run};
+    c.group = c.rows.first ? GROUP : GROUP / 4;
     ml_status status = b->features ? cut_all(b, &c, err) : mli_nomem(err);
     if (status == ML_OK)
         *out = b;
@@ -398,165 +459,4 @@ void mli_binner_free(mli_binner *b)
 double mli_binner_threshold(const mli_bin_feature *f, int32_t bin)
 {
     return bin < f->cuts.n ? f->cuts.cut[bin] : INFINITY;
-}
-
-/* Writing the matrix. */
-
-typedef struct applying {
-    const mli_binner *binner;
-    const mli_design *design;
-    uint8_t *out;
-    mli_run *run;
-    double *scratch; /* [slots * BLOCK_ROWS] */
-    uint8_t
-        *resting; /* [n_columns] a row where all sparse features are 0; NULL: none is */
-} applying;
-
-/* The bin of 0. */
-static uint8_t zero_bin(const mli_bin_feature *f)
-{
-    const double zero = 0;
-    uint8_t bin;
-    mli_cuts_bytes(&f->cuts, &zero, 1, (uint8_t)f->n_bins, &bin, 1);
-    return bin;
-}
-
-/* A sparse feature of which 0 is what the column says without it. */
-static int rests(const applying *a, int32_t feature, mli_sparse *s)
-{
-    const mli_bin_feature *f = &a->binner->features[feature];
-    return a->resting && mli_design_sparse(a->design, feature, s) &&
-           (!f->bundled || zero_bin(f) == f->usual);
-}
-
-static uint8_t in_column(const mli_bin_feature *f, uint8_t bin)
-{
-    return f->bundled ? (uint8_t)(f->offset + bin - (bin > f->usual)) : bin;
-}
-
-/* What is not 0 of a sparse feature in rows that rest. */
-static void write_sparse(const applying *a, int32_t feature, const mli_sparse *s,
-                         int64_t begin, int64_t end, uint8_t *out)
-{
-    const mli_bin_feature *f = &a->binner->features[feature];
-    int64_t at, last = mli_sparse_range(s, begin, end, &at);
-    uint8_t bins[BLOCK_ROWS];
-    mli_cuts_bytes(&f->cuts, s->values + at, last - at, (uint8_t)f->n_bins, bins, 1);
-    for (int64_t k = 0; k < last - at; k++) {
-        if (f->bundled && bins[k] == f->usual) continue;
-        out[(s->rows[at + k] - begin) * a->binner->stride] = in_column(f, bins[k]);
-    }
-}
-
-/* The resting row, and where it is needed only. */
-static ml_status make_resting(applying *a, ml_error *err)
-{
-    const mli_binner *b = a->binner;
-    mli_sparse s;
-    int64_t sparse = 0;
-    for (int64_t j = 0; j < b->n_features; j++)
-        sparse += mli_design_sparse(a->design, j, &s);
-    if (!sparse) return ML_OK;
-    a->resting = mli_calloc(b->ctx, (size_t)b->n_columns + 1, 1);
-    if (!a->resting) return mli_nomem(err);
-    for (int32_t c = 0; c < b->n_used; c++) {
-        const mli_bin_feature *f = &b->features[b->feature[c]];
-        if (!f->bundled && mli_design_sparse(a->design, b->feature[c], &s))
-            a->resting[c] = zero_bin(f);
-    }
-    return ML_OK;
-}
-
-static void write_levels(const mli_bin_feature *f, const double *x, int64_t n,
-                         uint8_t *out, int64_t stride)
-{
-    for (int64_t i = 0; i < n; i++) {
-        int known = x[i] >= 0 && x[i] < (double)f->n_levels;
-        out[i * stride] = known ? f->level_bin[(int64_t)x[i]] : (uint8_t)f->n_bins;
-    }
-}
-
-/* All features of a bundle: where none is away from its usual bin, the column is 0. */
-static void write_bundle(const applying *a, int32_t column, int64_t begin, int64_t end,
-                         double *x, uint8_t *out)
-{
-    const mli_binner *b = a->binner;
-    uint8_t bins[BLOCK_ROWS];
-    mli_sparse s;
-    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * b->stride] = 0;
-    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
-        const mli_bin_feature *f = &b->features[j];
-        uint8_t usual = (uint8_t)f->usual;
-        if (rests(a, j, &s)) {
-            write_sparse(a, j, &s, begin, end, out);
-            continue;
-        }
-        mli_design_f64(a->design, j, begin, end, x, 1);
-        mli_cuts_bytes(&f->cuts, x, end - begin, usual, bins, 1);
-        for (int64_t i = 0; i < end - begin; i++) {
-            if (bins[i] == usual) continue;
-            out[i * b->stride] = in_column(f, bins[i]);
-        }
-    }
-}
-
-static void apply_task(void *arg, int64_t task, int32_t slot)
-{
-    applying *a = arg;
-    const mli_binner *b = a->binner;
-    if (mli_run_state(a->run) == ML_CANCEL) return;
-    int64_t begin = task * BLOCK_ROWS, end = begin + BLOCK_ROWS;
-    if (end > a->design->rows) end = a->design->rows;
-    double *x = a->scratch + (int64_t)slot * BLOCK_ROWS;
-    uint8_t *out = a->out + begin * b->stride;
-    for (int64_t i = 0; a->resting && i < end - begin; i++)
-        memcpy(out + i * b->stride, a->resting, (size_t)b->n_columns);
-    for (int32_t c = 0; c < b->n_used; c++) {
-        const mli_bin_feature *f = &b->features[b->feature[c]];
-        if (f->bundled) {
-            write_bundle(a, c, begin, end, x, out + c);
-            continue;
-        }
-        if (f->row_bin && a->design == b->design) {
-            for (int64_t i = begin; i < end; i++)
-                out[(i - begin) * b->stride + c] = f->row_bin[i];
-            continue;
-        }
-        mli_sparse s;
-        if (rests(a, b->feature[c], &s)) {
-            write_sparse(a, b->feature[c], &s, begin, end, out + c);
-            continue;
-        }
-        mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
-        if (f->kind == MLI_CATEGORICAL)
-            write_levels(f, x, end - begin, out + c, b->stride);
-        else
-            mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out + c,
-                           b->stride);
-    }
-    for (int32_t c = b->n_used; c < b->n_columns; c++)
-        for (int64_t i = 0; i < end - begin; i++) out[i * b->stride + c] = 0;
-}
-
-ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
-                           uint8_t **out, ml_error *err)
-{
-    ml_context *ctx = b->ctx;
-    int64_t blocks = mli_task_count(design->rows, BLOCK_ROWS);
-    applying a = {.binner = b, .design = design, .run = run};
-    a.out = mli_alloc_vec(ctx, design->rows * b->stride + 64, 1);
-    a.scratch = mli_alloc_vec(ctx, (int64_t)mli_slots(ctx) * BLOCK_ROWS, sizeof(double));
-    ml_status status = a.out && a.scratch ? make_resting(&a, err) : mli_nomem(err);
-    if (!status) {
-        memset(a.out + design->rows * b->stride, 0, 64);
-        mli_parallel(ctx, blocks, apply_task, &a);
-        status = mli_run_check(run, err);
-    }
-    mli_free(ctx, a.scratch);
-    mli_free(ctx, a.resting);
-    if (status != ML_OK)
-        mli_free(ctx, a.out);
-    else
-        *out = a.out;
-    return status;
 }

@@ -27,11 +27,14 @@ typedef struct mli_bin_feature {
     int32_t n_bins;      /* without the bin of missing values, whose index it is */
     int32_t has_missing; /* some training row is in that bin */
     int32_t column;      /* in the matrix, -1: none */
+    int32_t sparse;      /* numeric: most rows are in the bin `usual` */
     /* Several features in one column: see bins_bundle.c. */
     int32_t bundled, follows; /* in a bundle; not as its first */
     int32_t next;             /* feature of the bundle, -1: none */
     int32_t usual, offset; /* the bin that shares bin 0 of the column; first other bin */
     int32_t column_bins;   /* of the first: bins of the column */
+    int32_t pairs;         /* members of two bins from here on, before any other, */
+    int32_t run_end;       /* and the last of them */
     mli_cuts cuts;         /* numeric: n_bins - 1 cuts */
     int64_t n_levels;      /* categorical */
     uint8_t *level_bin;    /* [n_levels] */

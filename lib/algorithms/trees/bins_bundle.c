@@ -19,13 +19,15 @@
 #define RUN_ROWS    64
 #define MOST_BINS   255
 #define MOST_TRIES  64
-#define LEAST_SHARE 0.75 /* of rows at the usual value */
+#define GROUP       16 /* features side by side in memory */
 
 typedef struct looking {
     const mli_design *design;
     mli_binner *binner;
     const uint8_t *apart;
-    int64_t runs, words; /* of the sample */
+    int64_t words; /* of the sample: runs of 64 rows */
+    mli_bin_rows rows;
+    int64_t group;   /* features looked at together */
     uint64_t **away; /* [n_features] rows away from the usual value; NULL: no candidate */
     int64_t *count;  /* [n_features] their number */
     atomic_int failed;
@@ -33,56 +35,55 @@ typedef struct looking {
 
 static int64_t run_begin(const looking *l, int64_t run)
 {
-    return (int64_t)((double)run / (double)l->runs * (double)l->design->rows);
-}
-
-/* Bins of the sampled rows; their number. */
-static int64_t sample_bins(const looking *l, int64_t feature, uint8_t *out)
-{
-    const mli_bin_feature *f = &l->binner->features[feature];
-    double x[RUN_ROWS];
-    int64_t n = 0;
-    for (int64_t r = 0; r < l->runs; r++) {
-        int64_t begin = run_begin(l, r), end = begin + RUN_ROWS;
-        if (end > l->design->rows) end = l->design->rows;
-        mli_design_f64(l->design, feature, begin, end, x, 1);
-        mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out + n, 1);
-        n += end - begin;
-    }
-    return n;
+    return (int64_t)((double)run / (double)l->words * (double)l->design->rows);
 }
 
 static int is_candidate(const looking *l, int64_t feature)
 {
     const mli_bin_feature *f = &l->binner->features[feature];
-    return f->kind == MLI_NUMERIC && !f->has_missing && f->n_bins >= 2 &&
+    return f->kind == MLI_NUMERIC && f->sparse && !f->has_missing && f->n_bins >= 2 &&
            f->n_bins <= MOST_BINS / 2 && !(l->apart && l->apart[feature]);
 }
 
-static void look_task(void *arg, int64_t feature, int32_t slot)
+/* One run of a candidate. A missing value ends its candidacy. */
+static void look_run(looking *l, int64_t feature, int64_t run)
+{
+    const mli_bin_feature *f = &l->binner->features[feature];
+    int64_t begin = run_begin(l, run), n = l->design->rows - begin;
+    double x[RUN_ROWS];
+    uint8_t bins[RUN_ROWS];
+    uint64_t away = 0;
+    if (n > RUN_ROWS) n = RUN_ROWS;
+    mli_design_f64(l->design, feature, begin, begin + n, x, 1);
+    mli_cuts_bytes(&f->cuts, x, n, (uint8_t)f->n_bins, bins, 1);
+    for (int64_t i = 0; i < n; i++) {
+        if (bins[i] == f->n_bins) l->count[feature] = -1;
+        away |= (uint64_t)(bins[i] != f->usual) << i;
+    }
+    l->away[feature][run] = away;
+    if (l->count[feature] >= 0) l->count[feature] += __builtin_popcountll(away);
+}
+
+static void look_task(void *arg, int64_t task, int32_t slot)
 {
     looking *l = arg;
-    mli_bin_feature *f = &l->binner->features[feature];
-    uint8_t bins[SAMPLE_ROWS];
-    int64_t count[256] = {0};
+    int64_t first = task * l->group, end = first + l->group;
     (void)slot;
-    if (!is_candidate(l, feature) || atomic_load(&l->failed)) return;
-    int64_t n = sample_bins(l, feature, bins);
-    for (int64_t i = 0; i < n; i++) count[bins[i]]++;
-    int32_t usual = 0;
-    for (int32_t b = 1; b < f->n_bins; b++)
-        if (count[b] > count[usual]) usual = b;
-    if ((double)count[usual] < LEAST_SHARE * (double)n || count[f->n_bins] > 0) return;
-    uint64_t *away = mli_calloc(l->binner->ctx, (size_t)l->words, sizeof *away);
-    if (!away) {
-        atomic_store(&l->failed, 1);
-        return;
+    if (end > l->binner->n_features) end = l->binner->n_features;
+    for (int64_t j = first; j < end; j++) {
+        if (!is_candidate(l, j) || atomic_load(&l->failed)) continue;
+        l->away[j] = mli_calloc(l->binner->ctx, (size_t)l->words, sizeof **l->away);
+        if (!l->away[j]) atomic_store(&l->failed, 1);
     }
-    for (int64_t i = 0; i < n; i++)
-        if (bins[i] != usual) away[i >> 6] |= UINT64_C(1) << (i & 63);
-    f->usual = usual;
-    l->count[feature] = n - count[usual];
-    l->away[feature] = away;
+    if (atomic_load(&l->failed)) return;
+    for (int64_t run = 0; run < l->words; run++) {
+        int64_t next = run + 1 < l->words ? run_begin(l, run + 1) : l->design->rows;
+        int64_t more =
+            l->design->rows - next < RUN_ROWS ? l->design->rows - next : RUN_ROWS;
+        mli_bin_fetch(&l->rows, first, end - first, next, next + more);
+        for (int64_t j = first; j < end; j++)
+            if (l->away[j] && l->count[j] >= 0) look_run(l, j, run);
+    }
 }
 
 typedef struct item {
@@ -123,6 +124,19 @@ static int32_t bins_of(const mli_bin_feature *h)
     return h->bundled ? h->column_bins : h->n_bins;
 }
 
+/* The runs of members with two bins. */
+static void mark_pairs(mli_bin_feature *features, int64_t head)
+{
+    int32_t first = -1;
+    for (int32_t j = (int32_t)head; j >= 0; j = features[j].next) {
+        if (features[j].n_bins != 2) first = -1;
+        if (features[j].n_bins != 2) continue;
+        if (first < 0) first = j;
+        features[first].pairs++;
+        features[first].run_end = j;
+    }
+}
+
 /* Each feature joins the first of the latest bundles that it excludes. */
 static void bundle(looking *l, const item *items, int64_t n, int64_t *heads,
                    int64_t *lasts)
@@ -147,6 +161,7 @@ static void bundle(looking *l, const item *items, int64_t n, int64_t *heads,
         l->binner->features[feature].offset = 1;
         n_heads++;
     }
+    for (int64_t k = 0; k < n_heads; k++) mark_pairs(l->binner->features, heads[k]);
 }
 
 static ml_status bundle_all(looking *l, ml_error *err)
@@ -157,7 +172,7 @@ static ml_status bundle_all(looking *l, ml_error *err)
     int64_t *heads = mli_calloc(ctx, 2 * (size_t)n + 2, sizeof *heads);
     if (items && heads) {
         for (int64_t j = 0; j < n; j++)
-            if (l->away[j]) items[used++] = (item){l->count[j], j};
+            if (l->away[j] && l->count[j] >= 0) items[used++] = (item){l->count[j], j};
         qsort(items, (size_t)used, sizeof *items, by_count);
         bundle(l, items, used, heads, heads + n + 1);
     }
@@ -174,14 +189,15 @@ ml_status mli_bin_bundle(mli_binner *b, const mli_design *d, const uint8_t *apar
     int64_t candidates = 0;
     for (int64_t j = 0; j < b->n_features; j++) candidates += is_candidate(&l, j);
     if (candidates < 2 || d->rows == 0) return ML_OK;
-    l.runs = mli_task_count(d->rows, RUN_ROWS);
-    if (l.runs > SAMPLE_ROWS / RUN_ROWS) l.runs = SAMPLE_ROWS / RUN_ROWS;
-    l.words = l.runs * RUN_ROWS / 64 + 1;
+    l.words = mli_task_count(d->rows, RUN_ROWS);
+    if (l.words > SAMPLE_ROWS / RUN_ROWS) l.words = SAMPLE_ROWS / RUN_ROWS;
+    l.rows = mli_bin_by_row(d);
+    l.group = l.rows.first ? GROUP : 1;
     l.away = mli_calloc(ctx, (size_t)b->n_features, sizeof *l.away);
     l.count = mli_calloc(ctx, (size_t)b->n_features, sizeof *l.count);
     ml_status status = l.away && l.count ? ML_OK : mli_nomem(err);
     if (status == ML_OK) {
-        mli_parallel(ctx, b->n_features, look_task, &l);
+        mli_parallel(ctx, mli_task_count(b->n_features, l.group), look_task, &l);
         status = atomic_load(&l.failed) ? mli_nomem(err) : bundle_all(&l, err);
     }
     for (int64_t j = 0; l.away && j < b->n_features; j++) mli_free(ctx, l.away[j]);

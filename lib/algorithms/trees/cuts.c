@@ -163,6 +163,12 @@ static void bytes_keys(const mli_cuts *c, const double *x, int64_t n, uint8_t mi
 void mli_cuts_bytes(const mli_cuts *c, const double *x, int64_t n, uint8_t missing,
                     uint8_t *out, int64_t stride)
 {
+    if (c->n == 1) {
+        double cut = c->cut[0];
+        for (int64_t i = 0; i < n; i++)
+            out[i * stride] = x[i] != x[i] ? missing : (uint8_t)(x[i] > cut);
+        return;
+    }
     if (c->linear)
         bytes_linear(c, x, n, missing, out, stride);
     else

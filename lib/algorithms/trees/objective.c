@@ -15,6 +15,7 @@
  *             step of the diagonal Newton method about right (Friedman 2001)
  */
 #include "algorithms/trees/objective.h"
+#include "algorithms/trees/pack.h"
 #include "algorithms/trees/logistic.h"
 #include "algorithms/trees/radix.h"
 #include <math.h>
@@ -112,21 +113,35 @@ static void softmax_row(int32_t n, const double *score, int64_t stride, double *
     for (int32_t k = 0; k < n; k++) p[k] /= sum;
 }
 
-static void softmax_gradients(const mli_objective *o, const mli_targets *t, int64_t begin,
-                              int64_t end, const double *score, int64_t stride, float *gh)
+/* The powers of a class wait in the places of its gradients, which are as large: a double
+ * for two floats. */
+static void softmax_block(const mli_objective *o, const mli_targets *t, int64_t begin,
+                          int64_t n, const double *score, int64_t stride, float *gh)
 {
-    int32_t n = o->n_scores;
-    double factor = n / (n - 1.0);
-    for (int64_t i = begin; i < end; i++) {
-        double w = t->weight ? t->weight[i] : 1, high = score[i], sum = 0;
-        for (int32_t k = 1; k < n; k++)
-            if (score[k * stride + i] > high) high = score[k * stride + i];
-        for (int32_t k = 0; k < n; k++) sum += exp(score[k * stride + i] - high);
-        for (int32_t k = 0; k < n; k++) {
-            double p = exp(score[k * stride + i] - high) / sum;
-            double g = p - (t->label[i] == k);
-            put(gh + 2 * (k * stride + i), w, g, factor * p * (1 - p));
+    double high[BLOCK], sum[BLOCK] = {0}, p[BLOCK];
+    double factor = o->n_scores / (o->n_scores - 1.0);
+    memcpy(high, score, (size_t)n * sizeof *high);
+    for (int32_t k = 1; k < o->n_scores; k++)
+        for (int64_t i = 0; i < n; i++)
+            if (score[k * stride + i] > high[i]) high[i] = score[k * stride + i];
+    for (int32_t k = 0; k < o->n_scores; k++) {
+        for (int64_t i = 0; i < n; i++) p[i] = score[k * stride + i] - high[i];
+        o->kernels->exp(p, p, n);
+        o->kernels->axpy(1, p, sum, n);
+        memcpy(gh + 2 * k * stride, p, (size_t)n * sizeof *p);
+    }
+    for (int64_t i = 0; i < n; i++) sum[i] = 1 / sum[i];
+    for (int32_t k = 0; k < o->n_scores; k++) {
+        float *to = gh + 2 * k * stride;
+        memcpy(p, to, (size_t)n * sizeof *p);
+        o->kernels->multiply(p, sum, p, n);
+        if (!t->weight) {
+            mli_pack_shares(o->level, p, t->label + begin, k, factor, n, to);
+            continue;
         }
+        for (int64_t i = 0; i < n; i++)
+            put(to + 2 * i, t->weight[begin + i], p[i] - (t->label[begin + i] == k),
+                p[i] * (1 - p[i]) * factor);
     }
 }
 
@@ -145,7 +160,9 @@ void mli_objective_gradients(const mli_objective *o, const mli_targets *t, int64
         cross_entropy_gradients(o, t, begin, end, score, gh);
         break;
     case MLI_SOFTMAX:
-        softmax_gradients(o, t, begin, end, score, stride, gh);
+        for (int64_t at = begin; at < end; at += BLOCK)
+            softmax_block(o, t, at, end - at < BLOCK ? end - at : BLOCK, score + at,
+                          stride, gh + 2 * at);
         break;
     case MLI_QUANTILE:
         quantile_gradients(o, t, begin, end, score, stride, gh);

@@ -7,6 +7,7 @@
  * order.
  */
 #include "algorithms/trees/pack.h"
+#include "algorithms/trees/objective.h"
 #include "core/cpu.h"
 #include <math.h>
 
@@ -34,6 +35,14 @@ static uint64_t round_from(const float *gh, int64_t i, int64_t n, double g_scale
         sum += out[i] = mli_gh_pack(g, h);
     }
     return sum;
+}
+
+static void shares_from(const double *p, const int32_t *label, int32_t k, double factor,
+                        int64_t i, int64_t n, float *gh)
+{
+    for (; i < n; i++)
+        mli_put_gradient(gh + 2 * i, 1, p[i] - (label[i] == k),
+                         p[i] * (1 - p[i]) * factor);
 }
 
 #ifdef MLI_X86
@@ -80,7 +89,35 @@ MLI_AVX2 static uint64_t round_avx2(const float *gh, int64_t n, double g_scale,
     _mm_storeu_si128((__m128i *)(void *)both, sum);
     return both[0] + both[1] + round_from(gh, i, n, g_scale, h_scale, out);
 }
+
+MLI_AVX2 static int64_t shares_avx2(const double *p, const int32_t *label, int32_t k,
+                                    double factor, int64_t n, float *gh)
+{
+    const __m256d one = _mm256_set1_pd(1), scale = _mm256_set1_pd(factor);
+    const __m128i own = _mm_set1_epi32(k);
+    const __m128 least = _mm_set1_ps(MLI_SMALLEST_H);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(label + i));
+        __m256d x = _mm256_loadu_pd(p + i);
+        __m256d is = _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm_cmpeq_epi32(y, own)));
+        __m128 g = _mm256_cvtpd_ps(_mm256_sub_pd(x, _mm256_and_pd(is, one)));
+        __m256d both = _mm256_mul_pd(x, _mm256_sub_pd(one, x));
+        __m128 h = _mm256_cvtpd_ps(_mm256_mul_pd(both, scale));
+        h = _mm_max_ps(h, least); /* least also where h is no number */
+        _mm_storeu_ps(gh + 2 * i, _mm_unpacklo_ps(g, h));
+        _mm_storeu_ps(gh + 2 * i + 4, _mm_unpackhi_ps(g, h));
+    }
+    return i;
+}
 #else
+static int64_t shares_avx2(const double *p, const int32_t *label, int32_t k,
+                           double factor, int64_t n, float *gh)
+{
+    (void)p, (void)label, (void)k, (void)factor, (void)n, (void)gh;
+    return 0;
+}
+
 static int64_t sums_avx2(const float *gh, int64_t n, double part[16])
 {
     (void)gh, (void)n, (void)part;
@@ -110,4 +147,11 @@ uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scal
 {
     if (level >= MLI_CPU_AVX2) return round_avx2(gh, n, g_scale, h_scale, out);
     return round_from(gh, 0, n, g_scale, h_scale, out);
+}
+
+void mli_pack_shares(int32_t level, const double *p, const int32_t *label, int32_t k,
+                     double factor, int64_t n, float *gh)
+{
+    int64_t i = level >= MLI_CPU_AVX2 ? shares_avx2(p, label, k, factor, n, gh) : 0;
+    shares_from(p, label, k, factor, i, n, gh);
 }

@@ -17,4 +17,9 @@ void mli_pack_sums(int32_t level, const float *gh, int64_t n, double sums[3]);
 uint64_t mli_pack_round(int32_t level, const float *gh, int64_t n, double g_scale,
                         double h_scale, uint64_t *out);
 
+/* gh of a class, for rows without weights: from its probability p, whether the label is
+ * k, and a factor of the hessian p (1 - p). */
+void mli_pack_shares(int32_t level, const double *p, const int32_t *label, int32_t k,
+                     double factor, int64_t n, float *gh);
+
 #endif

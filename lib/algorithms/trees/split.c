@@ -152,8 +152,9 @@ static void scan(const finding *f, int32_t column, const uint64_t *prefix,
         mli_scan_scalar(prefix, first, end - 1, s);
 }
 
-static void keep(const finding *f, int32_t feature, const uint64_t *prefix,
-                 const mli_scan *s, int missing_left, mli_split *best)
+/* left: the sum of that side. */
+static void keep(const finding *f, int32_t feature, uint64_t left, const mli_scan *s,
+                 int missing_left, mli_split *best)
 {
     double gain = (s->gain - f->leaf->base) * f->rule->gain_unit;
     if (s->bin < 0 || !(gain > best->gain)) return;
@@ -162,9 +163,20 @@ static void keep(const finding *f, int32_t feature, const uint64_t *prefix,
     best->feature = feature;
     best->bin = s->bin;
     best->categorical = 0;
-    best->g_left = mli_gh_g(prefix[s->bin]);
-    best->h_left = mli_gh_h(prefix[s->bin]);
+    best->g_left = mli_gh_g(left);
+    best->h_left = mli_gh_h(left);
     best->missing_left = missing_left;
+}
+
+/* best->gain is real; what a candidate must beat is in packed units. */
+static mli_scan start_scan(const finding *f, const mli_split *best)
+{
+    return (mli_scan){.g = (double)f->leaf->g,
+                      .h = (double)f->leaf->h,
+                      .l1 = f->rule->l1,
+                      .l2 = f->rule->l2,
+                      .gain = best->gain / f->rule->gain_unit + f->leaf->base,
+                      .bin = -1};
 }
 
 /* small: is taken off the cells first, or NULL. */
@@ -180,21 +192,16 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
         mli_prefix_scalar(cells, small, n, prefix);
     uint64_t missing = small ? cells[n] -= small[n] : cells[n];
     for (int32_t i = n; i < n + 4; i++) prefix[i] = n ? prefix[n - 1] : 0;
-    /* best->gain is real; what a candidate must beat is in packed units. */
-    mli_scan s = {.g = (double)f->leaf->g,
-                  .h = (double)f->leaf->h,
-                  .l1 = f->rule->l1,
-                  .l2 = f->rule->l2};
-    s.gain = best->gain / f->rule->gain_unit + f->leaf->base;
+    mli_scan s = start_scan(f, best);
     uint32_t rows_missing = rows ? rows[n] : 0;
     int any_missing = missing != 0 || rows_missing != 0;
     scan(f, column, prefix, rows, 0, any_missing ? n - 1 : n - 2, &s);
-    int heavy_left = s.bin >= 0 && 2.0 * mli_gh_h(prefix[s.bin]) > s.h;
-    keep(f, feature, prefix, &s, heavy_left && !any_missing, best);
+    uint64_t left = prefix[s.bin < 0 ? 0 : s.bin];
+    keep(f, feature, left, &s, !any_missing && 2.0 * mli_gh_h(left) > s.h, best);
     if (!any_missing) return;
     for (int32_t i = 0; i < n + 4; i++) prefix[i] += missing;
     scan(f, column, prefix, rows, rows_missing, n - 2, &s);
-    keep(f, feature, prefix, &s, 1, best);
+    keep(f, feature, prefix[s.bin < 0 ? 0 : s.bin], &s, 1, best);
 }
 
 static void subtract(uint64_t *cells, const uint64_t *small, int32_t n)
@@ -257,6 +264,36 @@ static void end_feature(const finding *f, mli_split *one, mli_split *best)
     if (best->column < 0 || one->score > best->score) *best = *one;
 }
 
+/* Members of a bundle with two bins, `pairs` from feature j on, which have one cut each:
+ * its gain follows from the cell of the bin that is not the usual one. Their cells lie
+ * side by side. Returns the next member. */
+static int32_t split_pairs(const finding *f, int32_t j, const uint64_t *cells,
+                           uint64_t total, mli_split *best)
+{
+    const mli_bin_feature *features = f->binner->features;
+    int32_t n = features[j].pairs, last = features[j].run_end;
+    double gains[256 + 3];
+    mli_split one = {0}, *to = begin_feature(f, &one, best);
+    mli_scan s = start_scan(f, to);
+    cells += features[j].offset;
+    double most = f->rule->cpu_level >= MLI_CPU_AVX2
+                      ? mli_gains_avx2(cells, n, &s, f->least, f->most, gains)
+                      : mli_gains_scalar(cells, n, &s, f->least, f->most, gains);
+    if (!(most > s.gain)) return features[last].next;
+    s.bin = 0;
+    for (int32_t i = 0; i < n; i++, j = features[j].next) {
+        if (!(gains[i] > s.gain)) continue;
+        to = begin_feature(f, &one, best);
+        mli_scan found = s;
+        found.gain = gains[i];
+        uint64_t left = features[j].usual == 0 ? total - cells[i] : cells[i];
+        keep(f, j, left, &found, 2.0 * mli_gh_h(left) > s.h, to);
+        end_feature(f, to, best);
+        if (to == best) s.gain = gains[i];
+    }
+    return features[last].next;
+}
+
 /* The features of a bundle, each from its part of the column's cells. */
 static void split_bundle(const finding *f, int32_t column, const uint64_t *cells,
                          const uint32_t *rows, mli_split *best)
@@ -265,13 +302,18 @@ static void split_bundle(const finding *f, int32_t column, const uint64_t *cells
     uint64_t own[257], total = mli_gh_pack((int32_t)f->leaf->g, (int32_t)f->leaf->h);
     uint32_t counts[257];
     mli_split one = {0};
-    for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
+    for (int32_t j = b->feature[column]; j >= 0;) {
         const mli_bin_feature *feature = &b->features[j];
+        if (feature->pairs && !rows && !f->bounded) {
+            j = split_pairs(f, j, cells, total, best);
+            continue;
+        }
         mli_split *to = begin_feature(f, &one, best);
         MLI_UNBUNDLE(feature, cells, total, own);
         if (rows) MLI_UNBUNDLE(feature, rows, (uint32_t)f->leaf->rows, counts);
         split_numeric(f, j, own, NULL, rows ? counts : NULL, to);
         end_feature(f, to, best);
+        j = feature->next;
     }
 }
 

@@ -77,6 +77,13 @@ typedef struct mli_scan {
 } mli_scan;
 void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
+/* The gain of each of n cells against the rest of the leaf, -infinity where its hessian
+ * is below `least` or above `most`; 3 more cells and gains are touched. Returns the
+ * largest, or of these 3 a larger one. */
+double mli_gains_scalar(const uint64_t *cells, int32_t n, const mli_scan *s,
+                        int32_t least, int32_t most, double *gain);
+double mli_gains_avx2(const uint64_t *cells, int32_t n, const mli_scan *s, int32_t least,
+                      int32_t most, double *gain);
 /* cells -= small (NULL: nothing) and prefix[i] = cells[0] + ... + cells[i], of n cells.
  */
 void mli_prefix_scalar(uint64_t *cells, const uint64_t *small, int32_t n,

@@ -33,6 +33,19 @@ void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_sc
     }
 }
 
+double mli_gains_scalar(const uint64_t *cells, int32_t n, const mli_scan *s,
+                        int32_t least, int32_t most, double *gain)
+{
+    double best = -INFINITY;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t h = mli_gh_h(cells[i]);
+        gain[i] =
+            h < least || h > most ? -INFINITY : both_gains(s, mli_gh_g(cells[i]), h);
+        if (gain[i] > best) best = gain[i];
+    }
+    return best;
+}
+
 /* From cell i on, where sum is that of the cells before. */
 static void prefix_from(uint64_t *cells, const uint64_t *small, int32_t i, int32_t n,
                         uint64_t sum, uint64_t *prefix)
@@ -107,27 +120,34 @@ MLI_AVX2 static void best_lane(__m256d gain, __m256d bin, mli_scan *s)
     }
 }
 
-/* with_l1: it is not 0. */
+/* The gains of four prefixes, or of four cells alone; with_l1: it is not 0. */
+MLI_AVX2 static inline __attribute__((always_inline)) __m256d
+gains4(const uint64_t *p, const mli_scan *s, int with_l1)
+{
+    const __m256d l1 = _mm256_set1_pd(s->l1), l2 = _mm256_set1_pd(s->l2);
+    __m256d tl, hl;
+    unpack4(p, &tl, &hl);
+    __m256d tr = _mm256_sub_pd(_mm256_set1_pd(s->g), tl);
+    if (with_l1) {
+        tl = soft4(tl, l1);
+        tr = soft4(tr, l1);
+    }
+    __m256d a = _mm256_add_pd(hl, l2);
+    __m256d b = _mm256_add_pd(_mm256_sub_pd(_mm256_set1_pd(s->h), hl), l2);
+    __m256d top = _mm256_add_pd(_mm256_mul_pd(_mm256_mul_pd(tl, tl), b),
+                                _mm256_mul_pd(_mm256_mul_pd(tr, tr), a));
+    return _mm256_div_pd(top, _mm256_mul_pd(a, b));
+}
+
 MLI_AVX2 static inline __attribute__((always_inline)) void
 scan4(const uint64_t *prefix, int32_t first, int32_t last, int with_l1, mli_scan *s)
 {
-    const __m256d g = _mm256_set1_pd(s->g), h = _mm256_set1_pd(s->h);
-    const __m256d l1 = _mm256_set1_pd(s->l1), l2 = _mm256_set1_pd(s->l2);
+    const mli_scan leaf = *s;
     __m256d best = _mm256_set1_pd(s->gain), where = _mm256_set1_pd(-1);
     __m256d bin = _mm256_add_pd(_mm256_set1_pd(first), _mm256_setr_pd(0, 1, 2, 3));
     const __m256d end = _mm256_set1_pd(last);
     for (int32_t i = first; i <= last; i += 4) {
-        __m256d tl, hl;
-        unpack4(prefix + i, &tl, &hl);
-        __m256d tr = _mm256_sub_pd(g, tl);
-        if (with_l1) {
-            tl = soft4(tl, l1);
-            tr = soft4(tr, l1);
-        }
-        __m256d a = _mm256_add_pd(hl, l2), b = _mm256_add_pd(_mm256_sub_pd(h, hl), l2);
-        __m256d top = _mm256_add_pd(_mm256_mul_pd(_mm256_mul_pd(tl, tl), b),
-                                    _mm256_mul_pd(_mm256_mul_pd(tr, tr), a));
-        __m256d gain = _mm256_div_pd(top, _mm256_mul_pd(a, b));
+        __m256d gain = gains4(prefix + i, &leaf, with_l1);
         __m256d better = _mm256_and_pd(_mm256_cmp_pd(gain, best, _CMP_GT_OQ),
                                        _mm256_cmp_pd(bin, end, _CMP_LE_OQ));
         best = _mm256_blendv_pd(best, gain, better);
@@ -135,6 +155,33 @@ scan4(const uint64_t *prefix, int32_t first, int32_t last, int with_l1, mli_scan
         bin = _mm256_add_pd(bin, _mm256_set1_pd(4));
     }
     best_lane(best, where, s);
+}
+
+/* Where a cell's hessian is below least or above most. */
+MLI_AVX2 static inline __m256d outside4(const uint64_t *p, int32_t least, int32_t most)
+{
+    __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    h = _mm256_shuffle_epi32(h, _MM_SHUFFLE(2, 2, 0, 0));
+    return _mm256_castsi256_pd(
+        _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(least), h),
+                        _mm256_cmpgt_epi32(h, _mm256_set1_epi32(most))));
+}
+
+MLI_AVX2 double mli_gains_avx2(const uint64_t *cells, int32_t n, const mli_scan *s,
+                               int32_t least, int32_t most, double *gain)
+{
+    const mli_scan leaf = *s;
+    const __m256d none = _mm256_set1_pd(-INFINITY);
+    __m256d best = none;
+    for (int32_t i = 0; i < n; i += 4) {
+        __m256d x = gains4(cells + i, &leaf, 1);
+        x = _mm256_blendv_pd(x, none, outside4(cells + i, least, most));
+        _mm256_storeu_pd(gain + i, x);
+        best = _mm256_max_pd(x, best); /* of cells past the last too: only a hint */
+    }
+    double lanes[4];
+    _mm256_storeu_pd(lanes, best);
+    return fmax(fmax(lanes[0], lanes[1]), fmax(lanes[2], lanes[3]));
 }
 
 MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
@@ -154,5 +201,11 @@ void mli_prefix_avx2(uint64_t *cells, const uint64_t *small, int32_t n, uint64_t
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s)
 {
     mli_scan_scalar(prefix, first, last, s);
+}
+
+double mli_gains_avx2(const uint64_t *cells, int32_t n, const mli_scan *s, int32_t least,
+                      int32_t most, double *gain)
+{
+    return mli_gains_scalar(cells, n, s, least, most, gain);
 }
 #endif
