@@ -1,194 +1,230 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Equal time for automl and its peers on real tables, one after another: the score on rows
-that none of them saw, and the mean rank.
+"""Equal time for automl and its peers on real tables: the loss on rows that none of them
+saw, and the mean rank.
 
-Usage: benchmarks/automl.py DATA_FOLDER [--time SECONDS] [--seeds N] [--threads N]
-                            [--build FOLDER] [--only TABLE,...] [--peers PEER,...]
-                            [--json FILE]
+Usage: benchmarks/automl.py [--time SECONDS] [--seeds N] [--threads N] [--tables a,b]
+                            [--tools a,b] [--more FILE.json] [--parallel-peers]
+                            [--libml COMMAND] [--autogluon PYTHON] [--out FILE.jsonl]
+       benchmarks/automl.py --docs FILE.jsonl...
 
-DATA_FOLDER holds the tables named below. Peers: FLAML, and LightGBM tuned by Optuna's TPE
-with 5 folds, from the benchmarks' virtual environment (run this with its Python). Numbers
-and categories are given to each in the way it takes them; a peer that fails is ranked last.
+Tables are those of benchmarks/quality.py, and of --more: {"name": {"file", "target",
+"classes", "drop"}}, whose files stand beside it. Tools: libml, flaml, LightGBM tuned by
+Optuna's TPE, autogluon (medium quality). Run it with the Python of the benchmarks' virtual
+environment; --autogluon names the Python of another. A quarter of the rows is for the
+score, another for each seed. --parallel-peers runs all tools of a table at once, so that
+other work on the machine slows all alike; give each one thread then. A line of --out is
+one fit; fits that are there are not run again. --docs writes the tables of
+docs/benchmarks.md.
+
+Loss: 1 - AUC for two classes, log loss for more, RMSE divided by the standard deviation of
+the targets for numbers. A tool that fails is ranked last; losses within 0.1 % share a rank.
 """
 
 import argparse
 import json
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
-import time
-import warnings
+from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
-from sklearn.model_selection import train_test_split
-
 ROOT = Path(__file__).resolve().parent.parent
-# file, target, separator, columns that give the target away
-TABLES = {
-    "adult": ("adult/train.csv.gz", "income", ",", ()),
-    "ames": ("ames_housing/ames.csv.gz", "Sale_Price", ",", ()),
-    "california": ("california_housing/housing.csv.gz", "median_house_value", ",", ()),
-    "diamonds": ("diamonds/diamonds.csv.gz", "price", ",", ()),
-    "german": ("german_credit/german.csv.gz", "class", ",", ()),
-    "telco": ("telco_churn/telco_churn.csv.gz", "churn", ",", ()),
-    "titanic": ("titanic/titanic.csv.gz", "survived", ",", ("boat", "body", "name", "ticket")),
-    "wine_red": ("wine_quality/red.csv.gz", "quality", ",", ()),
-    "wine_white": ("wine_quality/white.csv.gz", "quality", ",", ()),
-}
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- automl begins -->", "<!-- automl ends -->"
+TOOLS = ["libml", "flaml", "lightgbm_optuna", "autogluon"]
 
 
-def load(folder, name):
-    path, target, sep, drop = TABLES[name]
-    data = pd.read_csv(folder / path, sep=sep).drop(columns=list(drop), errors="ignore")
-    y = data[target]
-    classes = y.dtype == object or y.dtype == bool or y.nunique() == 2
+# ---- tables ----
+
+def load(name, more):
+    """Rows, the target's name, is it classes."""
+    import pandas as pd
+    if name in more:
+        entry = more[name]
+        data = pd.read_csv(entry["path"]).drop(columns=entry.get("drop", []))
+        data = data[data[entry["target"]].notna()]
+        return data, entry["target"], entry["classes"]
+    import quality
+    x, y, _, classes = quality.load(name)
+    return x.assign(**{"@y": y}), "@y", classes > 0
+
+
+def split(folder, name, seed, more, args):
+    from sklearn.model_selection import train_test_split
+    data, target, classes = load(name, more)
     if classes:
-        data[target] = y.astype(str)
-    return data, target, classes
+        data[target] = "c" + data[target].astype(str)
+        data = data[data.groupby(target)[target].transform("size") >= 8]
+    train, test = train_test_split(data, test_size=0.25, random_state=seed,
+                                   stratify=data[target] if classes else None)
+    train.to_csv(folder / "train.csv", index=False)
+    test.drop(columns=target).to_csv(folder / "test.csv", index=False)
+    (folder / "task.json").write_text(json.dumps({
+        "target": target, "classes": bool(classes), "time": args.time, "seed": seed,
+        "threads": args.threads, "libml": str(args.libml)}))
+    return train, test, target, classes
 
 
-def score(truth, predicted, labels):
-    """Lower is better."""
-    if labels is None:
-        return float(root_mean_squared_error(truth, predicted))
+def loss(train, test, target, classes, predicted):
+    import numpy as np
+    from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
+    truth = test[target]
+    if not classes:
+        return float(root_mean_squared_error(truth, predicted) / np.std(truth))
+    labels = np.unique(train[target])
     codes = np.searchsorted(labels, truth)
     if len(labels) == 2:
         return 1 - float(roc_auc_score(codes, predicted[:, 1]))
     return float(log_loss(codes, predicted, labels=range(len(labels))))
 
 
-def libml(train, test, target, classes, args, seed):
+# ---- fits ----
+
+def start(tool, folder, args):
+    python = args.autogluon if tool == "autogluon" else sys.executable
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    env = dict(os.environ, **{n: str(args.threads) for n in names})
+    log = open(folder / f"{tool}.log", "w")
+    return subprocess.Popen([python, ROOT / "benchmarks" / "automl_peer.py", tool, folder],
+                            stdout=log, stderr=log, env=env)
+
+
+def wait(tool, process, folder, rows):
+    import numpy as np
+    row = {"loss": None, "seconds": None, "processor": None}
+    process.wait()
+    try:
+        row.update(json.loads((folder / f"{tool}.json").read_text()))
+        row["loss"] = loss(*rows, np.load(folder / f"{tool}.npy"))
+    except (OSError, ValueError) as problem:
+        lines = (folder / f"{tool}.log").read_text().strip().splitlines()
+        print(f"{tool}: {problem}: {' / '.join(lines[-3:])}", file=sys.stderr)
+    return row
+
+
+def fit_all(name, seed, tools, more, args):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        train.to_csv(folder / "train.csv", index=False)
-        test.to_csv(folder / "test.csv", index=False)
-        command = str(args.build / "tools" / "libml")
-        task = "classification" if classes else "regression"
-        subprocess.run([command, "automl", folder / "train.csv", "--target", target, "--time",
-                        str(args.time), "--seed", str(seed), "--threads", str(args.threads),
-                        "--set", f"task={task}", "-q", "-o", folder / "m.mlm"], check=True)
-        subprocess.run([command, "predict", folder / "m.mlm", folder / "test.csv", "-q",
-                        "-o", folder / "p.csv", "--kind", "proba" if classes else "value"],
-                       check=True)
-        out = pd.read_csv(folder / "p.csv").to_numpy(float)
-    return out if classes else out[:, 0]
+        rows = split(folder, name, seed, more, args)
+        if args.parallel_peers:
+            running = {t: start(t, folder, args) for t in tools}
+        for tool in tools:
+            process = running[tool] if args.parallel_peers else start(tool, folder, args)
+            yield tool, len(rows[0]) + len(rows[1]), wait(tool, process, folder, rows)
 
 
-def coded(train, test, target):
-    """Categories as pandas has them, the same levels in both."""
-    x, xt = train.drop(columns=target).copy(), test.drop(columns=target).copy()
-    for c in x.columns:
-        if x[c].dtype == object or x[c].dtype == bool or str(x[c].dtype) in ("str", "string"):
-            kind = pd.CategoricalDtype(sorted(x[c].dropna().astype(str).unique()))
-            x[c] = x[c].astype(str).where(x[c].notna()).astype(kind)
-            xt[c] = xt[c].astype(str).where(xt[c].notna()).astype(kind)
-    return x, xt
+def key(row):
+    return row["table"], row["seed"], row["time"], row["threads"], row["tool"]
 
 
-def flaml(train, test, target, classes, args, seed):
-    from flaml import AutoML
-    x, xt = coded(train, test, target)
-    labels = np.unique(train[target]) if classes else None
-    y = np.searchsorted(labels, train[target]) if classes else train[target].to_numpy(float)
-    model = AutoML()
-    metric = "rmse" if not classes else "roc_auc" if len(labels) == 2 else "log_loss"
-    model.fit(x, y, task="classification" if classes else "regression", metric=metric,
-              time_budget=args.time, seed=seed, n_jobs=args.threads, verbose=0)
-    return model.predict_proba(xt) if classes else model.predict(xt)
+def read(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines() if line]
 
 
-def lightgbm_optuna(train, test, target, classes, args, seed):
-    import lightgbm as lgb
-    import optuna
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    x, xt = coded(train, test, target)
-    labels = np.unique(train[target]) if classes else None
-    y = np.searchsorted(labels, train[target]) if classes else train[target].to_numpy(float)
-    base = {"verbose": -1, "num_threads": args.threads, "seed": seed,
-            "objective": "regression", "metric": "rmse"}
-    if classes:
-        base.update({"objective": "binary", "metric": "auc"} if len(labels) == 2 else
-                    {"objective": "multiclass", "metric": "multi_logloss",
-                     "num_class": len(labels)})
-    data = lgb.Dataset(x, y, free_raw_data=False)
-    begin, best = time.monotonic(), {}
-
-    def trial_value(trial):
-        p = dict(base, learning_rate=trial.suggest_float("learning_rate", .01, .3, log=True),
-                 num_leaves=trial.suggest_int("num_leaves", 4, 256, log=True),
-                 min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 2, 100, log=True),
-                 feature_fraction=trial.suggest_float("feature_fraction", .3, 1),
-                 bagging_fraction=trial.suggest_float("bagging_fraction", .5, 1),
-                 bagging_freq=1, lambda_l2=trial.suggest_float("lambda_l2", 1e-3, 30, log=True))
-        cv = lgb.cv(p, data, 2000, nfold=5, stratified=classes, seed=seed,
-                    callbacks=[lgb.early_stopping(50, verbose=False)])
-        values = cv[f"valid {base['metric']}-mean"]
-        value = values[-1] if base["metric"] != "auc" else -values[-1]
-        if not best or value < best["value"]:
-            best.update(value=value, params=p, rounds=len(values))
-        return value
-
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(trial_value, timeout=max(0.1, args.time * 0.8 - (time.monotonic() - begin)))
-    model = lgb.train(best["params"], data, best["rounds"])
-    p = model.predict(xt)
-    return np.column_stack([1 - p, p]) if classes and len(labels) == 2 else p
+def measure(args, more):
+    done = {key(r) for r in read(args.out)} if args.out and args.out.exists() else set()
+    import quality
+    names = args.tables.split(",") if args.tables else [*quality.TABLES, *more]
+    for seed in range(args.seeds):
+        for name in names:
+            at = {"table": name, "seed": seed, "time": args.time, "threads": args.threads,
+                  "new": name in more}
+            tools = [t for t in args.tools.split(",") if key(dict(at, tool=t)) not in done]
+            for tool, rows, row in fit_all(name, seed, tools, more, args) if tools else ():
+                row = dict(at, tool=tool, rows=rows, **row)
+                print(f"{name:18} {seed} {tool:16} {row['loss']} {row['seconds']} s "
+                      f"({row['processor']} s)", flush=True)
+                if args.out:
+                    with open(args.out, "a") as f:
+                        f.write(json.dumps(row) + "\n")
 
 
-PEERS = {"libml": libml, "flaml": flaml, "lightgbm-optuna": lightgbm_optuna}
+# ---- the page ----
+
+def ranks(losses):
+    """1 for the least; losses within 0.1 % of each other share their mean rank."""
+    value = {t: float("inf") if v is None else v for t, v in losses.items()}
+    out = {}
+    for t, v in value.items():
+        below = sum(o < v * 0.999 for o in value.values())
+        same = sum(o == v or abs(o - v) <= v * 0.001 for o in value.values())
+        out[t] = below + (same + 1) / 2
+    return out
 
 
-def one(folder, name, seed, args):
-    data, target, classes = load(folder, name)
-    train, test = train_test_split(data, test_size=0.25, random_state=seed,
-                                   stratify=data[target] if classes else None)
-    labels = np.unique(train[target]) if classes else None
-    row = {"table": name, "seed": seed}
-    for peer in args.peers:
-        fit = PEERS[peer]
-        start = time.monotonic()
-        try:
-            row[peer] = score(test[target], fit(train, test, target, classes, args, seed),
-                              labels)
-        except Exception as problem:  # a peer that fails is ranked last
-            print(f"{name} {peer}: {problem}", file=sys.stderr)
-            row[peer] = float("inf")
-        row[f"{peer}_seconds"] = round(time.monotonic() - start, 1)
-    return row
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values) if values and None not in values else float("nan")
+
+
+def section(rows):
+    """Of fits with one time: a line per table, and the mean ranks over tables and seeds."""
+    tools = [t for t in TOOLS if any(r["tool"] == t for r in rows)]
+    groups, tables = defaultdict(dict), {}
+    for r in rows:
+        groups[r["table"], r["seed"]][r["tool"]] = r
+        tables[r["table"]] = r
+    whole = {k: g for k, g in groups.items() if len(g) == len(tools)}
+    out = [f"| table | rows | {' | '.join(tools)} |", f"|---|---|{'---|' * len(tools)}"]
+    for name in sorted(tables, key=lambda n: (tables[n]["new"], n)):
+        mine = [g for k, g in whole.items() if k[0] == name]
+        if not mine:
+            continue
+        values = {t: mean(g[t]["loss"] for g in mine) for t in tools}
+        best = min(v for v in values.values() if v == v)
+        cells = [f"**{v:.4f}**" if v <= best * 1.001 else f"{v:.4f}" for v in values.values()]
+        out.append(f"| {name} | {tables[name]['rows']:,} | {' | '.join(cells)} |")
+    every = [ranks({t: g[t]["loss"] for t in tools}) for g in whole.values()]
+    out.append("| mean rank | | " + " | ".join(
+        f"{mean(r[t] for r in every):.2f}" for t in tools) + " |")
+    for what in ("seconds", "processor"):
+        label = "seconds, most" if what == "seconds" else "processor seconds, mean"
+        cells = []
+        for t in tools:
+            v = [g[t][what] for g in whole.values() if g[t][what] is not None]
+            cells.append(f"{max(v) if what == 'seconds' else mean(v):.1f}" if v else "-")
+        out.append(f"| {label} | | {' | '.join(cells)} |")
+    return len(whole), "\n".join(out)
+
+
+def page(paths):
+    rows = {key(r): r for p in paths for r in read(p)}.values()
+    out = []
+    for new in (False, True):
+        for seconds in sorted({r["time"] for r in rows if r["new"] == new}):
+            mine = [r for r in rows if r["time"] == seconds and r["new"] == new]
+            n, table = section(mine)
+            what = "other public tables" if new else "the tables of benchmarks/quality.py"
+            out.append(f"{seconds:g} seconds, {mine[0]['threads']} thread(s) each, {what}, "
+                       f"{n} splits:\n\n{table}\n")
+    return "\n".join(out)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
     parser.add_argument("--time", type=float, default=60)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--only", default=",".join(TABLES))
-    parser.add_argument("--peers", default=",".join(PEERS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--tables")
+    parser.add_argument("--tools", default=",".join(TOOLS))
+    parser.add_argument("--more", type=Path)
+    parser.add_argument("--parallel-peers", action="store_true")
+    parser.add_argument("--libml", type=Path, default=ROOT / "build" / "tools" / "libml")
+    parser.add_argument("--autogluon", default=sys.executable)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--docs", nargs="+", type=Path)
     args = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    args.peers = args.peers.split(",")
-    rows, ranks = [], {p: [] for p in args.peers}
-    for name in args.only.split(","):
-        for seed in range(args.seeds):
-            row = one(args.folder, name, seed, args)
-            rows.append(row)
-            order = sorted(row[p] for p in args.peers)
-            for p in args.peers:
-                ranks[p].append(order.index(row[p]) + 1)
-            print(f"{name:12} {seed} " + "  ".join(
-                f"{p} {row[p]:.5g} ({row[f'{p}_seconds']} s)" for p in args.peers), flush=True)
-    for p in args.peers:
-        print(f"{p:16} mean rank {statistics.mean(ranks[p]):.2f}")
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1))
+    if args.docs:
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(text.split(BEGIN)[0] + BEGIN + "\n" + page(args.docs) + END
+                        + text.split(END)[1], encoding="utf-8")
+        return
+    more = json.loads(args.more.read_text()) if args.more else {}
+    for entry in more.values():
+        entry["path"] = args.more.parent / entry["file"]
+    measure(args, more)
 
 
 if __name__ == "__main__":
