@@ -322,8 +322,18 @@ static void warn_about_text(const finding *f, int identifier, mli_str *s)
     if (f->numeric_texts == f->present) warn(s, "numbers as text");
 }
 
+static uint32_t flags_of(const profile *p, int64_t column)
+{
+    const mli_column *c = &p->table->columns[column];
+    int leaks = p->power && c->rows >= LEAK_ROWS &&
+                p->power[column] > (p->classes ? LEAK_CLASS : LEAK_NUMBER);
+    return (leaks ? MLI_PROFILE_LEAKS : 0) |
+           (is_identifier(c, &p->findings[column]) ? MLI_PROFILE_IDENTIFIES : 0);
+}
+
 static void find_warnings(const profile *p, int64_t column, mli_str *s)
 {
+    uint32_t flags = flags_of(p, column);
     const mli_column *c = &p->table->columns[column];
     const finding *f = &p->findings[column];
     if (c->rows == 0) return;
@@ -331,7 +341,7 @@ static void find_warnings(const profile *p, int64_t column, mli_str *s)
         warn(s, "all missing");
         return;
     }
-    int identifier = is_identifier(c, f);
+    int identifier = (flags & MLI_PROFILE_IDENTIFIES) != 0;
     if (2 * f->missing > c->rows) warn(s, "mostly missing");
     if (f->distinct == 1) {
         warn(s, "constant");
@@ -348,9 +358,7 @@ static void find_warnings(const profile *p, int64_t column, mli_str *s)
         warn(s, "duplicate of ");
         mli_str_add(s, p->table->columns[f->twin].name);
     }
-    if (p->power && c->rows >= LEAK_ROWS &&
-        p->power[column] > (p->classes ? LEAK_CLASS : LEAK_NUMBER))
-        warn(s, "may leak the target");
+    if (flags & MLI_PROFILE_LEAKS) warn(s, "may leak the target");
 }
 
 /* What the column is good for. */
@@ -599,14 +607,31 @@ static ml_status find_target(profile *p, const char *name, ml_error *err)
                     : mli_nomem(err);
 }
 
+static ml_status profile_scan(profile *p, const ml_table *table, const char *target,
+                              ml_error *err)
+{
+    ml_status status = profile_init(p, table, err);
+    if (!status) status = find_target(p, target, err);
+    if (!status) mli_parallel(table->ctx, table->n_columns, scan, p);
+    return status;
+}
+
+ml_status mli_profile_flags(const ml_table *table, const char *target, uint32_t *flags,
+                            ml_error *err)
+{
+    profile p;
+    ml_status status = profile_scan(&p, table, target, err);
+    for (int64_t j = 0; j < table->n_columns && !status; j++) flags[j] = flags_of(&p, j);
+    profile_free(&p);
+    return status;
+}
+
 static ml_status profile_columns(const ml_table *table, const char *target,
                                  ml_table **out, ml_error *err)
 {
     profile p;
     result r = {0};
-    ml_status status = profile_init(&p, table, err);
-    if (!status) status = find_target(&p, target, err);
-    if (!status) mli_parallel(table->ctx, table->n_columns, scan, &p);
+    ml_status status = profile_scan(&p, table, target, err);
     if (!status) status = result_init(&r, table->ctx, table->n_columns, err);
     if (!status) status = result_fill(&r, &p, err);
     if (!status) status = result_table(&r, p.power != NULL, out, err);

@@ -10,6 +10,12 @@
 
 extern const mli_descriptor mli_options_profile;
 
+/* What is to be known of each column, flags[columns]: that it tells the target almost by
+ * itself; that it identifies rows. */
+#define MLI_PROFILE_LEAKS      1u
+#define MLI_PROFILE_IDENTIFIES 2u
+ml_status mli_profile_flags(const ml_table *table, const char *target, uint32_t *flags,
+                            ml_error *err);
 /* How well each column alone predicts the target, [columns], NaN for the target itself
  * and where it is not defined. *classes: whether the target counts as classes. */
 ml_status mli_profile_power(const ml_table *table, int64_t target, double *power,

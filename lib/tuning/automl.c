@@ -38,7 +38,8 @@ static const mli_param params[] = {
      "them.",
      "0.1"},
     {"max_members", "ensemble_size", ML_PARAM_I64, 0, "5", "[1, 12]", NULL, NULL,
-     "The most models in the ensemble; 1 keeps the best one alone, which is fastest.",
+     "The most models in the ensemble, a constant aside; 1 keeps the best one alone, "
+     "which is fastest.",
      "0.1"},
     {"stacking", "use_stacking", ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
      "Also try a linear model of what the members predict, and keep it in place of their "
@@ -219,6 +220,7 @@ static ml_status put_together(mli_automl *a, ml_error *err)
     ml_status status =
         mli_automl_blend(a, mli_get_i64(a->job->params, "max_members"), err);
     if (!status) status = mli_automl_stack(a, err);
+    if (!status) status = mli_automl_temper(a, err);
     if (!status) status = mli_automl_calibrate(a, err);
     if (*mli_get_str(a->job->params, "distill"))
         return status ? status : mli_automl_distill(a, err);

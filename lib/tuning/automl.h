@@ -166,6 +166,8 @@ ml_status mli_automl_search(mli_automl *a, ml_error *err);
 
 /* Sets the weights of the candidates; they sum to 1; and `combined` and `score`. */
 ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err);
+/* Lets the constant join where the blend is surer than its rows can tell. */
+ml_status mli_automl_temper(mli_automl *a, ml_error *err);
 
 /* ---- automl_stack.c ---- */
 

@@ -6,6 +6,10 @@
  * Selection from Libraries of Models, ICML 2004): again and again the candidate joins
  * that makes the mean of those chosen so far best; the best of all steps is kept. What a
  * candidate counts is how often it was chosen.
+ *
+ * Probabilities that n rows agree with are not surer than n rows can tell: by Laplace's
+ * rule of succession the next row is another with about 1 / (n + 1). So much the constant
+ * counts then, whose probabilities are the shares of the classes.
  * Cost: PICKS * CONSIDERED scores of the judged rows.
  */
 #include "tuning/automl.h"
@@ -136,5 +140,35 @@ ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err)
     for (int64_t k = 0; k < b.n && !status && total; k++)
         a->candidates[b.index[k]].weight = (double)b.kept[k] / (double)total;
     if (!status) combine(a, b.size);
+    return status;
+}
+
+/* Is a probability smaller than n rows can tell? */
+static int is_too_sure(const mli_automl *a, double share)
+{
+    int64_t size = a->judged->rows * a->n_outputs;
+    for (int64_t i = 0; i < size; i++)
+        if (a->combined[i] < share / (double)a->n_outputs) return 1;
+    return 0;
+}
+
+ml_status mli_automl_temper(mli_automl *a, ml_error *err)
+{
+    int64_t rows = a->judged->rows;
+    double share = 1 / (double)(rows + 1);
+    mli_candidate *constant = NULL;
+    for (int64_t k = 0; k < a->count && !constant; k++)
+        if (is_constant(&a->candidates[k]) && !isnan(a->candidates[k].score))
+            constant = &a->candidates[k];
+    if (!constant || constant->weight > 0 || a->stacked || !a->judged->label ||
+        mli_get_i64(a->job->params, "max_members") == 1 || !is_too_sure(a, share))
+        return ML_OK;
+    for (int64_t k = 0; k < a->count; k++) a->candidates[k].weight *= 1 - share;
+    constant->weight = share;
+    combine(a, rows * a->n_outputs);
+    double *room = mli_alloc_vec(a->ctx, rows, sizeof *room);
+    if (!room) return mli_nomem(err);
+    ml_status status = mli_automl_score(a, a->combined, room, &a->score, err);
+    mli_free(a->ctx, room);
     return status;
 }

@@ -11,41 +11,61 @@
 #include <math.h>
 #include <string.h>
 
+/* What an entry is for. */
+#define ANY        0
+#define HURRY      1 /* in place of the others of its kind when one was cut short */
+#define NUMBERS    2 /* a number is predicted */
+#define CLASSES    3
+#define CATEGORIES 4 /* tables with categories */
+
 typedef struct {
     const char *algorithm, *params; /* YAML */
-    int hurry; /* in place of the others of the same kind when one was cut short */
+    int use;
 } entry;
 
 /* Settings that do well on tables of many kinds; an algorithm that does not suit the task
  * is left out. */
 static const entry portfolio[] = {
-    {"baseline", "{}", 0},
-    {"linear_regression", "{penalty: l2, alpha: 1, standardize: true}", 0},
-    {"logistic_regression", "{penalty: l2, alpha: 1, standardize: true}", 0},
-    {"gbdt", "{learning_rate: 0.1, max_leaves: 15}", 0},
-    {"gbdt", "{learning_rate: 0.3, max_leaves: 31}", 1},
-    {"gbdt", "{growth: symmetric, learning_rate: 0.1}", 0},
-    {"gbdt", "{growth: symmetric, learning_rate: 0.3}", 1},
+    {"baseline", "{}", ANY},
+    {"linear_regression", "{penalty: l2, alpha: 1, standardize: true}", ANY},
+    {"logistic_regression", "{penalty: l2, alpha: 1, standardize: true}", ANY},
+    {"gbdt", "{learning_rate: 0.1, max_leaves: 15}", ANY},
+    {"gbdt", "{learning_rate: 0.3, max_leaves: 31}", HURRY},
+    {"gbdt", "{linear_tree: true, linear_lambda: 1, learning_rate: 0.1, max_leaves: 15}",
+     NUMBERS},
+    {"gbdt", "{linear_tree: true, linear_lambda: 1, learning_rate: 0.3, max_leaves: 15}",
+     HURRY},
+    {"gbdt", "{growth: symmetric, learning_rate: 0.1, max_depth: 6}", ANY},
+    {"gbdt", "{growth: symmetric, learning_rate: 0.3, max_depth: 6}", HURRY},
     {"gbdt",
-     "{learning_rate: 0.05, max_leaves: 31, colsample_bytree: 0.8, subsample: 0.8}", 0},
-    {"gbdt", "{learning_rate: 0.05, max_leaves: 7, min_data_in_leaf: 10}", 0},
-    {"random_forest", "{}", 0},
-    {"extra_trees", "{}", 0},
-    {"gbdt", "{growth: symmetric, learning_rate: 0.07, max_depth: 4, l2: 3}", 0},
+     "{learning_rate: 0.05, max_leaves: 31, colsample_bytree: 0.8, subsample: 0.8}", ANY},
+    {"gbdt", "{learning_rate: 0.05, max_leaves: 7, min_data_in_leaf: 10}", ANY},
+    {"random_forest", "{}", ANY},
+    {"extra_trees", "{}", ANY},
+    {"gbdt", "{growth: symmetric, learning_rate: 0.07, max_depth: 4, l2: 3}", ANY},
+    {"gbdt", "{linear_tree: true, linear_lambda: 1, learning_rate: 0.1, max_leaves: 15}",
+     CLASSES},
+    {"gbdt",
+     "{growth: symmetric, learning_rate: 0.07, max_depth: 6, categories: ordered}",
+     CATEGORIES},
     {"gbdt",
      "{learning_rate: 0.05, max_leaves: 15, colsample_bytree: 0.4, subsample: 0.7, "
      "min_data_in_leaf: 50}",
-     0},
-    {"logistic_regression", "{penalty: l2, alpha: 100, standardize: true}", 0},
-    {"linear_regression", "{penalty: elasticnet, alpha: 0.01, standardize: true}", 0},
+     ANY},
+    {"gbdt",
+     "{linear_tree: true, linear_lambda: 10, learning_rate: 0.05, max_leaves: 31, "
+     "colsample_bytree: 0.8, subsample: 0.8}",
+     NUMBERS},
+    {"logistic_regression", "{penalty: l2, alpha: 100, standardize: true}", ANY},
+    {"linear_regression", "{penalty: elasticnet, alpha: 0.01, standardize: true}", ANY},
     {"gbdt",
      "{learning_rate: 0.03, max_leaves: 63, colsample_bytree: 0.5, subsample: 0.8, "
      "l2: 5}",
-     0},
+     ANY},
     {"gbdt",
      "{learning_rate: 0.02, max_leaves: 31, colsample_bytree: 0.6, subsample: 0.9, "
      "min_data_in_leaf: 5, l2: 3}",
-     0},
+     ANY},
 };
 #define ENTRIES ((int64_t)(sizeof portfolio / sizeof *portfolio))
 
@@ -199,14 +219,32 @@ static ml_status read_text(mli_automl *a, const mli_algorithm *algorithm,
     return status;
 }
 
-/* hurry: 0, 1, or -1 where it does not matter. */
+static int has_categories(const mli_automl *a)
+{
+    const mli_inputs *in = a->job->train->inputs;
+    for (int64_t j = 0; j < in->n_features; j++)
+        if (in->features[j].kind == MLI_CATEGORICAL && in->features[j].levels.n > 2)
+            return 1;
+    return 0;
+}
+
+static int is_wanted(const mli_automl *a, const mli_algorithm *algorithm,
+                     const ml_params *given, int use)
+{
+    int classes = a->job->train->label != NULL;
+    if (use == NUMBERS && classes) return 0;
+    if (use == CLASSES && !classes) return 0;
+    if (use == CATEGORIES && (!has_categories(a) || a->n_outputs > 2)) return 0;
+    return was_cut(a, algorithm, given) == (use == HURRY);
+}
+
 static ml_status try_text(mli_automl *a, const mli_algorithm *algorithm, const char *text,
-                          int hurry, ml_error *err)
+                          int use, ml_error *err)
 {
     ml_params *given = NULL;
     ml_status status = read_text(a, algorithm, text, &given, err);
-    int wanted = !status && (hurry < 0 || was_cut(a, algorithm, given) == hurry);
-    if (wanted && mli_automl_may_try(a, algorithm, given))
+    if (!status && is_wanted(a, algorithm, given, use) &&
+        mli_automl_may_try(a, algorithm, given))
         return mli_automl_try(a, algorithm, given, err);
     ml_params_free(given);
     return status;
@@ -224,11 +262,11 @@ ml_status mli_automl_portfolio(mli_automl *a, ml_error *err)
     ml_status status = ML_OK;
     for (int64_t i = 0; i < ENTRIES && !status; i++) {
         const mli_algorithm *g = algorithm_named(a, portfolio[i].algorithm);
-        if (g) status = try_text(a, g, portfolio[i].params, portfolio[i].hurry, err);
+        if (g) status = try_text(a, g, portfolio[i].params, portfolio[i].use, err);
     }
     for (const mli_descriptor *const *d = mli_catalog; *d && !status; d++) {
         if (!mli_automl_takes_part(a, *d) || in_portfolio((*d)->name)) continue;
-        status = try_text(a, (const mli_algorithm *)*d, "{}", -1, err);
+        status = try_text(a, (const mli_algorithm *)*d, "{}", ANY, err);
     }
     return status;
 }

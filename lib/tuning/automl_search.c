@@ -4,6 +4,7 @@
  * models that did best, those ahead more often.
  */
 #include "tuning/automl.h"
+#include "tuning/study.h"
 
 #include <ml/estimator.h>
 #include <ml/study.h>
@@ -24,12 +25,16 @@ typedef struct {
 
 /* ---- what is searched ---- */
 
-/* Symmetric trees are like those of CatBoost: other rounds, depths and penalties suit
- * them. */
+/* Symmetric trees are like those of CatBoost, linear leaves like smooth functions: other
+ * rounds, depths and penalties suit them. */
 static const mli_kin kinds[] = {
     {"gbdt", "growth", "symmetric",
      "learning_rate: log [0.02, 0.2]; max_depth: [3, 8]; l2: log [0.1, 30]; "
-     "subsample: [0.6, 1.0]; colsample_bynode: [0.3, 1.0]; random_strength: [0.0, 3.0]"}};
+     "subsample: [0.6, 1.0]; colsample_bynode: [0.3, 1.0]; random_strength: [0.0, 3.0]"},
+    {"gbdt", "linear_tree", "true",
+     "learning_rate: log [0.02, 0.3]; max_leaves: log [4, 64]; min_data_in_leaf: log [5, "
+     "100]; linear_lambda: log [0.01, 100]; subsample: [0.6, 1.0]; colsample_bytree: "
+     "[0.4, 1.0]"}};
 
 const mli_kin *mli_automl_kin(const mli_algorithm *algorithm, const ml_params *given)
 {
@@ -100,6 +105,19 @@ static int rank_kinds(const mli_automl *a, searched out[SEARCHED])
 
 /* ---- trials ---- */
 
+/* What the candidates of the portfolio scored. */
+static ml_status teach(const mli_automl *a, const searched *s, ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < a->count && !status; i++) {
+        const mli_candidate *c = &a->candidates[i];
+        double score = isnan(c->guess) ? c->score : c->guess;
+        if (is_of(s, c) && !isnan(score) && !c->cut)
+            status = mli_study_teach(s->study, c->given, score, err);
+    }
+    return status;
+}
+
 static ml_status open_study(mli_automl *a, searched *s, ml_error *err)
 {
     ml_estimator *e = NULL;
@@ -119,6 +137,7 @@ static ml_status open_study(mli_automl *a, searched *s, ml_error *err)
     if (!status) status = ml_params_set_str(options, "first_default", "false", err);
     if (!status) status = ml_params_set_i64(options, "seed", (int64_t)a->seed, err);
     if (!status) status = ml_study_new(e, NULL, NULL, options, &s->study, err);
+    if (!status) status = teach(a, s, err);
     ml_params_free(options);
     ml_estimator_free(e);
     return status;

@@ -5,6 +5,7 @@
  * all the same; the caller knows what they are. Cost: a profile of the table, only where
  * it is small beside the time.
  */
+#include "data/profile.h"
 #include "tuning/automl.h"
 
 #include <string.h>
@@ -19,23 +20,19 @@ static int is_feature(const mli_inputs *in, const char *name)
     return 0;
 }
 
-static void warn_about(const mli_automl *a, const ml_table *found)
+static void warn_about(const mli_automl *a, const uint32_t *flags)
 {
-    int64_t names = ml_table_find(found, "column"),
-            texts = ml_table_find(found, "warnings");
-    char name[128], text[256];
-    if (names < 0 || texts < 0) return;
-    for (int64_t i = 0; i < ml_table_rows(found); i++) {
-        int64_t n = ml_table_get_str(found, i, names, name, sizeof name);
-        ml_table_get_str(found, i, texts, text, sizeof text);
-        const char *leak = strstr(text, "may leak");
-        if (n < 0 || (size_t)n >= sizeof name || !leak) continue;
-        if (!is_feature(a->given->inputs, name)) continue;
+    const ml_table *t = a->given->table;
+    for (int64_t j = 0; j < ml_table_columns(t); j++) {
+        const char *name = ml_table_column_name(t, j);
+        if (!(flags[j] & MLI_PROFILE_LEAKS) || !is_feature(a->given->inputs, name))
+            continue;
         mli_log(
             a->ctx, ML_LOG_WARNING, "automl",
             "the column \"%s\" tells the target almost by itself%s: if it is not known "
             "when predictions are made, name it in ignore",
-            name, strstr(text, "identifier") ? ", and looks like a row number" : "");
+            name,
+            flags[j] & MLI_PROFILE_IDENTIFIES ? ", and looks like a row number" : "");
     }
 }
 
@@ -43,15 +40,12 @@ void mli_automl_warn(const mli_automl *a)
 {
     const mli_design *d = a->given;
     const char *target = d->inputs->target;
-    ml_params *options = NULL;
-    ml_table *found = NULL;
     if (!d->table || !target || ml_table_find(d->table, target) < 0) return;
-    double cells = (double)d->rows * (double)ml_table_columns(d->table);
+    int64_t columns = ml_table_columns(d->table);
+    double cells = (double)d->rows * (double)columns;
     if (a->limit > 0 && cells > MOST_CELLS && cells > CELLS * a->limit) return;
-    ml_status status = ml_params_new(a->ctx, &options, a->failure);
-    if (!status) status = ml_params_set_str(options, "target", target, a->failure);
-    if (!status) status = ml_table_profile(d->table, options, &found, a->failure);
-    if (!status) warn_about(a, found);
-    ml_table_free(found);
-    ml_params_free(options);
+    uint32_t *flags = mli_alloc_vec(a->ctx, columns, sizeof *flags);
+    if (flags && !mli_profile_flags(d->table, target, flags, a->failure))
+        warn_about(a, flags);
+    mli_free(a->ctx, flags);
 }

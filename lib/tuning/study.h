@@ -132,6 +132,10 @@ int mli_study_path(const ml_study *s, int32_t flag, mli_path *out);
 ml_status mli_study_resume(ml_study *s, ml_error *err);
 /* Reads the journals of earlier studies. */
 ml_status mli_study_warm(ml_study *s, ml_error *err);
+/* What the parameters that differ from the estimator's scored elsewhere: it teaches the
+ * sampler, when they lie in the space. Before the first trial. */
+ml_status mli_study_teach(ml_study *s, const ml_params *given, double score,
+                          ml_error *err);
 /* Records of the journal; nothing without one. */
 ml_status mli_study_log_ask(ml_study *s, int64_t trial, const ml_params *params,
                             ml_error *err);

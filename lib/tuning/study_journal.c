@@ -470,3 +470,41 @@ ml_status mli_study_warm(ml_study *s, ml_error *err)
     }
     return st;
 }
+
+/* The estimator's parameters with those given. */
+static ml_status with_given(const ml_study *s, const ml_params *given, ml_params **out,
+                            ml_error *err)
+{
+    ml_status st = ml_params_clone(s->base, out, err);
+    for (int64_t i = 0; i < given->count && st == ML_OK; i++) {
+        const mli_value *v = &given->values[i];
+        if (v->given) st = mli_params_put(*out, &s->algorithm->head, v->name, v, err);
+    }
+    return st;
+}
+
+ml_status mli_study_teach(ml_study *s, const ml_params *given, double score,
+                          ml_error *err)
+{
+    mli_trial t = {
+        .state = MLI_TRIAL_DONE, .score = score, .spread = NAN, .seconds = NAN};
+    size_t size = (size_t)(s->n_prior + 1) * sizeof *s->prior;
+    mli_trial *all = mli_realloc(s->ctx, s->prior, size);
+    if (!all) return mli_nomem(err);
+    s->prior = all;
+    ml_status st = with_given(s, given, &t.params, err);
+    if (st == ML_OK) {
+        t.unit = mli_alloc_vec(s->ctx, s->space.n + 1, sizeof *t.unit);
+        t.values = mli_alloc_vec(s->ctx, s->n_goals, sizeof *t.values);
+        if (!t.unit || !t.values) st = mli_nomem(err);
+    }
+    if (st == ML_OK && mli_space_unit(&s->space, t.params, t.unit)) {
+        for (int64_t k = 0; k < s->n_goals; k++) t.values[k] = k ? NAN : score;
+        s->prior[s->n_prior++] = t;
+        return ML_OK;
+    }
+    mli_free(s->ctx, t.unit);
+    mli_free(s->ctx, t.values);
+    ml_params_free(t.params);
+    return st;
+}

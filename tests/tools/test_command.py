@@ -152,13 +152,16 @@ class Command(unittest.TestCase):
             done = call("convert", model, self.folder / f"m.{end}")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertTrue((self.folder / f"m.{end}").read_bytes().startswith(start))
-        again = self.folder / "again"
+        again = self.folder / "again.mlm"
         self.assertEqual(call("convert", out, again, "--target", "price").returncode, 0)
         for a, b in ((model, again), (model, out)):
             self.assertEqual(call("predict", a, self.data).stdout,
                              call("predict", b, self.data).stdout)
         self.assertEqual(call("evaluate", again, self.data).returncode, 0)
         self.refused(call("convert", model, out, "--to", "pmml"), "pmml", "onnx")
+        for name in ("m.xyz", "m"):
+            self.refused(call("convert", model, self.folder / name), name, "--to", code=2)
+            self.assertFalse((self.folder / name).exists())
         self.refused(call("convert", self.data, out), "data.csv")
 
     def test_tune(self):

@@ -4,6 +4,8 @@
  */
 #include "app.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes as a stream. */
@@ -64,6 +66,21 @@ ml_status set_limits(app *a, ml_estimator *e)
     if (st == ML_OK && flag(a, OPT_JOURNAL))
         st = ml_estimator_set_str(e, "journal", a->value[OPT_JOURNAL], a->err);
     return st;
+}
+
+/* Reading took its time, and scores and the report will. */
+#define LEAST 0.1 /* of the limit is for the search, however long reading took */
+
+ml_status set_time_left(app *a, ml_estimator *e, double used)
+{
+    if (!flag(a, OPT_TIME) || strcmp(a->command->name, "automl") != 0) return ML_OK;
+    double limit = strtod(a->value[OPT_TIME], NULL), share = 0.99;
+    if (flag(a, OPT_TEST) || flag(a, OPT_HOLDOUT)) share -= 0.04;
+    if (flag(a, OPT_REPORT)) share -= 0.05;
+    double left = share * limit - used;
+    if (!(limit > 0)) return ML_OK;
+    if (left < LEAST * limit) left = LEAST * limit + 0.01;
+    return ml_estimator_set_f64(e, "time_limit", floor(100 * left + 0.5) / 100, a->err);
 }
 
 int cmd_automl(app *a)

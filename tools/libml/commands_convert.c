@@ -4,6 +4,9 @@
  */
 #include "app.h"
 
+#include <string.h>
+#include <strings.h>
+
 static ml_status save_as(app *a, const ml_model *m, const char *path)
 {
     ml_params *p = NULL;
@@ -17,11 +20,27 @@ static ml_status save_as(app *a, const ml_model *m, const char *path)
     return st;
 }
 
+/* Does the name of the file say what it is to be? */
+static int ending_is_known(const char *path)
+{
+    static const char *const endings[] = {".c",   ".json", ".onnx", ".txt",
+                                          ".mlm", ".ml",   ".libml"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0) return 1;
+    return 0;
+}
+
 int cmd_convert(app *a)
 {
     ml_model *m = NULL;
     const char *path = a->operand[1];
     int code = 0;
+    if (!flag(a, OPT_TO) && !ending_is_known(path))
+        return app_usage(a,
+                         "\"%s\" does not end in .c, .json, .onnx, .txt or .mlm: give "
+                         "--to c, xgboost, onnx, lightgbm or libml",
+                         path);
     ml_status st = load_model(a, &m);
     if (st == ML_OK) st = save_as(a, m, path);
     if (st < 0)

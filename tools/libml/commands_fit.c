@@ -32,9 +32,20 @@ static ml_status hold_out(app *a, inputs *in)
     return st;
 }
 
+static ml_status read_rows(app *a, const char *path, ml_table **out)
+{
+    char text[4096 + 100];
+    ml_status st = read_table(a, path, out);
+    if (st < 0 || ml_table_rows(*out) > 0) return st;
+    snprintf(text, sizeof text, "\"%s\": the table has no rows; training needs rows",
+             path);
+    ml_error_set(a->err, ML_E_DATA, text);
+    return ML_E_DATA;
+}
+
 static ml_status read_inputs(app *a, inputs *in)
 {
-    ml_status st = read_table(a, a->operand[0], &in->data);
+    ml_status st = read_rows(a, a->operand[0], &in->data);
     if (st == ML_OK && flag(a, OPT_VALID))
         st = read_table(a, a->value[OPT_VALID], &in->valid);
     if (st == ML_OK && flag(a, OPT_TEST))
@@ -187,12 +198,14 @@ int cmd_train(app *a)
     inputs in = {0};
     ml_estimator *e = NULL;
     ml_model *m = NULL;
+    double begin = seconds_now();
     int code = check_usage(a);
     if (code) return code;
     ml_status st = make_estimator(a, &e);
     if (st == ML_OK) st = set_limits(a, e);
     if (st == ML_OK) st = read_inputs(a, &in);
     double start = seconds_now();
+    if (st == ML_OK) st = set_time_left(a, e, start - begin);
     if (st == ML_OK) st = ml_estimator_fit(e, in.train, in.valid, &m, a->err);
     double seconds = seconds_now() - start;
     if (st == ML_OK) {

@@ -33,8 +33,8 @@ class AutoML(Estimator):
         5, and one part held out from 100,000 rows, or from 5,000 when the time is
         short for them. Range: [0, 100]. Also: n_splits, num_bag_folds, cv.
     max_members : int, default 5
-        The most models in the ensemble; 1 keeps the best one alone, which is
-        fastest. Range: [1, 12]. Also: ensemble_size.
+        The most models in the ensemble, a constant aside; 1 keeps the best one
+        alone, which is fastest. Range: [1, 12]. Also: ensemble_size.
     stacking : bool, default true
         Also try a linear model of what the members predict, and keep it in place
         of their weighted mean when it is better on rows held out. Also:

@@ -74,8 +74,8 @@ static inline ML_CHECK ml_status ml_automl_set_folds(
 }
 
 /**
- * The most models in the ensemble; 1 keeps the best one alone, which is fastest.
- * Default 5; range [1, 12].
+ * The most models in the ensemble, a constant aside; 1 keeps the best one alone,
+ * which is fastest. Default 5; range [1, 12].
  */
 static inline ML_CHECK ml_status ml_automl_set_max_members(
     ml_estimator *estimator, int64_t value, ml_error *error)
