@@ -246,7 +246,8 @@ void mli_booster_free(mli_booster *b)
                       b->bins,        b->watch.bins, b->watch.score,
                       b->watch.parts, b->monotone,   b->own_order,
                       b->dropped,     b->groups,     b->watch.own_order,
-                      b->ys,          b->watch.ys};
+                      b->ys,          b->watch.ys,   b->drawn,
+                      b->factor};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
     mli_boost_linear_free(b);

@@ -136,6 +136,8 @@ struct mli_booster {
     int64_t *dropped;  /* [n_dropped] first trees of the rounds that DART leaves out */
     double *renewal;   /* for leaf values by quantiles */
     mli_sample sample; /* of the present round */
+    uint16_t *drawn; /* [rows] its rows, block by block, counted from the block's begin */
+    float *factor;   /* [rows] and their factors */
     mli_ensemble_builder trees;
     mli_boost_watch watch;
     mli_boost_linear linear;
@@ -176,7 +178,14 @@ int mli_eval_maximize(const mli_boost_options *o);
 /* Needs the gradients of all rows. */
 ml_status mli_boost_sample(mli_booster *b, int64_t round, mli_sample *out, ml_error *err);
 void mli_boost_sample_free(mli_booster *b, mli_sample *s);
+/* Do rows count with factors, and are some left out? */
+int mli_sample_scales(const mli_sample *s);
 int mli_boost_sampled(const mli_sample *s);
+/* The factor of a row, 0: not taken. */
+double mli_sample_row(const mli_sample *s, int64_t row);
+/* Memory for the rows drawn, if there is none yet, and the rows of a block. */
+ml_status mli_boost_draw_make(mli_booster *b, ml_error *err);
+void mli_boost_draw(mli_booster *b, int64_t block);
 /* Adds the last round to the scores, if that is still to be done. */
 void mli_boost_flush(mli_booster *b);
 /* Cox: the order of the times, into t->order and *own. */
@@ -194,64 +203,5 @@ ml_status mli_boost_start(mli_booster *b, mli_bin_levels *levels, ml_error *err)
  * less weight after it (boost_dart.c). */
 ml_status mli_dart_drop(mli_booster *b, int64_t round, ml_error *err);
 ml_status mli_dart_restore(mli_booster *b, ml_error *err);
-
-/* Do rows count with factors, and are some left out? */
-static inline int mli_sample_scales(const mli_sample *s)
-{
-    return s->goss || s->enough > 0 || s->temperature > 0;
-}
-static inline uint64_t mli_sample_hash(const mli_sample *s, int64_t row)
-{
-    return mli_mix64(s->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15));
-}
-/* Sum of |gradient| over the scores of a row, by its leading bits. */
-static inline uint32_t mli_sample_magnitude(const float *gh, int64_t stride, int32_t k,
-                                            int64_t row)
-{
-    float sum = 0;
-    uint32_t bits;
-    for (int32_t i = 0; i < k; i++) {
-        float g = gh[2 * (i * stride + row)];
-        sum += g < 0 ? -g : g;
-    }
-    memcpy(&bits, &sum, sizeof bits);
-    return bits >> 15;
-}
-/* mvs: how much the gradients of a row weigh. */
-static inline double mli_sample_size(const float *gh, int64_t stride, int32_t k,
-                                     int64_t row, double more)
-{
-    for (int32_t i = 0; i < k; i++) {
-        double g = (double)gh[2 * (i * stride + row)];
-        more += g * g;
-    }
-    return sqrt(more);
-}
-/* A row's number between 0 and 1, neither of them. */
-static inline double mli_sample_share(const mli_sample *s, int64_t row)
-{
-    return ((double)(mli_sample_hash(s, row) >> 12) + 0.5) * 0x1p-52;
-}
-static inline double mli_sample_mvs(const mli_sample *s, int64_t row)
-{
-    double size = mli_sample_size(s->gh, s->stride, s->n_scores, row, s->more);
-    if (size >= s->enough) return 1;
-    double share = size / s->enough;
-    return mli_sample_share(s, row) < share ? 1 / share : 0;
-}
-/* The factor of a row, 0: not taken. */
-static inline double mli_sample_row(const mli_sample *s, int64_t row)
-{
-    if (s->goss) {
-        uint32_t bits = mli_sample_magnitude(s->gh, s->stride, s->n_scores, row);
-        uint64_t hash = mli_sample_hash(s, row);
-        if (bits > s->top || (bits == s->top && hash < s->edge)) return 1;
-        return mli_mix64(hash) < s->below ? s->factor : 0;
-    }
-    if (s->enough > 0) return mli_sample_mvs(s, row);
-    if (s->temperature > 0) return pow(-log(mli_sample_share(s, row)), s->temperature);
-    if (s->cut) return mli_sample_hash(s, row) < s->cut[s->label[row]];
-    return s->below == 0 || mli_sample_hash(s, row) < s->below;
-}
 
 #endif

@@ -79,27 +79,24 @@ static void sum_task(void *arg, int64_t task, int32_t slot)
     passing *p = arg;
     mli_booster *b = p->b;
     (void)slot;
-    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin), count = 0;
+    int64_t begin = task * MLI_BOOST_BLOCK;
     if (all_alike(b)) {
         sum_all(b, task);
         return;
     }
+    mli_boost_draw(b, task);
     for (int32_t k = 0; k < b->n_scores; k++) {
         const float *gh = b->gh + 2 * k * b->targets.rows;
         double *sums = b->sums + (task * b->n_scores + k) * 3;
         sums[0] = sums[1] = sums[2] = 0;
-        count = 0;
-        for (int64_t i = begin; i < end; i++) {
-            double f = mli_sample_row(&b->sample, i);
-            if (f == 0) continue;
-            double g = f * (double)gh[2 * i];
+        for (int64_t j = 0; j < b->taken[task]; j++) {
+            int64_t i = begin + b->drawn[begin + j];
+            double f = (double)b->factor[begin + j], g = f * (double)gh[2 * i];
             sums[0] += fabs(g);
             sums[1] += hessian_of(b, gh, i, f);
             sums[2] += g * g;
-            count++;
         }
     }
-    b->taken[task] = count;
 }
 
 /* Scores, gradients and sums of a block in one go: what the usual case needs. */
@@ -141,6 +138,8 @@ ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err)
     mli_boost_sample_free(b, &b->sample);
     p.apart = mli_sampling_late(b->options.sampling);
     if (!p.apart) status = mli_boost_sample(b, round, &b->sample, err);
+    if (status == ML_OK && (p.apart || !all_alike(b)))
+        status = mli_boost_draw_make(b, err);
     if (status != ML_OK) return status;
     if (mli_objective_whole(&b->options.objective)) {
         p.apart = 1;
@@ -182,18 +181,18 @@ static void round_task(void *arg, int64_t task, int32_t slot)
         round_all(p, task);
         return;
     }
-    int64_t begin = task * MLI_BOOST_BLOCK, end = block_end(b, begin);
+    int64_t begin = task * MLI_BOOST_BLOCK, n = b->taken[task + 1] - b->taken[task];
     const float *gh = b->gh + 2 * p->k * b->targets.rows;
     mli_rows to = {b->grower.rows[0].row + b->taken[task],
                    b->grower.rows[0].gh + b->taken[task]};
-    int64_t sum_g = 0, sum_h = 0, n = 0;
-    for (int64_t i = begin; i < end; i++) {
-        double f = mli_sample_row(&b->sample, i);
-        if (f == 0) continue;
+    int64_t sum_g = 0, sum_h = 0;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t i = begin + b->drawn[begin + j];
+        double f = (double)b->factor[begin + j];
         int32_t g = (int32_t)lrint(f * (double)gh[2 * i] * p->g_scale);
         int32_t h = p->unit_h ? 1 : (int32_t)lrint(hessian_of(b, gh, i, f) * p->h_scale);
-        to.row[n] = (uint32_t)i;
-        to.gh[n++] = mli_gh_pack(g, h);
+        to.row[j] = (uint32_t)i;
+        to.gh[j] = mli_gh_pack(g, h);
         sum_g += g;
         sum_h += h;
     }

@@ -17,6 +17,49 @@
 #define HASH_BUCKETS 65536
 #define SIZE_BUCKETS 131072 /* of the leading 17 bits of a float */
 
+static inline uint64_t hash_of(const mli_sample *s, int64_t row)
+{
+    return mli_mix64(s->key + (uint64_t)row * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* Sum of |gradient| over the scores of a row, by its leading bits. */
+static inline uint32_t magnitude(const float *gh, int64_t stride, int32_t k, int64_t row)
+{
+    float sum = 0;
+    uint32_t bits;
+    for (int32_t i = 0; i < k; i++) {
+        float g = gh[2 * (i * stride + row)];
+        sum += g < 0 ? -g : g;
+    }
+    memcpy(&bits, &sum, sizeof bits);
+    return bits >> 15;
+}
+
+/* mvs: how much the gradients of a row weigh. */
+static inline double size_of(const float *gh, int64_t stride, int32_t k, int64_t row,
+                             double more)
+{
+    for (int32_t i = 0; i < k; i++) {
+        double g = (double)gh[2 * (i * stride + row)];
+        more += g * g;
+    }
+    return sqrt(more);
+}
+
+/* A row's number between 0 and 1, neither of them. */
+static inline double share_of(const mli_sample *s, int64_t row)
+{
+    return ((double)(hash_of(s, row) >> 12) + 0.5) * 0x1p-52;
+}
+
+static inline double mvs_factor(const mli_sample *s, int64_t row)
+{
+    double size = size_of(s->gh, s->stride, s->n_scores, row, s->more);
+    if (size >= s->enough) return 1;
+    double share = size / s->enough;
+    return share_of(s, row) < share ? 1 / share : 0;
+}
+
 static uint64_t threshold(double share)
 {
     if (share >= 1) return UINT64_MAX;
@@ -49,7 +92,7 @@ static ml_status stratify(mli_booster *b, mli_sample *s, ml_error *err)
         memset(count, 0, HASH_BUCKETS * sizeof *count);
         for (int64_t i = 0; i < rows; i++) {
             if (s->label[i] != k) continue;
-            count[mli_sample_hash(s, i) >> 48]++;
+            count[hash_of(s, i) >> 48]++;
             n++;
         }
         double want = floor(b->options.subsample * (double)n + 0.5);
@@ -65,8 +108,7 @@ static ml_status largest(mli_booster *b, mli_sample *s, ml_error *err)
     int64_t rows = b->targets.rows;
     uint32_t *count = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *count);
     if (!count) return mli_nomem(err);
-    for (int64_t i = 0; i < rows; i++)
-        count[mli_sample_magnitude(b->gh, rows, b->n_scores, i)]++;
+    for (int64_t i = 0; i < rows; i++) count[magnitude(b->gh, rows, b->n_scores, i)]++;
     double want = floor(o->goss_top * (double)rows + 0.5), sum = 0;
     int64_t k = SIZE_BUCKETS - 1;
     while (k > 0 && sum + count[k] < want) sum += count[k--];
@@ -112,15 +154,14 @@ static ml_status minimal_variance(mli_booster *b, mli_sample *s, ml_error *err)
     int64_t rows = b->targets.rows;
     uint32_t *count = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *count);
     double *sum = mli_calloc(b->ctx, SIZE_BUCKETS, sizeof *sum), mean = 0;
-    for (int64_t i = 0; i < rows; i++)
-        mean += mli_sample_size(b->gh, rows, b->n_scores, i, 0);
+    for (int64_t i = 0; i < rows; i++) mean += size_of(b->gh, rows, b->n_scores, i, 0);
     mean = rows > 0 ? mean / (double)rows : 0;
     s->more = mean * mean;
     s->gh = b->gh;
     s->stride = rows;
     s->n_scores = b->n_scores;
     for (int64_t i = 0; count && sum && i < rows; i++) {
-        double size = mli_sample_size(b->gh, rows, b->n_scores, i, s->more);
+        double size = size_of(b->gh, rows, b->n_scores, i, s->more);
         uint32_t k = size_bucket(size);
         count[k]++;
         sum[k] += size;
@@ -163,7 +204,82 @@ void mli_boost_sample_free(mli_booster *b, mli_sample *s)
     memset(s, 0, sizeof *s);
 }
 
+int mli_sample_scales(const mli_sample *s)
+{
+    return s->goss || s->enough > 0 || s->temperature > 0;
+}
+
 int mli_boost_sampled(const mli_sample *s)
 {
     return s->below != 0 || s->cut || s->goss || s->enough > 0;
+}
+
+double mli_sample_row(const mli_sample *s, int64_t row)
+{
+    if (s->goss) {
+        uint32_t bits = magnitude(s->gh, s->stride, s->n_scores, row);
+        uint64_t hash = hash_of(s, row);
+        if (bits > s->top || (bits == s->top && hash < s->edge)) return 1;
+        return mli_mix64(hash) < s->below ? s->factor : 0;
+    }
+    if (s->enough > 0) return mvs_factor(s, row);
+    if (s->temperature > 0) {
+        double factor = pow(-log(share_of(s, row)), s->temperature);
+        return factor < 1e-30 ? 1e-30 : factor > 1e30 ? 1e30 : factor; /* all are taken */
+    }
+    if (s->cut) return hash_of(s, row) < s->cut[s->label[row]];
+    return s->below == 0 || hash_of(s, row) < s->below;
+}
+
+ml_status mli_boost_draw_make(mli_booster *b, ml_error *err)
+{
+    size_t rows = (size_t)b->targets.rows;
+    if (!b->drawn) b->drawn = mli_calloc(b->ctx, rows, sizeof *b->drawn);
+    if (!b->factor) b->factor = mli_calloc(b->ctx, rows, sizeof *b->factor);
+    return b->drawn && b->factor ? ML_OK : mli_nomem(err);
+}
+
+/* Puts row i of a block before the others if it is taken, else behind: without a branch,
+ * into both places that are free. */
+typedef struct drawing {
+    uint16_t *row;
+    float *factor;
+    int64_t taken, end;
+} drawing;
+
+static inline void put(drawing *d, int64_t i, double factor, int take)
+{
+    d->row[d->taken] = d->row[d->end - 1] = (uint16_t)i;
+    d->factor[d->taken] = (float)factor;
+    d->taken += take;
+    d->end -= !take;
+}
+
+static void draw_mvs(const mli_sample *s, int64_t begin, int64_t rows, drawing *d)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        double size = size_of(s->gh, s->stride, s->n_scores, begin + i, s->more);
+        double share = size / s->enough, least = share < 1 ? share : 1;
+        put(d, i, 1 / least, share_of(s, begin + i) < share);
+    }
+}
+
+void mli_boost_draw(mli_booster *b, int64_t block)
+{
+    const mli_sample *s = &b->sample;
+    int64_t begin = block * MLI_BOOST_BLOCK, rows = b->targets.rows - begin;
+    if (rows > MLI_BOOST_BLOCK) rows = MLI_BOOST_BLOCK;
+    drawing d = {b->drawn + begin, b->factor + begin, 0, rows};
+    if (s->enough > 0) {
+        draw_mvs(s, begin, rows, &d);
+    } else if (s->below != 0 && !s->goss) {
+        for (int64_t i = 0; i < rows; i++)
+            put(&d, i, 1, hash_of(s, begin + i) < s->below);
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            double f = mli_sample_row(s, begin + i);
+            put(&d, i, f, f > 0);
+        }
+    }
+    b->taken[block] = d.taken;
 }

@@ -131,15 +131,17 @@ static void mark_task(void *arg, int64_t task, int32_t slot)
     for (int64_t i = 0; i < node->sums.rows; i++) leaf[row[i]] = (uint16_t)task;
 }
 
-/* With a sample every row walks down the tree. */
+/* The rows of a block that the tree was not grown on walk down it. */
 static void walk_task(void *arg, int64_t task, int32_t slot)
 {
     marking *m = arg;
     mli_booster *b = m->b;
     (void)slot;
     int64_t rows = b->targets.rows, begin = task * MLI_BOOST_BLOCK;
-    int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
-    mli_walk_leaves(&m->walk, b->bins, begin, end, b->leaf + m->k * rows);
+    int64_t n = rows - begin < MLI_BOOST_BLOCK ? rows - begin : MLI_BOOST_BLOCK;
+    int64_t taken = b->taken[task + 1] - b->taken[task];
+    mli_walk_some(&m->walk, b->bins + begin * m->walk.stride, b->drawn + begin + taken,
+                  n - taken, b->leaf + m->k * rows + begin);
 }
 
 /* Number of leaves; leaf_node and leaf_value are filled in. */
@@ -172,10 +174,8 @@ static ml_status append(mli_booster *b, int32_t k, const int32_t *order,
 static ml_status mark_rows(mli_booster *b, int32_t k, int sampled, ml_error *err)
 {
     marking m = {.b = b, .k = k};
-    if (!sampled) {
-        mli_parallel(b->ctx, b->leaves[k], mark_task, &m);
-        return ML_OK;
-    }
+    mli_parallel(b->ctx, b->leaves[k], mark_task, &m);
+    if (!sampled) return ML_OK;
     ml_status status =
         mli_walk_make(&m.walk, b->ctx, b->binner, &b->trees, b->trees.n_trees - 1, err);
     if (status == ML_OK) mli_parallel(b->ctx, b->blocks, walk_task, &m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/walk.c: a tree in terms of bins.
+ * trees/walk.c: a tree in terms of bins. Eight rows go down side by side: each step of
+ * one waits for its bin and its node, and those of the others are on their way by then.
  */
 #include "algorithms/trees/walk.h"
 
@@ -28,9 +29,10 @@ static void fill(mli_walk *w, const mli_binner *b, const mli_ensemble_builder *t
         mli_walk_node *to = &w->node[i];
         to->left = from[i].left;
         if (from[i].set >= 0) to->set = trees->sets[from[i].set];
+        to->leaf = -1;
         if (from[i].left == 0) {
             w->value[leaves] = from[i].value;
-            to->column = leaves++;
+            *to = (mli_walk_node){(int32_t)i, 0, leaves++, 255, 0, 1, NULL};
             continue;
         }
         const mli_bin_feature *f = &b->features[from[i].feature];
@@ -67,31 +69,76 @@ void mli_walk_free(mli_walk *w)
     memset(w, 0, sizeof *w);
 }
 
-static inline int32_t walk(const mli_walk *w, const uint8_t *row)
+#define SIDE  8
+#define AHEAD 16 /* rows fetched before their turn */
+
+static inline int goes_left(const mli_walk_node *node, uint8_t bin)
 {
-    const mli_walk_node *node = w->node;
-    while (node->left) {
-        uint8_t bin = row[node->column];
-        int left = bin <= node->bin;
-        if (node->set)
-            left = (int)(node->set[bin >> 5] >> (bin & 31)) & 1;
-        else if (bin == node->missing)
-            left = node->missing_left;
-        node = w->node + node->left + !left;
+    if (node->set) return (int)(node->set[bin >> 5] >> (bin & 31)) & 1;
+    return bin == node->missing ? node->missing_left : bin <= node->bin;
+}
+
+/* The leaves of eight rows. */
+static inline void walk(const mli_walk *w, const uint8_t *const row[SIDE],
+                        int32_t leaf[SIDE])
+{
+    const mli_walk_node *node[SIDE];
+    int32_t inner = 1;
+    for (int32_t k = 0; k < SIDE; k++) node[k] = w->node;
+    while (inner) {
+        inner = 0;
+        for (int32_t k = 0; k < SIDE; k++) {
+            const mli_walk_node *at = node[k];
+            node[k] = w->node + at->left + !goes_left(at, row[k][at->column]);
+            inner |= leaf[k] = node[k]->leaf;
+        }
+        inner = inner < 0;
     }
-    return node->column;
+}
+
+/* From row i on eight rows, the last again where there are fewer. */
+static inline void walk_from(const mli_walk *w, const uint8_t *bins, int64_t i,
+                             int64_t end, int32_t leaf[SIDE])
+{
+    const uint8_t *row[SIDE];
+    for (int64_t k = 0; k < SIDE; k++)
+        row[k] = bins + (i + k < end ? i + k : end - 1) * w->stride;
+    walk(w, row, leaf);
 }
 
 void mli_walk_leaves(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
                      uint16_t *leaf)
 {
-    for (int64_t i = begin; i < end; i++)
-        leaf[i] = (uint16_t)walk(w, bins + i * w->stride);
+    int32_t to[SIDE];
+    for (int64_t i = begin; i < end; i += SIDE) {
+        walk_from(w, bins, i, end, to);
+        for (int64_t k = 0; k < SIDE && i + k < end; k++) leaf[i + k] = (uint16_t)to[k];
+    }
+}
+
+void mli_walk_some(const mli_walk *w, const uint8_t *bins, const uint16_t *row, int64_t n,
+                   uint16_t *leaf)
+{
+    const uint8_t *at[SIDE];
+    int32_t to[SIDE];
+    for (int64_t i = 0; i < n; i += SIDE) {
+        for (int64_t k = 0; k < SIDE; k++) {
+            at[k] = bins + row[i + k < n ? i + k : n - 1] * w->stride;
+            if (i + k + AHEAD < n)
+                __builtin_prefetch(bins + row[i + k + AHEAD] * w->stride);
+        }
+        walk(w, at, to);
+        for (int64_t k = 0; k < SIDE && i + k < n; k++)
+            leaf[row[i + k]] = (uint16_t)to[k];
+    }
 }
 
 void mli_walk_add(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
                   double *score)
 {
-    for (int64_t i = begin; i < end; i++)
-        score[i] += w->value[walk(w, bins + i * w->stride)];
+    int32_t to[SIDE];
+    for (int64_t i = begin; i < end; i += SIDE) {
+        walk_from(w, bins, i, end, to);
+        for (int64_t k = 0; k < SIDE && i + k < end; k++) score[i + k] += w->value[to[k]];
+    }
 }

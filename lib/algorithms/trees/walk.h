@@ -9,8 +9,9 @@
 #include "algorithms/trees/ensemble.h"
 
 typedef struct mli_walk_node {
-    int32_t left;   /* 0: leaf */
-    int32_t column; /* of the matrix; in a leaf its number among the leaves */
+    int32_t left;   /* a leaf is its own left child, and all rows go there */
+    int32_t column; /* of the matrix */
+    int32_t leaf;   /* its number among the leaves, or -1 */
     uint8_t bin, missing, missing_left;
     const uint32_t *set; /* [8] bins of the column that go left, or NULL: by `bin` */
 } mli_walk_node;
@@ -29,6 +30,9 @@ void mli_walk_free(mli_walk *w);
 /* leaf[i] of rows begin..end-1. */
 void mli_walk_leaves(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
                      uint16_t *leaf);
+/* leaf[row[i]] of n rows. */
+void mli_walk_some(const mli_walk *w, const uint8_t *bins, const uint16_t *row, int64_t n,
+                   uint16_t *leaf);
 /* score[i] += value of the leaf. */
 void mli_walk_add(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
                   double *score);
