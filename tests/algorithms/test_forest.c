@@ -400,6 +400,34 @@ START_TEST(many_values)
 }
 END_TEST
 
+/* Random cuts tell doubles apart that are no floats: far from 0, very large, very small;
+ * a full tree gives back its targets. */
+START_TEST(places_of_doubles)
+{
+    enum { n = 700 };
+    static const double start[] = {1.7e9, -1.7e9, 0, 0, -3},
+                        step[] = {0.25, 1, 1e300, 1e-305, 1e-9};
+    ml_context *ctx = test_context(2);
+    for (int k = 0; k < 5; k++) {
+        double x[n], y[n];
+        for (int i = 0; i < n; i++) {
+            x[i] = start[k] + i * 311 % n * step[k];
+            y[i] = i * 17 % 101;
+        }
+        ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", n, x), "y", n, y);
+        ml_model *m = fit(ctx, "extra_trees", t, "n_trees=3 bootstrap=false");
+        double error = scored(m, t, "rmse");
+        ck_assert_msg(error < 1e-9, "%d: %g", k, error);
+        ml_model_free(m);
+        m = fit(ctx, "extra_trees", t, "n_trees=100 bootstrap=true oob_score=true");
+        ck_assert(isfinite(at(m, "oob_score", 0)));
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* One row of weight 1 / 2 is as good as one of weight 1, but goes another way: weights
  * that are not whole are never searched by bounds. */
 START_TEST(bounds_change_nothing)
@@ -628,4 +656,5 @@ END_TEST
 TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes, contributions_of_trees,
           contributions_of_forests, as_good_as_the_reference, missing_values, categories,
           out_of_bag, feature_counts, weights, light_leaves, many_values,
-          bounds_change_nothing, quantiles, threads, processors, out_of_memory)
+          places_of_doubles, bounds_change_nothing, quantiles, threads, processors,
+          out_of_memory)

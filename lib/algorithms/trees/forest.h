@@ -33,7 +33,8 @@ typedef struct mli_forest_feature {
     int32_t exact;    /* numbers: each distinct value has its code */
     double *value;    /* numbers: exact: [n_codes] the values; else [n_codes - 1] cuts */
     int64_t n_levels; /* categories */
-    uint8_t *level_bin; /* [n_levels]; n_codes: none of its own */
+    uint8_t *level_bin;  /* [n_levels]; n_codes: none of its own */
+    double shift, scale; /* the place of x is x * scale - shift */
 } mli_forest_feature;
 
 typedef struct mli_forest_codes {
@@ -44,15 +45,23 @@ typedef struct mli_forest_codes {
     /* The same row by row, `row_ld` apart, for up to MLI_FOREST_NARROW features. */
     uint16_t *by_row;
     int64_t row_ld; /* features, to a multiple of eight */
+    /* For random cuts instead: places (forest_random.c); of categories the codes. */
+    float *place, *place_by_row;
 } mli_forest_codes;
 
-ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
+ml_status mli_forest_codes_make(const mli_design *design, int random_cuts, mli_run *run,
                                 mli_forest_codes **out, ml_error *err);
 void mli_forest_codes_free(mli_forest_codes *c);
+
+/* Places of n values, and the shift and the scale of the feature. */
+void mli_forest_places(mli_forest_feature *f, const double *x, int64_t n, float *place);
+float mli_forest_place(const mli_forest_feature *f, double x);
 
 /* Copies n rows from by_row into columns `ld` apart (forest_page.c). */
 void mli_forest_copy(const mli_forest_codes *c, const uint32_t *row, int64_t n,
                      uint16_t *page, int64_t ld);
+void mli_forest_copy_places(const mli_forest_codes *c, const uint32_t *row, int64_t n,
+                            float *page, int64_t ld);
 
 /* ---- one tree ---- */
 
@@ -179,6 +188,7 @@ void mli_forest_divide(mli_forest_cut *c, int32_t cpu_level);
 typedef struct mli_forest_search {
     const mli_forest_codes *codes;
     const uint16_t *code; /* feature by feature, `ld` apart */
+    const float *place;   /* the same for random cuts */
     int64_t ld;
     const mli_forest_options *options;
     int counted, scalar; /* scalar: two sums, w and s, tell everything */
@@ -187,6 +197,12 @@ typedef struct mli_forest_search {
     /* counted and scalar, of little weight: weight + (that of the second class) << 16,
      * and no payload; else NULL */
     const uint32_t *pair;
+    /* Random cuts, counted, light enough: class weights of a row in fields of a word, 32
+     * bits for two classes, else 16 and four to a word; [n] words, the next word_ld
+     * behind. word_rows of them can be added, a multiple of eight. Else NULL. */
+    const uint64_t *word;
+    int64_t word_ld, word_rows;
+    float *x; /* [n + 8] scratch of random cuts */
     /* [n] not counted: weight; weight times target, [n * targets] with several */
     const double *w, *s;
     const int32_t *label; /* [n] not counted, classes */
@@ -208,23 +224,22 @@ static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
 }
 
-/* Looks at one feature; `uniform` is a random number in [0, 1) for random cuts, `bits`
- * random bits for categories. Keeps a better split in best. 0: the feature is constant.
- */
-int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
-                   const uint32_t bits[8], mli_forest_split *best);
+/* Looks at one feature. Keeps a better split in best. 0: the feature is constant. */
+int mli_forest_try(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
+/* The same for a random cut: `uniform` is a random number in [0, 1), `bits` random bits
+ * for categories (forest_random.c). */
+int mli_forest_random(const mli_forest_search *a, int32_t feature, double uniform,
+                      const uint32_t bits[8], mli_forest_split *best);
+/* Numerator and denominator of the quality of class weights, or sums of targets, l of the
+ * left side, whose weight is wl. */
+void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, double *num,
+                     double *den);
 /* The same for a node of two classes of whole weights, larger than those of
  * mli_forest_few. -1: it has missing values, and nothing was done. */
 int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* The same for a node of few rows that has pairs, and numbers. */
 #define MLI_FOREST_FEW 64
 int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
-/* Does a code go left? */
-static inline int mli_forest_left(const mli_forest_split *s, uint32_t code)
-{
-    if (s->categorical) return (int)(s->bits[code >> 5] >> (code & 31)) & 1;
-    return code == MLI_CODE_MISSING ? s->missing_left : code <= s->last;
-}
 /* Impurity times weight, from class weights. */
 double mli_forest_impurity(int criterion, const double *classes, int64_t n,
                            double weight);

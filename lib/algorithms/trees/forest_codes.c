@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/forest_codes.c: codes of two bytes for all values (trees/forest.h). Cost: a radix
- * sort per feature, and a look-up per value.
+ * trees/forest_codes.c: codes of two bytes for all values, or places for random cuts
+ * (trees/forest.h). Cost: a radix sort per feature, and a look-up per value; places: a
+ * pass.
  */
 #include "algorithms/trees/bins.h"
 #include "algorithms/trees/forest.h"
@@ -46,6 +47,14 @@ static void write_numbers(const coding *c, int64_t j, const mli_cuts *cuts, doub
             out[begin + i] =
                 isnan(x[i]) ? MLI_CODE_MISSING : (uint16_t)mli_cuts_find(cuts, x[i]);
     }
+}
+
+/* Places instead. */
+static void place_numbers(const coding *c, int64_t j, double *x)
+{
+    mli_forest_codes *to = c->codes;
+    mli_design_f64(c->design, j, 0, to->rows, x, 1);
+    mli_forest_places(&to->feature[j], x, to->rows, to->place + j * to->rows);
 }
 
 /* values: room for 3 rows of doubles. */
@@ -97,7 +106,6 @@ static int code_levels(const coding *c, int64_t j, double *x)
     mli_forest_feature *f = &c->codes->feature[j];
     ml_context *ctx = c->codes->ctx;
     int64_t rows = c->design->rows;
-    uint16_t *out = c->codes->code + j * rows;
     f->n_levels = c->design->inputs->features[j].levels.n;
     int64_t *pair = mli_calloc(ctx, (size_t)f->n_levels + 1, 2 * sizeof *pair);
     f->level_bin = mli_alloc(ctx, (size_t)f->n_levels + 1);
@@ -107,8 +115,13 @@ static int code_levels(const coding *c, int64_t j, double *x)
             if (x[i] >= 0) pair[2 * (int64_t)x[i]]++;
         for (int64_t l = 0; l < f->n_levels; l++) pair[2 * l + 1] = l;
         give_bins(f, pair);
-        for (int64_t i = 0; i < rows; i++)
-            out[i] = x[i] >= 0 ? f->level_bin[(int64_t)x[i]] : (uint16_t)f->n_codes;
+        for (int64_t i = 0; i < rows; i++) {
+            int32_t bin = x[i] >= 0 ? f->level_bin[(int64_t)x[i]] : f->n_codes;
+            if (c->codes->place)
+                c->codes->place[j * rows + i] = (float)bin;
+            else
+                c->codes->code[j * rows + i] = (uint16_t)bin;
+        }
     }
     mli_free(ctx, pair);
     return pair && f->level_bin;
@@ -118,13 +131,20 @@ static void code_task(void *arg, int64_t task, int32_t slot)
 {
     coding *c = arg;
     ml_context *ctx = c->codes->ctx;
-    int numbers = c->codes->feature[task].kind != MLI_CATEGORICAL;
+    int numbers = c->codes->feature[task].kind != MLI_CATEGORICAL, ok = 1;
+    int ranks = numbers && !c->codes->place;
     (void)slot;
     if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
     int64_t room = c->design->rows > BLOCK ? c->design->rows : BLOCK;
-    double *values = mli_alloc_vec(ctx, (numbers ? 3 : 1) * room, sizeof *values);
-    int ok = values &&
-             (numbers ? code_numbers(c, task, values) : code_levels(c, task, values));
+    double *values = mli_alloc_vec(ctx, (ranks ? 3 : 1) * room, sizeof *values);
+    if (!values)
+        ok = 0;
+    else if (ranks)
+        ok = code_numbers(c, task, values);
+    else if (numbers)
+        place_numbers(c, task, values);
+    else
+        ok = code_levels(c, task, values);
     mli_free(ctx, values);
     if (!ok) atomic_store(&c->failed, 1);
 }
@@ -135,33 +155,52 @@ static void turn_task(void *arg, int64_t task, int32_t slot)
     const mli_forest_codes *c = job->codes;
     int64_t end = (task + 1) * BLOCK < c->rows ? (task + 1) * BLOCK : c->rows;
     (void)slot;
-    for (int64_t i = task * BLOCK; i < end; i++) {
+    for (int64_t i = task * BLOCK; c->by_row && i < end; i++) {
         uint16_t *to = c->by_row + i * c->row_ld;
         for (int64_t j = 0; j < c->n_features; j++) to[j] = c->code[j * c->rows + i];
         for (int64_t j = c->n_features; j < c->row_ld; j++) to[j] = 0;
     }
+    for (int64_t i = task * BLOCK; c->place_by_row && i < end; i++) {
+        float *to = c->place_by_row + i * c->row_ld;
+        for (int64_t j = 0; j < c->n_features; j++) to[j] = c->place[j * c->rows + i];
+        for (int64_t j = c->n_features; j < c->row_ld; j++) to[j] = 0;
+    }
 }
 
-ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
+/* Memory of the codes, or of the places. 0: there is none. */
+static int take_memory(mli_forest_codes *c, int random_cuts)
+{
+    int64_t cells, turned;
+    int narrow = c->n_features <= MLI_FOREST_NARROW;
+    c->row_ld = (c->n_features + 7) / 8 * 8;
+    c->feature = mli_calloc(c->ctx, (size_t)c->n_features + 1, sizeof *c->feature);
+    if (!c->feature || __builtin_mul_overflow(c->rows, c->n_features, &cells) ||
+        __builtin_mul_overflow(c->rows, c->row_ld, &turned))
+        return 0;
+    if (random_cuts) {
+        c->place = mli_alloc_vec(c->ctx, cells + 1, sizeof *c->place);
+        if (!c->place || !narrow) return c->place != NULL;
+        c->place_by_row = mli_alloc_vec(c->ctx, turned + 1, sizeof *c->place_by_row);
+        return c->place_by_row != NULL;
+    }
+    c->code = mli_alloc_vec(c->ctx, cells + 1, sizeof *c->code);
+    if (!c->code || !narrow) return c->code != NULL;
+    c->by_row = mli_alloc_vec(c->ctx, turned + 1, sizeof *c->by_row);
+    return c->by_row != NULL;
+}
+
+ml_status mli_forest_codes_make(const mli_design *design, int random_cuts, mli_run *run,
                                 mli_forest_codes **out, ml_error *err)
 {
     ml_context *ctx = design->ctx;
     mli_forest_codes *c = mli_calloc(ctx, 1, sizeof *c);
     coding job = {design, c, run, 0};
-    int64_t cells;
     ml_status status = ML_OK;
     if (!c) return mli_nomem(err);
     c->ctx = ctx;
     c->rows = design->rows;
     c->n_features = design->n_features;
-    c->feature = mli_calloc(ctx, (size_t)c->n_features + 1, sizeof *c->feature);
-    if (!__builtin_mul_overflow(c->rows, c->n_features, &cells))
-        c->code = mli_alloc_vec(ctx, cells + 1, sizeof *c->code);
-    int narrow = c->code && c->n_features <= MLI_FOREST_NARROW;
-    c->row_ld = (c->n_features + 7) / 8 * 8;
-    if (narrow)
-        c->by_row = mli_alloc_vec(ctx, c->rows * c->row_ld + 1, sizeof *c->by_row);
-    if (!c->feature || !c->code || (narrow && !c->by_row)) {
+    if (!take_memory(c, random_cuts)) {
         status = mli_nomem(err);
     } else {
         for (int64_t j = 0; j < c->n_features; j++)
@@ -169,7 +208,7 @@ ml_status mli_forest_codes_make(const mli_design *design, mli_run *run,
         mli_parallel(ctx, c->n_features, code_task, &job);
         status = mli_run_check(run, err);
         if (status == ML_OK && atomic_load(&job.failed)) status = mli_nomem(err);
-        if (status == ML_OK && narrow)
+        if (status == ML_OK)
             mli_parallel(ctx, mli_task_count(c->rows, BLOCK), turn_task, &job);
     }
     if (status == ML_OK)
@@ -189,5 +228,7 @@ void mli_forest_codes_free(mli_forest_codes *c)
     mli_free(c->ctx, c->feature);
     mli_free(c->ctx, c->code);
     mli_free(c->ctx, c->by_row);
+    mli_free(c->ctx, c->place);
+    mli_free(c->ctx, c->place_by_row);
     mli_free(c->ctx, c);
 }

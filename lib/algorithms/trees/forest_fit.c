@@ -288,7 +288,9 @@ static ml_status fit_all(forest *f, ml_error *err)
     if (s == ML_OK && f->design->rows > UINT32_MAX - 1)
         s = mli_fail(err, ML_E_DATA, "forests take at most 4294967294 rows");
     if (s == ML_OK) s = make_weights(f, err);
-    if (s == ML_OK) s = mli_forest_codes_make(f->design, f->job->run, &f->codes, err);
+    if (s == ML_OK)
+        s = mli_forest_codes_make(f->design, f->options.random_cuts, f->job->run,
+                                  &f->codes, err);
     if (s != ML_OK) return s;
     f->data.codes = f->codes;
     f->data.y = f->design->y;

@@ -40,8 +40,23 @@ static double threshold_of(const mli_forest_feature *f, const mli_forest_growing
     if (node->categorical) return 0;
     if (!isnan(node->threshold)) return node->threshold;
     if (node->next == MLI_CODE_MISSING) return INFINITY;
-    return f->exact ? between(f->value[node->last], f->value[node->next])
-                    : f->value[node->last];
+    return between(f->value[node->last], f->value[f->exact ? node->next : node->next - 1]);
+}
+
+/* The largest code that a threshold sends left, for rows that were not in the node. */
+static uint16_t last_left(const mli_forest_feature *f, const mli_forest_growing *node,
+                          double threshold)
+{
+    uint32_t a = node->last, b = node->next;
+    if (!f->value || b == MLI_CODE_MISSING) return node->last;
+    while (b - a > 1) {
+        uint32_t middle = (a + b) / 2;
+        if (f->value[middle] <= threshold)
+            a = middle;
+        else
+            b = middle;
+    }
+    return (uint16_t)a;
 }
 
 static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
@@ -59,12 +74,13 @@ static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
             to->at = (int32_t)leaves++;
             continue;
         }
+        const mli_forest_feature *f = &codes->feature[from->feature];
         to->feature = from->feature;
-        to->last = from->last;
         to->missing_left = from->missing_left;
         to->categorical = from->categorical;
         to->gain = from->gain;
-        to->threshold = threshold_of(&codes->feature[from->feature], from);
+        to->threshold = threshold_of(f, from);
+        to->last = last_left(f, from, to->threshold);
         if (!to->categorical) continue;
         memcpy(t->set[sets], set[from->set], sizeof *t->set);
         to->at = (int32_t)sets++;
@@ -108,7 +124,15 @@ int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
     int64_t i = 0;
     while (t->node[i].left) {
         const mli_forest_node *node = &t->node[i];
-        uint32_t code = codes->code[node->feature * codes->rows + row];
+        const mli_forest_feature *f = &codes->feature[node->feature];
+        int64_t at = node->feature * codes->rows + row;
+        if (codes->place && !node->categorical) {
+            float x = codes->place[at];
+            i = node->left + !(isinf(x) ? node->missing_left
+                                        : x <= mli_forest_place(f, node->threshold));
+            continue;
+        }
+        uint32_t code = codes->place ? (uint32_t)codes->place[at] : codes->code[at];
         int goes_left = node->categorical ? t->set[node->at][code >> 5] >> (code & 31) & 1
                         : code == MLI_CODE_MISSING ? node->missing_left
                                                    : code <= node->last;

@@ -75,3 +75,30 @@ void mli_forest_copy(const mli_forest_codes *c, const uint32_t *row, int64_t n,
 #endif
     copy_some(c, row, done, n, page, ld);
 }
+
+void mli_forest_copy_places(const mli_forest_codes *c, const uint32_t *row, int64_t n,
+                            float *page, int64_t ld)
+{
+    int64_t done = 0;
+#ifdef MLI_X86
+    for (; done + 4 <= n; done += 4) {
+        for (int64_t i = done + AHEAD; i < done + AHEAD + 4 && i < n; i++)
+            for (int64_t j = 0; j < c->n_features; j += 16)
+                __builtin_prefetch(c->place_by_row + (int64_t)row[i] * c->row_ld + j);
+        for (int64_t j = 0; j < c->n_features; j += 4) {
+            __m128 r[4];
+            int64_t width = c->n_features - j < 4 ? c->n_features - j : 4;
+            for (int k = 0; k < 4; k++)
+                r[k] = _mm_loadu_ps(c->place_by_row + (int64_t)row[done + k] * c->row_ld +
+                                    j);
+            _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
+            for (int64_t k = 0; k < width; k++)
+                _mm_storeu_ps(page + (j + k) * ld + done, r[k]);
+        }
+    }
+#endif
+    for (int64_t i = done; i < n; i++) {
+        const float *from = c->place_by_row + (int64_t)row[i] * c->row_ld;
+        for (int64_t j = 0; j < c->n_features; j++) page[j * ld + i] = from[j];
+    }
+}

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 
 #define MOST_ORDERS 10 /* classes by which categories are ordered */
-#define FEW_VALUES  32 /* rows whose values are looked up one by one */
 
 /* ---- candidates ---- */
 
@@ -60,9 +59,8 @@ void mli_forest_offer(mli_forest_split *best, double num, double den, int32_t fe
     offer(best, num, den, feature, last, missing_left);
 }
 
-/* Numerator and denominator of class weights l of the left side. */
-static void rate(const mli_forest_search *a, const double *l, double wl, double *num,
-                 double *den)
+void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, double *num,
+                     double *den)
 {
     int64_t k_n = a->options->classes;
     double wr = a->weight - wl, sum = 0;
@@ -259,7 +257,7 @@ scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e, int
         if (i + 1 + add < least || a->n - i - 1 - add < least) continue;
         double wr = a->weight - v.wl, num = v.left * wr + v.right * v.wl, den = v.wl * wr;
         if (!(den > 0) || mli_forest_too_light(a, v.wl)) continue;
-        if (entropy) rate(a, v.l, v.wl, &num, &den);
+        if (entropy) mli_forest_rate(a, v.l, v.wl, &num, &den);
         offer(best, num, den, feature, (uint32_t)(e[i] >> 48), missing_left);
     }
 }
@@ -291,27 +289,7 @@ static void sorted_codes(const mli_forest_search *a, int32_t feature, int64_t n,
     }
 }
 
-/* ---- random cuts ---- */
-
-/* The code below a random cut between the least and the largest value. */
-static uint32_t random_code(const mli_forest_feature *f, uint32_t low, uint32_t high,
-                            double uniform, double *threshold)
-{
-    double from = f->value[low], to = f->value[f->exact ? high : high - 1];
-    double t = from + uniform * (to - from);
-    uint32_t a = low, b = high - 1;
-    *threshold = NAN;
-    if (!isfinite(t)) return low + (uint32_t)(uniform * (double)(high - low));
-    while (a < b) { /* the largest code up to the cut */
-        uint32_t middle = (a + b + 1) / 2;
-        if (f->value[middle] <= t)
-            a = middle;
-        else
-            b = middle - 1;
-    }
-    if (f->exact) *threshold = t;
-    return a;
-}
+/* ---- categories ---- */
 
 /* Sums that a side of a split has. */
 static int64_t width_of(const mli_forest_search *a)
@@ -329,120 +307,6 @@ static inline void add_row(const mli_forest_search *a, uint64_t e, double w, dou
     else
         mli_forest_add_targets(a, e, sums);
 }
-
-/* Class weights, or w and s, of the rows that go left. */
-static int64_t sum_left(const mli_forest_search *a, const mli_forest_split *s, int64_t n,
-                        double *wl, double *sums)
-{
-    int64_t rows = 0;
-    *wl = 0;
-    memset(sums, 0, (size_t)width_of(a) * sizeof *sums);
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t e = a->element[i];
-        if (!mli_forest_left(s, (uint32_t)(e >> 48))) continue;
-        double w = weight_of(a, e, a->counted);
-        rows++;
-        *wl += w;
-        add_row(a, e, w, sums);
-    }
-    return rows;
-}
-
-/* Takes a split whose rows are given when it is better. */
-static void rate_split(const mli_forest_search *a, const mli_forest_split *s,
-                       mli_forest_split *best)
-{
-    double wl, num, den;
-    int64_t nl = sum_left(a, s, a->n, &wl, a->left), least = a->options->min_leaf;
-    if (nl < least || a->n - nl < least || !(wl > 0 && wl < a->weight)) return;
-    if (mli_forest_too_light(a, wl)) return;
-    if (a->scalar) {
-        double d = a->left[0] * a->weight - a->sum * wl;
-        num = d * d;
-        den = wl * (a->weight - wl);
-    } else {
-        rate(a, a->left, wl, &num, &den);
-    }
-    if (!(num * best->den > best->num * den)) return;
-    *best = *s;
-    best->num = num;
-    best->den = den;
-}
-
-static void random_number(const mli_forest_search *a, int32_t feature, int64_t n,
-                          uint32_t low, uint32_t high, double uniform,
-                          mli_forest_split *best)
-{
-    mli_forest_split s = {.feature = feature};
-    s.threshold = NAN;
-    s.last = (uint16_t)high;
-    if (low < high) {
-        uint32_t last =
-            random_code(&a->codes->feature[feature], low, high, uniform, &s.threshold);
-        s.last = (uint16_t)last;
-    }
-    rate_split(a, &s, best);
-    if (n == a->n || low == high) return;
-    s.missing_left = 1;
-    rate_split(a, &s, best);
-}
-
-/* The largest code of few rows that is below a random cut. Their values are looked up one
- * beside the other, where a search among all codes would wait for each. */
-static uint32_t random_row(const mli_forest_feature *f, const uint16_t *code, int64_t n,
-                           uint32_t low, uint32_t high, double uniform, double *threshold)
-{
-    double from = f->value[low], to = f->value[f->exact ? high : high - 1];
-    double t = from + uniform * (to - from);
-    uint32_t last = low;
-    *threshold = f->exact && isfinite(t) ? t : (double)NAN;
-    if (!isfinite(t)) return random_code(f, low, high, uniform, threshold);
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t c = code[i], goes = 0 - (uint32_t)(c < high && f->value[c] <= t);
-        last = (c & goes) > last ? c : last;
-    }
-    return last;
-}
-
-/* The same for a node that has pairs, without branches. -1: it has missing values, and
- * nothing was done; 0: the feature is constant. */
-static int random_pairs(const mli_forest_search *a, int32_t feature, double uniform,
-                        mli_forest_split *best)
-{
-    const uint16_t *code = a->code + feature * a->ld;
-    const uint32_t *row = a->row, *both = a->pair;
-    uint16_t *near = a->near;
-    uint32_t low = MLI_CODE_MISSING, high = 0, sum = 0, left = 0;
-    int64_t n = a->n, least = a->options->min_leaf;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t c = code[row[i]];
-        near[i] = (uint16_t)c;
-        low = c < low ? c : low;
-        high = c > high ? c : high;
-    }
-    if (high == MLI_CODE_MISSING) return -1;
-    if (low == high) return 0;
-    mli_forest_split s = {.feature = feature};
-    const mli_forest_feature *f = &a->codes->feature[feature];
-    uint32_t last = n <= FEW_VALUES
-                        ? random_row(f, near, n, low, high, uniform, &s.threshold)
-                        : random_code(f, low, high, uniform, &s.threshold);
-    s.last = (uint16_t)last;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t goes = 0 - (uint32_t)(near[i] <= last);
-        sum += both[i] & goes;
-        left += goes & 1;
-    }
-    double wl = sum & 0xffff, sl = sum >> 16, d = sl * a->weight - a->sum * wl;
-    s.num = d * d;
-    s.den = wl * (a->weight - wl);
-    if (left < least || n - left < least || !(s.den > 0)) return 1;
-    if (mli_forest_too_light(a, wl)) return 1;
-    if (s.num * best->den > best->num * s.den) *best = s;
-    return 1;
-}
-
-/* ---- categories ---- */
 
 typedef struct level {
     double order, w, s;
@@ -510,7 +374,7 @@ static void cut_levels(const mli_forest_search *a, int32_t feature, const level 
             num = d * d;
             den = wl * (a->weight - wl);
         } else {
-            rate(a, a->left, wl, &num, &den);
+            mli_forest_rate(a, a->left, wl, &num, &den);
         }
         if (num * best->den > best->num * den)
             keep_levels(l, i + 1, feature, num, den, best);
@@ -533,7 +397,7 @@ static void order_levels(const mli_forest_search *a, int32_t feature, level *l,
 }
 
 static int try_category(const mli_forest_search *a, int32_t feature,
-                        const uint32_t bits[8], mli_forest_split *best)
+                        mli_forest_split *best)
 {
     const uint16_t *code = a->code + feature * a->ld;
     int32_t codes = a->codes->feature[feature].n_codes + 1;
@@ -542,39 +406,23 @@ static int try_category(const mli_forest_search *a, int32_t feature,
         a->element[i] = (uint64_t)code[a->row[i]] << 48 | mli_forest_payload(a, i);
     int32_t used = sum_levels(a, codes, l);
     if (used < 2) return 0;
-    if (a->options->random_cuts) {
-        mli_forest_split s = {.feature = feature, .categorical = 1};
-        s.threshold = NAN;
-        memcpy(s.bits, bits, sizeof s.bits);
-        rate_split(a, &s, best);
-    } else {
-        order_levels(a, feature, l, used, best);
-    }
+    order_levels(a, feature, l, used, best);
     return 1;
 }
 
-int mli_forest_try(const mli_forest_search *a, int32_t feature, double uniform,
-                   const uint32_t bits[8], mli_forest_split *best)
+int mli_forest_try(const mli_forest_search *a, int32_t feature, mli_forest_split *best)
 {
     uint32_t low, high;
     if (a->codes->feature[feature].kind == MLI_CATEGORICAL)
-        return try_category(a, feature, bits, best);
-    if (a->pair && a->n <= MLI_FOREST_FEW && !a->options->random_cuts)
-        return mli_forest_few(a, feature, best);
-    if (a->pair && a->options->random_cuts) {
-        int found = random_pairs(a, feature, uniform, best);
-        if (found >= 0) return found;
-    }
-    if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9 &&
-        !a->options->random_cuts) {
+        return try_category(a, feature, best);
+    if (a->pair && a->n <= MLI_FOREST_FEW) return mli_forest_few(a, feature, best);
+    if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9) {
         int found = mli_forest_bound(a, feature, best);
         if (found >= 0) return found;
     }
     int64_t n = gather(a, feature, &low, &high);
     if (n == 0 || (n == a->n && low == high)) return 0;
-    if (a->options->random_cuts)
-        random_number(a, feature, n, low, high, uniform, best);
-    else if (a->scalar && a->n >= 3 * ((int64_t)(high - low) + 1))
+    if (a->scalar && a->n >= 3 * ((int64_t)(high - low) + 1))
         few_codes(a, feature, n, low, high, best);
     else
         sorted_codes(a, feature, n, low, high, best);
