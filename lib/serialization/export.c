@@ -96,8 +96,12 @@ ml_status mli_export_open(mli_export_job *x, const char *format)
     if (!forest && strcmp(name, "gbdt") != 0)
         return mli_fail(x->err, ML_E_UNSUPPORTED,
                         "a model of %s cannot be exported to %s", name, format);
-    ml_status s = mli_ensemble_read(m, &x->e, x->err);
+    ml_status s = mli_ensemble_read_crossed(m, &x->e, x->err);
     if (s) return s;
+    if (x->e.crosses.n_columns && strcmp(format, "C") != 0) {
+        mli_export_refuse(x, format, "statistics of combinations of features");
+        return mli_error_hint(x->err, ML_E_UNSUPPORTED, "save it as C source");
+    }
     if (x->e.linear_start && strcmp(format, "LightGBM") != 0)
         return mli_export_refuse(x, format, "linear leaves");
     if (m->inputs->n_targets)

@@ -79,7 +79,7 @@ static void write_sets(mli_export_job *x)
 {
     const mli_ensemble *e = &x->e;
     const char *name = x->name;
-    int64_t n = e->n_sets * e->set_words;
+    int64_t n = e->n_sets * e->set_words, inputs = e->crosses.n_inputs;
     if (e->n_sets == 0) return;
     mli_str_printf(x->s, "static const unsigned %s_sets[] = {", name);
     for (int64_t i = 0; i < n; i++) {
@@ -87,10 +87,10 @@ static void write_sets(mli_export_job *x)
         mli_str_printf(x->s, "0x%xU", e->sets[i]);
     }
     mli_str_add(x->s, "};\n");
-    write_ints(x, "int", "level_start", e->n_features + 1, get_level_start);
-    write_ints(x, "unsigned short", "level_bin", e->level_start[e->n_features], get_bin);
-    write_ints(x, "unsigned short", "level_other", e->n_features, get_other);
-    write_ints(x, "unsigned short", "level_missing", e->n_features, get_missing);
+    write_ints(x, "int", "level_start", inputs + 1, get_level_start);
+    write_ints(x, "unsigned short", "level_bin", e->level_start[inputs], get_bin);
+    write_ints(x, "unsigned short", "level_other", inputs, get_other);
+    write_ints(x, "unsigned short", "level_missing", inputs, get_missing);
     mli_str_printf(
         x->s,
         "\nstatic int %s_in_set(int input, int set, double x)\n{\n"
@@ -122,17 +122,24 @@ static void write_walk(mli_export_job *x)
                    "    if (x != x) return %s_node[i].missing_left;\n"
                    "    return x <= %s_node[i].at;\n}\n\n",
                    name, name);
+    mli_str_printf(s, "void %s_score(const double *row, double *out)\n{\n", name);
+    if (x->e.crosses.n_columns)
+        mli_str_printf(s,
+                       "    double wide[%lld];\n"
+                       "    memcpy(wide, row, %lld * sizeof *row);\n"
+                       "    %s_cross(row, wide + %lld);\n    row = wide;\n",
+                       (long long)x->e.n_features, (long long)x->e.crosses.n_inputs, name,
+                       (long long)x->e.crosses.n_inputs);
     mli_str_printf(
         s,
-        "void %s_score(const double *row, double *out)\n{\n"
         "    for (int k = 0; k < %lld; k++) out[k] = %s_base[k];\n"
         "    for (int t = 0; t < %lld; t++) {\n"
         "        int i = %s_tree[t];\n"
         "        while (%s_node[i].left)\n"
         "            i = %s_node[i].left + !%s_left(i, row[%s_node[i].input]);\n"
         "        out[t %% %lld] ",
-        name, (long long)x->e.n_scores, name, (long long)x->e.n_trees, name, name, name,
-        name, name, (long long)x->e.n_scores);
+        (long long)x->e.n_scores, name, (long long)x->e.n_trees, name, name, name, name,
+        name, (long long)x->e.n_scores);
     if (x->e.float_sums)
         mli_str_printf(s, "= (float)(out[t %% %lld] + %s_node[i].at)",
                        (long long)x->e.n_scores, name);
@@ -152,6 +159,7 @@ ml_status mli_export_c(mli_export_job *x)
     if (x->e.zero_missing)
         write_ints(x, "unsigned char", "zero_missing", x->e.n_features, get_zero);
     write_sets(x);
+    mli_c_crosses(x);
     write_walk(x);
     mli_c_link(x, x->e.n_scores, outputs);
     return ML_OK;

@@ -66,9 +66,16 @@ static void import_free(mli_import *im)
         for (int64_t k = 0; k < f->n_levels; k++) mli_free(ctx, f->levels[k]);
         mli_free(ctx, f->levels);
         mli_free(ctx, f->name);
+        mli_free(ctx, f->hash);
     }
     for (int64_t k = 0; im->labels && k < im->n_classes; k++)
         mli_free(ctx, im->labels[k]);
+    for (int64_t i = 0; im->crosses && i < im->n_crosses; i++) {
+        mli_free(ctx, im->crosses[i].elements);
+        mli_free(ctx, im->crosses[i].keys);
+        mli_free(ctx, im->crosses[i].values);
+    }
+    mli_free(ctx, im->crosses);
     mli_free(ctx, im->features);
     mli_free(ctx, im->labels);
     mli_free(ctx, im->base);

@@ -31,7 +31,22 @@ typedef struct mli_import_feature {
     char *name;
     int64_t n_levels; /* names of categories, in the order of the codes; 0: plain codes */
     char **levels;
+    int32_t *hash; /* [n_levels] for crosses; NULL: they do not use it as a category */
 } mli_import_feature;
+
+/* A table of trees/crosses.h. */
+typedef struct mli_import_element {
+    int32_t feature;
+    uint8_t kind;
+    double at; /* MLI_CROSS_EQUAL: a code */
+} mli_import_element;
+
+typedef struct mli_import_cross {
+    int64_t n_elements, n_columns, n_keys;
+    mli_import_element *elements;
+    uint64_t *keys; /* ascending */
+    float *values;  /* [n_keys + 1][n_columns] */
+} mli_import_cross;
 
 /* A node as a reader has it; the root is node 0. */
 typedef struct mli_import_node {
@@ -89,6 +104,8 @@ typedef struct mli_import {
     mli_import_set *sets;
     int32_t *codes;
     mli_import_terms terms;
+    int64_t n_crosses, n_columns; /* columns of all crosses: features n_features, ... */
+    mli_import_cross *crosses;
     double *linear; /* a linear model instead of trees: [n_scores, n_features] */
     double *fill;   /* of linear models: what missing values count as; NULL: 0 */
 } mli_import;
@@ -122,6 +139,10 @@ ml_status mli_import_add_set(mli_import *im, int32_t feature, int in_left,
                              int32_t *out);
 
 ml_status mli_import_finish(mli_import *im, ml_model **out);
+/* The tensors of crosses; rank[feature][code]: places of codes among the sorted levels.
+ */
+ml_status mli_import_write_crosses(const mli_import *im, int64_t *const *rank,
+                                   ml_model *model);
 /* The same of a linear model: base and linear are its intercepts and coefficients. */
 ml_status mli_import_finish_linear(mli_import *im, ml_model **out);
 ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **out);

@@ -101,7 +101,7 @@ static int64_t order_nodes(const mli_import_node *nodes, int64_t n, int64_t *ord
 
 static ml_status check_split(const mli_import *im, const mli_import_node *p)
 {
-    if (p->feature < 0 || p->feature >= im->n_features)
+    if (p->feature < 0 || p->feature >= im->n_features + im->n_columns)
         return bad_tree(im, "a split on a feature that the model does not have");
     if (p->set < 0 && isnan(p->threshold))
         return bad_tree(im, "a threshold that is not a number");

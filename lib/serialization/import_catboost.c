@@ -104,6 +104,9 @@ static ml_status read_features(cat *c)
     if (!s) s = mli_import_features(im, n);
     for (int64_t i = 0; !s && i < c->n_floats; i++)
         s = read_float(c, &list->as.items[i], i);
+    c->categories.n_floats = c->n_floats;
+    c->categories.float_flat = c->flat;
+    c->categories.float_nan_true = c->nan_true;
     return s ? s : mli_cat_read(&c->categories, c->root, c->n_borders);
 }
 
@@ -258,6 +261,15 @@ static ml_status read_split(cat *c, const mli_item *split, mli_import_node *p)
     return ML_OK;
 }
 
+/* Only leaves say how many rows they had. Children come after their parents. */
+static void add_covers(cat *c, int64_t n)
+{
+    for (int64_t i = n - 1; i >= 0; i--) {
+        mli_import_node *p = &c->nodes[i];
+        if (p->left >= 0) p->cover = c->nodes[p->left].cover + c->nodes[p->right].cover;
+    }
+}
+
 /* A full tree: node i has the children 2i + 1 and 2i + 2; the last split is at the root,
  * so that the leaves lie in the order of their numbers. */
 static ml_status symmetric(cat *c, const mli_item *tree, double scale)
@@ -293,6 +305,7 @@ static ml_status symmetric(cat *c, const mli_item *tree, double scale)
                 .set = -1,
                 .value = scale * values->as.numbers[i * im->n_scores + k],
                 .cover = weights ? weights->as.numbers[i] : 0};
+        add_covers(c, 2 * leaves - 1);
         s = mli_import_tree(im, c->nodes, 2 * leaves - 1, k);
     }
     return s;
@@ -338,6 +351,7 @@ static ml_status nested(cat *c, const mli_item *tree, double scale)
             v = mli_item_get(c->leaf[i], "weight");
             c->nodes[i].cover = v && v->type == MLI_V_NUMBER ? v->as.number : 0;
         }
+        add_covers(c, c->n);
         s = mli_import_tree(im, c->nodes, c->n, k);
     }
     return s;

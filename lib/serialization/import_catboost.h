@@ -5,24 +5,48 @@
 #ifndef MLI_SERIALIZATION_IMPORT_CATBOOST_H
 #define MLI_SERIALIZATION_IMPORT_CATBOOST_H
 
+#include "algorithms/trees/crosses.h"
 #include "serialization/import.h"
 #include "serialization/import_value.h"
+
+/* A hash, and what has it. */
+typedef struct mli_cat_entry {
+    uint64_t hash;
+    int64_t place;
+} mli_cat_entry;
+
+/* Texts of all categories: features_info.cat_features_hash. */
+typedef struct mli_cat_texts {
+    int64_t n;
+    const mli_item *items; /* NULL: the file has none */
+    int32_t *hash;         /* [n] */
+    mli_cat_entry *sorted; /* [n] by mli_cross_mix(0, hash) */
+    uint8_t *seen;         /* [n] of the feature at hand */
+    uint8_t *taken;        /* [n] of any feature */
+} mli_cat_texts;
 
 /* A categorical feature: its place among all features, and its levels by their hashes. */
 typedef struct mli_cat_feature {
     int64_t flat, n;
     int32_t *hash;   /* [n] */
     int64_t n_exact; /* values of splits on one level */
+    int settled;     /* `seen` has all its levels */
+    uint8_t *seen;   /* [texts] its texts in combinations; NULL: it is in none */
 } mli_cat_feature;
 
-/* A statistic of a feature's levels, which splits compare with borders. */
+/* A statistic, which splits compare with borders. */
 typedef struct mli_cat_ctr {
-    int64_t feature; /* of the categorical ones */
+    int64_t feature; /* of the categorical ones; -1: a combination */
     float *value;    /* [n + 1] by level; the last: of any other level */
+    int64_t column;  /* of the crosses */
 } mli_cat_ctr;
 
 typedef struct mli_cat_categories {
     mli_import *im;
+    /* Of the numbers. */
+    int64_t n_floats;
+    const int64_t *float_flat;
+    const uint8_t *float_nan_true;
     int64_t n, n_ctrs, n_splits; /* n_splits: borders of all statistics */
     mli_cat_feature *features;   /* [n] */
     mli_cat_ctr *ctrs;           /* [n_ctrs] */
@@ -37,5 +61,59 @@ ml_status mli_cat_read(mli_cat_categories *c, const mli_item *root, int64_t bord
 ml_status mli_cat_split(mli_cat_categories *c, const mli_item *split, const char *place,
                         mli_import_node *node);
 void mli_cat_free(mli_cat_categories *c);
+/* Marks the texts that the table of a feature alone has; marks may be NULL. */
+ml_status mli_cat_mark_table(const mli_cat_categories *c, const mli_item *root,
+                             const mli_item *ctr, const mli_cat_texts *t, uint8_t *marks);
+/* The error that n texts are not in the file. */
+ml_status mli_cat_lacks(const mli_cat_categories *c, int64_t n);
+ml_status mli_cat_bad(const mli_cat_categories *c, const char *place, const char *what);
+const mli_cat_entry *mli_cat_find(const mli_cat_entry *sorted, int64_t n, uint64_t hash);
+int mli_cat_by_hash(const void *a, const void *b);
+
+/* ---- tables of statistics ---- */
+
+#define MLI_CAT_NOTHING UINT64_MAX /* the hash of a place that is not taken */
+
+/* 0: it is none. Hashes of 32 bits are written with or without their sign. */
+int mli_cat_hash64(const mli_item *item, uint64_t *out);
+int mli_cat_hash32(double v, int32_t *out);
+
+typedef struct mli_cat_table {
+    const mli_item *map; /* n times a hash and numbers */
+    int64_t n, stride;
+    double total; /* of frequencies */
+} mli_cat_table;
+/* The table of a statistic; its hashes are checked. */
+ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *root,
+                             const mli_item *ctr, mli_cat_table *t);
+uint64_t mli_cat_table_hash(const mli_cat_table *t, int64_t i);
+
+/* How a statistic is made of the numbers of a table. */
+typedef struct mli_cat_recipe {
+    int counter; /* a frequency, else of the target */
+    int mean;    /* sum and count */
+    int bucket;  /* one class instead of all above it */
+    int64_t border;
+    float prior, prior_total, shift, scale;
+} mli_cat_recipe;
+ml_status mli_cat_recipe_read(const mli_cat_categories *c, const mli_item *ctr,
+                              mli_cat_recipe *r);
+/* The statistic of entry i, and of what the table does not have. */
+ml_status mli_cat_rate(const mli_cat_categories *c, const mli_cat_recipe *r,
+                       const mli_cat_table *t, int64_t i, float *out);
+float mli_cat_rate_none(const mli_cat_recipe *r, const mli_cat_table *t);
+
+/* ---- combinations ---- */
+
+/* The elements of a statistic. */
+ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
+                           const mli_item **out);
+/* Finds the texts that features have in combinations, as far as it can. */
+ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *root,
+                         const mli_item *ctrs, const mli_cat_texts *t);
+/* Makes crosses of the statistics of combinations, and numbers their columns; the levels
+ * are known. */
+ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root,
+                        const mli_item *ctrs);
 
 #endif

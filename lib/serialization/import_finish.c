@@ -516,6 +516,7 @@ static ml_status build(finisher *f, const mli_algorithm *gbdt)
     if (!s) s = mli_ensemble_builder_write(&im->trees, f->model, im->err);
     im->trees.n_sets = sets;
     if (!s) s = write_categories(f);
+    if (!s) s = mli_import_write_crosses(im, f->rank, f->model);
     if (!s)
         s = mli_model_add_f64s(f->model, "base_score", im->base, im->n_scores, im->err);
     if (!s) s = write_link(f);

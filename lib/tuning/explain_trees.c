@@ -17,8 +17,8 @@ typedef struct nodes {
     int64_t *tree, *node, *left, *right;
     double *threshold, *value, *cover, *gain;
     const char **feature, **categories, **missing, **linear;
-    size_t
-        *text; /* [n] where the categories or the function begin in `texts`, plus one */
+    size_t *text; /* [n] where the categories, the function or the name of a cross begin
+                     in `texts`, plus one */
     mli_str texts;
 } nodes;
 
@@ -76,6 +76,12 @@ static void add_function(nodes *t, int64_t leaf)
     mli_str_char(s, '\0');
 }
 
+static void add_cross(nodes *t, int64_t column)
+{
+    mli_cross_name(&t->e.crosses, t->x->model->inputs, column, &t->texts);
+    mli_str_char(&t->texts, '\0');
+}
+
 static int is_linear(const mli_ensemble *e, int64_t node)
 {
     return e->linear_start && e->linear_start[node] < e->linear_start[node + 1];
@@ -99,7 +105,12 @@ static void fill(nodes *t, int64_t tree, int64_t i)
         add_function(t, i);
     }
     if (!inner) return;
-    t->feature[at] = t->x->model->inputs->features[e->feature[i]].name;
+    if (e->feature[i] < e->crosses.n_inputs) {
+        t->feature[at] = t->x->model->inputs->features[e->feature[i]].name;
+    } else {
+        t->text[at] = t->texts.size + 1;
+        add_cross(t, e->feature[i] - e->crosses.n_inputs);
+    }
     t->missing[at] = mli_ensemble_goes_left(e, i, NAN) ? "left" : "right";
     if (!category) return;
     t->text[at] = t->texts.size + 1;
@@ -143,10 +154,15 @@ static ml_status show(nodes *t, ml_table **out, ml_error *err)
     for (tree = begin; tree < end; tree++)
         for (int64_t i = e->start[tree]; i < e->start[tree + 1]; i++) fill(t, tree, i);
     if (t->texts.failed) return mli_nomem(err);
-    for (int64_t i = 0; i < t->n; i++)
+    for (int64_t i = 0; i < t->n; i++) {
+        int cross =
+            e->left[t->first + i] && e->feature[t->first + i] >= e->crosses.n_inputs;
         if (t->text[i])
-            (is_linear(e, t->first + i) ? t->linear : t->categories)[i] =
+            (cross                        ? t->feature
+             : is_linear(e, t->first + i) ? t->linear
+                                          : t->categories)[i] =
                 t->texts.data + t->text[i] - 1;
+    }
     return write(t, out, err);
 }
 
@@ -158,7 +174,7 @@ ml_status mli_explain_trees(const mli_explain *x, ml_table **out, ml_error *err)
                         ml_model_algorithm(x->model));
     mli_str_init(&t.texts, x->ctx);
     ml_status s = mli_model_check(x->model, err);
-    if (s == ML_OK) s = mli_ensemble_read(x->model, &t.e, err);
+    if (s == ML_OK) s = mli_ensemble_read_crossed(x->model, &t.e, err);
     if (s == ML_OK) s = show(&t, out, err);
     mli_free(x->ctx, t.tree);
     mli_free(x->ctx, t.threshold);

@@ -438,10 +438,56 @@ def catboost_categories(rng):
     write_rows("words", test)
 
 
+def catboost_crosses(rng):
+    """Statistics of combinations: categories, splits on numbers and on single categories."""
+    import json
+    import catboost
+    f, test = words(rng, 1500), words(rng, ROWS, ["new"])
+    test.loc[3, "a"] = np.nan
+    named = ["colour", "place", "sex", "unused"]
+    colour = f["colour"].map({c: i for i, c in enumerate(COLOURS)}).to_numpy()
+    place = f["place"].str[1:].astype(int).to_numpy()
+    man = (f["sex"] == "m").to_numpy()
+    z = rng.normal(size=(12, 5))[place, colour] + np.where(man, 1, -1) * np.cos(2 * place)
+    z += np.where(f["a"] > .3, 3, -3) * np.cos(3 * place) + rng.normal(size=len(f)) / 4
+    third = np.array(["low", "mid", "high"])[np.digitize(z, np.quantile(z, [.33, .66]))]
+    classes, value = catboost.CatBoostClassifier, catboost.CatBoostRegressor
+    ctrs = ["Borders", "Buckets", "BinarizedTargetMeanValue", "Counter"]
+    cases = {
+        "plain": (classes, {}, (z > 0).astype(int)),
+        "kinds": (classes, {"simple_ctr": ctrs, "combinations_ctr": ctrs}, (z > 0).astype(int)),
+        "three": (classes, {"nan_mode": "Max"}, third),
+        "number": (value, {"combinations_ctr": ["Borders:TargetBorderCount=4", "Counter"]}, z),
+    }
+    for name, (kind, params, y) in cases.items():
+        model = kind(**{"iterations": 8, "depth": 3, "verbose": 0, "thread_count": 1,
+                        "allow_writing_files": False, "random_seed": 3, "model_size_reg": 0,
+                        "one_hot_max_size": 2, "max_ctr_complexity": 4} | params)
+        pool = catboost.Pool(f, y, cat_features=named)
+        model.fit(pool)
+        path = OUT / f"crosses.cat_{name}.json"
+        model.save_model(path, "json", pool=pool)
+        j = json.loads(path.read_text())
+        print(name, [[e["combination_element"][:7] for e in c["elements"]]
+                     for c in j["features_info"]["ctrs"]], file=sys.stderr)
+        j["model_info"] = {"params": {"loss_function": j["model_info"]["params"]["loss_function"]},
+                           "class_params": j["model_info"].get("class_params")}
+        if kind is value:
+            del j["model_info"]["class_params"]
+        path.write_text(json.dumps(j, separators=(",", ":")))
+        raw = model.predict(test, prediction_type="RawFormulaVal")
+        p = model.predict_proba(test) if kind is classes else model.predict(test)
+        write_expected(f"crosses.cat_{name}", raw, p)
+        shap = model.get_feature_importance(catboost.Pool(test, cat_features=named),
+                                            type="ShapValues")
+        (OUT / f"crosses.cat_{name}.shap").write_text(lines(shap))
+    write_rows("crosses", test)
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     for part in (xgboost_models, lightgbm_models, onnx_models,
-                 catboost_models, catboost_categories):
+                 catboost_models, catboost_categories, catboost_crosses):
         part(np.random.default_rng(7))
     old_xgboost()
     rng = np.random.default_rng(7)

@@ -47,7 +47,9 @@ static const struct {
     {"numbers", "onnx_pipeline.onnx", 1e-6},   {"numbers", "onnx_pipeline3.onnx", 1e-6},
     {"numbers", "cat_vectors.json", 1e-14},    {"words", "cat_number.json", 1e-14},
     {"words", "cat_mean.json", 1e-14},         {"words", "cat_buckets.json", 1e-14},
-    {"words", "cat_three.json", 1e-14},
+    {"words", "cat_three.json", 1e-14},        {"crosses", "cat_plain.json", 1e-14},
+    {"crosses", "cat_kinds.json", 1e-14},      {"crosses", "cat_three.json", 1e-14},
+    {"crosses", "cat_number.json", 1e-14},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -454,16 +456,16 @@ static void try_bytes(ml_context *ctx, const void *data, size_t size)
 START_TEST(damaged)
 {
     static const char *const names[][2] = {
-        {"numbers", "xgb_binary.json"},   {"numbers", "xgb_rank.ubj"},
-        {"named", "lgb_category.txt"},    {"named", "xgb_category.json"},
-        {"whole", "onnx_forest2.onnx"},   {"whole", "onnx_logistic3.onnx"},
-        {"numbers", "cat_three.json"},    {"numbers", "cat_nested3.json"},
-        {"words", "cat_number.json"},     {"words", "cat_mean.json"},
-        {"numbers", "xgb_old0.bin"},      {"numbers", "xgb_old_dart.bin"},
-        {"numbers", "xgb_vectors.ubj"},   {"numbers", "onnx_newest.onnx"},
-        {"numbers", "onnx_pipeline.onnx"}};
+        {"numbers", "xgb_binary.json"},    {"numbers", "xgb_rank.ubj"},
+        {"named", "lgb_category.txt"},     {"named", "xgb_category.json"},
+        {"whole", "onnx_forest2.onnx"},    {"whole", "onnx_logistic3.onnx"},
+        {"numbers", "cat_three.json"},     {"numbers", "cat_nested3.json"},
+        {"words", "cat_number.json"},      {"words", "cat_mean.json"},
+        {"numbers", "xgb_old0.bin"},       {"numbers", "xgb_old_dart.bin"},
+        {"numbers", "xgb_vectors.ubj"},    {"numbers", "onnx_newest.onnx"},
+        {"numbers", "onnx_pipeline.onnx"}, {"crosses", "cat_plain.json"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 15; i++) {
+    for (int i = 0; i < 16; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -524,19 +526,12 @@ static void says(ml_context *ctx, const char *file, const char *from, const char
 
 START_TEST(categories_of_catboost)
 {
-    static const char element[] =
-        "\"elements\":[{\"cat_feature_index\":0,\"combination_element\":";
     ml_context *ctx = test_context(1);
     const char *file = "cat_number.json";
     ml_model *m = load_foreign(ctx, foreign_path("words", file));
     ck_assert_str_eq(ml_model_input_name(m, 1), "colour");
     ck_assert_ptr_nonnull(strstr(ml_model_json(m), "dark red"));
     ml_model_free(m);
-    says_of(ctx, "words", file, element,
-            "\"elements\":[{},{\"cat_feature_index\":0,\"combination_element\":",
-            ML_E_UNSUPPORTED, "max_ctr_complexity=1");
-    says_of(ctx, "words", file, "\"cat_feature_value\"", "\"float_feature\"",
-            ML_E_UNSUPPORTED, "combinations of features");
     says_of(ctx, "words", file, "\"ctr_type\":\"", "\"ctr_type\":\"My", ML_E_FORMAT,
             "ctr_type is not known");
     says_of(ctx, "words", file, "\"ctr_data\"", "\"ctr_date\"", ML_E_FORMAT, "ctr_data");
@@ -548,6 +543,149 @@ START_TEST(categories_of_catboost)
             "a hash of 32 bits");
     says_of(ctx, "words", file, "\"split_type\":\"OnlineCtr\"",
             "\"split_type\":\"OnlineCtr2\"", ML_E_FORMAT, "split_type is not known");
+    /* Saved without the pool a file has no texts. */
+    says_of(ctx, "words", file, "\"cat_features_hash\"", "\"cat_features_hush\"",
+            ML_E_FORMAT, "lacks the texts");
+    ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "pool=pool"));
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- combinations of features ---- */
+
+static ml_model *crosses(ml_context *ctx, const char *name)
+{
+    char file[64];
+    snprintf(file, sizeof file, "cat_%s.json", name);
+    return load_foreign(ctx, foreign_path("crosses", file));
+}
+
+/* CatBoost's own values for the same rows. */
+START_TEST(contributions_of_crosses)
+{
+    static const char *const names[] = {"plain", "kinds", "three", "number"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = foreign_rows(ctx, "crosses");
+    for (int i = 0; i < 4; i++) {
+        char file[64];
+        ml_model *m = crosses(ctx, names[i]);
+        snprintf(file, sizeof file, "cat_%s.shap", names[i]);
+        matrix want = matrix_of_file(foreign_path("crosses", file));
+        matrix got = predict_table(m, "contributions", t);
+        assert_close(names[i], got, want, 1e-12);
+        /* Interactions add up to them. */
+        matrix pairs = predict_table(m, "interactions", t);
+        int64_t n = ml_model_inputs(m) + 1;
+        ck_assert_int_eq(pairs.columns, got.columns * n);
+        for (int64_t k = 0; k < got.rows * got.columns; k++) {
+            double sum = 0;
+            for (int64_t j = 0; j < n; j++) sum += pairs.at[k * n + j];
+            ck_assert_double_eq_tol(sum, got.at[k], 1e-12);
+        }
+        free(want.at);
+        free(got.at);
+        free(pairs.at);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static matrix coded_rows(const ml_model *m, const ml_table *t)
+{
+    ml_predictor *p = NULL;
+    matrix rows = {0, 0, NULL};
+    OK(ml_predictor_new(m, "score", NULL, &p, ERR));
+    for (int64_t i = 0; i < ml_table_rows(t); i++) {
+        double row[5] = {ml_table_get_f64(t, i, 0)};
+        for (int64_t j = 1; j < 5; j++) {
+            char text[64];
+            ck_assert_int_gt(ml_table_get_str(t, i, j, text, sizeof text), 0);
+            row[j] = ml_predictor_code(p, j, text);
+        }
+        matrix_add(&rows, row, 5);
+    }
+    ml_predictor_free(p);
+    return rows;
+}
+
+/* Rows one by one, of floats, sparse, or a table: the same to the bit. */
+START_TEST(rows_of_crosses)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = foreign_rows(ctx, "crosses");
+    ml_model *m = crosses(ctx, "kinds");
+    ml_predictor *p = NULL;
+    matrix want = predict_table(m, "score", t), rows = coded_rows(m, t);
+    OK(ml_predictor_new(m, "score", NULL, &p, ERR));
+    const int32_t offsets[2] = {0, 5}, columns[5] = {0, 1, 2, 3, 4};
+    for (int64_t i = 0; i < rows.rows; i++) {
+        double out;
+        const double *row = rows.at + 5 * i;
+        OK(ml_predictor_rows(p, row, ML_DTYPE_F64, 1, 5, &out, ERR));
+        ck_assert(out == want.at[i]);
+        OK(ml_predictor_sparse_rows(p, offsets, columns, ML_DTYPE_I32, row, ML_DTYPE_F64,
+                                    1, 0, &out, ERR));
+        ck_assert(out == want.at[i]);
+    }
+    ml_predictor_free(p);
+    free(rows.at);
+    free(want.at);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(facts_of_crosses)
+{
+    static const char *const refused[] = {"m.json", "m.onnx", "m.txt"};
+    ml_context *ctx = test_context(1);
+    ml_model *m = crosses(ctx, "plain");
+    const char *json = ml_model_json(m);
+    ck_assert_ptr_nonnull(strstr(json, "dark red"));
+    /* No column has the texts of others. */
+    ml_predictor *p = NULL;
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    ck_assert(isnan(ml_predictor_code(p, 1, "p3")));
+    ck_assert(ml_predictor_code(p, 2, "p3") >= 0);
+    ml_predictor_free(p);
+    for (int i = 0; i < 3; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", test_folder(), refused[i]);
+        FAILS(ML_E_UNSUPPORTED, ml_model_save_file(m, path, NULL, ERR));
+        ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "combinations of features"));
+    }
+    ml_tensor *count = NULL;
+    OK(ml_model_get_tensor(m, "split_count", &count, ERR));
+    ck_assert_int_eq(ml_tensor_shape(count)[0], 5);
+    double sum = 0;
+    for (int j = 0; j < 5; j++) sum += ((const double *)ml_tensor_data(count))[j];
+    ck_assert_double_eq_tol(sum, 8 * 7, 1e-9); /* full trees of three levels */
+    ml_tensor_free(count);
+    ml_table *nodes = NULL;
+    ml_params *options = NULL;
+    OK(ml_params_new(ctx, &options, ERR));
+    OK(ml_params_set_str(options, "method", "trees", ERR));
+    OK(ml_model_explain(m, NULL, options, &nodes, ERR));
+    int found = 0;
+    for (int64_t i = 0; i < ml_table_rows(nodes); i++) {
+        char text[128] = "";
+        ml_table_get_str(nodes, i, ml_table_find(nodes, "feature"), text, sizeof text);
+        found |= strncmp(text, "cross ", 6) == 0 && strstr(text, "(place, a > ") != NULL;
+    }
+    ck_assert(found);
+    ml_table_free(nodes);
+    ml_params_free(options);
+    ml_model_free(m);
+
+    const char *file = "cat_plain.json";
+    says_of(ctx, "crosses", file, "\"combination_element\":\"float_feature\"",
+            "\"combination_element\":\"float\"", ML_E_FORMAT,
+            "combination_element is not known");
+    says_of(ctx, "crosses", file, "\"elements\":[", "\"elements\":[],\"e\":[",
+            ML_E_FORMAT, "without features");
     ml_context_free(ctx);
 }
 END_TEST
@@ -599,16 +737,17 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[9] = {bytes_of_file(foreign_path("words", "cat_number.json")),
-                      bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
-                      bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
-                      bytes_of_file(foreign_path("named", "xgb_category.json")),
-                      bytes_of_file(foreign_path("named", "lgb_category.txt")),
-                      bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj")),
-                      bytes_of_file(foreign_path("numbers", "xgb_gblinpoisson.json")),
-                      bytes_of_file(foreign_path("numbers", "onnx_newest.onnx")),
-                      bytes_of_file(foreign_path("numbers", "onnx_pipeline3.onnx"))};
-    for (int i = 0; i < 9; i++) {
+    bytes files[10] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+                       bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
+                       bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
+                       bytes_of_file(foreign_path("named", "xgb_category.json")),
+                       bytes_of_file(foreign_path("named", "lgb_category.txt")),
+                       bytes_of_file(foreign_path("numbers", "xgb_softprob.ubj")),
+                       bytes_of_file(foreign_path("numbers", "xgb_gblinpoisson.json")),
+                       bytes_of_file(foreign_path("numbers", "onnx_newest.onnx")),
+                       bytes_of_file(foreign_path("numbers", "onnx_pipeline3.onnx")),
+                       bytes_of_file(foreign_path("crosses", "cat_plain.json"))};
+    for (int i = 0; i < 10; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
@@ -632,5 +771,6 @@ END_TEST
 
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
-          from_memory, float_thresholds, many_categories, categories_of_catboost, damaged,
-          messages, out_of_memory)
+          from_memory, float_thresholds, many_categories, categories_of_catboost,
+          contributions_of_crosses, rows_of_crosses, facts_of_crosses, damaged, messages,
+          out_of_memory)

@@ -134,15 +134,15 @@ static ml_status want_bins(const ml_model *m, const char *name, int64_t n, int w
 
 static ml_status check_levels(const mli_ensemble *e, int64_t levels, ml_error *err)
 {
-    int64_t before = 0, bins = 32 * e->set_words;
-    for (int64_t j = 0; j <= e->n_features; j++) {
+    int64_t before = 0, bins = 32 * e->set_words, n = e->crosses.n_inputs;
+    for (int64_t j = 0; j <= n; j++) {
         if (e->level_start[j] < before || e->level_start[j] > levels)
             return mli_fail(err, ML_E_FORMAT, "tensor level_start is not ascending");
         before = e->level_start[j];
     }
     int bad = !e->wide_bin && bins < 256;
     for (int64_t i = 0; e->wide_bin && i < levels; i++) bad |= e->wide_bin[i] >= bins;
-    for (int64_t j = 0; e->wide_bin && j < e->n_features; j++) {
+    for (int64_t j = 0; e->wide_bin && j < n; j++) {
         bad |= e->wide_other[j] >= bins;
         bad |= e->wide_missing && e->wide_missing[j] >= bins;
     }
@@ -152,7 +152,8 @@ static ml_status check_levels(const mli_ensemble *e, int64_t levels, ml_error *e
 
 static ml_status want_categories(const ml_model *m, mli_ensemble *e, ml_error *err)
 {
-    int64_t n = e->n_nodes, sets[2] = {-1, -1}, f = e->n_features + 1, levels = -1;
+    int64_t n = e->n_nodes, sets[2] = {-1, -1}, levels = -1;
+    int64_t inputs = e->crosses.n_inputs, f = inputs + 1;
     const ml_tensor *bin = mli_model_find(m, "level_bin");
     if (!mli_model_find(m, "sets")) return ML_OK;
     int wide = bin && ml_tensor_dtype(bin) == ML_DTYPE_U16;
@@ -164,10 +165,10 @@ static ml_status want_categories(const ml_model *m, mli_ensemble *e, ml_error *e
     if (s == ML_OK)
         s = want_bins(m, "level_bin", levels, wide, &e->level_bin, &e->wide_bin, err);
     if (s == ML_OK)
-        s = want_bins(m, "level_other", e->n_features, wide, &e->level_other,
-                      &e->wide_other, err);
+        s = want_bins(m, "level_other", inputs, wide, &e->level_other, &e->wide_other,
+                      err);
     if (s == ML_OK && mli_model_find(m, "level_missing"))
-        s = want_bins(m, "level_missing", e->n_features, wide, &e->level_missing,
+        s = want_bins(m, "level_missing", inputs, wide, &e->level_missing,
                       &e->wide_missing, err);
     if (s != ML_OK) return s;
     e->n_sets = sets[0];
@@ -243,7 +244,8 @@ static ml_status check_node(const mli_ensemble *e, int64_t tree, int64_t i, ml_e
                         "node %lld of tree %lld splits on an unknown feature",
                         (long long)at, (long long)tree);
     if (e->flags[i] & MLI_NODE_CATEGORICAL) {
-        if (!e->set || e->set[i] < 0 || e->set[i] >= e->n_sets)
+        if (!e->set || e->set[i] < 0 || e->set[i] >= e->n_sets ||
+            e->feature[i] >= e->crosses.n_inputs)
             return mli_fail(err, ML_E_FORMAT,
                             "node %lld of tree %lld names a set that does not exist",
                             (long long)at, (long long)tree);
@@ -270,13 +272,16 @@ static ml_status check_trees(const mli_ensemble *e, ml_error *err)
     return ML_OK;
 }
 
-ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *err)
+ml_status mli_ensemble_read_crossed(const ml_model *model, mli_ensemble *out,
+                                    ml_error *err)
 {
-    mli_ensemble e = {.n_features = model->inputs->n_features};
+    mli_ensemble e = {.n_features = 0};
     int64_t starts = -1, nodes = -1, scores = -1;
     const int32_t *feature;
-    ml_status s =
-        mli_model_want(model, "tree_start", ML_DTYPE_I64, 1, &starts, &e.start, err);
+    ml_status s = mli_crosses_read(model, &e.crosses, err);
+    e.n_features = e.crosses.n_inputs + e.crosses.n_columns;
+    if (s == ML_OK)
+        s = mli_model_want(model, "tree_start", ML_DTYPE_I64, 1, &starts, &e.start, err);
     if (s == ML_OK)
         s = mli_model_want(model, "node_feature", ML_DTYPE_I32, 1, &nodes, &feature, err);
     if (s == ML_OK)
@@ -292,9 +297,20 @@ ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *
     if (s == ML_OK) s = want_categories(model, &e, err);
     if (s == ML_OK) s = want_link(model, &e, err);
     if (s == ML_OK) s = want_linear(model, &e, err);
+    if (s == ML_OK && e.crosses.n_columns && (e.linear_start || e.zero_missing))
+        s = mli_fail(err, ML_E_FORMAT, "crosses beside linear leaves or zero_missing");
     if (s == ML_OK) s = check_trees(&e, err);
     if (s == ML_OK) *out = e;
     return s;
+}
+
+ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *err)
+{
+    ml_status s = mli_ensemble_read_crossed(model, out, err);
+    if (s != ML_OK || out->crosses.n_columns == 0) return s;
+    return mli_fail(err, ML_E_UNSUPPORTED,
+                    "the model splits on statistics of combinations of features, which "
+                    "only prediction knows");
 }
 
 /* Walking. */
@@ -345,7 +361,7 @@ double mli_ensemble_leaf(const mli_ensemble *e, int64_t node, const double *row)
 int mli_ensemble_plain(const mli_ensemble *e)
 {
     return !e->linear_start && !e->level_missing && !e->wide_bin && !e->zero_missing &&
-           !e->link && (e->set_words == 0 || e->set_words == 8);
+           !e->link && !e->crosses.n_columns && (e->set_words == 0 || e->set_words == 8);
 }
 
 static double link_one(const mli_ensemble *e, double s)

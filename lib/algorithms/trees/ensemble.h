@@ -43,11 +43,13 @@
  *                                  count
  * A categorical node may split on a numeric input: its value, cut to a whole number, is
  * the category.
+ *
+ * Nodes may also split on columns that are made of the inputs: trees/crosses.h.
  */
 #ifndef MLI_TREES_ENSEMBLE_H
 #define MLI_TREES_ENSEMBLE_H
 
-#include "algorithms/model.h"
+#include "algorithms/trees/crosses.h"
 
 #define MLI_NODE_MISSING_LEFT 1
 #define MLI_NODE_CATEGORICAL  2
@@ -87,6 +89,10 @@ typedef struct mli_ensemble {
     const int64_t *linear_start;
     const int32_t *linear_feature;
     const double *linear_coef, *linear_const;
+    /* Features from crosses.n_inputs on are its columns; mostly there are none. */
+    mli_crosses crosses;
+    /* Contributions: which feature's they count as, [n_features]; NULL: its own. */
+    const int32_t *player;
 } mli_ensemble;
 
 #define MLI_ZERO_MISSING 1e-35F
@@ -109,8 +115,11 @@ void mli_ensemble_link(const mli_ensemble *e, const double *score, int64_t n_out
                        double *out);
 
 /* Reads and checks a model's tensors: afterwards every index is in range and every walk
- * ends. ML_E_FORMAT otherwise. */
+ * ends. ML_E_FORMAT otherwise, ML_E_UNSUPPORTED with crosses: rows are all there is. */
 ml_status mli_ensemble_read(const ml_model *model, mli_ensemble *out, ml_error *err);
+/* The same with crosses, for those that make their columns. */
+ml_status mli_ensemble_read_crossed(const ml_model *model, mli_ensemble *out,
+                                    ml_error *err);
 
 /* A growing ensemble. */
 typedef struct mli_ensemble_node {

@@ -164,12 +164,18 @@ static ml_status importance(const ml_model *m, int count, ml_tensor **out, ml_er
     mli_ensemble e;
     double *sum;
     ml_tensor *t;
-    ml_status s = mli_ensemble_read(m, &e, err);
+    ml_status s = mli_ensemble_read_crossed(m, &e, err);
     if (s != ML_OK) return s;
-    s = mli_tensor_make(m->ctx, ML_DTYPE_F64, 1, &e.n_features, &sum, &t, err);
+    int64_t inputs = e.crosses.n_inputs;
+    s = mli_tensor_make(m->ctx, ML_DTYPE_F64, 1, &inputs, &sum, &t, err);
     if (s != ML_OK) return s;
-    for (int64_t i = 0; i < e.n_nodes; i++)
-        if (e.left[i]) sum[e.feature[i]] += count ? 1 : e.gain[i];
+    for (int64_t i = 0; i < e.n_nodes; i++) {
+        double x = count ? 1 : e.gain[i];
+        if (e.left[i] && e.feature[i] < inputs)
+            sum[e.feature[i]] += x;
+        else if (e.left[i])
+            mli_cross_share(&e.crosses, e.feature[i] - inputs, x, sum, 1);
+    }
     *out = t;
     return ML_OK;
 }
@@ -188,7 +194,7 @@ static ml_status attribute(const ml_model *m, const char *name, ml_tensor **out,
     if (strcmp(name, "importance") == 0) return importance(m, 0, out, err);
     if (strcmp(name, "split_count") == 0) return importance(m, 1, out, err);
     mli_ensemble e;
-    ml_status s = mli_ensemble_read(m, &e, err);
+    ml_status s = mli_ensemble_read_crossed(m, &e, err);
     if (s != ML_OK) return s;
     if (strcmp(name, "n_trees") == 0) return number(m, (double)e.n_trees, out, err);
     if (strcmp(name, "n_rounds") == 0)
@@ -200,7 +206,7 @@ static ml_status check(const ml_model *m, ml_error *err)
 {
     mli_ensemble e;
     mli_objective o;
-    ml_status s = mli_ensemble_read(m, &e, err);
+    ml_status s = mli_ensemble_read_crossed(m, &e, err);
     if (s != ML_OK) return s;
     mli_gbdt_objective(m->params, m->inputs, &o);
     int64_t classes = m->inputs->classes.n;

@@ -175,6 +175,23 @@ static ml_status prepare(gbdt_plan *p, ml_error *err)
     return ML_OK;
 }
 
+/* "contributions" or "interactions". */
+static ml_status plan_shapley(const ml_model *model, mli_ensemble *e, const char *kind,
+                              mli_plan **out, ml_error *err)
+{
+    int pairs = strcmp(kind, "interactions") == 0;
+    int32_t *player = NULL;
+    if (e->crosses.n_columns == 0)
+        return mli_shapley_plan(model->ctx, e, NULL, kind, out, err);
+    ml_status s = mli_cross_players(model->ctx, &e->crosses, &player, err);
+    e->player = player;
+    if (s == ML_OK) s = mli_shapley_plan(model->ctx, e, NULL, kind, out, err);
+    mli_free(model->ctx, player);
+    if (s != ML_OK) return s;
+    return mli_cross_plan(model->ctx, &e->crosses, *out,
+                          pairs ? MLI_CROSS_FOLD_PAIRS : MLI_CROSS_FOLD, out, err);
+}
+
 ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
                         ml_error *err)
 {
@@ -182,10 +199,10 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
     if (!p) return mli_nomem(err);
     p->plan.ctx = model->ctx;
     p->plan.free = plan_free;
-    ml_status s = mli_ensemble_read(model, &p->e, err);
+    ml_status s = mli_ensemble_read_crossed(model, &p->e, err);
     if (s == ML_OK &&
         (strcmp(kind, "contributions") == 0 || strcmp(kind, "interactions") == 0)) {
-        s = mli_shapley_plan(model->ctx, &p->e, NULL, kind, out, err);
+        s = plan_shapley(model, &p->e, kind, out, err);
         plan_free(&p->plan);
         return s;
     }
@@ -204,5 +221,6 @@ ml_status mli_gbdt_plan(const ml_model *model, const char *kind, mli_plan **out,
     if (leaf) p->plan.run = run_leaves;
     if (p->engine && p->plan.n_outputs < p->e.n_scores) pick_scores(p);
     *out = &p->plan;
-    return ML_OK;
+    if (p->e.crosses.n_columns == 0) return ML_OK;
+    return mli_cross_plan(model->ctx, &p->e.crosses, *out, MLI_CROSS_KEEP, out, err);
 }

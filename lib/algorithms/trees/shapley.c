@@ -84,11 +84,12 @@ static void push_children(making *m, int64_t first, int32_t node, int32_t level,
 {
     const mli_ensemble *e = m->e;
     int64_t at = first + node;
+    int32_t feature = e->player ? e->player[e->feature[at]] : e->feature[at];
     for (int32_t right = 1; right >= 0; right--) {
         int32_t child = e->left[at] + right;
         m->stack[(*n)++] = (pending){.node = child,
                                      .level = level,
-                                     .feature = e->feature[at],
+                                     .feature = feature,
                                      .parent = node,
                                      .share = share_of(e, at, first + child),
                                      .right = (uint8_t)right};

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trees/crosses.c: crosses of a model: reading, names, looking up.
+ *
+ * Keys are hashes, evenly spread, so that their upper bits say about where in the table
+ * they are: a directory made for the predictor leads to four keys or so. Cost per row: a
+ * multiplication or two for each element, two reads of memory for each table.
+ */
+#include "algorithms/trees/crosses.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ELEMENTS_MAX 64 /* of a table */
+#define PER_SLOT     4  /* keys, about */
+
+/* ---- reading ---- */
+
+static ml_status damaged(const char *what, ml_error *err)
+{
+    return mli_fail(err, ML_E_FORMAT, "tensor %s is damaged", what);
+}
+
+/* Do starts rise from 0 to the end? */
+static int rises(const int64_t *start, int64_t n, int64_t end)
+{
+    if (start[0] != 0 || start[n] != end) return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (start[i] > start[i + 1]) return 0;
+    return 1;
+}
+
+static ml_status check_elements(const mli_crosses *c, int64_t levels, ml_error *err)
+{
+    if (!rises(c->start, c->n_tables, c->n_elements)) return damaged("cross_start", err);
+    if (!rises(c->level_start, c->n_inputs, levels))
+        return damaged("cross_level_start", err);
+    for (int64_t t = 0; t < c->n_tables; t++)
+        if (c->start[t + 1] == c->start[t] ||
+            c->start[t + 1] - c->start[t] > ELEMENTS_MAX)
+            return damaged("cross_start", err);
+    for (int64_t i = 0; i < c->n_elements; i++) {
+        if (c->feature[i] < 0 || c->feature[i] >= c->n_inputs)
+            return damaged("cross_feature", err);
+        if (c->kind[i] >= MLI_CROSS_KINDS) return damaged("cross_kind", err);
+        if (isnan(c->at[i])) return damaged("cross_at", err);
+    }
+    return ML_OK;
+}
+
+static ml_status check_keys(const mli_crosses *c, int64_t keys, ml_error *err)
+{
+    if (!rises(c->key_start, c->n_tables, keys)) return damaged("cross_key_start", err);
+    for (int64_t t = 0; t < c->n_tables; t++) {
+        if (c->key_start[t + 1] - c->key_start[t] > INT32_MAX)
+            return damaged("cross_key_start", err);
+        for (int64_t i = c->key_start[t] + 1; i < c->key_start[t + 1]; i++)
+            if (c->key[i - 1] >= c->key[i]) return damaged("cross_keys", err);
+    }
+    return ML_OK;
+}
+
+static ml_status check_values(const mli_crosses *c, int64_t values, ml_error *err)
+{
+    int64_t need = 0, rows;
+    for (int64_t i = 0; i < c->n_columns; i++) {
+        int32_t t = c->table[i];
+        if (t < 0 || t >= c->n_tables || (i && t < c->table[i - 1]))
+            return damaged("cross_table", err);
+        rows = c->key_start[t + 1] - c->key_start[t] + 1;
+        if (__builtin_add_overflow(need, rows, &need)) return mli_nomem(err);
+    }
+    if (need != values) return damaged("cross_values", err);
+    for (int64_t i = 0; i < values; i++)
+        if (!isfinite(c->value[i])) return damaged("cross_values", err);
+    return ML_OK;
+}
+
+static ml_status want(const ml_model *m, mli_crosses *c, int64_t *keys, int64_t *values,
+                      int64_t *levels, ml_error *err)
+{
+    int64_t starts = -1, inputs = c->n_inputs + 1, *n = &c->n_elements;
+    ml_status s =
+        mli_model_want(m, "cross_start", ML_DTYPE_I64, 1, &starts, &c->start, err);
+    if (!s && starts < 2) s = damaged("cross_start", err);
+    c->n_tables = starts - 1;
+    c->n_columns = c->n_elements = *keys = *values = *levels = -1;
+    if (!s) s = mli_model_want(m, "cross_feature", ML_DTYPE_I32, 1, n, &c->feature, err);
+    if (!s) s = mli_model_want(m, "cross_kind", ML_DTYPE_U8, 1, n, &c->kind, err);
+    if (!s) s = mli_model_want(m, "cross_at", ML_DTYPE_F64, 1, n, &c->at, err);
+    if (!s)
+        s = mli_model_want(m, "cross_key_start", ML_DTYPE_I64, 1, &starts, &c->key_start,
+                           err);
+    if (!s) s = mli_model_want(m, "cross_keys", ML_DTYPE_U64, 1, keys, &c->key, err);
+    if (!s)
+        s = mli_model_want(m, "cross_table", ML_DTYPE_I32, 1, &c->n_columns, &c->table,
+                           err);
+    if (!s)
+        s = mli_model_want(m, "cross_values", ML_DTYPE_F32, 1, values, &c->value, err);
+    if (!s)
+        s = mli_model_want(m, "cross_level_start", ML_DTYPE_I64, 1, &inputs,
+                           &c->level_start, err);
+    if (!s)
+        s = mli_model_want(m, "cross_level_hash", ML_DTYPE_I32, 1, levels, &c->level_hash,
+                           err);
+    return s;
+}
+
+ml_status mli_crosses_read(const ml_model *m, mli_crosses *out, ml_error *err)
+{
+    int64_t keys, values, levels;
+    *out = (mli_crosses){.n_inputs = m->inputs->n_features};
+    if (!mli_model_find(m, "cross_start")) return ML_OK;
+    ml_status s = want(m, out, &keys, &values, &levels, err);
+    if (!s && (out->n_columns < 1 || out->n_columns > INT32_MAX - out->n_inputs))
+        s = damaged("cross_table", err);
+    if (!s) s = check_elements(out, levels, err);
+    if (!s) s = check_keys(out, keys, err);
+    return s ? s : check_values(out, values, err);
+}
+
+/* ---- columns and the inputs that they are made of ---- */
+
+/* Whose is a column? Of its categories, as CatBoost has it; of all inputs where there are
+ * none. Does element i name one of them, and is it the first to do so? */
+static int owns(const mli_crosses *c, int64_t t, int64_t i)
+{
+    int any = 0;
+    for (int64_t k = c->start[t]; k < c->start[t + 1]; k++)
+        any |= c->kind[k] == MLI_CROSS_CATEGORY;
+    if (any && c->kind[i] != MLI_CROSS_CATEGORY) return 0;
+    for (int64_t k = c->start[t]; k < i; k++)
+        if (c->feature[k] == c->feature[i] && (!any || c->kind[k] == MLI_CROSS_CATEGORY))
+            return 0;
+    return 1;
+}
+
+static int64_t count_owners(const mli_crosses *c, int64_t t)
+{
+    int64_t n = 0;
+    for (int64_t i = c->start[t]; i < c->start[t + 1]; i++) n += owns(c, t, i);
+    return n;
+}
+
+void mli_cross_share(const mli_crosses *c, int64_t column, double x, double *to,
+                     int64_t stride)
+{
+    int64_t t = c->table[column];
+    double n = (double)count_owners(c, t);
+    for (int64_t i = c->start[t]; i < c->start[t + 1]; i++)
+        if (owns(c, t, i)) to[c->feature[i] * stride] += x / n;
+}
+
+static int is_owner(const mli_crosses *c, int64_t t, int32_t input)
+{
+    for (int64_t i = c->start[t]; i < c->start[t + 1]; i++)
+        if (c->feature[i] == input && owns(c, t, i)) return 1;
+    return 0;
+}
+
+static int same_owners(const mli_crosses *c, int64_t t, int64_t u)
+{
+    for (int64_t i = c->start[t]; i < c->start[t + 1]; i++)
+        if (owns(c, t, i) && !is_owner(c, u, c->feature[i])) return 0;
+    return count_owners(c, t) == count_owners(c, u);
+}
+
+static int32_t first_owner(const mli_crosses *c, int64_t t)
+{
+    int64_t i = c->start[t];
+    while (!owns(c, t, i)) i++;
+    return c->feature[i];
+}
+
+ml_status mli_cross_players(ml_context *ctx, const mli_crosses *c, int32_t **out,
+                            ml_error *err)
+{
+    int32_t inputs = (int32_t)c->n_inputs;
+    int32_t *player = mli_alloc_vec(ctx, c->n_inputs + c->n_columns, sizeof *player);
+    if (!player) return mli_nomem(err);
+    for (int32_t j = 0; j < inputs; j++) player[j] = j;
+    for (int32_t i = 0; i < (int32_t)c->n_columns; i++) {
+        int64_t t = c->table[i];
+        int32_t k = 0;
+        if (i && t == c->table[i - 1]) {
+            player[inputs + i] = player[inputs + i - 1];
+            continue;
+        }
+        while (k < i && !same_owners(c, t, c->table[k])) k++;
+        player[inputs + i] = k < i ? player[inputs + k] : inputs + i;
+        if (count_owners(c, t) == 1) player[inputs + i] = first_owner(c, t);
+    }
+    *out = player;
+    return ML_OK;
+}
+
+static void add_level(const mli_inputs *inputs, int64_t j, double code, mli_str *s)
+{
+    const mli_dictionary *d = &inputs->features[j].levels;
+    if (code < 0 || code >= (double)d->n) {
+        mli_str_add(s, "?");
+        return;
+    }
+    const int64_t *at = &d->offsets[(int64_t)code];
+    mli_str_add_n(s, d->bytes + at[0], (size_t)(at[1] - at[0]));
+}
+
+void mli_cross_name(const mli_crosses *c, const mli_inputs *inputs, int64_t column,
+                    mli_str *s)
+{
+    int64_t t = c->table[column];
+    mli_str_printf(s, "cross %lld (", (long long)column);
+    for (int64_t i = c->start[t]; i < c->start[t + 1]; i++) {
+        if (i > c->start[t]) mli_str_add(s, ", ");
+        mli_str_add(s, inputs->features[c->feature[i]].name);
+        if (c->kind[i] == MLI_CROSS_CATEGORY) continue;
+        mli_str_add(s, c->kind[i] == MLI_CROSS_EQUAL ? " = " : " > ");
+        if (c->kind[i] == MLI_CROSS_EQUAL)
+            add_level(inputs, c->feature[i], c->at[i], s);
+        else
+            mli_str_f64(s, c->at[i]);
+    }
+    mli_str_add(s, ")");
+}
+
+/* ---- looking up ---- */
+
+typedef struct table {
+    const uint64_t *key;
+    const uint32_t *slot; /* first key of each value of the upper bits, and the end */
+    const float *value;   /* [n + 1][n_columns] */
+    int64_t n, n_columns, element, n_elements;
+    int32_t shift; /* what is left of a key is the slot; 64: there is one */
+} table;
+
+struct mli_crosser {
+    ml_context *ctx;
+    mli_crosses c;
+    table *tables;
+    uint32_t *slots;
+};
+
+static int32_t slot_bits(int64_t keys)
+{
+    int32_t bits = 0;
+    while (bits < 40 && ((int64_t)PER_SLOT << bits) < keys) bits++;
+    return bits;
+}
+
+static int64_t slot_of(const table *t, uint64_t key)
+{
+    return t->shift == 64 ? 0 : (int64_t)(key >> t->shift);
+}
+
+static void fill_slots(const table *t, uint32_t *slot)
+{
+    int64_t slots = (int64_t)1 << (64 - t->shift), at = 0;
+    for (int64_t i = 0; i < slots; i++) {
+        while (at < t->n && slot_of(t, t->key[at]) < i) at++;
+        slot[i] = (uint32_t)at;
+    }
+    slot[slots] = (uint32_t)t->n;
+}
+
+static void prepare(mli_crosser *x)
+{
+    const mli_crosses *c = &x->c;
+    const float *value = c->value;
+    uint32_t *slot = x->slots;
+    int64_t column = 0;
+    for (int64_t i = 0; i < c->n_tables; i++) {
+        table *t = &x->tables[i];
+        t->key = c->key + c->key_start[i];
+        t->n = c->key_start[i + 1] - c->key_start[i];
+        t->element = c->start[i];
+        t->n_elements = c->start[i + 1] - c->start[i];
+        while (column < c->n_columns && c->table[column] == i) column++, t->n_columns++;
+        t->value = value;
+        value += (t->n + 1) * t->n_columns;
+        t->shift = 64 - slot_bits(t->n);
+        t->slot = slot;
+        fill_slots(t, slot);
+        slot += ((int64_t)1 << (64 - t->shift)) + 1;
+    }
+}
+
+ml_status mli_crosser_new(ml_context *ctx, const mli_crosses *c, mli_crosser **out,
+                          ml_error *err)
+{
+    mli_crosser *x = mli_calloc(ctx, 1, sizeof *x);
+    int64_t slots = 0;
+    if (!x) return mli_nomem(err);
+    for (int64_t i = 0; i < c->n_tables; i++)
+        slots += ((int64_t)1 << slot_bits(c->key_start[i + 1] - c->key_start[i])) + 1;
+    x->ctx = ctx;
+    x->c = *c;
+    x->tables = mli_calloc(ctx, (size_t)c->n_tables, sizeof *x->tables);
+    x->slots = mli_alloc_vec(ctx, slots, sizeof *x->slots);
+    if (!x->tables || !x->slots) {
+        mli_crosser_free(x);
+        return mli_nomem(err);
+    }
+    prepare(x);
+    *out = x;
+    return ML_OK;
+}
+
+void mli_crosser_free(mli_crosser *x)
+{
+    if (!x) return;
+    mli_free(x->ctx, x->tables);
+    mli_free(x->ctx, x->slots);
+    mli_free(x->ctx, x);
+}
+
+/* The key of a row; 0 where a category is not known. */
+static int key_of(const mli_crosses *c, const table *t, const double *row, uint64_t *out)
+{
+    uint64_t key = 0;
+    for (int64_t i = t->element; i < t->element + t->n_elements; i++) {
+        int64_t j = c->feature[i];
+        double x = row[j];
+        int64_t next;
+        switch (c->kind[i]) {
+        case MLI_CROSS_CATEGORY: {
+            int64_t first = c->level_start[j], n = c->level_start[j + 1] - first;
+            if (!(x >= 0 && x < (double)n)) return 0;
+            next = c->level_hash[first + (int64_t)x];
+            break;
+        }
+        case MLI_CROSS_EQUAL:
+            next = x >= 0 && floor(x) == c->at[i];
+            break;
+        case MLI_CROSS_ABOVE:
+            next = x > c->at[i];
+            break;
+        default:
+            next = !(x <= c->at[i]);
+        }
+        key = mli_cross_mix(key, next);
+    }
+    *out = key;
+    return 1;
+}
+
+/* The place of a key, n when it is not there. */
+static int64_t find(const table *t, uint64_t key)
+{
+    int64_t slot = slot_of(t, key);
+    int64_t low = t->slot[slot], high = t->slot[slot + 1];
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (t->key[middle] == key) return middle;
+        if (t->key[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return t->n;
+}
+
+void mli_crosser_rows(const mli_crosser *x, const double *rows, int64_t n,
+                      int64_t row_stride, double *out, int64_t stride)
+{
+    for (int64_t i = 0; i < x->c.n_tables; i++) {
+        const table *t = &x->tables[i];
+        for (int64_t r = 0; r < n; r++) {
+            uint64_t key;
+            int known = key_of(&x->c, t, rows + r * row_stride, &key);
+            const float *from = t->value + (known ? find(t, key) : t->n) * t->n_columns;
+            for (int64_t k = 0; k < t->n_columns; k++)
+                out[r * stride + k] = (double)from[k];
+        }
+        out += t->n_columns;
+    }
+}
