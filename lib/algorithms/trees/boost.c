@@ -115,6 +115,18 @@ static ml_status make_binner(mli_booster *b, const mli_bin_levels *from,
     return mli_binner_make_from(b->train, &how, b->run, &b->binner, err);
 }
 
+/* Has a category so many levels that ordered statistics stand for it? */
+static int has_ordered(const mli_boost_options *o, const mli_design *d)
+{
+    if (o->ordered_levels < 0 || o->objective.n_classes > 2 || o->objective.n_targets > 0)
+        return 0;
+    for (int64_t j = 0; j < d->n_features; j++) {
+        const mli_feature *f = &d->inputs->features[j];
+        if (f->kind == MLI_CATEGORICAL && f->levels.n > o->ordered_levels) return 1;
+    }
+    return 0;
+}
+
 static ml_status prepare(mli_booster *b, ml_error *err)
 {
     mli_boost_options *o = &b->options;
@@ -131,8 +143,7 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     if (s == ML_OK && !o->objective.hooks->start)
         s = mli_objective_base(b->ctx, &o->objective, &b->targets, b->base, err);
     if (s == ML_OK && o->objective.hooks->start) s = mli_boost_start(b, &from, err);
-    int one = o->objective.n_classes <= 2 && o->objective.n_targets == 0;
-    if (s == ML_OK && o->ordered_levels >= 0 && one)
+    if (s == ML_OK && has_ordered(o, d))
         s = mli_bin_order_make(&order, d, d->y, d->label, o->grow.seed, err);
     order.most = o->ordered_levels;
     if (s == ML_OK)

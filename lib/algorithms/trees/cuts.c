@@ -55,7 +55,7 @@ static void set_keys(mli_cuts *c, const double *cut, int32_t n, int32_t buckets)
 static int32_t bucket_count(int32_t n, int64_t rows)
 {
     int32_t buckets = 16;
-    while (buckets < 16 * n && buckets < MAX_BUCKETS && buckets < rows) buckets *= 2;
+    while (buckets < 4 * n && buckets < MAX_BUCKETS && buckets < rows) buckets *= 2;
     return buckets;
 }
 

@@ -116,13 +116,19 @@ static ml_status boost(mli_fit *job, const mli_design *train, const mli_design *
     return s;
 }
 
-static int by_row(const void *a, const void *b)
+/* The rows that are held out, then the others, both in the order of the rows; out[n]: 0.
+ */
+static void draw_rows(uint64_t seed, int64_t n, int64_t held, int64_t *row, uint8_t *out)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    mli_rng rng;
+    mli_rng_init(&rng, seed, 0x7661, 0);
+    for (int64_t i = 0; i < n; i++) row[i] = i;
+    mli_rng_shuffle(&rng, row, n);
+    for (int64_t i = 0; i < held; i++) out[row[i]] = 1;
+    for (int64_t i = 0, before = 0, behind = held; i < n; i++)
+        row[out[i] ? before++ : behind++] = i;
 }
 
-/* Cuts the training rows at random; both parts keep the order of the rows. */
 static ml_status hold_out(mli_fit *job, double share, mli_design **train,
                           mli_design **valid, ml_error *err)
 {
@@ -131,17 +137,15 @@ static ml_status hold_out(mli_fit *job, double share, mli_design **train,
         return mli_fail(err, ML_E_DATA,
                         "%lld rows are too few to hold out a share of %s for validation",
                         (long long)n, MLI_NUM(share));
-    int64_t *row = mli_calloc(job->ctx, (size_t)n, sizeof *row);
-    if (!row) return mli_nomem(err);
-    mli_rng rng;
-    mli_rng_init(&rng, (uint64_t)mli_get_i64(job->params, "seed"), 0x7661, 0);
-    for (int64_t i = 0; i < n; i++) row[i] = i;
-    mli_rng_shuffle(&rng, row, n);
-    qsort(row, (size_t)held, sizeof *row, by_row);
-    qsort(row + held, (size_t)(n - held), sizeof *row, by_row);
-    ml_status s = mli_design_take(job->train, row, held, valid, err);
+    int64_t *row = mli_alloc_vec(job->ctx, n, sizeof *row);
+    uint8_t *out = mli_calloc(job->ctx, (size_t)n, 1);
+    ml_status s = row && out ? ML_OK : mli_nomem(err);
+    if (s == ML_OK)
+        draw_rows((uint64_t)mli_get_i64(job->params, "seed"), n, held, row, out);
+    if (s == ML_OK) s = mli_design_take(job->train, row, held, valid, err);
     if (s == ML_OK) s = mli_design_take(job->train, row + held, n - held, train, err);
     mli_free(job->ctx, row);
+    mli_free(job->ctx, out);
     return s;
 }
 
