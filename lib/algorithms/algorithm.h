@@ -77,6 +77,13 @@ struct mli_plan {
     const int64_t *first;
     void (*column)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
                    double *out, int64_t stride);
+    /* Beside `column`, of features that make one column of numbers: the same past the
+     * caches, out at a line of them. Returns how many are missing. For CPUs with AVX2
+     * alone; NULL: it is done piece by piece. */
+    int64_t (*stream)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
+                      double *out);
+    /* Beside `column`: does a feature without missing values stay as it is? NULL: no. */
+    int (*same)(const mli_plan *plan, int64_t feature);
     /* Beside `column`: where the outputs of a feature have `truth` and at most one is 1:
      * which of them, or -1. NULL: none are so. */
     void (*hot)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,

@@ -9,13 +9,10 @@
 #include <math.h>
 #include <string.h>
 
-#define GRAIN       256   /* rows turned at a time */
-#define CHUNK       4096  /* rows of one column at a time, */
-#define PIECE       1024  /* of which so many stay in the nearest cache */
-#define WIDE        16384 /* values made of one column before they are turned */
-#define MOST_VALUES 1e9   /* more than those of the columns given */
-#define SHARED      ((size_t)8 << 20)  /* bytes that several columns share */
-#define CACHES      ((size_t)16 << 20) /* bytes that they may hold of a table */
+#define GRAIN       256 /* rows turned at a time */
+#define MOST_VALUES 1e9 /* more than those of the columns given */
+#define PAGE        4096u
+#define SHARED      ((size_t)8 << 20) /* bytes that several columns share */
 
 ml_status mli_model_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 {
@@ -49,7 +46,7 @@ static int64_t turn_texts(const double *from, int64_t n, int64_t stride,
 }
 
 /* Is a column of the table made of bits? Inside of pipelines all numbers are f64. */
-static int is_truth(const mli_turning *t, int64_t j)
+int mli_is_truth(const mli_turning *t, int64_t j)
 {
     return t->outputs->features[j].truth && !t->way;
 }
@@ -76,12 +73,12 @@ static void turn_column(const mli_turning *t, int64_t j, int64_t begin, int64_t 
     if (f->kind == MLI_CATEGORICAL)
         missing =
             turn_codes(from, n, stride, (double)f->levels.n, (int32_t *)data + begin);
-    else if (is_truth(t, j))
+    else if (mli_is_truth(t, j))
         missing = turn_truth(from, n, stride, begin, data);
     else if (f->kind == MLI_TEXT)
         missing = turn_texts(from, n, stride, (const mli_text **)data + begin);
     else
-        missing = mli_store_numbers(from, n, stride, t->past, (double *)data + begin);
+        missing = mli_store_numbers(from, n, stride, t->store, (double *)data + begin);
     if (missing) atomic_fetch_add(&t->missing[j], missing);
 }
 
@@ -93,20 +90,20 @@ static void turn_four(const mli_turning *t, int64_t j, int64_t begin, int64_t n,
     int64_t missing[4] = {0};
     for (int k = 0; k < 4; k++)
         to[k] = (double *)(uintptr_t)t->table->columns[j + k].data + begin;
-    mli_store_four(from, n, stride, t->past, to, missing);
+    mli_store_four(from, n, stride, t->store, to, missing);
     for (int k = 0; k < 4; k++)
         if (missing[k]) atomic_fetch_add(&t->missing[j + k], missing[k]);
 }
 
 /* Columns first .. first + width - 1, which are in rows[i * stride]. */
-static void turn_some(const mli_turning *t, int64_t first, int64_t width, int64_t begin,
-                      int64_t n, const double *rows, int64_t stride)
+void mli_turn_some(const mli_turning *t, int64_t first, int64_t width, int64_t begin,
+                   int64_t n, const double *rows, int64_t stride)
 {
     for (int64_t k = 0; k < width;) {
         const mli_feature *f = &t->outputs->features[first + k];
         int numbers = 0;
         while (numbers < 4 && k + numbers < width && f[numbers].kind == MLI_NUMERIC &&
-               !is_truth(t, first + k + numbers))
+               !mli_is_truth(t, first + k + numbers))
             numbers++;
         if (numbers == 4)
             turn_four(t, first + k, begin, n, rows + k, stride);
@@ -120,7 +117,7 @@ static void turn(void *arg, int64_t begin, int64_t n, const double *rows)
 {
     const mli_turning *t = arg;
     int64_t wide = t->outputs->n_features;
-    turn_some(t, 0, wide, begin, n, rows, wide);
+    mli_turn_some(t, 0, wide, begin, n, rows, wide);
     mli_store_done();
 }
 
@@ -132,7 +129,8 @@ static void turn_and_collect(void *arg, int64_t begin, int64_t n, const double *
     for (int64_t j = 0; j < c->wide;) {
         int64_t first = j;
         while (j < c->wide && t->way[j] == MLI_PLAIN) j++;
-        if (j > first) turn_some(t, first, j - first, begin, n, rows + first, c->wide);
+        if (j > first)
+            mli_turn_some(t, first, j - first, begin, n, rows + first, c->wide);
         while (j < c->wide && t->way[j] == MLI_COLLECTED) j++;
     }
     mli_collect_block(c, begin, n, rows);
@@ -143,7 +141,9 @@ static void turn_and_collect(void *arg, int64_t begin, int64_t n, const double *
 
 /* Columns beside each other share memory: they come with few page faults, on large pages
  * (core/memory.c), where each alone would be too small for them. It goes with the last of
- * its columns. */
+ * its columns. Long ones begin in the middle of a small page: the columns that they are
+ * made of mostly begin near the start of one, and reading shortly behind a place that is
+ * being written, modulo the size of a page, makes the CPU wait. */
 typedef struct {
     mli_buffer *memory;
     char *at;
@@ -154,11 +154,13 @@ static size_t size_of(const mli_turning *t, int64_t j, int64_t rows)
 {
     const mli_feature *f = &t->outputs->features[j];
     if (t->way && t->way[j] != MLI_PLAIN) return 0;
-    if (is_truth(t, j)) return ((size_t)rows + 511) / 512 * 64;
+    if (t->shared && t->shared[j]) return 0;
+    if (mli_is_truth(t, j)) return ((size_t)rows + 511) / 512 * 64;
     size_t one = f->kind == MLI_TEXT          ? sizeof(mli_text *)
                  : f->kind == MLI_CATEGORICAL ? sizeof(int32_t)
                                               : sizeof(double);
-    return ((size_t)rows * one + 63) / 64 * 64;
+    size_t size = (size_t)rows * one, whole = size < 64 * PAGE ? 64 : PAGE;
+    return (size + whole - 1) / whole * whole;
 }
 
 static mli_buffer *share(ml_context *ctx, sharing *s, size_t size, void **data)
@@ -166,8 +168,9 @@ static mli_buffer *share(ml_context *ctx, sharing *s, size_t size, void **data)
     if (!s->memory || s->left < size) {
         mli_buffer_free(s->memory);
         s->left = s->later < SHARED ? s->later : size > SHARED ? size : SHARED;
-        s->memory = mli_buffer_room(ctx, s->left, &s->at);
+        s->memory = mli_buffer_room(ctx, s->left + PAGE, &s->at);
         if (!s->memory) return NULL;
+        s->at += (PAGE + PAGE / 2 - (uintptr_t)s->at % PAGE) % PAGE;
     }
     *data = s->at;
     s->at += size;
@@ -187,11 +190,12 @@ static ml_status start_column(ml_context *ctx, sharing *s, const mli_turning *t,
     c->name = mli_strdup(ctx, f->name);
     if (!c->name) return mli_nomem(err);
     if (t->way && t->way[j] != MLI_PLAIN) return ML_OK;
+    if (t->shared && t->shared[j]) return ML_OK;
     c->keep[0] = share(ctx, s, size_of(t, j, rows), &data);
     if (!c->keep[0]) return mli_nomem(err);
-    if (is_truth(t, j)) memset(data, 0, size_of(t, j, rows));
+    if (mli_is_truth(t, j)) memset(data, 0, size_of(t, j, rows));
     c->type = codes                 ? ML_TYPE_CATEGORY
-              : is_truth(t, j)      ? ML_DTYPE_BOOL
+              : mli_is_truth(t, j)  ? ML_DTYPE_BOOL
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
                                     : ML_DTYPE_F64;
     c->rows = rows;
@@ -256,7 +260,7 @@ static ml_status start(ml_context *ctx, int64_t rows, const mli_inputs *outputs,
     if (!t->missing) return mli_nomem(err);
     sharing s = {0};
     for (int64_t j = 0; j < n; j++) s.later += size_of(t, j, rows);
-    t->past = s.later > CACHES;
+    t->store = mli_store_way(ctx, s.later);
     ml_status status = mli_table_alloc(ctx, rows, n, &t->table, err);
     for (int64_t j = 0; j < n && !status; j++)
         status = start_column(ctx, &s, t, j, rows, err);
@@ -275,6 +279,7 @@ static ml_status finish(ml_context *ctx, mli_turning *t, ml_status status, ml_ta
     }
     if (!status) status = mli_table_seal(t->table, err);
     mli_free(ctx, t->missing);
+    mli_free(ctx, t->shared);
     mli_free(ctx, t->way);
     if (status)
         ml_table_free(t->table);
@@ -290,7 +295,8 @@ static ml_status check_size(int64_t rows, int64_t inputs, const mli_turning *t,
 {
     double plain = 0;
     for (int64_t j = 0; j < t->outputs->n_features; j++)
-        if (!t->way || t->way[j] == MLI_PLAIN) plain += is_truth(t, j) ? 1.0 / 64 : 1.0;
+        if (!t->way || t->way[j] == MLI_PLAIN)
+            plain += mli_is_truth(t, j) ? 1.0 / 64 : 1.0;
     double values = (double)rows * plain;
     if (values - (double)rows * (double)inputs <= MOST_VALUES) return ML_OK;
     mli_fail(err, ML_E_DATA,
@@ -302,78 +308,7 @@ static ml_status check_size(int64_t rows, int64_t inputs, const mli_turning *t,
                           "make fewer columns: max_features, n_features, max_levels");
 }
 
-/* ---- from column to column ---- */
-
-typedef struct {
-    mli_turning *t;
-    const mli_plan *plan;
-    const mli_design *design;
-    const mli_run *run;
-    int64_t chunks, per_slot;
-    double *memory; /* [slots]: a chunk of input, what is made of it */
-} stepping;
-
-/* One column of numbers: `made` holds a piece. */
-static void make_numbers(const stepping *s, int64_t j, const double *in, int64_t begin,
-                         int64_t n, double *made)
-{
-    int64_t first = s->plan->first[j], missing = 0;
-    double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
-    for (int64_t at = 0; at < n; at += PIECE) {
-        int64_t count = n - at < PIECE ? n - at : PIECE;
-        s->plan->column(s->plan, j, in + at, count, made, 1);
-        missing += mli_store_numbers(made, count, 1, s->t->past, to + at);
-    }
-    if (missing) atomic_fetch_add(&s->t->missing[first], missing);
-}
-
-/* Several outputs, or codes: made beside each other and turned. */
-static void make_wide(const stepping *s, int64_t j, const double *in, int64_t begin,
-                      int64_t n, double *made)
-{
-    int64_t first = s->plan->first[j], wide = s->plan->first[j + 1] - first;
-    int64_t rows = WIDE / wide > 0 ? WIDE / wide : 1;
-    for (int64_t at = 0; at < n; at += rows) {
-        int64_t count = n - at < rows ? n - at : rows;
-        s->plan->column(s->plan, j, in + at, count, made, wide);
-        turn_some(s->t, first, wide, begin + at, count, made, wide);
-    }
-}
-
-/* Bits of columns of which at most one has each row. A chunk begins at a whole byte. */
-static void set_hot(const stepping *s, int64_t j, const double *in, int64_t begin,
-                    int64_t n, int32_t *which)
-{
-    const mli_column *columns = s->t->table->columns + s->plan->first[j];
-    s->plan->hot(s->plan, j, in, n, which);
-    for (int64_t i = 0; i < n; i++) {
-        if (which[i] < 0) continue;
-        uint8_t *bits = (uint8_t *)(uintptr_t)columns[which[i]].data;
-        int64_t at = begin + i;
-        bits[at >> 3] |= (uint8_t)(1u << (at & 7));
-    }
-}
-
-static void step(void *arg, int64_t task, int32_t slot)
-{
-    const stepping *s = arg;
-    int64_t j = task / s->chunks, begin = task % s->chunks * CHUNK;
-    int64_t n = s->design->rows - begin, first = s->plan->first[j];
-    int64_t wide = s->plan->first[j + 1] - first;
-    double *memory = s->memory + slot * s->per_slot;
-    if (wide == 0 || (s->t->way && s->t->way[first] != MLI_PLAIN)) return;
-    if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
-    if (n > CHUNK) n = CHUNK;
-    const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
-    int truth = is_truth(s->t, first);
-    if (truth && s->plan->hot)
-        set_hot(s, j, in, begin, n, (int32_t *)(void *)(memory + CHUNK));
-    else if (wide > 1 || truth || s->t->outputs->features[first].kind != MLI_NUMERIC)
-        make_wide(s, j, in, begin, n, memory + CHUNK);
-    else
-        make_numbers(s, j, in, begin, n, memory + CHUNK);
-    mli_store_done();
-}
+/* ---- all of it ---- */
 
 static int column_wise(const mli_plan *plan, const mli_design *d,
                        const mli_inputs *outputs)
@@ -385,24 +320,6 @@ static int column_wise(const mli_plan *plan, const mli_design *d,
     for (int64_t k = 0; k < outputs->n_features; k++)
         if (outputs->features[k].kind == MLI_TEXT) return 0;
     return 1;
-}
-
-static ml_status run_steps(const mli_plan *plan, const mli_design *d, mli_run *run,
-                           mli_turning *t, ml_error *err)
-{
-    stepping s = {t, plan, d, run, mli_task_count(d->rows, CHUNK), WIDE, NULL};
-    for (int64_t j = 0; j < plan->n_features; j++) {
-        int64_t wide = plan->first[j + 1] - plan->first[j];
-        if (wide > s.per_slot) s.per_slot = wide;
-    }
-    s.per_slot += CHUNK;
-    mli_pool *pool = mli_parallel_hold(d->ctx);
-    s.memory = mli_alloc_vec(d->ctx, mli_slots(d->ctx) * s.per_slot, sizeof *s.memory);
-    if (s.memory) mli_parallel(d->ctx, plan->n_features * s.chunks, step, &s);
-    mli_parallel_release(pool);
-    if (!s.memory) return mli_nomem(err);
-    mli_free(d->ctx, s.memory);
-    return run ? mli_run_check(run, err) : ML_OK;
 }
 
 /* Several columns of one feature, most of them 0: rows are looked through for the rest.
@@ -417,16 +334,32 @@ static int spreads(const mli_plan *plan, const mli_inputs *outputs)
     return 0;
 }
 
+/* Columns that stay as they are: those of the table, under the names of the outputs. */
+static ml_status share_columns(const mli_plan *plan, const mli_design *d, mli_turning *t,
+                               ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t j = 0; t->shared && j < plan->n_features && !status; j++) {
+        mli_column *c = &t->table->columns[plan->first[j]];
+        if (!mli_stays(t, plan, j)) continue;
+        mli_column_clear(d->ctx, c);
+        status = mli_design_show(d, j, t->outputs->features[plan->first[j]].name, c, err);
+    }
+    return status;
+}
+
 static ml_status by_columns(const mli_plan *plan, const mli_design *d, mli_run *run,
                             mli_turning *t, ml_error *err)
 {
     mli_mapping m = {0};
     ml_status status = ML_OK;
     if (t->way) status = mli_mapping_start(plan, d, t, &m, err);
+    if (!status) status = mli_step_share(plan, d, t, err);
     if (!status) status = check_size(d->rows, plan->n_features, t, err);
     if (!status) status = start(d->ctx, d->rows, t->outputs, t, err);
-    if (!status) status = run_steps(plan, d, run, t, err);
+    if (!status) status = mli_step_run(plan, d, run, t, err);
     if (!status && t->way) mli_mapping_finish(&m);
+    if (!status) status = share_columns(plan, d, t, err);
     mli_mapping_free(&m);
     return status;
 }

@@ -17,17 +17,45 @@ typedef struct mli_turning {
     const double *rows;           /* mli_columns_of_rows only */
     atomic_int_fast64_t *missing; /* [columns] */
     uint8_t *way;                 /* [columns] as above; NULL: all are plain */
-    int past;                     /* the columns do not fit the caches */
+    uint8_t *shared;              /* [columns] those of the design; NULL: none */
+    int store;                    /* MLI_STORE_ */
 } mli_turning;
+
+/* ---- columns.c ---- */
+
+/* Is a column of the table made of bits? Inside of pipelines all numbers are f64. */
+int mli_is_truth(const mli_turning *t, int64_t j);
+/* Columns first .. first + width - 1, which are in rows[i * stride]. */
+void mli_turn_some(const mli_turning *t, int64_t first, int64_t width, int64_t begin,
+                   int64_t n, const double *rows, int64_t stride);
+
+/* ---- columns_step.c ---- */
+
+/* Chooses the columns that stay as they are. */
+ml_status mli_step_share(const mli_plan *plan, const mli_design *d, mli_turning *t,
+                         ml_error *err);
+int mli_stays(const mli_turning *t, const mli_plan *plan, int64_t feature);
+/* Makes the other plain ones. */
+ml_status mli_step_run(const mli_plan *plan, const mli_design *d, mli_run *run,
+                       mli_turning *t, ml_error *err);
 
 /* ---- columns_store.c ---- */
 
-/* to[i] = from[i * stride]; past: around the caches. Returns how many are missing. */
-int64_t mli_store_numbers(const double *from, int64_t n, int64_t stride, int past,
+/* Through the caches, past them, past them a line at a time: the right one for a table.
+ */
+enum { MLI_STORE_CACHED, MLI_STORE_PAST, MLI_STORE_WIDE };
+int mli_store_way(const ml_context *ctx, size_t bytes);
+/* to[i] = from[i * stride]. Returns how many are missing. */
+int64_t mli_store_numbers(const double *from, int64_t n, int64_t stride, int way,
                           double *to);
+/* to[i] = from[i], while next[n] is fetched (NULL: nothing is). */
+int64_t mli_store_piece(const double *from, int64_t n, const double *next, int way,
+                        double *to);
 /* Four columns: to[k][i] = from[i * stride + k]; adds to missing[4]. */
-void mli_store_four(const double *from, int64_t n, int64_t stride, int past,
+void mli_store_four(const double *from, int64_t n, int64_t stride, int way,
                     double *const *to, int64_t *missing);
+/* Is any of them missing? Stops at the first few. */
+int mli_any_missing(const ml_context *ctx, const double *x, int64_t n);
 /* After the last call of a task: other threads see what went around the caches. */
 void mli_store_done(void);
 

@@ -193,6 +193,7 @@ static void destroy(ml_context *ctx)
     ml_context last = {.host = ctx->host}; /* the block is freed through its own hooks */
     mli_pool_free(ctx);
     mli_free(ctx, ctx->info);
+    mli_spare_drop(&ctx->spares);
     mli_free(&last, ctx);
 }
 

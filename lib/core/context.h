@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/spare.h"
 #include "core/text.h"
 #include <ml/context.h>
 
@@ -15,15 +16,16 @@ struct mli_fs;
 
 struct ml_context {
     mli_ref ref;
-    ml_host host;              /* with defaults filled in */
-    _Atomic(mli_pool *) pool;  /* its threads start at the first parallel call */
-    int32_t cpu_level;         /* MLI_CPU_, see core/cpu.h */
-    int32_t blas_flavour;      /* see tensor/blas.h; set by the BLAS front */
-    const struct mli_fs *fs;   /* file operations; tests replace them */
-    char *info;                /* JSON for ml_context_info */
-    atomic_size_t bytes;       /* of all blocks that live */
-    atomic_size_t most_bytes;  /* that may live; 0: any number */
-    size_t info_threads;       /* where the number of threads stands in it */
+    ml_host host;             /* with defaults filled in */
+    _Atomic(mli_pool *) pool; /* its threads start at the first parallel call */
+    int32_t cpu_level;        /* MLI_CPU_, see core/cpu.h */
+    int32_t blas_flavour;     /* see tensor/blas.h; set by the BLAS front */
+    const struct mli_fs *fs;  /* file operations; tests replace them */
+    char *info;               /* JSON for ml_context_info */
+    atomic_size_t bytes;      /* of all blocks that live */
+    atomic_size_t most_bytes; /* that may live; 0: any number */
+    mli_spares spares;        /* large blocks just freed */
+    size_t info_threads;      /* where the number of threads stands in it */
 };
 
 ml_context *mli_context_ref(ml_context *ctx);

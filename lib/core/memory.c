@@ -4,6 +4,7 @@
  * context). A head of 16 bytes in front of each block holds its size and alignment.
  */
 #include "core/context.h"
+#include "core/spare.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,9 +37,9 @@ static void *c_alloc(size_t size, size_t alignment, void *user)
     (void)user;
     if (alignment <= SMALL) return malloc(size);
     void *block = NULL;
-    size_t at = size >= 2 * HUGE ? HUGE : alignment;
+    size_t at = size >= MLI_SPARE_LEAST ? HUGE : alignment;
     if (posix_memalign(&block, at, size) != 0) return NULL;
-    return size >= 2 * HUGE ? advise(block, size) : block;
+    return size >= MLI_SPARE_LEAST ? advise(block, size) : block;
 }
 
 static void *c_realloc(void *block, size_t old_size, size_t new_size, size_t alignment,
@@ -135,15 +136,49 @@ void mli_memory_lift(ml_context *ctx)
 
 /* ---- blocks ---- */
 
+/* Are blocks like this kept when they are freed? Those of c_alloc at large pages. */
+static int kept(const ml_context *ctx, size_t total, size_t align)
+{
+    return ctx && align == VECTOR && total >= MLI_SPARE_LEAST &&
+           ctx->host.alloc == c_alloc;
+}
+
+static void *get_large(ml_context *ctx, size_t total)
+{
+    size_t most = atomic_load_explicit(&ctx->most_bytes, memory_order_relaxed),
+           real = total;
+    void *base = mli_spare_take(&ctx->spares, &real);
+    /* With the few bytes that it is larger it must fit the limit as well. */
+    if (base && real > total && !take(ctx, real - total)) {
+        free(base);
+        base = NULL;
+    }
+    if (base) return dress(base, real, VECTOR);
+    /* What is kept never makes others fail. */
+    if (most && mli_memory_used(ctx) + atomic_load(&ctx->spares.bytes) > most)
+        mli_spare_drop(&ctx->spares);
+    base = c_alloc(total, VECTOR, NULL);
+    if (!base) {
+        mli_spare_drop(&ctx->spares);
+        base = c_alloc(total, VECTOR, NULL);
+    }
+    return dress(base, total, VECTOR);
+}
+
 static void *get(ml_context *ctx, size_t size, uint32_t align)
 {
     if (size > PTRDIFF_MAX - VECTOR) return NULL;
     size_t total = size + align;
     if (!take(ctx, total)) return NULL;
-    void *base = ctx ? ctx->host.alloc(total, align, ctx->host.alloc_user)
-                     : c_alloc(total, align, NULL);
-    if (!base) give_back(ctx, total);
-    return dress(base, total, align);
+    void *block = NULL;
+    if (kept(ctx, total, align))
+        block = get_large(ctx, total);
+    else
+        block = dress(ctx ? ctx->host.alloc(total, align, ctx->host.alloc_user)
+                          : c_alloc(total, align, NULL),
+                      total, align);
+    if (!block) give_back(ctx, total);
+    return block;
 }
 
 void *mli_alloc(ml_context *ctx, size_t size)
@@ -207,12 +242,21 @@ int mli_reserve(ml_context *ctx, void *block, int64_t *capacity, int64_t need,
     return 1;
 }
 
+static int give_spare(ml_context *ctx, void *base, size_t total)
+{
+    size_t most = atomic_load_explicit(&ctx->most_bytes, memory_order_relaxed);
+    size_t held = mli_memory_used(ctx) + atomic_load(&ctx->spares.bytes);
+    if (most && held + total > most) return 0;
+    return mli_spare_give(&ctx->spares, base, total);
+}
+
 void mli_free(ml_context *ctx, void *block)
 {
     if (!block) return;
     void *base = base_of(block);
     size_t total = head_of(block)->total, align = head_of(block)->align;
     give_back(ctx, total);
+    if (kept(ctx, total, align) && give_spare(ctx, base, total)) return;
     if (ctx)
         ctx->host.free(base, total, align, ctx->host.alloc_user);
     else

@@ -258,7 +258,129 @@ START_TEST(the_limit_of_a_context)
 }
 END_TEST
 
+#define LARGE ((size_t)8 << 20)
+
+static size_t spare_bytes(ml_context *ctx)
+{
+    return atomic_load(&ctx->spares.bytes);
+}
+
+/* What was freed last comes again, whole, and is counted by what it is. */
+START_TEST(large_blocks_come_again)
+{
+    ml_context *ctx = test_context(1);
+    size_t before = mli_memory_used(ctx);
+    unsigned char *a = mli_alloc_vec(ctx, LARGE, 1), *b = mli_alloc_vec(ctx, LARGE, 1);
+    ck_assert(a && b);
+    uintptr_t first = (uintptr_t)a, second = (uintptr_t)b;
+    mli_free(ctx, a);
+    mli_free(ctx, b);
+    ck_assert_uint_eq(mli_memory_used(ctx), before);
+    ck_assert_uint_ge(spare_bytes(ctx), 2 * LARGE);
+    /* Too small by far, and too large: not these. */
+    unsigned char *half = mli_alloc_vec(ctx, LARGE / 2, 1);
+    unsigned char *twice = mli_alloc_vec(ctx, 2 * LARGE, 1);
+    ck_assert_uint_ge(spare_bytes(ctx), 2 * LARGE);
+    b = mli_alloc_vec(ctx, LARGE - 4096, 1);
+    ck_assert_uint_eq((uintptr_t)b, second);
+    ck_assert_uint_ge(mli_memory_used(ctx), before + LARGE + LARGE / 2 + 2 * LARGE);
+    a = mli_alloc_vec(ctx, LARGE, 1);
+    ck_assert_uint_eq((uintptr_t)a, first);
+    ck_assert_uint_eq(spare_bytes(ctx), 0);
+    fill(a, LARGE);
+    fill(b, LARGE - 4096);
+    holds(a, LARGE, 7);
+    mli_free(ctx, half);
+    mli_free(ctx, twice);
+    mli_free(ctx, a);
+    mli_free(ctx, b);
+    ck_assert_uint_eq(mli_memory_used(ctx), before);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(spare_blocks_have_a_bound)
+{
+    ml_context *ctx = test_context(1);
+    void *blocks[60], *huge = mli_alloc_vec(ctx, 300 << 20, 1);
+    size_t before = mli_memory_used(ctx);
+    ck_assert_ptr_nonnull(huge);
+    mli_free(ctx, huge);
+    ck_assert_uint_eq(spare_bytes(ctx), 0);
+    for (int i = 0; i < 60; i++) {
+        blocks[i] = mli_alloc_vec(ctx, (int64_t)LARGE, 1);
+        ck_assert_ptr_nonnull(blocks[i]);
+    }
+    for (int i = 0; i < 60; i++) {
+        mli_free(ctx, blocks[i]);
+        ck_assert_uint_le(spare_bytes(ctx), MLI_SPARE_MOST);
+    }
+    ck_assert_uint_ge(spare_bytes(ctx), MLI_SPARE_MOST - 2 * LARGE);
+    ck_assert_uint_lt(mli_memory_used(ctx), before);
+    /* A host's own allocator gets each block back at once. */
+    failing_alloc f = {0};
+    ml_context *other = failing_context(&f);
+    int64_t live = f.live;
+    mli_free(other, mli_alloc_vec(other, (int64_t)LARGE, 1));
+    ck_assert_int_eq(f.live, live);
+    ck_assert_uint_eq(spare_bytes(other), 0);
+    ml_context_free(other);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* With a limit they count, and never take room from what lives. */
+START_TEST(spare_blocks_keep_the_limit)
+{
+    ml_context *ctx = test_context(1);
+    size_t used = mli_memory_used(ctx);
+    ck_assert(mli_memory_limit(ctx, used + 3 * LARGE));
+    mli_free(ctx, mli_alloc_vec(ctx, (int64_t)LARGE, 1));
+    ck_assert_uint_ge(spare_bytes(ctx), LARGE);
+    void *most = mli_alloc_vec(ctx, (int64_t)(3 * LARGE - LARGE / 2), 1);
+    ck_assert_ptr_nonnull(most);
+    ck_assert_uint_eq(spare_bytes(ctx), 0);
+    ck_assert_ptr_null(mli_alloc_vec(ctx, (int64_t)LARGE, 1));
+    mli_free(ctx, most);
+    ck_assert_uint_eq(mli_memory_used(ctx), used);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static void *takes_and_gives(void *arg)
+{
+    ml_context *ctx = arg;
+    int wrong = 0;
+    for (int i = 0; i < 300; i++) {
+        unsigned char *p = mli_alloc_vec(ctx, (int64_t)LARGE / 2 + i * 512, 1);
+        if (!p) return NULL;
+        p[0] = p[LARGE / 2 - 1] = (unsigned char)i;
+        wrong += p[0] != (unsigned char)i || p[LARGE / 2 - 1] != (unsigned char)i;
+        mli_free(ctx, p);
+    }
+    return wrong ? NULL : ctx;
+}
+
+START_TEST(spare_blocks_from_many_threads)
+{
+    ml_context *ctx = test_context(1);
+    size_t used = mli_memory_used(ctx);
+    pthread_t threads[4];
+    void *fine = NULL;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, takes_and_gives, ctx), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], &fine);
+        ck_assert_ptr_eq(fine, ctx);
+    }
+    ck_assert_uint_eq(mli_memory_used(ctx), used);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("core/memory", without_a_context, with_the_default_allocator,
           with_the_hosts_allocator, refuses_overflow, copies_text,
           failure_keeps_the_old_block, buffer_is_zeroed_and_aligned, buffer_releases_once,
-          growing_arrays, the_limit_of_a_context)
+          growing_arrays, the_limit_of_a_context, large_blocks_come_again,
+          spare_blocks_have_a_bound, spare_blocks_keep_the_limit,
+          spare_blocks_from_many_threads)

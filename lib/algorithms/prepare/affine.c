@@ -5,7 +5,7 @@
  * without branches, as wide as the CPU's vectors.
  */
 #include "algorithms/prepare/affine.h"
-#include "core/cpu.h"
+#include "algorithms/prepare/stream.h"
 
 #include <math.h>
 
@@ -98,6 +98,39 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     }
 }
 
+#ifdef MLI_AVX2
+MLI_AVX2 static int64_t stream_plain(const double *in, double center, double scale,
+                                     int64_t n, double *out)
+{
+    const __m256d c = _mm256_set1_pd(center), s = _mm256_set1_pd(scale);
+#define FOUR(x) _mm256_div_pd(_mm256_sub_pd(x, c), s)
+#define ONE(x)  (((x)-center) / scale)
+    MLI_STREAM(in, n, out, FOUR, ONE)
+}
+
+/* Missing values stay: they are second in each comparison. */
+MLI_AVX2 static int64_t stream_clipped(const double *in, double center, double scale,
+                                       double low, double high, int64_t n, double *out)
+{
+    const __m256d c = _mm256_set1_pd(center), s = _mm256_set1_pd(scale);
+    const __m256d least = _mm256_set1_pd(low), most = _mm256_set1_pd(high);
+#define CUT(x)      ((x) < low ? low : (x) > high ? high : (x))
+#define FOUR_CUT(x) _mm256_min_pd(most, _mm256_max_pd(least, FOUR(x)))
+#define ONE_CUT(x)  CUT(ONE(x))
+    MLI_STREAM(in, n, out, FOUR_CUT, ONE_CUT)
+}
+
+static int64_t stream_column(const mli_prepared *t, int64_t j, const double *in,
+                             int64_t n, double *out)
+{
+    double center = t->f64[0][j], scale = t->f64[1][j];
+    if (!t->option[0]) return stream_plain(in, center, scale, n, out);
+    return stream_clipped(in, center, scale, t->number[0], t->number[1], n, out);
+}
+#else
+#define stream_column NULL
+#endif
+
 static ml_status load(mli_prepared *t, ml_error *err)
 {
     const double *range;
@@ -111,8 +144,11 @@ static ml_status load(mli_prepared *t, ml_error *err)
     return status ? status : mli_prepare_want(t, "scale", &t->f64[1], err);
 }
 
-const mli_transformer mli_affine = {
-    .takes = MLI_TAKES_NUMBERS, .load = load, .map = map, .rows = run_rows};
+const mli_transformer mli_affine = {.takes = MLI_TAKES_NUMBERS,
+                                    .load = load,
+                                    .map = map,
+                                    .stream = stream_column,
+                                    .rows = run_rows};
 
 ml_status mli_affine_plan(const ml_model *m, const char *name, mli_plan **out,
                           ml_error *err)

@@ -51,7 +51,7 @@ static ml_status place_edges(mli_fit *job, binning *b, const uint8_t *picked,
     mli_moments *m = NULL;
     double q[FEW];
     ml_status status =
-        mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &m, err);
+        mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &m, err);
     if (!status && b->uniform) edges_of_range(b, picked, job->train->n_features, m);
     mli_free(job->ctx, m);
     if (status || b->uniform) return status;

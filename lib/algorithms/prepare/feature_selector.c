@@ -204,7 +204,7 @@ static ml_status score_variance(mli_fit *job, const uint8_t *picked, double *sco
 {
     mli_moments *m = NULL;
     ml_status status =
-        mli_prepare_moments(job->train, picked, MLI_PLAIN, job->run, &m, err);
+        mli_prepare_moments(job->train, picked, MLI_ALL, job->run, &m, err);
     for (int64_t j = 0; j < job->train->n_features && !status; j++)
         score[j] = picked[j] && m[j].present ? m[j].square / (double)m[j].present : NAN;
     mli_free(job->ctx, m);

@@ -25,8 +25,8 @@ ml_status mli_fill_start(mli_fit *job, mli_filling *out, ml_error *err)
     if (!out->list) status = mli_nomem(err);
     if (!status) out->n = list_picked(out->picked, n, out->list);
     if (!status)
-        status =
-            mli_prepare_moments(job->train, out->picked, MLI_PLAIN, job->run, &m, err);
+        status = mli_prepare_moments(job->train, out->picked, MLI_NO_SQUARES, job->run,
+                                     &m, err);
     if (!status)
         status = mli_model_add(job->model, "mean", ML_DTYPE_F64, 1, &n, &out->mean, err);
     if (!status)

@@ -8,7 +8,7 @@
  * Cost: one pass; a sort of each column for median and mode.
  */
 #include "algorithms/prepare/lanes.h"
-#include "algorithms/prepare/prepare.h"
+#include "algorithms/prepare/stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,8 +39,8 @@ static ml_status fill_numbers(mli_fit *job, const uint8_t *picked, double *fill,
     filling f = {fill,
                  mli_get_enum(job->params, "strategy", "mean,median,mode,constant")};
     int64_t n = job->train->n_features;
-    ml_status status =
-        mli_prepare_moments(job->train, picked, MLI_WEIGHTED, job->run, &m, err);
+    ml_status status = mli_prepare_moments(
+        job->train, picked, MLI_WEIGHTED | MLI_NO_SQUARES, job->run, &m, err);
     for (int64_t j = 0; j < n && !status; j++) {
         if (!picked[j]) continue;
         missing[j] = (double)(job->train->rows - m[j].present);
@@ -125,6 +125,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
 #define MISSING    f64[1]
 #define CONSTANTS  option[0] /* categories are filled with the text */
 #define INDICATORS option[1]
+#define FAST       option[2]
 #define MOVED      own[0] /* codes from here on move up by one: [features] */
 
 static ml_status load(mli_prepared *t, ml_error *err)
@@ -135,6 +136,7 @@ static ml_status load(mli_prepared *t, ml_error *err)
     t->MOVED = moved;
     if (!moved) return mli_nomem(err);
     t->CONSTANTS = strcmp(mli_get_str(p, "strategy"), "constant") == 0;
+    t->FAST = t->plan.ctx->cpu_level >= MLI_CPU_AVX2;
     t->INDICATORS = mli_get_bool(p, "indicators");
     for (int64_t j = 0; j < t->in->n_features; j++) {
         const mli_feature *f = &t->in->features[j];
@@ -198,17 +200,57 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
 }
 
 /* Four numbers at a time. */
-static int64_t fill_four(const double *in, int64_t n, double fill, double *out)
-{
-    const mli_flags with = (mli_flags)((mli_numbers){0} + fill);
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        mli_numbers x = *(const mli_numbers *)(in + i);
-        mli_flags there = x == x;
-        *(mli_numbers *)(out + i) =
-            (mli_numbers)(((mli_flags)x & there) | (with & ~there));
-    }
+#define FILL_BODY                                                                        \
+    const mli_flags with = (mli_flags)((mli_numbers){0} + fill);                         \
+    int64_t i = 0;                                                                       \
+    for (; i + 4 <= n; i += 4) {                                                         \
+        mli_numbers x = *(const mli_numbers *)(in + i);                                  \
+        mli_flags there = x == x;                                                        \
+        *(mli_numbers *)(out + i) =                                                      \
+            (mli_numbers)(((mli_flags)x & there) | (with & ~there));                     \
+    }                                                                                    \
     return i;
+
+static int64_t fill_plain(const double *in, int64_t n, double fill,
+                          double *out){FILL_BODY}
+
+#ifdef MLI_AVX2
+MLI_AVX2 static int64_t fill_avx2(const double *in, int64_t n, double fill, double *out)
+{
+    FILL_BODY
+}
+#else
+#define fill_avx2 fill_plain
+#endif
+
+static int64_t fill_four(const mli_prepared *t, const double *in, int64_t n, double fill,
+                         double *out)
+{
+    return (t->FAST ? fill_avx2 : fill_plain)(in, n, fill, out);
+}
+
+#ifdef MLI_AVX2
+MLI_AVX2 static int64_t stream_numbers(const double *in, int64_t n, double fill,
+                                       double *out)
+{
+    const __m256d with = _mm256_set1_pd(fill);
+#define FOUR(x) _mm256_blendv_pd(x, with, _mm256_cmp_pd(x, x, _CMP_UNORD_Q))
+#define ONE(x)  ((x) == (x) ? (x) : fill)
+    MLI_STREAM(in, n, out, FOUR, ONE)
+}
+
+static int64_t stream_column(const mli_prepared *t, int64_t j, const double *in,
+                             int64_t n, double *out)
+{
+    return stream_numbers(in, n, t->FILL[j], out);
+}
+#else
+#define stream_column NULL
+#endif
+
+static int same(const mli_prepared *t, int64_t j)
+{
+    return t->in->features[j].kind == MLI_NUMERIC && width(t, j) == 1;
 }
 
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
@@ -219,7 +261,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     double levels = f->kind == MLI_CATEGORICAL ? (double)f->levels.n : NAN;
     int indicator = width(t, j) == 2;
     if (f->kind == MLI_NUMERIC && !indicator) {
-        int64_t i = stride == 1 && out_stride == 1 ? fill_four(in, n, fill, out) : 0;
+        int64_t i = stride == 1 && out_stride == 1 ? fill_four(t, in, n, fill, out) : 0;
         for (; i < n; i++) {
             double x = in[i * stride];
             out[i * out_stride] = isnan(x) ? fill : x;
@@ -239,7 +281,9 @@ static const mli_transformer kind = {.takes = MLI_TAKES_NUMBERS | MLI_TAKES_CATE
                                      .load = load,
                                      .width = width,
                                      .describe = describe,
-                                     .map = map};
+                                     .map = map,
+                                     .stream = stream_column,
+                                     .same = same};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

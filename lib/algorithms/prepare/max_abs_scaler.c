@@ -15,7 +15,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     double *center, *scale;
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
-    status = mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &m, err);
+    status = mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &m, err);
     if (!status) status = mli_affine_add(job, &center, &scale, err);
     for (int64_t j = 0; j < job->train->n_features && !status; j++) {
         if (!picked[j] || !m[j].present) continue;

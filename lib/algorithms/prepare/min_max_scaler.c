@@ -36,7 +36,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     ml_status status = check_range(job->params, &range, err);
     if (!status) status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
-    status = mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &m, err);
+    status = mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &m, err);
     if (!status) status = mli_affine_add(job, &center, &scale, err);
     if (!status)
         status = mli_model_add(job->model, "min", ML_DTYPE_F64, 1, &n, &min, err);

@@ -16,6 +16,7 @@
 #endif
 
 #define BLOCK 4096
+#define AHEAD 4096 /* bytes that are fetched before they are looked at */
 #define PIECE 2048 /* values that stay in the nearest cache for a second look */
 
 /* ---- blocks ---- */
@@ -34,7 +35,9 @@
     mli_numbers most[4] = {-far, -far, -far, -far};                                      \
     mli_flags there = {0};                                                               \
     int64_t i = 0;                                                                       \
-    for (; i + 16 <= n; i += 16)                                                         \
+    for (; i + 16 <= n; i += 16) {                                                       \
+        __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD));                  \
+        __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD + 64));             \
         for (int h = 0; h < 4; h++) {                                                    \
             mli_numbers x = *(const mli_numbers *)(v + i + 4 * h);                       \
             least[h] = LESSER(x, least[h]);                                              \
@@ -46,6 +49,7 @@
             }                                                                            \
             sum[h] += x;                                                                 \
         }                                                                                \
+    }                                                                                    \
     for (int k = 0; k < 16; k++) {                                                       \
         if (least[k / 4][k % 4] < m->min) m->min = least[k / 4][k % 4];                  \
         if (most[k / 4][k % 4] > m->max) m->max = most[k / 4][k % 4];                    \
@@ -57,14 +61,14 @@
 
 MLI_LANES_INLINE int64_t squares(const double *v, int64_t n, double mean, double *total)
 {
-    mli_numbers sum[2] = {{0}};
+    mli_numbers sum[4] = {{0}};
     int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int h = 0; h < 2; h++) {
+    for (; i + 16 <= n; i += 16)
+        for (int h = 0; h < 4; h++) {
             mli_numbers d = *(const mli_numbers *)(v + i + 4 * h) - mean, square = d * d;
             sum[h] += (mli_numbers)((mli_flags)square & (d == d));
         }
-    sum[0] += sum[1];
+    sum[0] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
     *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);
     return i;
 }
@@ -100,13 +104,14 @@ static void count_infinite(const double *v, int64_t n, mli_moments *m)
     for (int64_t i = 0; i < n; i++) m->infinite += isinf(v[i]) != 0;
 }
 
-/* Range, sum and number of what is there. */
-static mli_moments scan(int fast, const double *v, int64_t n, double *sum)
+/* Range, sum and number of what is there; `gaps`: some are likely to be missing. */
+static mli_moments scan(int fast, int gaps, const double *v, int64_t n, double *sum)
 {
     const mli_moments none = {.min = INFINITY, .max = -INFINITY};
     mli_moments m = none;
-    int64_t i = fast ? whole_avx2(v, n, &m, sum) : whole_plain(v, n, &m, sum);
-    if (!isfinite(*sum)) {
+    int64_t i = 0;
+    if (!gaps) i = fast ? whole_avx2(v, n, &m, sum) : whole_plain(v, n, &m, sum);
+    if (gaps || !isfinite(*sum)) {
         m = none;
         i = fast ? parts_avx2(v, n, &m, sum) : parts_plain(v, n, &m, sum);
     }
@@ -121,18 +126,11 @@ static mli_moments scan(int fast, const double *v, int64_t n, double *sum)
     return m;
 }
 
-/* No mean and no squares. */
-static mli_moments range_of_piece(int fast, const double *v, int64_t n)
-{
-    double sum;
-    return scan(fast, v, n, &sum);
-}
-
 /* Without weights. */
-static mli_moments of_plain_piece(int fast, const double *v, int64_t n)
+static mli_moments of_plain_piece(int fast, int gaps, const double *v, int64_t n)
 {
     double sum, square;
-    mli_moments m = scan(fast, v, n, &sum);
+    mli_moments m = scan(fast, gaps, v, n, &sum);
     m.weight = (double)m.present;
     if (m.present) m.mean = sum / m.weight;
     int64_t i =
@@ -140,6 +138,16 @@ static mli_moments of_plain_piece(int fast, const double *v, int64_t n)
     for (; i < n; i++)
         if (!isnan(v[i])) square += (v[i] - m.mean) * (v[i] - m.mean);
     m.square = square;
+    return m;
+}
+
+/* No squares; the mean of a range means nothing. */
+static mli_moments of_mean_piece(int fast, int gaps, const double *v, int64_t n)
+{
+    double sum;
+    mli_moments m = scan(fast, gaps, v, n, &sum);
+    m.weight = (double)m.present;
+    if (m.present) m.mean = sum / m.weight;
     return m;
 }
 
@@ -186,32 +194,38 @@ typedef struct {
     const mli_run *run;
     mli_moments *parts; /* [features][blocks] */
     int64_t blocks;
+    int by_columns; /* else all columns of a block one after another: they may stand in
+                       the same rows */
 } measuring;
 
-static mli_moments of_piece(const measuring *m, const double *v, const double *weight,
-                            int64_t n)
+static mli_moments of_piece(const measuring *m, int gaps, const double *v,
+                            const double *weight, int64_t n)
 {
     int fast = m->d->ctx->cpu_level >= MLI_CPU_AVX2;
-    if (m->what == MLI_RANGE) return range_of_piece(fast, v, n);
-    return weight ? of_weighted_piece(v, weight, n) : of_plain_piece(fast, v, n);
+    if (weight) return of_weighted_piece(v, weight, n);
+    return (m->what & MLI_NO_SQUARES ? of_mean_piece : of_plain_piece)(fast, gaps, v, n);
 }
 
 static void measure(void *arg, int64_t task, int32_t slot)
 {
     const measuring *m = arg;
     double memory[BLOCK];
-    /* All columns of a block one after another: they may stand in the same rows. */
-    int64_t j = task % m->d->n_features, b = task / m->d->n_features;
+    int64_t wide = m->d->n_features;
+    int64_t j = m->by_columns ? task / m->blocks : task % wide;
+    int64_t b = m->by_columns ? task % m->blocks : task / wide;
     int64_t begin = b * BLOCK, end = begin + BLOCK;
     (void)slot;
     if (!m->picked[j] || mli_run_state(m->run) == ML_CANCEL) return;
     if (end > m->d->rows) end = m->d->rows;
     const double *v = mli_design_look(m->d, j, begin, end, memory);
-    const double *weight = m->what == MLI_WEIGHTED ? m->d->weight : NULL;
+    const double *weight = m->what & MLI_WEIGHTED ? m->d->weight : NULL;
+    int gaps = 0;
     mli_moments *to = &m->parts[j * m->blocks + b];
     for (int64_t at = begin, n; at < end; at += n) {
         n = end - at < PIECE ? end - at : PIECE;
-        mli_moments piece = of_piece(m, v + (at - begin), weight ? weight + at : NULL, n);
+        mli_moments piece =
+            of_piece(m, gaps, v + (at - begin), weight ? weight + at : NULL, n);
+        gaps = piece.present < n;
         if (at == begin)
             *to = piece;
         else
@@ -240,6 +254,9 @@ ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int wh
     mli_moments *total = mli_calloc(d->ctx, (size_t)d->n_features, sizeof *total);
     m.parts = mli_calloc(d->ctx, (size_t)(d->n_features * m.blocks), sizeof *m.parts);
     ml_status status = total && m.parts ? ML_OK : mli_nomem(err);
+    int64_t stride;
+    m.by_columns = !mli_design_in_place(d, ML_DTYPE_F64, &stride) &&
+                   !mli_design_in_place(d, ML_DTYPE_F32, &stride);
     if (!status) {
         mli_parallel(d->ctx, d->n_features * m.blocks, measure, &m);
         status = mli_run_check(run, err);

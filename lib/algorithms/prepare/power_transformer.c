@@ -193,8 +193,9 @@ static ml_status fit(mli_fit *job, ml_error *err)
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
     f.bad = mli_calloc(job->ctx, (size_t)n, sizeof *f.bad);
-    status = f.bad ? mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &m, err)
-                   : mli_nomem(err);
+    status =
+        f.bad ? mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &m, err)
+              : mli_nomem(err);
     const char *const names[] = {"lambda", "center", "scale"};
     double **to[] = {&f.lambda, &f.center, &f.scale};
     for (int k = 0; k < 3 && !status; k++)

@@ -2,7 +2,7 @@
  *
  * prepare/prepare.c: the plan and the outputs of a transformer, from what is its own.
  */
-#include "algorithms/prepare/prepare.h"
+#include "algorithms/prepare/stream.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -73,6 +73,30 @@ static void run_column(const mli_plan *plan, int64_t j, const double *in, int64_
     }
     copy(in, 1, n, out, stride);
     clean_codes(&t->in->features[j], n, out, stride);
+}
+
+#ifdef MLI_AVX2
+#define ITSELF(x) (x)
+MLI_AVX2 static int64_t stream_copy(const double *in, int64_t n, double *out)
+{
+    MLI_STREAM(in, n, out, ITSELF, ITSELF)
+}
+
+static int64_t run_stream(const mli_plan *plan, int64_t j, const double *in, int64_t n,
+                          double *out)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    if (t->picked[j]) return t->kind->stream(t, j, in, n, out);
+    return stream_copy(in, n, out);
+}
+#else
+#define run_stream NULL
+#endif
+
+static int run_same(const mli_plan *plan, int64_t j)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    return !t->picked[j] || (t->kind->same && t->kind->same(t, j));
 }
 
 static void run_hot(const mli_plan *plan, int64_t j, const double *in, int64_t n,
@@ -166,6 +190,8 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
     if (!kind->needs_all && !kind->more && (kind->map || !kind->rows)) {
         t->plan.first = t->first;
         t->plan.column = run_column;
+        t->plan.same = run_same;
+        if (kind->stream) t->plan.stream = run_stream;
         if (kind->hot) t->plan.hot = run_hot;
     }
     *out = &t->plan;

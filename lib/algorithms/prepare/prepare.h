@@ -55,6 +55,11 @@ typedef struct mli_transformer {
     /* Their values: in[i * stride], out[i * out_stride + k]. */
     void (*map)(const mli_prepared *t, int64_t feature, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride);
+    /* The same for one column of numbers: see mli_plan.stream. Nullable. */
+    int64_t (*stream)(const mli_prepared *t, int64_t feature, const double *in, int64_t n,
+                      double *out);
+    /* Does a picked feature without missing values stay as it is? NULL: no. */
+    int (*same)(const mli_prepared *t, int64_t feature);
     /* Of columns with `truth`, of which at most one is 1: which one, or -1. Nullable. */
     void (*hot)(const mli_prepared *t, int64_t feature, const double *in, int64_t n,
                 int32_t *which);
@@ -125,8 +130,8 @@ typedef struct mli_moments {
     double min, max;
     int64_t present, infinite;
 } mli_moments;
-/* All of it; by the design's weights; or min, max, present alone, which cost less. */
-enum { MLI_PLAIN, MLI_WEIGHTED, MLI_RANGE };
+/* All of it; by the design's weights; all but `square`, which costs less. */
+enum { MLI_ALL = 0, MLI_WEIGHTED = 1, MLI_NO_SQUARES = 2 };
 /* Of each picked feature (zeros for the others), missing values left out. Infinite values
  * are refused with their column. [n_features]. */
 ml_status mli_prepare_moments(const mli_design *d, const uint8_t *picked, int what,

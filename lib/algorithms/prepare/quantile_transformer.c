@@ -47,7 +47,8 @@ static ml_status fit(mli_fit *job, ml_error *err)
     filling f = {.n = n};
     ml_status status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
-    status = mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &moments, err);
+    status =
+        mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &moments, err);
     if (!status)
         status =
             mli_model_add(job->model, "references", ML_DTYPE_F64, 2, shape, &f.to, err);

@@ -47,7 +47,8 @@ static ml_status fit(mli_fit *job, ml_error *err)
     ml_status status = check_range(job->params, &m.range, err);
     if (!status) status = mli_prepare_picked(job, MLI_TAKES_NUMBERS, &picked, err);
     if (status) return status;
-    status = mli_prepare_moments(job->train, picked, MLI_RANGE, job->run, &moments, err);
+    status =
+        mli_prepare_moments(job->train, picked, MLI_NO_SQUARES, job->run, &moments, err);
     if (!status) status = mli_affine_add(job, &m.center, &m.scale, err);
     double q[3] = {0.5};
     if (!status) {

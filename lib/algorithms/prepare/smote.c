@@ -46,7 +46,8 @@ static ml_status fit(mli_fit *job, ml_error *err)
                                 "put a step before it that makes numbers of the text");
     }
     /* For its refusal of infinite values. */
-    if (!status) status = mli_prepare_moments(d, numbers, MLI_RANGE, job->run, &m, err);
+    if (!status)
+        status = mli_prepare_moments(d, numbers, MLI_NO_SQUARES, job->run, &m, err);
     mli_free(job->ctx, m);
     mli_free(job->ctx, numbers);
     return status;

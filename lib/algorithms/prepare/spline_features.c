@@ -63,7 +63,7 @@ static ml_status place_all(mli_fit *job, const uint8_t *picked, placing *p, ml_e
     mli_moments *m = NULL;
     int by_rank = strcmp(mli_get_str(job->params, "knots"), "quantile") == 0;
     double q[FEW];
-    ml_status status = mli_prepare_moments(d, picked, MLI_RANGE, job->run, &m, err);
+    ml_status status = mli_prepare_moments(d, picked, MLI_NO_SQUARES, job->run, &m, err);
     for (int64_t j = 0; j < d->n_features && !by_rank && !status; j++)
         if (picked[j] && m[j].present) place_evenly(p, j, m[j].min + 0.0, m[j].max + 0.0);
     mli_free(job->ctx, m);

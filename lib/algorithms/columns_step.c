@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * algorithms/columns_step.c: the columns that a transformer makes of one feature each,
+ * from column to column. Columns that would be the same are shared. Others of numbers are
+ * made a piece at a time, which stays in the nearest cache, or written past the caches at
+ * once where the plan can. Cost: one pass over memory.
+ */
+#include "algorithms/columns_parts.h"
+
+#include <string.h>
+
+#define CHUNK 4096  /* rows of one column at a time, */
+#define PIECE 1024  /* of which so many stay in the nearest cache */
+#define WIDE  16384 /* values made of one column before they are turned */
+#define LOOK  16384 /* rows looked through for missing values */
+
+/* ---- columns that stay as they are ---- */
+
+typedef struct {
+    const mli_plan *plan;
+    const mli_design *design;
+    mli_turning *t;
+    atomic_uchar *missing; /* [features] */
+    int64_t parts;
+} looking;
+
+/* Is feature j, which the plan leaves as it is, held as the output would be? */
+static int may_stay(const mli_plan *plan, const mli_design *d, const mli_turning *t,
+                    int64_t j)
+{
+    int64_t first = plan->first[j];
+    if (plan->first[j + 1] - first != 1 || (t->way && t->way[first] != MLI_PLAIN))
+        return 0;
+    if (t->outputs->features[first].kind != MLI_NUMERIC ||
+        t->outputs->features[first].truth)
+        return 0;
+    return plan->same(plan, j) && mli_design_place(d, j, 0) && !d->columns[j].values;
+}
+
+static void look(void *arg, int64_t task, int32_t slot)
+{
+    const looking *s = arg;
+    int64_t j = task / s->parts, begin = task % s->parts * LOOK;
+    int64_t end = begin + LOOK;
+    (void)slot;
+    if (!mli_stays(s->t, s->plan, j) || atomic_load(&s->missing[j])) return;
+    if (end > s->design->rows) end = s->design->rows;
+    const double *x = mli_design_place(s->design, j, begin);
+    if (mli_any_missing(s->design->ctx, x, end - begin)) atomic_store(&s->missing[j], 1);
+}
+
+ml_status mli_step_share(const mli_plan *plan, const mli_design *d, mli_turning *t,
+                         ml_error *err)
+{
+    looking s = {plan, d, t, NULL, mli_task_count(d->rows, LOOK)};
+    int64_t any = 0;
+    if (!plan->same) return ML_OK;
+    t->shared = mli_calloc(d->ctx, (size_t)plan->n_outputs + 1, sizeof *t->shared);
+    s.missing = mli_calloc(d->ctx, (size_t)plan->n_features + 1, sizeof *s.missing);
+    if (!t->shared || !s.missing) {
+        mli_free(d->ctx, s.missing);
+        return mli_nomem(err);
+    }
+    for (int64_t j = 0; j < plan->n_features; j++)
+        if (may_stay(plan, d, t, j)) any += t->shared[plan->first[j]] = 1;
+    if (any) mli_parallel(d->ctx, plan->n_features * s.parts, look, &s);
+    for (int64_t j = 0; j < plan->n_features; j++)
+        if (mli_stays(t, plan, j) && atomic_load(&s.missing[j]))
+            t->shared[plan->first[j]] = 0;
+    mli_free(d->ctx, s.missing);
+    return ML_OK;
+}
+
+int mli_stays(const mli_turning *t, const mli_plan *plan, int64_t j)
+{
+    int64_t first = plan->first[j];
+    return t->shared && plan->first[j + 1] > first && t->shared[first];
+}
+
+/* ---- columns that are made ---- */
+
+typedef struct {
+    mli_turning *t;
+    const mli_plan *plan;
+    const mli_design *design;
+    const mli_run *run;
+    int64_t chunks, per_slot;
+    double *memory; /* [slots]: a chunk of input, what is made of it */
+} stepping;
+
+/* `made` holds a piece. Returns how many are missing. */
+static int64_t make_pieces(const stepping *s, int64_t j, const double *in, int64_t n,
+                           double *made, double *to)
+{
+    int64_t missing = 0;
+    for (int64_t at = 0; at < n; at += PIECE) {
+        int64_t count = n - at < PIECE ? n - at : PIECE;
+        const double *next = n - at >= 2 * PIECE ? in + at + PIECE : NULL;
+        s->plan->column(s->plan, j, in + at, count, made, 1);
+        missing += mli_store_piece(made, count, next, s->t->store, to + at);
+    }
+    return missing;
+}
+
+/* One column of numbers. */
+static void make_numbers(const stepping *s, int64_t j, const double *in, int64_t begin,
+                         int64_t n, double *made)
+{
+    int64_t first = s->plan->first[j], missing = 0;
+    double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
+    if (s->t->store == MLI_STORE_WIDE && s->plan->stream && (uintptr_t)to % 64 == 0)
+        missing = s->plan->stream(s->plan, j, in, n, to);
+    else
+        missing = make_pieces(s, j, in, n, made, to);
+    if (missing) atomic_fetch_add(&s->t->missing[first], missing);
+}
+/* Several outputs, or codes: made beside each other and turned. */
+static void make_wide(const stepping *s, int64_t j, const double *in, int64_t begin,
+                      int64_t n, double *made)
+{
+    int64_t first = s->plan->first[j], wide = s->plan->first[j + 1] - first;
+    int64_t rows = WIDE / wide > 0 ? WIDE / wide : 1;
+    for (int64_t at = 0; at < n; at += rows) {
+        int64_t count = n - at < rows ? n - at : rows;
+        s->plan->column(s->plan, j, in + at, count, made, wide);
+        mli_turn_some(s->t, first, wide, begin + at, count, made, wide);
+    }
+}
+
+/* Bits of columns of which at most one has each row. A chunk begins at a whole byte. */
+static void set_hot(const stepping *s, int64_t j, const double *in, int64_t begin,
+                    int64_t n, int32_t *which)
+{
+    const mli_column *columns = s->t->table->columns + s->plan->first[j];
+    s->plan->hot(s->plan, j, in, n, which);
+    for (int64_t i = 0; i < n; i++) {
+        if (which[i] < 0) continue;
+        uint8_t *bits = (uint8_t *)(uintptr_t)columns[which[i]].data;
+        int64_t at = begin + i;
+        bits[at >> 3] |= (uint8_t)(1u << (at & 7));
+    }
+}
+
+static void step(void *arg, int64_t task, int32_t slot)
+{
+    const stepping *s = arg;
+    int64_t j = task / s->chunks, begin = task % s->chunks * CHUNK;
+    int64_t n = s->design->rows - begin, first = s->plan->first[j];
+    int64_t wide = s->plan->first[j + 1] - first;
+    double *memory = s->memory + slot * s->per_slot;
+    if (wide == 0 || (s->t->way && s->t->way[first] != MLI_PLAIN)) return;
+    if (mli_stays(s->t, s->plan, j)) return;
+    if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
+    if (n > CHUNK) n = CHUNK;
+    const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
+    int truth = mli_is_truth(s->t, first);
+    if (truth && s->plan->hot)
+        set_hot(s, j, in, begin, n, (int32_t *)(void *)(memory + CHUNK));
+    else if (wide > 1 || truth || s->t->outputs->features[first].kind != MLI_NUMERIC)
+        make_wide(s, j, in, begin, n, memory + CHUNK);
+    else
+        make_numbers(s, j, in, begin, n, memory + CHUNK);
+    mli_store_done();
+}
+
+ml_status mli_step_run(const mli_plan *plan, const mli_design *d, mli_run *run,
+                       mli_turning *t, ml_error *err)
+{
+    stepping s = {t, plan, d, run, mli_task_count(d->rows, CHUNK), WIDE, NULL};
+    for (int64_t j = 0; j < plan->n_features; j++) {
+        int64_t wide = plan->first[j + 1] - plan->first[j];
+        if (wide > s.per_slot) s.per_slot = wide;
+    }
+    s.per_slot += CHUNK;
+    mli_pool *pool = mli_parallel_hold(d->ctx);
+    s.memory = mli_alloc_vec(d->ctx, mli_slots(d->ctx) * s.per_slot, sizeof *s.memory);
+    if (s.memory) mli_parallel(d->ctx, plan->n_features * s.chunks, step, &s);
+    mli_parallel_release(pool);
+    if (!s.memory) return mli_nomem(err);
+    mli_free(d->ctx, s.memory);
+    return run ? mli_run_check(run, err) : ML_OK;
+}
