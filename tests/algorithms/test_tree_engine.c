@@ -32,8 +32,9 @@ static void expect(const mli_ensemble *e, const double *x, int64_t n, double *ou
 }
 
 /* The rows as columns, from each of some rows on. */
-static void compare_columns(const mli_engine *g, const mli_ensemble *e, const double *x,
-                            const double *want, double *out, void *scratch)
+static void compare_columns(const mli_engine *g, const mli_ensemble *e, int64_t outs,
+                            const double *x, const double *want, double *out,
+                            void *scratch)
 {
     static const int64_t begins[] = {0, 1, ROWS - 5, ROWS - 64};
     size_t width = (size_t)e->n_features;
@@ -46,25 +47,25 @@ static void compare_columns(const mli_engine *g, const mli_ensemble *e, const do
     for (size_t c = 0; c < sizeof begins / sizeof begins[0]; c++) {
         int64_t n = ROWS - begins[c];
         mli_engine_scores_columns(g, columns, begins[c], n, out, scratch);
-        ck_assert_mem_eq(out, want + begins[c] * e->n_scores,
-                         (size_t)(n * e->n_scores) * sizeof *out);
+        ck_assert_mem_eq(out, want + begins[c] * outs, (size_t)(n * outs) * sizeof *out);
     }
     free(columns);
     free(memory);
 }
 
-static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
-                    const double *want)
+/* outs: numbers per row. */
+static void compare(const mli_engine *g, const mli_ensemble *e, int64_t outs,
+                    const double *x, const double *want)
 {
     static const int64_t counts[] = {1, 5, 8, 31, 32, 33, 257, ROWS};
     size_t width = (size_t)e->n_features;
     float *x32 = calloc(ROWS * width, sizeof *x32);
-    double *out = calloc(ROWS * (size_t)e->n_scores, sizeof *out);
+    double *out = calloc(ROWS * (size_t)outs, sizeof *out);
     char *memory = calloc(1, mli_engine_scratch(g) + 64);
     void *scratch = memory + (64 - (uintptr_t)memory % 64) % 64;
     for (size_t i = 0; i < ROWS * width; i++) x32[i] = (float)x[i];
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
-        size_t bytes = (size_t)(counts[c] * e->n_scores) * sizeof *out;
+        size_t bytes = (size_t)(counts[c] * outs) * sizeof *out;
         memset(out, 0, bytes);
         mli_engine_scores(g, x, counts[c], e->n_features, out, scratch);
         ck_assert_mem_eq(out, want, bytes);
@@ -74,9 +75,9 @@ static void compare(const mli_engine *g, const mli_ensemble *e, const double *x,
     }
     for (int64_t i = 0; i < ROWS; i++) {
         mli_engine_scores(g, x + i * e->n_features, 1, e->n_features, out, scratch);
-        ck_assert_mem_eq(out, want + i * e->n_scores, (size_t)e->n_scores * sizeof *out);
+        ck_assert_mem_eq(out, want + i * outs, (size_t)outs * sizeof *out);
     }
-    compare_columns(g, e, x, want, out, scratch);
+    compare_columns(g, e, outs, x, want, out, scratch);
     free(memory);
     free(out);
     free(x32);
@@ -94,7 +95,7 @@ static void check_forest(forest_kind kind, int wide, int parts)
         OK(mli_engine_new(ctx, &f->e, &g, ERR));
         ck_assert_int_eq(g->wide, wide);
         if (parts) ck_assert_int_ge(g->n_parts, parts);
-        compare(g, &f->e, x, want);
+        compare(g, &f->e, kind.scores, x, want);
         mli_engine_free(g);
         ml_context_free(ctx);
     }
@@ -257,6 +258,67 @@ START_TEST(wide_form)
 }
 END_TEST
 
+/* Leaves name one of n rows of three numbers. */
+static void check_rows(forest_kind kind, int64_t n, int wide)
+{
+    enum { WIDTH = 3 };
+    forest *f = forest_new(kind, 43);
+    mli_ensemble e = f->e;
+    double *x = forest_rows(f, ROWS, 8),
+           *value = calloc((size_t)e.n_nodes, sizeof *value);
+    double *rows = calloc((size_t)(n * WIDTH), sizeof *rows);
+    double *want = calloc(ROWS * WIDTH, sizeof *want);
+    for (int64_t i = 0; i < n * WIDTH; i++) rows[i] = 1 / (double)(i + 3);
+    for (int64_t i = 0; i < e.n_nodes; i++)
+        value[i] = (double)(mli_mix64((uint64_t)i) % (uint64_t)n);
+    e.value = value;
+    for (int64_t i = 0; i < ROWS * WIDTH; i++)
+        for (int64_t t = 0; t < e.n_trees; t++) {
+            int64_t leaf = forest_leaf(&e, t, x + i / WIDTH * e.n_features);
+            want[i] += rows[(int64_t)value[leaf] * WIDTH + i % WIDTH];
+        }
+    for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX2; level++) {
+        ml_context *ctx = level_context(level);
+        mli_engine *g = NULL;
+        OK(mli_engine_new_rows(ctx, &e, rows, WIDTH, &g, ERR));
+        ck_assert_int_eq(g->wide, wide);
+        compare(g, &e, WIDTH, x, want);
+        mli_engine_free(g);
+        ml_context_free(ctx);
+    }
+    free(want);
+    free(rows);
+    free(value);
+    free(x);
+    forest_free(f);
+}
+
+START_TEST(leaves_of_rows)
+{
+    forest_kind small = {
+        .trees = 37, .leaves = 20, .scores = 1, .features = 6, .values = 50};
+    forest_kind deep = {
+        .trees = 13, .leaves = 255, .scores = 1, .features = 9, .values = 200};
+    forest_kind many = {
+        .trees = 99, .leaves = 64, .scores = 1, .features = 5, .wide_trees = 1};
+    forest_kind large = {
+        .trees = 5, .leaves = 2000, .scores = 1, .features = 3, .wide_trees = 1};
+    check_rows(small, 11, 0);
+    deep.wide_trees = 1;
+    check_rows(deep, 50, 0);
+    deep.categories = 3;
+    deep.bins = 100;
+    check_rows(deep, 50, 0);
+    check_rows(many, 50, 0);
+    check_rows(large, 1, 1);
+    check_rows(large, 60000, 1);
+    check_rows(large, 90000, 1); /* too far from each other for 16 bits */
+    large.categories = 1;
+    large.bins = 20;
+    check_rows(large, 50, 1);
+}
+END_TEST
+
 /* What imported models have besides. */
 START_TEST(zeros_and_missing_bins)
 {
@@ -293,7 +355,7 @@ START_TEST(mixed_feature)
     mli_engine *g = NULL;
     OK(mli_engine_new(ctx, &f->e, &g, ERR));
     ck_assert_int_eq(g->wide, 1);
-    compare(g, &f->e, x, want);
+    compare(g, &f->e, f->e.n_scores, x, want);
     mli_engine_free(g);
     ml_context_free(ctx);
     free(x);
@@ -334,4 +396,5 @@ END_TEST
 
 TEST_MAIN("algorithms/tree_engine", shallow_trees, more_columns_than_registers_hold,
           deep_trees, uneven_cuts, sums_of_floats, many_scores, categories, parts,
-          many_columns, wide_form, zeros_and_missing_bins, mixed_feature, out_of_memory)
+          many_columns, wide_form, leaves_of_rows, zeros_and_missing_bins, mixed_feature,
+          out_of_memory)

@@ -869,9 +869,9 @@ class DecisionTree(Estimator):
         with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
-    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
-        more than two classes.
-    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+    leaf_proba f64 [rows, classes]: Shares of the classes in leaves, which may
+        share a row: of more than two.
+    leaf_values f64 [rows, targets]: Means of the targets in the leaves, with
         several targets.
     """
 
@@ -1197,9 +1197,9 @@ class ExtraTrees(Estimator):
         with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
-    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
-        more than two classes.
-    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+    leaf_proba f64 [rows, classes]: Shares of the classes in leaves, which may
+        share a row: of more than two.
+    leaf_values f64 [rows, targets]: Means of the targets in the leaves, with
         several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
         draw; of several targets the mean over those that vary there. NaN when
@@ -3122,9 +3122,9 @@ class RandomForest(Estimator):
         with several targets of leaf_values.
     node_cover f64 [nodes]: The weight of a node's rows.
     node_gain f64 [nodes]: Decrease of impurity times weight.
-    leaf_proba f64 [leaves, classes]: Shares of the classes in the leaves, with
-        more than two classes.
-    leaf_values f64 [leaves, targets]: Means of the targets in the leaves, with
+    leaf_proba f64 [rows, classes]: Shares of the classes in leaves, which may
+        share a row: of more than two.
+    leaf_values f64 [rows, targets]: Means of the targets in the leaves, with
         several targets.
     oob_score f64 [1]: Accuracy, or R squared, of the rows that a tree did not
         draw; of several targets the mean over those that vary there. NaN when

@@ -63,7 +63,7 @@ static void choose_sizes(mli_engine *g)
     if (g->tiles > MLI_TILES) g->tiles = MLI_TILES;
     if (g->tiles < 1) g->tiles = 1;
     size_t codes = (tile * (size_t)g->tiles + 64 + 63) & ~(size_t)63;
-    size_t scores = (size_t)(g->tiles * MLI_TILE * g->e.n_scores) * sizeof(double);
+    size_t scores = (size_t)(g->tiles * MLI_TILE * g->outs) * sizeof(double);
     g->scratch = codes + scores;
 }
 
@@ -96,8 +96,10 @@ static int floats_only(const mli_ensemble *e)
     return only;
 }
 
-static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, int near,
-                            mli_engine **out, ml_error *err)
+/* rows: NULL, or what the leaves name. */
+static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, const double *rows,
+                            int64_t width, int codes, int near, mli_engine **out,
+                            ml_error *err)
 {
     mli_engine *g = mli_calloc(ctx, 1, sizeof *g);
     if (!g) return mli_nomem(err);
@@ -105,7 +107,14 @@ static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, i
     g->e = *e;
     g->avx2 = ctx->cpu_level >= MLI_CPU_AVX2;
     g->float_leaves = floats_only(e);
-    ml_status s = make(g, codes, near, err);
+    g->rows = rows;
+    g->outs = rows ? width : e->n_scores;
+    ml_status s = ML_OK;
+    if (rows) g->e.base = mli_arena_take(&g->arena, width, sizeof *g->e.base);
+    if (!g->e.base)
+        s = mli_nomem(err);
+    else
+        s = make(g, codes, near, err);
     if (s != ML_OK)
         mli_engine_free(g);
     else
@@ -116,13 +125,19 @@ static ml_status new_engine(ml_context *ctx, const mli_ensemble *e, int codes, i
 ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                          ml_error *err)
 {
-    return new_engine(ctx, e, e->n_nodes <= MANY_NODES, 1, out, err);
+    return new_engine(ctx, e, NULL, 0, e->n_nodes <= MANY_NODES, 1, out, err);
+}
+
+ml_status mli_engine_new_rows(ml_context *ctx, const mli_ensemble *e, const double *rows,
+                              int64_t width, mli_engine **out, ml_error *err)
+{
+    return new_engine(ctx, e, rows, width, e->n_nodes <= MANY_NODES, 1, out, err);
 }
 
 ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                               ml_error *err)
 {
-    return new_engine(ctx, e, 0, 0, out, err);
+    return new_engine(ctx, e, NULL, 0, 0, 0, out, err);
 }
 
 void mli_engine_free(mli_engine *g)
@@ -188,6 +203,22 @@ static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t s
     }
 }
 
+/* Tree after tree, of which only one is in the cache: rows are longer than scores. */
+static void part_rows(const mli_engine *g, const mli_part *p, int64_t tiles,
+                      const int8_t *codes, double *score)
+{
+    _Alignas(64) uint16_t slot[MLI_TILE];
+    for (int64_t t = p->first; t < p->first + p->n_trees; t++) {
+        const double *value = g->tree[t].value;
+        double *to = score;
+        for (int64_t k = 0; k < tiles; k++) {
+            mli_engine_tile(g, &g->tree[t], codes + k * p->n_columns * MLI_TILE, slot);
+            for (int i = 0; i < MLI_TILE; i++, to += g->outs)
+                mli_engine_add_row(g, (int64_t)value[slot[i]], to);
+        }
+    }
+}
+
 /* A part on a block of tiles: score[(k * tiles + tile) * 32 + row]. Trees of a part begin
  * at any score, since parts may end within a round. */
 void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
@@ -195,6 +226,10 @@ void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
 {
     int64_t scores = g->e.n_scores, end = p->first + p->n_trees;
     int64_t tile = (int64_t)p->n_columns * MLI_TILE;
+    if (g->rows) {
+        part_rows(g, p, tiles, codes, score);
+        return;
+    }
     for (int64_t round = p->first; round < end; round += TREES * scores) {
         for (int64_t t = round; t < round + scores && t < end; t++) {
             int64_t n = (end - 1 - t) / scores + 1;
@@ -206,18 +241,22 @@ void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
     }
 }
 
-/* score[k][rows] to out[rows][k]. */
-void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64_t n,
+/* score[k][rows], or score[rows][k], to out[rows][k]. */
+void mli_engine_write(const mli_engine *g, const double *score, int64_t stride, int64_t n,
                       double *out)
 {
-    for (int64_t k = 0; k < scores; k++)
-        for (int64_t i = 0; i < n; i++) out[i * scores + k] = score[k * stride + i];
+    if (g->rows) {
+        memcpy(out, score, (size_t)(n * g->outs) * sizeof *out);
+        return;
+    }
+    for (int64_t k = 0; k < g->outs; k++)
+        for (int64_t i = 0; i < n; i++) out[i * g->outs + k] = score[k * stride + i];
 }
 
 #define RUN(name, type, code, code_row, row_name, run_wide)                              \
     static void row_name(const mli_engine *g, const type *row, double *out, void *codes) \
     {                                                                                    \
-        memcpy(out, g->e.base, (size_t)g->e.n_scores * sizeof *out);                     \
+        memcpy(out, g->e.base, (size_t)g->outs * sizeof *out);                           \
         for (int64_t i = 0; i < g->n_parts; i++) {                                       \
             int missing = code_row(g, &g->part[i], row, codes);                          \
             mli_engine_row(g, &g->part[i], codes, missing, out);                         \
@@ -227,7 +266,7 @@ void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64
     void name(const mli_engine *g, const type *rows, int64_t n, int64_t stride,          \
               double *out, void *scratch)                                                \
     {                                                                                    \
-        int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;                     \
+        int64_t scores = g->outs, block = g->tiles * MLI_TILE;                           \
         if (g->wide) {                                                                   \
             run_wide(g, rows, n, stride, out, scratch);                                  \
             return;                                                                      \
@@ -242,7 +281,7 @@ void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64
                 code(g, &g->part[i], rows, count, stride, codes);                        \
                 mli_engine_part(g, &g->part[i], tiles, codes, score);                    \
             }                                                                            \
-            mli_engine_write(score, scores, room, count, out);                           \
+            mli_engine_write(g, score, room, count, out);                                \
             n -= count;                                                                  \
         }                                                                                \
         for (; n > 0; n--, rows += stride, out += scores) row_name(g, rows, out, codes); \
@@ -255,7 +294,7 @@ RUN(mli_engine_scores_f32, float, mli_engine_code_f32, mli_engine_code_row_f32,
 void mli_engine_scores_columns(const mli_engine *g, const double *const *x, int64_t begin,
                                int64_t n, double *out, void *scratch)
 {
-    int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;
+    int64_t scores = g->outs, block = g->tiles * MLI_TILE;
     double *score = scratch;
     int8_t *codes = (int8_t *)(score + block * scores);
     if (g->wide) {
@@ -270,6 +309,6 @@ void mli_engine_scores_columns(const mli_engine *g, const double *const *x, int6
             mli_engine_code_columns(g, &g->part[i], x, begin, count, codes);
             mli_engine_part(g, &g->part[i], tiles, codes, score);
         }
-        mli_engine_write(score, scores, room, count, out);
+        mli_engine_write(g, score, room, count, out);
     }
 }

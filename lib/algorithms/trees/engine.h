@@ -30,12 +30,17 @@ typedef struct mli_engine mli_engine;
 /* The ensemble's memory (the model) must outlive the engine. */
 ml_status mli_engine_new(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                          ml_error *err);
+/* An ensemble of one score whose leaves name a row of `rows` [rows, width]: the scores of
+ * a row of data are the sums of these. Its values are whole and in range. */
+ml_status mli_engine_new_rows(ml_context *ctx, const mli_ensemble *e, const double *rows,
+                              int64_t width, mli_engine **out, ml_error *err);
 void mli_engine_free(mli_engine *engine); /* NULL is fine */
 /* Bytes of scratch that a call needs, a multiple of 64. */
 size_t mli_engine_scratch(const mli_engine *engine);
 /* Rows per call that suit it best. */
 int64_t mli_engine_block(const mli_engine *engine);
-/* out[i * n_scores + k] = base_score[k] + the leaves of row i. */
+/* out[i * n_scores + k] = base_score[k] + the leaves of row i; of rows: width instead of
+ * n_scores, and no base_score. */
 void mli_engine_scores(const mli_engine *engine, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch);
 void mli_engine_scores_f32(const mli_engine *engine, const float *rows, int64_t n,

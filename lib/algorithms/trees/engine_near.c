@@ -50,6 +50,31 @@ static void find_ranges(const mli_engine *g, mli_near_column *c, double *high)
     }
 }
 
+/* The rows that the leaves of a tree name lie close to each other: then the cuts of the
+ * leaves, which only have to be above the code of column 0, tell which. 0: no memory. */
+static int name_rows(mli_engine *g, mli_near_step *node)
+{
+    const mli_ensemble *e = &g->e;
+    int64_t *least = mli_arena_take(&g->arena, e->n_trees, sizeof *least);
+    if (!least) return 0;
+    for (int64_t t = 0; t < e->n_trees; t++) {
+        double low = INFINITY, high = 0;
+        for (int64_t i = e->start[t]; i < e->start[t + 1]; i++) {
+            if (e->left[i]) continue;
+            low = e->value[i] < low ? e->value[i] : low;
+            high = e->value[i] > high ? e->value[i] : high;
+        }
+        if (high - low > MISSING - MLI_NEAR_ROW) return 1;
+        least[t] = (int64_t)low;
+    }
+    for (int64_t t = 0; t < e->n_trees; t++)
+        for (int64_t i = e->start[t]; i < e->start[t + 1]; i++)
+            if (!e->left[i])
+                node[i].cut = (uint16_t)((int64_t)e->value[i] - least[t] + MLI_NEAR_ROW);
+    g->near_first = least;
+    return 1;
+}
+
 int mli_engine_near(mli_engine *g)
 {
     int64_t width = g->n_wide_columns;
@@ -66,7 +91,7 @@ int mli_engine_near(mli_engine *g)
             node[i].cut = s->step ? near(&c[s->column], s->cut) : MISSING;
         }
         g->near_column = c;
-        g->near_node = node;
+        if (!g->rows || name_rows(g, node)) g->near_node = node;
     }
     mli_free(g->ctx, high);
     return g->near_node != NULL;

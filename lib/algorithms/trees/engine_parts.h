@@ -159,6 +159,8 @@ struct mli_engine {
     mli_arena arena;
     int avx2;
     int float_leaves; /* sums are floats, and so is all that is added: see floats_only */
+    const double *rows; /* [rows, outs] that leaves name; NULL: they have their values */
+    int64_t outs;       /* numbers per row of data */
     int32_t wide;
     int64_t tiles; /* per block */
     size_t scratch;
@@ -175,7 +177,17 @@ struct mli_engine {
     mli_wide_step *wide_node;     /* [nodes], numbered as in the model */
     mli_near_column *near_column; /* [n_wide_columns] */
     mli_near_step *near_node;     /* [nodes], likewise; NULL: there are none */
+    /* Of rows: the first that the leaves of each tree name; their cuts name the others
+     * from it on. NULL: not all can. */
+    const int64_t *near_first;
 };
+
+/* Adds row `at`, the value of a leaf. */
+static inline void mli_engine_add_row(const mli_engine *g, int64_t at, double *score)
+{
+    const double *row = g->rows + at * g->outs;
+    for (int64_t k = 0; k < g->outs; k++) score[k] += row[k];
+}
 
 /* Cuts the trees into parts. *fits is 0 when a tree is too large for codes. */
 ml_status mli_engine_cuts(mli_engine *g, int *fits, ml_error *err);
@@ -216,10 +228,11 @@ int mli_engine_code_row_f32(const mli_engine *g, const mli_part *p, const float 
 int32_t mli_source_code(const mli_engine *g, const mli_source *s, double x, int *missing);
 /* What sparse rows need of a part. 0: no memory. */
 int mli_part_absent(mli_engine *g, mli_part *p);
-/* A part on tiles of codes: score[(k * tiles + tile) * 32 + row]; to out[rows][k]. */
+/* A part on tiles of codes: score[(k * tiles + tile) * 32 + row], of rows
+ * score[(tile * 32 + row) * outs + k]; to out[rows][k]. */
 void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
                      const int8_t *codes, double *score);
-void mli_engine_write(const double *score, int64_t scores, int64_t stride, int64_t n,
+void mli_engine_write(const mli_engine *g, const double *score, int64_t stride, int64_t n,
                       double *out);
 /* Adds the leaves of the part's trees to the scores of one row. */
 void mli_engine_row(const mli_engine *g, const mli_part *p, const int8_t *codes,
@@ -232,13 +245,14 @@ void mli_engine_near_codes(const mli_engine *g, const double *x, int64_t rows,
                            uint16_t *code);
 int mli_engine_near_walk(const mli_engine *g, int64_t first, const uint16_t *code,
                          int64_t *leaf);
+#define MLI_NEAR_ROW 2 /* the cut of a leaf that names the first row */
 /* The wide form whatever the shape. */
 ml_status mli_engine_new_wide(ml_context *ctx, const mli_ensemble *e, mli_engine **out,
                               ml_error *err);
 /* A row as columns: x[column * step]. */
 void mli_engine_wide_spread(const mli_engine *g, const double *row, double *x,
                             int64_t step);
-/* Adds the leaves of all trees: out[i * n_scores + k]. */
+/* Adds the leaves of all trees: out[i * outs + k]. */
 void mli_engine_wide_rows(const mli_engine *g, const double *rows, int64_t n,
                           int64_t stride, double *out, double *x);
 void mli_engine_wide_rows_f32(const mli_engine *g, const float *rows, int64_t n,

@@ -67,6 +67,10 @@ static inline void add_values(const mli_engine *g, int64_t t, int64_t n,
                               const double *value, double *score)
 {
     int64_t k = g->e.n_scores, at = k == 1 ? 0 : t % k;
+    if (g->rows) {
+        for (int64_t i = 0; i < n; i++) mli_engine_add_row(g, (int64_t)value[i], score);
+        return;
+    }
     /* Sums in memory would wait for themselves longer than an addition takes. */
     if (k == 1 && g->float_leaves) {
         float sum = (float)*score;

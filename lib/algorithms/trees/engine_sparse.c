@@ -111,7 +111,7 @@ void mli_engine_scores_sparse(const mli_engine *g, const mli_csr *rows, int64_t 
             code_tiles(g, &g->part[i], rows, begin, count, codes);
             mli_engine_part(g, &g->part[i], tiles, codes, score);
         }
-        mli_engine_write(score, scores, room, count, out);
+        mli_engine_write(g, score, room, count, out);
         n -= count;
     }
     for (; n > 0; n--, begin++, out += scores) score_row(g, rows, begin, out, codes);

@@ -176,6 +176,19 @@ ALWAYS void walk(const mli_wide_step *root, const mli_engine *g, const double *x
     for (int i = 0; i < LANES; i++) leaf[i] = p[i] - root;
 }
 
+/* Adds the rows that the leaves of LANES rows name. */
+static void add_rows(const mli_engine *g, int64_t tree, const int64_t *leaf, double *out)
+{
+    int64_t first = g->e.start[tree];
+    for (int i = 0; i < LANES; i++, out += g->outs) {
+        int64_t node = first + leaf[i];
+        int64_t at = g->near_first
+                         ? g->near_first[tree] + g->near_node[node].cut - MLI_NEAR_ROW
+                         : (int64_t)g->e.value[node];
+        mli_engine_add_row(g, at, out);
+    }
+}
+
 /* Adds its leaves to the scores of `groups` times LANES rows. */
 static void add_tree(const mli_engine *g, int64_t tree, const double *x,
                      const uint16_t *code, int64_t groups, double *out)
@@ -189,6 +202,10 @@ static void add_tree(const mli_engine *g, int64_t tree, const double *x,
             walk(root, g, x, width, 1, leaf);
         else if (!g->near_node || !mli_engine_near_walk(g, first, code, leaf))
             walk(root, g, x, width, 0, leaf);
+        if (g->rows) {
+            add_rows(g, tree, leaf, out + k * LANES * g->outs);
+            continue;
+        }
         for (int i = 0; i < LANES; i++, out += scores)
             *out = mli_ensemble_sum(&g->e, *out, value[leaf[i]]);
     }
@@ -212,6 +229,10 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
         }
     } while (inner);
     for (int64_t i = 0; i < n; i++) {
+        if (g->rows) {
+            mli_engine_add_row(g, (int64_t)g->e.value[p[i] - g->wide_node], out);
+            continue;
+        }
         double *to = out + (tree + i) % scores;
         *to = mli_ensemble_sum(&g->e, *to, g->e.value[p[i] - g->wide_node]);
     }
@@ -221,7 +242,7 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
  * block. What is left over, fewer rows than lanes, goes one by one. SPREAD: row i to x.
  */
 #define BLOCKS(SPREAD)                                                                   \
-    int64_t scores = g->e.n_scores, width = g->n_wide_columns;                           \
+    int64_t scores = g->outs, width = g->n_wide_columns, each = g->rows ? 1 : scores;    \
     uint16_t *code = (uint16_t *)(x + g->wide_rows * width);                             \
     for (int64_t i = 0; i < n; i++)                                                      \
         memcpy(out + i * scores, g->e.base, (size_t)scores * sizeof *out);               \
@@ -230,7 +251,7 @@ static void add_row(const mli_engine *g, int64_t tree, const double *x, double *
         for (int64_t i = begin; i < begin + count; i++) SPREAD(x + (i - begin) * width); \
         if (g->near_node) mli_engine_near_codes(g, x, count, code);                      \
         for (int64_t t = 0; t < g->e.n_trees; t++)                                       \
-            add_tree(g, t, x, code, count / LANES, out + begin * scores + t % scores);   \
+            add_tree(g, t, x, code, count / LANES, out + begin * scores + t % each);     \
     }                                                                                    \
     for (int64_t i = n / LANES * LANES; i < n; i++) {                                    \
         SPREAD(x);                                                                       \

@@ -153,10 +153,10 @@ static const mli_kind kinds[] = {
          "leaf_values."},                                                                \
         {"node_cover", "f64", "[nodes]", "The weight of a node's rows."},                \
         {"node_gain", "f64", "[nodes]", "Decrease of impurity times weight."},           \
-        {"leaf_proba", "f64", "[leaves, classes]",                                       \
-         "Shares of the classes in the leaves, with more than two classes."},            \
+        {"leaf_proba", "f64", "[rows, classes]",                                         \
+         "Shares of the classes in leaves, which may share a row: of more than two."},   \
     {                                                                                    \
-        "leaf_values", "f64", "[leaves, targets]",                                       \
+        "leaf_values", "f64", "[rows, targets]",                                         \
             "Means of the targets in the leaves, with several targets."                  \
     }
 

@@ -11,9 +11,9 @@
  * Models are the tensors of trees/ensemble.h, with one score:
  * - numbers: leaves hold their mean divided by the number of trees
  * - two classes: the share of the second class, divided by the number of trees
- * - more classes: leaves hold their row in "leaf_proba" f64 [leaves, classes]; the
+ * - more classes: leaves hold their row in "leaf_proba" f64 [rows, classes]; the
  *   prediction is the mean of these rows
- * - several targets at once: leaves hold their row in "leaf_values" f64 [leaves, targets]
+ * - several targets at once: leaves hold their row in "leaf_values" f64 [rows, targets]
  * The cover is the weight of a node's rows, the gain the decrease of the impurity that
  * the split brings, times weight.
  */
@@ -133,10 +133,11 @@ typedef struct mli_forest_sample {
 
 typedef struct mli_forest_tree {
     ml_context *ctx;
-    int64_t n_nodes, n_leaves, n_sets;
+    int64_t n_nodes, n_sets;
     int64_t n_values; /* per leaf: classes, targets, or 1 */
+    int64_t n_rows;   /* of values: leaves may share them */
     mli_forest_node *node;
-    double *value;             /* [n_leaves * n_values] means, or share of each class */
+    double *value;             /* [n_rows * n_values] means, or share of each class */
     uint32_t (*set)[8];        /* of categories: bins that go left */
     uint64_t *inbag;           /* bits of the rows drawn; NULL without a bootstrap */
     mli_forest_sample *sample; /* rows of the leaves, when they are kept */

@@ -5,8 +5,11 @@
  */
 #include "algorithms/trees/forest.h"
 #include "core/parallel.h"
+#include "core/rng.h"
 #include <math.h>
 #include <string.h>
+
+#define SEEN 256 /* rows of leaves that are looked at for the same */
 
 /* ---- keeping ---- */
 
@@ -40,7 +43,8 @@ static double threshold_of(const mli_forest_feature *f, const mli_forest_growing
     if (node->categorical) return 0;
     if (!isnan(node->threshold)) return node->threshold;
     if (node->next == MLI_CODE_MISSING) return INFINITY;
-    return between(f->value[node->last], f->value[f->exact ? node->next : node->next - 1]);
+    return between(f->value[node->last],
+                   f->value[f->exact ? node->next : node->next - 1]);
 }
 
 /* The largest code that a threshold sends left, for rows that were not in the node. */
@@ -59,19 +63,38 @@ static uint16_t last_left(const mli_forest_feature *f, const mli_forest_growing 
     return (uint16_t)a;
 }
 
+/* The row of the values v of a leaf: one of the last ones that are the same, or a new
+ * one. Leaves of one class are all the same. */
+static int32_t row_of(mli_forest_tree *t, const double *v, int32_t *seen)
+{
+    size_t k = (size_t)t->n_values;
+    uint64_t hash = 0;
+    for (size_t i = 0; i < k; i++) {
+        uint64_t bits;
+        memcpy(&bits, &v[i], sizeof bits);
+        hash = mli_mix64(hash ^ bits);
+    }
+    int32_t *at = &seen[hash % SEEN];
+    if (k > 1 && *at >= 0 && memcmp(t->value + *at * k, v, k * sizeof *v) == 0)
+        return *at;
+    memcpy(t->value + (size_t)t->n_rows * k, v, k * sizeof *v);
+    return *at = (int32_t)t->n_rows++;
+}
+
 static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
                        const mli_forest_growing *node, const int32_t *order,
                        const int32_t *left, const double *value, const uint32_t (*set)[8])
 {
-    int64_t leaves = 0, sets = 0, k = t->n_values;
+    int64_t sets = 0;
+    int32_t seen[SEEN];
+    memset(seen, -1, sizeof seen);
+    t->n_rows = 0;
     for (int64_t i = 0; i < t->n_nodes; i++) {
         const mli_forest_growing *from = &node[order[i]];
         mli_forest_node *to = &t->node[i];
         *to = (mli_forest_node){.left = left[i], .feature = -1, .weight = from->weight};
         if (!to->left) {
-            memcpy(t->value + leaves * k, value + order[i] * k,
-                   (size_t)k * sizeof *value);
-            to->at = (int32_t)leaves++;
+            to->at = row_of(t, value + order[i] * t->n_values, seen);
             continue;
         }
         const mli_forest_feature *f = &codes->feature[from->feature];
@@ -95,14 +118,17 @@ int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
     if (!order) return 0;
     int32_t *left = order + n;
     t->n_nodes = number_nodes(node, order, left);
-    t->n_leaves = t->n_nodes / 2 + 1;
+    t->n_rows = t->n_nodes / 2 + 1; /* at most */
     for (int64_t i = 0; i < t->n_nodes; i++)
         t->n_sets += left[i] && node[order[i]].categorical;
     t->node = mli_alloc_vec(t->ctx, t->n_nodes, sizeof *t->node);
-    t->value = mli_alloc_vec(t->ctx, t->n_leaves * t->n_values, sizeof *t->value);
+    t->value = mli_alloc_vec(t->ctx, t->n_rows * t->n_values, sizeof *t->value);
     t->set = mli_alloc_vec(t->ctx, t->n_sets + 1, sizeof *t->set);
     int ok = t->node && t->value && t->set;
     if (ok) keep_nodes(t, codes, node, order, left, value, set);
+    size_t used = (size_t)(t->n_rows * t->n_values) * sizeof *t->value;
+    double *shorter = ok ? mli_realloc(t->ctx, t->value, used) : NULL;
+    if (shorter) t->value = shorter;
     mli_free(t->ctx, order);
     return ok;
 }
@@ -145,7 +171,7 @@ int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
 
 typedef struct writing {
     const mli_forest_tree *tree;
-    int64_t n_trees, n_leaves, n_sets;
+    int64_t n_trees, n_rows, n_sets;
     int rows;             /* leaves have a row of values each */
     const int64_t *first; /* of the nodes of each tree */
     int64_t *leaf, *set;  /* the same of its leaves and sets */
@@ -183,7 +209,7 @@ static void write_tree(void *arg, int64_t task, int32_t slot)
     for (int64_t i = 0; i < t->n_nodes; i++) write_node(w, t, task, i);
     if (w->rows)
         memcpy(w->row + w->leaf[task] * t->n_values, t->value,
-               (size_t)(t->n_leaves * t->n_values) * sizeof *t->value);
+               (size_t)(t->n_rows * t->n_values) * sizeof *t->value);
     if (w->sets)
         memcpy(w->sets + 8 * w->set[task], t->set, (size_t)t->n_sets * sizeof *t->set);
 }
@@ -230,7 +256,7 @@ static ml_status add_others(writing *w, const mli_forest_codes *codes, ml_model 
                             ml_error *err)
 {
     int64_t starts = w->n_trees + 1, one = 1, sets[2] = {w->n_sets, 8}, *start;
-    int64_t leaves[2] = {w->n_leaves, w->tree[0].n_values};
+    int64_t leaves[2] = {w->n_rows, w->tree[0].n_values};
     uint8_t *link;
     ml_status s = mli_model_add(m, "tree_start", ML_DTYPE_I64, 1, &starts, &start, err);
     if (s == ML_OK) memcpy(start, w->first, (size_t)starts * sizeof *start);
@@ -258,10 +284,10 @@ ml_status mli_forest_write(const mli_forest_tree *tree, int64_t n_trees,
     w.set = w.leaf + n_trees;
     for (int64_t t = 0; t < n_trees; t++) {
         first[t] = n;
-        w.leaf[t] = w.n_leaves;
+        w.leaf[t] = w.n_rows;
         w.set[t] = w.n_sets;
         n += tree[t].n_nodes;
-        w.n_leaves += tree[t].n_leaves;
+        w.n_rows += tree[t].n_rows;
         w.n_sets += tree[t].n_sets;
     }
     first[n_trees] = n;

@@ -2,9 +2,8 @@
  *
  * trees/forest_predict.c: predictions and attributes of trees and forests.
  *
- * Numbers and two classes go through the engine of all ensembles. More classes, several
- * targets: rows walk down each tree, and the shares of the classes or the targets' means
- * in the leaves are added up.
+ * All go through the engine of ensembles. More than two classes, several targets: leaves
+ * name rows, the shares of the classes or the targets' means, which it adds up.
  */
 #include "algorithms/trees/engine.h"
 #include "algorithms/trees/forest.h"
@@ -15,7 +14,7 @@
 typedef struct forest_plan {
     mli_plan plan;
     mli_ensemble e;
-    const double *proba; /* [leaves * classes]; NULL up to two classes */
+    const double *proba; /* [rows * classes or targets]; NULL: leaves have one number */
     mli_engine *engine;
 } forest_plan;
 
@@ -59,32 +58,21 @@ int64_t mli_forest_find(const mli_ensemble *e, int64_t tree, const double *row)
     return i;
 }
 
-static void run_proba(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
-                      double *out, void *scratch)
+/* Rows to their means; shares of the second class to those of both, in place: from the
+ * last row on. */
+static void finish(const mli_plan *plan, int64_t n, double *out)
 {
     const forest_plan *p = (const forest_plan *)plan;
-    int64_t k_n = plan->n_outputs;
     double trees = (double)p->e.n_trees;
-    (void)scratch;
-    for (int64_t i = 0; i < n; i++, out += k_n) {
-        for (int64_t k = 0; k < k_n; k++) out[k] = 0;
-        for (int64_t t = 0; t < p->e.n_trees; t++) {
-            int64_t leaf = mli_forest_find(&p->e, t, rows + i * stride);
-            const double *v = p->proba + (int64_t)p->e.value[leaf] * k_n;
-            for (int64_t k = 0; k < k_n; k++) out[k] += v[k];
-        }
-        for (int64_t k = 0; k < k_n; k++) out[k] /= trees;
+    if (p->proba) {
+        for (int64_t i = 0; i < n * plan->n_outputs; i++) out[i] /= trees;
+        return;
     }
-}
-
-/* Shares of the second class to those of both, in place: from the last row on. */
-static void finish_two(const mli_plan *plan, int64_t n, double *out)
-{
     if (plan->n_outputs != 2) return;
     for (int64_t i = n - 1; i >= 0; i--) {
-        double p = out[i] < 0 ? 0 : out[i] > 1 ? 1 : out[i];
-        out[2 * i + 1] = p;
-        out[2 * i] = 1 - p;
+        double share = out[i] < 0 ? 0 : out[i] > 1 ? 1 : out[i];
+        out[2 * i + 1] = share;
+        out[2 * i] = 1 - share;
     }
 }
 
@@ -92,7 +80,7 @@ static void run_scores(const mli_plan *plan, const double *rows, int64_t n,
                        int64_t stride, double *out, void *scratch)
 {
     mli_engine_scores(((const forest_plan *)plan)->engine, rows, n, stride, out, scratch);
-    finish_two(plan, n, out);
+    finish(plan, n, out);
 }
 
 static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
@@ -100,7 +88,7 @@ static void run_scores_f32(const mli_plan *plan, const float *rows, int64_t n,
 {
     mli_engine_scores_f32(((const forest_plan *)plan)->engine, rows, n, stride, out,
                           scratch);
-    finish_two(plan, n, out);
+    finish(plan, n, out);
 }
 
 static void run_scores_columns(const mli_plan *plan, const double *const *columns,
@@ -108,7 +96,7 @@ static void run_scores_columns(const mli_plan *plan, const double *const *column
 {
     const forest_plan *p = (const forest_plan *)plan;
     mli_engine_scores_columns(p->engine, columns, begin, n, out, scratch);
-    finish_two(plan, n, out);
+    finish(plan, n, out);
 }
 
 /* A target of one class only. */
@@ -136,9 +124,12 @@ static void plan_free(mli_plan *plan)
     mli_free(plan->ctx, plan);
 }
 
-static ml_status prepare(forest_plan *p, ml_error *err)
+/* width: of the rows of the leaves. */
+static ml_status prepare(forest_plan *p, int64_t width, ml_error *err)
 {
-    ml_status s = mli_engine_new(p->plan.ctx, &p->e, &p->engine, err);
+    ml_status s = p->proba ? mli_engine_new_rows(p->plan.ctx, &p->e, p->proba, width,
+                                                 &p->engine, err)
+                           : mli_engine_new(p->plan.ctx, &p->e, &p->engine, err);
     if (s != ML_OK) return s;
     p->plan.scratch = mli_engine_scratch(p->engine);
     p->plan.block = mli_engine_block(p->engine);
@@ -173,7 +164,8 @@ ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **ou
     p->plan.free = plan_free;
     ml_status s = read_forest(model, &p->e, &p->proba, err);
     int leaf = strcmp(kind, "leaf") == 0;
-    if (s == ML_OK && !leaf && !p->proba && classes != 1) s = prepare(p, err);
+    if (s == ML_OK && !leaf && classes != 1)
+        s = prepare(p, targets ? targets : classes, err);
     if (s != ML_OK) {
         plan_free(&p->plan);
         return s;
@@ -182,8 +174,6 @@ ml_status mli_forest_plan(const ml_model *model, const char *kind, mli_plan **ou
     p->plan.n_outputs = leaf ? p->e.n_trees : targets ? targets : classes ? classes : 1;
     if (leaf)
         p->plan.run = run_leaves;
-    else if (p->proba)
-        p->plan.run = run_proba;
     else if (classes == 1)
         p->plan.run = run_one;
     *out = &p->plan;
