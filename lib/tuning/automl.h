@@ -25,6 +25,7 @@ typedef struct mli_candidate {
     double first;        /* score in the first fold; NaN: not known */
     double guess;        /* of the score, when it was given up after that; else NaN */
     double seconds;      /* of all folds */
+    double growth;       /* all rows for each that it was fitted to */
     int64_t rounds;      /* mean over the folds; 0 when it has none */
     int cut;             /* its time was over before it was done */
     double weight;       /* in the blend */
@@ -57,6 +58,7 @@ typedef struct mli_automl {
 
     double start, limit; /* seconds; limit 0: none */
     double slice;        /* seconds that the next candidate may take; 0: no limit */
+    int hurry;           /* the next one is in place of others that were cut short */
     double scoring;      /* the most that a score has taken */
     ml_cancel *clock;    /* of the fold or member that is being fitted */
 
@@ -92,6 +94,10 @@ void mli_automl_free(mli_automl *a);
  * failures of the call. */
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err);
+/* All rows for each of those that candidates are fitted to now. */
+double mli_automl_growth(const mli_automl *a);
+/* Seconds that a fit to all rows takes, about. */
+double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c);
 /* The score of predictions for the judged rows; `room` [judged rows] is for classes. */
 ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
                            double *score, ml_error *err);

@@ -5,17 +5,21 @@
  * rounds is what they are given when they are fitted to all rows.
  */
 #include "algorithms/prefixes.h"
+#include "core/rng.h"
 #include "tuning/automl.h"
 #include "tuning/split.h"
 
 #include <math.h>
 #include <string.h>
 
-#define MANY_ROWS   100000 /* from here on one part held out is enough */
-#define SOME_ROWS   5000   /* and from here on when time is short: */
-#define CELLS       5000   /* rows * columns per second of the limit */
-#define MOST_ROUNDS "2000"
-#define MOST_KEPT   12 /* as many as are considered for the blend */
+#define MANY_ROWS     100000 /* from here on one part held out is enough */
+#define SOME_ROWS     5000   /* and from here on when time is short: */
+#define CELLS         5000   /* rows * columns per second of the limit */
+#define FIRST_CELLS   2e6 /* per second: more rows are left out of the search, down to: */
+#define FEWEST_ROWS   5000
+#define ENOUGH_ROUNDS 60 /* fewer in a candidate's time are too few */
+#define MOST_ROUNDS   "2000"
+#define MOST_KEPT     12 /* as many as are considered for the blend */
 
 int mli_automl_better(const mli_automl *a, double x, double y)
 {
@@ -121,6 +125,54 @@ static mli_split choose_split(const mli_automl *a)
     return s;
 }
 
+/* Keeps so many of the rows, any as likely as another, in their order. */
+static void thin(const mli_automl *a, int64_t *rows, int64_t *n, int64_t most)
+{
+    mli_rng rng;
+    int64_t kept = 0, all = *n;
+    if (all <= most) return;
+    mli_rng_init(&rng, a->seed, 0x7468696e /* "thin" */, (uint64_t)all);
+    for (int64_t i = 0; i < all; i++)
+        if (mli_rng_f64(&rng) * (double)(all - i) < (double)(most - kept))
+            rows[kept++] = rows[i];
+    *n = kept;
+}
+
+static int may_thin(const mli_automl *a)
+{
+    return a->limit > 0 && a->n_folds == 1 && a->judged_rows &&
+           !*mli_get_str(a->job->params, "journal");
+}
+
+/* With little time for one part held out, models of some of the rows are better than a
+ * few rounds of all. The last fits are to all rows where there is time. */
+static void thin_rows(const mli_automl *a, mli_folds *f)
+{
+    const mli_design *d = a->job->train;
+    double most = FIRST_CELLS * a->limit / (double)(d->n_features ? d->n_features : 1);
+    int possible =
+        a->limit > 0 && f->n_folds == 1 && !*mli_get_str(a->job->params, "journal");
+    if (!possible || !(most < (double)d->rows)) return;
+    int64_t rows = most > FEWEST_ROWS ? (int64_t)most : FEWEST_ROWS;
+    thin(a, f->train[0], &f->n_train[0], rows);
+    thin(a, f->test[0], &f->n_test[0], rows / 4 > FEWEST_ROWS ? rows / 4 : FEWEST_ROWS);
+    mli_log(a->ctx, ML_LOG_INFO, "automl", "the search sees %lld of %lld rows",
+            (long long)f->n_train[0], (long long)d->rows);
+}
+
+double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c)
+{
+    double growth = c->growth > 0 ? c->growth : mli_automl_growth(a);
+    return growth * c->seconds / (double)a->n_folds;
+}
+
+double mli_automl_growth(const mli_automl *a)
+{
+    double rows = 0;
+    for (int64_t k = 0; k < a->n_folds; k++) rows += (double)a->train[k]->rows;
+    return (double)(a->job->train->rows * a->n_folds) / fmax(rows, 1);
+}
+
 static ml_status take_folds(mli_automl *a, const mli_folds *f, ml_error *err)
 {
     int64_t n = 0, at = 0;
@@ -151,6 +203,7 @@ ml_status mli_automl_folds(mli_automl *a, ml_error *err)
     } else {
         mli_split split = choose_split(a);
         status = mli_folds_new(a->given->table, &split, &f, err);
+        if (!status) thin_rows(a, f);
         if (!status) status = take_folds(a, f, err);
         mli_folds_free(f);
     }
@@ -291,6 +344,31 @@ static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
     return status;
 }
 
+/* What a candidate had time for tells how many rows there is time for. */
+static ml_status thin_after(mli_automl *a, const mli_candidate *c, ml_error *err)
+{
+    const mli_design *d = a->train[0];
+    mli_design *less = NULL;
+    if (!c->cut || isnan(c->score) || c->rounds <= 0 || c->rounds >= ENOUGH_ROUNDS ||
+        !may_thin(a) || d->rows <= FEWEST_ROWS)
+        return ML_OK;
+    int64_t n = d->rows, most = n * c->rounds / ENOUGH_ROUNDS;
+    int64_t *rows = mli_alloc_vec(a->ctx, n, sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    for (int64_t i = 0; i < n; i++) rows[i] = i;
+    thin(a, rows, &n, most > FEWEST_ROWS ? most : FEWEST_ROWS);
+    ml_status status = mli_design_take(d, rows, n, &less, err);
+    mli_free(a->ctx, rows);
+    if (status) return status;
+    mli_prefixes_free(a->prefixes);
+    a->prefixes = NULL;
+    mli_design_free(a->train[0]);
+    a->train[0] = less;
+    mli_log(a->ctx, ML_LOG_INFO, "automl", "the search sees %lld of %lld rows",
+            (long long)n, (long long)a->job->train->rows);
+    return mli_prefixes_new(a->ctx, &a->prefixes, err);
+}
+
 /* Models of folds are kept of the best candidates only. */
 static void drop_kept(mli_automl *a)
 {
@@ -326,6 +404,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     mli_candidate *c = &a->candidates[a->count++];
     *c = (mli_candidate){
         .algorithm = algorithm, .given = given, .score = NAN, .first = NAN, .guess = NAN};
+    c->growth = mli_automl_growth(a);
     if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
     double start = mli_now();
     int limited = a->memory && mli_memory_limit(a->ctx, a->memory);
@@ -342,6 +421,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     }
     if (status == ML_E_MEMORY && !a->memory) return mli_nomem(err);
     ml_status ended = mli_run_check(a->job->run, err);
+    if (!ended) ended = thin_after(a, c, err);
     if (!ended && status != ML_E_MEMORY && mli_run_state(a->job->run) == ML_CONTINUE)
         ended = mli_automl_keep(a, c, err);
     return ended;

@@ -100,6 +100,10 @@ static const mli_algorithm *algorithm_named(const mli_automl *a, const char *nam
 /* ---- limits ---- */
 
 #define SLICE 0.3 /* of the time that is left: the most for one candidate */
+/* Fits to all of many more rows than the search saw there may be no time for. */
+#define MOST_GROWTH 2
+/* Of the time of those that were cut short is enough for one that learns faster. */
+#define HURRIED 0.3
 
 static double elapsed(const mli_automl *a)
 {
@@ -128,8 +132,9 @@ double mli_automl_refit_seconds(const mli_automl *a)
     double sum = 0;
     int64_t most = (mli_get_i64(a->job->params, "max_members") + 1) / 2;
     const mli_candidate *c = NULL;
-    for (int64_t i = 0; i < most && (c = next_best(a, c)); i++) sum += c->seconds;
-    return 1.25 * sum / (double)a->n_folds;
+    for (int64_t i = 0; i < most && (c = next_best(a, c)); i++)
+        sum += fmin(mli_automl_whole_seconds(a, c), MOST_GROWTH * c->seconds);
+    return sum;
 }
 
 /* And what comes before: the blend with its scores, and what is made of it. */
@@ -165,8 +170,10 @@ int mli_automl_may_try(mli_automl *a, const mli_algorithm *algorithm,
     double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a) -
                   mli_automl_blend_seconds(a);
     /* What it takes it may take once more for all rows. */
-    double most = 0.9 * left / (1 + 1.25 / (double)a->n_folds);
+    double most =
+        0.9 * left / (1 + fmin(mli_automl_growth(a), MOST_GROWTH) / (double)a->n_folds);
     double usual = seconds_like(a, algorithm);
+    if (a->hurry) usual *= HURRIED;
     a->slice = fmax(fmin(fmax(SLICE * left, 1.5 * usual), most), 0.01 * a->limit);
     if (given && mli_automl_past(a, algorithm, given)) return 1;
     return left > 0.02 * a->limit && a->slice > 0.7 * usual;
@@ -243,9 +250,11 @@ static ml_status try_text(mli_automl *a, const mli_algorithm *algorithm, const c
 {
     ml_params *given = NULL;
     ml_status status = read_text(a, algorithm, text, &given, err);
-    if (!status && is_wanted(a, algorithm, given, use) &&
-        mli_automl_may_try(a, algorithm, given))
-        return mli_automl_try(a, algorithm, given, err);
+    a->hurry = use == HURRY;
+    int wanted = !status && is_wanted(a, algorithm, given, use) &&
+                 mli_automl_may_try(a, algorithm, given);
+    a->hurry = 0;
+    if (wanted) return mli_automl_try(a, algorithm, given, err);
     ml_params_free(given);
     return status;
 }

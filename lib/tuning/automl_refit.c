@@ -169,7 +169,7 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     static const mli_hooks none;
     ml_params *params = NULL;
     ml_model *m = NULL;
-    double need = c->seconds / (double)a->n_folds;
+    double need = mli_automl_whole_seconds(a, c);
     ml_status status = ML_OK;
     *late = c->kept && a->limit > 0 && mli_now() - a->start + need > a->limit;
     if (!*late) status = mli_params_part(whole->params, part->name, &params, err);

@@ -134,7 +134,7 @@ void print_params_json(FILE *to, const ml_params *p);
  * a table, best first, NULL for models of other algorithms. */
 ml_status set_limits(app *a, ml_estimator *e);
 /* `used`: seconds since the command began. */
-ml_status set_time_left(app *a, ml_estimator *e, double used);
+ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows);
 ml_status read_leaderboard(app *a, const ml_model *model, ml_table **out);
 void print_leaderboard(const ml_table *table);
 

@@ -4,7 +4,6 @@
  */
 #include "app.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,18 +68,22 @@ ml_status set_limits(app *a, ml_estimator *e)
 }
 
 /* Reading took its time, and scores and the report will. */
-#define LEAST 0.1 /* of the limit is for the search, however long reading took */
+#define SCORE 2e-5 /* seconds per row, with intervals */
+#define LEAST 0.1  /* of the limit is for the search, however long reading took */
 
-ml_status set_time_left(app *a, ml_estimator *e, double used)
+ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows)
 {
     if (!flag(a, OPT_TIME) || strcmp(a->command->name, "automl") != 0) return ML_OK;
     double limit = strtod(a->value[OPT_TIME], NULL), share = 0.99;
-    if (flag(a, OPT_TEST) || flag(a, OPT_HOLDOUT)) share -= 0.04;
+    if (!(limit > 0)) return ML_OK;
+    double scores = SCORE * (double)test_rows / limit;
+    if (test_rows > 0) share -= 0.04 + (scores < 0.2 ? scores : 0.2);
     if (flag(a, OPT_REPORT)) share -= 0.05;
     double left = share * limit - used;
-    if (!(limit > 0)) return ML_OK;
+    if (limit > 1e9) return ML_OK;
     if (left < LEAST * limit) left = LEAST * limit + 0.01;
-    return ml_estimator_set_f64(e, "time_limit", floor(100 * left + 0.5) / 100, a->err);
+    return ml_estimator_set_f64(e, "time_limit", (double)(int64_t)(100 * left) / 100,
+                                a->err);
 }
 
 int cmd_automl(app *a)

@@ -205,7 +205,8 @@ int cmd_train(app *a)
     if (st == ML_OK) st = set_limits(a, e);
     if (st == ML_OK) st = read_inputs(a, &in);
     double start = seconds_now();
-    if (st == ML_OK) st = set_time_left(a, e, start - begin);
+    if (st == ML_OK)
+        st = set_time_left(a, e, start - begin, in.test ? ml_table_rows(in.test) : 0);
     if (st == ML_OK) st = ml_estimator_fit(e, in.train, in.valid, &m, a->err);
     double seconds = seconds_now() - start;
     if (st == ML_OK) {

@@ -141,13 +141,23 @@ static void grow_task(void *arg, int64_t task, int32_t slot)
 {
     forest *f = arg;
     ml_status status = ML_E_MEMORY;
-    if (atomic_load(&f->failed)) return;
+    if (atomic_load(&f->failed) || f->tree[f->first + task].n_nodes > 0) return;
+    /* Time that is over ends a batch on its way; one tree there must be. */
+    if (f->first + task > 0 && mli_run_state(f->job->run) == ML_STOP_KEEP) return;
     if (!f->scratch[slot])
         f->scratch[slot] = mli_forest_scratch_new(&f->data, &f->options);
     if (f->scratch[slot])
         status = mli_forest_grow(f->scratch[slot], f->first + task, f->job->run,
                                  &f->tree[f->first + task]);
     if (status != ML_OK) atomic_store(&f->failed, 1);
+}
+
+/* Trees of a batch before the first that was left out. */
+static int64_t count_grown(const forest *f, int64_t n)
+{
+    int64_t grown = 0;
+    while (grown < n && f->tree[f->first + grown].n_nodes > 0) grown++;
+    return grown;
 }
 
 static ml_status grow_all(forest *f, ml_error *err)
@@ -161,7 +171,7 @@ static ml_status grow_all(forest *f, ml_error *err)
         status = mli_run_check(f->job->run, err);
         if (status == ML_OK && atomic_load(&f->failed)) status = mli_nomem(err);
         if (status != ML_OK) break;
-        f->done += n;
+        f->done += count_grown(f, n);
         status = mli_run_step(f->job->run, "trees", f->done, f->n_trees, NAN, err);
         if (status == ML_OK && mli_run_state(f->job->run) == ML_STOP_KEEP) break;
     }

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What automl makes of its candidates: blends, stacking, calibration, thresholds, one
+ * model.
+ */
+#include "testing_automl.h"
+
+#include <math.h>
+
+/* Three classes in noise, 300 rows: the shares that deep trees give want a map, which a
+ * model of them finds for most seeds. */
+static ml_table *noisy_table(ml_context *ctx, uint64_t seed)
+{
+    enum { N = 300, P = 6 };
+    static double x[P][N];
+    static const char *y[N];
+    ml_table *t = NULL;
+    for (int j = 0; j < P; j++)
+        for (int i = 0; i < N; i++) x[j][i] = kit_uniform(&seed) + kit_uniform(&seed) - 1;
+    for (int i = 0; i < N; i++) {
+        double p = 1 / (1 + exp(-2.5 * x[0][i] - 6 * x[1][i] * x[2][i]));
+        y[i] = kit_uniform(&seed) < p ? "a" : kit_uniform(&seed) < 0.5 ? "b" : "c";
+    }
+    for (int j = 0; j < P; j++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", j);
+        t = add_f64(ctx, t, name, N, x[j]);
+    }
+    return add_text(ctx, t, "y", N, y);
+}
+
+static ml_model *stacked(ml_context *ctx, const ml_table *t, int stacking,
+                         const char *algorithms)
+{
+    char text[192];
+    snprintf(text, sizeof text,
+             "{target: y, trials: 4, folds: 2, calibration: none, stacking: %s, "
+             "algorithms: [%s]}",
+             stacking ? "true" : "false", algorithms);
+    return fit_yaml(ctx, "automl", text, t, NULL);
+}
+
+/* Does a model of the members end it? Then it is better than their mean (log_loss),
+ * otherwise just that. */
+static int stacking_helps(ml_context *ctx, const ml_table *t, const char *algorithms)
+{
+    ml_model *without = stacked(ctx, t, 0, algorithms);
+    ml_model *with = stacked(ctx, t, 1, algorithms);
+    double a = number(without, "held_out_score", 0),
+           b = number(with, "held_out_score", 0);
+    int helps = strcmp(ml_params_get_str(ml_model_params(with), "final"), "[]") != 0;
+    ck_assert_str_eq(ml_params_get_str(ml_model_params(without), "final"), "[]");
+    if (helps)
+        ck_assert_double_lt(b, a);
+    else
+        ck_assert_double_eq(b, a);
+    ml_model_free(without);
+    ml_model_free(with);
+    return helps;
+}
+
+START_TEST(stacking_only_when_better)
+{
+    ml_context *ctx = test_context(2);
+    int helped = 0;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        ml_table *t = noisy_table(ctx, seed);
+        if (seed == 0) ck_assert(!stacking_helps(ctx, t, "baseline"));
+        helped += stacking_helps(ctx, t, "extra_trees");
+        ml_table_free(t);
+    }
+    ck_assert_int_gt(helped, 0);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* As a part of a model: what it found is in the whole, which can be fitted anew. */
+START_TEST(automl_as_a_part)
+{
+    static const char *const yaml[][2] = {
+        {"pipeline", "{target: y, steps: [imputer, model=automl], model.trials: 3, "
+                     "model.folds: 2}"},
+        {"calibrated", "{target: y, model: automl, automl.trials: 3, automl.folds: 2, "
+                       "folds: 2}"},
+        {"pipeline", "{target: y, steps: [imputer, last=stacking], last.members: [gbdt, "
+                     "baseline], last.gbdt.n_trees: 4}"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 300, 3, 4), *c = NULL;
+    int mapped = 0; /* a model of the members ends the search */
+    ml_params *p = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_set_i64(p, "folds", 2, ERR));
+    for (int k = 0; k < 3; k++) {
+        ml_model *m = fit_yaml(ctx, yaml[k][0], yaml[k][1], t, NULL);
+        same_after_loading(ctx, m, "proba", t);
+        if (k == 0) {
+            ck_assert_ptr_nonnull(
+                strstr(ml_params_get_str(ml_model_params(m), "model.members"), "m0="));
+            OK(ml_model_check(m, NULL, t, p, &c, ERR)); /* searches in each fold */
+            ml_table_free(c);
+        }
+        ml_model_free(m);
+    }
+    for (uint64_t seed = 0; seed < 6 && !mapped; seed++) {
+        ml_table *noisy = noisy_table(ctx, seed);
+        ml_model *m =
+            fit_yaml(ctx, "pipeline",
+                     "{target: y, steps: [imputer, model=automl], "
+                     "model.trials: 4, model.folds: 2, model.calibration: none, "
+                     "model.algorithms: [extra_trees]}",
+                     noisy, NULL);
+        mapped = strcmp(ml_params_get_str(ml_model_params(m), "model.final"),
+                        "[\"final=logistic_regression\"]") == 0;
+        same_after_loading(ctx, m, "proba", noisy);
+        ml_model_free(m);
+        ml_table_free(noisy);
+    }
+    ck_assert(mapped);
+    refused(ctx, "pipeline",
+            "{target: y, steps: [imputer, model=automl], model.distill: gbdt}", t,
+            "part of a model has no distill");
+    refused(ctx, "calibrated", "{target: y, model: automl, automl.journal: x.tmp}", t,
+            "part of a model has no journal");
+    ml_params_free(p);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(thresholds_and_calibration_in_the_model)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 300, 2, 3);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, trials: 3, folds: 2, calibration: isotonic, "
+                           "threshold_metric: recall}",
+                           t, NULL);
+    ml_tensor *cuts = NULL, *steps = NULL;
+    OK(ml_model_get_tensor(m, "class_thresholds", &cuts, ERR));
+    OK(ml_model_get_tensor(m, "calibration_isotonic", &steps, ERR));
+    ck_assert_double_lt(ml_tensor_get_f64(cuts, 1, 0), 0.5); /* recall wants all */
+    kit_bytes b = kit_save(m);
+    ml_model *again = NULL;
+    OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
+    ml_tensor *x = predicted(m, "class", t), *y = predicted(again, "class", t);
+    ck_assert(same_tensor(x, y));
+    free(b.data);
+    ml_tensor_free(x);
+    ml_tensor_free(y);
+    ml_tensor_free(cuts);
+    ml_tensor_free(steps);
+    ml_model_free(again);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(distilled_into_one_plain_model)
+{
+    ml_context *ctx = test_context(2);
+    for (int classes = 0; classes <= 3; classes++) {
+        if (classes == 1) continue;
+        const char *metric = classes ? "log_loss" : "rmse";
+        ml_table *train = table(ctx, 400, classes, 1),
+                 *test = table(ctx, 400, classes, 2);
+        ml_model *m =
+            fit_yaml(ctx, "automl", "{target: y, trials: 8, folds: 3, distill: gbdt}",
+                     train, NULL);
+        ml_model *b = fit_yaml(ctx, "baseline", "{target: y}", train, NULL);
+        ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
+        ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "target"), "y");
+        ck_assert(!isnan(number(m, "held_out_score", 0)));
+        ck_assert_double_lt(scored(m, test, metric), 0.9 * scored(b, test, metric));
+        kit_bytes bytes = kit_save(m);
+        ml_model *again = NULL;
+        OK(ml_model_load_memory(ctx, bytes.data, bytes.size, NULL, NULL, NULL, &again,
+                                ERR));
+        ck_assert_double_eq(scored(m, test, metric), scored(again, test, metric));
+        free(bytes.data);
+        ml_model_free(again);
+        ml_model_free(b);
+        ml_model_free(m);
+        ml_table_free(train);
+        ml_table_free(test);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A target that nothing tells of: thresholds that fit it are no better for other rows,
+ * and the score does not say so. */
+START_TEST(thresholds_of_noise)
+{
+    ml_context *ctx = test_context(1);
+    double x[150], y[150];
+    uint64_t state = 11;
+    for (int i = 0; i < 150; i++) {
+        x[i] = kit_uniform(&state);
+        y[i] = kit_uniform(&state) < 0.5;
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", 150, x), "y", 150, y);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, trials: 3, folds: 3, metric: balanced_accuracy, "
+                 "max_members: 1, stacking: false, algorithms: [random_forest]}",
+                 t, NULL);
+    double best = fmax(number(m, "trial_scores", 0), number(m, "trial_scores", 1));
+    best = fmax(best, number(m, "trial_scores", 2));
+    ck_assert_double_eq(number(m, "held_out_score", 0), best);
+    ck_assert(!has_tensor(m, "class_thresholds"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A calibration that was asked for is there, however few the rows. */
+START_TEST(calibration_of_few_rows)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 9, 2, 3);
+    double groups[60];
+    ml_model *m = fit_yaml(
+        ctx, "automl", "{target: y, trials: 2, folds: 2, calibration: sigmoid}", t, NULL);
+    ck_assert(has_tensor(m, "calibration_sigmoid"));
+    ml_model_free(m);
+    ml_table_free(t);
+    for (int i = 0; i < 60; i++) groups[i] = i % 3;
+    t = add_f64(ctx, table(ctx, 60, 2, 3), "g", 60, groups);
+    m = fit_yaml(ctx, "automl",
+                 "{target: y, group: g, trials: 2, folds: 3, calibration: sigmoid, "
+                 "threshold_metric: f1}",
+                 t, NULL);
+    ck_assert(has_tensor(m, "calibration_sigmoid"));
+    ck_assert(!has_tensor(m, "class_thresholds"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Without the time to judge it a distilled model has no score. */
+START_TEST(distilled_without_time)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 200, 2, 4);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, time_limit: 0.000001, trials: 0, distill: gbdt}", t, NULL);
+    ck_assert_str_eq(ml_model_algorithm(m), "gbdt");
+    ck_assert(!has_tensor(m, "held_out_score"));
+    ck_assert(has_tensor(m, "leaderboard"));
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Forty rows that a line divides do not make certain that every row is divided: the
+ * constant joins, and no probability is below its share. */
+START_TEST(few_rows_are_not_certain)
+{
+    enum { N = 40 };
+    ml_context *ctx = test_context(1);
+    double x[N];
+    int64_t y[N];
+    for (int i = 0; i < N; i++) {
+        y[i] = i % 2;
+        x[i] = (y[i] ? 1 : -1) * (1 + 0.01 * i);
+    }
+    ml_table *t = add_i64(ctx, add_f64(ctx, NULL, "x", N, x), "y", N, y);
+    for (int most = 1; most <= 3; most += 2) {
+        char yaml[200];
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, trials: 8, folds: 2, metric: log_loss, stacking: false, "
+                 "calibration: none, max_members: %d, algorithms: [logistic_regression]}",
+                 most);
+        ml_model *m = fit_yaml(ctx, "automl", yaml, t, NULL);
+        const char *members = ml_params_get_str(ml_model_params(m), "members");
+        ml_tensor *p = predicted(m, "proba", t);
+        double least = 1;
+        for (int64_t i = 0; i < N; i++)
+            least = fmin(least, ml_tensor_get_f64(p, i, i % 2 ? 0 : 1));
+        if (most == 1) {
+            ck_assert_ptr_null(strstr(members, "baseline"));
+            ck_assert_double_lt(least, 0.5 / (N + 1));
+        } else {
+            ck_assert_ptr_nonnull(strstr(members, "baseline"));
+            ck_assert_double_ge(least, 0.499 / (N + 1));
+        }
+        ml_tensor_free(p);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("tuning/automl_finish", stacking_only_when_better, automl_as_a_part,
+          thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
+          thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
+          few_rows_are_not_certain)
