@@ -6,6 +6,7 @@ saw, and the mean rank.
 Usage: benchmarks/automl.py [--time SECONDS] [--seeds N] [--threads N] [--tables a,b]
                             [--tools a,b] [--more FILE.json] [--parallel-peers]
                             [--libml COMMAND] [--autogluon PYTHON] [--out FILE.jsonl]
+                            [--note TEXT]
        benchmarks/automl.py --docs FILE.jsonl...
 
 Tables are those of benchmarks/quality.py, and of --more: {"name": {"file", "target",
@@ -15,7 +16,7 @@ environment; --autogluon names the Python of another. A quarter of the rows is f
 score, another for each seed. --parallel-peers runs all tools of a table at once, so that
 other work on the machine slows all alike; give each one thread then. A line of --out is
 one fit; fits that are there are not run again. --docs writes the tables of
-docs/benchmarks.md.
+docs/benchmarks.md, one for each --note and time.
 
 Loss: 1 - AUC for two classes, log loss for more, RMSE divided by the standard deviation of
 the targets for numbers. A tool that fails is ranked last; losses within 0.1 % share a rank.
@@ -130,7 +131,7 @@ def measure(args, more):
     for seed in range(args.seeds):
         for name in names:
             at = {"table": name, "seed": seed, "time": args.time, "threads": args.threads,
-                  "new": name in more}
+                  "note": args.note}
             tools = [t for t in args.tools.split(",") if key(dict(at, tool=t)) not in done]
             for tool, rows, row in fit_all(name, seed, tools, more, args) if tools else ():
                 row = dict(at, tool=tool, rows=rows, **row)
@@ -168,7 +169,7 @@ def section(rows):
         tables[r["table"]] = r
     whole = {k: g for k, g in groups.items() if len(g) == len(tools)}
     out = [f"| table | rows | {' | '.join(tools)} |", f"|---|---|{'---|' * len(tools)}"]
-    for name in sorted(tables, key=lambda n: (tables[n]["new"], n)):
+    for name in sorted(tables):
         mine = [g for k, g in whole.items() if k[0] == name]
         if not mine:
             continue
@@ -190,15 +191,14 @@ def section(rows):
 
 
 def page(paths):
-    rows = {key(r): r for p in paths for r in read(p)}.values()
+    rows = {(r["note"], *key(r)): r for p in paths for r in read(p)}.values()
     out = []
-    for new in (False, True):
-        for seconds in sorted({r["time"] for r in rows if r["new"] == new}):
-            mine = [r for r in rows if r["time"] == seconds and r["new"] == new]
-            n, table = section(mine)
-            what = "other public tables" if new else "the tables of benchmarks/quality.py"
-            out.append(f"{seconds:g} seconds, {mine[0]['threads']} thread(s) each, {what}, "
-                       f"{n} splits:\n\n{table}\n")
+    for note, seconds in dict.fromkeys((r["note"], r["time"]) for r in rows):
+        mine = [r for r in rows if (r["note"], r["time"]) == (note, seconds)]
+        n, table = section(mine)
+        about = f"{note}: " if note else ""
+        out.append(f"{about}{seconds:g} seconds, {mine[0]['threads']} thread(s) each, "
+                   f"{n} splits:\n\n{table}\n")
     return "\n".join(out)
 
 
@@ -214,6 +214,7 @@ def main():
     parser.add_argument("--libml", type=Path, default=ROOT / "build" / "tools" / "libml")
     parser.add_argument("--autogluon", default=sys.executable)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--note", default="")
     parser.add_argument("--docs", nargs="+", type=Path)
     args = parser.parse_args()
     if args.docs:
