@@ -148,7 +148,7 @@ static int date_to_time(mli_csv_part *p)
     int64_t *to = fresh_data(p, MLI_CSV_TIME, &fresh);
     if (!to) return 0;
     const int32_t *from = p->data;
-    for (int64_t i = 0; i < p->rows; i++) to[i] = (int64_t)from[i] * 86400000000;
+    for (int64_t i = 0; i < p->rows; i++) to[i] = (int64_t)from[i] * MLI_DAY_MICROS;
     replace_data(p, &fresh);
     return 1;
 }
@@ -231,7 +231,7 @@ static void append_values(mli_csv_part *to, const mli_csv_part *from)
     } else if (to->kind == MLI_CSV_TIME && from->kind == MLI_CSV_DATE) {
         for (int64_t i = 0; i < from->rows; i++) {
             ((int64_t *)(void *)out)[i] =
-                ((const int32_t *)from->data)[i] * INT64_C(86400000000);
+                ((const int32_t *)from->data)[i] * MLI_DAY_MICROS;
         }
     } else if (to->kind != MLI_CSV_INT && from->kind == MLI_CSV_INT) {
         for (int64_t i = 0; i < from->rows; i++) {

@@ -294,7 +294,7 @@ int mli_csv_convert(const mli_csv_dialect *d, int32_t kind, int loose, const cha
     case MLI_CSV_TIME:
         if (mli_parse_timestamp(text, size, &out->i)) return 1;
         return mli_parse_date(text, size, &days) &&
-               !__builtin_mul_overflow((int64_t)days, 86400000000, &out->i);
+               !__builtin_mul_overflow((int64_t)days, MLI_DAY_MICROS, &out->i);
     case MLI_CSV_INT:
     case MLI_CSV_BIG:
     case MLI_CSV_REAL:

@@ -6,8 +6,6 @@
  */
 #include "data/table.h"
 
-#define DAY_MICROS INT64_C(86400000000)
-
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
@@ -68,9 +66,9 @@ void mli_print_date(mli_str *s, int64_t days)
 void mli_print_timestamp(mli_str *s, int64_t micros)
 {
     char text[64], *at;
-    int64_t days = micros / DAY_MICROS, rest = micros % DAY_MICROS;
+    int64_t days = micros / MLI_DAY_MICROS, rest = micros % MLI_DAY_MICROS;
     if (rest < 0) {
-        rest += DAY_MICROS;
+        rest += MLI_DAY_MICROS;
         days--;
     }
     at = put_date(text, days);
@@ -218,8 +216,8 @@ int mli_parse_timestamp(const char *text, size_t size, int64_t *micros)
     if (!take_time(&c, &time) || !take_zone(&c, &zone) || c.at != c.end) return 0;
     /* One day is lent to the time, so that the product does not overflow too early. */
     int64_t lent = days < 0 ? 1 : 0;
-    if (__builtin_mul_overflow(days + lent, DAY_MICROS, &total) ||
-        __builtin_add_overflow(total, time - zone - lent * DAY_MICROS, &total)) {
+    if (__builtin_mul_overflow(days + lent, MLI_DAY_MICROS, &total) ||
+        __builtin_add_overflow(total, time - zone - lent * MLI_DAY_MICROS, &total)) {
         return 0;
     }
     *micros = total;

@@ -9,12 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MICROS_PER_DAY INT64_C(86400000000)
-
 static int64_t day_of(int64_t micros)
 {
-    int64_t day = micros / MICROS_PER_DAY;
-    return day - (micros % MICROS_PER_DAY < 0);
+    int64_t day = micros / MLI_DAY_MICROS;
+    return day - (micros % MLI_DAY_MICROS < 0);
 }
 
 static int read_date(const char *text, size_t size, double *out)
@@ -39,7 +37,7 @@ static int read_timestamp(const char *text, size_t size, double *out)
         return 1;
     }
     if (!mli_parse_date(text, size, &days)) return 0;
-    *out = (double)days * (double)MICROS_PER_DAY;
+    *out = (double)days * (double)MLI_DAY_MICROS;
     return 1;
 }
 
@@ -94,7 +92,7 @@ static void convert_units(const mli_column *c, int32_t as, double *out)
     for (int64_t i = 0; i < c->rows; i++) {
         if (isnan(out[i])) continue;
         out[i] = as == ML_TYPE_DATE ? (double)day_of(((const int64_t *)c->data)[i])
-                                    : out[i] * (double)MICROS_PER_DAY;
+                                    : out[i] * (double)MLI_DAY_MICROS;
     }
 }
 

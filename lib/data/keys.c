@@ -96,7 +96,7 @@ static uint64_t word_at(const mli_column *c, int how, int64_t row)
     if (how == MICROS) { /* a date beyond the range of times equals none of them */
         int64_t value = whole_at(c, row), micros;
         if (c->type != ML_TYPE_DATE) return (uint64_t)value;
-        if (__builtin_mul_overflow(value, INT64_C(86400000000), &micros))
+        if (__builtin_mul_overflow(value, MLI_DAY_MICROS, &micros))
             return mli_mix64((uint64_t)value);
         return (uint64_t)micros;
     }

@@ -98,7 +98,7 @@ static int print_time(ml_context *ctx, const char *type, int64_t micros, char **
     mli_str s;
     mli_str_init(&s, ctx);
     if (strcmp(type, "date") == 0)
-        mli_print_date(&s, micros / INT64_C(86400000000)); /* whole days */
+        mli_print_date(&s, micros / MLI_DAY_MICROS); /* whole days */
     else
         mli_print_timestamp(&s, micros);
     return (*out = mli_str_take(&s)) != NULL;

@@ -46,7 +46,7 @@ static int32_t common_type(int32_t a, int32_t b)
 
 /* ---- values ---- */
 
-static void put_bit(uint8_t *bits, int64_t i)
+static void set_bit(uint8_t *bits, int64_t i)
 {
     bits[i >> 3] = (uint8_t)(bits[i >> 3] | 1u << (i & 7));
 }
@@ -106,7 +106,7 @@ static void copy_values(const mli_column *c, int32_t type, void *data, int64_t a
         for (int64_t i = 0; i < c->rows; i++) {
             int64_t bit = c->offset + i;
             if (((const uint8_t *)c->data)[bit >> 3] >> (bit & 7) & 1)
-                put_bit(data, at + i);
+                set_bit(data, at + i);
         }
     } else if (type == c->type) {
         copy_elements(c, (char *)data + (size_t)at * mli_type_size(type));
@@ -233,7 +233,7 @@ static int stack_validity(ml_context *ctx, const mli_column *const *part,
     if (!to->keep[4]) return 0;
     for (int k = 0; k < 2; k++)
         for (int64_t i = 0; part[k] && i < rows[k]; i++)
-            if (mli_column_valid(part[k], i)) put_bit(bits, (k ? rows[0] : 0) + i);
+            if (mli_column_valid(part[k], i)) set_bit(bits, (k ? rows[0] : 0) + i);
     to->validity = bits;
     return 1;
 }

@@ -113,6 +113,7 @@ const char *mli_column_text(const mli_column *c, int64_t row, size_t *size);
 void mli_column_print(const mli_column *c, int64_t row, mli_str *s);
 
 /* Dates: days since 1970-01-01 and microseconds to ISO 8601 and back. */
+#define MLI_DAY_MICROS INT64_C(86400000000)
 void mli_print_date(mli_str *s, int64_t days);
 void mli_print_timestamp(mli_str *s, int64_t micros);
 int mli_parse_date(const char *text, size_t size, int32_t *days);
@@ -120,7 +121,7 @@ int mli_parse_date(const char *text, size_t size, int32_t *days);
 static inline int64_t mli_days_to_micros(int32_t days)
 {
     int64_t micros;
-    if (!__builtin_mul_overflow(days, INT64_C(86400000000), &micros)) return micros;
+    if (!__builtin_mul_overflow(days, MLI_DAY_MICROS, &micros)) return micros;
     return days < 0 ? INT64_MIN : INT64_MAX;
 }
 int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);

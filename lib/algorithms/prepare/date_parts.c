@@ -12,8 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MICROS_PER_DAY 86400000000.0
-#define TURN           6.283185307179586476925286766559
+#define TURN 6.283185307179586476925286766559
 
 enum {
     YEAR,
@@ -200,7 +199,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
                 int64_t n, double *out, int64_t out_stride)
 {
     const int *list = t->LIST;
-    double unit = t->in->features[j].type == ML_TYPE_DATE ? 1 : MICROS_PER_DAY;
+    double unit = t->in->features[j].type == ML_TYPE_DATE ? 1 : (double)MLI_DAY_MICROS;
     for (int64_t i = 0; i < n; i++) {
         double days = in[i * stride] / unit, *to = out + i * out_stride;
         int good = fabs(days) < 1e8;
