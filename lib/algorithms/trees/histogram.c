@@ -73,21 +73,45 @@ CHUNKS(8)
 static const chunk_fn chunk_table[7][4] = {ROW(2), ROW(3), ROW(4), ROW(5),
                                            ROW(6), ROW(7), ROW(8)};
 
+/* Four columns of a selection, whose places stay in registers; the rows further on are
+ * fetched while i < fetch. */
+static void add_four(const int32_t *column, const int64_t *cell, const uint8_t *bins,
+                     int64_t stride, const uint32_t *rows, const uint64_t *gh, int64_t n,
+                     int64_t fetch, uint64_t *hist)
+{
+    const uint8_t *b0 = bins + column[0], *b1 = bins + column[1];
+    const uint8_t *b2 = bins + column[2], *b3 = bins + column[3];
+    uint64_t *h0 = hist + cell[0], *h1 = hist + cell[1];
+    uint64_t *h2 = hist + cell[2], *h3 = hist + cell[3];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = (int64_t)rows[i] * stride;
+        uint64_t g = gh[i];
+        if (i < fetch) __builtin_prefetch(b0 + (int64_t)rows[i + AHEAD] * stride);
+        h0[b0[row]] += g;
+        h1[b1[row]] += g;
+        h2[b2[row]] += g;
+        h3[b3[row]] += g;
+    }
+}
+
+/* A selection; one prefetch brings a line of 64 columns. */
 static void add_selected(const mli_hist_plan *plan, const uint8_t *bins,
                          const uint32_t *rows, const uint64_t *gh, int64_t n,
-                         uint64_t *hist)
+                         int64_t more, uint64_t *hist)
 {
-    int64_t stride = plan->binner->stride;
-    for (int32_t first = 0; first < plan->n_columns; first += MLI_CHUNK) {
-        int32_t m = plan->n_columns - first;
-        if (m > MLI_CHUNK) m = MLI_CHUNK;
-        const int32_t *column = plan->columns + first;
-        const int64_t *cell = plan->cells + first;
-        for (int64_t i = 0; i < n; i++) {
-            const uint8_t *r = bins + (int64_t)rows[i] * stride;
-            for (int32_t k = 0; k < m; k++) hist[cell[k] + r[column[k]]] += gh[i];
-        }
+    int64_t stride = plan->binner->stride, line = -1;
+    int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
+    const int32_t *column = plan->columns;
+    const int64_t *cell = plan->cells;
+    int32_t k = 0;
+    for (; k + 4 <= plan->n_columns; k += 4) {
+        int same = column[k] / 64 == line;
+        line = column[k] / 64;
+        add_four(column + k, cell + k, bins, stride, rows, gh, n, same ? 0 : fetch, hist);
     }
+    for (; k < plan->n_columns; k++)
+        for (int64_t i = 0; i < n; i++)
+            hist[cell[k] + bins[(int64_t)rows[i] * stride + column[k]]] += gh[i];
 }
 
 static void add_all(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
@@ -112,7 +136,7 @@ void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t
     for (int64_t begin = 0; begin < n; begin += plan->block) {
         int64_t m = n - begin < plan->block ? n - begin : plan->block;
         if (plan->columns)
-            add_selected(plan, bins, rows + begin, gh + begin, m, hist);
+            add_selected(plan, bins, rows + begin, gh + begin, m, n - begin - m, hist);
         else
             add_all(plan, bins, rows + begin, gh + begin, m, n - begin - m, hist);
     }

@@ -6,8 +6,7 @@
  * has missing values in the column, once with them on the right and once on the left.
  * Without missing values in the leaf, a value missing later follows the heavier child.
  * The sums left of a cut never fall, so cuts that leave a side too little lie at the
- * ends. Bounds on leaf values (max_delta_step, monotone constraints) take a plain loop
- * instead of the vector one.
+ * ends.
  *
  * Features are compared by their best gains, or by the roots of these with noise. A gain
  * is about the square of a difference, whose standard error is that of a gradient in
@@ -26,7 +25,7 @@ typedef struct finding {
     const mli_split_leaf *leaf;
     double min_h; /* least hessian of a child; without counts for min_data as well */
     int32_t least, most; /* hessians left of a cut that leave either child min_h */
-    int bounded;         /* leaf values are: plain loop */
+    int bounded;         /* leaf values are */
     double least_gain;   /* real */
 } finding;
 
@@ -88,26 +87,6 @@ double mli_split_gain(const mli_split_rule *rule, const mli_split_leaf *leaf, in
     return tl * tl / (h + l2) + tr * tr / (other + l2);
 }
 
-/* The same for a split after bin i of a prefix, by the plain loop. */
-static void scan_bounded(const finding *f, int32_t column, const uint64_t *prefix,
-                         const uint32_t *rows, uint32_t rows_more, int32_t last,
-                         mli_scan *s)
-{
-    int monotone = f->rule->monotone ? f->rule->monotone[column] : 0;
-    double counted = rows_more;
-    s->bin = -1;
-    for (int32_t i = 0; i <= last; i++) {
-        int64_t gl = mli_gh_g(prefix[i]), hl = mli_gh_h(prefix[i]);
-        if (rows) counted += rows[i];
-        double left = rows ? counted : mli_split_rows(f->leaf, hl);
-        double gain = mli_split_gain(f->rule, f->leaf, gl, hl, left, monotone, 0);
-        if (gain > s->gain) {
-            s->gain = gain;
-            s->bin = i;
-        }
-    }
-}
-
 /* How many of n prefixes have a hessian below h. */
 static int32_t count_below(const uint64_t *prefix, int32_t n, int32_t h)
 {
@@ -134,13 +113,9 @@ static void narrow(const finding *f, const uint32_t *rows, uint32_t rows_more,
     }
 }
 
-static void scan(const finding *f, int32_t column, const uint64_t *prefix,
-                 const uint32_t *rows, uint32_t rows_more, int32_t last, mli_scan *s)
+static void scan(const finding *f, const uint64_t *prefix, const uint32_t *rows,
+                 uint32_t rows_more, int32_t last, mli_scan *s)
 {
-    if (f->bounded) {
-        scan_bounded(f, column, prefix, rows, rows_more, last, s);
-        return;
-    }
     int32_t first = count_below(prefix, last + 1, f->least);
     int32_t end = count_below(prefix, last + 1, f->most + 1);
     if (rows) narrow(f, rows, rows_more, &first, &end);
@@ -169,14 +144,22 @@ static void keep(const finding *f, int32_t feature, uint64_t left, const mli_sca
 }
 
 /* best->gain is real; what a candidate must beat is in packed units. */
-static mli_scan start_scan(const finding *f, const mli_split *best)
+static mli_scan start_scan(const finding *f, int32_t column, const mli_split *best)
 {
-    return (mli_scan){.g = (double)f->leaf->g,
-                      .h = (double)f->leaf->h,
-                      .l1 = f->rule->l1,
-                      .l2 = f->rule->l2,
-                      .gain = best->gain / f->rule->gain_unit + f->leaf->base,
-                      .bin = -1};
+    mli_scan s = {.g = (double)f->leaf->g,
+                  .h = (double)f->leaf->h,
+                  .l1 = f->rule->l1,
+                  .l2 = f->rule->l2,
+                  .gain = best->gain / f->rule->gain_unit + f->leaf->base,
+                  .bin = -1};
+    if (!f->bounded) return s;
+    double low = f->leaf->lower, high = f->leaf->upper, most = f->rule->max_delta;
+    double unit = f->rule->g_scale / f->rule->h_scale;
+    s.bounded = 1;
+    s.low = unit * (most > 0 ? clamp(-most, low, high) : low);
+    s.high = unit * (most > 0 ? clamp(most, low, high) : high);
+    s.monotone = f->rule->monotone ? f->rule->monotone[column] : 0;
+    return s;
 }
 
 /* small: is taken off the cells first, or NULL. */
@@ -192,15 +175,15 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
         mli_prefix_scalar(cells, small, n, prefix);
     uint64_t missing = small ? cells[n] -= small[n] : cells[n];
     for (int32_t i = n; i < n + 4; i++) prefix[i] = n ? prefix[n - 1] : 0;
-    mli_scan s = start_scan(f, best);
+    mli_scan s = start_scan(f, column, best);
     uint32_t rows_missing = rows ? rows[n] : 0;
     int any_missing = missing != 0 || rows_missing != 0;
-    scan(f, column, prefix, rows, 0, any_missing ? n - 1 : n - 2, &s);
+    scan(f, prefix, rows, 0, any_missing ? n - 1 : n - 2, &s);
     uint64_t left = prefix[s.bin < 0 ? 0 : s.bin];
     keep(f, feature, left, &s, !any_missing && 2.0 * mli_gh_h(left) > s.h, best);
     if (!any_missing) return;
     for (int32_t i = 0; i < n + 4; i++) prefix[i] += missing;
-    scan(f, column, prefix, rows, rows_missing, n - 2, &s);
+    scan(f, prefix, rows, rows_missing, n - 2, &s);
     keep(f, feature, prefix[s.bin < 0 ? 0 : s.bin], &s, 1, best);
 }
 
@@ -274,7 +257,7 @@ static int32_t split_pairs(const finding *f, int32_t j, const uint64_t *cells,
     int32_t n = features[j].pairs, last = features[j].run_end;
     double gains[256 + 3];
     mli_split one = {0}, *to = begin_feature(f, &one, best);
-    mli_scan s = start_scan(f, to);
+    mli_scan s = start_scan(f, features[j].column, to);
     cells += features[j].offset;
     double most = f->rule->cpu_level >= MLI_CPU_AVX2
                       ? mli_gains_avx2(cells, n, &s, f->least, f->most, gains)

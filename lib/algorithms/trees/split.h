@@ -72,6 +72,9 @@ double mli_leaf_value(const mli_split_rule *rule, double g, double h);
  * the parent's part. prefix: sums up to each bin; readable 3 past last. */
 typedef struct mli_scan {
     double g, h, l1, l2; /* of the leaf */
+    int bounded;         /* values of the children, in packed units, are: */
+    double low, high;    /* between these, and rise (1) or fall (-1) to the right where */
+    double monotone;     /* this is not 0 */
     double gain;         /* in: beat this; out: best */
     int32_t bin;         /* out: -1 when none beat it */
 } mli_scan;

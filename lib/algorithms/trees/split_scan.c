@@ -21,11 +21,29 @@ static double both_gains(const mli_scan *s, double gl, double hl)
     return (tl * tl * b + tr * tr * a) / (a * b);
 }
 
+/* A side whose value is bounded: minus twice the change of the loss. */
+static double bounded_side(const mli_scan *s, double g, double h, double *value)
+{
+    double below = h + s->l2, w = soft(g, s->l1) / below;
+    w = g > 0 ? -w : w;
+    w = w < s->low ? s->low : w;
+    *value = w = w > s->high ? s->high : w;
+    return -((2 * g + below * w) * w + 2 * s->l1 * fabs(w));
+}
+
+static double bounded_gain(const mli_scan *s, double gl, double hl)
+{
+    double left, right, gain = bounded_side(s, gl, hl, &left);
+    gain += bounded_side(s, s->g - gl, s->h - hl, &right);
+    return s->monotone * (right - left) < 0 ? -INFINITY : gain;
+}
+
 void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s)
 {
     s->bin = -1;
     for (int32_t i = first; i <= last; i++) {
-        double gain = both_gains(s, mli_gh_g(prefix[i]), mli_gh_h(prefix[i]));
+        double g = mli_gh_g(prefix[i]), h = mli_gh_h(prefix[i]);
+        double gain = s->bounded ? bounded_gain(s, g, h) : both_gains(s, g, h);
         if (gain > s->gain) {
             s->gain = gain;
             s->bin = i;
@@ -139,15 +157,46 @@ gains4(const uint64_t *p, const mli_scan *s, int with_l1)
     return _mm256_div_pd(top, _mm256_mul_pd(a, b));
 }
 
+MLI_AVX2 static inline __m256d bounded4(const mli_scan *s, __m256d g, __m256d h,
+                                        __m256d *value)
+{
+    const __m256d sign = _mm256_set1_pd(-0.0), l1 = _mm256_set1_pd(s->l1);
+    __m256d below = _mm256_add_pd(h, _mm256_set1_pd(s->l2));
+    __m256d w = _mm256_div_pd(soft4(g, l1), below);
+    __m256d up = _mm256_cmp_pd(g, _mm256_setzero_pd(), _CMP_GT_OQ);
+    w = _mm256_xor_pd(w, _mm256_and_pd(up, sign));
+    w = _mm256_max_pd(_mm256_set1_pd(s->low), w);
+    *value = w = _mm256_min_pd(_mm256_set1_pd(s->high), w);
+    __m256d slope = _mm256_add_pd(_mm256_add_pd(g, g), _mm256_mul_pd(below, w));
+    __m256d cost = _mm256_mul_pd(_mm256_set1_pd(2 * s->l1), _mm256_andnot_pd(sign, w));
+    return _mm256_xor_pd(_mm256_add_pd(_mm256_mul_pd(slope, w), cost), sign);
+}
+
+/* As bounded_gain, of four prefixes. */
+MLI_AVX2 static inline __m256d bounded_gains4(const uint64_t *p, const mli_scan *s)
+{
+    __m256d gl, hl, left, right;
+    unpack4(p, &gl, &hl);
+    __m256d gain = bounded4(s, gl, hl, &left);
+    __m256d gr = _mm256_sub_pd(_mm256_set1_pd(s->g), gl);
+    __m256d hr = _mm256_sub_pd(_mm256_set1_pd(s->h), hl);
+    gain = _mm256_add_pd(gain, bounded4(s, gr, hr, &right));
+    __m256d rise = _mm256_mul_pd(_mm256_set1_pd(s->monotone), _mm256_sub_pd(right, left));
+    __m256d wrong = _mm256_cmp_pd(rise, _mm256_setzero_pd(), _CMP_LT_OQ);
+    return _mm256_blendv_pd(gain, _mm256_set1_pd(-INFINITY), wrong);
+}
+
+/* kind: 0, with_l1 = 1, or bounded = 2. */
 MLI_AVX2 static inline __attribute__((always_inline)) void
-scan4(const uint64_t *prefix, int32_t first, int32_t last, int with_l1, mli_scan *s)
+scan4(const uint64_t *prefix, int32_t first, int32_t last, int kind, mli_scan *s)
 {
     const mli_scan leaf = *s;
     __m256d best = _mm256_set1_pd(s->gain), where = _mm256_set1_pd(-1);
     __m256d bin = _mm256_add_pd(_mm256_set1_pd(first), _mm256_setr_pd(0, 1, 2, 3));
     const __m256d end = _mm256_set1_pd(last);
     for (int32_t i = first; i <= last; i += 4) {
-        __m256d gain = gains4(prefix + i, &leaf, with_l1);
+        __m256d gain = kind == 2 ? bounded_gains4(prefix + i, &leaf)
+                                 : gains4(prefix + i, &leaf, kind);
         __m256d better = _mm256_and_pd(_mm256_cmp_pd(gain, best, _CMP_GT_OQ),
                                        _mm256_cmp_pd(bin, end, _CMP_LE_OQ));
         best = _mm256_blendv_pd(best, gain, better);
@@ -187,7 +236,9 @@ MLI_AVX2 double mli_gains_avx2(const uint64_t *cells, int32_t n, const mli_scan 
 MLI_AVX2 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last,
                             mli_scan *s)
 {
-    if (s->l1 > 0)
+    if (s->bounded)
+        scan4(prefix, first, last, 2, s);
+    else if (s->l1 > 0)
         scan4(prefix, first, last, 1, s);
     else
         scan4(prefix, first, last, 0, s);
