@@ -12,11 +12,17 @@ from libml._table import Table
 
 
 class Existing:
-    """A column of another table."""
+    """A column of a batch of another table."""
 
-    def __init__(self, table, index):
-        self.batch = _arrow.Batch(table._p)
+    def __init__(self, batch, index):
+        self.batch = batch
         self.index = index
+
+    @classmethod
+    def all(cls, table):
+        """Those of a table, by name; what C has to copy it copies once."""
+        batch = _arrow.Batch(table._p)
+        return {n: cls(batch, i) for i, n in enumerate(table.columns)}
 
     def column(self, name):
         format, array, inner, ordered = self.batch.column(self.index)
@@ -43,10 +49,31 @@ class _Borrowed:
                 for i in range(array.n_buffers)]
 
 
-def join(columns, rows):
-    """A table of columns of other tables, without copying."""
-    listed = [existing.column(name) for name, existing in columns.items()]
-    return Table._from(read_stream(_arrow.stream_of(listed, rows), context_pointer(None)))
+def _as_tensor(column, context):
+    """The owned pointer of a tensor that shares the memory of a column of numbers without
+    missing values; None for other columns."""
+    dtype = _tensor.BY_FORMAT.get(column.format)
+    if dtype is None or column.dictionary or column.nulls or column.offset \
+            or column.buffers[0] is not None or not column.length:
+        return None
+    return _tensor.wrap(context, dtype, (column.length,), None,
+                        _arrow.address_of(column.buffers[1]), column)
+
+
+def with_columns(table, extra, context):
+    """A table of the same context with columns more, which replace those of their names.
+    Numbers are added without touching the rest: the columns of a matrix would be copied
+    to become an Arrow stream."""
+    tensors = [_as_tensor(c, context) for c in extra]
+    if all(t is not None for t in tensors):
+        for column, tensor in zip(extra, tensors):
+            table = Table._from(make("ml_table", lib.ml_table_with_tensor, table._p,
+                                     column.name, tensor))
+        return table
+    columns = {n: c.column(n) for n, c in Existing.all(table).items()}
+    columns.update((decode(c.name), c) for c in extra)
+    return Table._from(read_stream(_arrow.stream_of(list(columns.values()), len(table)),
+                                   context))
 
 
 def of_columns(names, columns, context):
@@ -251,8 +278,8 @@ def _renamed(table, names, context):
     found = _names(names, table.shape[1]) or table.columns
     if found == table.columns:
         return make("ml_table", lib.ml_table_slice, table._p, 0, len(table))
-    return of_columns(found, [Existing(table, i).column(n) for i, n in enumerate(found)],
-                      context)
+    columns = Existing.all(table).values()
+    return of_columns(found, [c.column(n) for n, c in zip(found, columns)], context)
 
 
 def _named(pointer, names):

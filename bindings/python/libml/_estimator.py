@@ -213,9 +213,10 @@ class Estimator(Handle):
 
     def _with_roles(self, data, target, weight):
         """A table with target and weight as columns."""
-        from libml._build import Existing, join
+        from libml import _columns
+        from libml._build import Existing, with_columns
         table = as_table(data)
-        extra = {}
+        extra = []
         for role, values in (("target", target), ("weight", weight)):
             if values is None:
                 continue
@@ -224,14 +225,14 @@ class Estimator(Handle):
                 continue
             name = self.params.get(role) or role
             self.set(**{role: name})
-            one = values if isinstance(values, Table) else Table({name: _flat(values)})
-            if len(one) != len(table):
-                raise ValueError(f"{len(one)} values of the {role} for {len(table)} rows")
-            extra[name] = Existing(one, 0)
-        if not extra:
-            return table
-        columns = {c: Existing(table, i) for i, c in enumerate(table.columns)}
-        return join({**columns, **extra}, len(table))
+            if isinstance(values, Table):
+                one = next(iter(Existing.all(values).values())).column(name)
+            else:
+                one = _columns.from_any(name, _flat(values))
+            if one.length != len(table):
+                raise ValueError(f"{one.length} values of the {role} for {len(table)} rows")
+            extra.append(one)
+        return with_columns(table, extra, context_pointer(None)) if extra else table
 
     # ---- looks ----
 

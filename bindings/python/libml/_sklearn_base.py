@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight, \
     _num_samples, check_is_fitted
 
-from libml import _arrow, _build, _columns
+from libml import _build, _columns
 from libml._context import Context, context_pointer, default_context
 from libml._estimator import estimator
 from libml._table import Table, read_csv
@@ -174,7 +174,6 @@ class LibmlBase(BaseEstimator):
             extra += _target_columns(target)
         table = X if isinstance(X, Table) else Table(X, context=_context(self.n_jobs))
         names = table.columns
-        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(names)}
         params["features"] = names
         if task is not None:
             params["task"] = task
@@ -187,7 +186,7 @@ class LibmlBase(BaseEstimator):
         texts = self._texts(table, names, categorical)
         if texts:
             params["text"] = texts
-        train = _joined(columns, extra, len(table), self.n_jobs)
+        train = _joined(table, extra, self.n_jobs)
         valid = None
         if eval_set is not None:
             valid = self._eval_table(*_pair(eval_set), len(params.get("targets", [_TARGET])))
@@ -204,8 +203,7 @@ class LibmlBase(BaseEstimator):
         if have != targets:
             raise ValueError(f"the eval_set has {_counted(have, 'target')}, y has {targets}")
         target = _target_columns(target)
-        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
-        return _joined(columns, target, len(table), self.n_jobs)
+        return _joined(table, target, self.n_jobs)
 
     # ---- prediction ----
 
@@ -296,13 +294,12 @@ def _pair(eval_set):
     return eval_set
 
 
-def _joined(columns, extra, rows, n_jobs):
-    listed = [*columns.values(), *extra]
+def _joined(table, extra, n_jobs):
     for column in extra:
-        if column.length != rows:
-            raise ValueError(f"X has {rows} samples, y or sample_weight {column.length}")
-    return Table._from(_build.read_stream(_arrow.stream_of(listed, rows),
-                                          context_pointer(_context(n_jobs))))
+        if column.length != len(table):
+            raise ValueError(f"X has {len(table)} samples, y or sample_weight "
+                             f"{column.length}")
+    return _build.with_columns(table, extra, context_pointer(_context(n_jobs)))
 
 
 def _has_text(X):
@@ -676,11 +673,10 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
         return out
 
     def _training_rows(self, table, y, weight):
-        columns = {n: _build.Existing(table, i).column(n) for i, n in enumerate(table.columns)}
         extra = [_columns.from_array(_TARGET, y)]
         if weight is not None:
             extra.append(_columns.from_array(_WEIGHT, weight))
-        rows = _joined(columns, extra, len(table), self.n_jobs)
+        rows = _joined(table, extra, self.n_jobs)
         return self.model_.transform(rows, training=True)
 
     def get_feature_names_out(self, input_features=None):

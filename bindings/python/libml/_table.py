@@ -211,14 +211,13 @@ class Table(Handle):
 
     def with_column(self, name, values):
         """With one column more, or with the column of that name replaced."""
-        from libml._build import Existing, join
-        other = Table({name: values})
-        if len(other) != len(self):
-            raise ValueError(f'column "{name}" has {len(other)} values, the table {len(self)} '
-                             "rows")
-        columns = {c: Existing(self, i) for i, c in enumerate(self.columns)}
-        columns[name] = Existing(other, 0)
-        return join(columns, len(self))
+        from libml import _columns
+        from libml._build import with_columns
+        other = _columns.from_any(name, values)
+        if other.length != len(self):
+            raise ValueError(f'column "{name}" has {other.length} values, the table '
+                             f"{len(self)} rows")
+        return with_columns(self, [other], context_pointer(None))
 
     @documented("ml_table_profile")
     def profile(self, target=None, **options):

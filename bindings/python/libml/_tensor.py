@@ -30,6 +30,11 @@ BY_CODE = {entry[1]: dtype for dtype, entry in DTYPES.items()}
 BY_CODE["l"] = BY_CODE["q" if ctypes.sizeof(ctypes.c_long) == 8 else "i"]
 BY_CODE["L"] = BY_CODE["Q" if ctypes.sizeof(ctypes.c_ulong) == 8 else "I"]
 
+# Formats of Arrow.
+BY_FORMAT = {form: BY_NAME[name] for form, name in
+             zip("csilCSILfg", ("int8", "int16", "int32", "int64", "uint8", "uint16",
+                                "uint32", "uint64", "float32", "float64"))}
+
 # What borrowed memory belongs to, by a number that C hands back.
 _kept = {}
 _tokens = itertools.count(1)

@@ -39,6 +39,16 @@ class Tables(Case):
             self.assertEqual(address(t.tensor("f1").to_numpy()), address(a[:, 1]))
             np.testing.assert_array_equal(t.to_numpy(), a)
 
+    def test_columns_more_copy_nothing(self):
+        a, y = np.array([[1.5, 2], [3, 4], [5, 6]]), np.array([1, 0, 1])
+        t = Table(a).with_column("y", y)
+        self.assertEqual(t.columns, ["f0", "f1", "y"])
+        self.assertEqual(address(t.tensor("f1").to_numpy()), address(a[:, 1]))
+        self.assertEqual(address(t.tensor("y").to_numpy()), address(y))
+        text = t.with_column("y", ["a", None, "b"])
+        self.assertEqual(text.to_dict(), {"f0": [1.5, 3, 5], "f1": [2, 4, 6],
+                                          "y": ["a", None, "b"]})
+
     def test_copy(self):
         a = np.ones((3, 2))
         t = Table(a, copy=True)
