@@ -34,7 +34,36 @@ int32_t mli_import_sniff(const void *data, size_t size)
         return MLI_FOREIGN_LIGHTGBM;
     if (is_json(p, size)) return MLI_FOREIGN_JSON;
     if (p[0] == '{' && p[1] && strchr("iUIlL#$", p[1])) return MLI_FOREIGN_UBJSON;
+    if (memcmp(p, "CBM1", 4) == 0) return MLI_FOREIGN_CATBOOST;
+    if (p[0] == '\x80' && p[1] >= 2 && p[1] <= 5) return MLI_FOREIGN_PICKLE;
+    if (memcmp(p, "<PMML", 5) == 0 || memcmp(p, "<?xml", 5) == 0) return MLI_FOREIGN_PMML;
     return is_onnx(data, size) ? MLI_FOREIGN_ONNX : MLI_FOREIGN_NONE;
+}
+
+/* Formats that are known by their first bytes, and what to do instead. */
+static ml_status refuse(int32_t format, ml_error *err)
+{
+    static const struct {
+        int32_t format;
+        const char *what, *remedy;
+    } known[] = {
+        {MLI_FOREIGN_CATBOOST,
+         "a model in CatBoost's binary format, which does not hold the texts of "
+         "categories",
+         "save it as JSON with the data of the training: "
+         "model.save_model(path, format=\"json\", pool=pool)"},
+        {MLI_FOREIGN_PICKLE, "a Python pickle, which is a program rather than data",
+         "load it in Python and save the model in a format of its system: "
+         "booster.save_model(path), or skl2onnx for scikit-learn"},
+        {MLI_FOREIGN_PMML, "an XML document (PMML), which cannot be imported",
+         "save the model in a format of its own system, or as ONNX"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].format != format) continue;
+        mli_fail(err, ML_E_UNSUPPORTED, "%s", known[i].what);
+        return mli_error_hint(err, ML_E_UNSUPPORTED, "%s", known[i].remedy);
+    }
+    return ML_OK;
 }
 
 static ml_status read_document(mli_import *im, const void *data, size_t size,
@@ -95,7 +124,8 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
                           const char *target, ml_model **out, ml_error *err)
 {
     mli_import im = {.ctx = ctx, .err = err, .target = target, .link_scale = 1};
-    ml_status status;
+    ml_status status = refuse(format, err);
+    if (status) return status;
     mli_ensemble_builder_init(&im.trees, ctx);
     switch (format) {
     case MLI_FOREIGN_LIGHTGBM:

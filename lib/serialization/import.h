@@ -20,7 +20,11 @@ enum {
     MLI_FOREIGN_UBJSON,   /* XGBoost */
     MLI_FOREIGN_BINARY,   /* XGBoost before JSON */
     MLI_FOREIGN_LIGHTGBM, /* text */
-    MLI_FOREIGN_ONNX
+    MLI_FOREIGN_ONNX,
+    /* Known, but not read. */
+    MLI_FOREIGN_CATBOOST, /* its binary format */
+    MLI_FOREIGN_PICKLE,
+    MLI_FOREIGN_PMML
 };
 int32_t mli_import_sniff(const void *data, size_t size);
 /* `target`: the name that the model has for its target. */

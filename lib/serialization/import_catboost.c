@@ -142,8 +142,12 @@ static const struct {
     {"QueryCrossEntropy", "squared", 0, 0},
     {"SurvivalAft", "squared", 0, 0},
     {"RMSPE", "squared", 0, 0},
-    {"MultiRMSE", "squared", 0, 0},
+    {"RMSEWithUncertainty", "squared", 0, 0}, /* mean, log of the standard deviation */
+    {"PythonUserDefinedPerObject", "squared", 0, 0},
+    {"PythonUserDefinedMultiTarget", "squared", 0, 0},
+    {"GroupQuantile", "quantile", 0, 0},
     {"MultiRMSEWithMissingValues", "squared", 0, 0},
+    {"MultiRMSE", "squared", 0, 0},
     {"MultiLogloss", "squared", MLI_LINK_SIGMOID, 0},
     {"MultiCrossEntropy", "squared", MLI_LINK_SIGMOID, 0},
     {"Logloss", "logistic", 0, 2},
@@ -154,19 +158,46 @@ static const struct {
 };
 #define N_LOSSES (int)(sizeof losses / sizeof losses[0])
 
-/* scale_and_bias: [scale, [bias, ...]]. */
-static ml_status read_bias(cat *c, double *scale, const mli_item **bias)
+/* Files before CatBoost 0.24 do not say how many scores there are: leaves do. */
+static int64_t count_scores(const cat *c)
+{
+    const mli_item *trees = mli_item_get(c->root, "oblivious_trees");
+    if (!trees || trees->type != MLI_V_ARRAY || trees->n == 0) return 1;
+    const mli_item *values = mli_item_get(&trees->as.items[0], "leaf_values");
+    const mli_item *splits = mli_item_get(&trees->as.items[0], "splits");
+    int64_t depth = splits && splits->type == MLI_V_ARRAY ? splits->n : 0;
+    if (!values || depth > DEPTH_MAX) return 1;
+    int64_t scores = values->n >> depth;
+    return scores > 0 ? scores : 1;
+}
+
+/* scale_and_bias: [scale, [bias, ...]], before version 1.0 [scale, bias], before 0.24
+ * nothing. */
+static ml_status read_bias(cat *c, double *scale, const double **bias, int64_t *n)
 {
     const mli_item *both = mli_item_get(c->root, "scale_and_bias");
     snprintf(c->place, sizeof c->place, "scale_and_bias");
-    if (!both || both->type != MLI_V_ARRAY || both->n != 2 ||
-        both->as.items[0].type != MLI_V_NUMBER || both->as.items[1].type != MLI_V_NUMBERS)
+    *scale = 1;
+    *bias = NULL;
+    *n = count_scores(c);
+    if (!both) return ML_OK;
+    if (both->type == MLI_V_NUMBERS && both->n == 2) {
+        *scale = both->as.numbers[0];
+        *bias = &both->as.numbers[1];
+        *n = 1;
+    } else if (both->type == MLI_V_ARRAY && both->n == 2 &&
+               both->as.items[0].type == MLI_V_NUMBER &&
+               both->as.items[1].type == MLI_V_NUMBERS) {
+        *scale = both->as.items[0].as.number;
+        *bias = both->as.items[1].as.numbers;
+        *n = both->as.items[1].n;
+    } else {
         return bad(c, "it is not a number and a list of numbers");
-    *scale = both->as.items[0].as.number;
-    *bias = &both->as.items[1];
+    }
     if (!isfinite(*scale)) return bad(c, "the scale is not finite");
-    for (int64_t k = 0; k < (*bias)->n; k++)
-        if (!isfinite((*bias)->as.numbers[k])) return bad(c, "a bias is not finite");
+    for (int64_t k = 0; k < *n; k++)
+        if (!isfinite((*bias)[k])) return bad(c, "a bias is not finite");
+    if (*n == 0) *n = 1, *bias = NULL;
     return ML_OK;
 }
 
@@ -377,13 +408,14 @@ static ml_status read_trees(cat *c, double scale)
 ml_status mli_import_catboost(mli_import *im, const mli_item *root)
 {
     cat c = {.im = im, .root = root, .categories = {.im = im}};
-    const mli_item *bias = NULL;
+    const double *bias = NULL;
     double scale = 1;
+    int64_t scores = 1;
     snprintf(im->system, sizeof im->system, "CatBoost");
     ml_status s = read_features(&c);
-    if (!s) s = read_bias(&c, &scale, &bias);
-    if (!s) s = read_loss(&c, bias->n > 0 ? bias->n : 1);
-    for (int64_t k = 0; !s && k < bias->n; k++) im->base[k] = bias->as.numbers[k];
+    if (!s) s = read_bias(&c, &scale, &bias, &scores);
+    if (!s) s = read_loss(&c, scores);
+    for (int64_t k = 0; !s && bias && k < scores; k++) im->base[k] = bias[k];
     if (!s) s = read_labels(&c);
     if (!s) s = read_trees(&c, scale);
     mli_cat_free(&c.categories);

@@ -34,6 +34,7 @@ static ml_status take_classes(mli_import *im, const mli_onnx *g,
 {
     const char *post = transform_of(node);
     int softmax = strcmp(post, "SOFTMAX") == 0, logistic = strcmp(post, "LOGISTIC") == 0;
+    int none = strcmp(post, "NONE") == 0;
     if (im->n_classes > 2) {
         if (!softmax || rows != im->n_classes)
             return refuse(g, node,
@@ -41,20 +42,23 @@ static ml_status take_classes(mli_import *im, const mli_onnx *g,
         for (int64_t k = 0; k < rows; k++) take(im, coef, intercept, k, k, 1);
         return ML_OK;
     }
-    if (rows == 1 && logistic) {
+    /* Distances from a border, as of support vectors, say on which side a row is. */
+    if (none) im->link = MLI_LINK_STEP;
+    if (rows == 1 && (logistic || none)) {
         take(im, coef, intercept, 0, 0, 1);
         return ML_OK;
     }
-    if (rows != 2 || (!softmax && !logistic))
-        return refuse(g, node, "two classes and no post_transform");
+    if (rows != 2 || (!softmax && !logistic && !none))
+        return refuse(g, node, "two classes and another post_transform");
     /* Softmax of two functions depends on their difference; sigmoids add up to 1 only
      * when one function is the other's negative. */
     take(im, coef, intercept, 1, 0, 1);
-    if (softmax) take(im, coef, intercept, 0, 0, -1);
     int opposite = !intercept || intercept[0] == -intercept[1];
     for (int64_t j = 0; j < im->n_features; j++)
         opposite &= coef[j] == -coef[im->n_features + j];
-    return softmax || opposite ? ML_OK : refuse(g, node, "two functions that differ");
+    if (softmax || (none && !opposite)) take(im, coef, intercept, 0, 0, -1);
+    return softmax || none || opposite ? ML_OK
+                                       : refuse(g, node, "two functions that differ");
 }
 
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node)

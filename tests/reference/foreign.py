@@ -237,7 +237,7 @@ def newest_form():
 
 
 def onnx_models(rng):
-    from sklearn import ensemble, linear_model
+    from sklearn import ensemble, linear_model, svm
     from skl2onnx import to_onnx
     f = numbers(rng, 2000)
     z = target(f, rng)
@@ -268,6 +268,11 @@ def onnx_models(rng):
         m = to_onnx(model, test.to_numpy(np.float32), options=options)
         (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
         write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test))
+    model = svm.LinearSVC(random_state=0).fit(f.to_numpy(np.float32), (z > 1).astype(int))
+    m = to_onnx(model, test.to_numpy(np.float32))
+    (OUT / "whole.onnx_border.onnx").write_bytes(m.SerializeToString())
+    distance = run_onnx(m, test).reshape(len(test), -1)[:, -1]
+    write_expected("whole.onnx_border", distance, distance > 0)
     from sklearn import impute, pipeline, preprocessing
     holes = numbers(np.random.default_rng(7), 2000)
     first = (impute.SimpleImputer(), preprocessing.StandardScaler(),

@@ -49,7 +49,7 @@ static const struct {
     {"words", "cat_mean.json", 1e-14},         {"words", "cat_buckets.json", 1e-14},
     {"words", "cat_three.json", 1e-14},        {"crosses", "cat_plain.json", 1e-14},
     {"crosses", "cat_kinds.json", 1e-14},      {"crosses", "cat_three.json", 1e-14},
-    {"crosses", "cat_number.json", 1e-14},
+    {"crosses", "cat_number.json", 1e-14},     {"whole", "onnx_border.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -690,6 +690,89 @@ START_TEST(facts_of_crosses)
 }
 END_TEST
 
+/* The file with a piece of it replaced. */
+static ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
+                              const char *end, const char *to)
+{
+    ml_model *m = NULL;
+    bytes b = bytes_of_file(path), e = {NULL, 0};
+    const unsigned char *at = find_bytes(b.data, b.size, from, strlen(from));
+    ck_assert_ptr_nonnull(at);
+    size_t before = (size_t)(at - b.data);
+    const unsigned char *rest = find_bytes(at, b.size - before, end, strlen(end));
+    ck_assert_ptr_nonnull(rest);
+    bytes_write(b.data, before, &e);
+    bytes_write(to, strlen(to), &e);
+    bytes_write(rest, b.size - (size_t)(rest - b.data), &e);
+    OK(ml_model_load_memory(ctx, e.data, e.size, NULL, NULL, NULL, &m, ERR));
+    free(b.data);
+    free(e.data);
+    return m;
+}
+
+/* CatBoost before 1.0 has one bias, before 0.24 none. */
+START_TEST(older_catboost)
+{
+    ml_context *ctx = test_context(1);
+    const char *path = foreign_path("numbers", "cat_lossguide.json");
+    double row[5] = {0.5, 10, NAN, 2, 0};
+    matrix rows = {1, 5, row};
+    static const char key[] = "\"scale_and_bias\":", end[] = ",\"trees\"";
+    ml_model *now = load_foreign(ctx, path);
+    ml_model *old = load_changed(ctx, path, key, end, "\"scale_and_bias\":[1,0.25]");
+    ml_model *oldest = load_changed(ctx, path, key, end, "\"nothing\":0");
+    matrix a = predict_rows(now, "score", rows), b = predict_rows(old, "score", rows),
+           c = predict_rows(oldest, "score", rows);
+    ml_tensor *base = NULL;
+    OK(ml_model_get_tensor(now, "base_score", &base, ERR));
+    double bias = *(const double *)ml_tensor_data(base);
+    ck_assert(bias != 0);
+    ck_assert_double_eq_tol(a.at[0] - bias, c.at[0], 1e-14);
+    ck_assert_double_eq_tol(b.at[0] - 0.25, c.at[0], 1e-14);
+    free(a.at);
+    free(b.at);
+    free(c.at);
+    ml_tensor_free(base);
+    ml_model_free(now);
+    ml_model_free(old);
+    ml_model_free(oldest);
+    /* The number of scores follows from the leaves. */
+    path = foreign_path("numbers", "cat_three.json");
+    old = load_changed(ctx, path, key, "}", "\"nothing\":0");
+    ck_assert_int_eq(ml_model_classes(old), 3);
+    ml_model_free(old);
+    /* Mean and logarithm of the standard deviation are two targets. */
+    path = foreign_path("numbers", "cat_vectors.json");
+    old = load_changed(ctx, path, "MultiRMSE\"", "}", "RMSEWithUncertainty\"");
+    ml_predictor *p = NULL;
+    OK(ml_predictor_new(old, "value", NULL, &p, ERR));
+    ck_assert_int_eq(ml_predictor_outputs(p), 2);
+    ml_predictor_free(p);
+    ml_model_free(old);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* What is known but not read is refused by its name, with what to do. */
+START_TEST(refused_by_name)
+{
+    static const char *const files[][3] = {
+        {"CBM1 and so on", "CatBoost's binary format", "format=\"json\""},
+        {"\x80\x04\x95 and so on", "pickle", "save_model"},
+        {"<?xml version=\"1.0\"?>", "PMML", "ONNX"}};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 3; i++) {
+        ml_model *m = NULL;
+        FAILS(ML_E_UNSUPPORTED,
+              ml_model_load_memory(ctx, files[i][0], strlen(files[i][0]), NULL, NULL,
+                                   NULL, &m, ERR));
+        ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), files[i][1]));
+        ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), files[i][2]));
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(messages)
 {
     ml_context *ctx = test_context(1);
@@ -772,5 +855,5 @@ END_TEST
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
           from_memory, float_thresholds, many_categories, categories_of_catboost,
-          contributions_of_crosses, rows_of_crosses, facts_of_crosses, damaged, messages,
-          out_of_memory)
+          contributions_of_crosses, rows_of_crosses, facts_of_crosses, older_catboost,
+          refused_by_name, damaged, messages, out_of_memory)
