@@ -3,10 +3,9 @@
  * import_onnx.c: ONNX graphs that hold one model of trees or one linear model
  * (ai.onnx.ml), as converters of scikit-learn, XGBoost and LightGBM write them.
  *
- * Before the model there may be operators that leave values alone (Cast, Identity), put
- * single columns side by side (Concat) or calculate (import_onnx_prepare.c); behind it,
- * those that arrange its results (Cast, ZipMap, Reshape, ...) and one of Sigmoid, Exp and
- * Softmax. Any other is an error that names it.
+ * Before the model there may be operators that arrange columns or calculate with them
+ * (import_onnx_columns.c); behind it, those that arrange its results (Cast, ZipMap,
+ * Reshape, ...) and one of Sigmoid, Exp and Softmax. Any other is an error that names it.
  */
 #include "serialization/import_onnx.h"
 
@@ -21,14 +20,6 @@ static int is_model(const mli_onnx_node *n)
            mli_onnx_is(n->op, "LinearRegressor");
 }
 
-const mli_onnx_node *mli_onnx_maker(const mli_onnx *g, const char *name)
-{
-    for (int64_t i = 0; i < g->n_nodes; i++)
-        for (int64_t k = 0; k < g->nodes[i].n_outputs; k++)
-            if (mli_onnx_is(g->nodes[i].outputs[k], name)) return &g->nodes[i];
-    return NULL;
-}
-
 static ml_status refuse(const mli_onnx *g, const mli_onnx_node *node, const char *where)
 {
     return mli_fail(
@@ -38,56 +29,6 @@ static ml_status refuse(const mli_onnx *g, const mli_onnx_node *node, const char
 }
 
 /* ---- before the model ---- */
-
-/* The graph's input behind operators that leave values alone. */
-static ml_status source(const mli_onnx *g, const char *name, const mli_onnx_input **out)
-{
-    for (int64_t step = 0; step <= g->n_nodes; step++) {
-        for (int64_t i = 0; i < g->n_inputs; i++) {
-            *out = &g->inputs[i];
-            if (mli_onnx_is(g->inputs[i].name, name)) return ML_OK;
-        }
-        const mli_onnx_node *maker = mli_onnx_maker(g, name);
-        if (!maker || maker->n_inputs < 1)
-            return mli_fail(g->err, ML_E_FORMAT, "nothing in the graph makes \"%s\"",
-                            name);
-        if (!mli_onnx_is(maker->op, "Cast") && !mli_onnx_is(maker->op, "Identity"))
-            return refuse(g, maker, "before");
-        name = maker->inputs[0].at;
-    }
-    return mli_fail(g->err, ML_E_FORMAT, "the graph goes round in circles");
-}
-
-static const mli_onnx_node *concat_before(const mli_onnx *g, const char *name)
-{
-    const mli_onnx_node *maker = mli_onnx_maker(g, name);
-    while (maker && maker->n_inputs == 1 &&
-           (mli_onnx_is(maker->op, "Cast") || mli_onnx_is(maker->op, "Identity"))) {
-        if (strcmp(maker->inputs[0].at, name) == 0) return NULL;
-        name = maker->inputs[0].at;
-        maker = mli_onnx_maker(g, name);
-    }
-    return maker && mli_onnx_is(maker->op, "Concat") ? maker : NULL;
-}
-
-/* One input for each column, whose names are those of the features. */
-static ml_status named_features(mli_import *im, const mli_onnx *g,
-                                const mli_onnx_node *concat, int64_t least)
-{
-    const mli_onnx_input *in;
-    if (concat->n_inputs < least)
-        return mli_fail(g->err, ML_E_FORMAT, "the model uses feature %lld of %lld",
-                        (long long)least, (long long)concat->n_inputs);
-    ml_status s = mli_import_features(im, concat->n_inputs);
-    for (int64_t j = 0; !s && j < concat->n_inputs; j++) {
-        s = source(g, concat->inputs[j].at, &in);
-        if (!s && in->columns != 1)
-            s = mli_fail(g->err, ML_E_UNSUPPORTED,
-                         "the input \"%s\" does not have one column", in->name.at);
-        if (!s) s = mli_import_name(im, j, in->name.at, in->name.size);
-    }
-    return s;
-}
 
 /* As libml writes them; a list that does not fit is ignored. */
 static ml_status metadata_names(mli_import *im, const mli_onnx *g)
@@ -105,27 +46,6 @@ static ml_status metadata_names(mli_import *im, const mli_onnx *g)
                             (size_t)doc.root.as.items[j].n);
     mli_doc_free(&doc);
     return s;
-}
-
-static ml_status read_features(mli_import *im, const mli_onnx *g,
-                               const mli_onnx_node *node, int64_t least,
-                               mli_onnx_steps *steps)
-{
-    const mli_onnx_input *in;
-    if (node->n_inputs < 1)
-        return mli_fail(g->err, ML_E_FORMAT, "the model has no input");
-    const char *name = node->inputs[0].at;
-    ml_status s = mli_onnx_prepare_read(g, &name, steps);
-    if (s) return s;
-    const mli_onnx_node *concat = concat_before(g, name);
-    if (concat) return named_features(im, g, concat, least);
-    s = source(g, name, &in);
-    if (s) return s;
-    if (in->columns >= 0 && in->columns < least)
-        return mli_fail(g->err, ML_E_FORMAT, "the model uses feature %lld of %lld",
-                        (long long)least, (long long)in->columns);
-    s = mli_import_features(im, in->columns > 0 ? in->columns : least);
-    return s ? s : metadata_names(im, g);
 }
 
 /* The functions of a linear model. */
@@ -254,31 +174,14 @@ static ml_status read_arithmetic(mli_import *im, const mli_onnx *g,
     return scale_scores(im, by, op);
 }
 
-static int is_step(const mli_onnx_steps *steps, const mli_onnx_node *n)
-{
-    for (int64_t i = 0; i < steps->n; i++)
-        if (steps->step[i].node == n) return 1;
-    return 0;
-}
-
-/* What goes into the first of the steps. */
-static const char *first_input(const mli_onnx *g, const mli_onnx_steps *steps)
-{
-    const mli_onnx_node *n = steps->step[steps->n - 1].node;
-    int swap = n->n_inputs > 1 && mli_onnx_value(g, n->inputs[0].at);
-    return n->inputs[swap].at;
-}
-
 static ml_status read_behind(mli_import *im, const mli_onnx *g,
-                             const mli_onnx_node *model, const mli_onnx_steps *steps)
+                             const mli_onnx_node *model, const mli_onnx_columns *columns)
 {
     int linear = strncmp(model->op.at, "Linear", 6) == 0;
     if (linear && !im->n_classes) im->link = MLI_LINK_IDENTITY;
-    const char *first = steps->n ? first_input(g, steps) : model->inputs[0].at;
-    const mli_onnx_node *concat = concat_before(g, first);
     for (int64_t i = 0; i < g->n_nodes; i++) {
         const mli_onnx_node *n = &g->nodes[i];
-        if (n == model || n == concat || is_step(steps, n)) continue;
+        if (n == model || columns->node[i].used) continue;
         if (mli_in_list(n->op.at, "Mul,Div,Add,Sub")) {
             ml_status s = read_arithmetic(im, g, n);
             if (s) return s;
@@ -297,7 +200,7 @@ static ml_status read_behind(mli_import *im, const mli_onnx *g,
 ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
 {
     mli_onnx g;
-    mli_onnx_steps steps = {.n = 0};
+    mli_onnx_columns columns = {.n = 0};
     const mli_onnx_node *node = NULL;
     int64_t least;
     ml_status s = mli_onnx_read(im->ctx, data, size, &g, im->err);
@@ -315,12 +218,18 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
         snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
         s = least_features(&g, node, &least);
     }
-    if (!s) s = read_features(im, &g, node, least, &steps);
+    if (!s && node->n_inputs < 1)
+        s = mli_fail(g.err, ML_E_FORMAT, "the model has no input");
+    if (!s) s = mli_onnx_columns_read(im->ctx, &g, node->inputs[0].at, least, &columns);
+    if (!s) s = mli_import_features(im, columns.plain ? columns.n_features : least);
     if (!s)
         s = strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
                                                    : mli_onnx_trees(im, &g, node);
-    if (!s) s = mli_onnx_prepare_apply(im, &g, &steps);
-    if (!s) s = read_behind(im, &g, node, &steps);
+    if (!s) s = mli_onnx_prepare_apply(im, &g, &columns);
+    if (!s) s = mli_onnx_columns_name(im, &g, &columns);
+    if (!s) s = metadata_names(im, &g);
+    if (!s) s = read_behind(im, &g, node, &columns);
+    mli_onnx_columns_free(im->ctx, &columns);
     if (!im->n_classes && im->link == MLI_LINK_IDENTITY) im->link = MLI_LINK_NONE;
     mli_onnx_free(&g);
     return s;

@@ -5,6 +5,7 @@
 #ifndef MLI_SERIALIZATION_IMPORT_ONNX_H
 #define MLI_SERIALIZATION_IMPORT_ONNX_H
 
+#include "core/hashmap.h"
 #include "serialization/import.h"
 #include "serialization/import_value.h"
 
@@ -61,27 +62,52 @@ int mli_onnx_is(mli_onnx_text t, const char *text);
 /* The initialiser of that name, NULL: none of numbers. */
 const mli_onnx_attribute *mli_onnx_value(const mli_onnx *g, const char *name);
 
-/* The node that makes a value, or NULL. */
-const mli_onnx_node *mli_onnx_maker(const mli_onnx *g, const char *name);
-
-/* Operators between the graph's input and the model, the last one first. */
+/* An operator between the graph's inputs and the model, for one column. */
 #define MLI_ONNX_STEPS 8
 typedef struct mli_onnx_step {
     const mli_onnx_node *node;
-    int op; /* 'i' Imputer, 's' Scaler, '*', '/', '+', '-' */
-    int64_t n_a, n_b;
-    const double *a, *b; /* what is imputed; offset and scale; the constant */
+    int op;      /* 'i' Imputer, 's' Scaler, '*', '/', '+', '-' */
+    double a, b; /* what is imputed; offset and scale; the constant */
 } mli_onnx_step;
-typedef struct mli_onnx_steps {
+
+/* What a column that the model looks at is made of, the last step first. */
+typedef struct mli_onnx_column {
+    int64_t input; /* a feature */
     int64_t n;
     mli_onnx_step step[MLI_ONNX_STEPS];
-} mli_onnx_steps;
-/* Those before the value *name, which becomes the one before them. */
-ml_status mli_onnx_prepare_read(const mli_onnx *g, const char **name,
-                                mli_onnx_steps *out);
-/* Makes them part of the model that has been read. */
+} mli_onnx_column;
+
+/* What is known of a node before the model. */
+typedef struct mli_onnx_before {
+    int used;
+    int64_t width;  /* columns that it makes, -1: not known */
+    int64_t *start; /* Concat: [inputs + 1] first columns of its inputs */
+    int64_t *from;  /* places of the inputs: [inputs] of Concat, else one, in `one` */
+    int64_t one;
+    const mli_onnx_attribute *a, *b; /* constants */
+    int swap;                        /* the first input is the constant */
+} mli_onnx_before;
+
+typedef struct mli_onnx_columns {
+    int plain;           /* the graph's one input is the model's: `at` is NULL */
+    int64_t n;           /* columns that the model may look at */
+    mli_onnx_column *at; /* [n] */
+    int64_t n_features;
+    int64_t *first;        /* [inputs] their first features, -1: of no use */
+    mli_onnx_before *node; /* [nodes] */
+    /* Values by name: inputs of the graph, then from n_inputs on nodes. */
+    mli_map names;
+    int64_t *place; /* [names] */
+} mli_onnx_columns;
+/* Those of the value `name`, of which the model uses the first `least`. */
+ml_status mli_onnx_columns_read(ml_context *ctx, mli_onnx *g, const char *name,
+                                int64_t least, mli_onnx_columns *out);
+void mli_onnx_columns_free(ml_context *ctx, mli_onnx_columns *c);
+ml_status mli_onnx_columns_name(mli_import *im, const mli_onnx *g,
+                                const mli_onnx_columns *c);
+/* A model that has been read of the columns becomes one of the features. */
 ml_status mli_onnx_prepare_apply(mli_import *im, const mli_onnx *g,
-                                 const mli_onnx_steps *p);
+                                 const mli_onnx_columns *c);
 
 /* Features, labels and post_transform, the same for trees and linear models. */
 ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);

@@ -294,6 +294,14 @@ def onnx_models(rng):
                 options={id(model): {"zipmap": False}})
     (OUT / "whole.onnx_columns.onnx").write_bytes(m.SerializeToString())
     write_expected("whole.onnx_columns", np.empty((0, 1)), run_onnx(m, test))
+    some = ColumnTransformer([("scaled", preprocessing.StandardScaler(), [3, 1]),
+                              ("filled", impute.SimpleImputer(), [1]),
+                              ("kept", "passthrough", [4, 0])])
+    model = make_pipeline(some, ensemble.GradientBoostingRegressor(**trees))
+    model.fit(f.to_numpy(np.float32), z)
+    m = to_onnx(model, test.to_numpy(np.float32))
+    (OUT / "whole.onnx_chosen.onnx").write_bytes(m.SerializeToString())
+    write_expected("whole.onnx_chosen", np.empty((0, 1)), run_onnx(m, test))
     m = newest_form()
     (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]

@@ -50,6 +50,7 @@ static const struct {
     {"words", "cat_three.json", 1e-14},        {"crosses", "cat_plain.json", 1e-14},
     {"crosses", "cat_kinds.json", 1e-14},      {"crosses", "cat_three.json", 1e-14},
     {"crosses", "cat_number.json", 1e-14},     {"whole", "onnx_border.onnx", 1e-6},
+    {"whole", "onnx_chosen.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -463,9 +464,10 @@ START_TEST(damaged)
         {"words", "cat_number.json"},      {"words", "cat_mean.json"},
         {"numbers", "xgb_old0.bin"},       {"numbers", "xgb_old_dart.bin"},
         {"numbers", "xgb_vectors.ubj"},    {"numbers", "onnx_newest.onnx"},
-        {"numbers", "onnx_pipeline.onnx"}, {"crosses", "cat_plain.json"}};
+        {"numbers", "onnx_pipeline.onnx"}, {"crosses", "cat_plain.json"},
+        {"whole", "onnx_chosen.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 17; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -820,7 +822,7 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[10] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[11] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                        bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                        bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                        bytes_of_file(foreign_path("named", "xgb_category.json")),
@@ -829,8 +831,9 @@ START_TEST(out_of_memory)
                        bytes_of_file(foreign_path("numbers", "xgb_gblinpoisson.json")),
                        bytes_of_file(foreign_path("numbers", "onnx_newest.onnx")),
                        bytes_of_file(foreign_path("numbers", "onnx_pipeline3.onnx")),
-                       bytes_of_file(foreign_path("crosses", "cat_plain.json"))};
-    for (int i = 0; i < 10; i++) {
+                       bytes_of_file(foreign_path("crosses", "cat_plain.json")),
+                       bytes_of_file(foreign_path("whole", "onnx_chosen.onnx"))};
+    for (int i = 0; i < 11; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
