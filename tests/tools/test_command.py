@@ -179,6 +179,30 @@ class Command(unittest.TestCase):
             self.assertIn("<svg", page)
             self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
 
+    def test_holdout_is_the_last_in_time(self):
+        data, model = self.folder / "days.csv", self.folder / "m.mlm"
+        data.write_text("day,x,y\n" + "".join(f"{i},{i % 7},{i // 90}\n" for i in range(100)))
+        scores = []
+        for more in ((), ("-s", "time=day")):
+            done = call("train", data, "--target", "y", "-a", "baseline", "-s",
+                        "task=regression", "--holdout", "0.1", "-o", model, "--json", *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            scores.append({r["metric"]: r["value"] for r in json.loads(done.stdout)["metrics"]})
+        self.assertEqual(scores[1]["mae"], 1)
+        self.assertLess(scores[0]["mae"], 1)
+
+    def test_tune_goes_on(self):
+        journal, model = self.folder / "t.journal", self.folder / "t.mlm"
+        for n in (2, 3):
+            done = call("tune", self.data, "--target", "y", "-n", n, "--journal", journal,
+                        "-s", "n_trees=5", "-o", model, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(len(json.loads(done.stdout)["trials"]), n)
+        alone = self.folder / "alone.mlm"
+        self.assertEqual(call("tune", self.data, "--target", "y", "-n", 3, "-s", "n_trees=5",
+                              "-o", alone, "-q").returncode, 0)
+        self.assertEqual(model.read_bytes(), alone.read_bytes())
+
     def test_same_seed_same_bytes_whatever_threads(self):
         for name in algorithms():
             if "classification" not in json.loads(

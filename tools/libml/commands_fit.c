@@ -20,6 +20,21 @@ static void inputs_free(inputs *in)
     ml_table_free(in->valid);
 }
 
+/* Rows that are held out are the last in time, or groups of their own, as those are that
+ * candidates and trials are judged by. */
+static ml_status set_order(const app *a, ml_params *p)
+{
+    static const char *const roles[] = {"time", "group"};
+    ml_status st = ML_OK;
+    for (int k = 0; k < a->n_set; k++)
+        for (int r = 0; r < 2 && st == ML_OK; r++) {
+            size_t n = strlen(roles[r]);
+            if (strncmp(a->set[k], roles[r], n) == 0 && a->set[k][n] == '=')
+                st = ml_params_set_str(p, roles[r], a->set[k] + n + 1, a->err);
+        }
+    return st;
+}
+
 static ml_status hold_out(app *a, inputs *in)
 {
     ml_params *p = NULL;
@@ -27,6 +42,7 @@ static ml_status hold_out(app *a, inputs *in)
     if (st == ML_OK) st = ml_params_set_str(p, "fraction", a->value[OPT_HOLDOUT], a->err);
     if (st == ML_OK && flag(a, OPT_SEED))
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
+    if (st == ML_OK) st = set_order(a, p);
     if (st == ML_OK) st = ml_table_split(in->data, p, &in->train, &in->test, a->err);
     ml_params_free(p);
     return st;
@@ -233,6 +249,8 @@ static ml_status make_study(app *a, const ml_estimator *e, const inputs *in,
         st = ml_params_set_i64(p, "n_trials", 1000000, a->err);
     if (st == ML_OK && flag(a, OPT_SEED))
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
+    if (st == ML_OK && flag(a, OPT_JOURNAL))
+        st = ml_params_set_str(p, "journal", a->value[OPT_JOURNAL], a->err);
     if (st == ML_OK) st = add_pairs(a, p, a->study, a->n_study);
     if (st == ML_OK) st = ml_study_new(e, in->train, in->valid, p, out, a->err);
     ml_params_free(p);

@@ -64,8 +64,9 @@ static const int run_options[] = {OPT_TARGET,  OPT_SET,    OPT_TEST,
                                   OPT_HOLDOUT, OPT_VALID,  OPT_METRICS,
                                   OPT_OUTPUT,  OPT_REPORT, COMMON};
 static const int tune_options[] = {
-    OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TRIALS, OPT_TIME,   OPT_STUDY, OPT_TEST,
-    OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT, OPT_REPORT, COMMON};
+    OPT_TARGET,  OPT_ALGORITHM, OPT_SET,  OPT_TRIALS,  OPT_TIME,
+    OPT_JOURNAL, OPT_STUDY,     OPT_TEST, OPT_HOLDOUT, OPT_VALID,
+    OPT_METRICS, OPT_OUTPUT,    OPT_REPORT, COMMON};
 static const int automl_options[] = {OPT_TARGET,  OPT_TIME,   OPT_TRIALS,  OPT_JOURNAL,
                                      OPT_SET,     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,
                                      OPT_METRICS, OPT_OUTPUT, OPT_REPORT,  COMMON};
