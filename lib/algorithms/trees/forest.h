@@ -80,6 +80,7 @@ typedef struct mli_forest_options {
     double min_weight; /* of a leaf, as a share of the tree's weight */
     int64_t draws;     /* rows of a bootstrap sample; 0: all rows, each once */
     int keep_samples;
+    int finds_rows; /* as of trees */
     uint64_t seed;
 } mli_forest_options;
 
@@ -142,6 +143,7 @@ typedef struct mli_forest_tree {
     uint64_t *inbag;           /* bits of the rows drawn; NULL without a bootstrap */
     mli_forest_sample *sample; /* rows of the leaves, when they are kept */
     int64_t n_samples;
+    int finds_rows; /* mli_forest_leaf will be asked */
 } mli_forest_tree;
 
 /* Scratch memory of a slot. */
@@ -215,7 +217,9 @@ typedef struct mli_forest_search {
     uint64_t *element, *spare; /* [n] */
     uint16_t *near;            /* [2 * (n + 16)] scratch */
     double *left;              /* [3 * (classes or targets)] scratch */
-    double *bins;              /* [257 * (classes or targets)] scratch */
+    /* scratch: [(MLI_FOREST_CELLS + 1) * 4 or classes, up to MLI_FOREST_CLASSES]; and at
+     * least [257 * (classes or targets)] */
+    double *bins;
 } mli_forest_search;
 
 /* What an element of row i of the node has below its code. */
@@ -238,6 +242,32 @@ void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, dou
 /* The same for a node of two classes of whole weights, larger than those of
  * mli_forest_few. -1: it has missing values, and nothing was done. */
 int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
+/* Cells of codes. */
+typedef struct mli_forest_grid {
+    uint32_t low, scale; /* a code's cell: (code - low) * scale / 2^16 */
+    int32_t n;           /* cells, a multiple of eight */
+    int exact;           /* each code has its cell */
+} mli_forest_grid;
+/* Codes of the rows of a node and their cells, at most `most`: [n + 16] each. 0: the
+ * feature is constant, -1: it has missing values. */
+int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t most,
+                          mli_forest_grid *g, uint16_t *code, uint16_t *cell);
+static inline uint32_t mli_forest_grid_cell(const mli_forest_grid *g, uint32_t code)
+{
+    return g->exact ? code - g->low : (code - g->low) * g->scale >> 16;
+}
+/* The largest code of a cell. */
+static inline uint32_t mli_forest_grid_last(const mli_forest_grid *g, int32_t cell)
+{
+    if (g->exact) return g->low + (uint32_t)cell;
+    uint32_t last = g->low + (((uint32_t)(cell + 1) << 16) - 1) / g->scale;
+    return last < MLI_CODE_MISSING ? last : MLI_CODE_MISSING - 1;
+}
+/* The same for numbers and more classes, of larger nodes (forest_cells.c). -1: as above.
+ */
+#define MLI_FOREST_CELLS   512
+#define MLI_FOREST_CLASSES 32 /* at most */
+int mli_forest_cells(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* The same for a node of few rows that has pairs, and numbers. */
 #define MLI_FOREST_FEW 64
 int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split *best);

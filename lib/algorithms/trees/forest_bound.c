@@ -30,10 +30,9 @@
 
 typedef struct cells {
     const mli_forest_search *a;
-    uint16_t *code, *cell;  /* [rows], code: of the node's rows; cell: of each */
-    uint32_t low, scale;    /* a code's cell: (code - low) * scale / 2^16 */
-    int32_t n;              /* cells, a multiple of eight */
-    int exact;              /* each code has its cell */
+    uint16_t *code, *cell; /* [rows], code: of the node's rows; cell: of each */
+    mli_forest_grid grid;
+    int32_t n;              /* cells */
     int32_t weight, second; /* of a node with pairs */
     float top;              /* what ratings have to reach */
     /* Sums of the cells, then of those before each: pairs (mli_forest_search), or else
@@ -50,18 +49,6 @@ typedef struct cells {
 
 /* ---- cells ---- */
 
-static inline uint32_t cell_of(const cells *c, uint32_t code)
-{
-    return c->exact ? code - c->low : (code - c->low) * c->scale >> 16;
-}
-/* The largest code of a cell. */
-static uint32_t last_code(const cells *c, int32_t cell)
-{
-    if (c->exact) return c->low + (uint32_t)cell;
-    uint32_t last = c->low + (((uint32_t)(cell + 1) << 16) - 1) / c->scale;
-    return last < MLI_CODE_MISSING ? last : MLI_CODE_MISSING - 1;
-}
-
 static void find_range(const uint16_t *code, int64_t n, uint32_t *low, uint32_t *high)
 {
     uint16_t least = code[0], most = code[0];
@@ -73,9 +60,10 @@ static void find_range(const uint16_t *code, int64_t n, uint32_t *low, uint32_t 
     *high = most;
 }
 
-static void find_cells(const cells *c, int64_t n)
+static void find_cells(const mli_forest_grid *g, const uint16_t *code, int64_t n,
+                       uint16_t *cell)
 {
-    for (int64_t i = 0; i < n; i++) c->cell[i] = (uint16_t)cell_of(c, c->code[i]);
+    for (int64_t i = 0; i < n; i++) cell[i] = (uint16_t)mli_forest_grid_cell(g, code[i]);
 }
 
 #ifdef MLI_AVX2
@@ -101,13 +89,14 @@ MLI_AVX2 static void range_avx2(const uint16_t *code, int64_t n, uint32_t *low,
 }
 
 /* Writes whole vectors. */
-MLI_AVX2 static void cells_avx2(const cells *c, int64_t n)
+MLI_AVX2 static void cells_avx2(const mli_forest_grid *g, const uint16_t *code, int64_t n,
+                                uint16_t *cell)
 {
-    __m256i low = _mm256_set1_epi16((int16_t)c->low);
-    __m256i scale = _mm256_set1_epi16((int16_t)c->scale);
+    __m256i low = _mm256_set1_epi16((int16_t)g->low);
+    __m256i scale = _mm256_set1_epi16((int16_t)g->scale);
     for (int64_t i = 0; i < n; i += 16) {
-        __m256i x = _mm256_sub_epi16(LOAD(c->code + i), low);
-        STORE(c->cell + i, c->exact ? x : _mm256_mulhi_epu16(x, scale));
+        __m256i x = _mm256_sub_epi16(LOAD(code + i), low);
+        STORE(cell + i, g->exact ? x : _mm256_mulhi_epu16(x, scale));
     }
 }
 #endif
@@ -117,32 +106,29 @@ static uint32_t cells_for(int64_t n)
     return n < 3840 ? 64 + (uint32_t)n / 4 : MOST;
 }
 
-/* Codes of the rows and their cells. 0: the feature is constant, -1: it has missing
- * values. */
-static int place_rows(cells *c, int32_t feature)
+int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t most,
+                          mli_forest_grid *g, uint16_t *to, uint16_t *cell)
 {
-    const mli_forest_search *a = c->a;
     const uint16_t *code = a->code + feature * a->ld;
-    uint32_t high = 0, most = cells_for(a->n);
+    uint32_t high = 0;
     int fast = 0;
     const uint32_t *row = a->row;
-    uint16_t *to = c->code;
     for (int64_t i = 0, n = a->n; i < n; i++) to[i] = code[row[i]];
 #ifdef MLI_AVX2
-    fast = a->codes->ctx->cpu_level >= MLI_CPU_AVX2;
-    if (fast) range_avx2(c->code, a->n, &c->low, &high);
+    fast = a->codes->ctx->cpu_level >= MLI_CPU_AVX2 && a->n >= 16;
+    if (fast) range_avx2(to, a->n, &g->low, &high);
 #endif
-    if (!fast) find_range(c->code, a->n, &c->low, &high);
+    if (!fast) find_range(to, a->n, &g->low, &high);
     if (high == MLI_CODE_MISSING) return -1;
-    if (high == c->low) return 0;
-    uint32_t range = high - c->low + 1;
-    c->exact = range <= most;
-    c->scale = c->exact ? 0 : (most << 16) / range;
-    c->n = (int32_t)(cell_of(c, high) / 8 * 8 + 8);
+    if (high == g->low) return 0;
+    uint32_t range = high - g->low + 1;
+    g->exact = range <= most;
+    g->scale = g->exact ? 0 : (most << 16) / range;
+    g->n = (int32_t)(mli_forest_grid_cell(g, high) / 8 * 8 + 8);
 #ifdef MLI_AVX2
-    if (fast) cells_avx2(c, a->n);
+    if (fast) cells_avx2(g, to, a->n, cell);
 #endif
-    if (!fast) find_cells(c, a->n);
+    if (!fast) find_cells(g, to, a->n, cell);
     return 1;
 }
 
@@ -215,7 +201,7 @@ static void find_plain(cells *c)
         int64_t s = second_before(c, k), ds = second_before(c, k + 1) - s;
         int left = c->rating[k] >= c->top, right = c->rating[k + 1] >= c->top;
         if (right && dw > 0) c->edge[c->n_edges++] = (uint16_t)(k + 1);
-        if (ds <= 0 || ds >= dw || c->exact) continue;
+        if (ds <= 0 || ds >= dw || c->grid.exact) continue;
         if (left || right || reaches(c, w + ds, s + ds) || reaches(c, w + dw - ds, s))
             open_cell(c, k);
     }
@@ -274,7 +260,7 @@ MLI_AVX2 static inline __m256 reach_eight(const cells *c, __m256i x, __m256 top)
 MLI_AVX2 static void find_avx2(cells *c)
 {
     __m256i zero = _mm256_setzero_si256(), mask = _mm256_set1_epi32(0xffff);
-    __m256i inexact = _mm256_set1_epi32(c->exact - 1);
+    __m256i inexact = _mm256_set1_epi32(c->grid.exact - 1);
     __m256 top = _mm256_set1_ps(c->top);
     for (int32_t k = 0; k < c->n; k += 8) {
         __m256i x = LOAD(c->pair + k), dx = _mm256_sub_epi32(LOAD(c->pair + k + 1), x);
@@ -380,7 +366,7 @@ static void open_limits(cells *c)
                      (double)weight_before(c, k + 1) >= a->min_weight &&
                      a->weight - (double)weight_before(c, k) >= a->min_weight &&
                      !(is_legal_edge(c, k) && is_legal_edge(c, k + 1));
-        if (c->open[k] || (inside && !c->exact)) open_cell(c, k);
+        if (c->open[k] || (inside && !c->grid.exact)) open_cell(c, k);
     }
 }
 
@@ -424,8 +410,8 @@ static void look_at_edges(const cells *c, int32_t feature, mli_forest_split *bes
     for (int32_t i = 0; i < c->n_edges; i++) {
         int32_t k = c->edge[i];
         if (limits && !is_legal_edge(c, k)) continue;
-        look(c->a, feature, weight_before(c, k), second_before(c, k), last_code(c, k - 1),
-             best);
+        look(c->a, feature, weight_before(c, k), second_before(c, k),
+             mli_forest_grid_last(&c->grid, k - 1), best);
     }
 }
 
@@ -494,7 +480,7 @@ static void look_inside(const cells *c, int32_t feature, mli_forest_split *best)
     int limits = has_limits(a);
     uint32_t before = UINT32_MAX;
     for (int64_t i = 0; i < n; i++) {
-        uint32_t code = (uint32_t)(e[i] >> 48), k = cell_of(c, code);
+        uint32_t code = (uint32_t)(e[i] >> 48), k = mli_forest_grid_cell(&c->grid, code);
         if (k != before) {
             w = weight_before(c, (int32_t)k);
             s = second_before(c, (int32_t)k);
@@ -518,8 +504,10 @@ int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_spl
     c.cell = a->near + a->n + 16;
     c.weight = (int32_t)a->weight;
     c.second = (int32_t)a->sum;
-    int placed = place_rows(&c, feature);
+    int placed =
+        mli_forest_grid_place(a, feature, cells_for(a->n), &c.grid, c.code, c.cell);
     if (placed < 1) return placed;
+    c.n = c.grid.n;
     count(&c);
     rate_all(&c, best);
     find(&c);

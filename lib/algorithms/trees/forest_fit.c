@@ -106,8 +106,10 @@ static ml_status read_options(forest *f, ml_error *err)
     if (!single && mli_get_bool(p, "bootstrap")) {
         double draws = mli_get_f64(p, "max_samples") * (double)f->design->rows;
         o->draws = draws < 1 ? 1 : (int64_t)(draws + 0.5);
+        o->finds_rows = mli_get_bool(p, "oob_score");
     }
     ml_status s = check_quantiles(f, err);
+    o->finds_rows |= o->keep_samples;
     return s == ML_OK ? count_features(f, &o->max_features, err) : s;
 }
 

@@ -353,6 +353,7 @@ ml_status mli_forest_grow(mli_forest_scratch *s, int64_t index, const mli_run *r
     memset(out, 0, sizeof *out);
     out->ctx = s->ctx;
     out->n_values = s->n_values;
+    out->finds_rows = s->options->finds_rows;
     s->n_waiting = s->n_nodes = s->n_sets = 0;
     mli_rng_init(&s->rng, s->options->seed, STREAM, (uint64_t)index);
     for (int64_t j = 0; j < d->codes->n_features; j++) s->order[j] = (int32_t)j;

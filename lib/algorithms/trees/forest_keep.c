@@ -103,7 +103,7 @@ static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
         to->categorical = from->categorical;
         to->gain = from->gain;
         to->threshold = threshold_of(f, from);
-        to->last = last_left(f, from, to->threshold);
+        to->last = t->finds_rows ? last_left(f, from, to->threshold) : from->last;
         if (!to->categorical) continue;
         memcpy(t->set[sets], set[from->set], sizeof *t->set);
         to->at = (int32_t)sets++;

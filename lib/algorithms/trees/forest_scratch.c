@@ -167,9 +167,12 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->center = mli_alloc_vec(ctx, 2 * targets, sizeof *s->center);
     s->squares = s->center ? s->center + targets : NULL;
     s->label = mli_alloc_vec(ctx, plain, sizeof *s->label);
-    s->left = mli_alloc_vec(ctx, 3 * k, sizeof *s->left);
+    s->left = mli_alloc_vec(ctx, 3 * k + 4, sizeof *s->left);
     s->classes = mli_alloc_vec(ctx, k, sizeof *s->classes);
-    s->bins = mli_alloc_vec(ctx, s->scalar ? 1 : 257 * k, sizeof *s->bins);
+    int64_t sums = s->scalar ? 4 : k <= MLI_FOREST_CLASSES + 1 ? k : 0;
+    sums *= MLI_FOREST_CELLS + 1;
+    if (!s->scalar && sums < 257 * k) sums = 257 * k;
+    s->bins = mli_alloc_vec(ctx, sums, sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     s->n_values = o->classes ? o->classes : o->targets ? o->targets : 1;
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&

@@ -420,6 +420,14 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, mli_forest_split
         int found = mli_forest_bound(a, feature, best);
         if (found >= 0) return found;
     }
+    int cells = a->options->classes > 0
+                    ? !a->scalar && a->options->classes <= MLI_FOREST_CLASSES &&
+                          a->options->criterion == MLI_FOREST_GINI
+                    : a->scalar;
+    if (cells && a->n > MLI_FOREST_FEW && a->n <= INT32_MAX) {
+        int found = mli_forest_cells(a, feature, best);
+        if (found >= 0) return found;
+    }
     int64_t n = gather(a, feature, &low, &high);
     if (n == 0 || (n == a->n && low == high)) return 0;
     if (a->scalar && a->n >= 3 * ((int64_t)(high - low) + 1))
