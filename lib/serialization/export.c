@@ -104,10 +104,11 @@ ml_status mli_export_open(mli_export_job *x, const char *format)
     }
     if (x->e.linear_start && strcmp(format, "LightGBM") != 0)
         return mli_export_refuse(x, format, "linear leaves");
-    if (m->inputs->n_targets)
+    /* Leaves of forests of several targets are rows of values. */
+    if (m->inputs->n_targets && (forest || !mli_in_list(format, "C,XGBoost")))
         return mli_export_refuse(x, format, "a model of several targets");
     if (classes == 1) return mli_export_refuse(x, format, "a model of one class");
-    if (classes == 0 && x->e.n_scores > 1)
+    if (classes == 0 && x->e.n_scores > 1 && !m->inputs->n_targets)
         return mli_export_refuse(x, format, "several quantiles in one model");
     x->link = x->e.link ? x->e.link : forest ? MLI_LINK_IDENTITY : link_of(m);
     x->scale = x->e.link ? x->e.link_scale : 1;

@@ -150,7 +150,9 @@ static void write_walk(mli_export_job *x)
 
 ml_status mli_export_c(mli_export_job *x)
 {
-    int64_t outputs = x->inputs->classes.n ? x->inputs->classes.n : 1;
+    int64_t outputs = x->inputs->classes.n   ? x->inputs->classes.n
+                      : x->inputs->n_targets ? x->e.n_scores
+                                             : 1;
     if (x->e.n_nodes > 2147483647) return mli_export_refuse(x, "C", "so many nodes");
     mli_c_begin(x, x->e.n_scores, outputs);
     write_nodes(x);

@@ -146,7 +146,12 @@ void mli_c_begin(mli_export_job *x, int64_t n_scores, int64_t n_outputs)
         text_of(s, &in->classes, k);
         mli_str_add(s, ",\n");
     }
-    if (in->classes.n == 0) mli_str_add(s, "    \"value\",\n");
+    for (int64_t k = 0; k < in->n_targets; k++) {
+        mli_str_add(s, "    ");
+        mli_c_text(s, in->targets[k], strlen(in->targets[k]));
+        mli_str_add(s, ",\n");
+    }
+    if (in->classes.n == 0 && in->n_targets == 0) mli_str_add(s, "    \"value\",\n");
     mli_str_add(s, "    0};\n\n");
     write_levels(x);
 }

@@ -361,8 +361,9 @@ ml_status mli_export_xgboost(mli_export_job *x)
     mli_str_printf(s,
                    "}}, \"learner_model_param\": {\"base_score\": \"%s\", "
                    "\"boost_from_average\": \"0\", \"num_class\": \"%lld\", "
-                   "\"num_feature\": \"%lld\", \"num_target\": \"1\"}, ",
-                   w.base, (long long)w.classes, (long long)x->e.n_features);
+                   "\"num_feature\": \"%lld\", \"num_target\": \"%lld\"}, ",
+                   w.base, (long long)w.classes, (long long)x->e.n_features,
+                   (long long)(x->inputs->n_targets ? x->e.n_scores : 1));
     mli_str_printf(s, "\"objective\": {\"name\": \"%s\", ", w.objective);
     if (w.param)
         mli_str_add(s, w.param);

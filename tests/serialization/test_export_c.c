@@ -126,9 +126,10 @@ END_TEST
 START_TEST(foreign_trees)
 {
     static const char *const names[] = {
-        "numbers.lgb_zero.txt",    "numbers.lgb_lambda.txt", "numbers.lgb_forest.txt",
-        "numbers.lgb_sqrt.txt",    "numbers.xgb_hinge.json", "numbers.xgb_softprob.ubj",
-        "codes.xgb_category.json", "crosses.cat_kinds.json", "crosses.cat_three.json"};
+        "numbers.lgb_zero.txt",     "numbers.lgb_lambda.txt", "numbers.lgb_forest.txt",
+        "numbers.lgb_sqrt.txt",     "numbers.xgb_hinge.json", "numbers.xgb_softprob.ubj",
+        "codes.xgb_category.json",  "crosses.cat_kinds.json", "crosses.cat_three.json",
+        "numbers.cat_vectors.json", "numbers.xgb_labels.json"};
     ml_context *ctx = test_context(1);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[256];
