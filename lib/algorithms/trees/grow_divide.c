@@ -89,15 +89,25 @@ static void find(mli_grower *g, mli_grow_node *node, uint64_t *hist,
     mli_split_find(g->rule, g->binner, &job, 0, g->binner->n_used, &node->split);
 }
 
-/* Rows per cell. */
-static void count_rows(const mli_grower *g, mli_rows rows, int64_t n, uint32_t *count)
+#define ONES 1024
+
+/* Rows per cell: sums of ones, narrowed where they stand. */
+static const uint32_t *count_rows(const mli_grower *g, mli_rows rows, int64_t n,
+                                  uint64_t *count)
 {
-    const mli_binner *b = g->binner;
-    memset(count, 0, (size_t)b->n_cells * sizeof *count);
-    for (int64_t i = 0; i < n; i++) {
-        const uint8_t *r = g->matrix.by_row + (int64_t)rows.row[i] * b->stride;
-        for (int32_t c = 0; c < b->n_used; c++) count[b->cell[c] + r[c]]++;
+    int64_t cells = g->binner->n_cells;
+    uint64_t ones[ONES];
+    for (int32_t i = 0; i < ONES; i++) ones[i] = 1;
+    memset(count, 0, (size_t)cells * sizeof *count);
+    for (int64_t i = 0; i < n; i += ONES)
+        mli_hist_add(&g->plan, g->matrix.by_row, rows.row + i, ones,
+                     n - i < ONES ? n - i : ONES, count);
+    char *to = (char *)count;
+    for (int64_t i = 0; i < cells; i++) {
+        uint32_t narrow = (uint32_t)count[i];
+        memcpy(to + (size_t)i * sizeof narrow, &narrow, sizeof narrow);
     }
+    return (const uint32_t *)(const void *)count;
 }
 
 /* A split that leaves a child too few rows was chosen on an estimate: search again with
@@ -105,8 +115,8 @@ static void count_rows(const mli_grower *g, mli_rows rows, int64_t n, uint32_t *
 void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
 {
     mli_rows rows = mli_grow_rows_of(g, node->buffer, node->begin);
-    uint32_t *count = (uint32_t *)(void *)mli_grow_scratch(g, slot, 2);
-    count_rows(g, rows, node->sums.rows, count);
+    const uint32_t *count =
+        count_rows(g, rows, node->sums.rows, mli_grow_scratch(g, slot, 2));
     uint64_t *hist = mli_grow_scratch(g, slot, 1);
     if (node->hist >= 0) {
         hist = mli_grow_pool(g, node->hist);
