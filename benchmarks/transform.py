@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: MIT
 """One transformer once, fitted and applied, in a fresh process: prints one JSON object like
 benchmarks/bench.c. "quality" is the mean of the outputs, missing ones left out, so that both
-sides can be seen to do the same.
+sides can be seen to do the same. Of several engines, ENGINE,ENGINE: again and again in turn,
+when each has its memory by then, and their least and median times.
 
 Usage: transform.py ENGINE TRANSFORMER [ROWS [THREADS [COLUMNS]]]
        ENGINE: libml, sklearn, polars; 200,000 rows of 20 numbers and 1 thread when not given
 Runs in the benchmarks' virtual environment (benchmarks/compare makes it), with libml found by
 LIBML_LIBRARY; tfidf reads the newsgroups of ../shared/data (ML_SHARED_DATA), ROWS at most.
-BENCH_CPU=1: processor time. The imputers of docs/benchmarks.md:
+BENCH_CPU=1: processor time. BENCH_ROUNDS=7: rounds of several engines.
+The imputers of docs/benchmarks.md:
        transform.py libml iterative_imputer 20000      transform.py libml knn_imputer 5000
 """
 
 import gzip
 import json
 import os
+import statistics
 import sys
 import time
 from itertools import islice
@@ -80,7 +83,7 @@ LIBML = {"imputer_median": ("imputer", {"strategy": "median"}),
          "tfidf": ("tfidf", {"max_features": 2000})}
 
 
-def libml_run(name, rows, threads):
+def libml_ready(name, rows, threads):
     import numpy as np
     import libml
     libml.set_threads(threads)
@@ -92,13 +95,9 @@ def libml_run(name, rows, threads):
     if not isinstance(data, dict):  # columns, as a table read from a file has them
         data = {f"x{j}": np.ascontiguousarray(data[:, j]) for j in range(NUMBERS)}
     table = libml.Table(data)
-    small = table.head(1000)
     estimator = libml.estimator(algorithm, **params)
-    estimator.fit(small).transform(small)
-    start = clock()
-    out = estimator.fit(table).transform(table)
-    seconds = clock() - start
-    return seconds, float(np.nanmean(out.to_numpy()))
+    return (table, table.head(1000), lambda t: estimator.fit(t).transform(t),
+            lambda out: float(np.nanmean(out.to_numpy())))
 
 
 def missing(name):
@@ -107,7 +106,7 @@ def missing(name):
     return 0.05 if name.startswith("imputer") else 0
 
 
-def sklearn_run(name, rows, threads):
+def sklearn_ready(name, rows, threads):
     import numpy as np
     if name in categories():
         import pandas as pd
@@ -119,12 +118,8 @@ def sklearn_run(name, rows, threads):
     else:
         data = numbers(rows, missing(name))
         small = data[:1000]
-    sklearn_of(name).fit_transform(small)
-    transformer = sklearn_of(name)
-    start = clock()
-    out = transformer.fit_transform(data)
-    seconds = clock() - start
-    return seconds, float(out.mean() if name == "tfidf" else np.nanmean(out))
+    return (data, small, lambda d: sklearn_of(name).fit_transform(d),
+            lambda out: float(out.mean() if name == "tfidf" else np.nanmean(out)))
 
 
 def polars_of(name, frame):
@@ -145,7 +140,7 @@ def polars_of(name, frame):
         "log_transformer": c.log1p()}[name])
 
 
-def polars_run(name, rows, threads):
+def polars_ready(name, rows, threads):
     os.environ["POLARS_MAX_THREADS"] = str(threads)
     import numpy as np
     import polars as pl
@@ -153,11 +148,32 @@ def polars_run(name, rows, threads):
         frame = pl.DataFrame({k: list(v) for k, v in kinds(rows).items()})
     else:
         frame = pl.DataFrame(numbers(rows, missing(name))).fill_nan(None)
-    polars_of(name, frame.head(1000))
+    return (frame, frame.head(1000), lambda f: polars_of(name, f),
+            lambda out: float(np.nanmean(out.to_numpy().astype(float))))
+
+
+def once(job, data):
     start = clock()
-    out = polars_of(name, frame)
-    seconds = clock() - start
-    return seconds, float(np.nanmean(out.to_numpy().astype(float)))
+    out = job(data)
+    return clock() - start, out
+
+
+def in_turn(engines, name, rows, threads):
+    ready = {}
+    for engine in engines:
+        data, small, job, _ = ENGINES[engine](name, rows, threads)
+        job(small)
+        ready[engine] = data, job
+    times = {engine: [] for engine in engines}
+    for _ in range(int(os.environ.get("BENCH_ROUNDS", "7"))):
+        for engine, (data, job) in ready.items():
+            times[engine].append(once(job, data)[0])
+    print(json.dumps({engine: {"first": round(t[0], 4), "least": round(min(t), 4),
+                               "median": round(statistics.median(t), 4)}
+                      for engine, t in times.items()}))
+
+
+ENGINES = {"libml": libml_ready, "sklearn": sklearn_ready, "polars": polars_ready}
 
 
 def main():
@@ -168,9 +184,13 @@ def main():
     rows, threads, NUMBERS = [int(v) for v in sizes + ["200000", "1", str(NUMBERS)][len(sizes):]]
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, str(threads))
-    run = {"libml": libml_run, "sklearn": sklearn_run, "polars": polars_run}[engine]
-    seconds, quality = run(name, rows, threads)
-    print(json.dumps({"seconds": seconds, "quality": quality}))
+    if "," in engine:
+        in_turn(engine.split(","), name, rows, threads)
+        return
+    data, small, job, quality = ENGINES[engine](name, rows, threads)
+    job(small)
+    seconds, out = once(job, data)
+    print(json.dumps({"seconds": seconds, "quality": quality(out)}))
 
 
 if __name__ == "__main__":

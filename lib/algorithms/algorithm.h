@@ -42,6 +42,7 @@ typedef struct mli_fit {
 
 /* A frozen way to predict one kind. Immutable after creation: many threads share it, each
  * with its own scratch. */
+#define MLI_ACROSS 512 /* rows */
 typedef struct mli_plan mli_plan;
 struct mli_plan {
     ml_context *ctx;
@@ -68,7 +69,8 @@ struct mli_plan {
     void (*run_sparse)(const mli_plan *plan, const mli_csr *rows, int64_t begin,
                        int64_t n, double *out, void *scratch);
     /* Rows begin .. begin + n - 1 of columns: columns[j][i] is feature j of row i. The
-     * values are those that `run` gives for the same rows. NULL: the caller makes rows. */
+     * values are those that `run` gives for the same rows. NULL: the caller makes rows.
+     */
     void (*run_columns)(const mli_plan *plan, const double *const *columns, int64_t begin,
                         int64_t n, double *out, void *scratch);
     /* Plans whose outputs come of one feature each: outputs first[j] .. first[j + 1] - 1
@@ -85,9 +87,14 @@ struct mli_plan {
     /* Beside `column`: does a feature without missing values stay as it is? NULL: no. */
     int (*same)(const mli_plan *plan, int64_t feature);
     /* Beside `column`: where the outputs of a feature have `truth` and at most one is 1:
-     * which of them, or -1. NULL: none are so. */
-    void (*hot)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
+     * which of them, of codes, or -1. NULL: none are so. */
+    void (*hot)(const mli_plan *plan, int64_t feature, const int32_t *codes, int64_t n,
                 int32_t *which);
+    /* Plans that need whole rows: output k of at most MLI_ACROSS rows, in[j][i] to
+     * out[i]. The values are those that `run` gives. For a block k rises from 0, and
+     * `scratch`, [4 * MLI_ACROSS], stays. NULL: there is no such way. */
+    void (*output)(const mli_plan *plan, const double *const *in, int64_t n, int64_t k,
+                   double *out, double *scratch);
     void (*free)(mli_plan *plan); /* NULL: mli_free is enough */
 };
 void mli_plan_free(mli_plan *plan);

@@ -193,7 +193,7 @@ static ml_status start_column(ml_context *ctx, sharing *s, const mli_turning *t,
     if (t->shared && t->shared[j]) return ML_OK;
     c->keep[0] = share(ctx, s, size_of(t, j, rows), &data);
     if (!c->keep[0]) return mli_nomem(err);
-    if (mli_is_truth(t, j)) memset(data, 0, size_of(t, j, rows));
+    if (mli_is_truth(t, j) && !t->steps) memset(data, 0, size_of(t, j, rows));
     c->type = codes                 ? ML_TYPE_CATEGORY
               : mli_is_truth(t, j)  ? ML_DTYPE_BOOL
               : f->kind == MLI_TEXT ? ML_TYPE_TEXT
@@ -353,6 +353,7 @@ static ml_status by_columns(const mli_plan *plan, const mli_design *d, mli_run *
 {
     mli_mapping m = {0};
     ml_status status = ML_OK;
+    t->steps = 1;
     if (t->way) status = mli_mapping_start(plan, d, t, &m, err);
     if (!status) status = mli_step_share(plan, d, t, err);
     if (!status) status = check_size(d->rows, plan->n_features, t, err);
@@ -362,6 +363,14 @@ static ml_status by_columns(const mli_plan *plan, const mli_design *d, mli_run *
     if (!status) status = share_columns(plan, d, t, err);
     mli_mapping_free(&m);
     return status;
+}
+
+static ml_status by_outputs(const mli_plan *plan, const mli_design *d, mli_run *run,
+                            mli_turning *t, ml_error *err)
+{
+    ml_status status = check_size(d->rows, plan->n_features, t, err);
+    if (!status) status = start(d->ctx, d->rows, t->outputs, t, err);
+    return status ? status : mli_across_run(plan, d, run, t, err);
 }
 
 static ml_status by_blocks(const mli_plan *plan, const mli_design *d, mli_run *run,
@@ -398,6 +407,8 @@ ml_status mli_plan_run_columns(const mli_plan *plan, const mli_design *design,
     int columns = column_wise(plan, design, outputs);
     if (columns && !(t.way && spreads(plan, outputs)))
         status = by_columns(plan, design, run, &t, err);
+    else if (mli_across_can(plan, design, outputs))
+        status = by_outputs(plan, design, run, &t, err);
     else
         status = by_blocks(plan, design, run, &t, err);
     return finish(design->ctx, &t, status, out, err);

@@ -19,6 +19,7 @@ typedef struct mli_turning {
     uint8_t *way;                 /* [columns] as above; NULL: all are plain */
     uint8_t *shared;              /* [columns] those of the design; NULL: none */
     int store;                    /* MLI_STORE_ */
+    int steps;                    /* columns are made one by one: bits need no zeroing */
 } mli_turning;
 
 /* ---- columns.c ---- */
@@ -39,6 +40,14 @@ int mli_stays(const mli_turning *t, const mli_plan *plan, int64_t feature);
 ml_status mli_step_run(const mli_plan *plan, const mli_design *d, mli_run *run,
                        mli_turning *t, ml_error *err);
 
+/* ---- columns_across.c ---- */
+
+/* Can the columns be made by mli_plan.output? */
+int mli_across_can(const mli_plan *plan, const mli_design *d, const mli_inputs *outputs);
+/* Makes all of them. */
+ml_status mli_across_run(const mli_plan *plan, const mli_design *d, mli_run *run,
+                         mli_turning *t, ml_error *err);
+
 /* ---- columns_store.c ---- */
 
 /* Through the caches, past them, past them a line at a time: the right one for a table.
@@ -54,6 +63,8 @@ int64_t mli_store_piece(const double *from, int64_t n, const double *next, int w
 /* Four columns: to[k][i] = from[i * stride + k]; adds to missing[4]. */
 void mli_store_four(const double *from, int64_t n, int64_t stride, int way,
                     double *const *to, int64_t *missing);
+/* 64 bytes at a line of the caches. */
+void mli_store_line(const void *from, int way, void *to);
 /* Is any of them missing? Stops at the first few. */
 int mli_any_missing(const ml_context *ctx, const double *x, int64_t n);
 /* After the last call of a task: other threads see what went around the caches. */

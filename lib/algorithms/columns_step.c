@@ -12,6 +12,7 @@
 #define CHUNK 4096  /* rows of one column at a time, */
 #define PIECE 1024  /* of which so many stay in the nearest cache */
 #define WIDE  16384 /* values made of one column before they are turned */
+#define LINE  64    /* bytes of a line of the caches */
 #define LOOK  16384 /* rows looked through for missing values */
 
 /* ---- columns that stay as they are ---- */
@@ -127,17 +128,62 @@ static void make_wide(const stepping *s, int64_t j, const double *in, int64_t be
     }
 }
 
-/* Bits of columns of which at most one has each row. A chunk begins at a whole byte. */
-static void set_hot(const stepping *s, int64_t j, const double *in, int64_t begin,
-                    int64_t n, int32_t *which)
+static void zero_bits(const stepping *s, int64_t j, int64_t begin, int64_t n)
+{
+    for (int64_t k = s->plan->first[j]; k < s->plan->first[j + 1]; k++)
+        if (mli_is_truth(s->t, k))
+            memset((uint8_t *)(uintptr_t)s->t->table->columns[k].data + begin / 8, 0,
+                   (size_t)(n + 7) / 8);
+}
+
+/* Bits of columns of which at most one has each row, gathered for a line of each column,
+ * which stay in the nearest cache. */
+static void set_hot(const stepping *s, int64_t j, int64_t begin, int64_t n,
+                    int32_t *which, uint8_t *lines)
 {
     const mli_column *columns = s->t->table->columns + s->plan->first[j];
-    s->plan->hot(s->plan, j, in, n, which);
+    int64_t wide = s->plan->first[j + 1] - s->plan->first[j];
+    s->plan->hot(s->plan, j, s->design->columns[j].codes + begin, n, which);
+    for (int64_t at = 0; at < n; at += 8 * LINE) {
+        int64_t count = n - at < 8 * LINE ? n - at : 8 * LINE;
+        memset(lines, 0, (size_t)(wide * LINE));
+        for (int64_t i = 0; i < count; i++)
+            if (which[at + i] >= 0)
+                lines[which[at + i] * LINE + (i >> 3)] |= (uint8_t)(1u << (i & 7));
+        for (int64_t k = 0; k < wide; k++)
+            mli_store_line(lines + k * LINE, s->t->store,
+                           (uint8_t *)(uintptr_t)columns[k].data + (begin + at) / 8);
+    }
+}
+
+/* The same for more columns than fit the caches. */
+static void set_hot_wide(const stepping *s, int64_t j, int64_t begin, int64_t n,
+                         int32_t *which)
+{
+    const mli_column *columns = s->t->table->columns + s->plan->first[j];
+    s->plan->hot(s->plan, j, s->design->columns[j].codes + begin, n, which);
+    zero_bits(s, j, begin, n);
     for (int64_t i = 0; i < n; i++) {
         if (which[i] < 0) continue;
         uint8_t *bits = (uint8_t *)(uintptr_t)columns[which[i]].data;
-        int64_t at = begin + i;
-        bits[at >> 3] |= (uint8_t)(1u << (at & 7));
+        bits[(begin + i) >> 3] |= (uint8_t)(1u << (i & 7));
+    }
+}
+
+/* Bits of columns; a chunk begins at a whole line of them. */
+static void make_bits(const stepping *s, int64_t j, int64_t begin, int64_t n,
+                      double *memory)
+{
+    int64_t wide = s->plan->first[j + 1] - s->plan->first[j];
+    int32_t *which = (int32_t *)(void *)memory;
+    if (!s->plan->hot || !s->design->columns[j].codes) {
+        zero_bits(s, j, begin, n);
+        const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
+        make_wide(s, j, in, begin, n, memory + CHUNK);
+    } else if (wide * LINE <= WIDE * (int64_t)sizeof(double)) {
+        set_hot(s, j, begin, n, which, (uint8_t *)(memory + CHUNK));
+    } else {
+        set_hot_wide(s, j, begin, n, which);
     }
 }
 
@@ -152,14 +198,18 @@ static void step(void *arg, int64_t task, int32_t slot)
     if (mli_stays(s->t, s->plan, j)) return;
     if (s->run && mli_run_state(s->run) == ML_CANCEL) return;
     if (n > CHUNK) n = CHUNK;
+    if (mli_is_truth(s->t, first)) {
+        make_bits(s, j, begin, n, memory);
+        mli_store_done();
+        return;
+    }
     const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
-    int truth = mli_is_truth(s->t, first);
-    if (truth && s->plan->hot)
-        set_hot(s, j, in, begin, n, (int32_t *)(void *)(memory + CHUNK));
-    else if (wide > 1 || truth || s->t->outputs->features[first].kind != MLI_NUMERIC)
+    if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
+        zero_bits(s, j, begin, n);
         make_wide(s, j, in, begin, n, memory + CHUNK);
-    else
+    } else {
         make_numbers(s, j, in, begin, n, memory + CHUNK);
+    }
     mli_store_done();
 }
 

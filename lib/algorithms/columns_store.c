@@ -105,6 +105,16 @@ static int64_t store_rows(const double *from, int64_t n, int64_t stride,
     return i;
 }
 
+void mli_store_line(const void *from, int way, void *to)
+{
+    const __m128i *in = from;
+    __m128i *out = to;
+    if (way == MLI_STORE_CACHED)
+        memcpy(to, from, 64);
+    else
+        for (int k = 0; k < 4; k++) _mm_stream_si128(out + k, _mm_loadu_si128(in + k));
+}
+
 void mli_store_done(void)
 {
     _mm_sfence();
@@ -123,6 +133,12 @@ static int64_t store_rows(const double *from, int64_t n, int64_t stride,
 {
     (void)from, (void)n, (void)stride, (void)to, (void)missing;
     return 0;
+}
+
+void mli_store_line(const void *from, int way, void *to)
+{
+    (void)way;
+    memcpy(to, from, 64);
 }
 
 void mli_store_done(void) {}

@@ -22,7 +22,7 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 #define K1 0xd1b54a32d192ed03u
 #define K2 0x8cb92ba72f3d8dd7u
 
-uint64_t mli_hash(const void *data, size_t size)
+static inline uint64_t hash_of(const void *data, size_t size)
 {
     const unsigned char *p = data;
     uint64_t h = K0 ^ size, a = 0, b = 0;
@@ -43,6 +43,11 @@ uint64_t mli_hash(const void *data, size_t size)
     return mix(mix(a ^ K1, b ^ h) ^ K2, K1 ^ size);
 }
 
+uint64_t mli_hash(const void *data, size_t size)
+{
+    return hash_of(data, size);
+}
+
 void mli_map_init(mli_map *m, ml_context *ctx)
 {
     *m = (mli_map){.ctx = ctx};
@@ -57,8 +62,23 @@ void mli_map_free(mli_map *m)
     mli_map_init(m, m->ctx);
 }
 
+/* Short keys are compared by two loads that may overlap. */
+static inline int same_bytes(const char *a, const char *b, size_t size)
+{
+    if (size > 16) return memcmp(a, b, size) == 0;
+    if (size >= 8)
+        return ((mli_load64(a) ^ mli_load64(b)) |
+                (mli_load64(a + size - 8) ^ mli_load64(b + size - 8))) == 0;
+    if (size >= 4)
+        return ((mli_load32(a) ^ mli_load32(b)) |
+                (mli_load32(a + size - 4) ^ mli_load32(b + size - 4))) == 0;
+    for (size_t i = 0; i < size; i++)
+        if (a[i] != b[i]) return 0;
+    return 1;
+}
+
 /* The slot that holds the key, or the empty one where it belongs. */
-static int64_t probe(const mli_map *m, uint64_t hash, const char *key, size_t size)
+static inline int64_t probe(const mli_map *m, uint64_t hash, const char *key, size_t size)
 {
     int64_t mask = m->slot_count - 1, at = (int64_t)(hash & (uint64_t)mask);
     for (;; at = (at + 1) & mask) {
@@ -67,9 +87,8 @@ static int64_t probe(const mli_map *m, uint64_t hash, const char *key, size_t si
         if (m->hashes[at] != hash) continue;
         const int64_t *offset = m->offsets + number;
         if ((size_t)(offset[1] - offset[0]) == size &&
-            (size == 0 || memcmp(m->bytes + offset[0], key, size) == 0)) {
+            same_bytes(m->bytes + offset[0], key, size))
             return at;
-        }
     }
 }
 
@@ -126,14 +145,10 @@ static int grow_keys(mli_map *m, size_t size)
     return 1;
 }
 
-int32_t mli_map_add(mli_map *m, const char *key, size_t size)
+/* A key that is not there; `at`: where it belongs, if there is room. */
+static int32_t add_new(mli_map *m, uint64_t hash, int64_t at, const char *key,
+                       size_t size)
 {
-    uint64_t hash = mli_hash(key, size);
-    int64_t at = -1;
-    if (m->slot_count) {
-        at = probe(m, hash, key, size);
-        if (m->slots[at] >= 0) return m->slots[at];
-    }
     if (m->count == INT32_MAX || !grow_keys(m, size)) return -1;
     if ((m->count + 1) * 2 > m->slot_count) {
         if (!grow_slots(m)) return -1;
@@ -147,8 +162,46 @@ int32_t mli_map_add(mli_map *m, const char *key, size_t size)
     return (int32_t)m->count++;
 }
 
+static inline int32_t add(mli_map *m, const char *key, size_t size)
+{
+    uint64_t hash = hash_of(key, size);
+    int64_t at = -1;
+    if (m->slot_count) {
+        at = probe(m, hash, key, size);
+        if (m->slots[at] >= 0) return m->slots[at];
+    }
+    return add_new(m, hash, at, key, size);
+}
+
+int32_t mli_map_add(mli_map *m, const char *key, size_t size)
+{
+    return add(m, key, size);
+}
+
+int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int64_t n,
+                      int32_t *numbers)
+{
+    for (int64_t i = 0; i < n; i++) {
+        size_t size = (size_t)(offsets[i + 1] - offsets[i]);
+        numbers[i] = add(m, size ? bytes + offsets[i] : "", size);
+        if (numbers[i] < 0) return 0;
+    }
+    return 1;
+}
+
+void mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
+                        int64_t n, int32_t *numbers)
+{
+    for (int64_t i = 0; i < n; i++) {
+        size_t size = (size_t)(offsets[i + 1] - offsets[i]);
+        const char *key = size ? bytes + offsets[i] : "";
+        numbers[i] =
+            m->slot_count ? m->slots[probe(m, hash_of(key, size), key, size)] : -1;
+    }
+}
+
 int32_t mli_map_find(const mli_map *m, const char *key, size_t size)
 {
     if (!m->slot_count) return -1;
-    return m->slots[probe(m, mli_hash(key, size), key, size)];
+    return m->slots[probe(m, hash_of(key, size), key, size)];
 }

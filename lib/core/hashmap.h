@@ -10,9 +10,9 @@
 
 typedef struct mli_map {
     ml_context *ctx;
-    int64_t count;      /* number of keys */
-    int64_t *offsets;   /* count + 1, into bytes */
-    char *bytes;        /* the keys, one after another */
+    int64_t count;    /* number of keys */
+    int64_t *offsets; /* count + 1, into bytes */
+    char *bytes;      /* the keys, one after another */
     /* private */
     uint64_t *hashes;
     int32_t *slots;
@@ -26,6 +26,12 @@ void mli_map_free(mli_map *m);
 int32_t mli_map_add(mli_map *m, const char *key, size_t size);
 /* The number of a key, or -1. Safe to call concurrently while nobody adds. */
 int32_t mli_map_find(const mli_map *m, const char *key, size_t size);
+/* The same for many keys, bytes[offsets[i]] .. bytes[offsets[i + 1]]; adding: 0 when out
+ * of memory. */
+int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int64_t n,
+                      int32_t *numbers);
+void mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
+                        int64_t n, int32_t *numbers);
 uint64_t mli_hash(const void *data, size_t size); /* 64 bits, fast, not cryptographic */
 
 #endif

@@ -108,13 +108,25 @@ static void print_value(const mli_column *c, int64_t row, mli_str *s)
 
 /* ---- distinct values ---- */
 
+/* The rows from `begin` on up to the next one that is missing, or is not. */
+static int64_t run_end(const mli_column *c, int64_t begin)
+{
+    int valid = mli_column_valid(c, begin);
+    if (!c->validity || !c->null_count) return c->rows;
+    while (begin < c->rows && mli_column_valid(c, begin) == valid) begin++;
+    return begin;
+}
+
 static ml_status distinct_text(distinct *r, const mli_column *c, int32_t *codes)
 {
-    for (int64_t i = 0; i < c->rows; i++) {
-        size_t size = 0;
-        const char *text = mli_column_text(c, i, &size);
-        codes[i] = text ? mli_map_add(&r->map, text, size) : -1;
-        if (text && codes[i] < 0) return ML_E_MEMORY;
+    for (int64_t i = 0, end; i < c->rows; i = end) {
+        end = run_end(c, i);
+        if (mli_column_valid(c, i)) {
+            if (!mli_map_add_texts(&r->map, c->data, c->offsets + i, end - i, codes + i))
+                return ML_E_MEMORY;
+        } else {
+            for (int64_t k = i; k < end; k++) codes[k] = -1;
+        }
     }
     r->n = r->map.count;
     r->bytes = r->map.bytes;
@@ -430,11 +442,14 @@ static void apply_text(const mli_column *c, const finder *f, int32_t *codes,
                        int64_t *unseen)
 {
     *unseen = -1;
-    for (int64_t i = 0; i < c->rows; i++) {
-        size_t size = 0;
-        const char *text = mli_column_text(c, i, &size);
-        codes[i] = text ? mli_map_find(&f->map, text, size) : -1;
-        if (text && codes[i] < 0 && *unseen < 0) *unseen = i;
+    for (int64_t i = 0, end; i < c->rows; i = end) {
+        int valid = mli_column_valid(c, i);
+        end = run_end(c, i);
+        if (valid)
+            mli_map_find_texts(&f->map, c->data, c->offsets + i, end - i, codes + i);
+        for (int64_t k = i; k < end && !valid; k++) codes[k] = -1;
+        for (int64_t k = i; k < end && valid && *unseen < 0; k++)
+            if (codes[k] < 0) *unseen = k;
     }
 }
 

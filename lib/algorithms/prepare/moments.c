@@ -206,6 +206,13 @@ static mli_moments of_piece(const measuring *m, int gaps, const double *v,
     return (m->what & MLI_NO_SQUARES ? of_mean_piece : of_plain_piece)(fast, gaps, v, n);
 }
 
+static int any_missing(const double *v, int64_t n)
+{
+    int found = 0;
+    for (int64_t i = 0; i < n; i++) found |= v[i] != v[i];
+    return found;
+}
+
 static void measure(void *arg, int64_t task, int32_t slot)
 {
     const measuring *m = arg;
@@ -219,7 +226,7 @@ static void measure(void *arg, int64_t task, int32_t slot)
     if (end > m->d->rows) end = m->d->rows;
     const double *v = mli_design_look(m->d, j, begin, end, memory);
     const double *weight = m->what & MLI_WEIGHTED ? m->d->weight : NULL;
-    int gaps = 0;
+    int gaps = begin + 64 <= end && any_missing(v, 64);
     mli_moments *to = &m->parts[j * m->blocks + b];
     for (int64_t at = begin, n; at < end; at += n) {
         n = end - at < PIECE ? end - at : PIECE;

@@ -10,6 +10,7 @@
 #include "core/cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { L1, L2, MOST };
 #define NORM  option[0]
@@ -120,8 +121,90 @@ static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64
         (t->FAST ? most_avx2 : most_plain)(t, rows, n, stride, out);
 }
 
+/* ---- by columns ---- */
+
+/* A column into the partial sums of its rows. */
+MLI_LANES_INLINE void add_column(int norm, const double *x, int64_t n, double *sum)
+{
+    const mli_flags positive = (mli_flags){0} + INT64_MAX;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        mli_numbers v = *(const mli_numbers *)(x + i), s = *(mli_numbers *)(sum + i);
+        v = (mli_numbers)((mli_flags)v & (v == v) & positive);
+        if (norm == MOST)
+            s = (mli_numbers)(((mli_flags)v & (v > s)) | ((mli_flags)s & ~(v > s)));
+        else if (norm == L1)
+            s += v;
+        else
+            s += v * v;
+        *(mli_numbers *)(sum + i) = s;
+    }
+    for (; i < n; i++)
+        if (x[i] == x[i]) sum[i] = add(norm, sum[i], x[i]);
+}
+
+MLI_LANES_INLINE void divide_column(const double *x, const double *by, int64_t n,
+                                    double *out)
+{
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        *(mli_numbers *)(out + i) =
+            *(const mli_numbers *)(x + i) / *(const mli_numbers *)(by + i);
+    for (; i < n; i++) out[i] = x[i] / by[i];
+}
+
+#define COLUMNS(mark, level)                                                             \
+    mark static void add_##level(int norm, const double *x, int64_t n, double *sum)      \
+    {                                                                                    \
+        if (norm == L1)                                                                  \
+            add_column(L1, x, n, sum);                                                   \
+        else if (norm == L2)                                                             \
+            add_column(L2, x, n, sum);                                                   \
+        else                                                                             \
+            add_column(MOST, x, n, sum);                                                 \
+    }                                                                                    \
+    mark static void divide_##level(const double *x, const double *by, int64_t n,        \
+                                    double *out)                                         \
+    {                                                                                    \
+        divide_column(x, by, n, out);                                                    \
+    }
+COLUMNS(, plain)
+#ifdef MLI_AVX2
+COLUMNS(MLI_AVX2, avx2)
+#else
+#define add_avx2    add_plain
+#define divide_avx2 divide_plain
+#endif
+
+/* Lengths of rows from the sums of every fourth column, into the first of them. */
+static void lengths(const mli_prepared *t, const double *const *in, int64_t n,
+                    double *sum)
+{
+    memset(sum, 0, 4 * MLI_ACROSS * sizeof *sum);
+    for (int64_t j = 0; j < t->in->n_features; j++)
+        if (t->picked[j])
+            (t->FAST ? add_avx2 : add_plain)(t->NORM, in[j], n, sum + j % 4 * MLI_ACROSS);
+    for (int64_t i = 0; i < n; i++) {
+        double a = sum[i], b = sum[i + MLI_ACROSS], c = sum[i + 2 * MLI_ACROSS];
+        double d = sum[i + 3 * MLI_ACROSS], by = (a + c) + (b + d);
+        if (t->NORM == L2) by = sqrt(by);
+        if (t->NORM == MOST) by = fmax(fmax(a, c), fmax(b, d));
+        sum[i] = by > 0 ? by : 1;
+    }
+}
+
+static void output(const mli_prepared *t, const double *const *in, int64_t n, int64_t k,
+                   double *out, double *scratch)
+{
+    if (k == 0) lengths(t, in, n, scratch);
+    if (t->picked[k])
+        (t->FAST ? divide_avx2 : divide_plain)(in[k], scratch, n, out);
+    else
+        memcpy(out, in[k], (size_t)n * sizeof *out);
+}
+
 static const mli_transformer kind = {
-    .takes = MLI_TAKES_NUMBERS, .load = load, .rows = run_rows};
+    .takes = MLI_TAKES_NUMBERS, .load = load, .rows = run_rows, .output = output};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

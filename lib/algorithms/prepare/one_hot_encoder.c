@@ -190,14 +190,14 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
     return status;
 }
 
-static void hot(const mli_prepared *t, int64_t j, const double *in, int64_t n,
+static void hot(const mli_prepared *t, int64_t j, const int32_t *codes, int64_t n,
                 int32_t *which)
 {
     const int64_t *slot = t->SLOT + ((const int64_t *)t->START)[j];
-    double levels = (double)t->in->features[j].levels.n;
+    int64_t levels = t->in->features[j].levels.n;
     int32_t missing = (int32_t)t->MISSING[j];
     for (int64_t i = 0; i < n; i++)
-        which[i] = in[i] >= 0 && in[i] < levels ? (int32_t)slot[(int64_t)in[i]] : missing;
+        which[i] = codes[i] >= 0 && codes[i] < levels ? (int32_t)slot[codes[i]] : missing;
 }
 
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,

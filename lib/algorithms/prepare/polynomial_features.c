@@ -5,7 +5,10 @@
  *
  * No tensors. Cost: one multiplication per product: each is a shorter one times a column.
  */
+#include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
+
+#include <string.h>
 
 #define MOST 100000
 
@@ -122,12 +125,42 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     }
 }
 
+static void multiply(const double *a, const double *b, int64_t n, double *out)
+{
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        *(mli_numbers *)(out + i) =
+            *(const mli_numbers *)(a + i) * *(const mli_numbers *)(b + i);
+    for (; i < n; i++) out[i] = a[i] * b[i];
+}
+
+static void product(const mli_prepared *t, const double *const *in, int64_t n, int32_t k,
+                    double *out)
+{
+    const term *terms = t->TERMS;
+    int32_t before = terms[k].before;
+    if (before >= 0) product(t, in, n, before, out);
+    multiply(before < 0 ? in[-1 - before] : out, in[terms[k].times], n, out);
+}
+
+static void output(const mli_prepared *t, const double *const *in, int64_t n, int64_t k,
+                   double *out, double *scratch)
+{
+    int64_t features = t->in->n_features;
+    (void)scratch;
+    if (k < features)
+        memcpy(out, in[k], (size_t)n * sizeof *out);
+    else
+        product(t, in, n, (int32_t)(k - features), out);
+}
+
 static const mli_transformer kind = {.takes = MLI_TAKES_NUMBERS,
                                      .more = 1,
                                      .load = load,
                                      .width = width,
                                      .describe = describe,
-                                     .map = map};
+                                     .map = map,
+                                     .output = output};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

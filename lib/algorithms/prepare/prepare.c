@@ -99,11 +99,18 @@ static int run_same(const mli_plan *plan, int64_t j)
     return !t->picked[j] || (t->kind->same && t->kind->same(t, j));
 }
 
-static void run_hot(const mli_plan *plan, int64_t j, const double *in, int64_t n,
+static void run_output(const mli_plan *plan, const double *const *in, int64_t n,
+                       int64_t k, double *out, double *scratch)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    t->kind->output(t, in, n, k, out, scratch);
+}
+
+static void run_hot(const mli_plan *plan, int64_t j, const int32_t *codes, int64_t n,
                     int32_t *which)
 {
     const mli_prepared *t = (const mli_prepared *)plan;
-    t->kind->hot(t, j, in, n, which);
+    t->kind->hot(t, j, codes, n, which);
 }
 
 /* ---- making ---- */
@@ -187,6 +194,7 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
         prepared_free(&t->plan);
         return status;
     }
+    if (kind->output) t->plan.output = run_output;
     if (!kind->needs_all && !kind->more && (kind->map || !kind->rows)) {
         t->plan.first = t->first;
         t->plan.column = run_column;

@@ -61,12 +61,15 @@ typedef struct mli_transformer {
     /* Does a picked feature without missing values stay as it is? NULL: no. */
     int (*same)(const mli_prepared *t, int64_t feature);
     /* Of columns with `truth`, of which at most one is 1: which one, or -1. Nullable. */
-    void (*hot)(const mli_prepared *t, int64_t feature, const double *in, int64_t n,
+    void (*hot)(const mli_prepared *t, int64_t feature, const int32_t *codes, int64_t n,
                 int32_t *which);
     /* Instead of map: whole rows at once, with the memory that load asked for in
        plan.scratch. NULL: map. */
     void (*rows)(const mli_prepared *t, const double *rows, int64_t n, int64_t stride,
                  double *out, void *scratch);
+    /* One output of whole rows: see mli_plan.output. Nullable. */
+    void (*output)(const mli_prepared *t, const double *const *in, int64_t n, int64_t k,
+                   double *out, double *scratch);
     void (*release)(
         mli_prepared *t); /* frees what load has made beyond `own`; nullable */
 } mli_transformer;
