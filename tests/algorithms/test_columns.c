@@ -31,7 +31,7 @@ static ml_table *make_table(ml_context *ctx, const double *x, int64_t rows)
     const int64_t shape[2] = {rows, WIDE}, strides[2] = {1, rows};
     ml_tensor *tensor = NULL;
     ml_table *t = NULL;
-    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 2, shape, strides, x, &tensor, ERR));
+    OK(ml_tensor_wrap(ctx, ML_DTYPE_F64, 2, shape, strides, x, NULL, NULL, &tensor, ERR));
     OK(ml_table_read_tensor(ctx, tensor, NULL, &t, ERR));
     ml_tensor_free(tensor);
     return t;
