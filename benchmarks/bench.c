@@ -6,14 +6,10 @@
  *
  *   bench make ROWS SEED FILE              synthetic HIGGS-like rows (docs/benchmarks.md)
  *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), multiclass,
- *                                          rank
- *   bench csv-of FILE OUT.csv              the same as CSV
- *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
- *   bench predict THREADS MODEL DATA KIND
- *   bench single MODEL DATA KIND
- *   bench rows MODEL KIND                  single rows, as benchmarks/bindings.lua does
- *   bench load MODEL
- *   bench csv THREADS FILE
+ * numbers, rank bench csv-of FILE OUT.csv              the same as CSV bench fit THREADS
+ * TRAIN TEST MODEL ALGORITHM [key=value ...] bench predict THREADS MODEL DATA KIND bench
+ * single MODEL DATA KIND bench rows MODEL KIND                  single rows, as
+ * benchmarks/bindings.lua does bench load MODEL bench csv THREADS FILE
  *
  * A data file is: int64 rows, int64 columns, float32 features row by row, float32 labels.
  */
@@ -176,11 +172,22 @@ static void class_row(const float *effect, float *out, float *label)
     }
 }
 
+/* HIGGS-like rows with a number to predict. */
+static void number_row(float *out, float *label)
+{
+    higgs_row(out, label);
+    *label = (float)(out[21] - out[22] * (out[8] > 0.5f ? 1 : -0.4) + out[23] +
+                     0.5 * out[27] * out[5] + 0.3 * out[25] + normal());
+}
+
 static int make_kind(char **argv)
 {
     int64_t rows = atoll(argv[3]);
     char kind = argv[2][0];
-    int64_t columns = kind == 'c' ? 20 : kind == 'w' ? 808 : kind == 'm' ? 28 : 31;
+    int64_t columns = kind == 'c'                  ? 20
+                      : kind == 'w'                ? 808
+                      : kind == 'm' || kind == 'n' ? 28
+                                                   : 31;
     FILE *f = fopen(argv[5], "wb");
     float *y = malloc((size_t)rows * sizeof *y), row[808], effect[10000], shared[6];
     if (!f || !y) die("cannot write the data");
@@ -197,6 +204,8 @@ static int make_kind(char **argv)
             wide_row(effect, row, &y[i]);
         else if (kind == 'm')
             class_row(effect, row, &y[i]);
+        else if (kind == 'n')
+            number_row(row, &y[i]);
         else
             rank_row(i, shared, row, &y[i]);
         fwrite(row, sizeof *row, (size_t)columns, f);

@@ -53,11 +53,26 @@ def forest(peer, threads, a):
     xt, yt = read(a["test"])
     if peer == "ydf-forest":
         return ydf_forest(threads, a, x, y, xt, yt)
+    if peer in ("sklearn-extra", "sklearn-numbers", "sklearn-multiclass"):
+        return other_forest(peer, threads, a, x, y, xt, yt)
     model = RandomForestClassifier(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
     start = clock()
     model.fit(x, y)
     seconds = clock() - start
     return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
+
+
+def other_forest(peer, threads, a, x, y, xt, yt):
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+    maker = {"sklearn-extra": ExtraTreesClassifier, "sklearn-numbers": RandomForestRegressor,
+             "sklearn-multiclass": RandomForestClassifier}[peer]
+    model = maker(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
+    start = clock()
+    model.fit(x, y)
+    seconds = clock() - start
+    if peer == "sklearn-extra":
+        return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
+    return seconds, model.score(xt, yt), {}
 
 
 def ydf_forest(threads, a, x, y, xt, yt):

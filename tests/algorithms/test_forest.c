@@ -342,6 +342,14 @@ START_TEST(weights)
         ck_assert_double_eq_tol(ml_tensor_get_f64(p, 0, 1), i ? 0.5 : 0.2, 1e-15);
         ml_tensor_free(p);
         ml_model_free(m);
+        /* A bootstrap draws by weight. */
+        char all[80];
+        snprintf(all, sizeof all, "%s n_trees=2000", params[i]);
+        m = fit(ctx, "random_forest", t, all);
+        p = predicted(m, "proba", t);
+        ck_assert_double_eq_tol(ml_tensor_get_f64(p, 0, 1), i ? 0.5 : 0.2, 0.02);
+        ml_tensor_free(p);
+        ml_model_free(m);
     }
     ml_table_free(t);
     ml_context_free(ctx);

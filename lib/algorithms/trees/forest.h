@@ -88,6 +88,7 @@ typedef struct mli_forest_options {
 typedef struct mli_forest_data {
     const mli_forest_codes *codes;
     const double *weight; /* [rows]; NULL: all 1 */
+    const double *chance; /* [rows] of being drawn, up to a factor; NULL: all the same */
     const double *y;      /* [rows] of numbers */
     const double *ys;     /* [rows * targets] of several targets */
     const int32_t *label; /* [rows] of classes */

@@ -305,6 +305,10 @@ static ml_status fit_all(forest *f, ml_error *err)
                                   &f->codes, err);
     if (s != ML_OK) return s;
     f->data.codes = f->codes;
+    if (f->options.draws > 0) { /* weights of a bootstrap are chances */
+        f->data.chance = f->data.weight;
+        f->data.weight = NULL;
+    }
     f->data.y = f->design->y;
     f->data.ys = f->design->ys;
     f->data.label = f->design->label;

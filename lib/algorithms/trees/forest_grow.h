@@ -40,6 +40,7 @@ struct mli_forest_scratch {
     uint16_t *near;
     int packed;
     double *w, *s;  /* [rows] not counted */
+    double *sums;   /* [rows] of the chances up to each */
     int32_t *label; /* [rows] not counted, classes */
     /* pages[0] is the table. Once a node is small its rows are copied into the next one,
      * and counted from 0 in all nodes below. */

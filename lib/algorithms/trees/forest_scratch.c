@@ -167,6 +167,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->center = mli_alloc_vec(ctx, 2 * targets, sizeof *s->center);
     s->squares = s->center ? s->center + targets : NULL;
     s->label = mli_alloc_vec(ctx, plain, sizeof *s->label);
+    s->sums = mli_alloc_vec(ctx, data->chance ? n + 1 : 1, sizeof *s->sums);
     s->left = mli_alloc_vec(ctx, 3 * k + 4, sizeof *s->left);
     s->classes = mli_alloc_vec(ctx, k, sizeof *s->classes);
     int64_t sums = s->scalar ? 4 : k <= MLI_FOREST_CLASSES + 1 ? k : 0;
@@ -177,7 +178,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->n_values = o->classes ? o->classes : o->targets ? o->targets : 1;
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
         s->pair && s->near && s->w && s->s && s->label && s->center && s->left &&
-        s->classes && s->bins && s->order && take_random(s) && take_pages(s))
+        s->classes && s->bins && s->sums && s->order && take_random(s) && take_pages(s))
         return s;
     mli_forest_scratch_free(s);
     return NULL;
@@ -186,11 +187,11 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
 void mli_forest_scratch_free(mli_forest_scratch *s)
 {
     if (!s) return;
-    void *const blocks[] = {s->row,     s->spare_row, s->count, s->element, s->spare,
-                            s->payload, s->w,         s->s,     s->label,   s->left,
-                            s->bins,    s->classes,   s->order, s->waiting, s->center,
-                            s->pair,    s->near,      s->node,  s->value,   s->set,
-                            s->x,       s->word};
+    void *const blocks[] = {s->sums,   s->row,     s->spare_row, s->count, s->element,
+                            s->spare,  s->payload, s->w,         s->s,     s->label,
+                            s->left,   s->bins,    s->classes,   s->order, s->waiting,
+                            s->center, s->pair,    s->near,      s->node,  s->value,
+                            s->set,    s->x,       s->word};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mli_free(s->ctx, blocks[i]);
     for (int k = 0; k < s->n_pages; k++) {
@@ -234,6 +235,21 @@ static int64_t fitting_rows(const mli_forest_scratch *s, int64_t rows)
     return (int64_t)(UINT16_MAX / most) & ~INT64_C(7);
 }
 
+/* Draws by chance: the row whose share of their sum a random number falls into. */
+static void draw_chances(mli_forest_scratch *s)
+{
+    int64_t rows = s->data->codes->rows;
+    double total = 0;
+    for (int64_t i = 0; i < rows; i++) s->sums[i] = total += s->data->chance[i];
+    for (int64_t k = 0; k < s->options->draws; k++) {
+        double x = mli_rng_f64(&s->rng) * total;
+        int64_t at = 0;
+        for (int64_t n = rows; n > 1; n -= n / 2) /* the first sum above x */
+            at += s->sums[at + n / 2 - 1] <= x ? n / 2 : 0;
+        s->count[at] += s->data->chance[at] > 0;
+    }
+}
+
 /* Rows that take part into s->row; how often each was drawn into s->count. */
 static int64_t draw_rows(mli_forest_scratch *s)
 {
@@ -241,7 +257,8 @@ static int64_t draw_rows(mli_forest_scratch *s)
     const double *weight = s->data->weight;
     if (s->options->draws > 0) {
         memset(s->count, 0, (size_t)rows * sizeof *s->count);
-        for (int64_t i = 0; i < s->options->draws; i++)
+        if (s->data->chance) draw_chances(s);
+        for (int64_t i = 0; !s->data->chance && i < s->options->draws; i++)
             s->count[mli_rng_below(&s->rng, rows)]++;
     } else {
         for (int64_t i = 0; i < rows; i++) s->count[i] = 1;
