@@ -21,7 +21,8 @@ ML_BEGIN
  * @param options  [null] values of "options.load", such as verify
  * @param out      [out] [own] the model
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_IO, ML_E_FORMAT for a damaged, foreign or newer file, ML_E_MEMORY
+ * @returns ML_OK, ML_E_IO, ML_E_FORMAT for a damaged, foreign or newer file,
+ *          ML_E_UNSUPPORTED for what another system has and this one has not, ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_model_load_file(ml_context *context, const char *path,
@@ -40,7 +41,7 @@ ML_API ML_CHECK ml_status ml_model_load_file(ml_context *context, const char *pa
  * @param options  [null] values of "options.load"
  * @param out      [out] [own] the model
  * @param error    [null] details of a failure
- * @returns ML_OK, ML_E_FORMAT or ML_E_MEMORY
+ * @returns ML_OK, ML_E_FORMAT, ML_E_UNSUPPORTED or ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_model_load_memory(ml_context *context, const void *data,
