@@ -334,6 +334,30 @@ START_TEST(measures_of_rankings)
 }
 END_TEST
 
+/* The relevances of a metric are any numbers: not whole, or larger than those that
+ * training takes. */
+START_TEST(any_relevance_is_measured)
+{
+    ml_context *ctx = test_context(1);
+    const double y[][4] = {{0.5, 2.25, 0, 1}, {40, 999, 3, 0}};
+    const double score[] = {3, 2, 1, 0};
+    const int64_t group[] = {0, 4};
+    const double discount[] = {1, 1 / log2(3), 0.5, 1 / log2(5)};
+    const int best[][4] = {{1, 3, 0, 2}, {1, 0, 2, 3}};
+    for (int k = 0; k < 2; k++) {
+        mli_targets t = {.rows = 4, .y = y[k], .n_groups = 1, .group = group};
+        double dcg = 0, ideal = 0;
+        for (int i = 0; i < 4; i++) {
+            dcg += (exp2(y[k][i]) - 1) * discount[i];
+            ideal += (exp2(y[k][best[k][i]]) - 1) * discount[i];
+        }
+        double found = mli_rank_metric(ctx, &t, score, 0, 0);
+        ck_assert_double_eq_tol(found, dcg / ideal, 1e-12);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(concordance_counts_pairs)
 {
     ml_context *ctx = test_context(1);
@@ -382,5 +406,5 @@ END_TEST
 
 TEST_MAIN("algorithms/objective", slopes_of_values, slopes_of_classes,
           slopes_of_several_quantiles, slopes_of_survival, rankings_improve,
-          pairs_of_rankings, measures_of_rankings, concordance_counts_pairs,
-          constants_are_the_best)
+          pairs_of_rankings, measures_of_rankings, any_relevance_is_measured,
+          concordance_counts_pairs, constants_are_the_best)

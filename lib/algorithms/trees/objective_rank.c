@@ -10,6 +10,7 @@
  * Cost per round: a sort of each group and truncate * (size of the group) pairs, a
  * nanosecond or two each (rank_pairs.c).
  */
+#include "algorithms/trees/radix.h"
 #include "algorithms/trees/rank.h"
 #include <math.h>
 #include <string.h>
@@ -37,9 +38,15 @@ ml_status mli_rank_check(const mli_targets *t, ml_error *err)
     return ML_OK;
 }
 
+/* Relevances of training are small whole numbers, those of metrics any from 0 on. */
+static int is_small(double y)
+{
+    return y <= MOST_RELEVANCE && y == (double)(int32_t)y;
+}
+
 static double gain_of(double y)
 {
-    return (double)(UINT32_C(1) << (int32_t)y) - 1;
+    return (is_small(y) ? (double)(UINT32_C(1) << (int32_t)y) : exp2(y)) - 1;
 }
 
 static double discount(int64_t position)
@@ -47,9 +54,9 @@ static double discount(int64_t position)
     return 1 / log2((double)position + 2);
 }
 
-/* DCG of the best order, by counting: relevances are small whole numbers. */
-static double ideal_dcg(const double *y, int64_t n, int64_t positions,
-                        const double *discounts)
+/* DCG of the best order, by counting small whole numbers. */
+static double counted_dcg(const double *y, int64_t n, int64_t positions,
+                          const double *discounts)
 {
     int64_t count[MOST_RELEVANCE + 1] = {0}, at = 0;
     double sum = 0;
@@ -107,7 +114,7 @@ static void set_changes(group *g)
     double *from = g->p.from, *to = g->p.to, relevant = 0, hits = 0;
     g->ideal = 1;
     if (r->o->kind == MLI_RANK_NDCG)
-        g->ideal = ideal_dcg(r->t->y + g->first, g->n, r->o->truncate, r->discount);
+        g->ideal = counted_dcg(r->t->y + g->first, g->n, r->o->truncate, r->discount);
     for (int64_t i = 0; i < g->n; i++) {
         double position = (double)i + 1, before = hits;
         from[i] = r->o->kind == MLI_RANK_NDCG ? r->discount[i] : 1;
@@ -212,10 +219,25 @@ ml_status mli_rank_gradients(ml_context *ctx, const mli_objective *o,
 
 /* ---- metrics ---- */
 
-static double ndcg(const double *y, int64_t n, const int64_t *order, int64_t positions,
-                   const double *discounts)
+/* The same of any relevances; scratch[2 * n]. */
+static double ideal_dcg(const double *y, int64_t n, int64_t positions,
+                        const double *discounts, double *scratch)
 {
-    double best = ideal_dcg(y, n, positions, discounts), sum = 0;
+    int small = 1;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) small &= is_small(y[i]);
+    if (small) return counted_dcg(y, n, positions, discounts);
+    memcpy(scratch, y, (size_t)n * sizeof *y);
+    mli_radix_sort_f64(scratch, scratch + n, n);
+    for (int64_t i = 0; i < n && i < positions; i++)
+        sum += gain_of(scratch[n - 1 - i]) * discounts[i];
+    return sum;
+}
+
+static double ndcg(const double *y, int64_t n, const int64_t *order, int64_t positions,
+                   const double *discounts, double *scratch)
+{
+    double best = ideal_dcg(y, n, positions, discounts, scratch), sum = 0;
     if (!(best > 0)) return 1;
     for (int64_t i = 0; i < n && i < positions; i++)
         sum += gain_of(y[order[i]]) * discounts[i];
@@ -249,7 +271,7 @@ double mli_rank_metric(ml_context *ctx, const mli_targets *t, const double *scor
         double w = t->weight ? t->weight[first] : 1;
         mli_rank_order(ctx->cpu_level, score + first, n, order, scratch + most);
         total += w * (map ? average_precision(y, n, order, positions)
-                          : ndcg(y, n, order, positions, discounts));
+                          : ndcg(y, n, order, positions, discounts, scratch + most));
         weights += w;
     }
     int ok = discounts && scratch && weights > 0;
