@@ -5,12 +5,12 @@
  * Of many rows a sample is sorted first. It gives bounds between which each place lies in
  * all likelihood (Floyd, Rivest, "Expected time bounds for selection", CACM 18, 1975);
  * one look at the column counts what is below them and keeps what is between. Among
- * those, or all where a bound was wrong, Hoare's "Find" (CACM 4, 1961) looks for all
- * places at once. Where its pivots are bad a part is sorted after all, so the cost is
- * bounded. What comes out does not depend on the sample.
+ * those, or all where a bound was wrong, all places are looked for at once
+ * (trees/places.h). What comes out does not depend on the sample.
  */
 #include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
+#include "algorithms/trees/places.h"
 #include "algorithms/trees/radix.h"
 #include "core/cpu.h"
 
@@ -20,80 +20,12 @@
 #include <immintrin.h>
 #endif
 
-#define FEW      48
-#define MOST_QS  64
-#define MAX_TURN 60
+#define MOST_QS 64
 
 #define SAMPLED    (1 << 15) /* rows of which a sample is taken, */
 #define SAMPLE     8192      /* of at most so many */
 #define MOST_RANGE 8         /* pairs of bounds; with more of them most rows are kept */
 #define DEVIATIONS 4         /* of the place in the sample, on both sides */
-
-static void insertion(double *v, int64_t n)
-{
-    for (int64_t i = 1; i < n; i++) {
-        double x = v[i];
-        int64_t k = i;
-        for (; k > 0 && v[k - 1] > x; k--) v[k] = v[k - 1];
-        v[k] = x;
-    }
-}
-
-static double middle(double a, double b, double c)
-{
-    if (a > b) return b > c ? b : a > c ? c : a;
-    return a > c ? a : b > c ? c : b;
-}
-
-/* The median of three medians of three. */
-static double pivot_of(const double *v, int64_t n)
-{
-    int64_t s = n / 9;
-    return middle(middle(v[0], v[s], v[2 * s]), middle(v[3 * s], v[4 * s], v[5 * s]),
-                  middle(v[6 * s], v[7 * s], v[8 * s]));
-}
-
-/* Those below the pivot, or at it if `equal`, first. Returns how many. */
-static int64_t divide(double *v, int64_t n, double pivot, int equal, double *scratch)
-{
-    int64_t left = 0, right = n - 1;
-    for (int64_t i = 0; i < n; i++) {
-        int low = equal ? v[i] <= pivot : v[i] < pivot;
-        scratch[left] = v[i];
-        scratch[right] = v[i];
-        left += low;
-        right -= !low;
-    }
-    memcpy(v, scratch, (size_t)n * sizeof *v);
-    return left;
-}
-
-/* Puts the values at the places at[0] < at[1] < ... of the sorted order there. */
-static void find(double *v, int64_t n, int64_t from, const int64_t *at, int count,
-                 double *scratch, int turns)
-{
-    while (count > 0) {
-        if (n <= FEW) {
-            insertion(v, n);
-            return;
-        }
-        if (turns++ > MAX_TURN) {
-            mli_radix_sort_f64(v, scratch, n);
-            return;
-        }
-        double pivot = pivot_of(v, n);
-        int64_t left = divide(v, n, pivot, 0, scratch);
-        int same = left == 0, below = 0;
-        if (same) left = divide(v, n, pivot, 1, scratch); /* all of them are equal */
-        while (below < count && at[below] < from + left) below++;
-        if (!same) find(v, left, from, at, below, scratch, turns);
-        at += below;
-        count -= below;
-        v += left;
-        n -= left;
-        from += left;
-    }
-}
 
 /* ---- bounds from a sample ---- */
 
@@ -284,7 +216,7 @@ static int rank_sampled(const ranking *r, int64_t j, double *v, double *kept, in
     int count = places(r, b.present, at);
     for (int k = 0; k < count; k++)
         if ((to[k] = place_kept(&b, at[k])) < 0) return 0;
-    find(kept, b.kept, 0, to, count, v, 0);
+    mli_find_places(kept, b.kept, to, count, v);
     for (int k = 0; k < count; k++) v[at[k]] = kept[to[k]];
     *n = b.present;
     return 1;
@@ -298,7 +230,7 @@ static void rank_feature(void *arg, int64_t j, int32_t slot)
     if (!r->picked[j] || mli_run_state(r->run) == ML_CANCEL) return;
     if (!rank_sampled(r, j, v, other, &n)) {
         n = mli_prepare_present(r->d, j, v);
-        find(v, n, 0, at, n > 0 ? places(r, n, at) : 0, other, 0);
+        mli_find_places(v, n, at, n > 0 ? places(r, n, at) : 0, other);
     }
     r->fn(r->arg, j, v, n);
 }

@@ -121,7 +121,7 @@ int32_t mli_objective_outputs(const mli_objective *o);
  * (two for logistic). Of several quantiles the one nearest to 0.5. */
 void mli_objective_value(const mli_objective *o, const double *score, double *out);
 
-/* Weighted quantile of v[n], which has room for 2n and is sorted; weight may be NULL,
+/* Weighted quantile of v[n], which has room for 2n and is permuted; weight may be NULL,
  * else it is permuted too. */
 double mli_weighted_quantile(double *v, double *weight, int64_t n, double q);
 

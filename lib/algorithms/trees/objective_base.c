@@ -5,7 +5,7 @@
  * the loss is smooth.
  */
 #include "algorithms/trees/objective.h"
-#include "core/rng.h"
+#include "algorithms/trees/places.h"
 #include <math.h>
 #include <string.h>
 
@@ -93,42 +93,15 @@ static void sort_pairs(double *v, double *w, int64_t n)
     }
 }
 
-/* Puts the number that belongs at place k there, none larger before and none smaller
- * after it (Hoare's selection, about 3 n comparisons whatever the order of v). */
-static void select_at(double *v, int64_t n, int64_t k)
-{
-    uint64_t state = (uint64_t)n;
-    for (int64_t low = 0, high = n - 1; low < high;) {
-        state = mli_mix64(state);
-        double pivot = v[low + (int64_t)(state % (uint64_t)(high - low + 1))];
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (v[i] < pivot) i++;
-            while (v[j] > pivot) j--;
-            if (i > j) break;
-            double swap = v[i];
-            v[i++] = v[j];
-            v[j--] = swap;
-        }
-        if (k > j && k < i) return;
-        if (k <= j)
-            high = j;
-        else
-            low = i;
-    }
-}
-
 double mli_weighted_quantile(double *v, double *weight, int64_t n, double q)
 {
     if (n <= 0) return 0;
     if (!weight) {
         for (int64_t i = 0; i < n; i++) v[i] += 0.0;
         double at = q * (double)(n - 1);
-        int64_t low = (int64_t)at;
-        select_at(v, n, low);
-        double next = low + 1 < n ? v[low + 1] : v[low];
-        for (int64_t i = low + 2; i < n; i++) next = v[i] < next ? v[i] : next;
-        return v[low] + (at - (double)low) * (next - v[low]);
+        int64_t low = (int64_t)at, next = low + 1 < n ? low + 1 : low;
+        mli_find_places(v, n, (const int64_t[]){low, next}, 1 + (next > low), v + n);
+        return v[low] + (at - (double)low) * (v[next] - v[low]);
     }
     sort_pairs(v, weight, n);
     double total = 0, sum = 0;
