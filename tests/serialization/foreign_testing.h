@@ -147,4 +147,49 @@ static inline void check_rows(const char *what, const ml_model *m, const char *k
     free(got.at);
 }
 
+static inline const char *foreign_path(const char *rows, const char *model)
+{
+    char name[256];
+    snprintf(name, sizeof name, "tests/data/foreign/%s.%s", rows, model);
+    return source_path(name);
+}
+
+static inline ml_table *foreign_rows(ml_context *ctx, const char *rows)
+{
+    ml_table *t = NULL;
+    OK(ml_table_read_csv(ctx, foreign_path(rows, "csv"), NULL, &t, ERR));
+    return t;
+}
+
+/* A file in which `from`, and what follows it before `end` (NULL: nothing), is replaced.
+ */
+static inline bytes changed_file(const char *path, const char *from, const char *end,
+                                 const char *to)
+{
+    bytes b = bytes_of_file(path), out = {NULL, 0};
+    const unsigned char *at = find_bytes(b.data, b.size, from, strlen(from));
+    ck_assert_msg(at != NULL, "'%s' is not in %s", from, path);
+    const unsigned char *rest = at + strlen(from);
+    if (end) rest = find_bytes(rest, b.size - (size_t)(rest - b.data), end, strlen(end));
+    ck_assert_msg(rest != NULL, "'%s' is not in %s", end, path);
+    bytes_write(b.data, (size_t)(at - b.data), &out);
+    bytes_write(to, strlen(to), &out);
+    bytes_write(rest, b.size - (size_t)(rest - b.data), &out);
+    free(b.data);
+    return out;
+}
+
+/* What is said of a changed file. */
+static inline void says_of(ml_context *ctx, const char *rows, const char *file,
+                           const char *from, const char *to, ml_status status,
+                           const char *message)
+{
+    ml_model *m = NULL;
+    bytes e = changed_file(foreign_path(rows, file), from, NULL, to);
+    FAILS(status, ml_model_load_memory(ctx, e.data, e.size, NULL, NULL, NULL, &m, ERR));
+    ck_assert_msg(strstr(ml_error_message(ERR), message) != NULL, "'%s' lacks '%s'",
+                  ml_error_message(ERR), message);
+    free(e.data);
+}
+
 #endif

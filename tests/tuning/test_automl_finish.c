@@ -139,17 +139,9 @@ START_TEST(thresholds_and_calibration_in_the_model)
     OK(ml_model_get_tensor(m, "class_thresholds", &cuts, ERR));
     OK(ml_model_get_tensor(m, "calibration_isotonic", &steps, ERR));
     ck_assert_double_lt(ml_tensor_get_f64(cuts, 1, 0), 0.5); /* recall wants all */
-    kit_bytes b = kit_save(m);
-    ml_model *again = NULL;
-    OK(ml_model_load_memory(ctx, b.data, b.size, NULL, NULL, NULL, &again, ERR));
-    ml_tensor *x = predicted(m, "class", t), *y = predicted(again, "class", t);
-    ck_assert(same_tensor(x, y));
-    free(b.data);
-    ml_tensor_free(x);
-    ml_tensor_free(y);
+    same_after_loading(ctx, m, "class", t);
     ml_tensor_free(cuts);
     ml_tensor_free(steps);
-    ml_model_free(again);
     ml_model_free(m);
     ml_table_free(t);
     ml_context_free(ctx);
