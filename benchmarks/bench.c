@@ -5,11 +5,15 @@
  * reading its input), quality, and peak memory.
  *
  *   bench make ROWS SEED FILE              synthetic HIGGS-like rows (docs/benchmarks.md)
- *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), multiclass,
- * numbers, rank bench csv-of FILE OUT.csv              the same as CSV bench fit THREADS
- * TRAIN TEST MODEL ALGORITHM [key=value ...] bench predict THREADS MODEL DATA KIND bench
- * single MODEL DATA KIND bench rows MODEL KIND                  single rows, as
- * benchmarks/bindings.lua does bench load MODEL bench csv THREADS FILE
+ *   bench make-kind KIND ROWS SEED FILE    categories, wide (one-hot), multiclass, numbers,
+ *                                          rank
+ *   bench csv-of FILE OUT.csv              the same as CSV
+ *   bench fit THREADS TRAIN TEST MODEL ALGORITHM [key=value ...]
+ *   bench predict THREADS MODEL DATA KIND
+ *   bench single MODEL DATA KIND
+ *   bench rows MODEL KIND                  single rows, as benchmarks/bindings.lua does
+ *   bench load MODEL
+ *   bench csv THREADS FILE
  *
  * A data file is: int64 rows, int64 columns, float32 features row by row, float32 labels.
  */
