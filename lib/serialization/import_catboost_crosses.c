@@ -20,7 +20,8 @@
 
 #define PLACE        "features_info.ctrs"
 #define ELEMENTS_MAX 64
-#define TRIALS_MAX   2e8 /* per table */
+#define TRIALS_MAX   2e8 /* per table, */
+#define ALL_TRIALS   1e9 /* and in all */
 
 ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
                            const mli_item **out)
@@ -112,6 +113,7 @@ typedef struct decoder {
     int64_t *texts[ELEMENTS_MAX], n_texts[ELEMENTS_MAX]; /* that may be */
     int64_t chosen[ELEMENTS_MAX];
     uint64_t inverse; /* of the factor of the hash */
+    double trials;    /* that were made */
     int found;
 } decoder;
 
@@ -188,7 +190,8 @@ static double list_texts(decoder *d)
         d->n_texts[k] = 0;
         for (int64_t i = 0; i < d->t->n; i++)
             if (!f->settled || f->seen[i]) d->texts[k][d->n_texts[k]++] = i;
-        if (k) trials *= (double)d->n_texts[k];
+        /* Answers are tried even where there is no text. */
+        if (k) trials *= fmax((double)d->n_texts[k], 1);
     }
     return trials;
 }
@@ -202,7 +205,10 @@ static ml_status decode_table(decoder *d, const mli_item *root, const mli_item *
     for (int64_t k = 0; k < d->n; k++) settled &= c->features[d->feature[k]].settled;
     if (settled) return ML_OK;
     ml_status s = mli_cat_table_read(c, root, ctr, &table);
-    if (s || list_texts(d) * (double)table.n > TRIALS_MAX) return s;
+    if (s) return s;
+    double trials = list_texts(d) * (double)table.n;
+    if (trials > TRIALS_MAX || d->trials + trials > ALL_TRIALS) return ML_OK;
+    d->trials += trials;
     for (int64_t i = 0; i < table.n; i++) {
         uint64_t hash = mli_cat_table_hash(&table, i);
         d->found = 0;

@@ -171,6 +171,16 @@ START_TEST(facts_of_crosses)
 }
 END_TEST
 
+/* A combination of fifty questions has 2^50 answers, which must not be tried. */
+START_TEST(endless_answers)
+{
+    ml_context *ctx = test_context(1);
+    ml_model_free(
+        load_foreign(ctx, source_path("tests/fuzz/corpus/import/cat_answers.json")));
+    ml_context_free(ctx);
+}
+END_TEST
+
 static ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
                               const char *end, const char *to)
 {
@@ -225,4 +235,5 @@ START_TEST(older_catboost)
 END_TEST
 
 TEST_MAIN("serialization/import_catboost", categories_of_catboost,
-          contributions_of_crosses, rows_of_crosses, facts_of_crosses, older_catboost)
+          contributions_of_crosses, rows_of_crosses, facts_of_crosses, endless_answers,
+          older_catboost)
