@@ -4,9 +4,10 @@
 like settings, five random splits of each table, the same for all. Prints a table of losses and
 the mean ranks.
 
-Usage: benchmarks/quality.py [--tables a,b] [--seeds N] [--json FILE]
+Usage: benchmarks/quality.py [--tables a,b] [--more FILE.json] [--seeds N] [--json FILE]
 Runs in the benchmarks' virtual environment (benchmarks/compare makes it), with libml found by
-LIBML_LIBRARY and the data in ../shared/data.
+LIBML_LIBRARY and the data in ../shared/data. Other tables come from --more, whose form is
+that of benchmarks/automl.py; without --tables these alone are used then.
 
 Settings: 200 rounds, learning rate 0.05, 31 leaves (CatBoost and libml_symmetric: depth 6,
 all leaves of a depth split alike), 255 bins, at least 20
@@ -87,6 +88,15 @@ TABLES = {
     "abalone": (lambda: bare("classic_small/abalone.csv.gz", -1), False),
     "higgs_value": (lambda: higgs("regression/regression.train"), False),
 }
+
+
+def more(path):
+    """Adds the tables of a file of benchmarks/automl.py's form; returns their names."""
+    entries = json.loads(Path(path).read_text())
+    for name, e in entries.items():
+        TABLES[name] = (lambda e=e: csv(Path(path).resolve().parent / e["file"], e["target"],
+                                        e.get("drop", [])), e["classes"])
+    return list(entries)
 
 
 def load(name):
@@ -200,12 +210,14 @@ def ranks(losses):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables")
+    parser.add_argument("--more")
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json")
     args = parser.parse_args()
     systems = args.systems.split(",")
-    names = args.tables.split(",") if args.tables else list(TABLES)
+    names = more(args.more) if args.more else list(TABLES)
+    names = args.tables.split(",") if args.tables else names
     ours = [s for s in systems if s in OURS] or [None]
     rows, sums = {}, {who: {s: 0.0 for s in systems if s == who or s not in OURS}
                       for who in ours}

@@ -273,12 +273,17 @@ class Table(Handle):
         hold numbers."""
         np = need_numpy("to_numpy")
         rows, n = self.shape
-        out = np.empty((rows, n))
-        for i, (name, kind) in enumerate(self.types.items()):
+        for name, kind in self.types.items():
             if kind in ("text", "category"):
                 raise TypeError(f'column "{name}" is {kind}, not numbers: leave it out with '
                                 "drop(), or use to_pandas() or to_dict()")
-            out[:, i] = self.tensor(name).to_numpy()
+        columns = [self.tensor(name).to_numpy() for name in self.columns]
+        out = np.empty((rows, n))
+        # Some rows at a time, so that their lines stay in the cache from column to column.
+        step = max(256, 65536 // max(n, 1))
+        for row in range(0, rows, step):
+            for i, column in enumerate(columns):
+                out[row:row + step, i] = column[row:row + step]
         return out
 
     def __array__(self, dtype=None, copy=None):
