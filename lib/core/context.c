@@ -257,14 +257,20 @@ const char *ml_context_info(const ml_context *context)
     return context ? context->info : "{}";
 }
 
-void mli_log(const ml_context *ctx, int32_t level, const char *module, const char *format,
-             ...)
+void mli_log_list(const ml_context *ctx, int32_t level, const char *module,
+                  const char *format, va_list args)
 {
     if (!ctx || !ctx->host.log || level > ctx->host.log_level) return;
     char record[RECORD_SIZE];
+    mli_format_line(record, sizeof record, format, args);
+    ctx->host.log(level, module, record, ctx->host.log_user);
+}
+
+void mli_log(const ml_context *ctx, int32_t level, const char *module, const char *format,
+             ...)
+{
     va_list args;
     va_start(args, format);
-    mli_format_line(record, sizeof record, format, args);
+    mli_log_list(ctx, level, module, format, args);
     va_end(args);
-    ctx->host.log(level, module, record, ctx->host.log_user);
 }

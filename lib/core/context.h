@@ -10,6 +10,7 @@
 #include "core/spare.h"
 #include "core/text.h"
 #include <ml/context.h>
+#include <stdarg.h>
 
 typedef struct mli_pool mli_pool;
 struct mli_fs;
@@ -32,6 +33,8 @@ ml_context *mli_context_ref(ml_context *ctx);
 /* Log: printf style; does nothing when no hook is set or the level is too high. */
 void mli_log(const ml_context *ctx, int32_t level, const char *module, const char *format,
              ...) MLI_PRINTF(4, 5);
+void mli_log_list(const ml_context *ctx, int32_t level, const char *module,
+                  const char *format, va_list args) MLI_PRINTF(4, 0);
 /* Seconds on the monotonic clock. */
 double mli_now(void);
 /* How the library was built, as a JSON object. */

@@ -4,6 +4,7 @@
  */
 #include "core/run.h"
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -100,6 +101,7 @@ void mli_run_part(mli_run *part, mli_run *parent, double from, double to, int re
                  parent->user);
     part->trial = parent->trial;
     part->parent = parent;
+    part->quiet = parent->quiet;
     part->from = from;
     part->to = to;
 }
@@ -181,4 +183,13 @@ ml_status mli_run_check(const mli_run *run, ml_error *err)
     mli_fail(err, ML_E_CANCELLED, "the call was cancelled %s", who);
     return mli_error_hint(err, ML_E_CANCELLED,
                           "ask for ML_STOP_KEEP to keep the best result so far");
+}
+
+void mli_run_warn(const mli_run *run, const char *module, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    mli_log_list(run->ctx, run->quiet || run->trial >= 0 ? ML_LOG_INFO : ML_LOG_WARNING,
+                 module, format, args);
+    va_end(args);
 }

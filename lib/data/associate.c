@@ -9,26 +9,63 @@
 
 /* ---- two columns of numbers ---- */
 
-static double pearson(const double *x, const double *y, int64_t rows, int64_t *n)
+#define LANES 8 /* partial sums, so that the compiler works on several values at once */
+
+static double total(const double *lane)
 {
-    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    int64_t count = 0;
-    for (int64_t i = 0; i < rows; i++) {
-        if (!isfinite(x[i]) || !isfinite(y[i])) continue;
-        count++;
-        mx += (x[i] - mx) / (double)count;
-        my += (y[i] - my) / (double)count;
+    double sum = 0;
+    for (int k = 0; k < LANES; k++) sum += lane[k];
+    return sum;
+}
+
+/* The means over the rows with both values; returns how many. */
+static int64_t means(const mli_coded *a, const mli_coded *b, int64_t rows, double *mx,
+                     double *my)
+{
+    const double *x = a->value, *y = b->value;
+    int complete = a->complete && b->complete;
+    double sx[LANES] = {0}, sy[LANES] = {0};
+    int64_t i = 0, n = rows;
+    for (; complete && i + LANES <= rows; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            sx[k] += x[i + k];
+            sy[k] += y[i + k];
+        }
+    for (; i < rows; i++) {
+        int both = isfinite(x[i]) && isfinite(y[i]);
+        sx[0] += both ? x[i] : 0;
+        sy[0] += both ? y[i] : 0;
+        n -= !both;
     }
-    *n = count;
-    for (int64_t i = 0; i < rows; i++) {
-        if (!isfinite(x[i]) || !isfinite(y[i])) continue;
-        double dx = x[i] - mx, dy = y[i] - my;
-        xx += dx * dx;
-        yy += dy * dy;
-        xy += dx * dy;
+    *mx = total(sx) / (double)(n ? n : 1);
+    *my = total(sy) / (double)(n ? n : 1);
+    return n;
+}
+
+static double pearson(const mli_coded *a, const mli_coded *b, int64_t rows, int64_t *n)
+{
+    const double *x = a->value, *y = b->value;
+    double mx, my, xx[LANES] = {0}, yy[LANES] = {0}, xy[LANES] = {0};
+    int complete = a->complete && b->complete;
+    int64_t i = 0;
+    *n = means(a, b, rows, &mx, &my);
+    for (; complete && i + LANES <= rows; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            double dx = x[i + k] - mx, dy = y[i + k] - my;
+            xx[k] += dx * dx;
+            yy[k] += dy * dy;
+            xy[k] += dx * dy;
+        }
+    for (; i < rows; i++) {
+        int both = isfinite(x[i]) && isfinite(y[i]);
+        double dx = both ? x[i] - mx : 0, dy = both ? y[i] - my : 0;
+        xx[0] += dx * dx;
+        yy[0] += dy * dy;
+        xy[0] += dx * dy;
     }
-    if (count < 3 || !(xx > 0) || !(yy > 0)) return NAN;
-    double r = xy / sqrt(xx) / sqrt(yy);
+    double sx = total(xx), sy = total(yy);
+    if (*n < 3 || !(sx > 0) || !(sy > 0)) return NAN;
+    double r = total(xy) / sqrt(sx) / sqrt(sy);
     return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
@@ -102,7 +139,7 @@ double mli_associate(const mli_coded *a, const mli_coded *b, int64_t rows,
     *how = a->numeric && b->numeric   ? MLI_PEARSON
            : a->numeric || b->numeric ? MLI_ETA
                                       : MLI_CRAMER;
-    if (*how == MLI_PEARSON) return pearson(a->value, b->value, rows, n);
+    if (*how == MLI_PEARSON) return pearson(a, b, rows, n);
     if (*how == MLI_CRAMER) return cramer(a->level, b->level, rows, n);
     return a->numeric ? ratio(b->level, a->value, rows, n)
                       : ratio(a->level, b->value, rows, n);
@@ -112,63 +149,108 @@ double mli_associate(const mli_coded *a, const mli_coded *b, int64_t rows,
 
 #define PRIOR 5.0 /* rows that the mean of all counts for in a level */
 
-/* Sums of one half of the rows; of classes the counts, else the values in class 0. */
+/* One half of the rows: of classes how often each comes with each level, else the sums of
+ * the values and of their squares, from a value in their midst. */
 typedef struct {
-    double rows[MLI_LEVELS], sum[MLI_LEVELS][MLI_LEVELS];
-    double all, total[MLI_LEVELS];
+    double rows[MLI_LEVELS], all;
+    int32_t of[MLI_LEVELS][MLI_LEVELS], every[MLI_LEVELS];
+    double sum[MLI_LEVELS], squares[MLI_LEVELS], total;
 } half;
 
-static int usable(const mli_coded *target, int classes, int64_t i)
+static void learn_classes(const mli_coded *c, const mli_coded *t, int64_t rows,
+                          int parity, half *h)
 {
-    return classes ? target->level[i] != 0 : isfinite(target->value[i]) != 0;
-}
-
-static void learn(const mli_coded *c, const mli_coded *t, int classes, int64_t rows,
-                  int parity, half *h)
-{
-    memset(h, 0, sizeof *h);
-    for (int64_t i = parity; i < rows; i += 2) {
-        if (!usable(t, classes, i)) continue;
-        int k = classes ? t->level[i] : 0, level = c->level[i];
-        double y = classes ? 1.0 : t->value[i];
-        h->rows[level]++;
-        h->sum[level][k] += y;
-        h->all++;
-        h->total[k] += y;
-    }
-}
-
-/* What the level says, drawn a little to the mean of all rows. */
-static double guess(const half *h, int level, int k)
-{
-    double mean = h->total[k] / h->all;
-    return (h->sum[level][k] + PRIOR * mean) / (h->rows[level] + PRIOR);
-}
-
-/* Adds the squared errors of the other half with and without the column. */
-static void score(const mli_coded *c, const mli_coded *t, int classes, int64_t rows,
-                  int parity, const half *h, double *with, double *without)
-{
-    int most = classes ? MLI_LEVELS : 1;
-    for (int64_t i = parity; i < rows; i += 2) {
-        if (!usable(t, classes, i)) continue;
-        for (int k = 0; k < most; k++) {
-            double y = classes ? (double)(t->level[i] == k) : t->value[i];
-            double a = y - guess(h, c->level[i], k), b = y - h->total[k] / h->all;
-            *with += a * a;
-            *without += b * b;
+    for (int64_t i = parity; i < rows; i += 2) h->of[c->level[i]][t->level[i]]++;
+    for (int l = 0; l < MLI_LEVELS; l++)
+        for (int k = 1; k < MLI_LEVELS; k++) { /* 0: the target is missing */
+            h->rows[l] += h->of[l][k];
+            h->every[k] += h->of[l][k];
         }
+}
+
+static void learn_values(const mli_coded *c, const mli_coded *t, int64_t rows, int parity,
+                         double middle, half *h)
+{
+    for (int64_t i = parity; i < rows; i += 2) {
+        if (!isfinite(t->value[i])) continue;
+        double y = t->value[i] - middle;
+        int l = c->level[i];
+        h->rows[l]++;
+        h->sum[l] += y;
+        h->squares[l] += y * y;
+        h->total += y;
     }
+}
+
+/* What a level says, drawn a little to the mean of all rows. */
+static double guess(double sum, double n, double mean)
+{
+    return (sum + PRIOR * mean) / (n + PRIOR);
+}
+
+/* Squared errors of guesses p for n rows whose ones are `hits`. */
+static double brier(double p, double hits, double n)
+{
+    return hits * (1 - p) * (1 - p) + (n - hits) * p * p;
+}
+
+/* Adds the squared errors of the rows of `there` with and without the column, by what the
+ * other half says. */
+static void score_classes(const half *h, const half *there, double *with, double *without)
+{
+    for (int k = 1; k < MLI_LEVELS; k++) {
+        double mean = h->every[k] / h->all;
+        *without += brier(mean, there->every[k], there->all);
+        for (int l = 0; l < MLI_LEVELS; l++)
+            if (there->rows[l] > 0)
+                *with += brier(guess(h->of[l][k], h->rows[l], mean), there->of[l][k],
+                               there->rows[l]);
+    }
+}
+
+static void score_values(const half *h, const half *there, double *with, double *without)
+{
+    double mean = h->total / h->all;
+    for (int l = 0; l < MLI_LEVELS; l++) {
+        double g = guess(h->sum[l], h->rows[l], mean), n = there->rows[l];
+        double sum = there->sum[l], squares = there->squares[l];
+        *with += fmax(0, squares - 2 * g * sum + n * g * g);
+        *without += fmax(0, squares - 2 * mean * sum + n * mean * mean);
+    }
+}
+
+static double mean_of(const double *y, int64_t rows)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        if (!isfinite(y[i])) continue;
+        sum += y[i];
+        n++;
+    }
+    return sum / (double)(n ? n : 1);
 }
 
 double mli_predictive_power(const mli_coded *column, const mli_coded *target, int classes,
                             int64_t rows)
 {
-    half h;
+    half h[2];
     double with = 0, without = 0;
-    for (int parity = 0; parity < 2; parity++) {
-        learn(column, target, classes, rows, parity, &h);
-        if (h.all > 0) score(column, target, classes, rows, !parity, &h, &with, &without);
+    double middle = classes ? 0 : mean_of(target->value, rows);
+    memset(h, 0, sizeof h);
+    for (int p = 0; p < 2; p++) {
+        if (classes)
+            learn_classes(column, target, rows, p, &h[p]);
+        else
+            learn_values(column, target, rows, p, middle, &h[p]);
+        for (int l = 0; l < MLI_LEVELS; l++) h[p].all += h[p].rows[l];
+    }
+    for (int p = 0; p < 2; p++) {
+        if (!(h[p].all > 0)) continue;
+        if (classes)
+            score_classes(&h[p], &h[!p], &with, &without);
+        else
+            score_values(&h[p], &h[!p], &with, &without);
     }
     if (!(without > 0)) return NAN;
     double power = 1 - with / without;

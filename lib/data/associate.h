@@ -20,6 +20,7 @@ typedef struct mli_rows_sample {
  * times, the most frequent values for texts. */
 typedef struct mli_coded {
     int numeric;    /* value is there: a number, date or time */
+    int complete;   /* all values are finite */
     int32_t n;      /* levels in use, 0 and MLI_LEVELS - 1 included where used */
     uint8_t *level; /* [rows of the sample] */
     double *value;  /* [rows of the sample], NaN where missing; NULL for texts */

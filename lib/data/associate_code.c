@@ -2,6 +2,7 @@
  *
  * data/associate_code.c: columns as levels in a sample of their rows.
  */
+#include "core/radix.h"
 #include "data/associate.h"
 #include "data/distinct.h"
 
@@ -23,12 +24,6 @@ ml_status mli_sample_new(ml_context *ctx, int64_t rows, int64_t most,
         out->row[k] = begin + (int64_t)(mli_mix64((uint64_t)k) % (uint64_t)size);
     }
     return ML_OK;
-}
-
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* The upper ends of bins: every value its own where they are few, else of about equal
@@ -70,7 +65,8 @@ static int code_numbers(ml_context *ctx, const mli_column *c, const mli_rows_sam
 {
     double edges[OWN];
     int64_t n = 0;
-    double *sorted = mli_alloc_vec(ctx, s->n, sizeof *sorted);
+    int finite = 1;
+    double *sorted = mli_alloc_vec(ctx, 2 * s->n, sizeof *sorted);
     out->numeric = 1;
     out->value = mli_alloc_vec(ctx, s->n, sizeof *out->value);
     if (!sorted || !out->value) {
@@ -79,13 +75,15 @@ static int code_numbers(ml_context *ctx, const mli_column *c, const mli_rows_sam
     }
     for (int64_t i = 0; i < s->n; i++) {
         mli_column_f64(c, s->row[i], s->row[i] + 1, &out->value[i], 1);
+        finite &= isfinite(out->value[i]) != 0;
         if (!isnan(out->value[i])) sorted[n++] = out->value[i];
     }
-    qsort(sorted, (size_t)n, sizeof *sorted, rising);
+    mli_radix_sort_f64(sorted, sorted + s->n, n);
     int count = make_edges(sorted, n, edges);
     for (int64_t i = 0; i < s->n; i++)
         out->level[i] = isnan(out->value[i]) ? 0 : bin_of(edges, count, out->value[i]);
     out->n = count + 1;
+    out->complete = finite;
     mli_free(ctx, sorted);
     return 1;
 }

@@ -14,29 +14,39 @@
 #include <string.h>
 
 #define BINS      24
+#define BLOCK     1024
 #define MAX_PLOTS 60
 #define TOP       8
 #define PAIRS     15
 
-static void histogram(mli_str *s, const ml_table *t, const mli_column *c)
+/* Counts of values by bin; room[BLOCK]. Without bins: their ends. */
+static void bin_values(const mli_column *c, double *room, double ends[2], double *counts)
 {
-    double low = INFINITY, high = -INFINITY, counts[BINS] = {0}, most = 0, v;
-    for (int64_t i = 0; i < t->rows; i++) {
-        mli_column_f64(c, i, i + 1, &v, 1);
-        if (!isfinite(v)) continue;
-        low = v < low ? v : low;
-        high = v > high ? v : high;
+    for (int64_t begin = 0; begin < c->rows; begin += BLOCK) {
+        int64_t n = c->rows - begin < BLOCK ? c->rows - begin : BLOCK;
+        mli_column_f64(c, begin, begin + n, room, 1);
+        for (int64_t i = 0; i < n; i++) {
+            double v = room[i];
+            if (!isfinite(v)) continue;
+            if (counts) {
+                int b = (int)((v - ends[0]) / (ends[1] - ends[0]) * BINS);
+                counts[b < 0 ? 0 : b >= BINS ? BINS - 1 : b] += 1;
+            } else {
+                ends[0] = v < ends[0] ? v : ends[0];
+                ends[1] = v > ends[1] ? v : ends[1];
+            }
+        }
     }
-    if (!(high > low)) return;
-    for (int64_t i = 0; i < t->rows; i++) {
-        mli_column_f64(c, i, i + 1, &v, 1);
-        if (!isfinite(v)) continue;
-        int b = (int)((v - low) / (high - low) * BINS);
-        b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
-        counts[b] += 1;
-        most = counts[b] > most ? counts[b] : most;
-    }
-    mli_plot p = {.x0 = low, .x1 = high, .y0 = 0, .y1 = most, .height = 170};
+}
+
+static void histogram(mli_str *s, const mli_column *c)
+{
+    double room[BLOCK], ends[2] = {INFINITY, -INFINITY}, counts[BINS] = {0}, most = 0;
+    bin_values(c, room, ends, NULL);
+    if (!(ends[1] > ends[0])) return;
+    bin_values(c, room, ends, counts);
+    for (int b = 0; b < BINS; b++) most = counts[b] > most ? counts[b] : most;
+    mli_plot p = {.x0 = ends[0], .x1 = ends[1], .y0 = 0, .y1 = most, .height = 170};
     mli_plot_begin(&p, s, c->name, "", "rows");
     mli_plot_bars(&p, counts, BINS);
     mli_plot_end(&p);
@@ -177,7 +187,7 @@ ml_status ml_report_add_profile(ml_report *report, const char *title,
         if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY)
             top_values(s, table, c);
         else
-            histogram(s, table, c);
+            histogram(s, c);
     }
     mli_str_add(s, "</div>\n");
     return mli_report_end_section(report, ML_OK, error);

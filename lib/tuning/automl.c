@@ -263,9 +263,12 @@ static ml_status fit(mli_fit *job, ml_error *err)
     else if (!status)
         status = mli_automl_front(job, &inner, err);
     if (status) return status;
+    int32_t quiet = job->run->quiet;
+    job->run->quiet = 1; /* what is wrong with candidates the scores tell */
     status = set_up(&a, err);
     if (!status && mli_params_find(job->params, "target")) mli_automl_warn(&a);
     if (!status) status = find_model(&a, err);
+    job->run->quiet = quiet;
     mli_automl_free(&a);
     mli_automl_front_free(job, &inner);
     return status;

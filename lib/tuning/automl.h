@@ -96,6 +96,8 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err);
 /* All rows for each of those that candidates are fitted to now. */
 double mli_automl_growth(const mli_automl *a);
+/* Keeps so many of the n rows, any as likely as another, in their order. */
+void mli_automl_thin(const mli_automl *a, int64_t *rows, int64_t *n, int64_t most);
 /* Seconds that a fit to all rows takes, about. */
 double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c);
 /* The score of predictions for the judged rows; `room` [judged rows] is for classes. */

@@ -91,13 +91,23 @@ static const char *column_there(const ml_table *t, const char *name)
     return name && ml_table_find(t, name) >= 0 ? name : "";
 }
 
+/* Values that are held: of sparse columns those that are not 0. */
+static double cells_of(const mli_design *d)
+{
+    double cells = 0;
+    for (int64_t j = 0; j < d->n_features; j++) {
+        mli_sparse few;
+        cells += mli_design_sparse(d, j, &few) ? (double)few.n : (double)d->rows;
+    }
+    return cells;
+}
+
 /* One fit in place of five leaves the time for more, and for larger models. With a
  * journal the folds do not depend on the time, so that a search can go on with more. */
 static int is_short(const mli_automl *a)
 {
     const mli_design *d = a->job->train;
-    double cells = (double)d->rows * (double)d->n_features;
-    return a->limit > 0 && d->rows >= SOME_ROWS && cells > CELLS * a->limit &&
+    return a->limit > 0 && d->rows >= SOME_ROWS && cells_of(d) > CELLS * a->limit &&
            !*mli_get_str(a->job->params, "journal");
 }
 
@@ -125,8 +135,7 @@ static mli_split choose_split(const mli_automl *a)
     return s;
 }
 
-/* Keeps so many of the rows, any as likely as another, in their order. */
-static void thin(const mli_automl *a, int64_t *rows, int64_t *n, int64_t most)
+void mli_automl_thin(const mli_automl *a, int64_t *rows, int64_t *n, int64_t most)
 {
     mli_rng rng;
     int64_t kept = 0, all = *n;
@@ -149,13 +158,14 @@ static int may_thin(const mli_automl *a)
 static void thin_rows(const mli_automl *a, mli_folds *f)
 {
     const mli_design *d = a->job->train;
-    double most = FIRST_CELLS * a->limit / (double)(d->n_features ? d->n_features : 1);
+    double most = FIRST_CELLS * a->limit * (double)d->rows / (cells_of(d) + 1);
     int possible =
         a->limit > 0 && f->n_folds == 1 && !*mli_get_str(a->job->params, "journal");
     if (!possible || !(most < (double)d->rows)) return;
     int64_t rows = most > FEWEST_ROWS ? (int64_t)most : FEWEST_ROWS;
-    thin(a, f->train[0], &f->n_train[0], rows);
-    thin(a, f->test[0], &f->n_test[0], rows / 4 > FEWEST_ROWS ? rows / 4 : FEWEST_ROWS);
+    mli_automl_thin(a, f->train[0], &f->n_train[0], rows);
+    mli_automl_thin(a, f->test[0], &f->n_test[0],
+                    rows / 4 > FEWEST_ROWS ? rows / 4 : FEWEST_ROWS);
     mli_log(a->ctx, ML_LOG_INFO, "automl", "the search sees %lld of %lld rows",
             (long long)f->n_train[0], (long long)d->rows);
 }
@@ -356,7 +366,7 @@ static ml_status thin_after(mli_automl *a, const mli_candidate *c, ml_error *err
     int64_t *rows = mli_alloc_vec(a->ctx, n, sizeof *rows);
     if (!rows) return mli_nomem(err);
     for (int64_t i = 0; i < n; i++) rows[i] = i;
-    thin(a, rows, &n, most > FEWEST_ROWS ? most : FEWEST_ROWS);
+    mli_automl_thin(a, rows, &n, most > FEWEST_ROWS ? most : FEWEST_ROWS);
     ml_status status = mli_design_take(d, rows, n, &less, err);
     mli_free(a->ctx, rows);
     if (status) return status;

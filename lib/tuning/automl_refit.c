@@ -151,6 +151,10 @@ static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
 
 /* ---- fits ---- */
 
+#define USABLE 0.97 /* of the limit is for fits; what follows takes its time as well */
+#define SURELY 0.8  /* of the time that is left: rows do not cost the same */
+#define WORTH  1.3  /* times the rows of the model that there is */
+
 static void last_clock(mli_automl *a)
 {
     ml_cancel_request(a->clock, ML_CONTINUE);
@@ -160,8 +164,28 @@ static void last_clock(mli_automl *a)
     ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
 }
 
-/* Fits part i to all rows. What is cut short by the clock is worse than the model of one
- * fold, which stands in for it then. *late: it does. */
+/* As many of the rows as there is time for, if they are clearly more than those of the
+ * model of one fold: *out, else NULL. need: seconds for all rows; left: those there are.
+ */
+static ml_status some_rows(const mli_automl *a, const mli_candidate *c,
+                           const mli_design *all, double need, double left,
+                           mli_design **out, ml_error *err)
+{
+    double share = SURELY * left / need;
+    int64_t n = all->rows, most = (int64_t)(share * (double)n);
+    if (!(share > WORTH / fmax(c->growth, 1)) || share >= 1) return ML_OK;
+    int64_t *rows = mli_alloc_vec(a->ctx, n, sizeof *rows);
+    if (!rows) return mli_nomem(err);
+    for (int64_t i = 0; i < n; i++) rows[i] = i;
+    mli_automl_thin(a, rows, &n, most);
+    ml_status status = mli_design_take(all, rows, n, out, err);
+    mli_free(a->ctx, rows);
+    return status;
+}
+
+/* Fits part i to all rows, or as many as there is time for. What is cut short by the
+ * clock is worse than the model of one fold, which stands in for it then. *late: not all
+ * rows. */
 static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
                             const mli_candidate *c, int *late, ml_error *err)
 {
@@ -169,17 +193,25 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     static const mli_hooks none;
     ml_params *params = NULL;
     ml_model *m = NULL;
+    mli_design *some = NULL;
     double need = mli_automl_whole_seconds(a, c);
+    double left = USABLE * a->limit - (mli_now() - a->start);
     ml_status status = ML_OK;
-    *late = c->kept && a->limit > 0 && mli_now() - a->start + need > a->limit;
-    if (!*late) status = mli_params_part(whole->params, part->name, &params, err);
-    if (!*late && !status)
-        status = mli_fit_part(a->ctx, c->algorithm, part->name, params, whole->train,
-                              NULL, &none, whole->run, &m, err);
+    *late = c->kept && a->limit > 0 && need > left &&
+            strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */
+    if (*late) status = some_rows(a, c, whole->train, need, left, &some, err);
+    if ((!*late || some) && !status)
+        status = mli_params_part(whole->params, part->name, &params, err);
+    if (params && !status)
+        status =
+            mli_fit_part(a->ctx, c->algorithm, part->name, params,
+                         some ? some : whole->train, NULL, &none, whole->run, &m, err);
     ml_params_free(params);
-    if (!status && !*late) *late = mli_run_state(whole->run) != ML_CONTINUE;
+    mli_design_free(some);
+    int cut = mli_run_state(whole->run) != ML_CONTINUE;
+    if (!status && cut) *late = 1;
     if (!status)
-        status = mli_part_adopt(whole, p, i, *late && c->kept ? c->kept : m, err);
+        status = mli_part_adopt(whole, p, i, (!m || cut) && c->kept ? c->kept : m, err);
     ml_model_free(m);
     return status;
 }
@@ -270,6 +302,7 @@ void mli_automl_last_run(mli_automl *a, mli_run *run)
         mli_run_part(run, a->job->run, 0.9, 1, 1);
     last_clock(a);
     run->cancel = a->clock;
+    run->quiet = 1;
 }
 
 ml_status mli_automl_refit(mli_automl *a, ml_error *err)

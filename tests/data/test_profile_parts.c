@@ -134,6 +134,46 @@ START_TEST(predictors)
 }
 END_TEST
 
+/* Numbers that are far from 0, some missing: correlation and predictive power by their
+ * definitions. */
+START_TEST(numbers_far_from_zero)
+{
+    enum { ROWS = 1001 };
+    double x[ROWS], y[ROWS], sx = 0, sy = 0, xx = 0, yy = 0, xy = 0, n = 0;
+    mli_builder *b = NULL;
+    ml_table *t = NULL, *p = NULL;
+    for (int i = 0; i < ROWS; i++) {
+        int level = i * 7919 % 1013 % 8;
+        x[i] = level == 5 ? (double)NAN : (double)level;
+        y[i] = i == 77 ? INFINITY : 1e9 + 3 * level + i % 5;
+        if (isnan(x[i]) || isinf(y[i])) continue;
+        double dy = y[i] - 1e9;
+        n++;
+        sx += x[i];
+        sy += dy;
+        xx += x[i] * x[i];
+        yy += dy * dy;
+        xy += x[i] * dy;
+    }
+    OK(mli_builder_new(ctx, ROWS, &b, ERR));
+    OK(mli_builder_f64(b, "x", x, ERR));
+    OK(mli_builder_f64(b, "y", y, ERR));
+    OK(mli_builder_finish(b, &t, ERR));
+    OK(part(ctx, t, "correlations", NULL, &p, ERR));
+    ck_assert_double_eq_tol(
+        ml_table_get_f64(p, 0, 3),
+        (n * xy - sx * sy) / sqrt((n * xx - sx * sx) * (n * yy - sy * sy)), 1e-9);
+    ck_assert_double_eq(ml_table_get_f64(p, 0, 4), n);
+    ml_table_free(p);
+    OK(part(ctx, t, "columns", "y", &p, ERR));
+    /* within a level the noise has variance 2, the levels 9 * 5.25 */
+    ck_assert_double_eq_tol(ml_table_get_f64(p, 0, ml_table_find(p, "predictive_power")),
+                            1 - 2 / (2 + 9 * 5.25), 0.01);
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
 START_TEST(repeated_rows)
 {
     double x[] = {1, 1, -0.0, 0.0, NAN, NAN, 1};
@@ -212,8 +252,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {correlations, predictors,   repeated_rows,
-                                  bad_options,  empty_tables, out_of_memory};
+    const TTest *const tests[] = {correlations,          predictors,  repeated_rows,
+                                  numbers_far_from_zero, bad_options, empty_tables,
+                                  out_of_memory};
     ctx = test_context(2);
     int result =
         test_run("data/profile_parts", tests, (int)(sizeof tests / sizeof tests[0]));

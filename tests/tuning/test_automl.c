@@ -76,8 +76,6 @@ END_TEST
 
 /* ---- automl ---- */
 
-/* ---- automl ---- */
-
 START_TEST(automl_beats_its_candidates)
 {
     ml_context *ctx = test_context(2);
@@ -353,6 +351,74 @@ START_TEST(a_row_number_is_warned_of)
 }
 END_TEST
 
+static void count_warnings(int32_t level, const char *module, const char *message,
+                           void *user)
+{
+    (void)module;
+    (void)message;
+    if (level <= ML_LOG_WARNING) ++*(int *)user;
+}
+
+/* A column twice: a linear model says so, one of many candidates does not. */
+START_TEST(candidates_do_not_warn)
+{
+    enum { N = 200 };
+    int warnings = 0;
+    double x[N], y[N];
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    host.log = count_warnings;
+    host.log_user = &warnings;
+    host.threads = 1;
+    OK(ml_context_new(&host, &ctx, ERR));
+    for (int i = 0; i < N; i++) {
+        x[i] = i % 37;
+        y[i] = x[i] + i % 11;
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "a", N, x), "b", N, x);
+    t = add_f64(ctx, t, "y", N, y);
+    ml_model_free(fit_yaml(ctx, "linear_regression", "{target: y}", t, NULL));
+    ck_assert_int_eq(warnings, 1);
+    ml_model_free(fit_yaml(ctx, "automl",
+                           "{target: y, trials: 3, folds: 2, algorithms: "
+                           "[linear_regression]}",
+                           t, NULL));
+    ck_assert_int_eq(warnings, 1);
+    ml_model_free(fit_yaml(ctx, "linear_regression", "{target: y}", t, NULL));
+    ck_assert_int_eq(warnings, 2);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* More values than there is time for: the search sees some rows, and the last fits as
+ * many as they can. */
+START_TEST(little_time_for_many_rows)
+{
+    enum { N = 60000 };
+    ml_context *ctx = test_context(2);
+    double *x = calloc(N, sizeof *x);
+    char name[8];
+    uint64_t state = 7;
+    ml_table *t = NULL;
+    for (int j = 0; j < 20; j++) {
+        for (int i = 0; i < N; i++) x[i] = kit_uniform(&state);
+        snprintf(name, sizeof name, "x%d", j);
+        t = add_f64(ctx, t, name, N, x);
+    }
+    for (int i = 0; i < N; i++) x[i] += kit_uniform(&state);
+    t = add_f64(ctx, t, "y", N, x);
+    ml_model *m =
+        fit_yaml(ctx, "automl", "{target: y, time_limit: 0.4, trials: 0}", t, NULL);
+    ck_assert_double_lt(scored(m, t, "rmse"), 0.42); /* of a constant 0.408 */
+    same_after_loading(ctx, m, "value", t);
+    ml_model_free(m);
+    ml_table_free(t);
+    free(x);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* A candidate is scored with the power that a metric has when it stands alone. */
 START_TEST(metrics_keep_their_options)
 {
@@ -412,4 +478,5 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, no_time_for_the_last_fits, a_memory_limit_is_kept,
           bad_candidates_are_given_up, dates_are_taken_apart, a_row_number_is_warned_of,
-          metrics_keep_their_options, smooth_targets_take_linear_leaves)
+          candidates_do_not_warn, little_time_for_many_rows, metrics_keep_their_options,
+          smooth_targets_take_linear_leaves)

@@ -138,6 +138,11 @@ ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows)
 ml_status read_leaderboard(app *a, const ml_model *model, ml_table **out);
 void print_leaderboard(const ml_table *table);
 
+/* commands_report.c. test, study, leaderboard: may be NULL */
+ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
+                           const ml_model *model, const ml_study *study,
+                           const ml_table *leaderboard);
+
 int cmd_automl(app *a);
 int cmd_train(app *a);
 int cmd_run(app *a);

@@ -78,10 +78,17 @@ ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows)
     if (!(limit > 0)) return ML_OK;
     double scores = SCORE * (double)test_rows / limit;
     if (test_rows > 0) share -= 0.04 + (scores < 0.2 ? scores : 0.2);
-    if (flag(a, OPT_REPORT)) share -= 0.05;
+    if (flag(a, OPT_REPORT)) share -= test_rows > 0 ? 0.16 : 0.08;
     double left = share * limit - used;
     if (limit > 1e9) return ML_OK;
-    if (left < LEAST * limit) left = LEAST * limit + 0.01;
+    if (left < LEAST * limit) {
+        left = LEAST * limit + 0.01;
+        if (!flag(a, OPT_QUIET))
+            fprintf(stderr,
+                    "libml: reading took %.2f of the %.4g s; the search gets %.2f s: "
+                    "raise --time\n",
+                    used, limit, left);
+    }
     return ml_estimator_set_f64(e, "time_limit", (double)(int64_t)(100 * left) / 100,
                                 a->err);
 }

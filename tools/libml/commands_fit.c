@@ -111,38 +111,6 @@ static int check_usage(app *a)
     return 0;
 }
 
-static ml_status add_profile(app *a, ml_report *r, const ml_table *data)
-{
-    const char *target = a->value[OPT_TARGET];
-    ml_params *options = NULL;
-    ml_status st = ml_params_new(a->ctx, &options, a->err);
-    if (st == ML_OK && target && ml_table_find(data, target) >= 0)
-        st = ml_params_set_str(options, "target", target, a->err);
-    if (st == ML_OK)
-        st = ml_report_add_profile(r, "Training data", data, options, a->err);
-    ml_params_free(options);
-    return st;
-}
-
-static ml_status write_report(app *a, const inputs *in, const ml_model *model,
-                              const ml_study *study, const ml_table *leaderboard)
-{
-    ml_report *r = NULL;
-    char title[256];
-    const char *target = a->value[OPT_TARGET];
-    snprintf(title, sizeof title, "%s%s%s", ml_model_algorithm(model),
-             target ? " of " : "", target ? target : "");
-    ml_status st = ml_report_new(a->ctx, title, &r, a->err);
-    if (st == ML_OK) st = ml_report_add_model(r, "Model", model, in->test, a->err);
-    if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
-    if (st == ML_OK && leaderboard)
-        st = ml_report_add_table(r, "Leaderboard", leaderboard, a->err);
-    if (st == ML_OK) st = add_profile(a, r, in->train);
-    if (st == ML_OK) st = ml_report_save_file(r, a->value[OPT_REPORT], a->err);
-    ml_report_free(r);
-    return st;
-}
-
 static long long file_size(const char *path)
 {
     struct stat s;
@@ -202,7 +170,8 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
     if (st == ML_OK && study) st = ml_study_get_table(study, "trials", &results, a->err);
     if (st == ML_OK && !study) st = read_leaderboard(a, model, &results);
     if (st == ML_OK && flag(a, OPT_REPORT))
-        st = write_report(a, in, model, study, study ? NULL : results);
+        st = write_fit_report(a, in->train, in->test, model, study,
+                              study ? NULL : results);
     if (st == ML_OK) print_outcome(a, in, model, scores, results, seconds);
     ml_table_free(scores);
     ml_table_free(results);

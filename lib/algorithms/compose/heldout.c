@@ -217,6 +217,7 @@ ml_status mli_heldout_fit(mli_fit *whole, const mli_algorithm *algorithm,
         mli_run run;
         mli_run_part(&run, whole->run, from + (double)k * step,
                      from + (double)(k + 1) * step, 1);
+        run.quiet = 1;
         status = one_fold(&h, (int32_t)k, &run, err);
         if (status) status = fold_failed(&h, (int32_t)k, status, err);
     }

@@ -327,8 +327,8 @@ static ml_status solve_passes(const mli_rows *r, const mli_target *t,
     ml_status status = mli_conjugate_solve(&c, run, err);
     *done = c.converged || (r->q > TOO_MANY && r->n > TOO_MANY);
     if (!status && *done && !c.converged)
-        mli_log(r->ctx, ML_LOG_WARNING, "linear_regression",
-                "the coefficients have not converged: use a larger alpha");
+        mli_run_warn(run, "linear_regression",
+                     "the coefficients have not converged: use a larger alpha");
     if (!status && *done) {
         out->rank = r->q;
         status = report(r, t, b, c.squares, out, err);

@@ -49,10 +49,11 @@ static void note_dropped(const fitting *f)
     }
     if (count && !s.failed) {
         mli_model_note_str(f->job->model, "dropped_columns", s.data);
-        mli_log(f->job->ctx, ML_LOG_WARNING, "linear_regression",
-                "columns that are constant or combinations of others get the coefficient "
-                "0: %s",
-                s.data);
+        mli_run_warn(
+            f->job->run, "linear_regression",
+            "columns that are constant or combinations of others get the coefficient "
+            "0: %s",
+            s.data);
     }
     mli_str_free(&s);
 }

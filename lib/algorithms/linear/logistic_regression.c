@@ -183,14 +183,15 @@ static void note(const fitting *f, const char *method)
     mli_model_note_i64(m, "passes", l->passes);
     mli_model_note_i64(m, "converged", l->converged);
     if (!l->converged && mli_run_state(f->job->run) == ML_CONTINUE)
-        mli_log(f->job->ctx, ML_LOG_WARNING, "logistic_regression",
-                "the coefficients have not converged after %lld iterations: raise "
-                "max_iter or tol, or the penalty",
-                (long long)l->iterations);
+        mli_run_warn(f->job->run, "logistic_regression",
+                     "the coefficients have not converged after %lld iterations: raise "
+                     "max_iter or tol, or the penalty",
+                     (long long)l->iterations);
     else if (f->kind == NONE && l->loss < 1e-4)
-        mli_log(f->job->ctx, ML_LOG_WARNING, "logistic_regression",
-                "the columns tell the classes apart without error, so that without a "
-                "penalty the coefficients grow without bound: use penalty l2");
+        mli_run_warn(
+            f->job->run, "logistic_regression",
+            "the columns tell the classes apart without error, so that without a "
+            "penalty the coefficients grow without bound: use penalty l2");
 }
 
 static ml_status store(const fitting *f, ml_error *err)

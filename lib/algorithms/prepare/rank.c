@@ -11,7 +11,7 @@
 #include "algorithms/prepare/lanes.h"
 #include "algorithms/prepare/prepare.h"
 #include "algorithms/trees/places.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "core/cpu.h"
 
 #include <math.h>

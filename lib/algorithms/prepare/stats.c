@@ -4,7 +4,7 @@
  * Moments are in moments.c.
  */
 #include "algorithms/prepare/prepare.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * radix sort of the sample per feature, or one pass where it has few distinct values.
  */
 #include "algorithms/trees/bins_parts.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "core/parallel.h"
 #include <math.h>
 #include <stdlib.h>

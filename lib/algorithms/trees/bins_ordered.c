@@ -12,7 +12,7 @@
  * sort.
  */
 #include "algorithms/trees/bins_parts.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "core/rng.h"
 #include <math.h>
 

@@ -6,7 +6,7 @@
  */
 #include "algorithms/trees/bins.h"
 #include "algorithms/trees/forest.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "core/parallel.h"
 #include <math.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
  * between the least and the largest of them.
  */
 #include "algorithms/trees/forest.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include <math.h>
 #include <string.h>
 

@@ -17,7 +17,7 @@
 #include "algorithms/trees/objective.h"
 #include "algorithms/trees/pack.h"
 #include "algorithms/trees/logistic.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include <math.h>
 #include <string.h>
 

@@ -10,7 +10,7 @@
  * Cost per round: a sort of each group and truncate * (size of the group) pairs, a
  * nanosecond or two each (rank_pairs.c).
  */
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "algorithms/trees/rank.h"
 #include <math.h>
 #include <string.h>

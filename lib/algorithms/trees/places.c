@@ -5,7 +5,7 @@
  * and a sort at most.
  */
 #include "algorithms/trees/places.h"
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include <string.h>
 
 #define FEW      48

@@ -3,7 +3,7 @@
  * Sorting by bits against qsort: single and double precision, whole numbers, infinities,
  * sizes about the limits.
  */
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include "core/rng.h"
 #include "testing.h"
 
@@ -73,5 +73,5 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {like_qsort, last_value_is_double};
-    return test_run("algorithms/radix", tests, (int)(sizeof tests / sizeof tests[0]));
+    return test_run("core/radix", tests, (int)(sizeof tests / sizeof tests[0]));
 }

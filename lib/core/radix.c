@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/radix.c: least-significant-digit radix sort of doubles, 11 bits at a time, after
+ * core/radix.c: least-significant-digit radix sort of doubles, 11 bits at a time, after
  * mapping the bits so that unsigned order is numeric order. Digits that all keys share
  * are skipped. Values that single precision holds, as most data do, are sorted as such:
  * half the memory and at most three passes.
  */
-#include "algorithms/trees/radix.h"
+#include "core/radix.h"
 #include <string.h>
 
 #define DIGIT  11

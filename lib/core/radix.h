@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/radix.h: sorting doubles by their bits.
+ * core/radix.h: sorting doubles by their bits.
  */
-#ifndef MLI_TREES_RADIX_H
-#define MLI_TREES_RADIX_H
+#ifndef MLI_CORE_RADIX_H
+#define MLI_CORE_RADIX_H
 
 #include <stdint.h>
 
