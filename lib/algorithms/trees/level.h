@@ -20,8 +20,8 @@ typedef struct mli_level {
 
 /* The cells of a feature in leaf i, NULL when it has none; own[257] is for those of
  * bundled ones. */
-const uint64_t *mli_level_cells(const mli_level *l, int32_t i, const mli_bin_feature *f,
-                                uint64_t *own);
+uint64_t *mli_level_cells(const mli_level *l, int32_t i, const mli_bin_feature *f,
+                          uint64_t *own);
 /* The best cut of the feature, if its score is above out's. */
 void mli_level_find(const mli_level *l, int32_t feature, mli_split *out);
 

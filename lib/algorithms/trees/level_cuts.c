@@ -44,6 +44,7 @@ typedef struct cuts {
 
 /* A leaf's sums left of every cut, and what the cuts of the leaf share. */
 typedef struct sums {
+    uint64_t left[MOST];
     double g[MOST], h[MOST];
     double all_g, all_h, l1, l2, least; /* least: hessian of a side */
     double base, below;                 /* of the leaf undivided */
@@ -54,13 +55,12 @@ typedef struct level_order {
     int32_t cell;
 } level_order;
 
-const uint64_t *mli_level_cells(const mli_level *l, int32_t i, const mli_bin_feature *f,
-                                uint64_t *own)
+uint64_t *mli_level_cells(const mli_level *l, int32_t i, const mli_bin_feature *f,
+                          uint64_t *own)
 {
     const mli_grow_node *node = &l->g->nodes[l->ids[i]];
     if (node->hist < 0) return NULL;
-    const uint64_t *cells =
-        mli_grow_pool(l->g, node->hist) + l->g->binner->cell[f->column];
+    uint64_t *cells = mli_grow_pool(l->g, node->hist) + l->g->binner->cell[f->column];
     if (!f->bundled) return cells;
     uint64_t total = mli_gh_pack((int32_t)node->sums.g, (int32_t)node->sums.h);
     MLI_UNBUNDLE(f, cells, total, own);
@@ -106,15 +106,30 @@ static void order_levels(const mli_level *l, const mli_bin_feature *f, cuts *c)
 }
 
 /* Sums left of every cut when `before` is on the left in any case. */
-static void sum_left(const cuts *c, const uint64_t *cells, uint64_t before, sums *s)
+static void sum_left(const mli_level *l, const cuts *c, uint64_t *cells, uint64_t before,
+                     sums *s)
 {
-    uint64_t sum = before;
-    for (int32_t k = 0; k < c->n; k++) {
-        sum += cells[c->categorical ? c->order[k] : k];
-        s->g[k] = mli_gh_g(sum);
-        s->h[k] = mli_gh_h(sum);
+    uint64_t ordered[MOST];
+    if (c->categorical) {
+        for (int32_t k = 0; k < c->n; k++) ordered[k] = cells[c->order[k]];
+        cells = ordered;
     }
-    for (int32_t k = c->n; k < ((c->n + 3) & ~3); k++) s->g[k] = s->h[k] = 0;
+    if (l->g->rule->cpu_level >= MLI_CPU_AVX2)
+        mli_prefix_avx2(cells, NULL, c->n, s->left);
+    else
+        mli_prefix_scalar(cells, NULL, c->n, s->left);
+    if (before)
+        for (int32_t k = 0; k < c->n; k++) s->left[k] += before;
+    for (int32_t k = c->n; k < ((c->n + 3) & ~3); k++) s->left[k] = 0;
+}
+
+/* They are apart in `left`. */
+INLINE void part_body(sums *s, int32_t n)
+{
+    for (int32_t k = 0; k < n; k++) {
+        s->g[k] = mli_gh_g(s->left[k]);
+        s->h[k] = mli_gh_h(s->left[k]);
+    }
 }
 
 /* Functions that return vectors would differ between instruction sets. */
@@ -148,8 +163,9 @@ INLINE void add_body(const sums *s, int32_t n, int cosine, side *out)
     }
 }
 
-static void add_plain(const sums *s, int32_t n, int cosine, side *out)
+static void add_plain(sums *s, int32_t n, int cosine, side *out)
 {
+    part_body(s, (n + 3) & ~3);
     if (cosine)
         add_body(s, n, 1, out);
     else
@@ -157,8 +173,9 @@ static void add_plain(const sums *s, int32_t n, int cosine, side *out)
 }
 
 #ifdef MLI_X86
-MLI_AVX2 static void add_avx2(const sums *s, int32_t n, int cosine, side *out)
+MLI_AVX2 static void add_avx2(sums *s, int32_t n, int cosine, side *out)
 {
+    part_body(s, (n + 3) & ~3);
     if (cosine)
         add_body(s, n, 1, out);
     else
@@ -178,9 +195,10 @@ static int breaks_order(const mli_split_rule *rule, const mli_split_leaf *leaf,
 }
 
 /* The gains with bounds on the values. */
-static void add_bounded(const mli_level *l, const mli_split_leaf *leaf, const sums *s,
+static void add_bounded(const mli_level *l, const mli_split_leaf *leaf, sums *s,
                         int32_t n, int32_t column, double l2_more, side *out)
 {
+    part_body(s, n);
     const mli_split_rule *rule = l->g->rule;
     int monotone = rule->monotone ? rule->monotone[column] : 0;
     for (int32_t k = 0; k < n; k++) {
@@ -208,7 +226,7 @@ static void leaf_sums(const mli_level *l, const mli_split_leaf *leaf, double l2_
     s->below = w * w * s->all_h;
 }
 
-static void add_side(const mli_level *l, const mli_split_leaf *leaf, const sums *s,
+static void add_side(const mli_level *l, const mli_split_leaf *leaf, sums *s,
                      const cuts *c, int32_t column, double l2_more, side *out)
 {
     const mli_split_rule *rule = l->g->rule;
@@ -232,7 +250,7 @@ static void add_leaf(const mli_level *l, int32_t i, const mli_bin_feature *f, cu
     uint64_t own[257];
     sums s;
     const mli_split_leaf *leaf = &l->g->nodes[l->ids[i]].sums;
-    const uint64_t *cells = mli_level_cells(l, i, f, own);
+    uint64_t *cells = mli_level_cells(l, i, f, own);
     double more = c->categorical ? l->g->rule->cat_l2 : 0;
     leaf_sums(l, leaf, more, &s);
     c->base += s.base;
@@ -246,11 +264,11 @@ static void add_leaf(const mli_level *l, int32_t i, const mli_bin_feature *f, cu
     uint64_t missing = c->categorical ? 0 : cells[f->n_bins];
     c->missing |= missing != 0;
     c->h += (double)leaf->h;
-    sum_left(c, cells, 0, &s);
-    for (int32_t k = 0; k < c->n; k++) c->heavy[k] += s.h[k];
+    sum_left(l, c, cells, 0, &s);
     add_side(l, leaf, &s, c, f->column, more, &c->right);
+    for (int32_t k = 0; k < c->n; k++) c->heavy[k] += s.h[k];
     if (!twice) return;
-    if (missing) sum_left(c, cells, missing, &s);
+    if (missing) sum_left(l, c, cells, missing, &s);
     add_side(l, leaf, &s, c, f->column, more, &c->left);
 }
 
@@ -268,12 +286,86 @@ static void take_cut(const cuts *c, int32_t k, int missing_left, int32_t n_bins,
     out->missing_left = (int)(out->bits[n_bins >> 5] >> (n_bins & 31)) & 1;
 }
 
-/* A score in real units, of the gain and what is under the root. */
+/* Scores in real units, of gains and what is under the root. */
+INLINE void score_body(const side *s, int32_t n, double base, double gain_unit,
+                       int cosine, double *score)
+{
+    double unit = cosine ? sqrt(gain_unit) : gain_unit;
+    for (int32_t k = 0; k < n; k++) {
+        double below = s->below[k] > 0 ? s->below[k] : INFINITY;
+        score[k] = cosine ? (s->gain[k] + base) / sqrt(below) * unit : s->gain[k] * unit;
+    }
+}
+
+static void score_plain(const side *s, int32_t n, double base, double gain_unit,
+                        int cosine, double *score)
+{
+    score_body(s, n, base, gain_unit, cosine, score);
+}
+
+#ifdef MLI_X86
+MLI_AVX2 static void score_avx2(const side *s, int32_t n, double base, double gain_unit,
+                                int cosine, double *score)
+{
+    if (cosine)
+        score_body(s, n, base, gain_unit, 1, score);
+    else
+        score_body(s, n, base, gain_unit, 0, score);
+}
+#endif
+
+static void score_all(const mli_level *l, const side *s, int32_t n, double base,
+                      double *score)
+{
+    int cosine = l->g->options.cosine;
+    double unit = l->g->rule->gain_unit;
+#ifdef MLI_X86
+    if (l->g->rule->cpu_level >= MLI_CPU_AVX2) {
+        score_avx2(s, n, base, unit, cosine, score);
+        return;
+    }
+#endif
+    score_plain(s, n, base, unit, cosine, score);
+}
+
 static double score_of(const mli_level *l, double gain, double base, double below)
 {
-    double unit = l->g->rule->gain_unit;
-    if (!l->g->options.cosine) return gain * unit;
-    return below > 0 ? (gain + base) / sqrt(below) * sqrt(unit) : 0;
+    side one;
+    double score;
+    one.gain[0] = gain;
+    one.below[0] = below;
+    score_plain(&one, 1, base, l->g->rule->gain_unit, l->g->options.cosine, &score);
+    return score;
+}
+
+/* A number with mean 0 and standard deviation 1, nearly normal and never beyond
+ * MOST_NOISE: the sum of eight bytes of a hash. The same on every machine. */
+#define MOST_NOISE 4.8799
+static double noise_of(uint64_t key, int32_t cut)
+{
+    const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t x = mli_mix64(key + (uint64_t)(cut + 1) * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t pairs = (x & even) + (x >> 8 & even);
+    int32_t sum = (int32_t)(pairs * UINT64_C(0x0001000100010001) >> 48);
+    return (sum - 1020) * (1 / 209.0215299915298);
+}
+
+/* The best of the cuts of one side so far. */
+typedef struct winner {
+    double noisy, plain;
+    int32_t at, left;
+} winner;
+
+/* Most cuts are so far below the best one that no noise helps them. */
+static void compare_cuts(const double *score, int32_t n, int left, double least,
+                         double noise, uint64_t key, winner *best)
+{
+    for (int32_t k = 0; k < n; k++) {
+        double noisy = score[k];
+        if (!(noisy > least) || !(noisy + noise * MOST_NOISE > best->noisy)) continue;
+        if (noise > 0) noisy += noise * noise_of(key, 2 * k + left);
+        if (noisy > best->noisy) *best = (winner){noisy, score[k], k, left};
+    }
 }
 
 /* The best cut of a feature, with noise among its cuts, and with noise anew beside other
@@ -283,39 +375,30 @@ static void best_cut(const mli_level *l, const cuts *c, int32_t feature, mli_spl
 {
     const mli_split_rule *rule = l->g->rule;
     const mli_bin_feature *f = &l->g->binner->features[feature];
-    double before = score_of(l, 0, c->base, c->below);
+    double score[MOST], before = score_of(l, 0, c->base, c->below);
     /* What rounding alone could give is no gain. */
     double least = before + score_of(l, c->base * 1e-10, 0, c->below);
     int32_t last = c->missing || c->categorical ? c->n - 1 : c->n - 2;
     if (c->categorical && last > f->n_bins) last = f->n_bins;
-    mli_rng rng;
-    if (rule->noise > 0)
-        mli_rng_init(&rng, l->g->options.seed, UINT64_C(4) << 56 | (uint64_t)l->g->tree,
-                     (uint64_t)l->depth << 32 | (uint64_t)feature);
-    double best = -INFINITY, plain = 0;
-    int32_t at = -1;
-    int at_left = 0;
-    for (int32_t k = 0; k <= last; k++) {
-        for (int left = 0; left <= (c->missing && k < c->n - 1); left++) {
-            const side *s = left ? &c->left : &c->right;
-            double score = score_of(l, s->gain[k], c->base, s->below[k]), noisy = score;
-            if (!(score > least)) continue;
-            if (rule->noise > 0) noisy += rule->noise * mli_rng_normal(&rng);
-            if (!(noisy > best)) continue;
-            best = noisy;
-            plain = score;
-            at = k;
-            at_left = left;
-        }
+    uint64_t key = l->g->nodes[0].sums.key + (uint64_t)l->depth;
+    key = mli_mix64(mli_mix64(key) + (uint64_t)feature);
+    winner best = {-INFINITY, 0, -1, 0};
+    score_all(l, &c->right, last + 1, c->base, score);
+    compare_cuts(score, last + 1, 0, least, rule->noise, key, &best);
+    if (c->missing) {
+        int32_t n = last < c->n - 1 ? last + 1 : c->n - 1;
+        score_all(l, &c->left, n, c->base, score);
+        compare_cuts(score, n, 1, least, rule->noise, key, &best);
     }
-    if (at < 0) return;
-    if (rule->noise > 0) plain += rule->noise * mli_rng_normal(&rng);
-    if (out->feature >= 0 && !(plain > out->score)) return;
-    take_cut(c, at, at_left || (!c->missing && 2 * c->heavy[at] > c->h), f->n_bins, out);
+    if (best.at < 0) return;
+    if (rule->noise > 0) best.plain += rule->noise * noise_of(key, -1);
+    if (out->feature >= 0 && !(best.plain > out->score)) return;
+    int left = best.left || (!c->missing && 2 * c->heavy[best.at] > c->h);
+    take_cut(c, best.at, left, f->n_bins, out);
     out->column = f->column;
     out->feature = feature;
-    out->score = plain;
-    out->gain = (at_left ? &c->left : &c->right)->gain[at] * rule->gain_unit;
+    out->score = best.plain;
+    out->gain = (best.left ? &c->left : &c->right)->gain[best.at] * rule->gain_unit;
 }
 
 void mli_level_find(const mli_level *l, int32_t feature, mli_split *out)
