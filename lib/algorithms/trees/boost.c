@@ -153,6 +153,7 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     if (s == ML_OK) s = set_monotone(b, err);
     if (s == ML_OK) s = set_groups(b, err);
     if (s == ML_OK) s = mli_binner_apply(b->binner, d, b->run, &b->bins, err);
+    o->grow.gather = o->linear || mli_objective_renews(&o->objective, 0) > 0;
     if (s == ML_OK)
         s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, b->bins, d->rows,
                             &o->grow, err);
@@ -174,6 +175,7 @@ static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
          */
         int64_t n, g, h, number = alone ? round : round * b->n_scores + k;
         mli_boost_root(b, k, round, &rule, &n, &g, &h);
+        b->grower.leaf = b->leaf + k * b->targets.rows;
         status = mli_grow(&b->grower, n, g, h, number, &rule, err);
         if (status == ML_OK)
             status = mli_boost_harvest(b, k, mli_boost_sampled(&b->sample), err);

@@ -247,6 +247,7 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
     p.unit_h =
         !b->weight && !mli_sample_scales(&b->sample) &&
         (b->options.by_weight || mli_objective_unit_hessian(&b->options.objective));
+    b->grower.unit_h = p.unit_h;
     if (sum_g > 0) p.g_scale = room / sum_g;
     if (sum_h > 0 && !p.unit_h) p.h_scale = room / sum_h;
     mli_parallel(b->ctx, b->blocks, round_task, &p);

@@ -174,7 +174,8 @@ static ml_status append(mli_booster *b, int32_t k, const int32_t *order,
 static ml_status mark_rows(mli_booster *b, int32_t k, int sampled, ml_error *err)
 {
     marking m = {.b = b, .k = k};
-    mli_parallel(b->ctx, b->leaves[k], mark_task, &m);
+    /* The rows of symmetric trees have been marked as the tree grew. */
+    if (!b->options.grow.symmetric) mli_parallel(b->ctx, b->leaves[k], mark_task, &m);
     if (!sampled) return ML_OK;
     ml_status status =
         mli_walk_make(&m.walk, b->ctx, b->binner, &b->trees, b->trees.n_trees - 1, err);

@@ -10,10 +10,11 @@
 #include "core/run.h"
 
 typedef struct mli_grow_options {
-    int depthwise;                     /* by depth, then gain; else by gain alone */
-    int symmetric;                     /* all leaves of a depth divided alike */
-    int cosine;                        /* symmetric: the score is the cosine */
-    const uint64_t *groups;            /* [n_columns] interaction constraints, or NULL */
+    int depthwise;          /* by depth, then gain; else by gain alone */
+    int symmetric;          /* all leaves of a depth divided alike */
+    int cosine;             /* symmetric: the score is the cosine */
+    int gather;             /* symmetric: the rows of leaves are needed in the end */
+    const uint64_t *groups; /* [n_columns] interaction constraints, or NULL */
     int64_t max_leaves, max_depth;     /* max_depth 0: no limit */
     double by_tree, by_level, by_node; /* shares of the columns */
     uint64_t seed;
@@ -43,6 +44,8 @@ typedef struct mli_grower {
     const mli_split_rule *rule;
     int64_t tree;     /* number of the tree, for random choices */
     mli_rows rows[2]; /* [n]; the tree's rows are put into rows[0] before growing */
+    int unit_h;       /* all hessians of the tree are 1 */
+    uint16_t *leaf;   /* symmetric: [n] where the leaf of each row goes; the caller's */
     int32_t n_nodes, node_capacity;
     mli_grow_node *nodes;
     int32_t n_spare;
@@ -118,8 +121,9 @@ void mli_grow_finish(mli_grower *g, const mli_grow_division *d);
 
 /* All depths of a symmetric tree (grow_symmetric.c). */
 ml_status mli_grow_levels(mli_grower *g, ml_error *err);
-/* hist -= small */
-void mli_grow_subtract(const mli_grower *g, uint64_t *hist, const uint64_t *small);
+/* A histogram of the slot, cleared at its first use; adds those in use. */
+uint64_t *mli_grow_slot_hist(mli_grower *g, int32_t slot);
+void mli_grow_reduce(mli_grower *g, uint64_t *hist);
 /* Divides leaves ids[0..n-1] (small ones), in parallel. */
 void mli_grow_divide_many(mli_grower *g, const int32_t *ids, int32_t n);
 /* Divides one large leaf, using all threads inside; it has a histogram in the pool. */

@@ -24,7 +24,7 @@ int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth)
 /* The same when its rows are known. */
 static int enough_rows(const mli_grower *g, const mli_grow_node *child)
 {
-    return g->options.symmetric || child->sums.rows >= 2 * g->rule->min_data;
+    return child->sums.rows >= 2 * g->rule->min_data;
 }
 
 /* The bounds of children of a monotone column. */
@@ -175,8 +175,7 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
     uint64_t *hist =
         d->slot >= 0 ? mli_grow_pool(g, d->slot) : mli_grow_scratch(g, slot, 0);
     /* Each child has min_data rows at least: then neither has twice as many. */
-    if (!g->options.symmetric && node->sums.rows < 3 * g->rule->min_data)
-        may[0] = may[1] = 0;
+    if (node->sums.rows < 3 * g->rule->min_data) may[0] = may[1] = 0;
     if (!may[0] && !may[1]) hist = NULL;
     if (hist) mli_hist_clear(&g->plan, hist);
     int32_t to = 1 - node->buffer;

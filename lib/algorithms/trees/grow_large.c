@@ -21,7 +21,7 @@ typedef struct large {
     const int *may;
 } large;
 
-static uint64_t *slot_hist(mli_grower *g, int32_t slot)
+uint64_t *mli_grow_slot_hist(mli_grower *g, int32_t slot)
 {
     uint64_t *hist = mli_grow_scratch(g, slot, 0);
     if (!g->dirty[slot]) mli_hist_clear(&g->plan, hist);
@@ -41,7 +41,7 @@ static void large_divide(void *arg, int64_t task, int32_t slot)
     mli_grower *g = l->g;
     if (mli_run_state(g->run) == ML_CANCEL) return;
     int64_t begin = l->node->begin + task * l->grain;
-    uint64_t *hist = l->sum ? slot_hist(g, slot) : NULL;
+    uint64_t *hist = l->sum ? mli_grow_slot_hist(g, slot) : NULL;
     l->left[task] = mli_divide(
         &l->how, mli_grow_rows_of(g, l->node->buffer, begin), task_rows(l, task),
         mli_grow_rows_of(g, 1 - l->node->buffer, begin), &g->plan, l->light, hist);
@@ -67,14 +67,18 @@ static void large_gather(void *arg, int64_t task, int32_t slot)
 
 #define REDUCE_CELLS 2048
 
-static void large_reduce(void *arg, int64_t task, int32_t slot)
+typedef struct reducing {
+    mli_grower *g;
+    uint64_t *hist;
+} reducing;
+
+static void reduce_task(void *arg, int64_t task, int32_t slot)
 {
-    large *l = arg;
+    reducing *l = arg;
     mli_grower *g = l->g;
     (void)slot;
     int64_t begin = task * REDUCE_CELLS, end = begin + REDUCE_CELLS;
     if (end > g->binner->n_cells) end = g->binner->n_cells;
-    memset(l->hist + begin, 0, (size_t)(end - begin) * sizeof *l->hist);
     for (int32_t s = 0; s < mli_slots(g->ctx); s++) {
         if (!g->dirty[s]) continue;
         const uint64_t *part = mli_grow_scratch(g, s, 0);
@@ -82,11 +86,11 @@ static void large_reduce(void *arg, int64_t task, int32_t slot)
     }
 }
 
-static void reduce(large *l)
+void mli_grow_reduce(mli_grower *g, uint64_t *hist)
 {
-    mli_grower *g = l->g;
-    mli_parallel(g->ctx, mli_task_count(g->binner->n_cells, REDUCE_CELLS), large_reduce,
-                 l);
+    reducing r = {g, hist};
+    mli_parallel(g->ctx, mli_task_count(g->binner->n_cells, REDUCE_CELLS), reduce_task,
+                 &r);
     memset(g->dirty, 0, (size_t)mli_slots(g->ctx));
 }
 
@@ -165,19 +169,19 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     mli_division_set(&l.how, g->binner, &g->matrix, &node->split);
     cut_rows(&l, node->sums.rows);
     mli_parallel(g->ctx, l.tasks, large_divide, &l);
-    if (l.sum) reduce(&l);
+    if (l.sum) {
+        memset(l.hist, 0, (size_t)g->n_cells * sizeof *l.hist);
+        mli_grow_reduce(g, l.hist);
+    }
     int64_t n_left = places(&l);
     if (mli_run_state(g->run) == ML_CANCEL) {
         /* the caller notices */
-    } else if (!g->options.symmetric && mli_grow_too_few(g, node, n_left)) {
+    } else if (mli_grow_too_few(g, node, n_left)) {
         mli_grow_find_counted(g, node, 0);
     } else {
         mli_parallel(g->ctx, l.tasks, large_gather, &l);
         mli_grow_children(g, node, d.left, n_left, node->buffer);
-        if (l.sum && g->options.symmetric)
-            mli_grow_subtract(g, mli_grow_pool(g, node->hist), l.hist);
-        else if (l.sum)
-            find_both(&l);
+        if (l.sum) find_both(&l);
         d.done = 1 + l.light;
     }
     mli_grow_finish(g, &d);
@@ -190,7 +194,7 @@ static void root_sum(void *arg, int64_t task, int32_t slot)
     if (mli_run_state(g->run) == ML_CANCEL) return;
     mli_rows rows = mli_grow_rows_of(g, 0, task * l->grain);
     mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, task_rows(l, task),
-                 slot_hist(g, slot));
+                 mli_grow_slot_hist(g, slot));
 }
 
 static void root_find(void *arg, int64_t task, int32_t slot)
@@ -217,7 +221,8 @@ void mli_grow_root(mli_grower *g)
     l.mask[0] = mli_grow_mask(g, root, 0);
     cut_rows(&l, root->sums.rows);
     mli_parallel(g->ctx, l.tasks, root_sum, &l);
-    reduce(&l);
+    memset(l.hist, 0, (size_t)g->n_cells * sizeof *l.hist);
+    mli_grow_reduce(g, l.hist);
     if (mli_run_state(g->run) == ML_CANCEL) return;
     mli_parallel(g->ctx, g->binner->n_used, root_find, &l);
     best_of(g->found, g->binner->n_used, &root->split);

@@ -69,50 +69,28 @@ static void adopt(const mli_level *l, int32_t i)
     if (v > 0) node->split.gain = v;
 }
 
-void mli_grow_subtract(const mli_grower *g, uint64_t *hist, const uint64_t *small)
-{
-    for (int64_t i = 0; i < g->n_cells; i++) hist[i] -= small[i];
-}
-
-static void divide_task(void *arg, int64_t task, int32_t slot)
-{
-    mli_level *l = arg;
-    mli_grower *g = l->g;
-    mli_grow_division *d = &l->small[task];
-    mli_grow_node *node = &g->nodes[d->id];
-    mli_division how;
-    (void)slot;
-    mli_division_set(&how, g->binner, &g->matrix, &node->split);
-    int light = 2 * node->split.h_left > node->sums.h;
-    uint64_t *hist = d->slot >= 0 ? mli_grow_pool(g, d->slot) : NULL;
-    if (hist) memset(hist, 0, (size_t)g->n_cells * sizeof *hist);
-    int32_t to = 1 - node->buffer;
-    int64_t n_left =
-        mli_divide(&how, mli_grow_rows_of(g, node->buffer, node->begin), node->sums.rows,
-                   mli_grow_rows_of(g, to, node->begin), &g->plan, light, hist);
-    mli_grow_children(g, node, d->left, n_left, to);
-    if (hist) mli_grow_subtract(g, mli_grow_pool(g, node->hist), hist);
-    d->done = 1 + light;
-}
-
-/* Divides all leaves: the large ones by all threads, one after the other. */
+/* Divides all leaves; the last ones need no histograms. */
 static void divide_level(mli_level *l, int last)
 {
     mli_grower *g = l->g;
-    l->n_small = 0;
     for (int32_t i = 0; i < l->n; i++) {
-        mli_grow_node *node = &g->nodes[l->ids[i]];
         adopt(l, i);
-        if (node->hist >= 0 && mli_grow_large(g, node->sums.rows)) {
-            mli_grow_divide_large(g, l->ids[i]);
-        } else {
-            int32_t slot = last || node->hist < 0 ? -1 : mli_grow_take_slot(g);
-            l->small[l->n_small++] =
-                (mli_grow_division){l->ids[i], mli_grow_take_pair(g), slot, 0};
-        }
+        const mli_grow_node *node = &g->nodes[l->ids[i]];
+        int light = 2 * node->split.h_left > node->sums.h;
+        l->light[2 * i + light] = 1;
+        l->light[2 * i + !light] = 0;
+        l->slot[i] = last || node->hist < 0 ? -1 : mli_grow_take_slot(g);
+        l->left[i] = mli_grow_take_pair(g);
     }
-    mli_parallel(g->ctx, l->n_small, divide_task, l);
-    for (int32_t i = 0; i < l->n_small; i++) mli_grow_finish(g, &l->small[i]);
+    mli_level_divide(l, !last);
+    if (mli_run_state(g->run) == ML_CANCEL) return;
+    for (int32_t i = 0; i < l->n; i++) {
+        const mli_grow_node *node = &g->nodes[l->ids[i]];
+        mli_grow_division d = {l->ids[i], l->left[i], l->slot[i],
+                               1 + l->light[2 * i + 1]};
+        mli_grow_children(g, node, l->left[i], l->count[2 * i], 0);
+        mli_grow_finish(g, &d);
+    }
 }
 
 static void next_level(mli_level *l)
@@ -128,21 +106,21 @@ static void next_level(mli_level *l)
 
 ml_status mli_grow_levels(mli_grower *g, ml_error *err)
 {
-    mli_level l = {.g = g, .n = 1};
-    int64_t most = g->options.max_leaves;
-    l.ids = mli_calloc(g->ctx, (size_t)most + 2, sizeof *l.ids);
-    l.small = mli_calloc(g->ctx, (size_t)most + 2, sizeof *l.small);
-    ml_status status = l.ids && l.small ? ML_OK : mli_nomem(err);
-    int64_t depth = g->options.max_depth;
+    mli_level l = {.g = g, .n = 1, .leaf = g->leaf};
+    int64_t most = g->options.max_leaves, rows = g->nodes[0].sums.rows;
+    ml_status status = mli_level_make(&l, rows, err);
+    int64_t depth = g->options.max_depth, d = 0;
     if (g->nodes[0].hist < 0) depth = 0;
-    for (int64_t d = 0; d < depth && 2 * l.n <= most && status == ML_OK; d++) {
+    for (; d < depth && 2 * l.n <= most && status == ML_OK; d++) {
         l.depth = (int32_t)d;
         if (!find_best(&l)) break;
         divide_level(&l, d + 1 == g->options.max_depth);
         status = mli_run_check(g->run, err);
         if (status == ML_OK) next_level(&l);
     }
-    mli_free(g->ctx, l.ids);
-    mli_free(g->ctx, l.small);
+    if (status == ML_OK && d == 0)
+        for (int64_t i = 0; i < rows; i++) l.leaf[g->rows[0].row[i]] = 0;
+    if (status == ML_OK && g->options.gather) mli_level_gather(&l);
+    mli_level_free(&l);
     return status;
 }
