@@ -6,6 +6,7 @@
  * radix sort of the sample per feature, or one pass where it has few distinct values.
  */
 #include "algorithms/trees/bins_parts.h"
+#include "algorithms/trees/bins_sparse.h"
 #include "core/radix.h"
 #include "core/parallel.h"
 #include <math.h>
@@ -27,7 +28,7 @@ typedef struct cutting {
     int64_t group;                /* most features read together */
     const mli_bin_levels *levels; /* given, or NULL */
     const mli_bin_order *order;   /* given, or NULL */
-    int bundle;
+    int bundle, sparse;
     const uint8_t *apart;
     mli_bin_rows rows;
     mli_run *run;
@@ -163,6 +164,7 @@ static void find_usual(mli_bin_feature *f, const double *v, const int64_t *count
         f->usual = (int32_t)bin;
     }
     f->sparse = (double)most >= LEAST_SHARE * (double)total;
+    f->away = total > 0 ? (double)(total - most) / (double)total : 1;
 }
 
 /* Cuts of a feature from n values of the sample, and so many zeros more. */
@@ -183,7 +185,7 @@ static ml_status cut_numeric(cutting *c, int64_t feature, double *values, int64_
     f->has_missing = missing;
     ml_status status =
         mli_cuts_make(c->binner->ctx, cut, cuts, c->design->rows, &f->cuts, NULL);
-    if (status == ML_OK && c->bundle) find_usual(f, values, count, kept);
+    if (status == ML_OK && (c->bundle || c->sparse)) find_usual(f, values, count, kept);
     return status;
 }
 
@@ -348,6 +350,10 @@ static void place_column(mli_binner *b, int32_t column, int32_t feature)
     }
     b->feature[column] = feature;
     b->cell[column] = chunk->cell + ((int64_t)(column % MLI_CHUNK) << chunk->log2);
+    if (b->sparse && feature >= 0) {
+        const mli_bin_feature *f = &b->features[feature];
+        b->alone[column] = f->bundled && f->next < 0 && f->usual == 0;
+    }
     b->bins[column] = feature >= 0 ? b->features[feature].column_bins : 0;
     for (int32_t j = feature; j >= 0; j = b->features[j].next)
         b->features[j].column = column;
@@ -378,13 +384,16 @@ static ml_status lay_out(mli_binner *b, ml_error *err)
     b->n_chunks = (b->n_columns + MLI_CHUNK - 1) / MLI_CHUNK;
     b->feature = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->feature);
     b->bins = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->bins);
+    b->alone = mli_calloc(ctx, (size_t)b->n_columns + 1, 1);
     b->cell = mli_calloc(ctx, (size_t)b->n_columns + 1, sizeof *b->cell);
     b->chunks = mli_calloc(ctx, (size_t)b->n_chunks + 1, sizeof *b->chunks);
-    if (b->feature && b->bins && b->cell && b->chunks)
+    int ok = b->feature && b->alone && b->bins && b->cell && b->chunks;
+    if (ok)
         for (int32_t c = 0; c < b->n_columns; c++)
             place_column(b, c, c < b->n_used ? order[c] : -1);
     mli_free(ctx, order);
-    return b->feature && b->bins && b->cell && b->chunks ? ML_OK : mli_nomem(err);
+    if (b->sparse) b->map = (b->n_cells + 7) / 8 * 8 + 8;
+    return ok ? ML_OK : mli_nomem(err);
 }
 
 static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
@@ -398,6 +407,7 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);
     if (c->bundle) status = mli_bin_bundle(b, c->design, c->apart, err);
+    if (c->sparse && status == ML_OK) mli_bin_choose_sparse(b, c->design);
     return status == ML_OK ? lay_out(b, err) : status;
 }
 
@@ -429,6 +439,7 @@ ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *
                  .levels = options->levels,
                  .order = options->order,
                  .bundle = options->bundle,
+                 .sparse = options->sparse,
                  .apart = options->apart,
                  .run = run};
     c.group = c.rows.first ? GROUP : GROUP / 4;
@@ -450,6 +461,7 @@ void mli_binner_free(mli_binner *b)
     }
     mli_free(b->ctx, b->features);
     mli_free(b->ctx, b->feature);
+    mli_free(b->ctx, b->alone);
     mli_free(b->ctx, b->bins);
     mli_free(b->ctx, b->cell);
     mli_free(b->ctx, b->chunks);

@@ -27,7 +27,8 @@ typedef struct mli_bin_feature {
     int32_t n_bins;      /* without the bin of missing values, whose index it is */
     int32_t has_missing; /* some training row is in that bin */
     int32_t column;      /* in the matrix, -1: none */
-    int32_t sparse;      /* numeric: most rows are in the bin `usual` */
+    int32_t sparse;      /* numeric: most rows are in the bin `usual`, */
+    double away;         /* and this share of them is not */
     /* Several features in one column: see bins_bundle.c. */
     int32_t bundled, follows; /* in a bundle; not as its first */
     int32_t next;             /* feature of the bundle, -1: none */
@@ -57,11 +58,15 @@ typedef struct mli_binner {
     int32_t n_columns; /* with padding */
     int64_t stride;    /* bytes of a row of the matrix, n_columns or a few more */
     int32_t *feature;  /* [n_columns] (first) feature of a column, -1: padding */
+    uint8_t *alone;    /* [n_columns] lists: one feature, usually in its first bin */
     int32_t *bins;     /* [n_columns] bins of a column, but for missing values */
     int64_t *cell;     /* [n_columns] first cell of a column in a histogram */
     int32_t n_chunks;
     mli_bin_chunk *chunks;
     int64_t n_cells; /* of a histogram */
+    int sparse;      /* rows are kept as lists: see bins_sparse.h */
+    int64_t map;     /* and histograms have a byte per four cells, from this cell on, that
+                        says whether they were touched; else 0 */
 } mli_binner;
 
 /* Bins of categories that exist already: those of a model. */
@@ -93,6 +98,7 @@ typedef struct mli_bin_options {
     const mli_bin_order *order;   /* or found by order; NULL */
     int bundle;                   /* exclusive features share columns, */
     const uint8_t *apart;         /* [n_features] but for these; or NULL */
+    int sparse;                   /* rows may be kept as lists */
 } mli_bin_options;
 ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *options,
                                mli_run *run, mli_binner **out, ml_error *err);
@@ -102,6 +108,12 @@ void mli_binner_free(mli_binner *b);
 ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
                            uint8_t **out, ml_error *err);
 
+/* The bins of a design, one way or the other (bins_sparse.h). */
+typedef struct mli_bin_store {
+    uint8_t *matrix;
+    struct mli_bin_sparse *lists;
+} mli_bin_store;
+
 /* A matrix with its copy column by column, in which a division finds the bins of one
  * column side by side. */
 typedef struct mli_bin_matrix {
@@ -109,9 +121,17 @@ typedef struct mli_bin_matrix {
     int64_t rows;
     uint8_t
         *by_column; /* [n_used * rows], or NULL: the matrix fits into a cache anyway */
+    struct mli_bin_sparse *sparse; /* instead of both; borrowed */
 } mli_bin_matrix;
-ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b, const uint8_t *bins,
-                              int64_t rows, ml_error *err);
+ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b,
+                              const mli_bin_store *bins, int64_t rows, ml_error *err);
+
+/* Words of a histogram. */
+static inline int64_t mli_binner_words(const mli_binner *b)
+{
+    int64_t cells = (b->n_cells + 7) / 8 * 8 + 8;
+    return b->map ? b->map + (cells / 4 + 7) / 8 + 1 : cells;
+}
 
 /* The value below which (inclusive) a numeric row goes left when split after `bin`. */
 double mli_binner_threshold(const mli_bin_feature *f, int32_t bin);

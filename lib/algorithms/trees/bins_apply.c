@@ -8,7 +8,7 @@
 #include "core/parallel.h"
 #include <string.h>
 
-#define BLOCK_ROWS  512
+#define BLOCK_ROWS  MLI_APPLY_ROWS
 #define LEAST_ROWS  32
 #define BLOCK_BYTES (192 << 10) /* of rows: a part of the second-level cache */
 
@@ -30,18 +30,6 @@ static int64_t block_rows(const mli_bin_rows *r)
     return rows;
 }
 
-typedef struct applying {
-    const mli_binner *binner;
-    const mli_design *design;
-    uint8_t *out;
-    mli_run *run;
-    mli_bin_rows rows;
-    int64_t block;   /* rows per task, BLOCK_ROWS at most */
-    double *scratch; /* [slots * BLOCK_ROWS] */
-    uint8_t
-        *resting; /* [n_columns] a row where all sparse features are 0; NULL: none is */
-} applying;
-
 /* The bin of 0. */
 static uint8_t zero_bin(const mli_bin_feature *f)
 {
@@ -52,7 +40,7 @@ static uint8_t zero_bin(const mli_bin_feature *f)
 }
 
 /* A sparse feature of which 0 is what the column says without it. */
-static int rests(const applying *a, int32_t feature, mli_sparse *s)
+int mli_apply_rests(const mli_applying *a, int32_t feature, mli_sparse *s)
 {
     const mli_bin_feature *f = &a->binner->features[feature];
     return a->resting && mli_design_sparse(a->design, feature, s) &&
@@ -65,7 +53,7 @@ static uint8_t in_column(const mli_bin_feature *f, uint8_t bin)
 }
 
 /* What is not 0 of a sparse feature in rows that rest. */
-static void write_sparse(const applying *a, int32_t feature, const mli_sparse *s,
+static void write_sparse(const mli_applying *a, int32_t feature, const mli_sparse *s,
                          int64_t begin, int64_t end, uint8_t *out)
 {
     const mli_bin_feature *f = &a->binner->features[feature];
@@ -74,12 +62,12 @@ static void write_sparse(const applying *a, int32_t feature, const mli_sparse *s
     mli_cuts_bytes(&f->cuts, s->values + at, last - at, (uint8_t)f->n_bins, bins, 1);
     for (int64_t k = 0; k < last - at; k++) {
         if (f->bundled && bins[k] == f->usual) continue;
-        out[(s->rows[at + k] - begin) * a->binner->stride] = in_column(f, bins[k]);
+        out[(s->rows[at + k] - begin) * a->stride] = in_column(f, bins[k]);
     }
 }
 
 /* The resting row, and where it is needed only. */
-static ml_status make_resting(applying *a, ml_error *err)
+static ml_status make_resting(mli_applying *a, ml_error *err)
 {
     const mli_binner *b = a->binner;
     mli_sparse s;
@@ -123,11 +111,11 @@ static void write_unusual(const mli_bin_feature *f, const uint8_t *bins, int64_t
 
 /* A feature of two bins, of floats that stand row by row. In these, all that is not above
  * the cut is usual, NaN too. */
-static int write_flags(const applying *a, int32_t feature, int64_t begin, int64_t end,
+static int write_flags(const mli_applying *a, int32_t feature, int64_t begin, int64_t end,
                        uint8_t *out)
 {
     const mli_bin_feature *f = &a->binner->features[feature];
-    int64_t step = a->rows.step / (int64_t)sizeof(float), stride = a->binner->stride;
+    int64_t step = a->rows.step / (int64_t)sizeof(float), stride = a->stride;
     if (f->n_bins != 2 || f->usual || a->rows.size != sizeof(float)) return 0;
     const float *x = (const float *)(const void *)a->rows.first + begin * step + feature;
     const double cut = f->cuts.cut[0];
@@ -138,85 +126,109 @@ static int write_flags(const applying *a, int32_t feature, int64_t begin, int64_
 }
 
 /* All features of a bundle: where none is away from its usual bin, the column is 0. */
-static void write_bundle(const applying *a, int32_t column, int64_t begin, int64_t end,
-                         double *x, uint8_t *out)
+static void write_bundle(const mli_applying *a, int32_t column, int64_t begin,
+                         int64_t end, double *x, uint8_t *out)
 {
     const mli_binner *b = a->binner;
     uint8_t bins[BLOCK_ROWS + 7];
     mli_sparse s;
-    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * b->stride] = 0;
+    for (int64_t i = 0; !a->resting && i < end - begin; i++) out[i * a->stride] = 0;
     for (int32_t j = b->feature[column]; j >= 0; j = b->features[j].next) {
         const mli_bin_feature *f = &b->features[j];
-        if (rests(a, j, &s)) {
+        if (mli_apply_rests(a, j, &s)) {
             write_sparse(a, j, &s, begin, end, out);
             continue;
         }
         if (write_flags(a, j, begin, end, out)) continue;
         mli_design_f64(a->design, j, begin, end, x, 1);
         mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->usual, bins, 1);
-        write_unusual(f, bins, end - begin, out, b->stride);
+        write_unusual(f, bins, end - begin, out, a->stride);
     }
+}
+
+void mli_apply_column(const mli_applying *a, int32_t c, int64_t begin, int64_t end,
+                      double *x, uint8_t *out)
+{
+    const mli_binner *b = a->binner;
+    const mli_bin_feature *f = &b->features[b->feature[c]];
+    mli_sparse s;
+    if (f->bundled) {
+        write_bundle(a, c, begin, end, x, out);
+        return;
+    }
+    if (f->row_bin && a->design == b->design) {
+        for (int64_t i = begin; i < end; i++)
+            out[(i - begin) * a->stride] = f->row_bin[i];
+        return;
+    }
+    if (mli_apply_rests(a, b->feature[c], &s)) {
+        write_sparse(a, b->feature[c], &s, begin, end, out);
+        return;
+    }
+    mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
+    if (f->kind == MLI_CATEGORICAL)
+        write_levels(f, x, end - begin, out, a->stride);
+    else
+        mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out, a->stride);
+}
+
+void mli_apply_rows(const mli_applying *a, int64_t begin, int64_t end, double *x,
+                    uint8_t *out)
+{
+    const mli_binner *b = a->binner;
+    mli_bin_fetch(&a->rows, 0, a->design->n_features, begin, end);
+    for (int64_t i = 0; a->resting && i < end - begin; i++)
+        memcpy(out + i * a->stride, a->resting, (size_t)b->n_columns);
+    for (int32_t c = 0; c < b->n_used; c++)
+        mli_apply_column(a, c, begin, end, x, out + c);
+    for (int32_t c = b->n_used; c < b->n_columns; c++)
+        for (int64_t i = 0; i < end - begin; i++) out[i * a->stride + c] = 0;
 }
 
 static void apply_task(void *arg, int64_t task, int32_t slot)
 {
-    applying *a = arg;
-    const mli_binner *b = a->binner;
+    const mli_applying *a = arg;
     if (mli_run_state(a->run) == ML_CANCEL) return;
     int64_t begin = task * a->block, end = begin + a->block;
     if (end > a->design->rows) end = a->design->rows;
-    double *x = a->scratch + (int64_t)slot * BLOCK_ROWS;
-    uint8_t *out = a->out + begin * b->stride;
-    mli_bin_fetch(&a->rows, 0, a->design->n_features, begin, end);
-    for (int64_t i = 0; a->resting && i < end - begin; i++)
-        memcpy(out + i * b->stride, a->resting, (size_t)b->n_columns);
-    for (int32_t c = 0; c < b->n_used; c++) {
-        const mli_bin_feature *f = &b->features[b->feature[c]];
-        if (f->bundled) {
-            write_bundle(a, c, begin, end, x, out + c);
-            continue;
-        }
-        if (f->row_bin && a->design == b->design) {
-            for (int64_t i = begin; i < end; i++)
-                out[(i - begin) * b->stride + c] = f->row_bin[i];
-            continue;
-        }
-        mli_sparse s;
-        if (rests(a, b->feature[c], &s)) {
-            write_sparse(a, b->feature[c], &s, begin, end, out + c);
-            continue;
-        }
-        mli_design_f64(a->design, b->feature[c], begin, end, x, 1);
-        if (f->kind == MLI_CATEGORICAL)
-            write_levels(f, x, end - begin, out + c, b->stride);
-        else
-            mli_cuts_bytes(&f->cuts, x, end - begin, (uint8_t)f->n_bins, out + c,
-                           b->stride);
-    }
-    for (int32_t c = b->n_used; c < b->n_columns; c++)
-        for (int64_t i = 0; i < end - begin; i++) out[i * b->stride + c] = 0;
+    mli_apply_rows(a, begin, end, a->scratch + (int64_t)slot * BLOCK_ROWS,
+                   a->out + begin * a->stride);
+}
+
+ml_status mli_applying_make(mli_applying *a, const mli_binner *b, const mli_design *d,
+                            mli_run *run, ml_error *err)
+{
+    *a = (mli_applying){.binner = b, .design = d, .run = run, .stride = b->stride};
+    a->rows = mli_bin_by_row(d);
+    a->block = block_rows(&a->rows);
+    a->scratch =
+        mli_alloc_vec(b->ctx, (int64_t)mli_slots(b->ctx) * BLOCK_ROWS, sizeof(double));
+    return a->scratch ? make_resting(a, err) : mli_nomem(err);
+}
+
+void mli_applying_free(mli_applying *a)
+{
+    mli_free(a->binner->ctx, a->scratch);
+    mli_free(a->binner->ctx, a->resting);
 }
 
 ml_status mli_binner_apply(const mli_binner *b, const mli_design *design, mli_run *run,
                            uint8_t **out, ml_error *err)
 {
-    ml_context *ctx = b->ctx;
-    applying a = {.binner = b, .design = design, .run = run};
-    a.rows = mli_bin_by_row(design);
-    a.block = block_rows(&a.rows);
-    int64_t blocks = mli_task_count(design->rows, a.block);
-    a.out = mli_alloc_vec(ctx, design->rows * b->stride + 64, 1);
-    a.scratch = mli_alloc_vec(ctx, (int64_t)mli_slots(ctx) * BLOCK_ROWS, sizeof(double));
-    ml_status status = a.out && a.scratch ? make_resting(&a, err) : mli_nomem(err);
+    mli_applying a;
+    ml_status status = mli_applying_make(&a, b, design, run, err);
+    if (!status) {
+        a.out = mli_alloc_vec(b->ctx, design->rows * b->stride + 64, 1);
+        if (!a.out) status = mli_nomem(err);
+    }
     if (!status) {
         memset(a.out + design->rows * b->stride, 0, 64);
-        mli_parallel(ctx, blocks, apply_task, &a);
+        mli_parallel(b->ctx, mli_task_count(design->rows, a.block), apply_task, &a);
         status = mli_run_check(run, err);
     }
-    mli_free(ctx, a.scratch);
-    mli_free(ctx, a.resting);
+    mli_applying_free(&a);
     if (status != ML_OK)
-        mli_free(ctx, a.out);
+        mli_free(b->ctx, a.out);
     else
         *out = a.out;
     return status;

@@ -7,7 +7,7 @@
  * columns, the same bytes are 64 times fewer lines. The copy costs as much memory as the
  * matrix, and a thousandth of a fit's time.
  */
-#include "algorithms/trees/bins.h"
+#include "algorithms/trees/bins_sparse.h"
 #include "core/parallel.h"
 
 #define SMALL_BYTES (256 << 10) /* stays in the second level */
@@ -36,11 +36,11 @@ static void turn_task(void *arg, int64_t task, int32_t slot)
     }
 }
 
-ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b, const uint8_t *bins,
-                              int64_t rows, ml_error *err)
+ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b,
+                              const mli_bin_store *bins, int64_t rows, ml_error *err)
 {
-    *m = (mli_bin_matrix){.by_row = bins, .rows = rows};
-    if (rows * b->stride <= SMALL_BYTES) return ML_OK;
+    *m = (mli_bin_matrix){.by_row = bins->matrix, .rows = rows, .sparse = bins->lists};
+    if (bins->lists || rows * b->stride <= SMALL_BYTES) return ML_OK;
     m->by_column = mli_alloc_vec(b->ctx, rows * b->n_used, 1);
     if (!m->by_column) return mli_nomem(err);
     turning t = {m, b->n_used, b->stride};

@@ -29,6 +29,33 @@ static inline void mli_bin_fetch(const mli_bin_rows *r, int64_t feature, int64_t
         for (int64_t b = 0; b < n * r->size; b += 64) __builtin_prefetch(at + b);
 }
 
+/* Writing columns of the matrix, block by block of rows (bins_apply.c). */
+#define MLI_APPLY_ROWS 512 /* most rows of a block */
+typedef struct mli_applying {
+    const mli_binner *binner;
+    const mli_design *design;
+    uint8_t *out;
+    int64_t stride; /* bytes from a row of a column to the next */
+    mli_run *run;
+    mli_bin_rows rows;
+    int64_t block;   /* rows per task, MLI_APPLY_ROWS at most */
+    double *scratch; /* [slots * MLI_APPLY_ROWS] */
+    uint8_t
+        *resting; /* [n_columns] a row where all sparse features are 0; NULL: none is */
+} mli_applying;
+/* All but `out`, for the rows of a matrix; mli_applying_free ends it in any case. */
+ml_status mli_applying_make(mli_applying *a, const mli_binner *b, const mli_design *d,
+                            mli_run *run, ml_error *err);
+void mli_applying_free(mli_applying *a);
+/* Rows begin..end-1 of all columns, from `out` on. x: a slot's scratch. */
+void mli_apply_rows(const mli_applying *a, int64_t begin, int64_t end, double *x,
+                    uint8_t *out);
+/* The same of column c; where its features are sparse, out holds `resting` already. */
+void mli_apply_column(const mli_applying *a, int32_t c, int64_t begin, int64_t end,
+                      double *x, uint8_t *out);
+/* A sparse feature of which 0 is what the column says without it? */
+int mli_apply_rests(const mli_applying *a, int32_t feature, mli_sparse *s);
+
 /* Finds features that exclude each other and lets them share columns: their bundled,
  * follows, next, usual, offset, column_bins. apart: [n_features] 1: not these; or NULL.
  */

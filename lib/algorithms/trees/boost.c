@@ -111,7 +111,8 @@ static ml_status make_binner(mli_booster *b, const mli_bin_levels *from,
                            .min_data = (int32_t)o->min_data_in_bin,
                            .levels = from,
                            .order = order,
-                           .bundle = o->bundle && !o->groups && !o->monotone};
+                           .bundle = o->bundle && !o->groups && !o->monotone,
+                           .sparse = 1};
     return mli_binner_make_from(b->train, &how, b->run, &b->binner, err);
 }
 
@@ -152,10 +153,10 @@ static ml_status prepare(mli_booster *b, ml_error *err)
     mli_bin_order_free(b->ctx, &order);
     if (s == ML_OK) s = set_monotone(b, err);
     if (s == ML_OK) s = set_groups(b, err);
-    if (s == ML_OK) s = mli_binner_apply(b->binner, d, b->run, &b->bins, err);
+    if (s == ML_OK) s = mli_bin_store_make(&b->bins, b->binner, d, 1, b->run, err);
     o->grow.gather = o->linear || mli_objective_renews(&o->objective, 0) > 0;
     if (s == ML_OK)
-        s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, b->bins, d->rows,
+        s = mli_grower_init(&b->grower, b->ctx, b->run, b->binner, &b->bins, d->rows,
                             &o->grow, err);
     if (s == ML_OK) s = make_arrays(b, err);
     if (s == ML_OK) s = mli_boost_linear_make(b, err);
@@ -252,19 +253,18 @@ ml_status mli_boost(mli_booster *b, ml_context *ctx, mli_run *run,
 void mli_booster_free(mli_booster *b)
 {
     ml_context *ctx = b->ctx;
-    void *blocks[] = {b->base,        b->score,      b->gh_own,
-                      b->leaf,        b->leaf_value, b->leaves,
-                      b->leaf_node,   b->sums,       b->taken,
-                      b->whole,       b->renewal,    b->history,
-                      b->bins,        b->watch.bins, b->watch.score,
-                      b->watch.parts, b->monotone,   b->own_order,
-                      b->dropped,     b->groups,     b->watch.own_order,
-                      b->ys,          b->watch.ys,   b->drawn,
-                      b->factor};
+    void *blocks[] = {b->base,        b->score,       b->gh_own,          b->leaf,
+                      b->leaf_value,  b->leaves,      b->leaf_node,       b->sums,
+                      b->taken,       b->whole,       b->renewal,         b->history,
+                      b->watch.score, b->watch.parts, b->monotone,        b->own_order,
+                      b->dropped,     b->groups,      b->watch.own_order, b->ys,
+                      b->watch.ys,    b->drawn,       b->factor};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     mli_boost_sample_free(b, &b->sample);
     mli_boost_linear_free(b);
     if (b->grower.ctx) mli_grower_free(&b->grower);
+    mli_bin_store_free(ctx, &b->bins);
+    mli_bin_store_free(ctx, &b->watch.bins);
     mli_binner_free(b->binner);
     mli_ensemble_builder_free(&b->trees);
 }

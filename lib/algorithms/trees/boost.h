@@ -94,7 +94,7 @@ typedef struct mli_sample {
 
 /* Rows to be scored while training goes on: validation rows. */
 typedef struct mli_boost_watch {
-    uint8_t *bins;
+    mli_bin_store bins;
     mli_targets targets;
     double *score;      /* [n_scores * rows] */
     double *parts;      /* sums of tasks */
@@ -111,7 +111,7 @@ struct mli_booster {
     const double *weight, *valid_weight;
     mli_targets targets;
     mli_binner *binner;
-    uint8_t *bins;
+    mli_bin_store bins;
     int8_t *monotone; /* [n_columns] or NULL */
     uint64_t *groups; /* [n_columns] or NULL */
     mli_grower grower;

@@ -13,7 +13,7 @@
 typedef struct adding {
     mli_booster *b;
     const mli_walk *walk;
-    const uint8_t *bins;
+    const mli_bin_store *bins;
     double *score;
     int64_t rows;
 } adding;
@@ -22,8 +22,7 @@ static void add_task(void *arg, int64_t task, int32_t slot)
 {
     const adding *a = arg;
     int64_t begin = task * MLI_BOOST_BLOCK, end = begin + MLI_BOOST_BLOCK;
-    (void)slot;
-    mli_walk_add(a->walk, a->bins, begin, end < a->rows ? end : a->rows, a->score);
+    mli_walk_add(a->walk, a->bins, slot, begin, end < a->rows ? end : a->rows, a->score);
 }
 
 /* Adds `factor` times a tree to the scores of training and validation rows. */
@@ -36,13 +35,13 @@ static ml_status add_tree(mli_booster *b, int64_t tree, double train, double val
     ml_status status = mli_walk_make(&w, b->ctx, b->binner, &b->trees, tree, err);
     if (status == ML_OK && train != 0) {
         for (int64_t i = 0; i < n; i++) w.value[i] *= train;
-        adding a = {b, &w, b->bins, b->score + k * rows, rows};
+        adding a = {b, &w, &b->bins, b->score + k * rows, rows};
         mli_parallel(b->ctx, b->blocks, add_task, &a);
     }
     if (status == ML_OK && b->valid && valid != 0) {
         int64_t held = b->watch.targets.rows;
         for (int64_t i = 0; i < n; i++) w.value[i] *= train != 0 ? valid / train : valid;
-        adding a = {b, &w, b->watch.bins, b->watch.score + k * held, held};
+        adding a = {b, &w, &b->watch.bins, b->watch.score + k * held, held};
         mli_parallel(b->ctx, mli_task_count(held, MLI_BOOST_BLOCK), add_task, &a);
     }
     mli_walk_free(&w);

@@ -136,12 +136,11 @@ static void walk_task(void *arg, int64_t task, int32_t slot)
 {
     marking *m = arg;
     mli_booster *b = m->b;
-    (void)slot;
     int64_t rows = b->targets.rows, begin = task * MLI_BOOST_BLOCK;
     int64_t n = rows - begin < MLI_BOOST_BLOCK ? rows - begin : MLI_BOOST_BLOCK;
     int64_t taken = b->taken[task + 1] - b->taken[task];
-    mli_walk_some(&m->walk, b->bins + begin * m->walk.stride, b->drawn + begin + taken,
-                  n - taken, b->leaf + m->k * rows + begin);
+    mli_walk_some(&m->walk, &b->bins, slot, begin, b->drawn + begin + taken, n - taken,
+                  b->leaf + m->k * rows + begin);
 }
 
 /* Number of leaves; leaf_node and leaf_value are filled in. */

@@ -39,7 +39,8 @@ ml_status mli_boost_watch_make(mli_booster *b, ml_error *err)
     if (status == ML_OK)
         status = mli_objective_check(&b->options.objective, &w->targets, err);
     if (status == ML_OK) status = mli_boost_order(b, &w->targets, &w->own_order, err);
-    if (status == ML_OK) status = mli_binner_apply(b->binner, d, b->run, &w->bins, err);
+    if (status == ML_OK)
+        status = mli_bin_store_make(&w->bins, b->binner, d, 0, b->run, err);
     if (status != ML_OK) return status;
     int64_t blocks = mli_task_count(d->rows, MLI_BOOST_BLOCK);
     w->score = mli_alloc_vec(b->ctx, b->n_scores * d->rows, sizeof *w->score);
@@ -86,12 +87,12 @@ static void sum_rows(mli_booster *b, int64_t begin, int64_t end, double *sums)
     }
 }
 
-static void add_linear(mli_booster *b, int32_t k, const mli_walk *walk, int64_t begin,
-                       int64_t end)
+static void add_linear(mli_booster *b, int32_t k, const mli_walk *walk, int32_t slot,
+                       int64_t begin, int64_t end)
 {
     uint16_t *leaf = b->linear.valid_leaf;
     double *score = b->watch.score + k * b->watch.targets.rows;
-    mli_walk_leaves(walk, b->watch.bins, begin, end, leaf);
+    mli_walk_leaves(walk, &b->watch.bins, slot, begin, end, leaf);
     for (int64_t i = begin; i < end; i++)
         score[i] += mli_boost_linear_value(b, k, leaf[i], &b->linear.valid, i);
 }
@@ -100,15 +101,14 @@ static void watch_task(void *arg, int64_t task, int32_t slot)
 {
     watching *a = arg;
     mli_booster *b = a->b;
-    (void)slot;
     if (mli_run_state(b->run) == ML_CANCEL) return;
     int64_t rows = b->watch.targets.rows, begin = task * MLI_BOOST_BLOCK;
     int64_t end = begin + MLI_BOOST_BLOCK < rows ? begin + MLI_BOOST_BLOCK : rows;
     for (int32_t k = 0; k < b->n_scores; k++) {
         if (b->linear.on)
-            add_linear(b, k, &a->walk[k], begin, end);
+            add_linear(b, k, &a->walk[k], slot, begin, end);
         else
-            mli_walk_add(&a->walk[k], b->watch.bins, begin, end,
+            mli_walk_add(&a->walk[k], &b->watch.bins, slot, begin, end,
                          b->watch.score + k * rows);
     }
     sum_rows(b, begin, end, b->watch.parts + 2 * task);

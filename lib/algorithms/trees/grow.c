@@ -15,9 +15,11 @@
 /* Bytes of histograms kept for subtraction; leaves without one are summed afresh. */
 #define POOL_BYTES (INT64_C(64) << 20)
 
-static int64_t round_up(int64_t n, int64_t to)
+/* n histograms; those that say what was touched begin as zeros. */
+static uint64_t *words_of(const mli_grower *g, int64_t n)
 {
-    return (n + to - 1) / to * to;
+    if (!g->binner->map) return mli_alloc_vec(g->ctx, n * g->n_cells, sizeof(uint64_t));
+    return mli_calloc(g->ctx, (size_t)n, (size_t)g->n_cells * sizeof(uint64_t));
 }
 
 static ml_status make_pool(mli_grower *g, ml_error *err)
@@ -31,10 +33,9 @@ static ml_status make_pool(mli_grower *g, ml_error *err)
     if (slots < 4) slots = 4;
     g->n_slots = (int32_t)slots;
     g->n_scratch = 3;
-    g->pool = mli_alloc_vec(g->ctx, slots * g->n_cells, sizeof *g->pool);
+    g->pool = words_of(g, slots);
     g->free_slots = mli_calloc(g->ctx, (size_t)slots, sizeof *g->free_slots);
-    g->scratch = mli_alloc_vec(g->ctx, mli_slots(g->ctx) * g->n_scratch * g->n_cells,
-                               sizeof *g->scratch);
+    g->scratch = words_of(g, mli_slots(g->ctx) * g->n_scratch);
     return g->pool && g->free_slots && g->scratch ? ML_OK : mli_nomem(err);
 }
 
@@ -67,7 +68,7 @@ static ml_status make_rows(mli_grower *g, int64_t n, ml_error *err)
 }
 
 ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
-                          const mli_binner *binner, const uint8_t *bins, int64_t n,
+                          const mli_binner *binner, const mli_bin_store *bins, int64_t n,
                           const mli_grow_options *options, ml_error *err)
 {
     memset(g, 0, sizeof *g);
@@ -76,7 +77,7 @@ ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
     g->binner = binner;
     g->options = *options;
     if (g->options.max_leaves > n) g->options.max_leaves = n > 1 ? n : 1;
-    g->n_cells = round_up(binner->n_cells, 8) + 8;
+    g->n_cells = mli_binner_words(binner);
     g->node_capacity = (int32_t)(4 * g->options.max_leaves + 8);
     g->nodes = mli_calloc(ctx, (size_t)g->node_capacity, sizeof *g->nodes);
     g->heap = mli_calloc(ctx, (size_t)g->options.max_leaves + 2, sizeof *g->heap);
@@ -86,6 +87,7 @@ ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
     ml_status status = make_rows(g, n, err);
     if (status == ML_OK) status = make_pool(g, err);
     if (status == ML_OK) status = make_columns(g, err);
+    g->plan.sparse = bins->lists;
     if (status == ML_OK) status = mli_bin_matrix_make(&g->matrix, binner, bins, n, err);
     return status;
 }
@@ -323,7 +325,7 @@ ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64
         select_columns(g);
     }
     /* Summing a selection costs more per column than summing all. */
-    if (g->options.by_tree >= 0.7) g->plan.columns = NULL;
+    if (g->options.by_tree >= 0.7 || g->plan.sparse) g->plan.columns = NULL;
     mli_grow_node *root = &g->nodes[0];
     memset(root, 0, sizeof *root);
     root->sums.g = sum_g;

@@ -5,6 +5,7 @@
 #ifndef MLI_TREES_GROW_H
 #define MLI_TREES_GROW_H
 
+#include "algorithms/trees/bins_sparse.h"
 #include "algorithms/trees/partition.h"
 #include "core/parallel.h"
 #include "core/run.h"
@@ -55,7 +56,7 @@ typedef struct mli_grower {
     mli_hist_plan plan;
     uint8_t *mask;   /* [n_columns] columns of this tree; NULL: all */
     uint8_t *masks;  /* [slots * n_columns] */
-    int64_t n_cells; /* of a histogram, rounded up */
+    int64_t n_cells; /* words of a histogram */
     uint64_t *pool;  /* [n_slots * n_cells] */
     int32_t n_slots, n_free;
     int32_t *free_slots;
@@ -67,7 +68,7 @@ typedef struct mli_grower {
 } mli_grower;
 
 ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
-                          const mli_binner *binner, const uint8_t *bins, int64_t n,
+                          const mli_binner *binner, const mli_bin_store *bins, int64_t n,
                           const mli_grow_options *options, ml_error *err);
 void mli_grower_free(mli_grower *g);
 

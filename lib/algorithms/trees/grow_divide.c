@@ -96,6 +96,12 @@ static const uint32_t *count_rows(const mli_grower *g, mli_rows rows, int64_t n,
                                   uint64_t *count)
 {
     int64_t cells = g->binner->n_cells;
+    if (g->plan.sparse) {
+        uint32_t *narrow = (uint32_t *)(void *)count;
+        memset(narrow, 0, (size_t)cells * sizeof *narrow);
+        mli_bin_sparse_count(g->plan.sparse, rows.row, n, narrow);
+        return narrow;
+    }
     uint64_t ones[ONES];
     for (int32_t i = 0; i < ONES; i++) ones[i] = 1;
     memset(count, 0, (size_t)cells * sizeof *count);
@@ -168,7 +174,7 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
     }
     const mli_split *split = &node->split;
     mli_division how;
-    mli_division_set(&how, g->binner, &g->matrix, split);
+    mli_division_set(&how, g->binner, &g->matrix, split, slot);
     int light = 2 * split->h_left > node->sums.h;
     int may[2] = {mli_grow_may_divide(g, split->h_left, node->depth + 1),
                   mli_grow_may_divide(g, node->sums.h - split->h_left, node->depth + 1)};

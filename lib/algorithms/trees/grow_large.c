@@ -91,6 +91,10 @@ void mli_grow_reduce(mli_grower *g, uint64_t *hist)
     reducing r = {g, hist};
     mli_parallel(g->ctx, mli_task_count(g->binner->n_cells, REDUCE_CELLS), reduce_task,
                  &r);
+    const mli_binner *b = g->binner;
+    for (int64_t i = b->map; i && i < g->n_cells; i++)
+        for (int32_t s = 0; s < mli_slots(g->ctx); s++)
+            if (g->dirty[s]) hist[i] |= mli_grow_scratch(g, s, 0)[i];
     memset(g->dirty, 0, (size_t)mli_slots(g->ctx));
 }
 
@@ -166,7 +170,7 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     l.light = 2 * h_left > node->sums.h;
     l.sum = may[0] || may[1];
     l.hist = d.slot >= 0 ? mli_grow_pool(g, d.slot) : NULL;
-    mli_division_set(&l.how, g->binner, &g->matrix, &node->split);
+    mli_division_set(&l.how, g->binner, &g->matrix, &node->split, 0);
     cut_rows(&l, node->sums.rows);
     mli_parallel(g->ctx, l.tasks, large_divide, &l);
     if (l.sum) {

@@ -9,6 +9,7 @@
  * per row and feature on a 2021 server core.
  */
 #include "algorithms/trees/histogram.h"
+#include "algorithms/trees/bins_sparse.h"
 
 #define AHEAD 32
 
@@ -133,6 +134,10 @@ static void add_all(const mli_hist_plan *plan, const uint8_t *bins, const uint32
 void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
                   const uint64_t *gh, int64_t n, uint64_t *hist)
 {
+    if (plan->sparse) {
+        mli_bin_sparse_add(plan->sparse, rows, gh, n, hist);
+        return;
+    }
     for (int64_t begin = 0; begin < n; begin += plan->block) {
         int64_t m = n - begin < plan->block ? n - begin : plan->block;
         if (plan->columns)
@@ -142,9 +147,23 @@ void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t
     }
 }
 
+static void clear_touched(const mli_binner *b, uint64_t *hist)
+{
+    int64_t words = mli_binner_words(b) - b->map;
+    for (int64_t i = 0; i < words; i++) {
+        if (!hist[b->map + i]) continue;
+        hist[b->map + i] = 0;
+        memset(hist + 32 * i, 0, 32 * sizeof *hist);
+    }
+}
+
 void mli_hist_clear(const mli_hist_plan *plan, uint64_t *hist)
 {
     const mli_binner *b = plan->binner;
+    if (b->map) {
+        clear_touched(b, hist);
+        return;
+    }
     if (!plan->columns) {
         memset(hist, 0, (size_t)b->n_cells * sizeof *hist);
         return;

@@ -33,10 +33,11 @@ static inline int32_t mli_gh_h(uint64_t v)
 /* Which columns to sum. */
 typedef struct mli_hist_plan {
     const mli_binner *binner;
-    int64_t block;     /* rows between changes of the chunk */
-    int32_t n_columns; /* of a selection */
-    int32_t *columns;  /* NULL: all */
-    int64_t *cells;    /* [n_columns] their first cells */
+    int64_t block;                       /* rows between changes of the chunk */
+    int32_t n_columns;                   /* of a selection */
+    int32_t *columns;                    /* NULL: all */
+    int64_t *cells;                      /* [n_columns] their first cells */
+    const struct mli_bin_sparse *sparse; /* the rows are lists: all columns; or NULL */
 } mli_hist_plan;
 
 /* hist[cell of bin] += gh[i] for the rows rows[0..n-1]; bins is the whole matrix. */

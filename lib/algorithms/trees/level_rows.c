@@ -377,7 +377,7 @@ void mli_level_divide(mli_level *l, int sum)
     mli_grower *g = l->g;
     const mli_bin_feature *f = &g->binner->features[l->best.feature];
     moving m = {.l = l, .sum = sum};
-    mli_division_set(&m.how, g->binner, &g->matrix, &l->best);
+    mli_division_set(&m.how, g->binner, &g->matrix, &l->best, 0);
     m.ordered = !l->best.categorical && !f->bundled;
     m.cut = l->best.bin;
     m.missing = f->n_bins;

@@ -8,17 +8,23 @@
  * order, and rows stay sorted one way or the other, so memory is walked in one direction.
  */
 #include "algorithms/trees/partition.h"
+#include "algorithms/trees/bins_sparse.h"
 
 #define AHEAD 128
 
 void mli_division_set(mli_division *d, const mli_binner *b, const mli_bin_matrix *m,
-                      const mli_split *split)
+                      const mli_split *split, int32_t slot)
 {
     const mli_bin_feature *f = &b->features[split->feature];
     d->bins = m->by_row;
-    d->bin =
-        m->by_column ? m->by_column + split->column * m->rows : m->by_row + split->column;
+    d->bin = m->by_column ? m->by_column + split->column * m->rows
+             : m->by_row  ? m->by_row + split->column
+                          : NULL;
     d->step = m->by_column ? 1 : b->stride;
+    if (m->sparse) {
+        d->bin = mli_bin_sparse_column(m->sparse, split->column, slot);
+        d->step = 1;
+    }
     for (int32_t i = 0; i < 256; i++) {
         int left = mli_bin_member(f, i) <= split->bin;
         if (split->categorical) left = (int)(split->bits[i >> 5] >> (i & 31)) & 1;

@@ -22,7 +22,7 @@ typedef struct mli_division {
 } mli_division;
 
 void mli_division_set(mli_division *d, const mli_binner *b, const mli_bin_matrix *m,
-                      const mli_split *split);
+                      const mli_split *split, int32_t slot);
 
 /* Divides from[0..n-1]: rows going left to the front of `to` in order, the others to its
  * back in reverse. Returns the number of rows on the left. With `hist`, adds the rows of

@@ -27,6 +27,7 @@ typedef struct finding {
     int32_t least, most; /* hessians left of a cut that leave either child min_h */
     int bounded;         /* leaf values are */
     double least_gain;   /* real */
+    mli_split *one;      /* room for the best of a column */
 } finding;
 
 static double soft(double g, double l1)
@@ -300,6 +301,114 @@ static void split_bundle(const finding *f, int32_t column, const uint64_t *cells
     }
 }
 
+/* Bytes i .. i + 7 of `groups`, each 1 where a group of four cells was touched. */
+static uint64_t eight_touched(const uint8_t *touched, int32_t i, int32_t groups)
+{
+    uint64_t eight;
+    memcpy(&eight, touched + i, sizeof eight);
+    return groups - i < 8 ? eight & ((UINT64_C(1) << 8 * (groups - i)) - 1) : eight;
+}
+#define FOR_TOUCHED(g, touched, groups)                                                  \
+    for (int32_t at_ = 0; at_ < (groups); at_ += 8)                                      \
+        for (uint64_t w_ = eight_touched(touched, at_, groups);                          \
+             w_ && ((g) = at_ + __builtin_ctzll(w_) / 8, 1); w_ &= w_ - 1)
+
+/* Takes the sibling off where it has anything. */
+static void subtract_touched(uint64_t *cells, const uint64_t *small,
+                             const uint8_t *touched, int32_t groups)
+{
+    int32_t g;
+    FOR_TOUCHED(g, touched, groups) subtract(cells + 4 * g, small + 4 * g, 4);
+}
+
+/* Cells of a column in fours: the first four, and those that were touched. */
+typedef struct compact {
+    int32_t n;
+    uint8_t group[64];
+    uint64_t cells[256];
+    uint32_t rows[256]; /* if they are counted */
+} compact;
+
+static void collect(compact *to, const uint64_t *cells, const uint32_t *rows,
+                    const uint8_t *touched, int32_t groups)
+{
+    int32_t g, n = 4;
+    to->group[0] = 0;
+    memcpy(to->cells, cells, 4 * sizeof *cells);
+    if (rows) memcpy(to->rows, rows, 4 * sizeof *rows);
+    FOR_TOUCHED(g, touched, groups)
+    {
+        if (g == 0) continue;
+        to->group[n / 4] = (uint8_t)g;
+        memcpy(to->cells + n, cells + 4 * g, 4 * sizeof *cells);
+        if (rows) memcpy(to->rows + n, rows + 4 * g, 4 * sizeof *rows);
+        n += 4;
+    }
+    to->n = n;
+}
+
+/* A feature alone in a column of lists, usually in its first bin. cells[0..n-1] are its
+ * cells in fours, group by group (NULL: all there are); the first is not summed. */
+static void split_stored(const finding *f, int32_t c, uint64_t *cells, uint32_t *rows,
+                         int32_t n, const uint8_t *group, mli_split *best)
+{
+    uint64_t prefix[256 + 4], sum = 0;
+    uint32_t counted = 0;
+    for (int32_t i = 1; i < n; i++) sum += cells[i];
+    for (int32_t i = 1; rows && i < n; i++) counted += rows[i];
+    /* The first cut has all of these on the right. */
+    if (mli_gh_h(sum) < f->least || (rows && counted < f->rule->min_data)) return;
+    cells[0] = mli_gh_pack((int32_t)f->leaf->g, (int32_t)f->leaf->h) - sum;
+    if (rows) rows[0] = (uint32_t)f->leaf->rows - counted;
+    if (f->rule->cpu_level >= MLI_CPU_AVX2)
+        mli_prefix_avx2(cells, NULL, n, prefix);
+    else
+        mli_prefix_scalar(cells, NULL, n, prefix);
+    cells[0] = 0;
+    for (int32_t i = n; i < n + 4; i++) prefix[i] = prefix[n - 1];
+    mli_scan s = start_scan(f, c, best);
+    scan(f, prefix, rows, 0, n - 1, &s);
+    if (s.bin < 0) return;
+    uint64_t left = prefix[s.bin];
+    if (group) s.bin = 4 * group[s.bin / 4] + s.bin % 4;
+    keep(f, f->binner->feature[c], left, &s, 2.0 * mli_gh_h(left) > s.h, best);
+}
+
+/* The same: all other cuts are like those before, so that cells never touched may be left
+ * out. */
+static void split_touched(const finding *f, int32_t c, uint64_t *cells,
+                          const uint32_t *rows, const uint8_t *touched, mli_split *best)
+{
+    int32_t groups = (f->binner->bins[c] + 3) / 4, n = 0;
+    compact k;
+    for (int32_t i = 0; i < groups; i += 8)
+        n += __builtin_popcountll(eight_touched(touched, i, groups));
+    if (!rows && 2 * n > groups) {
+        split_stored(f, c, cells, NULL, f->binner->bins[c], NULL, best);
+        return;
+    }
+    collect(&k, cells, rows, touched, groups);
+    split_stored(f, c, k.cells, rows ? k.rows : NULL, k.n, k.group, best);
+}
+
+/* A column of lists, of which only what was touched need be looked at: done? */
+static int split_listed(const finding *f, const mli_split_job *job, int32_t c,
+                        mli_split *best)
+{
+    const mli_binner *b = f->binner;
+    int64_t cell = b->cell[c], map = b->map * (int64_t)sizeof(uint64_t) + (cell >> 2);
+    if (job->small)
+        subtract_touched(job->hist + cell, job->small + cell,
+                         (const uint8_t *)job->small + map, b->bins[c] / 4 + 1);
+    if (job->mask && !job->mask[c]) return 1;
+    if (!b->alone[c]) return 0;
+    mli_split *to = begin_feature(f, f->one, best);
+    split_touched(f, c, job->hist + cell, job->rows ? job->rows + cell : NULL,
+                  (const uint8_t *)job->hist + map, to);
+    end_feature(f, to, best);
+    return 1;
+}
+
 /* The best split of column c, if it is better than `best`. */
 static void split_column(const finding *f, const mli_split_job *job, int32_t c,
                          mli_split *best)
@@ -307,7 +416,8 @@ static void split_column(const finding *f, const mli_split_job *job, int32_t c,
     const mli_binner *b = f->binner;
     const mli_bin_feature *feature = &b->features[b->feature[c]];
     uint64_t *cells = job->hist + b->cell[c];
-    const uint64_t *small = job->small ? job->small + b->cell[c] : NULL;
+    if (b->map && split_listed(f, job, c, best)) return;
+    const uint64_t *small = job->small && !b->map ? job->small + b->cell[c] : NULL;
     int masked = job->mask && !job->mask[c];
     int category = feature->kind == MLI_CATEGORICAL && !feature->ordered;
     int plain = !masked && !category && !feature->bundled;
@@ -330,7 +440,8 @@ void mli_split_find(const mli_split_rule *rule, const mli_binner *b,
                     const mli_split_job *job, int32_t first, int32_t last, mli_split *out)
 {
     const mli_split_leaf *leaf = job->leaf;
-    finding f = {.rule = rule, .binner = b, .leaf = leaf};
+    mli_split one = {0};
+    finding f = {.rule = rule, .binner = b, .leaf = leaf, .one = &one};
     f.bounded = rule->monotone || rule->max_delta > 0;
     f.min_h = mli_split_least(rule, leaf);
     if (job->rows) f.min_h = rule->min_h > 1 ? rule->min_h : 1;

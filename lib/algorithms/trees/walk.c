@@ -69,7 +69,7 @@ void mli_walk_free(mli_walk *w)
     memset(w, 0, sizeof *w);
 }
 
-#define SIDE  8
+#define SIDE  MLI_TILE
 #define AHEAD 16 /* rows fetched before their turn */
 
 static inline int goes_left(const mli_walk_node *node, uint8_t bin)
@@ -96,49 +96,65 @@ static inline void walk(const mli_walk *w, const uint8_t *const row[SIDE],
     }
 }
 
-/* From row i on eight rows, the last again where there are fewer. */
-static inline void walk_from(const mli_walk *w, const uint8_t *bins, int64_t i,
-                             int64_t end, int32_t leaf[SIDE])
+/* The same of rows of a store, at[0..n-1]; of fewer than eight the last is taken again.
+ */
+static void walk_rows(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                      const int64_t at[SIDE], int64_t n, int32_t leaf[SIDE])
 {
     const uint8_t *row[SIDE];
-    for (int64_t k = 0; k < SIDE; k++)
-        row[k] = bins + (i + k < end ? i + k : end - 1) * w->stride;
+    for (int64_t k = 0; k < n; k++)
+        row[k] = bins->lists ? mli_bin_sparse_lay(bins->lists, at[k], k, slot)
+                             : bins->matrix + at[k] * w->stride;
+    for (int64_t k = n; k < SIDE; k++) row[k] = row[n - 1];
     walk(w, row, leaf);
+    for (int64_t k = 0; bins->lists && k < n; k++)
+        mli_bin_sparse_clear(bins->lists, at[k], k, slot);
 }
 
-void mli_walk_leaves(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
-                     uint16_t *leaf)
+/* From row i on. Returns how many there are. */
+static int64_t walk_from(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                         int64_t i, int64_t end, int32_t leaf[SIDE])
+{
+    int64_t at[SIDE], n = end - i < SIDE ? end - i : SIDE;
+    for (int64_t k = 0; k < n; k++) at[k] = i + k;
+    walk_rows(w, bins, slot, at, n, leaf);
+    return n;
+}
+
+void mli_walk_leaves(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                     int64_t begin, int64_t end, uint16_t *leaf)
 {
     int32_t to[SIDE];
     for (int64_t i = begin; i < end; i += SIDE) {
-        walk_from(w, bins, i, end, to);
-        for (int64_t k = 0; k < SIDE && i + k < end; k++) leaf[i + k] = (uint16_t)to[k];
+        int64_t n = walk_from(w, bins, slot, i, end, to);
+        for (int64_t k = 0; k < n; k++) leaf[i + k] = (uint16_t)to[k];
     }
 }
 
-void mli_walk_some(const mli_walk *w, const uint8_t *bins, const uint16_t *row, int64_t n,
-                   uint16_t *leaf)
+void mli_walk_some(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                   int64_t begin, const uint16_t *row, int64_t n, uint16_t *leaf)
 {
-    const uint8_t *at[SIDE];
+    int64_t at[SIDE];
     int32_t to[SIDE];
     for (int64_t i = 0; i < n; i += SIDE) {
-        for (int64_t k = 0; k < SIDE; k++) {
-            at[k] = bins + row[i + k < n ? i + k : n - 1] * w->stride;
-            if (i + k + AHEAD < n)
-                __builtin_prefetch(bins + row[i + k + AHEAD] * w->stride);
+        int64_t here = n - i < SIDE ? n - i : SIDE;
+        for (int64_t k = 0; k < here; k++) {
+            at[k] = begin + row[i + k];
+            if (!bins->lists && i + k + AHEAD < n)
+                __builtin_prefetch(bins->matrix +
+                                   (begin + row[i + k + AHEAD]) * w->stride);
         }
-        walk(w, at, to);
-        for (int64_t k = 0; k < SIDE && i + k < n; k++)
-            leaf[row[i + k]] = (uint16_t)to[k];
+        walk_rows(w, bins, slot, at, here, to);
+        for (int64_t k = 0; k < here; k++) leaf[row[i + k]] = (uint16_t)to[k];
     }
 }
 
-void mli_walk_add(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
-                  double *score)
+void mli_walk_add(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                  int64_t begin, int64_t end, double *score)
 {
     int32_t to[SIDE];
     for (int64_t i = begin; i < end; i += SIDE) {
-        walk_from(w, bins, i, end, to);
-        for (int64_t k = 0; k < SIDE && i + k < end; k++) score[i + k] += w->value[to[k]];
+        int64_t n = walk_from(w, bins, slot, i, end, to);
+        for (int64_t k = 0; k < n; k++) score[i + k] += w->value[to[k]];
     }
 }

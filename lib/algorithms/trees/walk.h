@@ -5,7 +5,7 @@
 #ifndef MLI_TREES_WALK_H
 #define MLI_TREES_WALK_H
 
-#include "algorithms/trees/bins.h"
+#include "algorithms/trees/bins_sparse.h"
 #include "algorithms/trees/ensemble.h"
 
 typedef struct mli_walk_node {
@@ -28,13 +28,13 @@ ml_status mli_walk_make(mli_walk *w, ml_context *ctx, const mli_binner *binner,
                         const mli_ensemble_builder *trees, int64_t tree, ml_error *err);
 void mli_walk_free(mli_walk *w);
 /* leaf[i] of rows begin..end-1. */
-void mli_walk_leaves(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
-                     uint16_t *leaf);
-/* leaf[row[i]] of n rows. */
-void mli_walk_some(const mli_walk *w, const uint8_t *bins, const uint16_t *row, int64_t n,
-                   uint16_t *leaf);
+void mli_walk_leaves(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                     int64_t begin, int64_t end, uint16_t *leaf);
+/* leaf[row[i]] of n rows, counted from `begin`. */
+void mli_walk_some(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                   int64_t begin, const uint16_t *row, int64_t n, uint16_t *leaf);
 /* score[i] += value of the leaf. */
-void mli_walk_add(const mli_walk *w, const uint8_t *bins, int64_t begin, int64_t end,
-                  double *score);
+void mli_walk_add(const mli_walk *w, const mli_bin_store *bins, int32_t slot,
+                  int64_t begin, int64_t end, double *score);
 
 #endif
