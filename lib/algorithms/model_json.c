@@ -68,7 +68,7 @@ static void write_inputs(mli_str *s, const mli_inputs *in)
         const mli_feature *f = &in->features[j];
         mli_str_add(s, j ? ", {" : "{");
         write_string(s, "name", f->name, 1);
-        write_string(s, "kind", kind_name(f->kind), 0);
+        write_string(s, "kind", f->hashed ? "hashed" : kind_name(f->kind), 0);
         write_string(s, "type", mli_type_name(f->type), 0);
         if (f->kind == MLI_CATEGORICAL) write_levels(s, &f->levels);
         mli_str_char(s, '}');

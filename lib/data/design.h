@@ -72,7 +72,13 @@ typedef struct mli_feature {
     mli_dictionary levels; /* of categorical ones */
     int32_t sparse; /* what a transformer makes: most values may be 0; not stored */
     int32_t truth;  /* the same: all are 0 or 1, none is missing; not stored */
+    int32_t hashed; /* numeric: the value is a hash of the text (mli_text_hash) */
 } mli_feature;
+
+/* The value that a hashed feature has for a text: CityHash64, its lower 32 bits. Models of
+ * CatBoost know categories so when their file does not hold the texts. Numbers count by
+ * their text, as for categorical features. */
+double mli_text_hash(const char *text, size_t size);
 
 /* What a model knows of its inputs. Counted; immutable. */
 typedef struct mli_inputs {

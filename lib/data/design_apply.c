@@ -74,7 +74,7 @@ static int is_day(int32_t type)
 /* Can a column of this type give the feature's values? */
 static int fits(const mli_feature *f, int32_t type)
 {
-    if (f->kind == MLI_CATEGORICAL) return 1;
+    if (f->kind == MLI_CATEGORICAL || f->hashed) return 1;
     if (f->kind == MLI_TEXT) return is_text(type);
     return is_text(type) || !is_day(type) || is_day(f->type);
 }
@@ -82,6 +82,7 @@ static int fits(const mli_feature *f, int32_t type)
 static int needs_memory(const mli_feature *f, int32_t type)
 {
     if (f->kind != MLI_NUMERIC) return f->kind == MLI_CATEGORICAL;
+    if (f->hashed) return 1;
     return is_text(type) || (is_day(type) && type != f->type);
 }
 
@@ -97,6 +98,8 @@ static void read_feature(void *arg, int64_t j, int32_t slot)
     if (f->kind == MLI_CATEGORICAL) {
         r->status[j] = mli_code_apply(r->ctx, c->column, &f->levels, 1, &c->memory,
                                       &c->codes, &r->bad[j]);
+    } else if (f->hashed) {
+        r->status[j] = mli_hash_apply(r->ctx, c->column, &c->memory, &c->values);
     } else {
         r->status[j] = mli_read_numbers(r->ctx, c->column, f->type, &c->memory,
                                         &c->values, &r->bad[j]);

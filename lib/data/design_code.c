@@ -6,6 +6,7 @@
  *
  * Cost: one hash look-up per row, plus n log n comparisons for n distinct values.
  */
+#include "core/city.h"
 #include "data/design_parts.h"
 
 #include <math.h>
@@ -411,6 +412,48 @@ static int32_t find(const finder *f, const char *text, size_t size)
     return text[0] == '1' ? find_exact(f, "true", 4) : find_exact(f, "false", 5);
 }
 
+/* The text of a value: of text columns as it stands, of others printed into s. NULL: it
+ * is missing. */
+static const char *text_at(const mli_column *c, int64_t row, mli_str *s, size_t *size)
+{
+    uint64_t key;
+    int is_text = c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
+    if (is_text || !value_key(c, row, &key)) return mli_column_text(c, row, size);
+    mli_str_clear(s);
+    print_value(c, row, s);
+    *size = s->size;
+    return s->data;
+}
+
+double mli_text_hash(const char *text, size_t size)
+{
+    return (double)(uint32_t)mli_city64(text, size);
+}
+
+ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memory,
+                         const double **values)
+{
+    double *data = NULL;
+    mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
+    mli_str s;
+    if (!buffer) return ML_E_MEMORY;
+    mli_str_init(&s, ctx);
+    for (int64_t i = 0; i < c->rows; i++) {
+        size_t size = 0;
+        const char *text = text_at(c, i, &s, &size);
+        data[i] = text ? mli_text_hash(text, size) : NAN;
+    }
+    int failed = s.failed;
+    mli_str_free(&s);
+    if (failed) {
+        mli_buffer_free(buffer);
+        return ML_E_MEMORY;
+    }
+    *memory = buffer;
+    *values = data;
+    return ML_OK;
+}
+
 static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f,
                            int32_t *codes, int64_t *unseen)
 {
@@ -419,15 +462,7 @@ static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f
     *unseen = -1;
     for (int64_t i = 0; i < c->rows; i++) {
         size_t size = 0;
-        uint64_t key;
-        const char *text = mli_column_text(c, i, &size);
-        int is_text = c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
-        if (!is_text && value_key(c, i, &key)) {
-            mli_str_clear(&s);
-            print_value(c, i, &s);
-            text = s.data;
-            size = s.size;
-        }
+        const char *text = text_at(c, i, &s, &size);
         codes[i] = text ? find(f, text, size) : -1;
         if (text && codes[i] < 0 && *unseen < 0) *unseen = i;
     }

@@ -168,6 +168,7 @@ ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inp
     for (int64_t j = 0; j < in->n_features && !status; j++) {
         if (!chosen[j]) continue;
         to->features[at].kind = in->features[j].kind;
+        to->features[at].hashed = in->features[j].hashed;
         to->features[at].type = in->features[j].type;
         to->features[at].sparse = in->features[j].sparse;
         mli_dictionary_share(&in->features[j].levels, &to->features[at].levels);

@@ -35,6 +35,9 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
  * that does not, or -1. */
 ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,
                            mli_buffer **memory, const double **values, int64_t *bad);
+/* The hashes of the texts of a column: values of a hashed feature. */
+ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memory,
+                         const double **values);
 /* One value, for people: quoted, cut to fit. */
 #define MLI_SHOWN 80
 const char *mli_show_value(const mli_column *c, int64_t row, char buffer[MLI_SHOWN]);

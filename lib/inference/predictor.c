@@ -50,6 +50,7 @@ static ml_status copy_feature(ml_context *ctx, const mli_feature *from, mli_feat
                               ml_error *err)
 {
     to->kind = from->kind;
+    to->hashed = from->hashed;
     to->type = from->type;
     mli_dictionary_share(&from->levels, &to->levels);
     to->name = mli_strdup(ctx, from->name);
@@ -133,6 +134,7 @@ double ml_predictor_code(const ml_predictor *predictor, int64_t input, const cha
     if (!predictor || !text) return NAN;
     if (input < 0 || input >= predictor->inputs->n_features) return NAN;
     const mli_feature *f = &predictor->inputs->features[input];
+    if (f->hashed) return mli_text_hash(text, strlen(text));
     if (f->kind != MLI_CATEGORICAL) return NAN;
     size_t size = strlen(text);
     int64_t code = f->levels.n > HASHED_LEVELS

@@ -59,6 +59,8 @@ void mli_c_text(mli_str *s, const char *text, size_t size);
 void mli_c_begin(mli_export_job *x, int64_t n_scores, int64_t n_outputs);
 /* The function NAME_cross, where the model has crosses. */
 void mli_c_crosses(mli_export_job *x);
+/* NAME_code for hashed inputs; 0: there are none, and nothing is written. */
+int mli_c_hashes(mli_export_job *x);
 void mli_c_link(mli_export_job *x, int64_t n_scores, int64_t n_outputs);
 /* `static const TYPE NAME_FIELD[] = {...};` of n doubles or integers. */
 void mli_c_doubles(mli_export_job *x, const char *field, const double *v, int64_t n);

@@ -67,6 +67,7 @@ static void write_levels(mli_export_job *x)
     const mli_inputs *in = x->inputs;
     mli_str *s = x->s;
     int64_t total = 0;
+    if (mli_c_hashes(x)) return; /* there are no levels then */
     for (int64_t j = 0; j < in->n_features; j++) total += in->features[j].levels.n;
     if (total == 0) {
         mli_str_printf(

@@ -47,11 +47,6 @@ static ml_status refuse(int32_t format, ml_error *err)
         int32_t format;
         const char *what, *remedy;
     } known[] = {
-        {MLI_FOREIGN_CATBOOST,
-         "a model in CatBoost's binary format, which does not hold the texts of "
-         "categories",
-         "save it as JSON with the data of the training: "
-         "model.save_model(path, format=\"json\", pool=pool)"},
         {MLI_FOREIGN_PICKLE, "a Python pickle, which is a program rather than data",
          "load it in Python and save the model in a format of its system: "
          "booster.save_model(path), or skl2onnx for scikit-learn"},
@@ -133,6 +128,9 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
         break;
     case MLI_FOREIGN_BINARY:
         status = mli_import_xgboost_binary(&im, data, size);
+        break;
+    case MLI_FOREIGN_CATBOOST:
+        status = mli_import_catboost_binary(&im, data, size);
         break;
     case MLI_FOREIGN_ONNX:
         status = mli_import_onnx(&im, data, size);

@@ -21,8 +21,8 @@ enum {
     MLI_FOREIGN_BINARY,   /* XGBoost before JSON */
     MLI_FOREIGN_LIGHTGBM, /* text */
     MLI_FOREIGN_ONNX,
-    /* Known, but not read. */
     MLI_FOREIGN_CATBOOST, /* its binary format */
+    /* Known, but not read. */
     MLI_FOREIGN_PICKLE,
     MLI_FOREIGN_PMML
 };
@@ -36,6 +36,7 @@ typedef struct mli_import_feature {
     int64_t n_levels; /* names of categories, in the order of the codes; 0: plain codes */
     char **levels;
     int32_t *hash; /* [n_levels] for crosses; NULL: they do not use it as a category */
+    int hashed;    /* of mli_feature */
 } mli_import_feature;
 
 /* A table of trees/crosses.h. */
@@ -120,6 +121,7 @@ ml_status mli_import_xgboost(mli_import *im, const struct mli_item *root);
 int mli_import_is_xgboost_binary(const void *data, size_t size);
 ml_status mli_import_xgboost_binary(mli_import *im, const void *data, size_t size);
 ml_status mli_import_catboost(mli_import *im, const struct mli_item *root);
+ml_status mli_import_catboost_binary(mli_import *im, const void *data, size_t size);
 ml_status mli_import_lightgbm(mli_import *im, const char *text, size_t size);
 ml_status mli_import_onnx(mli_import *im, const void *data, size_t size);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * import_catboost.c: models that CatBoost saves as JSON: symmetric ("oblivious") trees,
- * where all nodes of a depth have the same split, and others.
+ * where all nodes of a depth have the same split, and others. Its binary format becomes
+ * the same document first: import_catboost_binary.c.
  *
  * A split asks (float)x > border; the answer of split i of a symmetric tree is bit i of
  * the leaf's number. A missing value answers as nan_value_treatment says. Splits on
@@ -104,7 +105,7 @@ static ml_status read_features(cat *c)
     if (!s) s = mli_import_features(im, n);
     for (int64_t i = 0; !s && i < c->n_floats; i++)
         s = read_float(c, &list->as.items[i], i);
-    c->categories.n_floats = c->n_floats;
+    if (!s) s = mli_cat_number(&c->categories, list, &c->categories.floats);
     c->categories.float_flat = c->flat;
     c->categories.float_nan_true = c->nan_true;
     return s ? s : mli_cat_read(&c->categories, c->root, c->n_borders);
@@ -227,6 +228,33 @@ static ml_status read_loss(cat *c, int64_t scores)
     return mli_import_scores(im, scores);
 }
 
+/* With several targets each statistic has a table for every target. The binary format
+ * tells them apart; JSON gives them one name, so that CatBoost itself cannot read it. */
+static ml_status check_targets(cat *c)
+{
+    const mli_item *info = mli_item_get(c->root, "features_info");
+    const mli_item *data = mli_item_get(c->root, "ctr_data");
+    const mli_item *ctrs = mli_item_get(info, "ctrs");
+    if (strncmp(c->im->objective, "Multi", 5) != 0 || c->im->n_classes ||
+        strcmp(c->im->objective, "MultiQuantile") == 0)
+        return ML_OK;
+    for (int64_t i = 0; i < c->categories.n_ctrs; i++) {
+        const mli_item *ctr = &ctrs->as.items[i], *type = mli_item_get(ctr, "ctr_type");
+        const mli_item *name = mli_item_get(ctr, "identifier");
+        if (mli_item_is(type, "Counter") || mli_item_is(type, "FeatureFreq") || !name ||
+            name->type != MLI_V_TEXT ||
+            !mli_item_get(mli_item_get(data, name->as.text), "hash_map"))
+            continue;
+        mli_fail(c->im->err, ML_E_UNSUPPORTED,
+                 "statistics of categories of several targets, which CatBoost's JSON "
+                 "mixes up");
+        return mli_error_hint(c->im->err, ML_E_UNSUPPORTED,
+                              "save the model in CatBoost's own format: "
+                              "model.save_model(\"model.cbm\")");
+    }
+    return ML_OK;
+}
+
 static ml_status read_labels(cat *c)
 {
     const mli_item *info = mli_item_get(c->root, "model_info");
@@ -282,8 +310,8 @@ static ml_status read_split(cat *c, const mli_item *split, mli_import_node *p)
     const mli_item *type = mli_item_get(split, "split_type");
     if (type && !mli_item_is(type, "FloatFeature"))
         return mli_cat_split(&c->categories, split, c->place, p);
-    ml_status s = mli_item_whole(split, c->place, "float_feature_index", NAN, 0,
-                                 c->n_floats - 1, &f, c->im->err);
+    ml_status s = mli_cat_place(&c->categories, &c->categories.floats, split,
+                                "float_feature_index", c->place, &f);
     if (!s) s = mli_item_number(split, c->place, "border", NAN, &border, c->im->err);
     if (s) return s;
     p->feature = (int32_t)c->flat[f];
@@ -416,6 +444,7 @@ ml_status mli_import_catboost(mli_import *im, const mli_item *root)
     if (!s) s = read_bias(&c, &scale, &bias, &scores);
     if (!s) s = read_loss(&c, scores);
     for (int64_t k = 0; !s && bias && k < scores; k++) im->base[k] = bias[k];
+    if (!s) s = check_targets(&c);
     if (!s) s = read_labels(&c);
     if (!s) s = read_trees(&c, scale);
     mli_cat_free(&c.categories);

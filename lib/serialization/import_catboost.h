@@ -28,11 +28,18 @@ typedef struct mli_cat_texts {
 /* A categorical feature: its place among all features, and its levels by their hashes. */
 typedef struct mli_cat_feature {
     int64_t flat, n;
-    int32_t *hash;   /* [n] */
-    int64_t n_exact; /* values of splits on one level */
-    int settled;     /* `seen` has all its levels */
-    uint8_t *seen;   /* [texts] its texts in combinations; NULL: it is in none */
+    int32_t *hash;        /* [n] */
+    int64_t n_exact;      /* values of splits on one level */
+    mli_cat_entry *exact; /* [n_exact] of hashed features: the column that asks for it */
+    int settled;          /* `seen` has all its levels */
+    uint8_t *seen;        /* [texts] its texts in combinations; NULL: it is in none */
 } mli_cat_feature;
+
+/* The place in a list of the feature that has a number. */
+typedef struct mli_cat_index {
+    int64_t n;
+    int32_t *place; /* [n] -1: there is none */
+} mli_cat_index;
 
 /* A statistic, which splits compare with borders. */
 typedef struct mli_cat_ctr {
@@ -43,8 +50,8 @@ typedef struct mli_cat_ctr {
 
 typedef struct mli_cat_categories {
     mli_import *im;
-    /* Of the numbers. */
-    int64_t n_floats;
+    int hashed; /* texts are not known: features are hashes, all statistics crosses */
+    mli_cat_index floats, index; /* index: of the categorical features */
     const int64_t *float_flat;
     const uint8_t *float_nan_true;
     int64_t n, n_ctrs, n_splits; /* n_splits: borders of all statistics */
@@ -62,10 +69,15 @@ ml_status mli_cat_split(mli_cat_categories *c, const mli_item *split, const char
                         mli_import_node *node);
 void mli_cat_free(mli_cat_categories *c);
 /* Marks the texts that the table of a feature alone has; marks may be NULL. */
-ml_status mli_cat_mark_table(const mli_cat_categories *c, const mli_item *root,
+ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *root,
                              const mli_item *ctr, const mli_cat_texts *t, uint8_t *marks);
-/* The error that n texts are not in the file. */
-ml_status mli_cat_lacks(const mli_cat_categories *c, int64_t n);
+/* Numbers features by their "feature_index", or in the order of the list. */
+ml_status mli_cat_number(const mli_cat_categories *c, const mli_item *list,
+                         mli_cat_index *out);
+/* The place of the feature that item[key] names. */
+ml_status mli_cat_place(const mli_cat_categories *c, const mli_cat_index *index,
+                        const mli_item *item, const char *key, const char *place,
+                        int64_t *out);
 ml_status mli_cat_bad(const mli_cat_categories *c, const char *place, const char *what);
 const mli_cat_entry *mli_cat_find(const mli_cat_entry *sorted, int64_t n, uint64_t hash);
 int mli_cat_by_hash(const void *a, const void *b);
@@ -79,9 +91,10 @@ int mli_cat_hash64(const mli_item *item, uint64_t *out);
 int mli_cat_hash32(double v, int32_t *out);
 
 typedef struct mli_cat_table {
-    const mli_item *map; /* n times a hash and numbers */
-    int64_t n, stride;
-    double total; /* of frequencies */
+    const mli_item *map;                    /* n times a hash and numbers, or */
+    const unsigned char *buckets, *numbers; /* n hashes and places among the numbers */
+    int64_t n, stride;                      /* stride: a hash and its numbers */
+    double total;                           /* of frequencies */
 } mli_cat_table;
 /* The table of a statistic; its hashes are checked. */
 ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *root,
@@ -112,8 +125,8 @@ ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
 ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *root,
                          const mli_item *ctrs, const mli_cat_texts *t);
 /* Makes crosses of the statistics of combinations, and numbers their columns; the levels
- * are known. */
-ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root,
+ * are known. Of hashed features (list) also of the categories that splits ask for. */
+ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_item *list,
                         const mli_item *ctrs);
 
 #endif

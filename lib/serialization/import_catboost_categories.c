@@ -7,6 +7,9 @@
  * border. The statistics of one feature are tables by a hash of that hash. Either way a
  * split is a set of categories; one that the table lacks counts as one without rows.
  * Statistics of combinations: import_catboost_crosses.c.
+ *
+ * A file without the texts (saved without the pool, or binary) has hashes all the same:
+ * the features become hashed ones (data/design.h), all statistics crosses.
  */
 #include "serialization/import_catboost.h"
 
@@ -63,18 +66,6 @@ static ml_status read_texts(const mli_cat_categories *c, const mli_item *info,
     return ML_OK;
 }
 
-/* Without its texts a model predicts nothing but what unknown categories get. */
-ml_status mli_cat_lacks(const mli_cat_categories *c, int64_t n)
-{
-    mli_fail(c->im->err, ML_E_FORMAT,
-             "the file lacks the texts of %lld categories that the model knows",
-             (long long)n);
-    mli_error_at(c->im->err, ML_E_FORMAT, "features_info.cat_features_hash");
-    return mli_error_hint(c->im->err, ML_E_FORMAT,
-                          "save it with the data of the training: "
-                          "model.save_model(path, format=\"json\", pool=pool)");
-}
-
 static void mark(const mli_cat_texts *t, uint64_t hash, uint8_t *marks, int64_t *lacking)
 {
     const mli_cat_entry *e = mli_cat_find(t->sorted, t->n, hash);
@@ -84,7 +75,7 @@ static void mark(const mli_cat_texts *t, uint64_t hash, uint8_t *marks, int64_t 
         marks[e->place] = 1;
 }
 
-ml_status mli_cat_mark_table(const mli_cat_categories *c, const mli_item *root,
+ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *root,
                              const mli_item *ctr, const mli_cat_texts *t, uint8_t *marks)
 {
     mli_cat_table table;
@@ -94,7 +85,8 @@ ml_status mli_cat_mark_table(const mli_cat_categories *c, const mli_item *root,
         uint64_t hash = mli_cat_table_hash(&table, i);
         if (hash != MLI_CAT_NOTHING) mark(t, hash, marks, &lacking);
     }
-    return s || !lacking ? s : mli_cat_lacks(c, lacking);
+    c->hashed |= lacking > 0;
+    return s;
 }
 
 /* Those of splits on one level. */
@@ -113,7 +105,8 @@ static ml_status mark_exact(mli_cat_categories *c, const mli_item *feature, int6
             return mli_cat_bad(c, place, "a value is no hash of 32 bits");
         mark(t, mli_cross_mix(0, hash), t->seen, &lacking);
     }
-    return lacking ? mli_cat_lacks(c, lacking) : ML_OK;
+    c->hashed |= lacking > 0;
+    return ML_OK;
 }
 
 /* Marks the texts that feature j has: those in its tables, those of its splits on one
@@ -171,15 +164,31 @@ static ml_status read_levels(mli_cat_categories *c, const mli_item *root,
 {
     mli_cat_texts t;
     ml_status s = read_texts(c, info, &t);
-    if (!s && ctrs) s = mli_cat_decode(c, root, ctrs, &t);
-    for (int64_t j = 0; j < c->n && !s; j++) {
+    c->hashed = t.n == 0;
+    if (!s && ctrs && !c->hashed) s = mli_cat_decode(c, root, ctrs, &t);
+    for (int64_t j = 0; j < c->n && !s; j++)
+        s = c->hashed ? mark_exact(c, &list->as.items[j], j, &t)
+                      : mark_levels(c, root, &list->as.items[j], ctrs, j, &t);
+    for (int64_t j = 0; j < c->n && !s && !c->hashed; j++) {
         s = mark_levels(c, root, &list->as.items[j], ctrs, j, &t);
         if (!s) s = name_levels(c, j, &t);
     }
-    for (int64_t j = 0; j < c->n && !s; j++)
+    for (int64_t j = 0; j < c->n && !s && !c->hashed; j++)
         if (c->features[j].n == 0) s = name_unused(c, j, &t);
     texts_free(&t, c->im->ctx);
     return s;
+}
+
+/* Where texts lack, rows have the hashes that CatBoost makes of theirs, and every
+ * statistic is looked up by a hash. */
+static void use_hashes(mli_cat_categories *c)
+{
+    for (int64_t j = 0; j < c->n; j++) {
+        mli_cat_feature *f = &c->features[j];
+        c->im->features[f->flat].hashed = 1;
+        f->n = 0;
+    }
+    for (int64_t i = 0; i < c->n_ctrs; i++) c->ctrs[i].feature = -1;
 }
 
 /* ---- statistics of one feature ---- */
@@ -232,8 +241,8 @@ static ml_status sort_out(mli_cat_categories *c, const mli_item *ctrs)
         if (elements->n > 1 ||
             !mli_item_is(mli_item_get(first, "combination_element"), "cat_feature_value"))
             continue;
-        s = mli_item_whole(first, "features_info.ctrs", "cat_feature_index", NAN, 0,
-                           c->n - 1, &ctr->feature, c->im->err);
+        s = mli_cat_place(c, &c->index, first, "cat_feature_index", "features_info.ctrs",
+                          &ctr->feature);
         if (s) return s;
     }
     return ML_OK;
@@ -288,11 +297,13 @@ ml_status mli_cat_read(mli_cat_categories *c, const mli_item *root, int64_t bord
     c->ctrs = mli_calloc(c->im->ctx, (size_t)c->n_ctrs + 1, sizeof *c->ctrs);
     if (!c->features || !c->ctrs) return mli_nomem(c->im->err);
     ml_status s = name_features(c, list);
+    if (!s) s = mli_cat_number(c, list, &c->index);
     if (!s) s = sort_out(c, ctrs);
     if (!s) s = read_levels(c, root, info, list, ctrs);
+    if (!s && c->hashed) use_hashes(c);
     for (int64_t i = 0; i < c->n_ctrs && !s; i++)
         s = read_ctr(c, root, &ctrs->as.items[i], &c->ctrs[i]);
-    if (!s && ctrs) s = mli_cat_cross(c, root, ctrs);
+    if (!s && (ctrs || c->hashed)) s = mli_cat_cross(c, root, list, ctrs);
     if (!s) s = number_splits(c, ctrs);
     c->first_split = borders;
     for (int64_t j = 0; j < c->n; j++) c->first_split += c->features[j].n_exact;
@@ -304,9 +315,12 @@ void mli_cat_free(mli_cat_categories *c)
     ml_context *ctx = c->im->ctx;
     for (int64_t j = 0; c->features && j < c->n; j++) {
         mli_free(ctx, c->features[j].hash);
+        mli_free(ctx, c->features[j].exact);
         mli_free(ctx, c->features[j].seen);
     }
     for (int64_t i = 0; c->ctrs && i < c->n_ctrs; i++) mli_free(ctx, c->ctrs[i].value);
+    mli_free(ctx, c->floats.place);
+    mli_free(ctx, c->index.place);
     mli_free(ctx, c->features);
     mli_free(ctx, c->ctrs);
     mli_free(ctx, c->ctr_of);
@@ -332,19 +346,32 @@ static ml_status add_set(mli_cat_categories *c, const mli_cat_feature *f,
     return s;
 }
 
+/* Columns of crosses are floats. */
+static ml_status split_column(const mli_cat_categories *c, int64_t column, float border,
+                              mli_import_node *node)
+{
+    node->feature = (int32_t)(c->im->n_features + column);
+    node->threshold = (double)border;
+    return ML_OK;
+}
+
 static ml_status split_exact(mli_cat_categories *c, const mli_item *split,
                              const char *place, mli_import_node *node)
 {
     int64_t j;
     double value;
     int32_t hash;
-    ml_status s = mli_item_whole(split, place, "cat_feature_index", NAN, 0, c->n - 1, &j,
-                                 c->im->err);
+    ml_status s = mli_cat_place(c, &c->index, split, "cat_feature_index", place, &j);
     if (!s) s = mli_item_number(split, place, "value", NAN, &value, c->im->err);
     if (s) return s;
     if (!mli_cat_hash32(value, &hash))
         return mli_cat_bad(c, place, "value is no hash of 32 bits");
     const mli_cat_feature *f = &c->features[j];
+    if (c->hashed) {
+        const mli_cat_entry *e = mli_cat_find(f->exact, f->n_exact, (uint32_t)hash);
+        if (!e) return mli_cat_bad(c, place, "a category that its feature does not list");
+        return split_column(c, e->place, 0.5, node);
+    }
     uint8_t *yes = mli_calloc(c->im->ctx, (size_t)f->n + 1, 1);
     if (!yes) return mli_nomem(c->im->err);
     for (int64_t l = 0; l < f->n; l++) yes[l] = f->hash[l] == hash;
@@ -363,11 +390,7 @@ static ml_status split_ctr(mli_cat_categories *c, const mli_item *split,
     if (!s) s = mli_item_number(split, place, "border", NAN, &border, c->im->err);
     if (s) return s;
     const mli_cat_ctr *ctr = &c->ctrs[c->ctr_of[at - c->first_split]];
-    if (ctr->feature < 0) { /* crosses are floats */
-        node->feature = (int32_t)(c->im->n_features + ctr->column);
-        node->threshold = (double)(float)border;
-        return ML_OK;
-    }
+    if (ctr->feature < 0) return split_column(c, ctr->column, (float)border, node);
     const mli_cat_feature *f = &c->features[ctr->feature];
     uint8_t *yes = mli_calloc(c->im->ctx, (size_t)f->n + 1, 1);
     if (!yes) return mli_nomem(c->im->err);

@@ -39,8 +39,7 @@ ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
 static ml_status category_of(const mli_cat_categories *c, const mli_item *item,
                              int64_t *out)
 {
-    return mli_item_whole(item, PLACE, "cat_feature_index", NAN, 0, c->n - 1, out,
-                          c->im->err);
+    return mli_cat_place(c, &c->index, item, "cat_feature_index", PLACE, out);
 }
 
 static ml_status read_exact(const mli_cat_categories *c, const mli_item *item,
@@ -57,7 +56,9 @@ static ml_status read_exact(const mli_cat_categories *c, const mli_item *item,
     const mli_cat_feature *f = &c->features[j];
     while (l < f->n && f->hash[l] != hash) l++;
     *e = (mli_import_element){(int32_t)f->flat, MLI_CROSS_EQUAL,
-                              l < f->n ? (double)l : -1};
+                              c->hashed  ? (double)(uint32_t)hash
+                              : l < f->n ? (double)l
+                                         : -1};
     return ML_OK;
 }
 
@@ -66,8 +67,7 @@ static ml_status read_float(const mli_cat_categories *c, const mli_item *item,
 {
     int64_t j;
     double border;
-    ml_status s = mli_item_whole(item, PLACE, "float_feature_index", NAN, 0,
-                                 c->n_floats - 1, &j, c->im->err);
+    ml_status s = mli_cat_place(c, &c->floats, item, "float_feature_index", PLACE, &j);
     if (!s) s = mli_item_number(item, PLACE, "border", NAN, &border, c->im->err);
     if (s) return s;
     if (isnan(border)) return mli_cat_bad(c, PLACE, "a border that is not a number");
@@ -95,7 +95,8 @@ static ml_status read_element(const mli_cat_categories *c, const mli_item *item,
     if (s) return s;
     const mli_cat_feature *f = &c->features[j];
     mli_import_feature *to = &c->im->features[f->flat];
-    *e = (mli_import_element){(int32_t)f->flat, MLI_CROSS_CATEGORY, 0};
+    *e = (mli_import_element){(int32_t)f->flat,
+                              c->hashed ? MLI_CROSS_HASH : MLI_CROSS_CATEGORY, 0};
     if (to->hash || f->n == 0) return ML_OK;
     to->hash = mli_alloc_vec(c->im->ctx, f->n, sizeof *to->hash);
     if (!to->hash) return mli_nomem(c->im->err);
@@ -217,7 +218,8 @@ static ml_status decode_table(decoder *d, const mli_item *root, const mli_item *
         lacking += !d->found;
     }
     for (int64_t k = 0; k < d->n; k++) c->features[d->feature[k]].settled = 1;
-    return lacking ? mli_cat_lacks(c, lacking) : ML_OK;
+    c->hashed |= lacking > 0;
+    return ML_OK;
 }
 
 /* Room for marks at the features of combinations, and lists. */
@@ -368,11 +370,54 @@ static ml_status read_table(mli_cat_categories *c, const mli_item *root,
     return s;
 }
 
-ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_item *ctrs)
+/* A column that is 1 where feature j has a category. */
+static ml_status ask(mli_cat_categories *c, mli_cat_feature *f, int32_t hash)
+{
+    mli_import *im = c->im;
+    mli_import_cross *to = &im->crosses[im->n_crosses++];
+    to->elements = mli_alloc_vec(im->ctx, 1, sizeof *to->elements);
+    to->keys = mli_alloc_vec(im->ctx, 1, sizeof *to->keys);
+    to->values = mli_alloc_vec(im->ctx, 2, sizeof *to->values);
+    if (!to->elements || !to->keys || !to->values) return mli_nomem(im->err);
+    *to->elements =
+        (mli_import_element){(int32_t)f->flat, MLI_CROSS_EQUAL, (double)(uint32_t)hash};
+    to->n_elements = to->n_keys = to->n_columns = 1;
+    to->keys[0] = mli_cross_mix(0, 1);
+    to->values[0] = 1;
+    to->values[1] = 0;
+    f->exact[f->n_exact++] = (mli_cat_entry){(uint32_t)hash, im->n_columns++};
+    return ML_OK;
+}
+
+static ml_status ask_all(mli_cat_categories *c, const mli_item *list)
+{
+    ml_status s = ML_OK;
+    for (int64_t j = 0; j < c->n && !s; j++) {
+        const mli_item *exact = mli_item_get(&list->as.items[j], "values");
+        mli_cat_feature *f = &c->features[j];
+        int64_t n = f->n_exact;
+        int32_t hash = 0;
+        f->n_exact = 0;
+        if (n == 0) continue;
+        f->exact = mli_alloc_vec(c->im->ctx, n, sizeof *f->exact);
+        if (!f->exact) return mli_nomem(c->im->err);
+        for (int64_t i = 0; i < n && !s; i++) {
+            (void)mli_cat_hash32(exact->as.numbers[i], &hash);
+            s = ask(c, f, hash);
+        }
+        if (!s) qsort(f->exact, (size_t)n, sizeof *f->exact, mli_cat_by_hash);
+    }
+    return s;
+}
+
+ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_item *list,
+                        const mli_item *ctrs)
 {
     mli_import *im = c->im;
     ml_status s = ML_OK;
-    im->crosses = mli_calloc(im->ctx, (size_t)c->n_ctrs + 1, sizeof *im->crosses);
+    int64_t room = c->n_ctrs + 1;
+    for (int64_t j = 0; j < c->n; j++) room += c->features[j].n_exact;
+    im->crosses = mli_calloc(im->ctx, (size_t)room, sizeof *im->crosses);
     if (!im->crosses) return mli_nomem(im->err);
     for (int64_t i = 0; i < c->n_ctrs; i++) c->ctrs[i].column = -1;
     for (int64_t i = 0; i < c->n_ctrs && !s; i++) {
@@ -383,6 +428,7 @@ ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_i
         if (!s) s = read_table(c, root, ctrs, i, to);
         im->n_columns += to->n_columns;
     }
+    if (!s && c->hashed) s = ask_all(c, list);
     if (!s && im->n_columns > INT32_MAX - im->n_features)
         s = mli_cat_bad(c, PLACE, "too many statistics");
     return s;

@@ -135,6 +135,8 @@ ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **ou
         mli_feature *f = &in->features[j];
         f->kind = MLI_NUMERIC;
         f->type = ML_DTYPE_F64;
+        f->hashed = im->features[j].hashed;
+        if (f->hashed) f->type = ML_TYPE_CATEGORY;
         status = feature_name(im, j, &seen, &f->name);
         if (status || !im->features[j].levels) continue;
         f->kind = MLI_CATEGORICAL;

@@ -222,12 +222,13 @@ static ml_status at(const char *place, ml_error *err)
     return mli_error_at(err, ML_E_FORMAT, "%s", place[0] ? place : "the document");
 }
 
+static const char *const type_names[] = {"null",     "a number",  "a text", "numbers",
+                                         "an array", "an object", "bytes"};
+
 static ml_status wrong_type(const mli_item *item, const char *place, const char *key,
                             const char *wanted, ml_error *err)
 {
-    static const char *const names[] = {"null",    "a number", "a text",
-                                        "numbers", "an array", "an object"};
-    mli_fail(err, ML_E_FORMAT, "\"%s\" is %s instead of %s", key, names[item->type],
+    mli_fail(err, ML_E_FORMAT, "\"%s\" is %s instead of %s", key, type_names[item->type],
              wanted);
     return at(place, err);
 }
@@ -241,11 +242,10 @@ static ml_status missing(const char *place, const char *key, ml_error *err)
 ml_status mli_item_need(const mli_item *object, const char *place, const char *key,
                         int32_t type, const mli_item **out, ml_error *err)
 {
-    static const char *const names[] = {"null",    "a number", "a text",
-                                        "numbers", "an array", "an object"};
     *out = mli_item_get(object, key);
     if (!*out) return missing(place, key, err);
-    return (*out)->type == type ? ML_OK : wrong_type(*out, place, key, names[type], err);
+    return (*out)->type == type ? ML_OK
+                                : wrong_type(*out, place, key, type_names[type], err);
 }
 
 ml_status mli_item_numbers(const mli_item *object, const char *place, const char *key,

@@ -14,7 +14,15 @@
 #include "core/context.h"
 #include "core/text.h"
 
-enum { MLI_V_NULL, MLI_V_NUMBER, MLI_V_TEXT, MLI_V_NUMBERS, MLI_V_ARRAY, MLI_V_OBJECT };
+enum {
+    MLI_V_NULL,
+    MLI_V_NUMBER,
+    MLI_V_TEXT,
+    MLI_V_NUMBERS,
+    MLI_V_ARRAY,
+    MLI_V_OBJECT,
+    MLI_V_BYTES /* as.text without a NUL; no document has them but those made here */
+};
 
 typedef struct mli_item {
     int32_t type; /* MLI_V_; true and false are numbers */

@@ -46,7 +46,7 @@ static void write_feature(mli_str *s, const mli_feature *f)
     mli_str_char(s, '{');
     mli_json_key(s, "name", 1);
     mli_json_str(s, f->name);
-    write_text(s, "kind", kinds[f->kind]);
+    write_text(s, "kind", f->hashed ? "hashed" : kinds[f->kind]);
     write_text(s, "type", mli_type_name(f->type));
     if (f->kind == MLI_CATEGORICAL) write_count(s, "levels", f->levels.n);
     mli_str_char(s, '}');
@@ -151,13 +151,16 @@ static ml_status read_task(reader *r)
     return DAMAGED("the model has an unknown task");
 }
 
-static ml_status read_kind(reader *r, int32_t *out)
+static ml_status read_kind(reader *r, mli_feature *f)
 {
     if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
     for (int32_t i = MLI_NUMERIC; i <= MLI_TEXT; i++) {
-        if (mli_json_is(&r->j, kinds[i])) *out = i;
+        if (mli_json_is(&r->j, kinds[i])) f->kind = i;
     }
-    return *out ? ML_OK : DAMAGED("the model's inputs have an unknown kind of feature");
+    f->hashed = mli_json_is(&r->j, "hashed");
+    if (f->hashed) f->kind = MLI_NUMERIC;
+    return f->kind ? ML_OK
+                   : DAMAGED("the model's inputs have an unknown kind of feature");
 }
 
 static ml_status read_unseen(reader *r)
@@ -171,7 +174,7 @@ static ml_status read_unseen(reader *r)
 static ml_status read_feature_field(reader *r, mli_feature *f)
 {
     if (mli_json_is(&r->j, "name")) return read_text(r, &f->name);
-    if (mli_json_is(&r->j, "kind")) return read_kind(r, &f->kind);
+    if (mli_json_is(&r->j, "kind")) return read_kind(r, f);
     if (mli_json_is(&r->j, "type")) return read_type(r, &f->type);
     if (mli_json_is(&r->j, "levels")) return read_count(r, &f->levels.n);
     return mli_json_skip(&r->j, MLI_JSON_KEY) ? ML_OK : bad_json(r);

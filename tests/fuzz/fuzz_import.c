@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fuzzes the readers of other systems' models (XGBoost JSON and UBJSON, LightGBM,
- * CatBoost, ONNX). What loads must predict, and what can be exported must be so without
+ * CatBoost JSON and binary, ONNX). What loads must predict, and what can be exported must be so without
  * harm.
  */
 #include <ml/ml.h>

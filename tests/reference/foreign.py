@@ -312,6 +312,18 @@ def onnx_models(rng):
     write_expected("numbers.onnx_modes", np.empty((0, 1)), run_onnx(m, rows))
 
 
+def save_cbm(model, path):
+    """The binary format, without what the training says of itself at length."""
+    import json
+    facts = model.get_metadata()
+    loss = json.loads(facts["params"])["loss_function"]
+    for key in list(facts.keys()):
+        if key not in ("params", "class_params"):
+            del facts[key]
+    facts["params"] = json.dumps({"loss_function": loss})
+    model.save_model(path)
+
+
 def catboost_models(rng):
     import json
     import catboost
@@ -344,6 +356,8 @@ def catboost_models(rng):
         raw = model.predict(f[:ROWS], prediction_type="RawFormulaVal")
         p = model.predict_proba(f[:ROWS]) if kind is classes else model.predict(f[:ROWS])
         write_expected(f"numbers.cat_{name}", raw, p)
+        if name in ("binary", "nested3", "vectors"):
+            save_cbm(model, OUT / f"numbers.cat_{name}.cbm")
 
 
 def old_xgboost():
@@ -448,6 +462,16 @@ def catboost_categories(rng):
         raw = model.predict(test, prediction_type="RawFormulaVal")
         p = model.predict_proba(test) if kind is classes else model.predict(test)
         write_expected(f"words.cat_{name}", raw, p)
+        save_cbm(model, OUT / f"words.cat_{name}.cbm")
+    # Statistics of each target: JSON mixes them up, so that only the binary format has them.
+    model = value(iterations=5, depth=3, verbose=0, allow_writing_files=False, thread_count=1,
+                  random_seed=0, loss_function="MultiRMSE", ignored_features=["unused"])
+    model.fit(catboost.Pool(f, np.stack([z, place % 5 - z], 1), cat_features=named))
+    save_cbm(model, OUT / "words.cat_targets.cbm")
+    model.save_model(OUT / "words.cat_targets.json", "json")
+    path = OUT / "words.cat_targets.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")))
+    write_expected("words.cat_targets", model.predict(test), model.predict(test))
     write_rows("words", test)
 
 
@@ -491,6 +515,7 @@ def catboost_crosses(rng):
         raw = model.predict(test, prediction_type="RawFormulaVal")
         p = model.predict_proba(test) if kind is classes else model.predict(test)
         write_expected(f"crosses.cat_{name}", raw, p)
+        save_cbm(model, OUT / f"crosses.cat_{name}.cbm")
         shap = model.get_feature_importance(catboost.Pool(test, cat_features=named),
                                             type="ShapValues")
         (OUT / f"crosses.cat_{name}.shap").write_text(lines(shap))

@@ -126,10 +126,10 @@ END_TEST
 START_TEST(foreign_trees)
 {
     static const char *const names[] = {
-        "numbers.lgb_zero.txt",     "numbers.lgb_lambda.txt", "numbers.lgb_forest.txt",
-        "numbers.lgb_sqrt.txt",     "numbers.xgb_hinge.json", "numbers.xgb_softprob.ubj",
-        "codes.xgb_category.json",  "crosses.cat_kinds.json", "crosses.cat_three.json",
-        "numbers.cat_vectors.json", "numbers.xgb_labels.json"};
+        "numbers.lgb_zero.txt",     "numbers.lgb_lambda.txt",  "numbers.lgb_forest.txt",
+        "numbers.lgb_sqrt.txt",     "numbers.xgb_hinge.json",  "numbers.xgb_softprob.ubj",
+        "codes.xgb_category.json",  "crosses.cat_kinds.json",  "crosses.cat_three.json",
+        "numbers.cat_vectors.json", "numbers.xgb_labels.json", "crosses.cat_kinds.cbm"};
     ml_context *ctx = test_context(1);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[256];
@@ -167,6 +167,43 @@ START_TEST(names_and_codes)
     ml_predictor_free(p);
     ml_model_free(m);
     ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Hashes of texts of all sizes, and rows that have them. */
+START_TEST(hashes)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = load_foreign(ctx, foreign_path("crosses", "cat_kinds.cbm"));
+    ml_table *t = foreign_rows(ctx, "crosses");
+    ml_predictor *p = NULL;
+    OK(ml_predictor_new(m, "score", NULL, &p, ERR));
+    void *handle = compile(m), *symbol = dlsym(handle, "model_code");
+    code_fn code;
+    predict_fn score = function(handle, "model_score");
+    memcpy(&code, &symbol, sizeof code);
+    char text[300] = "";
+    for (int n = 0; n < 280; n++) {
+        ck_assert(code(1, text) == ml_predictor_code(p, 1, text));
+        text[n] = (char)(n % 3 ? 33 + n % 90 : -n % 120);
+    }
+    ck_assert(isnan(code(0, "m")));
+    matrix want = predict_table(m, "score", t);
+    for (int64_t i = 0; i < want.rows; i++) {
+        double row[5] = {ml_table_get_f64(t, i, 0)}, out;
+        for (int64_t j = 1; j < 5; j++) {
+            ck_assert_int_gt(ml_table_get_str(t, i, j, text, sizeof text), 0);
+            row[j] = code((int)j, text);
+        }
+        score(row, &out);
+        ck_assert(out == want.at[i]);
+    }
+    free(want.at);
+    dlclose(handle);
+    ml_predictor_free(p);
+    ml_table_free(t);
+    ml_model_free(m);
     ml_context_free(ctx);
 }
 END_TEST
@@ -212,4 +249,4 @@ START_TEST(options)
 END_TEST
 
 TEST_MAIN("serialization/export_c", own_trees, forests, linear, foreign_trees,
-          names_and_codes, options)
+          names_and_codes, hashes, options)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Models of CatBoost: categories, combinations of features, files of older versions. What
- * they predict test_import.c compares.
+ * Models of CatBoost: categories, combinations of features, files of older versions, the
+ * binary format. What they predict test_import.c compares.
  */
 #include "foreign_testing.h"
+#include "algorithms/model.h"
 
 START_TEST(categories_of_catboost)
 {
@@ -24,10 +25,135 @@ START_TEST(categories_of_catboost)
             "a hash of 32 bits");
     says_of(ctx, "words", file, "\"split_type\":\"OnlineCtr\"",
             "\"split_type\":\"OnlineCtr2\"", ML_E_FORMAT, "split_type is not known");
-    /* Saved without the pool a file has no texts. */
-    says_of(ctx, "words", file, "\"cat_features_hash\"", "\"cat_features_hush\"",
-            ML_E_FORMAT, "lacks the texts");
-    ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "pool=pool"));
+    /* CatBoost's JSON mixes up the targets of statistics. */
+    FAILS(ML_E_UNSUPPORTED,
+          ml_model_load_file(ctx, foreign_path("words", "cat_targets.json"), NULL, &m,
+                             ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "model.cbm"));
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* ---- hashes of categories ---- */
+
+static matrix expected_of(const char *rows, const char *name)
+{
+    char file[64];
+    snprintf(file, sizeof file, "cat_%s.expected", name);
+    FILE *f = fopen(foreign_path(rows, file), "r");
+    ck_assert_ptr_nonnull(f);
+    matrix m = read_matrix(&f);
+    if (f) fclose(f);
+    return m;
+}
+
+static ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
+                              const char *end, const char *to);
+
+/* Saved without the pool a file has no texts, or not those of all: rows get hashes. */
+START_TEST(texts_that_lack)
+{
+    static const char *const names[][2] = {
+        {"words", "number"}, {"words", "buckets"}, {"crosses", "kinds"}};
+    static const char *const changes[][3] = {
+        {"\"cat_features_hash\"", NULL, "\"cat_features_hush\""},
+        {"\"cat_features_hash\":[", "}",
+         "\"cat_features_hash\":[{\"hash\":1,\"value\":"
+         "\"x\""}};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 6; i++) {
+        const char *rows = names[i / 2][0], *const *change = changes[i % 2];
+        char file[64];
+        snprintf(file, sizeof file, "cat_%s.json", names[i / 2][1]);
+        ml_model *m =
+            load_changed(ctx, foreign_path(rows, file), change[0], change[1], change[2]);
+        ml_table *t = foreign_rows(ctx, rows);
+        matrix want = expected_of(rows, names[i / 2][1]);
+        matrix got = predict_table(m, "score", t);
+        assert_close(file, got, want, 1e-14);
+        ck_assert_ptr_nonnull(strstr(ml_model_json(m), "\"hashed\""));
+        free(want.at);
+        free(got.at);
+        ml_table_free(t);
+        ml_model_free(m);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* The values of hashed features: CatBoost's own (cat_features_hash of its JSON). */
+START_TEST(hashed_features)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m = load_foreign(ctx, foreign_path("words", "cat_number.cbm"));
+    ml_predictor *p = NULL;
+    ml_table *t = NULL;
+    OK(ml_predictor_new(m, "score", NULL, &p, ERR));
+    ck_assert(ml_predictor_code(p, 1, "dark red") == 2766598221);
+    ck_assert(ml_predictor_code(p, 3, "m") == 601633200);
+    ck_assert(isnan(ml_predictor_code(p, 0, "m")));
+    double seven = ml_predictor_code(p, 2, "7"), minus = ml_predictor_code(p, 2, "-12");
+    ml_predictor_free(p);
+    /* Numbers count by their text, missing values are none. */
+    static const char csv[] = "a,colour,place,sex,unused\n1,red,7,m,u\n2,,-12,f,v\n"
+                              "NA,blue,7,,u\n";
+    char path[256];
+    snprintf(path, sizeof path, "%s/hashed.csv", test_folder());
+    FILE *f = fopen(path, "w");
+    ck_assert(f && fputs(csv, f) >= 0 && fclose(f) == 0);
+    OK(ml_table_read_csv(ctx, path, NULL, &t, ERR));
+    mli_design *d = NULL;
+    OK(mli_design_apply(m->inputs, t, 0, &d, ERR));
+    double place[3], sex[3];
+    mli_design_f64(d, 2, 0, 3, place, 1);
+    mli_design_f64(d, 3, 0, 3, sex, 1);
+    ck_assert(place[0] == seven && place[1] == minus && place[2] == seven);
+    ck_assert(sex[0] == 601633200 && isnan(sex[2]));
+    mli_design_free(d);
+    ml_table_free(t);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Any two words of the file may change: it loads and predicts, or it is refused. */
+START_TEST(damaged_binary)
+{
+    static const char *const names[][2] = {{"words", "cat_mean.cbm"},
+                                           {"crosses", "cat_three.cbm"},
+                                           {"numbers", "cat_nested3.cbm"}};
+    ml_context *ctx = test_context(1);
+    uint32_t random = 99;
+    int refused = 0;
+    for (int i = 0; i < 3; i++) {
+        bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
+        for (int round = 0; round < 400; round++) {
+            unsigned char *copy = malloc(b.size);
+            ml_model *m = NULL;
+            memcpy(copy, b.data, b.size);
+            for (int k = 0; k < 2; k++) {
+                random = random * 1664525u + 1013904223u;
+                size_t at = (random >> 8) % (b.size / 4 - 2) * 4 + 8;
+                uint32_t word = round % 3 ? random % 64 : random;
+                memcpy(copy + at, &word, 4);
+            }
+            ml_status s =
+                ml_model_load_memory(ctx, copy, b.size, NULL, NULL, NULL, &m, ERR);
+            ck_assert_msg(s == ML_OK || s == ML_E_FORMAT || s == ML_E_UNSUPPORTED ||
+                              s == ML_E_MEMORY,
+                          "%s", ml_error_message(ERR));
+            refused += s != ML_OK;
+            if (s == ML_OK && ml_model_inputs(m) <= 16) {
+                double row[16] = {0.5, 1, NAN, 4e9};
+                matrix rows = {1, ml_model_inputs(m), row};
+                free(predict_rows(m, "score", rows).at);
+            }
+            if (s == ML_OK) ml_model_free(m);
+            free(copy);
+        }
+        free(b.data);
+    }
+    ck_assert_int_gt(refused, 100);
     ml_context_free(ctx);
 }
 END_TEST
@@ -37,20 +163,23 @@ END_TEST
 static ml_model *crosses(ml_context *ctx, const char *name)
 {
     char file[64];
-    snprintf(file, sizeof file, "cat_%s.json", name);
+    int ended = strchr(name, '.') != NULL;
+    snprintf(file, sizeof file, ended ? "cat_%s" : "cat_%s.json", name);
     return load_foreign(ctx, foreign_path("crosses", file));
 }
 
 /* CatBoost's own values for the same rows. */
 START_TEST(contributions_of_crosses)
 {
-    static const char *const names[] = {"plain", "kinds", "three", "number"};
+    static const char *const names[] = {"plain",     "kinds",     "three",    "number",
+                                        "plain.cbm", "kinds.cbm", "three.cbm"};
     ml_context *ctx = test_context(1);
     ml_table *t = foreign_rows(ctx, "crosses");
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 7; i++) {
         char file[64];
         ml_model *m = crosses(ctx, names[i]);
-        snprintf(file, sizeof file, "cat_%s.shap", names[i]);
+        snprintf(file, sizeof file, "cat_%.*s.shap", (int)strcspn(names[i], "."),
+                 names[i]);
         matrix want = matrix_of_file(foreign_path("crosses", file));
         matrix got = predict_table(m, "contributions", t);
         assert_close(names[i], got, want, 1e-12);
@@ -92,11 +221,10 @@ static matrix coded_rows(const ml_model *m, const ml_table *t)
 }
 
 /* Rows one by one, of floats, sparse, or a table: the same to the bit. */
-START_TEST(rows_of_crosses)
+static void check_rows_of_crosses(ml_context *ctx, const char *name)
 {
-    ml_context *ctx = test_context(1);
     ml_table *t = foreign_rows(ctx, "crosses");
-    ml_model *m = crosses(ctx, "kinds");
+    ml_model *m = crosses(ctx, name);
     ml_predictor *p = NULL;
     matrix want = predict_table(m, "score", t), rows = coded_rows(m, t);
     OK(ml_predictor_new(m, "score", NULL, &p, ERR));
@@ -115,6 +243,13 @@ START_TEST(rows_of_crosses)
     free(want.at);
     ml_model_free(m);
     ml_table_free(t);
+}
+
+START_TEST(rows_of_crosses)
+{
+    ml_context *ctx = test_context(1);
+    check_rows_of_crosses(ctx, "kinds");
+    check_rows_of_crosses(ctx, "kinds.cbm");
     ml_context_free(ctx);
 }
 END_TEST
@@ -234,6 +369,6 @@ START_TEST(older_catboost)
 }
 END_TEST
 
-TEST_MAIN("serialization/import_catboost", categories_of_catboost,
-          contributions_of_crosses, rows_of_crosses, facts_of_crosses, endless_answers,
-          older_catboost)
+TEST_MAIN("serialization/import_catboost", categories_of_catboost, texts_that_lack,
+          hashed_features, damaged_binary, contributions_of_crosses, rows_of_crosses,
+          facts_of_crosses, endless_answers, older_catboost)

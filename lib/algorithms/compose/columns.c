@@ -242,6 +242,7 @@ static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
         f->kind = from->features[j].kind;
         f->type = from->features[j].type;
         f->sparse = from->features[j].sparse;
+        f->hashed = from->features[j].hashed;
         mli_dictionary_share(&from->features[j].levels, &f->levels);
         f->name = mli_strdup(to->ctx, from->features[j].name);
         if (!f->name) return mli_nomem(err);

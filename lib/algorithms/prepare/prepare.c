@@ -214,6 +214,7 @@ static ml_status same_feature(ml_context *ctx, const mli_feature *from, mli_feat
     to->kind = from->kind;
     to->type = from->type;
     to->sparse = from->sparse;
+    to->hashed = from->hashed;
     to->truth = from->truth;
     mli_dictionary_share(&from->levels, &to->levels);
     to->name = mli_strdup(ctx, from->name);

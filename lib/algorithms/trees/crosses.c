@@ -121,17 +121,20 @@ ml_status mli_crosses_read(const ml_model *m, mli_crosses *out, ml_error *err)
 
 /* ---- columns and the inputs that they are made of ---- */
 
+static int is_category(const mli_crosses *c, int64_t i)
+{
+    return c->kind[i] == MLI_CROSS_CATEGORY || c->kind[i] == MLI_CROSS_HASH;
+}
+
 /* Whose is a column? Of its categories, as CatBoost has it; of all inputs where there are
  * none. Does element i name one of them, and is it the first to do so? */
 static int owns(const mli_crosses *c, int64_t t, int64_t i)
 {
     int any = 0;
-    for (int64_t k = c->start[t]; k < c->start[t + 1]; k++)
-        any |= c->kind[k] == MLI_CROSS_CATEGORY;
-    if (any && c->kind[i] != MLI_CROSS_CATEGORY) return 0;
+    for (int64_t k = c->start[t]; k < c->start[t + 1]; k++) any |= is_category(c, k);
+    if (any && !is_category(c, i)) return 0;
     for (int64_t k = c->start[t]; k < i; k++)
-        if (c->feature[k] == c->feature[i] && (!any || c->kind[k] == MLI_CROSS_CATEGORY))
-            return 0;
+        if (c->feature[k] == c->feature[i] && (!any || is_category(c, k))) return 0;
     return 1;
 }
 
@@ -197,6 +200,10 @@ ml_status mli_cross_players(ml_context *ctx, const mli_crosses *c, int32_t **out
 static void add_level(const mli_inputs *inputs, int64_t j, double code, mli_str *s)
 {
     const mli_dictionary *d = &inputs->features[j].levels;
+    if (inputs->features[j].hashed) {
+        mli_str_printf(s, "#%.0f", code);
+        return;
+    }
     if (code < 0 || code >= (double)d->n) {
         mli_str_add(s, "?");
         return;
@@ -213,7 +220,7 @@ void mli_cross_name(const mli_crosses *c, const mli_inputs *inputs, int64_t colu
     for (int64_t i = c->start[t]; i < c->start[t + 1]; i++) {
         if (i > c->start[t]) mli_str_add(s, ", ");
         mli_str_add(s, inputs->features[c->feature[i]].name);
-        if (c->kind[i] == MLI_CROSS_CATEGORY) continue;
+        if (is_category(c, i)) continue;
         mli_str_add(s, c->kind[i] == MLI_CROSS_EQUAL ? " = " : " > ");
         if (c->kind[i] == MLI_CROSS_EQUAL)
             add_level(inputs, c->feature[i], c->at[i], s);
@@ -333,6 +340,10 @@ static int key_of(const mli_crosses *c, const table *t, const double *row, uint6
             break;
         case MLI_CROSS_ABOVE:
             next = x > c->at[i];
+            break;
+        case MLI_CROSS_HASH:
+            if (!(x >= 0 && x <= UINT32_MAX)) return 0;
+            next = (int32_t)(uint32_t)x;
             break;
         default:
             next = !(x <= c->at[i]);

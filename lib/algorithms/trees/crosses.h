@@ -5,7 +5,8 @@
  * Models of CatBoost split on statistics of combinations: of "this cabin, this ticket,
  * age above 30" the mean target that training saw. A table has one key of 64 bits for
  * each combination seen; the key of a row is a hash over the elements of the table, in
- * order: of a category the hash of its text, of a question the bit of the answer. A
+ * order: of a category the hash of its text (which hashed inputs have as their value), of
+ * a question the bit of the answer. A
  * column gives a number for each key of its table, and one more for combinations that are
  * not there, as are all with a category that is missing or that the model does not know.
  *
@@ -33,6 +34,7 @@ enum {
     MLI_CROSS_EQUAL,      /* is it the category number `at`? (-1: one that no row has) */
     MLI_CROSS_ABOVE,      /* is the number > at? */
     MLI_CROSS_ABOVE_NONE, /* the same; a missing one is */
+    MLI_CROSS_HASH,       /* a hashed input: its value */
     MLI_CROSS_KINDS
 };
 
