@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * import_onnx.c: ONNX graphs that hold one model of trees or one linear model
- * (ai.onnx.ml), as converters of scikit-learn, XGBoost and LightGBM write them.
+ * (ai.onnx.ml), as converters of scikit-learn, XGBoost and LightGBM write them; several
+ * models of trees: import_onnx_several.c.
  *
  * Before the model there may be operators that arrange columns or calculate with them
  * (import_onnx_columns.c); behind it, those that arrange its results (Cast, ZipMap,
@@ -78,6 +79,20 @@ static ml_status least_features(const mli_onnx *g, const mli_onnx_node *node,
     return s;
 }
 
+/* The same of all models of trees. */
+static ml_status most_features(const mli_onnx *g, int64_t *out)
+{
+    ml_status s = ML_OK;
+    int64_t least = 1;
+    *out = 1;
+    for (int64_t i = 0; i < g->n_nodes && !s; i++) {
+        if (!mli_onnx_is_trees(&g->nodes[i])) continue;
+        s = least_features(g, &g->nodes[i], &least);
+        if (least > *out) *out = least;
+    }
+    return s;
+}
+
 /* ---- labels ---- */
 
 ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node)
@@ -85,13 +100,20 @@ ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node
     const mli_onnx_attribute *texts = mli_onnx_find(node, "classlabels_strings");
     const mli_onnx_attribute *ints = mli_onnx_find(node, "classlabels_int64s");
     if (!ints) ints = mli_onnx_find(node, "classlabels_ints");
+    return mli_onnx_set_labels(im, g, texts, ints);
+}
+
+ml_status mli_onnx_set_labels(mli_import *im, const mli_onnx *g,
+                              const mli_onnx_attribute *texts,
+                              const mli_onnx_attribute *ints)
+{
     int named = texts && texts->n_texts > 0;
     int64_t n = named ? texts->n_texts : ints ? ints->n_numbers : 0;
     char text[32];
-    if (n < 2)
+    if (n < 2 || (im->labels && n != im->n_classes))
         return mli_fail(g->err, ML_E_FORMAT, "a classifier with %lld classes",
                         (long long)n);
-    ml_status s = mli_import_labels(im, n);
+    ml_status s = im->labels ? ML_OK : mli_import_labels(im, n);
     for (int64_t k = 0; !s && k < n; k++) {
         if (named) {
             s = mli_import_label(im, k, texts->texts[k].at, texts->texts[k].size);
@@ -170,7 +192,10 @@ static ml_status read_arithmetic(mli_import *im, const mli_onnx *g,
     if (by->n_numbers == 1 && by->numbers[0] == (op == '*' || op == '/' ? 1 : 0))
         return ML_OK;
     if (im->link == MLI_LINK_EXP) return scale_exponents(im, g, node, by, op);
-    if (im->n_classes || im->link != MLI_LINK_IDENTITY) return refuse(g, node, "behind");
+    int side = im->n_classes == 2 && im->link == MLI_LINK_STEP && by->numbers[0] > 0 &&
+               (op == '*' || op == '/');
+    if (!side && (im->n_classes || im->link != MLI_LINK_IDENTITY))
+        return refuse(g, node, "behind");
     return scale_scores(im, by, op);
 }
 
@@ -190,6 +215,11 @@ static ml_status read_behind(mli_import *im, const mli_onnx *g,
         int role = role_of(n, linear);
         if (!role) return refuse(g, n, is_model(n) ? "beside" : "beside or behind");
         if (role == 1) continue;
+        if (im->link == MLI_LINK_STEP && im->n_classes == 2 &&
+            mli_onnx_is(n->op, "Sigmoid")) {
+            im->link = MLI_LINK_NONE; /* probabilities after all */
+            continue;
+        }
         if (im->link != MLI_LINK_IDENTITY || im->n_classes) return refuse(g, n, "behind");
         if (mli_onnx_is(n->op, "Softmax")) return refuse(g, n, "behind");
         im->link = mli_onnx_is(n->op, "Exp") ? MLI_LINK_EXP : MLI_LINK_SIGMOID;
@@ -202,10 +232,15 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
     mli_onnx g;
     mli_onnx_columns columns = {.n = 0};
     const mli_onnx_node *node = NULL;
-    int64_t least;
+    int64_t least = 0, trees = 0;
     ml_status s = mli_onnx_read(im->ctx, data, size, &g, im->err);
-    for (int64_t i = 0; !s && i < g.n_nodes && !node; i++)
-        if (is_model(&g.nodes[i])) node = &g.nodes[i];
+    for (int64_t i = 0; !s && i < g.n_nodes; i++) {
+        if (is_model(&g.nodes[i]) && (!node || !mli_onnx_is_trees(node))) {
+            if (!node || mli_onnx_is_trees(&g.nodes[i])) node = &g.nodes[i];
+        }
+        trees += mli_onnx_is_trees(&g.nodes[i]);
+    }
+    int several = trees > 1 && mli_onnx_is_trees(node);
     if (!s && !node)
         s = mli_fail(
             im->err, ML_E_UNSUPPORTED,
@@ -216,19 +251,20 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
                  g.producer.at ? g.producer.at : "",
                  g.producer_version.at ? g.producer_version.at : "");
         snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
-        s = least_features(&g, node, &least);
+        s = several ? most_features(&g, &least) : least_features(&g, node, &least);
     }
     if (!s && node->n_inputs < 1)
         s = mli_fail(g.err, ML_E_FORMAT, "the model has no input");
     if (!s) s = mli_onnx_columns_read(im->ctx, &g, node->inputs[0].at, least, &columns);
     if (!s) s = mli_import_features(im, columns.plain ? columns.n_features : least);
     if (!s)
-        s = strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
-                                                   : mli_onnx_trees(im, &g, node);
+        s = several                                  ? mli_onnx_several(im, &g, &columns)
+            : strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
+                                                     : mli_onnx_trees(im, &g, node);
     if (!s) s = mli_onnx_prepare_apply(im, &g, &columns);
     if (!s) s = mli_onnx_columns_name(im, &g, &columns);
     if (!s) s = metadata_names(im, &g);
-    if (!s) s = read_behind(im, &g, node, &columns);
+    if (!s && !several) s = read_behind(im, &g, node, &columns);
     mli_onnx_columns_free(im->ctx, &columns);
     if (!im->n_classes && im->link == MLI_LINK_IDENTITY) im->link = MLI_LINK_NONE;
     mli_onnx_free(&g);

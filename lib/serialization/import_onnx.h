@@ -47,7 +47,7 @@ typedef struct mli_onnx {
     mli_onnx_node *nodes;
     mli_onnx_input *inputs; /* of the graph, without those that have a value */
     int64_t n_values;
-    mli_onnx_attribute *values; /* initialisers of numbers: name and numbers */
+    mli_onnx_attribute *values; /* initialisers of numbers or texts: name and these */
 } mli_onnx;
 
 ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx *out,
@@ -59,7 +59,7 @@ const mli_onnx_attribute *mli_onnx_find(const mli_onnx_node *node, const char *n
 ml_status mli_onnx_numbers(const mli_onnx *g, const mli_onnx_node *node, const char *name,
                            int64_t n, const mli_onnx_attribute **out);
 int mli_onnx_is(mli_onnx_text t, const char *text);
-/* The initialiser of that name, NULL: none of numbers. */
+/* The initialiser of that name, NULL: none of numbers or texts. */
 const mli_onnx_attribute *mli_onnx_value(const mli_onnx *g, const char *name);
 
 /* An operator between the graph's inputs and the model, for one column. */
@@ -111,6 +111,14 @@ ml_status mli_onnx_prepare_apply(mli_import *im, const mli_onnx *g,
 
 /* Features, labels and post_transform, the same for trees and linear models. */
 ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+/* The same of a list of texts, or NULL and one of whole numbers. */
+ml_status mli_onnx_set_labels(mli_import *im, const mli_onnx *g,
+                              const mli_onnx_attribute *texts,
+                              const mli_onnx_attribute *ints);
+/* Several models of trees that make one result. */
+ml_status mli_onnx_several(mli_import *im, const mli_onnx *g,
+                           const mli_onnx_columns *columns);
+int mli_onnx_is_trees(const mli_onnx_node *n);
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);

@@ -274,7 +274,22 @@ static int has_value(const mli_onnx *g, const void *graph, size_t size,
     return 0;
 }
 
-/* TensorProto: type 2, name 8. Tensors of texts and the like are of no use here. */
+static ml_status read_texts(mli_onnx *g, const mli_pb *from, mli_onnx_attribute *v)
+{
+    mli_pb p;
+    int64_t at = 0;
+    ml_status s = list_of(g, from->bytes, from->size, 6, sizeof *v->texts,
+                          "an initialiser", &v->n_texts, &v->texts);
+    mli_pb_open(&p, from->bytes, from->size);
+    while (!s && mli_pb_next(&p) > 0) {
+        if (p.field != 6) continue;
+        if (p.wire != MLI_PB_BYTES) return damaged(g, "an initialiser");
+        s = text_of(g, &p, &v->texts[at++]);
+    }
+    return s;
+}
+
+/* TensorProto: type 2, name 8, texts 6. Other tensors are of no use here. */
 static ml_status read_value(mli_onnx *g, const mli_pb *from)
 {
     mli_pb name, p;
@@ -284,9 +299,10 @@ static ml_status read_value(mli_onnx *g, const mli_pb *from)
     mli_pb_open(&p, from->bytes, from->size);
     while (mli_pb_next(&p) > 0)
         if (p.field == 2 && p.wire == MLI_PB_VARINT) type = (int64_t)p.number;
-    if (type != 1 && type != 6 && type != 7 && type != 11) return ML_OK;
+    if (type != 1 && type != 6 && type != 7 && type != 8 && type != 11) return ML_OK;
     mli_onnx_attribute *v = &g->values[g->n_values++];
     ml_status s = text_of(g, &name, &v->name);
+    if (!s && type == 8) return read_texts(g, from, v);
     return s ? s : read_tensor(g, from->bytes, from->size, v);
 }
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define SHARP 1e9
+
 static ml_status refuse(const mli_onnx *g, const mli_onnx_node *node, const char *what)
 {
     return mli_fail(g->err, ML_E_UNSUPPORTED, "%s with %s cannot be imported",
@@ -36,9 +38,13 @@ static ml_status take_classes(mli_import *im, const mli_onnx *g,
     int softmax = strcmp(post, "SOFTMAX") == 0, logistic = strcmp(post, "LOGISTIC") == 0;
     int none = strcmp(post, "NONE") == 0;
     if (im->n_classes > 2) {
-        if (!softmax || rows != im->n_classes)
+        if ((!softmax && !none) || rows != im->n_classes)
             return refuse(g, node,
                           "several classes and another post_transform than SOFTMAX");
+        if (none) { /* the largest counts: probabilities are 0 and 1 */
+            im->link = MLI_LINK_SOFTMAX;
+            im->link_scale = SHARP;
+        }
         for (int64_t k = 0; k < rows; k++) take(im, coef, intercept, k, k, 1);
         return ML_OK;
     }

@@ -8,7 +8,8 @@
  * (import.h); with thresholds that are doubles already, they are taken as they are.
  *
  * Two classes with weights for one of them: that score is the second class's. After
- * LOGISTIC it is a probability; without a transform it is one when no weight is negative.
+ * LOGISTIC it is a probability; without a transform it is one when no weight is negative,
+ * else a distance from the border between the classes.
  *
  * BRANCH_EQ and BRANCH_NEQ become splits on a category: of a number that is not whole the
  * whole part counts. A chain of BRANCH_EQ is one split on a set (export_onnx.c writes
@@ -393,11 +394,10 @@ static ml_status classifier_scores(forest *f, int64_t n_base)
         im->link = single ? MLI_LINK_NONE : MLI_LINK_SIGMOID;
     else if (is_post(f, "SOFTMAX") && !single)
         im->param = "softmax";
-    else if (is_post(f, "NONE") && !(single && negative))
-        im->link = MLI_LINK_IDENTITY;
+    else if (is_post(f, "NONE")) /* raw scores say on which side a row is */
+        im->link = single && negative ? MLI_LINK_STEP : MLI_LINK_IDENTITY;
     else
-        return refuse(f, is_post(f, "NONE") ? "raw scores of two classes"
-                                            : "this post_transform");
+        return refuse(f, "this post_transform");
     return mli_import_scores(im, scores);
 }
 
@@ -459,9 +459,9 @@ static ml_status read_weights(forest *f, int classifier, const double **tree,
 static ml_status build(forest *f, int classifier)
 {
     const double *tree = NULL, *node = NULL, *base = NULL;
-    int64_t n_base;
-    double scale;
     mli_import *im = f->im;
+    int64_t n_base, first = im->trees.n_nodes;
+    double scale;
     ml_status s = read_attributes(f);
     if (!s && classifier) s = mli_onnx_labels(im, f->g, f->node);
     if (!s) s = read_weights(f, classifier, &tree, &node);
@@ -477,7 +477,7 @@ static ml_status build(forest *f, int classifier)
     if (!s) s = add_trees(f);
     if (!s) s = aggregate(f, &scale);
     im->float_sums = !s && !f->is_double && scale == 1; /* as runtimes add them */
-    for (int64_t i = 0; !s && i < im->trees.n_nodes; i++)
+    for (int64_t i = first; !s && i < im->trees.n_nodes; i++)
         im->trees.node[i].value *= scale;
     for (int64_t k = 0; !s && k < n_base; k++) im->base[k] = base[k];
     return s;

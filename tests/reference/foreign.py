@@ -236,6 +236,42 @@ def newest_form():
     return model
 
 
+def onnx_several(f, z, third, test):
+    """Several models of trees in one graph; raw scores behind a sigmoid; several distances."""
+    from sklearn import ensemble, linear_model, multioutput, svm, tree
+    from skl2onnx import to_onnx
+    keep = {"random_state": 0}
+    trees = keep | {"n_estimators": 2, "max_depth": 3}
+    forest, extra = ensemble.RandomForestClassifier(**trees), ensemble.ExtraTreesClassifier(**trees)
+    boost = ensemble.GradientBoostingRegressor(**trees)
+    values = [("a", ensemble.RandomForestRegressor(**trees)), ("b", boost)]
+    soft = {"voting": "soft", "flatten_transform": False}
+    cases = {
+        "vote": (ensemble.VotingRegressor(values), z),
+        "vote2": (ensemble.VotingClassifier([("a", forest), ("b", extra)], **soft), z > 1),
+        "vote3": (ensemble.VotingClassifier([("a", forest), ("b", extra)], **soft), third),
+        "bagged": (ensemble.BaggingRegressor(tree.DecisionTreeRegressor(max_depth=3),
+                                             n_estimators=3, **keep), z),
+        "bagged3": (ensemble.BaggingClassifier(tree.DecisionTreeClassifier(max_depth=3),
+                                               n_estimators=3, **keep), third),
+        "each": (multioutput.MultiOutputRegressor(boost), np.stack([z, z ** 2], 1)),
+        "stack": (ensemble.StackingRegressor(values, linear_model.Ridge()), z),
+        "exponential": (ensemble.GradientBoostingClassifier(loss="exponential", **trees), z > 1),
+    }
+    rows = test.to_numpy(np.float32)
+    for name, (model, y) in cases.items():
+        model.fit(f.to_numpy(np.float32), y if y.dtype != bool else y.astype(int))
+        options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
+        m = to_onnx(model, rows, options=options, target_opset={"": 17, "ai.onnx.ml": 3})
+        (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test))
+    model = svm.LinearSVC(**keep).fit(f.to_numpy(np.float32), third)
+    m = to_onnx(model, rows)
+    (OUT / "whole.onnx_border3.onnx").write_bytes(m.SerializeToString())
+    distance = run_onnx(m, test).reshape(len(test), -1)
+    write_expected("whole.onnx_border3", distance, distance == distance.max(1, keepdims=True))
+
+
 def onnx_models(rng):
     from sklearn import ensemble, linear_model, svm
     from skl2onnx import to_onnx
@@ -302,6 +338,7 @@ def onnx_models(rng):
     m = to_onnx(model, test.to_numpy(np.float32))
     (OUT / "whole.onnx_chosen.onnx").write_bytes(m.SerializeToString())
     write_expected("whole.onnx_chosen", np.empty((0, 1)), run_onnx(m, test))
+    onnx_several(f, z, third, test)
     m = newest_form()
     (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]

@@ -56,7 +56,11 @@ static const struct {
     {"crosses", "cat_plain.cbm", 1e-14},       {"crosses", "cat_kinds.cbm", 1e-14},
     {"crosses", "cat_three.cbm", 1e-14},       {"crosses", "cat_number.cbm", 1e-14},
     {"crosses", "cat_number.json", 1e-14},     {"whole", "onnx_border.onnx", 1e-6},
-    {"whole", "onnx_chosen.onnx", 1e-6},
+    {"whole", "onnx_chosen.onnx", 1e-6},       {"whole", "onnx_vote.onnx", 1e-6},
+    {"whole", "onnx_vote2.onnx", 1e-6},        {"whole", "onnx_vote3.onnx", 1e-6},
+    {"whole", "onnx_bagged.onnx", 1e-6},       {"whole", "onnx_bagged3.onnx", 1e-6},
+    {"whole", "onnx_each.onnx", 1e-6},         {"whole", "onnx_stack.onnx", 1e-6},
+    {"whole", "onnx_exponential.onnx", 1e-6},  {"whole", "onnx_border3.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -458,9 +462,10 @@ START_TEST(damaged)
         {"numbers", "xgb_vectors.ubj"},    {"numbers", "onnx_newest.onnx"},
         {"numbers", "onnx_pipeline.onnx"}, {"crosses", "cat_plain.json"},
         {"whole", "onnx_chosen.onnx"},     {"numbers", "cat_nested3.cbm"},
-        {"words", "cat_number.cbm"},       {"words", "cat_targets.cbm"}};
+        {"words", "cat_number.cbm"},       {"words", "cat_targets.cbm"},
+        {"whole", "onnx_vote3.onnx"},      {"whole", "onnx_stack.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 22; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -567,7 +572,7 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[13] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[14] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                        bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                        bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                        bytes_of_file(foreign_path("named", "xgb_category.json")),
@@ -579,8 +584,9 @@ START_TEST(out_of_memory)
                        bytes_of_file(foreign_path("crosses", "cat_plain.json")),
                        bytes_of_file(foreign_path("whole", "onnx_chosen.onnx")),
                        bytes_of_file(foreign_path("words", "cat_number.cbm")),
-                       bytes_of_file(foreign_path("numbers", "cat_nested3.cbm"))};
-    for (int i = 0; i < 13; i++) {
+                       bytes_of_file(foreign_path("numbers", "cat_nested3.cbm")),
+                       bytes_of_file(foreign_path("whole", "onnx_bagged3.onnx"))};
+    for (int i = 0; i < 14; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
