@@ -88,17 +88,22 @@ double mli_split_gain(const mli_split_rule *rule, const mli_split_leaf *leaf, in
     return tl * tl / (h + l2) + tr * tr / (other + l2);
 }
 
-/* How many of n prefixes have a hessian below h. */
-static int32_t count_below(const uint64_t *prefix, int32_t n, int32_t h)
+/* How many of n prefixes have a hessian below `least`, and below `most`: two searches
+ * side by side, neither of which waits for the other. */
+static void count_below(const uint64_t *prefix, int32_t n, int32_t least, int32_t most,
+                        int32_t *below, int32_t *fitting)
 {
-    const uint64_t *p = prefix;
-    if (n <= 0) return 0;
+    const uint64_t *p = prefix, *q = prefix;
+    *below = *fitting = 0;
+    if (n <= 0) return;
     while (n > 1) {
         int32_t half = n / 2;
-        p += mli_gh_h(p[half - 1]) < h ? half : 0;
+        p += mli_gh_h(p[half - 1]) < least ? half : 0;
+        q += mli_gh_h(q[half - 1]) < most ? half : 0;
         n -= half;
     }
-    return (int32_t)(p - prefix) + (mli_gh_h(*p) < h);
+    *below = (int32_t)(p - prefix) + (mli_gh_h(*p) < least);
+    *fitting = (int32_t)(q - prefix) + (mli_gh_h(*q) < most);
 }
 
 /* Cuts first .. end - 1 less those that leave a child fewer than min_data of the rows
@@ -117,8 +122,8 @@ static void narrow(const finding *f, const uint32_t *rows, uint32_t rows_more,
 static void scan(const finding *f, const uint64_t *prefix, const uint32_t *rows,
                  uint32_t rows_more, int32_t last, mli_scan *s)
 {
-    int32_t first = count_below(prefix, last + 1, f->least);
-    int32_t end = count_below(prefix, last + 1, f->most + 1);
+    int32_t first, end;
+    count_below(prefix, last + 1, f->least, f->most + 1, &first, &end);
     if (rows) narrow(f, rows, rows_more, &first, &end);
     if (first >= end)
         s->bin = -1;
@@ -169,13 +174,13 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
 {
     int32_t n = f->binner->features[feature].n_bins;
     int32_t column = f->binner->features[feature].column;
-    uint64_t prefix[256 + 4];
+    uint64_t prefix[256 + MLI_SCAN_PAST];
     if (f->rule->cpu_level >= MLI_CPU_AVX2)
         mli_prefix_avx2(cells, small, n, prefix);
     else
         mli_prefix_scalar(cells, small, n, prefix);
     uint64_t missing = small ? cells[n] -= small[n] : cells[n];
-    for (int32_t i = n; i < n + 4; i++) prefix[i] = n ? prefix[n - 1] : 0;
+    for (int32_t i = n; i < n + MLI_SCAN_PAST; i++) prefix[i] = n ? prefix[n - 1] : 0;
     mli_scan s = start_scan(f, column, best);
     uint32_t rows_missing = rows ? rows[n] : 0;
     int any_missing = missing != 0 || rows_missing != 0;
@@ -183,7 +188,7 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
     uint64_t left = prefix[s.bin < 0 ? 0 : s.bin];
     keep(f, feature, left, &s, !any_missing && 2.0 * mli_gh_h(left) > s.h, best);
     if (!any_missing) return;
-    for (int32_t i = 0; i < n + 4; i++) prefix[i] += missing;
+    for (int32_t i = 0; i < n + MLI_SCAN_PAST; i++) prefix[i] += missing;
     scan(f, prefix, rows, rows_missing, n - 2, &s);
     keep(f, feature, prefix[s.bin < 0 ? 0 : s.bin], &s, 1, best);
 }
@@ -352,7 +357,7 @@ static void collect(compact *to, const uint64_t *cells, const uint32_t *rows,
 static void split_stored(const finding *f, int32_t c, uint64_t *cells, uint32_t *rows,
                          int32_t n, const uint8_t *group, mli_split *best)
 {
-    uint64_t prefix[256 + 4], sum = 0;
+    uint64_t prefix[256 + MLI_SCAN_PAST], sum = 0;
     uint32_t counted = 0;
     for (int32_t i = 1; i < n; i++) sum += cells[i];
     for (int32_t i = 1; rows && i < n; i++) counted += rows[i];
@@ -365,7 +370,7 @@ static void split_stored(const finding *f, int32_t c, uint64_t *cells, uint32_t 
     else
         mli_prefix_scalar(cells, NULL, n, prefix);
     cells[0] = 0;
-    for (int32_t i = n; i < n + 4; i++) prefix[i] = prefix[n - 1];
+    for (int32_t i = n; i < n + MLI_SCAN_PAST; i++) prefix[i] = prefix[n - 1];
     mli_scan s = start_scan(f, c, best);
     scan(f, prefix, rows, 0, n - 1, &s);
     if (s.bin < 0) return;

@@ -69,7 +69,8 @@ double mli_leaf_value(const mli_split_rule *rule, double g, double h);
 
 /* Fast scan of ascending bins, by instruction set: among candidates first..last (split
  * after that bin), all of which are allowed, the best gain, in packed units and including
- * the parent's part. prefix: sums up to each bin; readable 3 past last. */
+ * the parent's part. prefix: sums up to each bin; readable MLI_SCAN_PAST past last. */
+#define MLI_SCAN_PAST 7
 typedef struct mli_scan {
     double g, h, l1, l2; /* of the leaf */
     int bounded;         /* values of the children, in packed units, are: */
