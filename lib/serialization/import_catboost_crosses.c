@@ -20,8 +20,8 @@
 
 #define PLACE        "features_info.ctrs"
 #define ELEMENTS_MAX 64
-#define TRIALS_MAX   2e8 /* per table, */
-#define ALL_TRIALS   1e9 /* and in all */
+#define TRIALS_MAX   2e7 /* per table, */
+#define ALL_TRIALS   1e8 /* and in all */
 
 ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
                            const mli_item **out)

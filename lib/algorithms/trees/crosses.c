@@ -3,16 +3,20 @@
  * trees/crosses.c: crosses of a model: reading, names, looking up.
  *
  * Keys are hashes, evenly spread, so that their upper bits say about where in the table
- * they are: a directory made for the predictor leads to four keys or so. Cost per row: a
- * multiplication or two for each element, two reads of memory for each table.
+ * they are: a directory made for the predictor leads to a key or two. Rows are looked up
+ * some at a time: first what their elements are, of which tables share most, then for
+ * each table the keys of all rows, then where these keys are. Cost per row: a
+ * multiplication for each element, two reads of memory for each table.
  */
 #include "algorithms/trees/crosses.h"
+#include "core/hashmap.h"
 
 #include <math.h>
 #include <string.h>
 
 #define ELEMENTS_MAX 64 /* of a table */
-#define PER_SLOT     4  /* keys, about */
+#define PER_SLOT     1  /* keys, about */
+#define GROUP        32 /* rows at a time */
 
 /* ---- reading ---- */
 
@@ -240,11 +244,23 @@ typedef struct table {
     int32_t shift; /* what is left of a key is the slot; 64: there is one */
 } table;
 
+/* What an element is for a row: its part of the key, and whether it is known. Tables have
+ * many elements in common. */
+typedef struct atom {
+    int64_t feature, n;  /* n: categories */
+    const int32_t *hash; /* [n] */
+    double at;
+    int32_t kind;
+} atom;
+
 struct mli_crosser {
     ml_context *ctx;
     mli_crosses c;
     table *tables;
     uint32_t *slots;
+    int64_t n_atoms;
+    atom *atoms;
+    int32_t *atom_of; /* [elements] */
 };
 
 static int32_t slot_bits(int64_t keys)
@@ -291,6 +307,32 @@ static void prepare(mli_crosser *x)
     }
 }
 
+static ml_status find_atoms(mli_crosser *x, ml_error *err)
+{
+    const mli_crosses *c = &x->c;
+    mli_map map;
+    ml_status s = ML_OK;
+    x->atoms = mli_calloc(x->ctx, (size_t)c->n_elements, sizeof *x->atoms);
+    x->atom_of = mli_alloc_vec(x->ctx, c->n_elements, sizeof *x->atom_of);
+    if (!x->atoms || !x->atom_of) return mli_nomem(err);
+    mli_map_init(&map, x->ctx);
+    for (int64_t i = 0; i < c->n_elements && !s; i++) {
+        double key[3] = {c->feature[i], c->kind[i], c->at[i]};
+        int64_t j = c->feature[i], first = c->level_start[j];
+        int32_t k = mli_map_add(&map, (const char *)key, sizeof key);
+        if (k < 0) {
+            s = mli_nomem(err);
+        } else {
+            x->atom_of[i] = k;
+            x->atoms[k] = (atom){j, c->level_start[j + 1] - first, c->level_hash + first,
+                                 c->at[i], c->kind[i]};
+        }
+    }
+    x->n_atoms = map.count;
+    mli_map_free(&map);
+    return s;
+}
+
 ml_status mli_crosser_new(ml_context *ctx, const mli_crosses *c, mli_crosser **out,
                           ml_error *err)
 {
@@ -303,9 +345,10 @@ ml_status mli_crosser_new(ml_context *ctx, const mli_crosses *c, mli_crosser **o
     x->c = *c;
     x->tables = mli_calloc(ctx, (size_t)c->n_tables, sizeof *x->tables);
     x->slots = mli_alloc_vec(ctx, slots, sizeof *x->slots);
-    if (!x->tables || !x->slots) {
+    ml_status s = x->tables && x->slots ? find_atoms(x, err) : mli_nomem(err);
+    if (s) {
         mli_crosser_free(x);
-        return mli_nomem(err);
+        return s;
     }
     prepare(x);
     *out = x;
@@ -317,71 +360,111 @@ void mli_crosser_free(mli_crosser *x)
     if (!x) return;
     mli_free(x->ctx, x->tables);
     mli_free(x->ctx, x->slots);
+    mli_free(x->ctx, x->atoms);
+    mli_free(x->ctx, x->atom_of);
     mli_free(x->ctx, x);
 }
 
-/* The key of a row; 0 where a category is not known. */
-static int key_of(const mli_crosses *c, const table *t, const double *row, uint64_t *out)
+/* 0: a category that is not known. */
+static int part_of(const atom *a, double x, int64_t *next)
 {
-    uint64_t key = 0;
-    for (int64_t i = t->element; i < t->element + t->n_elements; i++) {
-        int64_t j = c->feature[i];
-        double x = row[j];
-        int64_t next;
-        switch (c->kind[i]) {
-        case MLI_CROSS_CATEGORY: {
-            int64_t first = c->level_start[j], n = c->level_start[j + 1] - first;
-            if (!(x >= 0 && x < (double)n)) return 0;
-            next = c->level_hash[first + (int64_t)x];
-            break;
-        }
-        case MLI_CROSS_EQUAL:
-            next = x >= 0 && floor(x) == c->at[i];
-            break;
-        case MLI_CROSS_ABOVE:
-            next = x > c->at[i];
-            break;
-        case MLI_CROSS_HASH:
-            if (!(x >= 0 && x <= UINT32_MAX)) return 0;
-            next = (int32_t)(uint32_t)x;
-            break;
-        default:
-            next = !(x <= c->at[i]);
-        }
-        key = mli_cross_mix(key, next);
+    switch (a->kind) {
+    case MLI_CROSS_CATEGORY:
+        if (!(x >= 0 && x < (double)a->n)) return 0;
+        *next = a->hash[(int64_t)x];
+        return 1;
+    case MLI_CROSS_HASH:
+        if (!(x >= 0 && x <= UINT32_MAX)) return 0;
+        *next = (int32_t)(uint32_t)x;
+        return 1;
+    case MLI_CROSS_EQUAL:
+        *next = x >= 0 && floor(x) == a->at;
+        return 1;
+    case MLI_CROSS_ABOVE:
+        *next = x > a->at;
+        return 1;
+    default:
+        *next = !(x <= a->at);
+        return 1;
     }
-    *out = key;
-    return 1;
+}
+
+/* The atoms of up to GROUP rows. */
+static void fill_atoms(const mli_crosser *x, const double *rows, int64_t n,
+                       int64_t row_stride, uint64_t *part, uint8_t *known)
+{
+    for (int64_t k = 0; k < x->n_atoms; k++, part += GROUP, known += GROUP) {
+        const atom *a = &x->atoms[k];
+        const double *from = rows + a->feature;
+        for (int64_t r = 0; r < n; r++) {
+            int64_t next = 0;
+            known[r] = (uint8_t)part_of(a, from[r * row_stride], &next);
+            part[r] = mli_cross_mix(0, next);
+        }
+    }
+}
+
+/* The keys of n rows; the same factor as in mli_cross_mix. */
+static void make_keys(const mli_crosser *x, const table *t, int64_t n,
+                      const uint64_t *part, const uint8_t *known, uint64_t *key,
+                      uint8_t *all)
+{
+    const uint64_t factor = mli_cross_mix(1, 0);
+    const int32_t *atoms = x->atom_of + t->element;
+    for (int64_t r = 0; r < n; r++) {
+        key[r] = part[atoms[0] * GROUP + r];
+        all[r] = known[atoms[0] * GROUP + r];
+    }
+    for (int64_t i = 1; i < t->n_elements; i++) {
+        const uint64_t *p = part + (int64_t)atoms[i] * GROUP;
+        const uint8_t *k = known + (int64_t)atoms[i] * GROUP;
+        for (int64_t r = 0; r < n; r++) {
+            key[r] = factor * key[r] + p[r];
+            all[r] &= k[r];
+        }
+    }
 }
 
 /* The place of a key, n when it is not there. */
 static int64_t find(const table *t, uint64_t key)
 {
-    int64_t slot = slot_of(t, key);
-    int64_t low = t->slot[slot], high = t->slot[slot + 1];
-    while (low < high) {
+    int64_t slot = slot_of(t, key), low = t->slot[slot], high = t->slot[slot + 1];
+    while (high - low > 8) { /* few keys, unless somebody has chosen them */
         int64_t middle = low + (high - low) / 2;
-        if (t->key[middle] == key) return middle;
-        if (t->key[middle] < key)
-            low = middle + 1;
+        if (t->key[middle] <= key)
+            low = middle;
         else
             high = middle;
     }
+    for (; low < high; low++)
+        if (t->key[low] == key) return low;
     return t->n;
 }
 
-void mli_crosser_rows(const mli_crosser *x, const double *rows, int64_t n,
-                      int64_t row_stride, double *out, int64_t stride)
+size_t mli_crosser_scratch(const mli_crosser *x)
 {
-    for (int64_t i = 0; i < x->c.n_tables; i++) {
-        const table *t = &x->tables[i];
-        for (int64_t r = 0; r < n; r++) {
-            uint64_t key;
-            int known = key_of(&x->c, t, rows + r * row_stride, &key);
-            const float *from = t->value + (known ? find(t, key) : t->n) * t->n_columns;
-            for (int64_t k = 0; k < t->n_columns; k++)
-                out[r * stride + k] = (double)from[k];
+    return (size_t)x->n_atoms * GROUP * (sizeof(uint64_t) + 1);
+}
+
+void mli_crosser_rows(const mli_crosser *x, const double *rows, int64_t n,
+                      int64_t row_stride, double *out, int64_t stride, void *scratch)
+{
+    uint64_t *part = scratch, key[GROUP];
+    uint8_t *known = (uint8_t *)(part + x->n_atoms * GROUP), all[GROUP];
+    for (int64_t m; n > 0; n -= m, rows += m * row_stride, out += m * stride) {
+        double *to = out;
+        m = n < GROUP ? n : GROUP;
+        fill_atoms(x, rows, m, row_stride, part, known);
+        for (int64_t i = 0; i < x->c.n_tables; i++) {
+            const table *t = &x->tables[i];
+            make_keys(x, t, m, part, known, key, all);
+            for (int64_t r = 0; r < m; r++) {
+                const float *from =
+                    t->value + (all[r] ? find(t, key[r]) : t->n) * t->n_columns;
+                for (int64_t k = 0; k < t->n_columns; k++)
+                    to[r * stride + k] = (double)from[k];
+            }
+            to += t->n_columns;
         }
-        out += t->n_columns;
     }
 }

@@ -71,10 +71,11 @@ ml_status mli_cross_players(ml_context *ctx, const mli_crosses *c, int32_t **out
 typedef struct mli_crosser mli_crosser;
 ml_status mli_crosser_new(ml_context *ctx, const mli_crosses *c, mli_crosser **out,
                           ml_error *err);
-void mli_crosser_free(mli_crosser *x); /* NULL is fine */
+void mli_crosser_free(mli_crosser *x);            /* NULL is fine */
+size_t mli_crosser_scratch(const mli_crosser *x); /* bytes that it needs */
 /* The columns of n rows: out[i * stride + column]. */
 void mli_crosser_rows(const mli_crosser *x, const double *rows, int64_t n,
-                      int64_t row_stride, double *out, int64_t stride);
+                      int64_t row_stride, double *out, int64_t stride, void *scratch);
 
 /* How contributions of a plan's features become those of the model's inputs. */
 enum { MLI_CROSS_KEEP, MLI_CROSS_FOLD, MLI_CROSS_FOLD_PAIRS };

@@ -19,6 +19,7 @@ typedef struct cross_plan {
     int fold;
     int64_t rows;         /* at a time */
     size_t outputs, last; /* places in the scratch: outputs, a row of a matrix */
+    size_t elements;      /* scratch of the crosser */
     size_t nested;        /* scratch of the inner plan */
 } cross_plan;
 
@@ -76,7 +77,8 @@ static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t str
         m = n < p->rows ? n : p->rows;
         for (int64_t i = 0; i < m; i++)
             memcpy(wide + i * width, rows + i * stride, (size_t)inputs * sizeof *wide);
-        mli_crosser_rows(p->crosser, rows, m, stride, wide + inputs, width);
+        mli_crosser_rows(p->crosser, rows, m, stride, wide + inputs, width,
+                         memory + p->elements);
         p->inner->run(p->inner, wide, m, width, p->fold ? result : out,
                       memory + p->nested);
         if (p->fold) fold(p, m, result, out, (void *)(memory + p->last));
@@ -106,7 +108,8 @@ static void choose_sizes(cross_plan *p)
     p->rows = fit < 1 ? 1 : fit < most ? fit : most;
     p->outputs = round_up(p->rows * width);
     p->last = p->outputs + round_up(p->rows * outputs);
-    p->nested = p->last + (p->fold ? round_up(p->c.n_inputs + 1) : 0);
+    p->elements = p->last + (p->fold ? round_up(p->c.n_inputs + 1) : 0);
+    p->nested = p->elements + (mli_crosser_scratch(p->crosser) + 63) / 64 * 64;
     p->plan.scratch = p->nested + inner->scratch;
     p->plan.block = p->rows;
 }
@@ -131,11 +134,12 @@ ml_status mli_cross_plan(ml_context *ctx, const mli_crosses *c, mli_plan *inner,
     if (fold == MLI_CROSS_FOLD) p->plan.n_outputs = inner->n_outputs / width * narrow;
     if (fold == MLI_CROSS_FOLD_PAIRS)
         p->plan.n_outputs = inner->n_outputs / (width * width) * (narrow * narrow);
-    choose_sizes(p);
     ml_status s = mli_crosser_new(ctx, c, &p->crosser, err);
-    if (s)
+    if (s) {
         plan_free(&p->plan);
-    else
-        *out = &p->plan;
-    return s;
+        return s;
+    }
+    choose_sizes(p);
+    *out = &p->plan;
+    return ML_OK;
 }
