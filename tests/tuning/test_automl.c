@@ -351,6 +351,29 @@ START_TEST(a_row_number_is_warned_of)
 }
 END_TEST
 
+/* Classes of one row each: some fold has none of them to learn from. */
+START_TEST(classes_of_one_row)
+{
+    enum { N = 103 };
+    static const char *const rare[] = {"c1", "c2", "c3", "c4", "c5"};
+    ml_context *ctx = test_context(2);
+    const char *y[N];
+    double x[N];
+    uint64_t state = 9;
+    for (int i = 0; i < N; i++) {
+        x[i] = kit_uniform(&state);
+        y[i] = i % 20 == 7 ? rare[i / 20 % 5] : x[i] > 0.4 ? "u" : "v";
+    }
+    ml_table *t = add_text(ctx, add_f64(ctx, NULL, "x", N, x), "y", N, y);
+    ml_model *m = fit_yaml(ctx, "automl", "{target: y, trials: 6}", t, NULL);
+    for (int i = 0; i < 6; i++) ck_assert(isfinite(number(m, "trial_scores", i)));
+    same_after_loading(ctx, m, "proba", t);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static void count_warnings(int32_t level, const char *module, const char *message,
                            void *user)
 {
@@ -478,5 +501,5 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, no_time_for_the_last_fits, a_memory_limit_is_kept,
           bad_candidates_are_given_up, dates_are_taken_apart, a_row_number_is_warned_of,
-          candidates_do_not_warn, little_time_for_many_rows, metrics_keep_their_options,
-          smooth_targets_take_linear_leaves)
+          classes_of_one_row, candidates_do_not_warn, little_time_for_many_rows,
+          metrics_keep_their_options, smooth_targets_take_linear_leaves)

@@ -217,12 +217,14 @@ double mli_split_least(const mli_split_rule *rule, const mli_split_leaf *leaf)
     return share > least ? share : least;
 }
 
-/* The range of hessians left of a cut. Both are whole numbers of 32 bits. */
+/* The range of hessians left of a cut. Both are whole numbers of 32 bits; what a side has
+ * to have at least is any number where all hessians are tiny. */
 static void set_range(finding *f)
 {
     double h = (double)f->leaf->h, least = ceil(f->min_h), most = floor(h - f->min_h);
+    if (!(f->min_h <= h)) most = -1;
     while (most >= 0 && h - most < f->min_h) most--;
-    while (h - (most + 1) >= f->min_h) most++;
+    while (most >= 0 && h - (most + 1) >= f->min_h) most++;
     f->least = least < INT32_MAX ? (int32_t)least : INT32_MAX;
     f->most = most >= INT32_MAX ? INT32_MAX - 1 : most < 0 ? -1 : (int32_t)most;
 }
