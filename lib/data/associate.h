@@ -17,7 +17,8 @@ typedef struct mli_rows_sample {
 } mli_rows_sample;
 
 /* A column in a sample: a level for each row, bins of about equal size for numbers and
- * times, the most frequent values for texts. */
+ * times, the most frequent values for texts. Texts that mostly differ have none: they
+ * name rows, and would go along with anything. */
 typedef struct mli_coded {
     int numeric;    /* value is there: a number, date or time */
     int complete;   /* all values are finite */

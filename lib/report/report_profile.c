@@ -47,6 +47,7 @@ static void histogram(mli_str *s, const mli_column *c)
     bin_values(c, room, ends, counts);
     for (int b = 0; b < BINS; b++) most = counts[b] > most ? counts[b] : most;
     mli_plot p = {.x0 = ends[0], .x1 = ends[1], .y0 = 0, .y1 = most, .height = 170};
+    p.day = c->type == ML_TYPE_DATE ? 1 : c->type == ML_TYPE_TIMESTAMP ? 86400e6 : 0;
     mli_plot_begin(&p, s, c->name, "", "rows");
     mli_plot_bars(&p, counts, BINS);
     mli_plot_end(&p);

@@ -4,6 +4,7 @@
  */
 #include "report/svg.h"
 
+#include "data/table.h"
 #include "report/html.h"
 
 #include <math.h>
@@ -73,11 +74,32 @@ static void text_at(mli_str *s, double x, double y, const char *anchor)
     mli_str_char(s, '>');
 }
 
+#define FEW_DAYS 3
+
+static int is_long(const mli_plot *p)
+{
+    return p->x1 - p->x0 >= FEW_DAYS * p->day;
+}
+
+/* The date, or the time of day where the axis is a few days. */
+static void say_time(mli_plot *p, double v)
+{
+    double days = floor(v / p->day);
+    int minutes = (int)floor((v / p->day - days) * 1440);
+    if (is_long(p))
+        mli_print_date(p->s, (int64_t)days);
+    else
+        mli_str_printf(p->s, "%02d:%02d", minutes / 60, minutes % 60);
+}
+
 static void x_tick(mli_plot *p, double v)
 {
     if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
     text_at(p->s, to_x(p, v), p->top + p->h + 15, "middle");
-    mli_str_short(p->s, v, 4);
+    if (p->day > 0)
+        say_time(p, v);
+    else
+        mli_str_short(p->s, v, 4);
     mli_str_add(p->s, "</text>");
 }
 
@@ -90,7 +112,11 @@ static void x_ticks(mli_plot *p)
             x_tick(p, pow(10, e));
         return;
     }
-    int n = mli_ticks(p->x0, p->x1, ticks);
+    for (int i = 1; i < 6 && p->day > 0; i += 2) { /* there is room for three dates */
+        double v = p->x0 + (p->x1 - p->x0) * i / 6;
+        x_tick(p, is_long(p) ? floor(v / p->day) * p->day : v);
+    }
+    int n = p->day > 0 ? 0 : mli_ticks(p->x0, p->x1, ticks);
     for (int i = 0; i < n; i++) x_tick(p, ticks[i]);
 }
 

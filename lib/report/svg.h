@@ -12,12 +12,13 @@ typedef struct mli_plot {
     mli_str *s;
     double x0, x1, y0, y1;
     int log_x, log_y;
-    int under; /* no grid lines: something is drawn over the whole frame */
+    double day; /* x are times, this many to a day from 1970 on; 0: x are numbers */
+    int under;  /* no grid lines: something is drawn over the whole frame */
     int width, height;
     double left, top, w, h; /* of the inner rectangle, in pixels */
 } mli_plot;
 
-/* Set the ranges and log_x before; the frame is drawn at once. */
+/* Set the ranges, log_x and day before; the frame is drawn at once. */
 void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_label,
                     const char *y_label);
 void mli_plot_end(mli_plot *p);

@@ -228,11 +228,31 @@ static ml_status put_together(mli_automl *a, ml_error *err)
     return status ? status : mli_automl_refit(a, err);
 }
 
+/* Did a candidate of the algorithm of candidate i end otherwise, or fail before it? */
+static int fails_alone(const mli_automl *a, int64_t i)
+{
+    for (int64_t j = 0; j < a->count; j++) {
+        const mli_candidate *c = &a->candidates[j];
+        if (c->algorithm == a->candidates[i].algorithm && (!c->why || j < i)) return 1;
+    }
+    return 0;
+}
+
+/* Algorithms that the rows do not suit are named, with the reason. */
+static void tell_failed(const mli_automl *a)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        if (a->candidates[i].why && !fails_alone(a, i))
+            mli_log(a->ctx, ML_LOG_WARNING, "automl", "%s failed: %s",
+                    a->candidates[i].algorithm->head.name, a->candidates[i].why);
+}
+
 static ml_status find_model(mli_automl *a, ml_error *err)
 {
     ml_status status = mli_automl_search(a, err);
     if (status) return status;
     if (mli_automl_best(a) < 0) return nothing_worked(a, err);
+    tell_failed(a);
     if (only_baseline(a) && a->limit > 0)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
                 "the time was enough for a constant prediction only: raise time_limit");
@@ -368,7 +388,9 @@ static const mli_attribute attributes[] = {
     {"trial_scores", "f64", "[trials]",
      "The score of each candidate; NaN: it failed, or was given up."},
     {"leaderboard", "u8", "[bytes]",
-     "All candidates as CSV text: algorithm, score, weight, rounds, state, parameters."},
+     "All candidates as CSV text: algorithm, score, weight, rounds, state, parameters, "
+     "and "
+     "a message where they failed."},
     {NULL, NULL, NULL, NULL}};
 
 extern const mli_algorithm mli_automl_algorithm;

@@ -31,6 +31,7 @@ typedef struct mli_candidate {
     double weight;       /* in the blend */
     ml_model *kept; /* of one fold, for when it cannot be fitted to all rows in time; or
                        NULL */
+    char *why;      /* it failed, or NULL */
 } mli_candidate;
 
 /* A candidate of an earlier run, from the journal. */

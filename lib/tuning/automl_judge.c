@@ -60,6 +60,7 @@ void mli_automl_free(mli_automl *a)
     for (int64_t i = 0; i < a->count; i++) {
         ml_params_free(a->candidates[i].given);
         mli_free(a->ctx, a->candidates[i].predictions);
+        mli_free(a->ctx, a->candidates[i].why);
         ml_model_free(a->candidates[i].kept);
     }
     mli_free(a->ctx, a->candidates);
@@ -425,6 +426,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     if (status || !isnan(c->guess)) drop_predictions(a, c);
     if (status) {
         c->score = c->guess = NAN;
+        c->why = mli_strdup(a->ctx, ml_error_message(a->failure));
         a->failed = status;
         mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
                 ml_error_message(a->failure));

@@ -73,6 +73,15 @@ static const char *state_of(const mli_candidate *c)
     return c->cut ? "cut short" : "judged";
 }
 
+/* Inside of a quoted field of a CSV file. */
+static void quoted(mli_str *s, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '"') mli_str_char(s, '"');
+        mli_str_char(s, *text);
+    }
+}
+
 static void describe_candidate(const mli_candidate *c, mli_str *s)
 {
     mli_str_printf(s, "%s,", c->algorithm->head.name);
@@ -84,8 +93,11 @@ static void describe_candidate(const mli_candidate *c, mli_str *s)
     for (int64_t i = 0; i < c->given->count; i++) {
         const mli_value *v = &c->given->values[i];
         if (!v->given || strcmp(v->name, "seed") == 0) continue;
-        mli_str_printf(s, "%s%s=%s", n++ ? " " : "", v->name, v->text);
+        mli_str_printf(s, "%s%s=", n++ ? " " : "", v->name);
+        quoted(s, v->text);
     }
+    mli_str_add(s, "\",\"");
+    quoted(s, c->why ? c->why : "");
     mli_str_add(s, "\"\n");
 }
 
@@ -125,7 +137,7 @@ ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err)
     double *scores = NULL;
     mli_str s;
     mli_str_init(&s, a->ctx);
-    mli_str_add(&s, "algorithm,score,weight,rounds,state,parameters\n");
+    mli_str_add(&s, "algorithm,score,weight,rounds,state,parameters,message\n");
     ml_status status = describe_all(a, &s, err);
     if (!status) status = add_text(m, "leaderboard", &s, err);
     mli_str_free(&s);

@@ -174,6 +174,31 @@ START_TEST(numbers_far_from_zero)
 }
 END_TEST
 
+/* Texts of which each row has another go along with nothing. */
+START_TEST(names_of_rows)
+{
+    enum { ROWS = 300 };
+    static char text[2][ROWS][16];
+    const char *a[ROWS], *b[ROWS];
+    mli_builder *built = NULL;
+    ml_table *t = NULL, *p = NULL;
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(text[0][i], sizeof text[0][i], "a%d", i);
+        snprintf(text[1][i], sizeof text[1][i], "b%d", i * 7 % ROWS);
+        a[i] = text[0][i];
+        b[i] = text[1][i];
+    }
+    OK(mli_builder_new(ctx, ROWS, &built, ERR));
+    OK(mli_builder_text(built, "a", a, ERR));
+    OK(mli_builder_text(built, "b", b, ERR));
+    OK(mli_builder_finish(built, &t, ERR));
+    OK(part(ctx, t, "correlations", NULL, &p, ERR));
+    ck_assert_int_eq(ml_table_rows(p), 0);
+    ml_table_free(p);
+    ml_table_free(t);
+}
+END_TEST
+
 START_TEST(repeated_rows)
 {
     double x[] = {1, 1, -0.0, 0.0, NAN, NAN, 1};
@@ -252,9 +277,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {correlations,          predictors,  repeated_rows,
-                                  numbers_far_from_zero, bad_options, empty_tables,
-                                  out_of_memory};
+    const TTest *const tests[] = {
+        correlations,          predictors,  repeated_rows, names_of_rows,
+        numbers_far_from_zero, bad_options, empty_tables,  out_of_memory};
     ctx = test_context(2);
     int result =
         test_run("data/profile_parts", tests, (int)(sizeof tests / sizeof tests[0]));

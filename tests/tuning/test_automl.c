@@ -414,6 +414,41 @@ START_TEST(candidates_do_not_warn)
 }
 END_TEST
 
+static void note_last(int32_t level, const char *module, const char *message, void *user)
+{
+    (void)module;
+    if (level <= ML_LOG_WARNING) snprintf(user, 256, "%s", message);
+}
+
+/* What an algorithm cannot take is told, once, and stands in the leaderboard. */
+START_TEST(failures_say_why)
+{
+    enum { N = 100 };
+    char told[256] = "";
+    double x[N], y[N];
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    ml_tensor *board = NULL;
+    host.log = note_last;
+    host.log_user = told;
+    OK(ml_context_new(&host, &ctx, ERR));
+    for (int i = 0; i < N; i++) x[i] = y[i] = i % 37;
+    x[3] = INFINITY;
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "\"odd\", x", N, x), "y", N, y);
+    ml_model *m = fit_yaml(ctx, "automl", "{target: y, trials: 3, folds: 2}", t, NULL);
+    ck_assert_msg(strstr(told, "linear_regression failed") && strstr(told, "infinite"),
+                  "%s", told);
+    OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
+    char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
+    ck_assert_msg(strstr(text, "\"column \"\"") && strstr(text, "infinite"), "%s", text);
+    free(text);
+    ml_tensor_free(board);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* More values than there is time for: the search sees some rows, and the last fits as
  * many as they can. */
 START_TEST(little_time_for_many_rows)
@@ -501,5 +536,6 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
           validation_rows_judge, no_time_for_the_last_fits, a_memory_limit_is_kept,
           bad_candidates_are_given_up, dates_are_taken_apart, a_row_number_is_warned_of,
-          classes_of_one_row, candidates_do_not_warn, little_time_for_many_rows,
-          metrics_keep_their_options, smooth_targets_take_linear_leaves)
+          classes_of_one_row, candidates_do_not_warn, failures_say_why,
+          little_time_for_many_rows, metrics_keep_their_options,
+          smooth_targets_take_linear_leaves)

@@ -127,7 +127,7 @@ class AutoML(Estimator):
     trial_scores f64 [trials]: The score of each candidate; NaN: it failed, or was
         given up.
     leaderboard u8 [bytes]: All candidates as CSV text: algorithm, score, weight,
-        rounds, state, parameters.
+        rounds, state, parameters, and a message where they failed.
     """
 
     algorithm = "automl"
