@@ -149,6 +149,9 @@ ml_status mli_import_finish(mli_import *im, ml_model **out);
  */
 ml_status mli_import_write_crosses(const mli_import *im, int64_t *const *rank,
                                    ml_model *model);
+/* Coefficients become trees, each one of two leaves: a linear function, and 0 where the
+ * number is missing. im->terms.on is set before any tree. */
+ml_status mli_import_linear_trees(mli_import *im);
 /* The same of a linear model: base and linear are its intercepts and coefficients. */
 ml_status mli_import_finish_linear(mli_import *im, ml_model **out);
 ml_status mli_import_make_inputs(mli_import *im, int64_t **rank, mli_inputs **out);

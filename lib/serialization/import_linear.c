@@ -8,12 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Other objectives and several targets are trees: for each coefficient one with two
- * leaves, a linear function and 0 where the number is missing. */
-static ml_status finish_as_trees(mli_import *im, ml_model **out)
+ml_status mli_import_linear_trees(mli_import *im)
 {
     ml_status s = ML_OK;
-    im->terms.on = 1;
     for (int64_t j = 0; !s && j < im->n_features; j++) {
         for (int64_t k = 0; !s && k < im->n_scores; k++) {
             mli_import_node node[3] = {
@@ -30,6 +27,14 @@ static ml_status finish_as_trees(mli_import *im, ml_model **out)
             s = mli_import_tree(im, node, 3, k);
         }
     }
+    return s;
+}
+
+/* Other objectives and several targets. */
+static ml_status finish_as_trees(mli_import *im, ml_model **out)
+{
+    im->terms.on = 1;
+    ml_status s = mli_import_linear_trees(im);
     return s ? s : mli_import_finish(im, out);
 }
 

@@ -79,14 +79,15 @@ static ml_status least_features(const mli_onnx *g, const mli_onnx_node *node,
     return s;
 }
 
-/* The same of all models of trees. */
-static ml_status most_features(const mli_onnx *g, int64_t *out)
+/* The same of several models. */
+static ml_status most_features(const mli_onnx *g, const mli_onnx_node *trees,
+                               int64_t *out)
 {
     ml_status s = ML_OK;
     int64_t least = 1;
     *out = 1;
     for (int64_t i = 0; i < g->n_nodes && !s; i++) {
-        if (!mli_onnx_is_trees(&g->nodes[i])) continue;
+        if (!mli_onnx_is_part(&g->nodes[i], trees)) continue;
         s = least_features(g, &g->nodes[i], &least);
         if (least > *out) *out = least;
     }
@@ -238,7 +239,8 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
         if (is_model(&g.nodes[i]) && (!node || !mli_onnx_is_trees(node))) {
             if (!node || mli_onnx_is_trees(&g.nodes[i])) node = &g.nodes[i];
         }
-        trees += mli_onnx_is_trees(&g.nodes[i]);
+        trees += mli_onnx_is_trees(&g.nodes[i]) ||
+                 mli_onnx_is(g.nodes[i].op, "LinearRegressor");
     }
     int several = trees > 1 && mli_onnx_is_trees(node);
     if (!s && !node)
@@ -251,14 +253,14 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
                  g.producer.at ? g.producer.at : "",
                  g.producer_version.at ? g.producer_version.at : "");
         snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
-        s = several ? most_features(&g, &least) : least_features(&g, node, &least);
+        s = several ? most_features(&g, node, &least) : least_features(&g, node, &least);
     }
     if (!s && node->n_inputs < 1)
         s = mli_fail(g.err, ML_E_FORMAT, "the model has no input");
     if (!s) s = mli_onnx_columns_read(im->ctx, &g, node->inputs[0].at, least, &columns);
     if (!s) s = mli_import_features(im, columns.plain ? columns.n_features : least);
     if (!s)
-        s = several                                  ? mli_onnx_several(im, &g, &columns)
+        s = several ? mli_onnx_several(im, &g, node, &columns)
             : strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
                                                      : mli_onnx_trees(im, &g, node);
     if (!s) s = mli_onnx_prepare_apply(im, &g, &columns);

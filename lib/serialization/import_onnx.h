@@ -115,10 +115,12 @@ ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node
 ml_status mli_onnx_set_labels(mli_import *im, const mli_onnx *g,
                               const mli_onnx_attribute *texts,
                               const mli_onnx_attribute *ints);
-/* Several models of trees that make one result. */
-ml_status mli_onnx_several(mli_import *im, const mli_onnx *g,
+/* Several models that make one result, of which `trees` is one. */
+ml_status mli_onnx_several(mli_import *im, const mli_onnx *g, const mli_onnx_node *trees,
                            const mli_onnx_columns *columns);
 int mli_onnx_is_trees(const mli_onnx_node *n);
+/* Is it a model of the same inputs as that one? */
+int mli_onnx_is_part(const mli_onnx_node *n, const mli_onnx_node *trees);
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);

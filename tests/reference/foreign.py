@@ -255,6 +255,7 @@ def onnx_several(f, z, third, test):
         "bagged3": (ensemble.BaggingClassifier(tree.DecisionTreeClassifier(max_depth=3),
                                                n_estimators=3, **keep), third),
         "each": (multioutput.MultiOutputRegressor(boost), np.stack([z, z ** 2], 1)),
+        "mixed": (ensemble.VotingRegressor([("c", linear_model.LinearRegression())] + values), z),
         "stack": (ensemble.StackingRegressor(values, linear_model.Ridge()), z),
         "exponential": (ensemble.GradientBoostingClassifier(loss="exponential", **trees), z > 1),
     }

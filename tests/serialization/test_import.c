@@ -61,6 +61,7 @@ static const struct {
     {"whole", "onnx_bagged.onnx", 1e-6},       {"whole", "onnx_bagged3.onnx", 1e-6},
     {"whole", "onnx_each.onnx", 1e-6},         {"whole", "onnx_stack.onnx", 1e-6},
     {"whole", "onnx_exponential.onnx", 1e-6},  {"whole", "onnx_border3.onnx", 1e-6},
+    {"whole", "onnx_mixed.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -463,9 +464,10 @@ START_TEST(damaged)
         {"numbers", "onnx_pipeline.onnx"}, {"crosses", "cat_plain.json"},
         {"whole", "onnx_chosen.onnx"},     {"numbers", "cat_nested3.cbm"},
         {"words", "cat_number.cbm"},       {"words", "cat_targets.cbm"},
-        {"whole", "onnx_vote3.onnx"},      {"whole", "onnx_stack.onnx"}};
+        {"whole", "onnx_vote3.onnx"},      {"whole", "onnx_stack.onnx"},
+        {"whole", "onnx_mixed.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 22; i++) {
+    for (int i = 0; i < 23; i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -566,13 +568,20 @@ START_TEST(messages)
          "membership_values");
     says(ctx, "onnx_modes.onnx", "target_treeids", "target_treeidz", ML_E_FORMAT,
          "target_treeids");
+    /* Several models: what makes the result must be known. */
+    says_of(ctx, "whole", "onnx_vote.onnx", "\"\007Flatten", "\"\007Flattex",
+            ML_E_UNSUPPORTED, "the operator Flattex behind its models");
+    says_of(ctx, "whole", "onnx_bagged.onnx", "\"\012ReduceMean", "\"\012ReduceMeal",
+            ML_E_UNSUPPORTED, "the operator ReduceMeal behind its models");
+    says_of(ctx, "whole", "onnx_vote3.onnx", "\"\006ArgMax", "\"\006ArgMix",
+            ML_E_UNSUPPORTED, "without a common result");
     ml_context_free(ctx);
 }
 END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[14] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[15] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                        bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                        bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                        bytes_of_file(foreign_path("named", "xgb_category.json")),
@@ -585,8 +594,9 @@ START_TEST(out_of_memory)
                        bytes_of_file(foreign_path("whole", "onnx_chosen.onnx")),
                        bytes_of_file(foreign_path("words", "cat_number.cbm")),
                        bytes_of_file(foreign_path("numbers", "cat_nested3.cbm")),
-                       bytes_of_file(foreign_path("whole", "onnx_bagged3.onnx"))};
-    for (int i = 0; i < 14; i++) {
+                       bytes_of_file(foreign_path("whole", "onnx_bagged3.onnx")),
+                       bytes_of_file(foreign_path("whole", "onnx_mixed.onnx"))};
+    for (int i = 0; i < 15; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};
