@@ -1336,7 +1336,7 @@ function ml.frequency_encoder(params) end
 ---@field l2? number Penalty on squared leaf values. (default 1)
 ---@field l1? number Penalty on absolute leaf values. (default 0)
 ---@field min_split_gain? number The smallest gain for which a leaf is split. (default 0)
----@field min_gain_ratio? number The smallest gain for which a leaf is split, as a multiple of what a cut at random gains on average from noise. Does not act for `growth` symmetric. (default 1)
+---@field min_gain_ratio? number The smallest gain for which a leaf is split, as a multiple of what a cut at random gains on average from noise. Below 0: 1, which ends the learning where the rows tell no more; with early stopping 0, for validation rows tell that better. Does not act for `growth` symmetric. (default -1)
 ---@field max_delta_step? number The largest absolute leaf value before the learning rate; 0: no limit. (default 0)
 ---@field score_function? "cosine" | "l2" | "newton_cosine" | "newton_l2" What splits of `growth` symmetric are compared by, as in CatBoost: the cosine between gradients and leaf values, or the gain (l2), both by the weights of the rows, or by their hessians (newton). With bounds on leaf values the gain; where leaf values cannot be renewed (see `leaf_iterations`) the hessians. (default cosine)
 ---@field random_strength? number The size of the noise that is added when splits are compared, so that features which the rows can hardly tell apart take turns: in standard errors of a split, for `growth` symmetric in gradients of a typical row, fading while the model grows. It matters for few rows; 0: none. (default 1)

@@ -74,3 +74,11 @@ const mli_param *mli_param_find(const mli_descriptor *d, const char *name)
     if (!q) q = by_alias(d->params, name);
     return q ? q : by_alias(d->roles, name);
 }
+
+int mli_param_settled(const mli_param *param, int given, int64_t rounds, int64_t *value)
+{
+    *value = param->flags & MLI_FLAG_ROUNDS ? rounds : 0;
+    if (param->flags & MLI_FLAG_STOPPING) return 1;
+    return rounds > 0 && (param->flags & MLI_FLAG_ROUNDS ||
+                          (param->flags & MLI_FLAG_GUARD && !given));
+}

@@ -22,9 +22,12 @@
 /* The number of rounds; models offer the attribute "n_rounds", fewer when they stopped
  * early. */
 #define MLI_FLAG_ROUNDS   32
-#define MLI_FLAG_STOPPING 64  /* rounds without improvement before stopping; 0 is off */
-#define MLI_FLAG_CLASSES  256 /* for targets of classes only: refused for others */
-#define MLI_FLAG_FITTED   512 /* found by the fit, for reading only */
+#define MLI_FLAG_STOPPING 64 /* rounds without improvement before stopping; 0 is off */
+/* Keeps rounds from learning noise; 0 is off. Its default acts unless early stopping
+ * watches. */
+#define MLI_FLAG_GUARD   1024
+#define MLI_FLAG_CLASSES 256 /* for targets of classes only: refused for others */
+#define MLI_FLAG_FITTED  512 /* found by the fit, for reading only */
 /* STRS: names other algorithms, whose parameters the set holds as well: see mli_path. */
 #define MLI_FLAG_PARTS 128
 
@@ -184,6 +187,10 @@ ml_status mli_params_resolve(ml_context *ctx, const mli_descriptor *d,
 ml_status mli_params_resolve_again(ml_context *ctx, const mli_descriptor *d,
                                    const ml_params *given, ml_params **out,
                                    ml_error *err);
+/* What a parameter becomes where all rows are fitted with the rounds that early stopping
+ * found (0: it found none), so that the model is the one that was watched. Returns 0 when
+ * it stays. */
+int mli_param_settled(const mli_param *param, int given, int64_t rounds, int64_t *value);
 /* Is the parameter active, given the values (its active_if condition)? A test of a value
  * that the set lacks counts as true. Conditions: "a == b", !=, <, <=, >, >=,
  * "a in {b, c}", "a not in {b, c}", several joined by "and". */

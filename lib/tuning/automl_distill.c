@@ -125,13 +125,14 @@ static const mli_candidate *best_of(const mli_automl *a, const mli_algorithm *al
 static ml_status student_params(student *s, ml_error *err)
 {
     const mli_candidate *c = best_of(s->a, s->algorithm);
-    const mli_param *rounds = mli_automl_flagged(s->algorithm, MLI_FLAG_ROUNDS);
-    const mli_param *stopping = mli_automl_flagged(s->algorithm, MLI_FLAG_STOPPING);
     ml_status status = c ? ml_params_clone(c->given, &s->given, err)
                          : ml_params_new(s->a->ctx, &s->given, err);
-    if (!status && c && c->rounds && rounds)
-        status = ml_params_set_i64(s->given, rounds->name, c->rounds, err);
-    if (!status && stopping) status = ml_params_set_i64(s->given, stopping->name, 0, err);
+    for (const mli_param *p = s->algorithm->head.params; p && p->name && !status; p++) {
+        const mli_value *v = mli_params_find(s->given, p->name);
+        int64_t value;
+        if (mli_param_settled(p, v && v->given, c ? c->rounds : 0, &value))
+            status = ml_params_set_i64(s->given, p->name, value, err);
+    }
     if (!status && !c && mli_param_find(&s->algorithm->head, "seed"))
         status = ml_params_set_i64(s->given, "seed", (int64_t)s->a->seed, err);
     return status ? status

@@ -20,24 +20,20 @@ static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
 {
     char path[128];
     ml_status status = ML_OK;
-    const mli_param *rounds = mli_automl_flagged(c->algorithm, MLI_FLAG_ROUNDS);
-    const mli_param *stopping = mli_automl_flagged(c->algorithm, MLI_FLAG_STOPPING);
     mli_str_printf(list, "%sm%lld=%s", k ? ", " : "", (long long)k,
                    c->algorithm->head.name);
     for (int64_t i = 0; i < c->given->count && !status; i++) {
         const mli_value *v = &c->given->values[i];
-        if (!v->given || (rounds && c->rounds && strcmp(v->name, rounds->name) == 0))
-            continue;
+        if (!v->given) continue;
         snprintf(path, sizeof path, "m%lld.%s", (long long)k, v->name);
         status = ml_params_set_str(out, path, v->text, err);
     }
-    if (!status && rounds && c->rounds) {
-        snprintf(path, sizeof path, "m%lld.%s", (long long)k, rounds->name);
-        status = ml_params_set_i64(out, path, c->rounds, err);
-    }
-    if (!status && stopping) {
-        snprintf(path, sizeof path, "m%lld.%s", (long long)k, stopping->name);
-        status = ml_params_set_i64(out, path, 0, err);
+    for (const mli_param *p = c->algorithm->head.params; p && p->name && !status; p++) {
+        const mli_value *v = mli_params_find(c->given, p->name);
+        int64_t value;
+        if (!mli_param_settled(p, v && v->given, c->rounds, &value)) continue;
+        snprintf(path, sizeof path, "m%lld.%s", (long long)k, p->name);
+        status = ml_params_set_i64(out, path, value, err);
     }
     return status;
 }

@@ -371,8 +371,8 @@ static ml_status fix_rounds(ml_study *s, ml_params *p, int64_t rounds, ml_error 
         mli_path at;
         char text[32];
         if (mli_path_find(p, d, p->values[i].name, &at, NULL)) continue;
-        int64_t value = at.param->flags & MLI_FLAG_ROUNDS ? rounds : 0;
-        if (!(at.param->flags & (MLI_FLAG_ROUNDS | MLI_FLAG_STOPPING))) continue;
+        int64_t value;
+        if (!mli_param_settled(at.param, p->values[i].given, rounds, &value)) continue;
         snprintf(text, sizeof text, "%lld", (long long)value);
         mli_value v = {.type = ML_PARAM_STR, .text = text, .given = 1};
         ml_status st = mli_params_put(p, d, at.param->name, &v, err);

@@ -1397,10 +1397,11 @@ class GBDT(Estimator):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
-    min_gain_ratio : float, default 1.0
+    min_gain_ratio : float, default -1.0
         The smallest gain for which a leaf is split, as a multiple of what a cut
-        at random gains on average from noise. Does not act for `growth`
-        symmetric. Range: [0, inf).
+        at random gains on average from noise. Below 0: 1, which ends the learning
+        where the rows tell no more; with early stopping 0, for validation rows
+        tell that better. Does not act for `growth` symmetric. Range: [-1, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.

@@ -2319,10 +2319,11 @@ class GBDTClassifier(LibmlClassifier):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
-    min_gain_ratio : float, default 1.0
+    min_gain_ratio : float, default -1.0
         The smallest gain for which a leaf is split, as a multiple of what a cut
-        at random gains on average from noise. Does not act for `growth`
-        symmetric. Range: [0, inf).
+        at random gains on average from noise. Below 0: 1, which ends the learning
+        where the rows tell no more; with early stopping 0, for validation rows
+        tell that better. Does not act for `growth` symmetric. Range: [-1, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
@@ -2531,7 +2532,7 @@ class GBDTClassifier(LibmlClassifier):
         l2=1.0,
         l1=0.0,
         min_split_gain=0.0,
-        min_gain_ratio=1.0,
+        min_gain_ratio=-1.0,
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,
@@ -2733,10 +2734,11 @@ class GBDTRegressor(LibmlRegressor):
     min_split_gain : float, default 0.0
         The smallest gain for which a leaf is split. Range: [0, inf). Also: gamma,
         min_split_loss, min_gain_to_split.
-    min_gain_ratio : float, default 1.0
+    min_gain_ratio : float, default -1.0
         The smallest gain for which a leaf is split, as a multiple of what a cut
-        at random gains on average from noise. Does not act for `growth`
-        symmetric. Range: [0, inf).
+        at random gains on average from noise. Below 0: 1, which ends the learning
+        where the rows tell no more; with early stopping 0, for validation rows
+        tell that better. Does not act for `growth` symmetric. Range: [-1, inf).
     max_delta_step : float, default 0.0
         The largest absolute leaf value before the learning rate; 0: no limit.
         Range: [0, inf). Also: max_leaf_output.
@@ -2937,7 +2939,7 @@ class GBDTRegressor(LibmlRegressor):
         l2=1.0,
         l1=0.0,
         min_split_gain=0.0,
-        min_gain_ratio=1.0,
+        min_gain_ratio=-1.0,
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,

@@ -158,8 +158,9 @@ static inline ML_CHECK ml_status ml_gbdt_set_min_split_gain(
 
 /**
  * The smallest gain for which a leaf is split, as a multiple of what a cut at random
- * gains on average from noise. Does not act for growth symmetric. Default 1; range
- * [0, inf).
+ * gains on average from noise. Below 0: 1, which ends the learning where the rows
+ * tell no more; with early stopping 0, for validation rows tell that better. Does not
+ * act for growth symmetric. Default -1; range [-1, inf).
  */
 static inline ML_CHECK ml_status ml_gbdt_set_min_gain_ratio(
     ml_estimator *estimator, double value, ml_error *error)

@@ -80,10 +80,13 @@ const mli_param mli_gbdt_params[] = {
         "Penalty on absolute leaf values."),
     F64("min_split_gain", "gamma,min_split_loss,min_gain_to_split", "0", "[0, inf)", NULL,
         "The smallest gain for which a leaf is split."),
-    EXPERT_F64("min_gain_ratio", NULL, "1", "[0, inf)", NULL,
-               "The smallest gain for which a leaf is split, as a multiple of what a cut "
-               "at random gains on average from noise. Does not act for {param:growth} "
-               "symmetric."),
+    {"min_gain_ratio", NULL, ML_PARAM_F64, MLI_FLAG_EXPERT | MLI_FLAG_GUARD, "-1",
+     "[-1, inf)", NULL, NULL,
+     "The smallest gain for which a leaf is split, as a multiple of what a cut at random "
+     "gains on average from noise. Below 0: 1, which ends the learning where the rows "
+     "tell no more; with early stopping 0, for validation rows tell that better. Does "
+     "not act for {param:growth} symmetric.",
+     "0.1"},
     F64("max_delta_step", "max_leaf_output", "0", "[0, inf)", NULL,
         "The largest absolute leaf value before the learning rate; 0: no limit."),
     CHOICE(
