@@ -363,6 +363,13 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
     return st;
 }
 
+static int is_watched(const ml_study *s, const ml_params *p)
+{
+    mli_path stopping;
+    return mli_study_path(s, MLI_FLAG_STOPPING, &stopping) &&
+           mli_get_i64(p, stopping.param->name) > 0;
+}
+
 /* Puts in the number of rounds that early stopping found, and turns it off. */
 static ml_status fix_rounds(ml_study *s, ml_params *p, int64_t rounds, ml_error *err)
 {
@@ -399,7 +406,7 @@ ml_status ml_study_best_model(ml_study *study, ml_cancel *cancel, ml_model **out
         st = mli_fit_design(study->ctx, study->algorithm, p, fold_train(study, 0),
                             study->fold_test[0], &hooks, &run, out, error);
     } else {
-        if (rounds > 0) st = fix_rounds(study, p, rounds, error);
+        if (rounds > 0 && is_watched(study, p)) st = fix_rounds(study, p, rounds, error);
         if (st == ML_OK)
             st = mli_fit_design(study->ctx, study->algorithm, p, study->whole, NULL,
                                 &hooks, &run, out, error);

@@ -121,6 +121,35 @@ START_TEST(noise_and_chance)
 }
 END_TEST
 
+/* Whether what leaves gain is looked at hangs on early stopping, unless it is said. */
+START_TEST(chance_or_validation_rows)
+{
+    static const char *const cases[][2] = {
+        {"", "0"}, {"early_stopping_rounds=0", "1"}, {"boosting=dart", "1"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, 200, 3), *v = sample(ctx, 200, 4);
+    for (int i = 0; i < 3; i++) {
+        double error[3];
+        for (int k = 0; k < 3; k++) {
+            ml_model *m = NULL;
+            ml_estimator *e = make(ctx, cases[i][0]);
+            OK(ml_estimator_set_i64(e, "n_trees", 60, ERR));
+            const char *ratio = k == 2 ? (i ? "0" : "1") : cases[i][1];
+            if (k) OK(ml_estimator_set_str(e, "min_gain_ratio", ratio, ERR));
+            OK(ml_estimator_fit(e, t, v, &m, ERR));
+            error[k] = error_of(m, t);
+            ml_model_free(m);
+            ml_estimator_free(e);
+        }
+        ck_assert_double_eq(error[0], error[1]);
+        ck_assert_double_ne(error[0], error[2]);
+    }
+    ml_table_free(v);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* All variants learn, and give the same model with one and with three threads. */
 START_TEST(variants_learn_and_repeat)
 {
@@ -784,9 +813,9 @@ START_TEST(out_of_memory_in_variants)
 END_TEST
 
 TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, noise_and_chance,
-          monotone_everywhere, interactions_only_within_groups, objective_of_the_caller,
-          training_goes_on, offsets_are_added_in_training_only, rankings_and_their_groups,
-          survival_orders_the_risks, ordered_statistics_do_not_leak,
-          bundles_change_nothing, linear_leaves, linear_leaves_in_use,
-          instructions_do_not_matter, any_metric_can_stop,
+          chance_or_validation_rows, monotone_everywhere, interactions_only_within_groups,
+          objective_of_the_caller, training_goes_on, offsets_are_added_in_training_only,
+          rankings_and_their_groups, survival_orders_the_risks,
+          ordered_statistics_do_not_leak, bundles_change_nothing, linear_leaves,
+          linear_leaves_in_use, instructions_do_not_matter, any_metric_can_stop,
           early_stopping_judges_as_evaluation, out_of_memory_in_variants)

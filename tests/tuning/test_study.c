@@ -472,6 +472,9 @@ START_TEST(parameters_of_steps)
         int64_t trees = 0;
         OK(ml_params_get_i64(ml_model_params(m), "g.n_trees", &trees, ERR));
         ck_assert(k ? trees == 30 : trees < 30); /* those of the folds */
+        double ratio = NAN; /* leaves are split as they were in the folds */
+        OK(ml_params_get_f64(ml_model_params(m), "g.min_gain_ratio", &ratio, ERR));
+        ck_assert_double_eq(ratio, k ? -1 : 0);
         ml_model_free(m);
         ml_table_free(r);
         ml_study_free(s);
