@@ -59,6 +59,41 @@ static ml_status find_places(const cat *c, const mli_item *list, int64_t *flat,
     return ML_OK;
 }
 
+/* Features that the model does not list (drop_unused_features) are not of it: the others
+ * move together. Returns how many there are, -1 without memory. */
+static int64_t close_gaps(cat *c, const mli_item *floats, const mli_item *others,
+                          int64_t n)
+{
+    const mli_item *lists[2] = {floats, others};
+    mli_cat_index *flat = &c->categories.flat;
+    int64_t at = 0, count = 0;
+    flat->place = mli_alloc_vec(c->im->ctx, n + 1, sizeof *flat->place);
+    if (!flat->place) return -1;
+    flat->n = n;
+    for (int64_t j = 0; j < n; j++) flat->place[j] = -1;
+    for (int k = 0; k < 2; k++)
+        for (int64_t i = 0; lists[k] && i < lists[k]->n; i++)
+            if (!mli_item_whole(&lists[k]->as.items[i], "", "flat_feature_index", NAN, 0,
+                                n - 1, &at, c->im->err))
+                flat->place[at] = 0;
+    for (int64_t j = 0; j < n; j++)
+        if (flat->place[j] == 0) flat->place[j] = (int32_t)count++;
+    return count;
+}
+
+/* A feature without a name keeps its number among all. */
+ml_status mli_cat_name(const mli_cat_categories *c, const mli_item *feature, int64_t at,
+                       int64_t flat)
+{
+    const mli_item *name = mli_item_get(feature, "feature_id");
+    char number[24];
+    if (name && name->type == MLI_V_TEXT && name->n > 0)
+        return mli_import_name(c->im, at, name->as.text, (size_t)name->n);
+    if (at == flat) return ML_OK;
+    snprintf(number, sizeof number, "f%lld", (long long)flat);
+    return mli_import_name(c->im, at, number, strlen(number));
+}
+
 /* Text and embeddings become features by calculations that are not done here. */
 static ml_status refuse_features(const cat *c, const mli_item *info)
 {
@@ -71,13 +106,13 @@ static ml_status refuse_features(const cat *c, const mli_item *info)
 
 static ml_status read_float(cat *c, const mli_item *f, int64_t i)
 {
-    const mli_item *name = mli_item_get(f, "feature_id");
     const mli_item *borders = mli_item_get(f, "borders");
+    int64_t flat = c->flat[i];
     c->nan_true[i] =
         (uint8_t)mli_item_is(mli_item_get(f, "nan_value_treatment"), "AsTrue");
     if (borders && borders->type == MLI_V_NUMBERS) c->n_borders += borders->n;
-    if (!name || name->type != MLI_V_TEXT || name->n == 0) return ML_OK;
-    return mli_import_name(c->im, c->flat[i], name->as.text, (size_t)name->n);
+    c->flat[i] = c->categories.flat.place[flat];
+    return mli_cat_name(&c->categories, f, c->flat[i], flat);
 }
 
 static ml_status read_features(cat *c)
@@ -102,7 +137,8 @@ static ml_status read_features(cat *c)
     if (!c->flat || !c->nan_true) return mli_nomem(im->err);
     s = find_places(c, list, c->flat, &n);
     if (!s) s = find_places(c, others, NULL, &n);
-    if (!s) s = mli_import_features(im, n);
+    if (!s) n = close_gaps(c, list, others, n);
+    if (!s) s = n < 0 ? mli_nomem(im->err) : mli_import_features(im, n);
     for (int64_t i = 0; !s && i < c->n_floats; i++)
         s = read_float(c, &list->as.items[i], i);
     if (!s) s = mli_cat_number(&c->categories, list, &c->categories.floats);

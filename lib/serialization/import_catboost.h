@@ -52,6 +52,7 @@ typedef struct mli_cat_categories {
     mli_import *im;
     int hashed; /* texts are not known: features are hashes, all statistics crosses */
     mli_cat_index floats, index; /* index: of the categorical features */
+    mli_cat_index flat;          /* by their numbers among all, also those dropped */
     const int64_t *float_flat;
     const uint8_t *float_nan_true;
     int64_t n, n_ctrs, n_splits; /* n_splits: borders of all statistics */
@@ -74,6 +75,9 @@ ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *root,
 /* Numbers features by their "feature_index", or in the order of the list. */
 ml_status mli_cat_number(const mli_cat_categories *c, const mli_item *list,
                          mli_cat_index *out);
+/* The name of a feature at a place, which has a number among all. */
+ml_status mli_cat_name(const mli_cat_categories *c, const mli_item *feature, int64_t at,
+                       int64_t flat);
 /* The place of the feature that item[key] names. */
 ml_status mli_cat_place(const mli_cat_categories *c, const mli_cat_index *index,
                         const mli_item *item, const char *key, const char *place,

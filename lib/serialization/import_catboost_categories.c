@@ -273,13 +273,13 @@ static ml_status name_features(mli_cat_categories *c, const mli_item *list)
 {
     ml_status s = ML_OK;
     for (int64_t j = 0; j < c->n && !s; j++) {
-        const mli_item *f = &list->as.items[j], *name = mli_item_get(f, "feature_id");
+        const mli_item *f = &list->as.items[j];
+        int64_t flat = 0, *at = &c->features[j].flat;
         s = mli_item_whole(f, "features_info.categorical_features", "flat_feature_index",
-                           NAN, 0, c->im->n_features - 1, &c->features[j].flat,
-                           c->im->err);
-        if (!s && name && name->type == MLI_V_TEXT && name->n > 0)
-            s = mli_import_name(c->im, c->features[j].flat, name->as.text,
-                                (size_t)name->n);
+                           NAN, 0, c->flat.n - 1, &flat, c->im->err);
+        if (s) break;
+        *at = c->flat.place[flat];
+        s = mli_cat_name(c, f, *at, flat);
     }
     return s;
 }
@@ -319,6 +319,7 @@ void mli_cat_free(mli_cat_categories *c)
         mli_free(ctx, c->features[j].seen);
     }
     for (int64_t i = 0; c->ctrs && i < c->n_ctrs; i++) mli_free(ctx, c->ctrs[i].value);
+    mli_free(ctx, c->flat.place);
     mli_free(ctx, c->floats.place);
     mli_free(ctx, c->index.place);
     mli_free(ctx, c->features);

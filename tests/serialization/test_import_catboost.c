@@ -81,6 +81,31 @@ START_TEST(texts_that_lack)
 }
 END_TEST
 
+/* Features that were dropped are not inputs; the numbers of the others are not theirs. */
+START_TEST(dropped_features)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m =
+        load_changed(ctx, foreign_path("words", "cat_number.json"),
+                     "\"flat_feature_index\":4", NULL, "\"flat_feature_index\":9");
+    ml_table *t = foreign_rows(ctx, "words");
+    matrix want = expected_of("words", "number"), got = predict_table(m, "score", t);
+    ck_assert_int_eq(ml_model_inputs(m), 5);
+    assert_close("dropped", got, want, 1e-14);
+    free(want.at);
+    free(got.at);
+    ml_table_free(t);
+    ml_model_free(m);
+    m = load_changed(ctx, foreign_path("numbers", "cat_binary.json"),
+                     "\"feature_id\":\"a\",\"feature_index\":0,\"flat_feature_index\":0",
+                     NULL, "\"feature_index\":0,\"flat_feature_index\":17");
+    ck_assert_int_eq(ml_model_inputs(m), 5);
+    ck_assert_str_eq(ml_model_input_name(m, 4), "f17");
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* The values of hashed features: CatBoost's own (cat_features_hash of its JSON). */
 START_TEST(hashed_features)
 {
@@ -370,5 +395,5 @@ START_TEST(older_catboost)
 END_TEST
 
 TEST_MAIN("serialization/import_catboost", categories_of_catboost, texts_that_lack,
-          hashed_features, damaged_binary, contributions_of_crosses, rows_of_crosses,
-          facts_of_crosses, endless_answers, older_catboost)
+          dropped_features, hashed_features, damaged_binary, contributions_of_crosses,
+          rows_of_crosses, facts_of_crosses, endless_answers, older_catboost)
