@@ -148,6 +148,7 @@ def gbdt(peer, threads, a):
         model = cb.CatBoostClassifier(iterations=trees, depth=6, learning_rate=rate,
                                       border_count=254, thread_count=threads, verbose=False,
                                       l2_leaf_reg=1, boosting_type="Plain",
+                                      random_seed=int(a.get("seed", 0)),
                                       allow_writing_files=False).fit(x, y)
         seconds = clock() - start
         extra = peak() - before
