@@ -327,13 +327,11 @@ static void job_free(job *j)
     mli_free(j->ctx, j->high);
 }
 
-ml_status ml_table_aggregate(const ml_table *table, const ml_table *left,
-                             const ml_params *options, ml_table **out, ml_error *error)
+static ml_status aggregate(const ml_table *table, const ml_table *left,
+                           const ml_params *options, ml_table **out, ml_error *error)
 {
     ml_params *p = NULL;
     int micros = 0;
-    if (!table) return mli_null(error, "table");
-    if (!out) return mli_null(error, "out");
     job j = {.ctx = table->ctx, .table = table, .left = left};
     ml_status status =
         mli_params_resolve(j.ctx, &mli_options_aggregate, options, &p, error);
@@ -347,5 +345,19 @@ ml_status ml_table_aggregate(const ml_table *table, const ml_table *left,
     if (!status) status = make_table(&j, out, error);
     job_free(&j);
     ml_params_free(p);
+    return status;
+}
+
+ml_status ml_table_aggregate(const ml_table *table, const ml_table *left,
+                             const ml_params *options, ml_table **out, ml_error *error)
+{
+    ml_table *a = NULL, *b = NULL;
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    ml_status status = mli_table_plain(table, &a, error);
+    if (!status && left) status = mli_table_plain(left, &b, error);
+    if (!status) status = aggregate(a, b, options, out, error);
+    ml_table_free(a);
+    ml_table_free(b);
     return status;
 }

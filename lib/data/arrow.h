@@ -70,6 +70,15 @@ ml_status mli_arrow_check(const mli_arrow_source *s, ml_error *err);
 /* All of a dictionary column, from indices in `s` (their format is s->format). */
 ml_status mli_arrow_dictionary(mli_arrow_source *s, const struct ArrowSchema *schema,
                                mli_column *to, ml_error *err);
+/* A map from whole numbers to numbers, a sparse row each (arrow_map.c)? */
+int mli_arrow_is_map(const struct ArrowSchema *schema);
+/* Checks all of it; how many columns it makes: `asked`, or with 0 as many as its keys
+ * need. */
+ml_status mli_arrow_map_width(const mli_arrow_source *s, const struct ArrowSchema *schema,
+                              int64_t asked, int64_t *width, ml_error *err);
+/* Columns to[0..width-1], names included. */
+ml_status mli_arrow_map(const mli_arrow_source *s, const struct ArrowSchema *schema,
+                        int64_t width, mli_column *to, ml_error *err);
 /* Missing values of a piece. */
 int64_t mli_arrow_missing(const mli_arrow_piece *p);
 /* Validity of `to` from the pieces, shared or with room made in s->bits. */

@@ -306,7 +306,13 @@ ml_status ml_table_write_arrow(const ml_table *table, struct ArrowArrayStream *o
     if (!out) return mli_null(error, "out");
     exporting *e = mli_calloc(table->ctx, 1, sizeof *e);
     if (!e) return mli_nomem(error);
-    e->table = ml_table_ref((ml_table *)table);
+    ml_table *plain = NULL;
+    ml_status status = mli_table_plain(table, &plain, error);
+    if (status) {
+        mli_free(table->ctx, e);
+        return status;
+    }
+    e->table = plain;
     *out = (struct ArrowArrayStream){stream_schema, stream_next, stream_error,
                                      stream_release, e};
     return ML_OK;

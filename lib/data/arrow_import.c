@@ -28,6 +28,7 @@ typedef struct {
     int ended;                 /* the stream has no more batches */
     mli_buffer *held;          /* the only batch, when there is one */
     mli_arrow_source *sources; /* [columns] */
+    int64_t wide;              /* columns of a map, 0: as many as its keys need */
 } import;
 
 static const mli_param params[] = {
@@ -36,6 +37,13 @@ static const mli_param params[] = {
      "For tables larger than memory: a folder, on a disk, in which the values of the "
      "table are kept, in a temporary file that is gone with the table. Batches are then "
      "released as soon as they are copied. Memory when not given.",
+     "0.1"},
+    {"map_columns", NULL, ML_PARAM_I64, MLI_FLAG_NULLABLE, "", "[1, 1073741824]", NULL,
+     NULL,
+     "How many columns a column of maps from whole numbers to numbers makes, which are "
+     "sparse rows: key 3 of \"f\" is the column \"f3\", and 0 where there is none. As "
+     "many as "
+     "the keys need when not given.",
      "0.1"},
     {0}};
 
@@ -202,6 +210,37 @@ static ml_status make_pieces(import *in, int64_t i, ml_error *err)
     return ML_OK;
 }
 
+/* The column without values yet, and its pieces. */
+static ml_status begin_column(import *in, int64_t i, ml_error *err)
+{
+    mli_arrow_source *s = &in->sources[i];
+    s->ctx = in->ctx;
+    s->bad = -1;
+    return make_pieces(in, i, err);
+}
+
+/* Columns of the table that one of the stream makes. */
+static ml_status width_of(import *in, int64_t i, int64_t *width, ml_error *err)
+{
+    const struct ArrowSchema *schema = in->schema.children[i];
+    char own[32];
+    ml_status status = begin_column(in, i, err);
+    *width = 1;
+    if (status || !mli_arrow_is_map(schema)) return status;
+    in->sources[i].name = column_name(schema, i, own, sizeof own);
+    return mli_arrow_map_width(&in->sources[i], schema, in->wide, width, err);
+}
+
+static ml_status make_map(import *in, int64_t i, int64_t width, mli_column *to,
+                          ml_error *err)
+{
+    char own[32];
+    mli_arrow_source *s = &in->sources[i];
+    s->name = column_name(in->schema.children[i], i, own, sizeof own);
+    s->done = 1;
+    return mli_arrow_map(s, in->schema.children[i], width, to, err);
+}
+
 static ml_status prepare_column(import *in, int64_t i, mli_column *to, ml_error *err)
 {
     const struct ArrowSchema *schema = in->schema.children[i];
@@ -209,12 +248,8 @@ static ml_status prepare_column(import *in, int64_t i, mli_column *to, ml_error 
     char own[32];
     to->name = mli_strdup(in->ctx, column_name(schema, i, own, sizeof own));
     if (!to->name) return mli_nomem(err);
-    s->ctx = in->ctx;
     s->name = to->name;
-    s->bad = -1;
     s->format = mli_arrow_parse(schema->format);
-    ml_status status = make_pieces(in, i, err);
-    if (status) return status;
     if (schema->dictionary) return mli_arrow_dictionary(s, schema, to, err);
     if (s->format.kind == MLI_ARROW_REFUSED) {
         return mli_arrow_refuse(s->name, schema->format, &s->format, err);
@@ -229,22 +264,39 @@ static void fill_column(void *arg, int64_t task, int32_t slot)
     if (!in->sources[task].done) mli_arrow_fill(&in->sources[task]);
 }
 
-static ml_status make_table(import *in, ml_table **out, ml_error *err)
+static ml_status fill_table(import *in, const int64_t *first, ml_table *t, ml_error *err)
 {
-    ml_table *t = NULL;
     int64_t n = in->schema.n_children;
-    ml_status status = mli_table_alloc(in->ctx, in->rows, n, &t, err);
-    if (status) return status;
-    in->sources = mli_calloc(in->ctx, (size_t)n, sizeof *in->sources);
-    if (!in->sources) status = mli_nomem(err);
+    ml_status status = ML_OK;
     for (int64_t i = 0; i < n && !status; i++) {
-        status = prepare_column(in, i, &t->columns[i], err);
+        mli_column *to = &t->columns[first[i]];
+        if (mli_arrow_is_map(in->schema.children[i]))
+            status = make_map(in, i, first[i + 1] - first[i], to, err);
+        else
+            status = prepare_column(in, i, to, err);
     }
     if (!status) mli_parallel(in->ctx, n, fill_column, in);
     for (int64_t i = 0; i < n && !status; i++) {
         status = mli_arrow_check(&in->sources[i], err);
     }
-    if (!status) status = mli_table_seal(t, err);
+    return status ? status : mli_table_seal(t, err);
+}
+
+static ml_status make_table(import *in, ml_table **out, ml_error *err)
+{
+    ml_table *t = NULL;
+    int64_t n = in->schema.n_children;
+    int64_t *first = mli_calloc(in->ctx, (size_t)n + 1, sizeof *first);
+    in->sources = mli_calloc(in->ctx, (size_t)n, sizeof *in->sources);
+    ml_status status = first && in->sources ? ML_OK : mli_nomem(err);
+    for (int64_t i = 0; i < n && !status; i++) {
+        int64_t width = 1;
+        status = width_of(in, i, &width, err);
+        first[i + 1] = first[i] + width;
+    }
+    if (!status) status = mli_table_alloc(in->ctx, in->rows, first[n], &t, err);
+    if (!status) status = fill_table(in, first, t, err);
+    mli_free(in->ctx, first);
     if (status) {
         ml_table_free(t);
         return status;
@@ -316,7 +368,11 @@ static ml_status grow_table(import *in, mli_spill *spill, int64_t group, ml_tabl
         status = read_group(in, rows, &part, err);
         if (!status && in->rows > INT64_MAX - in->before)
             status = damaged(err, "too many rows");
-        if (!status && (in->rows || !in->before)) status = mli_appender_add(g, part, err);
+        ml_table *plain = NULL;
+        if (!status) status = mli_table_plain(part, &plain, err);
+        if (!status && (in->rows || !in->before))
+            status = mli_appender_add(g, plain, err);
+        ml_table_free(plain);
         ml_table_free(part);
         drop_batches(in);
     }
@@ -332,6 +388,7 @@ static ml_status read_table(import *in, const ml_params *options, int64_t group,
     mli_spill *spill = NULL;
     ml_status status = mli_params_resolve(in->ctx, &mli_options_arrow, options, &o, err);
     if (!status) status = read_schema(in, err);
+    if (!status) in->wide = mli_get_i64(o, "map_columns");
     if (!status && mli_get_str(o, "spill")[0])
         status = mli_spill_open(in->ctx, mli_get_str(o, "spill"), &spill, err);
     if (!status && spill)

@@ -321,9 +321,13 @@ static int ends_in_gz(const char *path)
 static ml_status write_csv(const ml_table *table, const char *path, const ml_io *io,
                            const ml_params *options, ml_error *err)
 {
-    writer w = {.table = table, .ctx = table->ctx};
+    writer w = {.ctx = table->ctx};
     mli_sink *sink = NULL;
-    ml_status st = open_writer(&w, options, err);
+    ml_table *plain = NULL;
+    ml_status st = mli_table_plain(table, &plain, err);
+    if (st != ML_OK) return st;
+    w.table = plain;
+    st = open_writer(&w, options, err);
     if (st == ML_OK) {
         st = path ? mli_sink_open(w.ctx, path, ends_in_gz(path), &sink, err)
                   : mli_sink_open_io(w.ctx, io, &sink, err);
@@ -335,6 +339,7 @@ static ml_status write_csv(const ml_table *table, const char *path, const ml_io 
     else
         mli_sink_abort(sink);
     close_writer(&w);
+    ml_table_free(plain);
     return st;
 }
 

@@ -348,6 +348,13 @@ void mli_coding_free(mli_coding *c)
 ml_status mli_code_train(ml_context *ctx, const mli_column *c, int by_value,
                          mli_coding *out)
 {
+    if (c->sparse.rows) {
+        mli_column plain = {0};
+        ml_status status = mli_column_fill_in(ctx, c, &plain, NULL);
+        if (!status) status = mli_code_train(ctx, &plain, by_value, out);
+        mli_column_clear(ctx, &plain);
+        return status;
+    }
     mli_coding coding = {0};
     distinct r;
     int64_t unseen = 0;
@@ -515,6 +522,14 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
 {
     finder f;
     int32_t *data = NULL;
+    if (c->sparse.rows) {
+        mli_column plain = {0};
+        ml_status status = mli_column_fill_in(ctx, c, &plain, NULL);
+        if (!status)
+            status = mli_code_apply(ctx, &plain, d, sorted, memory, codes, unseen);
+        mli_column_clear(ctx, &plain);
+        return status;
+    }
     int few = c->rows <= FEW_ROWS;
     int by_row = !few && c->type == ML_TYPE_TEXT && c->rows >= d->n;
     if (finder_open(ctx, &f, d, sorted && !by_row, c->type)) return ML_E_MEMORY;

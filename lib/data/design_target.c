@@ -22,6 +22,7 @@ static int has_value(const mli_column *c, int64_t row)
 {
     int64_t i = row * c->stride;
     size_t size = 0;
+    if (c->sparse.rows) return 1;
     if (!mli_column_valid(c, row)) return 0;
     if (c->type == ML_DTYPE_F64) return !isnan(((const double *)c->data)[i]);
     if (c->type == ML_DTYPE_F32) return !isnan(((const float *)c->data)[i]);

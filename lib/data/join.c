@@ -491,13 +491,10 @@ static void joining_free(joining *j)
     }
 }
 
-ml_status ml_table_join(const ml_table *left, const ml_table *right,
-                        const ml_params *options, ml_table **out, ml_error *error)
+static ml_status join(const ml_table *left, const ml_table *right,
+                      const ml_params *options, ml_table **out, ml_error *error)
 {
     ml_params *p = NULL;
-    if (!left) return mli_null(error, "left");
-    if (!right) return mli_null(error, "right");
-    if (!out) return mli_null(error, "out");
     joining j = {.ctx = left->ctx, .left = left, .right = right};
     ml_status status = mli_params_resolve(j.ctx, &mli_options_join, options, &p, error);
     if (status) return status;
@@ -514,5 +511,20 @@ ml_status ml_table_join(const ml_table *left, const ml_table *right,
 done:
     joining_free(&j);
     ml_params_free(p);
+    return status;
+}
+
+ml_status ml_table_join(const ml_table *left, const ml_table *right,
+                        const ml_params *options, ml_table **out, ml_error *error)
+{
+    ml_table *a = NULL, *b = NULL;
+    if (!left) return mli_null(error, "left");
+    if (!right) return mli_null(error, "right");
+    if (!out) return mli_null(error, "out");
+    ml_status status = mli_table_plain(left, &a, error);
+    if (!status) status = mli_table_plain(right, &b, error);
+    if (!status) status = join(a, b, options, out, error);
+    ml_table_free(a);
+    ml_table_free(b);
     return status;
 }

@@ -640,12 +640,10 @@ static ml_status profile_columns(const ml_table *table, const char *target,
     return status;
 }
 
-ml_status ml_table_profile(const ml_table *table, const ml_params *options,
-                           ml_table **out, ml_error *error)
+static ml_status make_profile(const ml_table *table, const ml_params *options,
+                              ml_table **out, ml_error *error)
 {
     ml_params *o = NULL;
-    if (!table) return mli_null(error, "table");
-    if (!out) return mli_null(error, "out");
     ml_status status =
         mli_params_resolve(table->ctx, &mli_options_profile, options, &o, error);
     if (status) return status;
@@ -661,5 +659,17 @@ ml_status ml_table_profile(const ml_table *table, const ml_params *options,
     else
         status = profile_columns(table, mli_get_str(o, "target"), out, error);
     ml_params_free(o);
+    return status;
+}
+
+ml_status ml_table_profile(const ml_table *table, const ml_params *options,
+                           ml_table **out, ml_error *error)
+{
+    ml_table *plain = NULL;
+    if (!table) return mli_null(error, "table");
+    if (!out) return mli_null(error, "out");
+    ml_status status = mli_table_plain(table, &plain, error);
+    if (!status) status = make_profile(plain, options, out, error);
+    ml_table_free(plain);
     return status;
 }

@@ -2,7 +2,8 @@
  *
  * data/sparse.c: columns of numbers of which most are 0, such as the terms of texts: only
  * the others are held, with their rows, 12 bytes each. The steps of pipelines make them
- * (algorithms/columns.c), designs read and take them; what leaves the library is plain.
+ * (algorithms/columns.c), and sparse rows of a host (data/arrow_map.c). Designs read and
+ * take them; what leaves the library is plain.
  */
 #include "core/parallel.h"
 #include "data/table.h"
@@ -59,6 +60,32 @@ ml_status mli_column_fill_in(ml_context *ctx, const mli_column *from, mli_column
     to->stride = 1;
     to->data = data;
     return ML_OK;
+}
+
+ml_status mli_table_plain(const ml_table *t, ml_table **out, ml_error *err)
+{
+    int64_t sparse = 0;
+    for (int64_t i = 0; i < t->n_columns; i++)
+        sparse += t->columns[i].sparse.rows != NULL;
+    if (!sparse) {
+        *out = ml_table_ref((ml_table *)t);
+        return ML_OK;
+    }
+    ml_table *made = NULL;
+    ml_status status = mli_table_alloc(t->ctx, t->rows, t->n_columns, &made, err);
+    for (int64_t i = 0; i < t->n_columns && !status; i++) {
+        const mli_column *from = &t->columns[i];
+        status = from->sparse.rows
+                     ? mli_column_fill_in(t->ctx, from, &made->columns[i], err)
+                     : mli_column_share(t->ctx, from, &made->columns[i], err);
+    }
+    if (!status) made->spill = mli_spill_ref(t->spill);
+    if (!status) status = mli_table_seal(made, err);
+    if (status)
+        ml_table_free(made);
+    else
+        *out = made;
+    return status;
 }
 
 /* ---- some of the rows ---- */

@@ -29,8 +29,10 @@ typedef struct mli_sparse {
  * Row i is missing when validity is not NULL and its bit (offset + i) is 0. `data`,
  * `offsets` already point at row 0; `offset` concerns bits only. Floating-point NaN
  * counts as missing for algorithms.
- * - f64 columns between the steps of a pipeline may be sparse (data/sparse.c): `data` is
- *   then a single 0 with stride 0. No table that a user sees has one. */
+ * - f64 columns may be sparse (data/sparse.c): `data` is then a single 0 with stride 0.
+ *   Between the steps of a pipeline they are, and in tables of sparse rows. What reads
+ *   `data` must take a table through mli_table_plain, or a column through
+ *   mli_column_fill_in. */
 typedef struct mli_column {
     char *name;
     int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
@@ -89,6 +91,8 @@ ml_status mli_sparse_take(const ml_table *from, const int64_t *rows, int64_t cou
 /* A copy with a value for each row. */
 ml_status mli_column_fill_in(ml_context *ctx, const mli_column *from, mli_column *to,
                              ml_error *err);
+/* The table, or one without sparse columns: for what reads columns where they stand. */
+ml_status mli_table_plain(const ml_table *t, ml_table **out, ml_error *err);
 /* Entries of rows begin..end-1: numbers *first .. end of the result - 1. */
 int64_t mli_sparse_range(const mli_sparse *s, int64_t begin, int64_t end, int64_t *first);
 /* Set bits among `count` bits from bit `offset`. */

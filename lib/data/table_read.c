@@ -198,9 +198,12 @@ void mli_column_print(const mli_column *c, int64_t row, mli_str *s)
         if (text) mli_str_add_n(s, text, size);
         break;
     }
-    case ML_DTYPE_F64:
-        mli_str_f64(s, ((const double *)c->data)[row * c->stride]);
+    case ML_DTYPE_F64: {
+        double value;
+        mli_column_f64(c, row, row + 1, &value, 1);
+        mli_str_f64(s, value);
         break;
+    }
     case ML_DTYPE_F32:
         print_f32(s, ((const float *)c->data)[row * c->stride]);
         break;

@@ -248,7 +248,7 @@ ml_status ml_table_get_tensor(const ml_table *table, int64_t column, ml_tensor *
         mli_error_at(error, ML_E_TYPE, "column \"%s\"", c->name);
         return mli_error_hint(error, ML_E_TYPE, "read the cells with ml_table_get_str");
     }
-    if (c->null_count) return with_nan(table->ctx, c, out, error);
+    if (c->null_count || c->sparse.rows) return with_nan(table->ctx, c, out, error);
     if (c->type == ML_DTYPE_BOOL) return unpack_bools(table->ctx, c, out, error);
     mli_buffer *held = mli_buffer_ref(mli_column_holder(c, c->data));
     if (!held) held = hold_table(table);

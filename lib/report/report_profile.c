@@ -157,6 +157,26 @@ static ml_status add_columns(ml_report *report, const ml_table *table,
     return st;
 }
 
+static ml_status add_all(ml_report *report, const ml_table *table,
+                         const ml_params *chosen, ml_error *error)
+{
+    mli_str *s = &report->body;
+    ml_status st = add_columns(report, table, chosen, error);
+    if (st == ML_OK) st = add_correlations(report, table, error);
+    if (st < 0) return st;
+    mli_html_heading(s, "Distributions");
+    mli_str_add(s, "<div class=\"plots\">\n");
+    for (int64_t j = 0; j < table->n_columns && j < MAX_PLOTS; j++) {
+        const mli_column *c = &table->columns[j];
+        if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY)
+            top_values(s, table, c);
+        else
+            histogram(s, c);
+    }
+    mli_str_add(s, "</div>\n");
+    return ML_OK;
+}
+
 ml_status ml_report_add_profile(ml_report *report, const char *title,
                                 const ml_table *table, const ml_params *options,
                                 ml_error *error)
@@ -175,21 +195,11 @@ ml_status ml_report_add_profile(ml_report *report, const char *title,
         ml_params_free(chosen);
         return st;
     }
-    mli_str *s = &report->body;
+    ml_table *plain = NULL;
     mli_report_section(report, title);
-    st = add_columns(report, table, chosen, error);
-    if (st == ML_OK) st = add_correlations(report, table, error);
+    st = mli_table_plain(table, &plain, error);
+    if (st == ML_OK) st = add_all(report, plain, chosen, error);
     ml_params_free(chosen);
-    if (st < 0) return mli_report_end_section(report, st, error);
-    mli_html_heading(s, "Distributions");
-    mli_str_add(s, "<div class=\"plots\">\n");
-    for (int64_t j = 0; j < table->n_columns && j < MAX_PLOTS; j++) {
-        const mli_column *c = &table->columns[j];
-        if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY)
-            top_values(s, table, c);
-        else
-            histogram(s, c);
-    }
-    mli_str_add(s, "</div>\n");
-    return mli_report_end_section(report, ML_OK, error);
+    ml_table_free(plain);
+    return mli_report_end_section(report, st, error);
 }

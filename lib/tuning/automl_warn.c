@@ -45,7 +45,10 @@ void mli_automl_warn(const mli_automl *a)
     double cells = (double)d->rows * (double)columns;
     if (a->limit > 0 && cells > MOST_CELLS && cells > CELLS * a->limit) return;
     uint32_t *flags = mli_alloc_vec(a->ctx, columns, sizeof *flags);
-    if (flags && !mli_profile_flags(d->table, target, flags, a->failure))
+    ml_table *plain = NULL;
+    if (flags && !mli_table_plain(d->table, &plain, a->failure) &&
+        !mli_profile_flags(plain, target, flags, a->failure))
         warn_about(a, flags);
+    ml_table_free(plain);
     mli_free(a->ctx, flags);
 }

@@ -29,7 +29,7 @@ class Column:
     """One array: `buffers` as Arrow has them for the format, None where there is none."""
 
     __slots__ = ("name", "format", "length", "nulls", "buffers", "dictionary", "ordered",
-                 "offset")
+                 "offset", "children")
 
     def __init__(self, name, format, length, buffers, nulls=0, dictionary=None,
                  ordered=False):
@@ -41,6 +41,18 @@ class Column:
         self.dictionary = dictionary
         self.ordered = ordered
         self.offset = 0
+        self.children = ()
+
+
+def map_column(name, offsets, keys, values):
+    """A column of maps: row i has keys[offsets[i]:offsets[i + 1]] and their values."""
+    kinds = {"int32": "i", "int64": "l", "float32": "f", "float64": "g"}
+    pairs = Column(b"entries", "+s", len(keys), [None])
+    pairs.children = (Column(b"key", kinds[keys.dtype.name], len(keys), [None, keys]),
+                      Column(b"value", kinds[values.dtype.name], len(keys), [None, values]))
+    out = Column(name, "+m", len(offsets) - 1, [None, offsets])
+    out.children = (pairs,)
+    return out
 
 
 def address_of(buffer):
@@ -146,6 +158,14 @@ def _schema_of(column, s):
         _schema_of(column.dictionary, inner)
         s.dictionary = ctypes.pointer(inner)
         keeper.append(inner)
+    if column.children:
+        inside = [_Schema() for _ in column.children]
+        for child, to in zip(column.children, inside):
+            _schema_of(child, to)
+        pointers = (ctypes.POINTER(_Schema) * len(inside))(*map(ctypes.pointer, inside))
+        s.n_children = len(inside)
+        s.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(_Schema)))
+        keeper += [inside, pointers]
     s.release = _address["schema"]
     s.private_data = _keep(keeper)
 
@@ -178,6 +198,14 @@ def _array_of(column, a):
         _array_of(column.dictionary, inner)
         a.dictionary = ctypes.pointer(inner)
         keeper.append(inner)
+    if column.children:
+        inside = [_Array() for _ in column.children]
+        for child, to in zip(column.children, inside):
+            _array_of(child, to)
+        pointers = (ctypes.POINTER(_Array) * len(inside))(*map(ctypes.pointer, inside))
+        a.n_children = len(inside)
+        a.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(_Array)))
+        keeper += [inside, pointers]
     a.private_data = _keep(keeper)
     a.release = _address["array"]
 

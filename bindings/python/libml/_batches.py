@@ -13,11 +13,10 @@ _GET_ERROR = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(_Stream))
 _FAILED = ctypes.create_string_buffer(b"the iterator of batches failed")
 
 
-def read_stream(stream, context, spill=None):
+def read_stream(stream, context, **options):
     """The owned pointer of the table of a stream."""
-    if spill is None:
-        return make("ml_table", lib.ml_table_read_arrow, context, byref(stream), None)
-    chosen = _params.options({"spill": spill}, None)
+    given = {n: v for n, v in options.items() if v is not None}
+    chosen = _params.options(given, None) if given else None
     return make("ml_table", lib.ml_table_read_arrow, context, byref(stream), chosen)
 
 
@@ -115,7 +114,7 @@ def of_iterator(iterator, names, context, spill):
     batches = _Batches(iterator, names, lambda batch, names: batch
                        if isinstance(batch, Table) and names is None else Table(batch, names))
     try:
-        return read_stream(batches.stream, context, spill)
+        return read_stream(batches.stream, context, spill=spill)
     except LibmlError:
         if batches.problem is not None:
             raise batches.problem from None

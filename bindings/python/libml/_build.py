@@ -163,12 +163,32 @@ def physical_memory():
 
 
 def _of_sparse(matrix, names, context):
+    """Sparse columns where Arrow can say so (offsets of 32 bits), else dense ones."""
     np = need_numpy("a sparse matrix")
     rows, columns = matrix.shape
     if matrix.dtype.kind not in "biuf":
         if matrix.dtype.kind == "c":
             raise ValueError("Complex data not supported")
         raise TypeError(f"a sparse matrix of {matrix.dtype} holds no numbers")
+    if names is not None or max(matrix.nnz, rows) >= 2 ** 31 or not 0 < columns <= 2 ** 30 \
+            or rows == 0:
+        return _filled(matrix, names, context)
+    by_row = matrix.tocsr()
+    real = np.float32 if by_row.dtype == np.float32 else np.float64
+    index = by_row.indices if by_row.indices.dtype in (np.int32, np.int64) \
+        else by_row.indices.astype(np.int64)
+    offsets = np.ascontiguousarray(by_row.indptr, np.int32)
+    if len(offsets) != rows + 1 or not 0 <= int(offsets[-1]) <= min(len(index),
+                                                                   len(by_row.data)):
+        raise ValueError("the sparse matrix is damaged: indptr, indices and data do not fit")
+    stored = _arrow.map_column(b"f", offsets, np.ascontiguousarray(index),
+                               np.ascontiguousarray(by_row.data, real))
+    return read_stream(_arrow.stream_of([stored], rows), context, map_columns=columns)
+
+
+def _filled(matrix, names, context):
+    np = need_numpy("a sparse matrix")
+    rows, columns = matrix.shape
     item = 4 if matrix.dtype == np.float32 else 8
     need, there = rows * columns * item, physical_memory()
     message = (f"the sparse matrix of {rows} x {columns} needs {need / 2 ** 30:.3g} GiB as "
@@ -218,7 +238,7 @@ def _in_batches(data, names, context, spill):
     if hasattr(data, "__arrow_c_stream__"):
         stream = _capsule.open_arrow(data.__arrow_c_stream__(), _capsule.STREAM,
                                      _native.ArrowArrayStream)
-        return _named(read_stream(stream, context, spill), names)
+        return _named(read_stream(stream, context, spill=spill), names)
     if hasattr(data, "__next__"):
         return of_iterator(data, names, context, spill)
     return None

@@ -157,6 +157,22 @@ class Sparse(Case):
         whole = sparse.csr_matrix(np.array([[1, 0]], np.int32))
         self.assertEqual(Table(whole, names=["a", "b"]).to_dict(), {"a": [1], "b": [0]})
 
+    def test_stays_sparse(self):
+        from scipy import sparse
+        random = np.random.default_rng(1)
+        x = sparse.csr_matrix(random.standard_normal((400, 60)) *
+                              (random.random((400, 60)) < 0.05))
+        dense, y = x.toarray(), np.asarray(x.sum(axis=1)).ravel()
+        for name in ("gbdt", "linear_regression", "random_forest"):
+            a = libml.estimator(name).fit(x, y).predict(x)
+            np.testing.assert_allclose(a, libml.estimator(name).fit(dense, y).predict(dense), 1e-7)
+        table = Table(x)
+        self.assertEqual(table.to_dict(), Table(dense).to_dict())
+        wide = sparse.csr_matrix((np.ones(3), np.array([1, 5, 2 ** 20 - 1]), [0, 1, 3]),
+                                 shape=(2, 2 ** 20))
+        self.assertEqual(Table(wide).shape, (2, 2 ** 20))
+        self.assertTrue(np.isnan(Table(sparse.csr_matrix([[0, np.nan, 1]])).to_numpy()[0, 1]))
+
     def test_refused(self):
         from scipy import sparse
         huge = sparse.csr_matrix((2 ** 31 - 1, 2 ** 31 - 1))
