@@ -10,6 +10,8 @@ Usage: transform.py ENGINE TRANSFORMER [ROWS [THREADS [COLUMNS]]]
 Runs in the benchmarks' virtual environment (benchmarks/compare makes it), with libml found by
 LIBML_LIBRARY; tfidf reads the newsgroups of ../shared/data (ML_SHARED_DATA), ROWS at most.
 BENCH_CPU=1: processor time. BENCH_ROUNDS=7: rounds of several engines.
+NAME_f32: numbers of single precision. target_encoder and frequency_encoder read the four
+columns of levels, and the first a target.
 The imputers of docs/benchmarks.md:
        transform.py libml iterative_imputer 20000      transform.py libml knn_imputer 5000
 """
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
 clock = time.process_time if os.environ.get("BENCH_CPU") else time.perf_counter
-NUMBERS, KINDS = 20, 4
+NUMBERS, KINDS, SINGLE = 20, 4, False
 
 
 def numbers(rows, missing=0.0):
@@ -36,7 +38,12 @@ def numbers(rows, missing=0.0):
     x = rng.gamma(2.0, 10.0, size=(rows, NUMBERS))
     if missing:
         x[rng.random(x.shape) < missing] = np.nan
-    return x
+    return x.astype(np.float32) if SINGLE else x
+
+
+def target(rows):
+    import numpy as np
+    return np.random.default_rng(1).normal(size=rows)
 
 
 def kinds(rows):
@@ -55,7 +62,9 @@ def texts(rows):
 def categories():
     from sklearn import preprocessing as pp
     return {"one_hot_encoder": pp.OneHotEncoder(sparse_output=False),
-            "ordinal_encoder": pp.OrdinalEncoder()}
+            "ordinal_encoder": pp.OrdinalEncoder(),
+            "target_encoder": pp.TargetEncoder(target_type="continuous", random_state=0),
+            "frequency_encoder": None}
 
 
 def sklearn_of(name):
@@ -94,6 +103,9 @@ def libml_ready(name, rows, threads):
         data = kinds(rows) if name in categories() else numbers(rows, missing(name))
     if not isinstance(data, dict):  # columns, as a table read from a file has them
         data = {f"x{j}": np.ascontiguousarray(data[:, j]) for j in range(NUMBERS)}
+    if name == "target_encoder":
+        data["y"] = target(rows)
+        params = {"target": "y"}
     table = libml.Table(data)
     estimator = libml.estimator(algorithm, **params)
     return (table, table.head(1000), lambda t: estimator.fit(t).transform(t),
@@ -118,7 +130,9 @@ def sklearn_ready(name, rows, threads):
     else:
         data = numbers(rows, missing(name))
         small = data[:1000]
-    return (data, small, lambda d: sklearn_of(name).fit_transform(d),
+    y = target(rows) if name == "target_encoder" else None
+    return (data, small,
+            lambda d: sklearn_of(name).fit_transform(d, y[:len(d)] if y is not None else y),
             lambda out: float(out.mean() if name == "tfidf" else np.nanmean(out)))
 
 
@@ -130,6 +144,9 @@ def polars_of(name, frame):
         return frame.to_dummies()
     if name == "ordinal_encoder":
         return frame.select(pl.all().rank("dense") - 1)
+    if name == "frequency_encoder":
+        return frame.select(pl.len().over(k).truediv(frame.height).alias(k)
+                            for k in frame.columns)
     return frame.select({
         "standard_scaler": (c - c.mean()) / c.std(ddof=0),
         "min_max_scaler": (c - c.min()) / (c.max() - c.min()),
@@ -177,10 +194,11 @@ ENGINES = {"libml": libml_ready, "sklearn": sklearn_ready, "polars": polars_read
 
 
 def main():
-    global NUMBERS
+    global NUMBERS, SINGLE
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     engine, name, *sizes = sys.argv[1:]
+    SINGLE, name = name.endswith("_f32"), name.removesuffix("_f32")
     rows, threads, NUMBERS = [int(v) for v in sizes + ["200000", "1", str(NUMBERS)][len(sizes):]]
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, str(threads))
