@@ -6,6 +6,7 @@
 #define MLI_SERIALIZATION_IMPORT_CATBOOST_H
 
 #include "algorithms/trees/crosses.h"
+#include "core/hashmap.h"
 #include "serialization/import.h"
 #include "serialization/import_value.h"
 
@@ -46,6 +47,7 @@ typedef struct mli_cat_ctr {
     int64_t feature; /* of the categorical ones; -1: a combination */
     float *value;    /* [n + 1] by level; the last: of any other level */
     int64_t column;  /* of the crosses */
+    int64_t next;    /* the next cross of the same table, -1: there is none */
 } mli_cat_ctr;
 
 typedef struct mli_cat_categories {
@@ -53,6 +55,8 @@ typedef struct mli_cat_categories {
     int hashed; /* texts are not known: features are hashes, all statistics crosses */
     mli_cat_index floats, index; /* index: of the categorical features */
     mli_cat_index flat;          /* by their numbers among all, also those dropped */
+    mli_map tables;              /* the names in ctr_data, */
+    const mli_item **table_of;   /* and the first table of each */
     const int64_t *float_flat;
     const uint8_t *float_nan_true;
     int64_t n, n_ctrs, n_splits; /* n_splits: borders of all statistics */
@@ -70,8 +74,8 @@ ml_status mli_cat_split(mli_cat_categories *c, const mli_item *split, const char
                         mli_import_node *node);
 void mli_cat_free(mli_cat_categories *c);
 /* Marks the texts that the table of a feature alone has; marks may be NULL. */
-ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *root,
-                             const mli_item *ctr, const mli_cat_texts *t, uint8_t *marks);
+ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *ctr,
+                             const mli_cat_texts *t, uint8_t *marks);
 /* Numbers features by their "feature_index", or in the order of the list. */
 ml_status mli_cat_number(const mli_cat_categories *c, const mli_item *list,
                          mli_cat_index *out);
@@ -100,9 +104,13 @@ typedef struct mli_cat_table {
     int64_t n, stride;                      /* stride: a hash and its numbers */
     double total;                           /* of frequencies */
 } mli_cat_table;
+/* Names the tables, which are looked up often. */
+ml_status mli_cat_tables_open(mli_cat_categories *c, const mli_item *root);
+/* The number of a statistic's table; -1: there is none. */
+int64_t mli_cat_table_of(const mli_cat_categories *c, const mli_item *ctr);
 /* The table of a statistic; its hashes are checked. */
-ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *root,
-                             const mli_item *ctr, mli_cat_table *t);
+ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *ctr,
+                             mli_cat_table *t);
 uint64_t mli_cat_table_hash(const mli_cat_table *t, int64_t i);
 
 /* How a statistic is made of the numbers of a table. */
@@ -126,11 +134,11 @@ float mli_cat_rate_none(const mli_cat_recipe *r, const mli_cat_table *t);
 ml_status mli_cat_elements(const mli_cat_categories *c, const mli_item *ctr,
                            const mli_item **out);
 /* Finds the texts that features have in combinations, as far as it can. */
-ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *root,
-                         const mli_item *ctrs, const mli_cat_texts *t);
+ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *ctrs,
+                         const mli_cat_texts *t);
 /* Makes crosses of the statistics of combinations, and numbers their columns; the levels
  * are known. Of hashed features (list) also of the categories that splits ask for. */
-ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_item *list,
+ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *list,
                         const mli_item *ctrs);
 
 #endif

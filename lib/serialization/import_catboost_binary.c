@@ -54,6 +54,7 @@ typedef struct cbm {
     int64_t n_conditions, capacity;
     mli_flat_vector splits, sizes, starts, values, weights, steps, leaves;
     int64_t scores, visits;
+    int64_t taken; /* values that leaves have taken */
 } cbm;
 
 static ml_status damaged(const cbm *c, const char *what)
@@ -197,7 +198,7 @@ static void put_asked(cbm *c, mli_flat_vector asked, int64_t *at, int64_t index)
     put_numbers(c, "values", values, I32, 0, values.n);
 }
 
-static void read_categories(cbm *c)
+static ml_status read_categories(cbm *c)
 {
     mli_flat_vector list = mli_flat_list(&c->trees, TREES_CATEGORIES, 4);
     mli_flat_vector asked = mli_flat_list(&c->trees, TREES_ONE_HOT, 4);
@@ -210,6 +211,8 @@ static void read_categories(cbm *c)
         end(c, NULL, MLI_V_OBJECT, one);
     }
     end(c, "categorical_features", MLI_V_ARRAY, first);
+    if (!c->failed && at < asked.n)
+        return damaged(c, "splits on categories are not in the order of their features");
     for (int64_t i = 0; i < asked.n && !c->failed; i++) {
         mli_flat_table t = mli_flat_item(&c->flat, asked, i);
         mli_flat_vector values = mli_flat_list(&t, ONE_HOT_VALUES, 4);
@@ -218,6 +221,7 @@ static void read_categories(cbm *c)
                           mli_flat_i32(&t, ONE_HOT_INDEX, -1), "value",
                           number_at(values, I32, k));
     }
+    return ML_OK;
 }
 
 /* ---- statistics ---- */
@@ -402,6 +406,8 @@ static ml_status put_leaf(cbm *c, const char *key, int64_t node)
     int64_t one = begin(c), at = (int64_t)mli_pb_u32(c->leaves.data + 4 * node);
     if (at % c->scores != 0 || at + c->scores > c->values.n)
         return damaged(c, "a leaf without values");
+    c->taken += c->scores;
+    if (c->taken > c->values.n) return damaged(c, "leaves share their values");
     put_leaf_values(c, "value", at / c->scores, 1);
     if (c->weights.n > at / c->scores)
         put_number(c, "weight", number_at(c->weights, F64, at / c->scores));
@@ -490,7 +496,7 @@ static ml_status read_info(cbm *c, const mli_flat_table *core)
         mli_flat_vector key = mli_flat_list(&t, 0, 1), value = mli_flat_list(&t, 1, 1);
         for (int k = 0; k < 3; k++) {
             mli_doc *doc = &c->info[k > 0];
-            if (key.n != (int64_t)strlen(keys[k][0]) || doc->chunks || value.n == 0 ||
+            if (key.n != (int64_t)strlen(keys[k][0]) || doc->ctx || value.n == 0 ||
                 memcmp(key.data, keys[k][0], (size_t)key.n) != 0)
                 continue;
             ml_status s =
@@ -515,8 +521,8 @@ static ml_status read_model(cbm *c)
                         "the model has %s, which cannot be imported",
                         names[mli_flat_list(&c->trees, TREES_TEXTS, 4).n == 0]);
     read_floats(c);
-    read_categories(c);
-    ml_status s = read_ctrs(c);
+    ml_status s = read_categories(c);
+    if (!s) s = read_ctrs(c);
     end(c, "features_info", MLI_V_OBJECT, first);
     if (!s) s = read_info(c, &core);
     if (!s) s = read_trees(c);

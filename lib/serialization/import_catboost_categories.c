@@ -75,12 +75,12 @@ static void mark(const mli_cat_texts *t, uint64_t hash, uint8_t *marks, int64_t 
         marks[e->place] = 1;
 }
 
-ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *root,
-                             const mli_item *ctr, const mli_cat_texts *t, uint8_t *marks)
+ml_status mli_cat_mark_table(mli_cat_categories *c, const mli_item *ctr,
+                             const mli_cat_texts *t, uint8_t *marks)
 {
     mli_cat_table table;
     int64_t lacking = 0;
-    ml_status s = mli_cat_table_read(c, root, ctr, &table);
+    ml_status s = mli_cat_table_read(c, ctr, &table);
     for (int64_t i = 0; !s && i < table.n; i++) {
         uint64_t hash = mli_cat_table_hash(&table, i);
         if (hash != MLI_CAT_NOTHING) mark(t, hash, marks, &lacking);
@@ -111,15 +111,14 @@ static ml_status mark_exact(mli_cat_categories *c, const mli_item *feature, int6
 
 /* Marks the texts that feature j has: those in its tables, those of its splits on one
  * level, those of combinations. */
-static ml_status mark_levels(mli_cat_categories *c, const mli_item *root,
-                             const mli_item *feature, const mli_item *ctrs, int64_t j,
-                             mli_cat_texts *t)
+static ml_status mark_levels(mli_cat_categories *c, const mli_item *feature,
+                             const mli_item *ctrs, int64_t j, mli_cat_texts *t)
 {
     const mli_cat_feature *f = &c->features[j];
     memset(t->seen, 0, (size_t)t->n);
     for (int64_t i = 0; i < c->n_ctrs; i++) {
         if (c->ctrs[i].feature != j) continue;
-        ml_status s = mli_cat_mark_table(c, root, &ctrs->as.items[i], t, t->seen);
+        ml_status s = mli_cat_mark_table(c, &ctrs->as.items[i], t, t->seen);
         if (s) return s;
     }
     for (int64_t i = 0; f->seen && i < t->n; i++) t->seen[i] |= f->seen[i];
@@ -158,19 +157,18 @@ static ml_status name_unused(mli_cat_categories *c, int64_t j, mli_cat_texts *t)
     return s ? s : mli_import_level(c->im, c->features[j].flat, 0, "", 0);
 }
 
-static ml_status read_levels(mli_cat_categories *c, const mli_item *root,
-                             const mli_item *info, const mli_item *list,
-                             const mli_item *ctrs)
+static ml_status read_levels(mli_cat_categories *c, const mli_item *info,
+                             const mli_item *list, const mli_item *ctrs)
 {
     mli_cat_texts t;
     ml_status s = read_texts(c, info, &t);
     c->hashed = t.n == 0;
-    if (!s && ctrs && !c->hashed) s = mli_cat_decode(c, root, ctrs, &t);
+    if (!s && ctrs && !c->hashed) s = mli_cat_decode(c, ctrs, &t);
     for (int64_t j = 0; j < c->n && !s; j++)
         s = c->hashed ? mark_exact(c, &list->as.items[j], j, &t)
-                      : mark_levels(c, root, &list->as.items[j], ctrs, j, &t);
+                      : mark_levels(c, &list->as.items[j], ctrs, j, &t);
     for (int64_t j = 0; j < c->n && !s && !c->hashed; j++) {
-        s = mark_levels(c, root, &list->as.items[j], ctrs, j, &t);
+        s = mark_levels(c, &list->as.items[j], ctrs, j, &t);
         if (!s) s = name_levels(c, j, &t);
     }
     for (int64_t j = 0; j < c->n && !s && !c->hashed; j++)
@@ -213,14 +211,13 @@ static ml_status rate_levels(const mli_cat_categories *c, const mli_cat_feature 
     return s;
 }
 
-static ml_status read_ctr(mli_cat_categories *c, const mli_item *root,
-                          const mli_item *item, mli_cat_ctr *ctr)
+static ml_status read_ctr(mli_cat_categories *c, const mli_item *item, mli_cat_ctr *ctr)
 {
     mli_cat_recipe r;
     mli_cat_table t;
     if (ctr->feature < 0) return ML_OK;
     ml_status s = mli_cat_recipe_read(c, item, &r);
-    if (!s) s = mli_cat_table_read(c, root, item, &t);
+    if (!s) s = mli_cat_table_read(c, item, &t);
     if (s) return s;
     const mli_cat_feature *f = &c->features[ctr->feature];
     ctr->value = mli_alloc_vec(c->im->ctx, f->n + 1, sizeof *ctr->value);
@@ -298,12 +295,13 @@ ml_status mli_cat_read(mli_cat_categories *c, const mli_item *root, int64_t bord
     if (!c->features || !c->ctrs) return mli_nomem(c->im->err);
     ml_status s = name_features(c, list);
     if (!s) s = mli_cat_number(c, list, &c->index);
+    if (!s) s = mli_cat_tables_open(c, root);
     if (!s) s = sort_out(c, ctrs);
-    if (!s) s = read_levels(c, root, info, list, ctrs);
+    if (!s) s = read_levels(c, info, list, ctrs);
     if (!s && c->hashed) use_hashes(c);
     for (int64_t i = 0; i < c->n_ctrs && !s; i++)
-        s = read_ctr(c, root, &ctrs->as.items[i], &c->ctrs[i]);
-    if (!s && (ctrs || c->hashed)) s = mli_cat_cross(c, root, list, ctrs);
+        s = read_ctr(c, &ctrs->as.items[i], &c->ctrs[i]);
+    if (!s && (ctrs || c->hashed)) s = mli_cat_cross(c, list, ctrs);
     if (!s) s = number_splits(c, ctrs);
     c->first_split = borders;
     for (int64_t j = 0; j < c->n; j++) c->first_split += c->features[j].n_exact;
@@ -319,6 +317,8 @@ void mli_cat_free(mli_cat_categories *c)
         mli_free(ctx, c->features[j].seen);
     }
     for (int64_t i = 0; c->ctrs && i < c->n_ctrs; i++) mli_free(ctx, c->ctrs[i].value);
+    mli_map_free(&c->tables);
+    mli_free(ctx, (void *)c->table_of);
     mli_free(ctx, c->flat.place);
     mli_free(ctx, c->floats.place);
     mli_free(ctx, c->index.place);

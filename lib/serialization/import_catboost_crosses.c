@@ -197,7 +197,7 @@ static double list_texts(decoder *d)
     return trials;
 }
 
-static ml_status decode_table(decoder *d, const mli_item *root, const mli_item *ctr)
+static ml_status decode_table(decoder *d, const mli_item *ctr)
 {
     mli_cat_categories *c = d->c;
     mli_cat_table table;
@@ -205,7 +205,7 @@ static ml_status decode_table(decoder *d, const mli_item *root, const mli_item *
     int64_t lacking = 0;
     for (int64_t k = 0; k < d->n; k++) settled &= c->features[d->feature[k]].settled;
     if (settled) return ML_OK;
-    ml_status s = mli_cat_table_read(c, root, ctr, &table);
+    ml_status s = mli_cat_table_read(c, ctr, &table);
     if (s) return s;
     double trials = list_texts(d) * (double)table.n;
     if (trials > TRIALS_MAX || d->trials + trials > ALL_TRIALS) return ML_OK;
@@ -242,7 +242,7 @@ static ml_status make_room(decoder *d, const mli_item *ctrs)
 }
 
 /* Small combinations first: what they tell makes the others cheaper. */
-static ml_status decode_tables(decoder *d, const mli_item *root, const mli_item *ctrs)
+static ml_status decode_tables(decoder *d, const mli_item *ctrs)
 {
     int64_t most = 1;
     for (int64_t n = 1; n <= most; n++) {
@@ -250,26 +250,25 @@ static ml_status decode_tables(decoder *d, const mli_item *root, const mli_item 
             if (d->c->ctrs[i].feature >= 0) continue;
             ml_status s = read_categories(d, &ctrs->as.items[i]);
             if (d->n > most) most = d->n;
-            if (!s && d->n == n) s = decode_table(d, root, &ctrs->as.items[i]);
+            if (!s && d->n == n) s = decode_table(d, &ctrs->as.items[i]);
             if (s) return s;
         }
     }
     return ML_OK;
 }
 
-ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *root,
-                         const mli_item *ctrs, const mli_cat_texts *t)
+ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *ctrs,
+                         const mli_cat_texts *t)
 {
     decoder d = {.c = c, .t = t, .inverse = inverse_of_factor()};
     ml_status s = make_room(&d, ctrs);
     for (int64_t i = 0; !s && i < c->n_ctrs; i++) {
         mli_cat_feature *f =
             c->ctrs[i].feature < 0 ? NULL : &c->features[c->ctrs[i].feature];
-        if (f && !f->settled)
-            s = mli_cat_mark_table(c, root, &ctrs->as.items[i], t, f->seen);
+        if (f && !f->settled) s = mli_cat_mark_table(c, &ctrs->as.items[i], t, f->seen);
         if (f) f->settled = 1;
     }
-    if (!s) s = decode_tables(&d, root, ctrs);
+    if (!s) s = decode_tables(&d, ctrs);
     for (int64_t j = 0; !s && j < c->n; j++)
         if (c->features[j].seen && !c->features[j].settled)
             memset(c->features[j].seen, 1, (size_t)t->n);
@@ -279,22 +278,30 @@ ml_status mli_cat_decode(mli_cat_categories *c, const mli_item *root,
 
 /* ---- tables ---- */
 
-static const char *identifier(const mli_item *ctrs, int64_t i)
+/* Lists the crosses of each table; the first is met before the others. */
+static ml_status list_crosses(mli_cat_categories *c, const mli_item *ctrs)
 {
-    const mli_item *id = mli_item_get(&ctrs->as.items[i], "identifier");
-    return id && id->type == MLI_V_TEXT ? id->as.text : "";
+    int64_t *last = mli_alloc_vec(c->im->ctx, c->tables.count + 1, sizeof *last);
+    if (!last) return mli_nomem(c->im->err);
+    for (int64_t t = 0; t < c->tables.count; t++) last[t] = -1;
+    for (int64_t i = c->n_ctrs - 1; i >= 0; i--) {
+        mli_cat_ctr *ctr = &c->ctrs[i];
+        int64_t t = ctr->feature < 0 ? mli_cat_table_of(c, &ctrs->as.items[i]) : -1;
+        ctr->column = ctr->next = -1;
+        if (t < 0) continue;
+        ctr->next = last[t];
+        last[t] = i;
+    }
+    mli_free(c->im->ctx, last);
+    return ML_OK;
 }
 
 /* The statistics of one table, of which i is the first, get a cross and its columns. */
-static int64_t take_columns(mli_cat_categories *c, const mli_item *ctrs, int64_t i)
+static int64_t take_columns(mli_cat_categories *c, int64_t i)
 {
     int64_t n = 0;
-    for (int64_t k = i; k < c->n_ctrs; k++) {
-        mli_cat_ctr *ctr = &c->ctrs[k];
-        if (ctr->feature >= 0 || ctr->column >= 0) continue;
-        if (strcmp(identifier(ctrs, i), identifier(ctrs, k)) != 0) continue;
-        ctr->column = c->im->n_columns + n++;
-    }
+    for (int64_t k = i; k >= 0; k = c->ctrs[k].next)
+        c->ctrs[k].column = c->im->n_columns + n++;
     return n;
 }
 
@@ -346,14 +353,14 @@ static ml_status fill_column(const mli_cat_categories *c, const mli_item *ctr,
     return s;
 }
 
-static ml_status read_table(mli_cat_categories *c, const mli_item *root,
-                            const mli_item *ctrs, int64_t first, mli_import_cross *to)
+static ml_status read_table(mli_cat_categories *c, const mli_item *ctrs, int64_t first,
+                            mli_import_cross *to)
 {
     ml_context *ctx = c->im->ctx;
     mli_cat_entry *sorted = NULL;
     mli_cat_table t;
-    int64_t column = 0, start = c->ctrs[first].column;
-    ml_status s = mli_cat_table_read(c, root, &ctrs->as.items[first], &t);
+    int64_t column = 0;
+    ml_status s = mli_cat_table_read(c, &ctrs->as.items[first], &t);
     if (s) return s;
     s = sort_keys(c, &t, &sorted, &to->n_keys);
     if (!s) {
@@ -363,9 +370,8 @@ static ml_status read_table(mli_cat_categories *c, const mli_item *root,
         if (!to->keys || !to->values) s = mli_nomem(c->im->err);
     }
     for (int64_t i = 0; i < to->n_keys && !s; i++) to->keys[i] = sorted[i].hash;
-    for (int64_t k = first; k < c->n_ctrs && !s && column < to->n_columns; k++)
-        if (c->ctrs[k].feature < 0 && c->ctrs[k].column == start + column)
-            s = fill_column(c, &ctrs->as.items[k], &t, sorted, to, column++);
+    for (int64_t k = first; k >= 0 && !s; k = c->ctrs[k].next)
+        s = fill_column(c, &ctrs->as.items[k], &t, sorted, to, column++);
     mli_free(ctx, sorted);
     return s;
 }
@@ -410,22 +416,20 @@ static ml_status ask_all(mli_cat_categories *c, const mli_item *list)
     return s;
 }
 
-ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *root, const mli_item *list,
-                        const mli_item *ctrs)
+ml_status mli_cat_cross(mli_cat_categories *c, const mli_item *list, const mli_item *ctrs)
 {
     mli_import *im = c->im;
-    ml_status s = ML_OK;
     int64_t room = c->n_ctrs + 1;
     for (int64_t j = 0; j < c->n; j++) room += c->features[j].n_exact;
     im->crosses = mli_calloc(im->ctx, (size_t)room, sizeof *im->crosses);
     if (!im->crosses) return mli_nomem(im->err);
-    for (int64_t i = 0; i < c->n_ctrs; i++) c->ctrs[i].column = -1;
+    ml_status s = list_crosses(c, ctrs);
     for (int64_t i = 0; i < c->n_ctrs && !s; i++) {
         if (c->ctrs[i].feature >= 0 || c->ctrs[i].column >= 0) continue;
         mli_import_cross *to = &im->crosses[im->n_crosses++];
-        to->n_columns = take_columns(c, ctrs, i);
+        to->n_columns = take_columns(c, i);
         s = read_elements(c, &ctrs->as.items[i], to);
-        if (!s) s = read_table(c, root, ctrs, i, to);
+        if (!s) s = read_table(c, ctrs, i, to);
         im->n_columns += to->n_columns;
     }
     if (!s && c->hashed) s = ask_all(c, list);

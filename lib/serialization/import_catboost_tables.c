@@ -113,19 +113,43 @@ static ml_status read_bytes(const mli_cat_categories *c, const mli_item *data,
     return ML_OK;
 }
 
-ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *root,
-                             const mli_item *ctr, mli_cat_table *t)
+ml_status mli_cat_tables_open(mli_cat_categories *c, const mli_item *root)
 {
-    const char *place = "features_info.ctrs";
-    const mli_item *name, *data, *all;
+    const mli_item *all = mli_item_get(root, "ctr_data");
+    ml_context *ctx = c->im->ctx;
+    int64_t n = all && all->type == MLI_V_OBJECT ? all->n : 0;
+    mli_map_init(&c->tables, ctx);
+    c->table_of = mli_alloc(ctx, ((size_t)n + 1) * sizeof *c->table_of);
+    if (!c->table_of) return mli_nomem(c->im->err);
+    for (int64_t i = 0; i < n; i++) {
+        const mli_item *table = &all->as.items[i];
+        int64_t before = c->tables.count;
+        int32_t at = mli_map_add(&c->tables, table->key, table->key_size);
+        if (at < 0) return mli_nomem(c->im->err);
+        if (at == before) c->table_of[at] = table;
+    }
+    return ML_OK;
+}
+
+int64_t mli_cat_table_of(const mli_cat_categories *c, const mli_item *ctr)
+{
+    const mli_item *name = mli_item_get(ctr, "identifier");
+    if (!name || name->type != MLI_V_TEXT) return -1;
+    return mli_map_find(&c->tables, name->as.text, (size_t)name->n);
+}
+
+ml_status mli_cat_table_read(const mli_cat_categories *c, const mli_item *ctr,
+                             mli_cat_table *t)
+{
     ml_error *err = c->im->err;
+    int64_t at = mli_cat_table_of(c, ctr);
     *t = (mli_cat_table){0};
-    ml_status s = mli_item_need(ctr, place, "identifier", MLI_V_TEXT, &name, err);
-    if (!s) s = mli_item_need(root, "", "ctr_data", MLI_V_OBJECT, &all, err);
-    if (s) return s;
-    data = mli_item_get(all, name->as.text);
-    if (!data) return mli_cat_bad(c, place, "a statistic without data in ctr_data");
-    s = mli_item_whole(data, "ctr_data", "hash_stride", NAN, 2, 1 << 20, &t->stride, err);
+    if (at < 0)
+        return mli_cat_bad(c, "features_info.ctrs",
+                           "a statistic without data in ctr_data");
+    const mli_item *data = c->table_of[at];
+    ml_status s =
+        mli_item_whole(data, "ctr_data", "hash_stride", NAN, 2, 1 << 20, &t->stride, err);
     if (!s)
         s = mli_item_number(data, "ctr_data", "counter_denominator", 0, &t->total, err);
     if (s) return s;
