@@ -175,9 +175,9 @@ static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
         /* What columns are drawn by: each of several targets gets those it would alone.
          */
         int64_t n, g, h, number = alone ? round : round * b->n_scores + k;
-        mli_boost_root(b, k, round, &rule, &n, &g, &h);
+        status = mli_boost_root(b, k, round, &rule, &n, &g, &h, err);
         b->grower.leaf = b->leaf + k * b->targets.rows;
-        status = mli_grow(&b->grower, n, g, h, number, &rule, err);
+        if (status == ML_OK) status = mli_grow(&b->grower, n, g, h, number, &rule, err);
         if (status == ML_OK)
             status = mli_boost_harvest(b, k, mli_boost_sampled(&b->sample), err);
     }

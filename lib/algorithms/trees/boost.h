@@ -162,8 +162,8 @@ void mli_booster_free(mli_booster *b);
 ml_status mli_boost_gradients(mli_booster *b, int64_t round, ml_error *err);
 /* Puts the sampled rows of class k into the grower; n, and the sums of the packed g, h.
  */
-void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
-                    int64_t *n, int64_t *g, int64_t *h);
+ml_status mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
+                         int64_t *n, int64_t *g, int64_t *h, ml_error *err);
 /* Several steps for the values of the last tree's leaves (boost_leaves.c): are they made,
  * and make them. */
 int mli_boost_refinable(const mli_boost_options *o);

@@ -232,8 +232,16 @@ static void set_noise(const mli_boost_options *o, double squares, double h, int6
     }
 }
 
-void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
-                    int64_t *n, int64_t *g, int64_t *h)
+/* Gradients are floats: those of huge targets or weights are not finite. */
+static ml_status too_large(ml_error *err)
+{
+    mli_fail(err, ML_E_NUMERIC, "the gradients are too large for single precision");
+    return mli_error_hint(err, ML_E_NUMERIC,
+                          "bring target and weights to scales nearer to 1");
+}
+
+ml_status mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *rule,
+                         int64_t *n, int64_t *g, int64_t *h, ml_error *err)
 {
     passing p = {.b = b, .k = k, .g_scale = 1, .h_scale = 1};
     *n = b->taken[b->blocks];
@@ -244,6 +252,7 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
         sum_h += sums[1];
         squares += sums[2];
     }
+    if (!isfinite(sum_g) || !isfinite(sum_h)) return too_large(err);
     p.unit_h =
         !b->weight && !mli_sample_scales(&b->sample) &&
         (b->options.by_weight || mli_objective_unit_hessian(&b->options.objective));
@@ -258,4 +267,5 @@ void mli_boost_root(mli_booster *b, int32_t k, int64_t round, mli_split_rule *ru
     }
     scale_rule(&b->options, &p, rule);
     set_noise(&b->options, squares, sum_h, *n, round, rule);
+    return ML_OK;
 }

@@ -151,7 +151,16 @@ static void grow_task(void *arg, int64_t task, int32_t slot)
     if (f->scratch[slot])
         status = mli_forest_grow(f->scratch[slot], f->first + task, f->job->run,
                                  &f->tree[f->first + task]);
-    if (status != ML_OK) atomic_store(&f->failed, 1);
+    if (status != ML_OK) atomic_store(&f->failed, status);
+}
+
+static ml_status why_failed(ml_status status, ml_error *err)
+{
+    if (status != ML_E_NUMERIC) return mli_nomem(err);
+    mli_fail(err, ML_E_NUMERIC,
+             "the values of leaves are too large for double precision");
+    return mli_error_hint(err, ML_E_NUMERIC,
+                          "bring target and weights to scales nearer to 1");
 }
 
 /* Trees of a batch before the first that was left out. */
@@ -171,7 +180,8 @@ static ml_status grow_all(forest *f, ml_error *err)
         f->first = f->done;
         mli_parallel(f->ctx, n, grow_task, f);
         status = mli_run_check(f->job->run, err);
-        if (status == ML_OK && atomic_load(&f->failed)) status = mli_nomem(err);
+        if (status == ML_OK && atomic_load(&f->failed))
+            status = why_failed(atomic_load(&f->failed), err);
         if (status != ML_OK) break;
         f->done += count_grown(f, n);
         status = mli_run_step(f->job->run, "trees", f->done, f->n_trees, NAN, err);

@@ -334,6 +334,9 @@ static ml_status grow_tree(mli_forest_scratch *s, const mli_run *run,
     ml_status status = ML_OK;
     if (!keep_sample(s, out)) return ML_E_MEMORY;
     status = grow(s, 0, run);
+    /* Sums of huge targets or weights overflow. */
+    for (int64_t i = 0; status == ML_OK && i < s->n_nodes * s->n_values; i++)
+        if (!isfinite(s->value[i])) status = ML_E_NUMERIC;
     if (status == ML_OK && s->options->ccp_alpha > 0) {
         double *cost = mli_alloc_vec(s->ctx, s->n_nodes, sizeof *cost);
         if (!cost) return ML_E_MEMORY;

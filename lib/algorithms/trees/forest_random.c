@@ -283,11 +283,15 @@ static int try_levels(const mli_forest_search *a, int32_t feature, const uint32_
                       mli_forest_split *best)
 {
     mli_forest_split s = {.feature = feature, .categorical = 1, .threshold = 0};
+    int64_t left = 0;
     for (int64_t i = 0; i < a->n; i++) {
-        uint32_t c = (uint32_t)a->x[i];
-        a->x[i] = bits[c >> 5] >> (c & 31) & 1 ? 0 : 1;
+        uint32_t c = (uint32_t)a->x[i], here = bits[c >> 5] >> (c & 31) & 1;
+        a->x[i] = here ? 0 : 1;
+        left += here;
     }
-    if (!rate_cut(a, 0, &s, best)) return 1;
+    /* Sums of weights do not tell: rounding makes that of all rows less than their own.
+     */
+    if (left == 0 || left == a->n || !rate_cut(a, 0, &s, best)) return 1;
     *best = s;
     memcpy(best->bits, bits, sizeof best->bits);
     return 1;
