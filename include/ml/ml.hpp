@@ -911,7 +911,9 @@ public:
     /** The parameters of the best trial. */
     std::tuple<double, ml::params> best_params() const;
     /** The model of the best trial, refitted on all training rows unless the
-     * options say otherwise. */
+     * options say otherwise. Where early stopping watched the trial, the model has
+     * the rounds that it found, and `min_gain_ratio` of gbdt is 0 as it was then
+     * unless it is set: the parameters of the model say so. */
     ml::model best_model(const ml::cancel *cancel = nullptr);
 };
 

@@ -139,7 +139,9 @@ ML_API ML_CHECK ml_status ml_study_best_params(const ml_study *study, double *sc
 
 /**
  * The model of the best trial, refitted on all training rows unless the options say
- * otherwise.
+ * otherwise. Where early stopping watched the trial, the model has the rounds that it
+ * found, and `min_gain_ratio` of gbdt is 0 as it was then unless it is set: the parameters
+ * of the model say so.
  *
  * @param study   the study
  * @param cancel  [null] a token that ends the fit

@@ -265,7 +265,7 @@ FUNCTIONS = {
     'ml_study_best_params':
         'The parameters of the best trial.',
     'ml_study_best_model':
-        'The model of the best trial, refitted on all training rows unless the options say otherwise.',
+        'The model of the best trial, refitted on all training rows unless the options say otherwise. Where early stopping watched the trial, the model has the rounds that it found, and `min_gain_ratio` of gbdt is 0 as it was then unless it is set: the parameters of the model say so.',
     'ml_metric_score':
         'Computes a metric.',
     'ml_report_new':
