@@ -75,10 +75,12 @@ const mli_param *mli_param_find(const mli_descriptor *d, const char *name)
     return q ? q : by_alias(d->roles, name);
 }
 
-int mli_param_settled(const mli_param *param, int given, int64_t rounds, int64_t *value)
+int mli_param_settled(const mli_param *param, const mli_value *was, int64_t rounds,
+                      int64_t *value)
 {
     *value = param->flags & MLI_FLAG_ROUNDS ? rounds : 0;
     if (param->flags & MLI_FLAG_STOPPING) return 1;
-    return rounds > 0 && (param->flags & MLI_FLAG_ROUNDS ||
-                          (param->flags & MLI_FLAG_GUARD && !given));
+    if (rounds <= 0) return 0;
+    int chosen = was && was->given && (!param->dflt || strcmp(was->text, param->dflt));
+    return param->flags & MLI_FLAG_ROUNDS || (param->flags & MLI_FLAG_GUARD && !chosen);
 }

@@ -188,9 +188,10 @@ ml_status mli_params_resolve_again(ml_context *ctx, const mli_descriptor *d,
                                    const ml_params *given, ml_params **out,
                                    ml_error *err);
 /* What a parameter becomes where all rows are fitted with the rounds that early stopping
- * found (0: it found none), so that the model is the one that was watched. Returns 0 when
- * it stays. */
-int mli_param_settled(const mli_param *param, int given, int64_t rounds, int64_t *value);
+ * found (0: it found none), so that the model is the one that was watched. was: its
+ * value, or NULL. Returns 0 when it stays. */
+int mli_param_settled(const mli_param *param, const mli_value *was, int64_t rounds,
+                      int64_t *value);
 /* Is the parameter active, given the values (its active_if condition)? A test of a value
  * that the set lacks counts as true. Conditions: "a == b", !=, <, <=, >, >=,
  * "a in {b, c}", "a not in {b, c}", several joined by "and". */

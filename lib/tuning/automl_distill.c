@@ -130,7 +130,7 @@ static ml_status student_params(student *s, ml_error *err)
     for (const mli_param *p = s->algorithm->head.params; p && p->name && !status; p++) {
         const mli_value *v = mli_params_find(s->given, p->name);
         int64_t value;
-        if (mli_param_settled(p, v && v->given, c ? c->rounds : 0, &value))
+        if (mli_param_settled(p, v, c ? c->rounds : 0, &value))
             status = ml_params_set_i64(s->given, p->name, value, err);
     }
     if (!status && !c && mli_param_find(&s->algorithm->head, "seed"))

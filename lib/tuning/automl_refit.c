@@ -31,7 +31,7 @@ static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
     for (const mli_param *p = c->algorithm->head.params; p && p->name && !status; p++) {
         const mli_value *v = mli_params_find(c->given, p->name);
         int64_t value;
-        if (!mli_param_settled(p, v && v->given, c->rounds, &value)) continue;
+        if (!mli_param_settled(p, v, c->rounds, &value)) continue;
         snprintf(path, sizeof path, "m%lld.%s", (long long)k, p->name);
         status = ml_params_set_i64(out, path, value, err);
     }

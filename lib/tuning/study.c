@@ -74,6 +74,7 @@ static ml_status free_rounds(ml_study *s, ml_error *err)
     int64_t most = mli_get_i64(s->options, "max_rounds");
     if (most == 0 || !mli_study_path(s, MLI_FLAG_ROUNDS, &rounds)) return ML_OK;
     if (!mli_study_path(s, MLI_FLAG_STOPPING, &stopping)) return ML_OK;
+    if (!mli_param_active(stopping.param, s->base)) return ML_OK;
     if (mli_params_find(s->base, rounds.param->name)->given) return ML_OK;
     if (mli_get_i64(s->base, stopping.param->name) == 0) return ML_OK;
     char text[32];

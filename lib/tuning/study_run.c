@@ -367,6 +367,7 @@ static int is_watched(const ml_study *s, const ml_params *p)
 {
     mli_path stopping;
     return mli_study_path(s, MLI_FLAG_STOPPING, &stopping) &&
+           mli_param_active(stopping.param, p) &&
            mli_get_i64(p, stopping.param->name) > 0;
 }
 
@@ -379,7 +380,7 @@ static ml_status fix_rounds(ml_study *s, ml_params *p, int64_t rounds, ml_error 
         char text[32];
         if (mli_path_find(p, d, p->values[i].name, &at, NULL)) continue;
         int64_t value;
-        if (!mli_param_settled(at.param, p->values[i].given, rounds, &value)) continue;
+        if (!mli_param_settled(at.param, &p->values[i], rounds, &value)) continue;
         snprintf(text, sizeof text, "%lld", (long long)value);
         mli_value v = {.type = ML_PARAM_STR, .text = text, .given = 1};
         ml_status st = mli_params_put(p, d, at.param->name, &v, err);

@@ -623,6 +623,40 @@ static double rounds_of(const ml_model *m)
     return n;
 }
 
+/* Leaves are split as they were in the folds, where early stopping watched: not for dart,
+ * whose rounds need not be many either. The default may be written out. */
+START_TEST(refits_are_as_watched)
+{
+    static const char *const set[][2] = {{"boosting", "dart"}, {"min_gain_ratio", "-1"}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2});
+    for (int k = 0; k < 2; k++) {
+        ml_estimator *e = NULL;
+        ml_params *o = options(ctx, "{n_trials: 2, folds: 2, tune: [learning_rate]}");
+        ml_study *s = NULL;
+        ml_model *m = NULL;
+        double ratio = NAN;
+        int64_t trees = 0;
+        OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+        OK(ml_estimator_set_str(e, "target", "y", ERR));
+        OK(ml_estimator_set_str(e, set[k][0], set[k][1], ERR));
+        OK(ml_study_new(e, t, NULL, o, &s, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+        OK(ml_study_best_model(s, NULL, &m, ERR));
+        OK(ml_params_get_f64(ml_model_params(m), "min_gain_ratio", &ratio, ERR));
+        ck_assert_double_eq(ratio, k ? 0 : -1);
+        OK(ml_params_get_i64(ml_model_params(m), "n_trees", &trees, ERR));
+        ck_assert(k ? trees < 200 : trees == 200);
+        ml_model_free(m);
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* A study has the functions of its estimator, also when the estimator is gone. */
 START_TEST(functions_of_the_host)
 {
@@ -719,4 +753,5 @@ TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limit
           limits_end_the_study, cancelled, validation_rows_are_used,
           pruners_give_up_bad_trials, pruning_of_fits, objectives_and_constraints,
           measured_objectives, parameters_of_steps, first_steps_are_kept, bad_input,
-          functions_of_the_host, says_what_a_study_lacks, out_of_memory_anywhere)
+          functions_of_the_host, refits_are_as_watched, says_what_a_study_lacks,
+          out_of_memory_anywhere)

@@ -2388,8 +2388,8 @@ class GBDTClassifier(LibmlClassifier):
     early_stopping_rounds : int, default 50
         Training stops when the validation metric has not improved for so many
         rounds, and the best round is kept; 0: all rounds. It acts when there are
-        validation rows. Range: [0, 100000]. Also: early_stopping_round,
-        n_iter_no_change, od_wait, early_stopping.
+        validation rows. Range: [0, 100000]. Used when boosting == gbdt. Also:
+        early_stopping_round, n_iter_no_change, od_wait, early_stopping.
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
         validation table is given. Range: [0, 1). Also: validation_share.
@@ -2803,8 +2803,8 @@ class GBDTRegressor(LibmlRegressor):
     early_stopping_rounds : int, default 50
         Training stops when the validation metric has not improved for so many
         rounds, and the best round is kept; 0: all rounds. It acts when there are
-        validation rows. Range: [0, 100000]. Also: early_stopping_round,
-        n_iter_no_change, od_wait, early_stopping.
+        validation rows. Range: [0, 100000]. Used when boosting == gbdt. Also:
+        early_stopping_round, n_iter_no_change, od_wait, early_stopping.
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
         validation table is given. Range: [0, 1). Also: validation_share.

@@ -144,13 +144,13 @@ const mli_param mli_gbdt_params[] = {
      "0.1"},
     EXPERT_I64("min_data_in_bin", NULL, "3", "[1, 1000000000]",
                "The fewest sampled rows of a bin."),
-    FLAGGED(
-        "early_stopping_rounds",
-        "early_stopping_round,n_iter_no_change,od_wait,early_stopping", MLI_FLAG_STOPPING,
-        "50", "[0, 100000]", NULL,
-        "Training stops when the validation metric has not improved for so many rounds, "
-        "and the best round is kept; 0: all rounds. It acts when there are validation "
-        "rows."),
+    {"early_stopping_rounds",
+     "early_stopping_round,n_iter_no_change,od_wait,early_stopping", ML_PARAM_I64,
+     MLI_FLAG_STOPPING, "50", "[0, 100000]", NULL, "boosting == gbdt",
+     "Training stops when the validation metric has not improved for so many rounds, "
+     "and the best round is kept; 0: all rounds. It acts when there are validation "
+     "rows.",
+     "0.1"},
     F64("validation_fraction", "validation_share", "0", "[0, 1)", NULL,
         "The share of the training rows held out for early stopping when no validation "
         "table is given."),

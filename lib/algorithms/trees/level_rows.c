@@ -369,7 +369,7 @@ static void subtract_task(void *arg, int64_t task, int32_t slot)
     if (m->l->slot[task] < 0) return;
     const uint64_t *small = mli_grow_pool(g, m->l->slot[task]);
     uint64_t *hist = mli_grow_pool(g, g->nodes[m->l->ids[task]].hist);
-    for (int64_t k = 0; k < g->n_cells; k++) hist[k] -= small[k];
+    for (int64_t k = 0; k < g->binner->n_cells; k++) hist[k] -= small[k];
 }
 
 void mli_level_divide(mli_level *l, int sum)
