@@ -29,6 +29,8 @@ typedef struct {
     mli_buffer *held;          /* the only batch, when there is one */
     mli_arrow_source *sources; /* [columns] */
     int64_t wide;              /* columns of a map, 0: as many as its keys need */
+    int64_t n_names;
+    const char *const *names; /* [n_names] of the table's columns; 0: the stream's */
 } import;
 
 static const mli_param params[] = {
@@ -42,9 +44,10 @@ static const mli_param params[] = {
      NULL,
      "How many columns a column of maps from whole numbers to numbers makes, which are "
      "sparse rows: key 3 of \"f\" is the column \"f3\", and 0 where there is none. As "
-     "many as "
-     "the keys need when not given.",
+     "many as the keys need when not given.",
      "0.1"},
+    {"names", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
+     "Names of all the table's columns, instead of those that the stream gives.", "0.1"},
     {0}};
 
 extern const mli_descriptor mli_options_arrow;
@@ -264,6 +267,22 @@ static void fill_column(void *arg, int64_t task, int32_t slot)
     if (!in->sources[task].done) mli_arrow_fill(&in->sources[task]);
 }
 
+static ml_status rename_columns(const import *in, ml_table *t, ml_error *err)
+{
+    if (in->n_names != t->n_columns) {
+        mli_fail(err, ML_E_SHAPE, "%lld names for %lld columns", (long long)in->n_names,
+                 (long long)t->n_columns);
+        return mli_error_at(err, ML_E_SHAPE, "params.names");
+    }
+    for (int64_t i = 0; i < t->n_columns; i++) {
+        char *name = mli_strdup(in->ctx, in->names[i]);
+        if (!name) return mli_nomem(err);
+        mli_free(in->ctx, t->columns[i].name);
+        t->columns[i].name = name;
+    }
+    return ML_OK;
+}
+
 static ml_status fill_table(import *in, const int64_t *first, ml_table *t, ml_error *err)
 {
     int64_t n = in->schema.n_children;
@@ -279,6 +298,7 @@ static ml_status fill_table(import *in, const int64_t *first, ml_table *t, ml_er
     for (int64_t i = 0; i < n && !status; i++) {
         status = mli_arrow_check(&in->sources[i], err);
     }
+    if (!status && in->n_names) status = rename_columns(in, t, err);
     return status ? status : mli_table_seal(t, err);
 }
 
@@ -388,7 +408,10 @@ static ml_status read_table(import *in, const ml_params *options, int64_t group,
     mli_spill *spill = NULL;
     ml_status status = mli_params_resolve(in->ctx, &mli_options_arrow, options, &o, err);
     if (!status) status = read_schema(in, err);
-    if (!status) in->wide = mli_get_i64(o, "map_columns");
+    if (!status) {
+        in->wide = mli_get_i64(o, "map_columns");
+        in->n_names = mli_get_strs(o, "names", &in->names);
+    }
     if (!status && mli_get_str(o, "spill")[0])
         status = mli_spill_open(in->ctx, mli_get_str(o, "spill"), &spill, err);
     if (!status && spill)

@@ -441,6 +441,13 @@ ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memo
                          const double **values)
 {
     double *data = NULL;
+    if (c->sparse.rows) {
+        mli_column plain = {0};
+        ml_status status = mli_column_fill_in(ctx, c, &plain, NULL);
+        if (!status) status = mli_hash_apply(ctx, &plain, memory, values);
+        mli_column_clear(ctx, &plain);
+        return status;
+    }
     mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
     mli_str s;
     if (!buffer) return ML_E_MEMORY;

@@ -21,7 +21,8 @@
 #define QUARTERS 4
 
 typedef struct {
-    int64_t column, value; /* value: a code, a quarter, or -1: missing */
+    /* value: a code, a quarter, of a hashed column the first row, or -1: missing */
+    int64_t column, value;
     double low_cut, high_cut;
     double n, w, ww; /* rows that count, the sum of their weights and of their squares */
     double sum, squares; /* of the losses, less the mean of all, by weight */
@@ -178,15 +179,53 @@ static ml_status check_columns(const search *s, ml_error *err)
     return ML_OK;
 }
 
+typedef struct {
+    double value;
+    int64_t row;
+} hashed;
+
+static int by_value(const void *a, const void *b)
+{
+    const hashed *x = a, *y = b;
+    if (x->value != y->value) return x->value < y->value ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Categories known by a hash: the rows name them. */
+static ml_status slice_hashes(search *s, int64_t j, ml_error *err)
+{
+    hashed *h = mli_alloc_vec(s->x->ctx, s->d->rows, sizeof *h);
+    slice one, missing = {.column = j, .value = -1};
+    int64_t n = 0;
+    ml_status st = ML_OK;
+    if (!h) return mli_nomem(err);
+    for (int64_t i = 0; i < s->d->rows; i++) {
+        if (isnan(s->value[i]))
+            count_row(s, &missing, i);
+        else
+            h[n++] = (hashed){s->value[i], i};
+    }
+    qsort(h, (size_t)n, sizeof *h, by_value);
+    for (int64_t i = 0, end; i < n && st == ML_OK; i = end) {
+        one = (slice){.column = j, .value = h[i].row};
+        for (end = i; end < n && h[end].value == h[i].value; end++)
+            count_row(s, &one, h[end].row);
+        st = add_slice(s, &one, err);
+    }
+    mli_free(s->x->ctx, h);
+    return st == ML_OK ? add_slice(s, &missing, err) : st;
+}
+
 static ml_status slice_all(search *s, ml_error *err)
 {
     ml_status st = check_columns(s, err);
     for (int64_t j = 0; j < s->d->n_features && st == ML_OK; j++) {
-        int32_t kind = s->d->inputs->features[j].kind;
-        if (!is_chosen(s, j) || kind == MLI_TEXT) continue;
+        const mli_feature *f = &s->d->inputs->features[j];
+        if (!is_chosen(s, j) || f->kind == MLI_TEXT) continue;
         mli_design_f64(s->d, j, 0, s->d->rows, s->value, 1);
-        st = kind == MLI_CATEGORICAL ? slice_categories(s, j, err)
-                                     : slice_numbers(s, j, err);
+        st = f->hashed                    ? slice_hashes(s, j, err)
+             : f->kind == MLI_CATEGORICAL ? slice_categories(s, j, err)
+                                          : slice_numbers(s, j, err);
     }
     return st;
 }
@@ -253,6 +292,8 @@ static void name_slice(const search *s, const slice *one, mli_str *to)
     const mli_feature *f = &s->d->inputs->features[one->column];
     if (one->value < 0) {
         mli_str_add(to, "missing");
+    } else if (f->hashed) {
+        mli_column_print(s->d->columns[one->column].column, one->value, to);
     } else if (f->kind == MLI_CATEGORICAL) {
         const int64_t *at = f->levels.offsets + one->value;
         mli_str_add_n(to, f->levels.bytes + at[0], (size_t)(at[1] - at[0]));

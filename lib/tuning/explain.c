@@ -28,7 +28,7 @@ static const mli_param explain_params[] = {
     {"points", "grid_resolution", ML_PARAM_I64, 0, "20", "[2, 10000]", NULL,
      "method in {partial_dependence, ice}",
      "Values that a column of numbers takes, at most: evenly spaced among its sorted "
-     "values. Categories take all of theirs.",
+     "values. Categories take all of theirs, those of hashed columns the most frequent.",
      "0.1"},
     {"kind", NULL, ML_PARAM_STR, MLI_FLAG_NULLABLE, "", NULL, NULL,
      "method in {partial_dependence, ice}",

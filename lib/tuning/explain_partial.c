@@ -3,7 +3,8 @@
  * explain_partial.c: partial dependence (Friedman, "Greedy function approximation", 2001)
  * and individual conditional expectation (Goldstein, Kapelner, Bleich, Pitkin 2015): what
  * is predicted when a column has the same value in all rows. A row of the result per
- * column and value (and row): feature, value or category, and the predictions.
+ * column and value (and row): feature, value or category, and the predictions. Categories
+ * of hashed columns are the most frequent ones of the rows.
  */
 #include "inference/predictor.h"
 #include "tuning/explain.h"
@@ -14,8 +15,14 @@
 
 typedef struct grid {
     int64_t n;
-    double *value; /* codes of categories */
+    double *value; /* codes or hashes of categories */
+    int64_t *row;  /* [n] of hashed columns: a row that has the category */
 } grid;
+
+typedef struct hashed {
+    double value;
+    int64_t row, count;
+} hashed;
 
 typedef struct partial {
     const mli_explain *x;
@@ -67,11 +74,60 @@ static ml_status number_grid(partial *p, int64_t feature, int64_t points, grid *
     return ML_OK;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const hashed *x = a, *y = b;
+    if (x->value != y->value) return x->value < y->value ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const hashed *x = a, *y = b;
+    if (x->count != y->count) return x->count > y->count ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* The most frequent categories, which only the rows can name. */
+static ml_status hashed_grid(partial *p, int64_t feature, int64_t points, grid *g,
+                             ml_error *err)
+{
+    int64_t rows = p->design->rows, n = 0, kinds = 0;
+    hashed *h = mli_alloc_vec(p->x->ctx, rows, sizeof *h);
+    if (!h) return mli_nomem(err);
+    mli_design_f64(p->design, feature, 0, rows, p->column, 1);
+    for (int64_t i = 0; i < rows; i++)
+        if (!isnan(p->column[i])) h[n++] = (hashed){p->column[i], i, 1};
+    qsort(h, (size_t)n, sizeof *h, by_value);
+    for (int64_t i = 0; i < n; i++) {
+        if (kinds && h[kinds - 1].value == h[i].value)
+            h[kinds - 1].count++;
+        else
+            h[kinds++] = h[i];
+    }
+    qsort(h, (size_t)kinds, sizeof *h, by_count);
+    g->n = kinds < points ? kinds : points;
+    g->value = mli_alloc_vec(p->x->ctx, g->n + 1, sizeof *g->value);
+    g->row = mli_alloc_vec(p->x->ctx, g->n + 1, sizeof *g->row);
+    for (int64_t k = 0; g->value && g->row && k < g->n; k++) {
+        g->value[k] = h[k].value;
+        g->row[k] = h[k].row;
+    }
+    mli_free(p->x->ctx, h);
+    return g->value && g->row ? ML_OK : mli_nomem(err);
+}
+
+static int is_category(const mli_feature *f)
+{
+    return f->kind == MLI_CATEGORICAL || f->hashed;
+}
+
 static ml_status make_grid(partial *p, int64_t feature, grid *g, ml_error *err)
 {
     const mli_feature *f = &p->x->model->inputs->features[feature];
-    if (f->kind == MLI_NUMERIC)
-        return number_grid(p, feature, mli_get_i64(p->x->params, "points"), g, err);
+    int64_t points = mli_get_i64(p->x->params, "points");
+    if (f->hashed) return hashed_grid(p, feature, points, g, err);
+    if (f->kind == MLI_NUMERIC) return number_grid(p, feature, points, g, err);
     if (f->kind != MLI_CATEGORICAL) return ML_OK;
     g->n = f->levels.n;
     g->value = mli_calloc(p->x->ctx, (size_t)g->n + 1, sizeof *g->value);
@@ -111,22 +167,21 @@ static ml_status make_room(partial *p, ml_error *err)
     return ML_OK;
 }
 
-/* Adds the predictions of a value of a feature to the result. */
-static void add_rows(partial *p, int64_t i, double value, int64_t first_category)
+/* Adds the predictions of value k of a feature to the result. */
+static void add_rows(partial *p, int64_t i, int64_t k, int64_t first_category)
 {
     int64_t rows = p->design->rows, outputs = p->p->n_outputs, n = p->each ? rows : 1;
-    int category =
-        p->x->model->inputs->features[p->x->feature[i]].kind == MLI_CATEGORICAL;
+    int category = is_category(&p->x->model->inputs->features[p->x->feature[i]]);
     for (int64_t r = 0; r < n; r++, p->at++) {
         p->feature[p->at] = (int32_t)i;
         p->row[p->at] = r;
-        p->value[p->at] = category ? NAN : value;
-        p->category[p->at] = category ? (int32_t)(first_category + (int64_t)value) : -1;
-        for (int64_t k = 0; k < outputs; k++) {
+        p->value[p->at] = category ? NAN : p->grids[i].value[k];
+        p->category[p->at] = category ? (int32_t)(first_category + k) : -1;
+        for (int64_t o = 0; o < outputs; o++) {
             double sum = 0;
             for (int64_t j = p->each ? r : 0; j < (p->each ? r + 1 : rows); j++)
-                sum += p->prediction[j * outputs + k];
-            p->out[k * p->total + p->at] = p->each ? sum : sum / (double)rows;
+                sum += p->prediction[j * outputs + o];
+            p->out[o * p->total + p->at] = p->each ? sum : sum / (double)rows;
         }
     }
 }
@@ -142,13 +197,26 @@ static ml_status run(partial *p, ml_error *err)
             ml_status s =
                 mli_explain_predict(p->p->plan, p->design, &with, p->prediction, err);
             if (s != ML_OK) return s;
-            add_rows(p, i, g->value[k], first_category);
+            add_rows(p, i, k, first_category);
         }
         const mli_feature *f = &p->x->model->inputs->features[p->x->feature[i]];
-        if (f->kind == MLI_CATEGORICAL) first_category += f->levels.n;
+        if (is_category(f)) first_category += g->n;
     }
     p->n_categories = first_category;
     return ML_OK;
+}
+
+static void add_category(partial *p, int64_t i, int64_t k)
+{
+    const mli_feature *f = &p->x->model->inputs->features[p->x->feature[i]];
+    if (f->hashed) {
+        mli_column_print(p->design->columns[p->x->feature[i]].column, p->grids[i].row[k],
+                         &p->texts);
+        return;
+    }
+    const int64_t *offset = f->levels.offsets + k;
+    mli_str_add_n(&p->texts, f->levels.bytes + offset[0],
+                  (size_t)(offset[1] - offset[0]));
 }
 
 /* The texts of the categories, NUL-terminated, into p->names behind the features. */
@@ -160,10 +228,8 @@ static ml_status make_names(partial *p, ml_error *err)
     for (int64_t i = 0; i < n; i++) {
         const mli_feature *f = &p->x->model->inputs->features[p->x->feature[i]];
         p->names[i] = f->name;
-        for (int64_t k = 0; f->kind == MLI_CATEGORICAL && k < f->levels.n; k++) {
-            const int64_t *offset = f->levels.offsets + k;
-            mli_str_add_n(&p->texts, f->levels.bytes + offset[0],
-                          (size_t)(offset[1] - offset[0]));
+        for (int64_t k = 0; is_category(f) && k < p->grids[i].n; k++) {
+            add_category(p, i, k);
             mli_str_char(&p->texts, '\0');
         }
     }
@@ -229,7 +295,10 @@ ml_status mli_explain_partial(const mli_explain *x, int each, ml_table **out,
     if (s == ML_OK) s = make_room(&p, err);
     if (s == ML_OK) s = run(&p, err);
     if (s == ML_OK) s = write(&p, out, err);
-    for (int64_t i = 0; p.grids && i < x->n; i++) mli_free(x->ctx, p.grids[i].value);
+    for (int64_t i = 0; p.grids && i < x->n; i++) {
+        mli_free(x->ctx, p.grids[i].value);
+        mli_free(x->ctx, p.grids[i].row);
+    }
     void *blocks[] = {p.grids, p.column, p.prediction, p.feature, p.category,
                       p.row,   p.value,  p.out,        p.names};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)

@@ -219,6 +219,31 @@ START_TEST(damaged_rows)
 }
 END_TEST
 
+START_TEST(names_of_columns)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = NULL;
+    for (int wrong = 0; wrong < 2; wrong++) {
+        sparse_rows r = example();
+        struct ArrowArrayStream s = {get_schema, get_next, no_error, drop_stream, &r};
+        ml_params *p = NULL;
+        OK(ml_params_new(ctx, &p, ERR));
+        OK(ml_params_set_str(p, "names", wrong ? "[a, b, c, d, e]" : "[a, b, c, d]",
+                             ERR));
+        if (wrong) {
+            FAILS(ML_E_SHAPE, ml_table_read_arrow(ctx, &s, p, &t, ERR));
+        } else {
+            OK(ml_table_read_arrow(ctx, &s, p, &t, ERR));
+            ck_assert_str_eq(ml_table_column_name(t, 3), "d");
+            ck_assert_double_eq(ml_table_get_f64(t, 2, 3), -3);
+            ml_table_free(t);
+        }
+        ml_params_free(p);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 static ml_status whole_life(failing_alloc *f)
 {
     ml_context *ctx = NULL;
@@ -243,5 +268,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("data/arrow_map", sparse_rows_are_columns, sparse_rows_in_use,
+TEST_MAIN("data/arrow_map", sparse_rows_are_columns, sparse_rows_in_use, names_of_columns,
           missing_values_stay, damaged_rows, out_of_memory)

@@ -141,6 +141,51 @@ START_TEST(hashed_features)
 }
 END_TEST
 
+static ml_table *dependence(ml_context *ctx, const ml_model *m, const ml_table *t)
+{
+    ml_params *p = NULL;
+    ml_table *out = NULL;
+    OK(ml_params_new(ctx, &p, ERR));
+    OK(ml_params_set_str(p, "method", "partial_dependence", ERR));
+    OK(ml_params_set_str(p, "columns", "colour", ERR));
+    OK(ml_params_set_str(p, "kind", "score", ERR));
+    OK(ml_model_explain(m, t, p, &out, ERR));
+    ml_params_free(p);
+    return out;
+}
+
+/* What is predicted of a category does not depend on how the model knows it. */
+START_TEST(hashed_categories_explained)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *named = load_foreign(ctx, foreign_path("words", "cat_number.json"));
+    ml_model *hashed = load_foreign(ctx, foreign_path("words", "cat_number.cbm"));
+    ml_table *t = foreign_rows(ctx, "words");
+    ml_table *want = dependence(ctx, named, t), *got = dependence(ctx, hashed, t);
+    int64_t text = ml_table_find(want, "category"), last = ml_table_columns(want) - 1;
+    int64_t found = 0;
+    for (int64_t i = 0; i < ml_table_rows(got); i++) {
+        char a[64], b[64];
+        ck_assert(isnan(ml_table_get_f64(got, i, ml_table_find(got, "value"))));
+        ck_assert_int_ge(ml_table_get_str(got, i, text, a, sizeof a), 0);
+        for (int64_t k = 0; k < ml_table_rows(want); k++) {
+            ck_assert_int_ge(ml_table_get_str(want, k, text, b, sizeof b), 0);
+            if (strcmp(a, b) != 0) continue;
+            found++;
+            ck_assert_double_eq_tol(ml_table_get_f64(got, i, last),
+                                    ml_table_get_f64(want, k, last), 1e-12);
+        }
+    }
+    ck_assert_int_ge(found, 3);
+    ml_table_free(want);
+    ml_table_free(got);
+    ml_table_free(t);
+    ml_model_free(named);
+    ml_model_free(hashed);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Any two words of the file may change: it loads and predicts, or it is refused. */
 START_TEST(damaged_binary)
 {
@@ -395,5 +440,6 @@ START_TEST(older_catboost)
 END_TEST
 
 TEST_MAIN("serialization/import_catboost", categories_of_catboost, texts_that_lack,
-          dropped_features, hashed_features, damaged_binary, contributions_of_crosses,
-          rows_of_crosses, facts_of_crosses, endless_answers, older_catboost)
+          dropped_features, hashed_features, hashed_categories_explained, damaged_binary,
+          contributions_of_crosses, rows_of_crosses, facts_of_crosses, endless_answers,
+          older_catboost)

@@ -170,8 +170,7 @@ def _of_sparse(matrix, names, context):
         if matrix.dtype.kind == "c":
             raise ValueError("Complex data not supported")
         raise TypeError(f"a sparse matrix of {matrix.dtype} holds no numbers")
-    if names is not None or max(matrix.nnz, rows) >= 2 ** 31 or not 0 < columns <= 2 ** 30 \
-            or rows == 0:
+    if max(matrix.nnz, rows) >= 2 ** 31 or not 0 < columns <= 2 ** 30 or rows == 0:
         return _filled(matrix, names, context)
     by_row = matrix.tocsr()
     real = np.float32 if by_row.dtype == np.float32 else np.float64
@@ -183,7 +182,8 @@ def _of_sparse(matrix, names, context):
         raise ValueError("the sparse matrix is damaged: indptr, indices and data do not fit")
     stored = _arrow.map_column(b"f", offsets, np.ascontiguousarray(index),
                                np.ascontiguousarray(by_row.data, real))
-    return read_stream(_arrow.stream_of([stored], rows), context, map_columns=columns)
+    return read_stream(_arrow.stream_of([stored], rows), context, map_columns=columns,
+                       names=_names(names, columns))
 
 
 def _filled(matrix, names, context):

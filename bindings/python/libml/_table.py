@@ -109,8 +109,9 @@ class Table(Handle):
 
     def column(self, name):
         """The values of a column: a NumPy array if NumPy is installed, else a list."""
-        at = self._index(name)
-        return column_values(_arrow.Batch(self._p), at)
+        self._index(name)
+        # Not with the others, which may be sparse and would all be filled in.
+        return column_values(_arrow.Batch(self.select([name])._p), 0)
 
     def tensor(self, name):
         """A column of numbers as a tensor."""

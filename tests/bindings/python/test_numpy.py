@@ -172,6 +172,12 @@ class Sparse(Case):
                                  shape=(2, 2 ** 20))
         self.assertEqual(Table(wide).shape, (2, 2 ** 20))
         self.assertTrue(np.isnan(Table(sparse.csr_matrix([[0, np.nan, 1]])).to_numpy()[0, 1]))
+        # As dense columns this one would need 160 GB.
+        named = Table(sparse.csr_matrix(([5.0], ([7], [3])), shape=(2 ** 20, 20000)),
+                      names=[f"c{i}" for i in range(20000)])
+        self.assertEqual((named.shape, named.columns[3]), ((2 ** 20, 20000), "c3"))
+        self.assertEqual(named["c3"][7], 5)
+        self.refused(ValueError, ["2", "3"], Table, sparse.csr_matrix((1, 3)), ["a", "b"])
 
     def test_refused(self):
         from scipy import sparse
