@@ -476,8 +476,10 @@ ml::model load_bytes(std::string_view bytes, const ml::options &given = {}) cons
     /** An estimator with default parameters. */
     ml::estimator estimator(text algorithm) const;
     /** Loads a model by mapping its file. The time does not depend on the size.
-     * Models of XGBoost, LightGBM, CatBoost and ONNX are recognised and read
-     * (docs/convert.md). */
+     * Models of XGBoost, LightGBM, CatBoost (JSON and .cbm) and ONNX are recognised
+     * and read (docs/convert.md). Where a file of CatBoost has no texts of
+     * categories, its inputs are "hashed": columns of texts are given as ever, and
+     * become CatBoost's hashes. */
     ml::model load(text path, const ml::options &options = {}) const;
     /** Computes a metric. */
     double score(text metric, const ml::tensor &truth, const ml::tensor &prediction,
@@ -883,7 +885,8 @@ std::vector<double> row(const std::vector<double> &numbers)
     /** As ml_predictor_run, with a table as result: a column per output, class
      * labels as categories. */
     ml::table run_table(const ml::table &table);
-    /** The code that stands for a category in plain rows. */
+    /** The code that stands for a category in plain rows; of a hashed input the
+     * hash of any text. */
     double code(int64_t input, text text = nullptr) const;
 };
 

@@ -14,7 +14,9 @@ ML_BEGIN
 
 /**
  * Loads a model by mapping its file. The time does not depend on the size. Models of
- * XGBoost, LightGBM, CatBoost and ONNX are recognised and read (docs/convert.md).
+ * XGBoost, LightGBM, CatBoost (JSON and .cbm) and ONNX are recognised and read
+ * (docs/convert.md). Where a file of CatBoost has no texts of categories, its inputs are
+ * "hashed": columns of texts are given as ever, and become CatBoost's hashes.
  *
  * @param context  the context
  * @param path     the file

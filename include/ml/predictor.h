@@ -133,7 +133,8 @@ ML_API ML_CHECK ml_status ml_predictor_sparse_rows(
     double *out, ml_error *error);
 
 /**
- * The code that stands for a category in plain rows.
+ * The code that stands for a category in plain rows; of a hashed input the hash of any
+ * text.
  *
  * @param predictor  the predictor
  * @param input      index of the input column

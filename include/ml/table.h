@@ -46,6 +46,11 @@ ML_API ML_CHECK ml_status ml_table_read_csv_io(ml_context *context, const ml_io 
 /**
  * Reads an Arrow stream to its end. One batch of numbers is taken without copying.
  *
+ * A column "f" of maps from whole numbers to numbers is sparse rows: it becomes the columns
+ * "f0", "f1", ..., of which only what rows hold takes memory; the rest is 0. Models are
+ * fitted to such columns and predict from them as they are; what writes them out or reads
+ * their memory (ml_table_write_arrow, ml_table_write_csv, ml_table_get_tensor) fills them in.
+ *
  * @param context  the context
  * @param stream   [move] the stream; released also on failure
  * @param options  [null] values of "options.arrow"
@@ -53,7 +58,8 @@ ML_API ML_CHECK ml_status ml_table_read_csv_io(ml_context *context, const ml_io 
  * @param error    [null] details of a failure
  * @returns ML_OK, ML_E_ARGUMENT for a stream already released, ML_E_TYPE for a column
  * type that tables lack, ML_E_DATA for damaged data, ML_E_NAME or ML_E_RANGE for a wrong
- * option, ML_E_CALLBACK, ML_E_IO, ML_E_MEMORY
+ * option, ML_E_SHAPE for another number of names than of columns, ML_E_CALLBACK, ML_E_IO,
+ * ML_E_MEMORY
  * @since 0.1
  */
 ML_API ML_CHECK ml_status ml_table_read_arrow(ml_context *context,

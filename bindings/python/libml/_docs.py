@@ -115,7 +115,7 @@ FUNCTIONS = {
     'ml_table_read_csv_io':
         'Reads delimited text from a stream of the host; gzip is recognised by its first bytes.',
     'ml_table_read_arrow':
-        'Reads an Arrow stream to its end. One batch of numbers is taken without copying.',
+        'Reads an Arrow stream to its end. One batch of numbers is taken without copying.\n\nA column "f" of maps from whole numbers to numbers is sparse rows: it becomes the columns "f0", "f1", ..., of which only what rows hold takes memory; the rest is 0. Models are fitted to such columns and predict from them as they are; what writes them out or reads their memory (ml_table_write_arrow, ml_table_write_csv, ml_table_get_tensor) fills them in.',
     'ml_table_write_arrow':
         'Gives a table out as an Arrow stream of one batch, without copying where the layout permits. The stream keeps the table alive.',
     'ml_table_read_tensor':
@@ -193,7 +193,7 @@ FUNCTIONS = {
     'ml_estimator_fit':
         'Fits a model to a table.\n\nThe role parameters say which columns are what; by default every column that has no other role is a feature.',
     'ml_model_load_file':
-        'Loads a model by mapping its file. The time does not depend on the size. Models of XGBoost, LightGBM, CatBoost and ONNX are recognised and read (docs/convert.md).',
+        'Loads a model by mapping its file. The time does not depend on the size. Models of XGBoost, LightGBM, CatBoost (JSON and .cbm) and ONNX are recognised and read (docs/convert.md). Where a file of CatBoost has no texts of categories, its inputs are "hashed": columns of texts are given as ever, and become CatBoost\'s hashes.',
     'ml_model_load_memory':
         'Loads a model from memory that is borrowed until `release` is called. On failure `release` is not called.',
     'ml_model_save_file':
@@ -247,7 +247,7 @@ FUNCTIONS = {
     'ml_predictor_sparse_rows':
         'Predicts sparse rows (CSR): of each row, some inputs and their values. Row i has the elements offsets[i] to offsets[i + 1] - 1 of `columns` and `values`; all others are `absent`. Nothing of the size rows by inputs is made: memory is bounded, and trees and linear models look at what is stored only.\n\nThe elements of a row may stand in any order; those of the same input are added. Values are as in ml_predictor_rows. The first call may allocate.',
     'ml_predictor_code':
-        'The code that stands for a category in plain rows.',
+        'The code that stands for a category in plain rows; of a hashed input the hash of any text.',
     'ml_study_new':
         'A study over an estimator\'s parameters. Values that the estimator has set explicitly stay fixed unless "tune" names them.',
     'ml_study_free':
