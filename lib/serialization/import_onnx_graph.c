@@ -39,9 +39,10 @@ static ml_status list_of(mli_onnx *g, const void *data, size_t size, int32_t fie
 {
     *n = count_field(data, size, field);
     if (*n < 0) return damaged(g, what);
-    void *list = mli_doc_alloc(&g->arena, (size_t)*n * each);
+    /* One more, which is empty: then there is a first one to look at. */
+    void *list = mli_doc_alloc(&g->arena, (size_t)(*n + 1) * each);
     if (!list) return mli_nomem(g->err);
-    memset(list, 0, (size_t)*n * each);
+    memset(list, 0, (size_t)(*n + 1) * each);
     memcpy(out, &list, sizeof list);
     return ML_OK;
 }

@@ -573,6 +573,13 @@ START_TEST(messages)
             ML_E_UNSUPPORTED, "the operator Flattex behind its models");
     says_of(ctx, "whole", "onnx_bagged.onnx", "\"\012ReduceMean", "\"\012ReduceMeal",
             ML_E_UNSUPPORTED, "the operator ReduceMeal behind its models");
+    /* An operator without inputs on the way to the models. */
+    ml_model *m = NULL;
+    FAILS(ML_E_UNSUPPORTED,
+          ml_model_load_file(ctx,
+                             source_path("tests/fuzz/corpus/import/onnx_bare_cast.onnx"),
+                             NULL, &m, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "LinearRegressor behind"));
     says_of(ctx, "whole", "onnx_vote3.onnx", "\"\006ArgMax", "\"\006ArgMix",
             ML_E_UNSUPPORTED, "without a common result");
     ml_context_free(ctx);
