@@ -127,8 +127,3 @@ mli_flat_table mli_flat_item(mli_flat *f, mli_flat_vector v, int64_t i)
 {
     return table(f, follow(f, (size_t)(v.data - f->data) + 4 * (size_t)i));
 }
-
-mli_flat_vector mli_flat_text(mli_flat *f, mli_flat_vector v, int64_t i)
-{
-    return vector(f, follow(f, (size_t)(v.data - f->data) + 4 * (size_t)i), 1);
-}

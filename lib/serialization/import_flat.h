@@ -37,8 +37,7 @@ double mli_flat_f64(const mli_flat_table *t, int64_t field, double dflt);
 mli_flat_table mli_flat_child(const mli_flat_table *t, int64_t field);
 /* Elements of `width` bytes: 1 for texts, 4 for tables. */
 mli_flat_vector mli_flat_list(const mli_flat_table *t, int64_t field, size_t width);
-/* Element i of a vector of tables, and of one of texts. */
+/* Element i of a vector of tables. */
 mli_flat_table mli_flat_item(mli_flat *f, mli_flat_vector v, int64_t i);
-mli_flat_vector mli_flat_text(mli_flat *f, mli_flat_vector v, int64_t i);
 
 #endif
