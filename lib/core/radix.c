@@ -47,8 +47,7 @@ static void count_digits(const uint64_t *key, int64_t n,
             count[p][(key[i] >> (p * DIGIT)) & ((1 << DIGIT) - 1)]++;
 }
 
-static void scatter(const uint64_t *from, uint64_t *to, int64_t n, int shift,
-                    uint32_t *count)
+static void counts_to_places(uint32_t count[1 << DIGIT])
 {
     uint32_t sum = 0;
     for (int d = 0; d < 1 << DIGIT; d++) {
@@ -56,6 +55,12 @@ static void scatter(const uint64_t *from, uint64_t *to, int64_t n, int shift,
         count[d] = sum;
         sum += here;
     }
+}
+
+static void scatter(const uint64_t *from, uint64_t *to, int64_t n, int shift,
+                    uint32_t *count)
+{
+    counts_to_places(count);
     for (int64_t i = 0; i < n; i++)
         to[count[(from[i] >> shift) & ((1 << DIGIT) - 1)]++] = from[i];
 }
@@ -110,12 +115,7 @@ static void count_digits_f32(const uint32_t *key, int64_t n,
 static void scatter_f32(const uint32_t *from, uint32_t *to, int64_t n, int shift,
                         uint32_t *count)
 {
-    uint32_t sum = 0;
-    for (int d = 0; d < 1 << DIGIT; d++) {
-        uint32_t here = count[d];
-        count[d] = sum;
-        sum += here;
-    }
+    counts_to_places(count);
     for (int64_t i = 0; i < n; i++)
         to[count[(from[i] >> shift) & ((1 << DIGIT) - 1)]++] = from[i];
 }

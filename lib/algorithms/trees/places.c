@@ -11,16 +11,6 @@
 #define FEW      48
 #define MAX_TURN 60
 
-static void insertion(double *v, int64_t n)
-{
-    for (int64_t i = 1; i < n; i++) {
-        double x = v[i];
-        int64_t k = i;
-        for (; k > 0 && v[k - 1] > x; k--) v[k] = v[k - 1];
-        v[k] = x;
-    }
-}
-
 static double middle(double a, double b, double c)
 {
     if (a > b) return b > c ? b : a > c ? c : a;
@@ -55,11 +45,7 @@ static void find(double *v, int64_t n, int64_t from, const int64_t *at, int coun
                  double *scratch, int turns)
 {
     while (count > 0) {
-        if (n <= FEW) {
-            insertion(v, n);
-            return;
-        }
-        if (turns++ > MAX_TURN) {
+        if (n <= FEW || turns++ > MAX_TURN) {
             mli_radix_sort_f64(v, scratch, n);
             return;
         }
