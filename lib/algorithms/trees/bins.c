@@ -407,7 +407,7 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);
     if (c->bundle) status = mli_bin_bundle(b, c->design, c->apart, err);
-    if (c->sparse && status == ML_OK) mli_bin_choose_sparse(b, c->design);
+    if (c->sparse && status == ML_OK) mli_bin_choose_sparse(b);
     return status == ML_OK ? lay_out(b, err) : status;
 }
 

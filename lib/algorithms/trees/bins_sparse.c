@@ -50,10 +50,9 @@ static void part(mli_binner *b, int32_t head)
     }
 }
 
-void mli_bin_choose_sparse(mli_binner *b, const mli_design *d)
+void mli_bin_choose_sparse(mli_binner *b)
 {
     double entries = 0, columns = 0;
-    (void)d;
     for (int64_t j = 0; j < b->n_features; j++) {
         const mli_bin_feature *f = &b->features[j];
         if (f->n_bins + f->has_missing < 2) continue;
@@ -438,16 +437,19 @@ void mli_bin_store_free(ml_context *ctx, mli_bin_store *s)
 
 #define AHEAD 8
 
+static inline void fetch_row(const mli_bin_sparse *s, uint32_t row)
+{
+    const uint32_t *cell = s->cell + s->start[row];
+    __builtin_prefetch(cell);
+    __builtin_prefetch(cell + 16);
+}
+
 void mli_bin_sparse_add(const mli_bin_sparse *s, const uint32_t *rows, const uint64_t *gh,
                         int64_t n, uint64_t *restrict hist)
 {
     uint8_t *touched = (uint8_t *)(hist + s->binner->map);
     for (int64_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) {
-            int64_t next = s->start[rows[i + AHEAD]];
-            __builtin_prefetch(s->cell + next);
-            __builtin_prefetch(s->cell + next + 16);
-        }
+        if (i + AHEAD < n) fetch_row(s, rows[i + AHEAD]);
         const uint32_t *cell = s->cell + s->start[rows[i]];
         const uint32_t *end = s->cell + s->start[rows[i] + 1];
         uint64_t g = gh[i];
@@ -462,11 +464,7 @@ void mli_bin_sparse_count(const mli_bin_sparse *s, const uint32_t *rows, int64_t
                           uint32_t *count)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) {
-            int64_t next = s->start[rows[i + AHEAD]];
-            __builtin_prefetch(s->cell + next);
-            __builtin_prefetch(s->cell + next + 16);
-        }
+        if (i + AHEAD < n) fetch_row(s, rows[i + AHEAD]);
         const uint32_t *cell = s->cell + s->start[rows[i]];
         const uint32_t *end = s->cell + s->start[rows[i] + 1];
         for (; cell < end; cell++) count[*cell]++;

@@ -28,7 +28,7 @@ typedef struct mli_bin_sparse {
 
 /* Decides from the sample whether lists are shorter; then features of a column of their
  * own become bundles of one. To be called before the columns are laid out. */
-void mli_bin_choose_sparse(mli_binner *b, const mli_design *d);
+void mli_bin_choose_sparse(mli_binner *b);
 /* by_column: for growing trees; else for walking down them alone. */
 ml_status mli_bin_sparse_make(const mli_binner *b, const mli_design *d, int by_column,
                               mli_run *run, mli_bin_sparse **out, ml_error *err);
