@@ -12,6 +12,7 @@
  * worst first.
  */
 #include "tuning/check.h"
+#include "tuning/hashed.h"
 #include "tuning/statistics.h"
 
 #include <math.h>
@@ -179,33 +180,13 @@ static ml_status check_columns(const search *s, ml_error *err)
     return ML_OK;
 }
 
-typedef struct {
-    double value;
-    int64_t row;
-} hashed;
-
-static int by_value(const void *a, const void *b)
-{
-    const hashed *x = a, *y = b;
-    if (x->value != y->value) return x->value < y->value ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
-}
-
 /* Categories known by a hash: the rows name them. */
 static ml_status slice_hashes(search *s, int64_t j, ml_error *err)
 {
-    hashed *h = mli_alloc_vec(s->x->ctx, s->d->rows, sizeof *h);
+    mli_hashed_row *h = NULL;
     slice one, missing = {.column = j, .value = -1};
     int64_t n = 0;
-    ml_status st = ML_OK;
-    if (!h) return mli_nomem(err);
-    for (int64_t i = 0; i < s->d->rows; i++) {
-        if (isnan(s->value[i]))
-            count_row(s, &missing, i);
-        else
-            h[n++] = (hashed){s->value[i], i};
-    }
-    qsort(h, (size_t)n, sizeof *h, by_value);
+    ml_status st = mli_hashed_rows(s->x->ctx, s->value, s->d->rows, &h, &n, err);
     for (int64_t i = 0, end; i < n && st == ML_OK; i = end) {
         one = (slice){.column = j, .value = h[i].row};
         for (end = i; end < n && h[end].value == h[i].value; end++)
@@ -213,6 +194,8 @@ static ml_status slice_hashes(search *s, int64_t j, ml_error *err)
         st = add_slice(s, &one, err);
     }
     mli_free(s->x->ctx, h);
+    for (int64_t i = 0; i < s->d->rows; i++)
+        if (isnan(s->value[i])) count_row(s, &missing, i);
     return st == ML_OK ? add_slice(s, &missing, err) : st;
 }
 

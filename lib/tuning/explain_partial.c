@@ -8,6 +8,7 @@
  */
 #include "inference/predictor.h"
 #include "tuning/explain.h"
+#include "tuning/hashed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,10 +20,11 @@ typedef struct grid {
     int64_t *row;  /* [n] of hashed columns: a row that has the category */
 } grid;
 
-typedef struct hashed {
+/* A category of a hashed column, and the first row that has it. */
+typedef struct counted {
     double value;
     int64_t row, count;
-} hashed;
+} counted;
 
 typedef struct partial {
     const mli_explain *x;
@@ -74,47 +76,49 @@ static ml_status number_grid(partial *p, int64_t feature, int64_t points, grid *
     return ML_OK;
 }
 
-static int by_value(const void *a, const void *b)
+static int by_count(const void *a, const void *b)
 {
-    const hashed *x = a, *y = b;
-    if (x->value != y->value) return x->value < y->value ? -1 : 1;
+    const counted *x = a, *y = b;
+    if (x->count != y->count) return x->count > y->count ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static int by_count(const void *a, const void *b)
+/* The distinct categories of rows in order. */
+static int64_t list_kinds(const mli_hashed_row *h, int64_t n, counted *to)
 {
-    const hashed *x = a, *y = b;
-    if (x->count != y->count) return x->count > y->count ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
+    int64_t kinds = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (i == 0 || h[i].value != h[i - 1].value)
+            to[kinds++] = (counted){h[i].value, h[i].row, 0};
+        to[kinds - 1].count++;
+    }
+    return kinds;
 }
 
 /* The most frequent categories, which only the rows can name. */
 static ml_status hashed_grid(partial *p, int64_t feature, int64_t points, grid *g,
                              ml_error *err)
 {
-    int64_t rows = p->design->rows, n = 0, kinds = 0;
-    hashed *h = mli_alloc_vec(p->x->ctx, rows, sizeof *h);
-    if (!h) return mli_nomem(err);
+    ml_context *ctx = p->x->ctx;
+    int64_t rows = p->design->rows, n = 0;
+    mli_hashed_row *h = NULL;
     mli_design_f64(p->design, feature, 0, rows, p->column, 1);
-    for (int64_t i = 0; i < rows; i++)
-        if (!isnan(p->column[i])) h[n++] = (hashed){p->column[i], i, 1};
-    qsort(h, (size_t)n, sizeof *h, by_value);
-    for (int64_t i = 0; i < n; i++) {
-        if (kinds && h[kinds - 1].value == h[i].value)
-            h[kinds - 1].count++;
-        else
-            h[kinds++] = h[i];
+    ml_status s = mli_hashed_rows(ctx, p->column, rows, &h, &n, err);
+    if (s != ML_OK) return s;
+    counted *kinds = mli_alloc_vec(ctx, n + 1, sizeof *kinds);
+    int64_t count = kinds ? list_kinds(h, n, kinds) : 0;
+    mli_free(ctx, h);
+    if (kinds) qsort(kinds, (size_t)count, sizeof *kinds, by_count);
+    g->n = count < points ? count : points;
+    g->value = mli_alloc_vec(ctx, g->n + 1, sizeof *g->value);
+    g->row = mli_alloc_vec(ctx, g->n + 1, sizeof *g->row);
+    int ok = kinds && g->value && g->row;
+    for (int64_t k = 0; ok && k < g->n; k++) {
+        g->value[k] = kinds[k].value;
+        g->row[k] = kinds[k].row;
     }
-    qsort(h, (size_t)kinds, sizeof *h, by_count);
-    g->n = kinds < points ? kinds : points;
-    g->value = mli_alloc_vec(p->x->ctx, g->n + 1, sizeof *g->value);
-    g->row = mli_alloc_vec(p->x->ctx, g->n + 1, sizeof *g->row);
-    for (int64_t k = 0; g->value && g->row && k < g->n; k++) {
-        g->value[k] = h[k].value;
-        g->row[k] = h[k].row;
-    }
-    mli_free(p->x->ctx, h);
-    return g->value && g->row ? ML_OK : mli_nomem(err);
+    mli_free(ctx, kinds);
+    return ok ? ML_OK : mli_nomem(err);
 }
 
 static int is_category(const mli_feature *f)
