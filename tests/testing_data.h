@@ -54,6 +54,18 @@ static inline ml_table *add_text(ml_context *ctx, ml_table *t, const char *name,
     return out;
 }
 
+/* Settings: "name=value;...". */
+static inline void set_all(ml_estimator *e, const char *settings)
+{
+    char text[512], *save = NULL;
+    ck_assert_int_lt(snprintf(text, sizeof text, "%s", settings), (int)sizeof text);
+    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
+        char *equal = strchr(at, '=');
+        *equal = 0;
+        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
+    }
+}
+
 /* The text of a cell in a buffer that the next call reuses; "" when missing. */
 static inline const char *cell(const ml_table *t, int64_t row, const char *column)
 {

@@ -6,75 +6,7 @@
  */
 #include "../failing.h"
 #include "core/cpu.h"
-#include "testing_data.h"
-
-#define ROWS 2000
-
-/* y = 3 a + sin(6 b) + a c + noise; k is a category, w a weight, o an offset. */
-static ml_table *sample(ml_context *ctx, int64_t n, uint64_t seed)
-{
-    double *v = calloc((size_t)n * 6, sizeof *v);
-    const char **k = calloc((size_t)n, sizeof *k);
-    static const char *const names[] = {"red", "green", "blue", "grey", "pink", "teal"};
-    uint64_t s = seed;
-    for (int64_t i = 0; i < n; i++) {
-        for (int j = 0; j < 6; j++) {
-            s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-            v[j * n + i] = (double)(s >> 11) * 0x1p-53;
-        }
-        double a = v[i], b = v[n + i], c = v[2 * n + i];
-        k[i] = names[i * 7 % 6];
-        v[3 * n + i] = 3 * a + sin(6 * b) + a * c + (i * 7 % 6 == 2) + 0.2 * v[3 * n + i];
-    }
-    ml_table *t = add_f64(ctx, NULL, "a", n, v);
-    t = add_f64(ctx, t, "b", n, v + n);
-    t = add_f64(ctx, t, "c", n, v + 2 * n);
-    t = add_f64(ctx, t, "y", n, v + 3 * n);
-    t = add_f64(ctx, t, "w", n, v + 4 * n);
-    t = add_text(ctx, t, "k", n, k);
-    free(v);
-    free(k);
-    return t;
-}
-
-static ml_estimator *make(ml_context *ctx, const char *settings)
-{
-    ml_estimator *e = NULL;
-    char text[512], *save = NULL;
-    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
-    OK(ml_estimator_set_str(e, "target", "y", ERR));
-    OK(ml_estimator_set_str(e, "ignore", "w", ERR));
-    OK(ml_estimator_set_str(e, "n_trees", "20", ERR));
-    snprintf(text, sizeof text, "%s", settings);
-    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
-        char *equal = strchr(at, '=');
-        *equal = 0;
-        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
-    }
-    return e;
-}
-
-static ml_model *fit(ml_context *ctx, const char *settings, const ml_table *t)
-{
-    ml_estimator *e = make(ctx, settings);
-    ml_model *m = NULL;
-    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
-    ml_estimator_free(e);
-    return m;
-}
-
-static double error_of(const ml_model *m, const ml_table *t)
-{
-    ml_tensor *p = predicted(m, "value", t);
-    double sum = 0;
-    int64_t n = ml_table_rows(t), y = ml_table_find(t, "y");
-    for (int64_t i = 0; i < n; i++) {
-        double d = ml_tensor_get_f64(p, i, 0) - ml_table_get_f64(t, i, y);
-        sum += d * d;
-    }
-    ml_tensor_free(p);
-    return sum / (double)n;
-}
+#include "gbdt_testing.h"
 
 static const char *const variants[] = {
     "growth=symmetric;max_depth=5",
@@ -116,35 +48,6 @@ START_TEST(noise_and_chance)
     ck_assert_double_ne(error[0], error[2]);
     ck_assert_double_lt(error[2], 0.9 * error[4]);
     ck_assert_double_lt(error[3], 0.9 * error[4]);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
-/* Whether what leaves gain is looked at hangs on early stopping, unless it is said. */
-START_TEST(chance_or_validation_rows)
-{
-    static const char *const cases[][2] = {
-        {"", "0"}, {"early_stopping_rounds=0", "1"}, {"boosting=dart", "1"}};
-    ml_context *ctx = test_context(1);
-    ml_table *t = sample(ctx, 200, 3), *v = sample(ctx, 200, 4);
-    for (int i = 0; i < 3; i++) {
-        double error[3];
-        for (int k = 0; k < 3; k++) {
-            ml_model *m = NULL;
-            ml_estimator *e = make(ctx, cases[i][0]);
-            OK(ml_estimator_set_i64(e, "n_trees", 60, ERR));
-            const char *ratio = k == 2 ? (i ? "0" : "1") : cases[i][1];
-            if (k) OK(ml_estimator_set_str(e, "min_gain_ratio", ratio, ERR));
-            OK(ml_estimator_fit(e, t, v, &m, ERR));
-            error[k] = error_of(m, t);
-            ml_model_free(m);
-            ml_estimator_free(e);
-        }
-        ck_assert_double_eq(error[0], error[1]);
-        ck_assert_double_ne(error[0], error[2]);
-    }
-    ml_table_free(v);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -497,65 +400,6 @@ START_TEST(survival_orders_the_risks)
 }
 END_TEST
 
-START_TEST(any_metric_can_stop)
-{
-    ml_context *ctx = test_context(1);
-    ml_table *t = sample(ctx, ROWS, 11);
-    const char *const metrics[] = {"r2", "rmse", "mae", "median_ae"};
-    for (int k = 0; k < 4; k++) {
-        char text[100];
-        snprintf(text, sizeof text, "validation_fraction=0.2;eval_metric=%s", metrics[k]);
-        ml_estimator *e = make(ctx, text);
-        ml_model *m = NULL;
-        ml_status st = ml_estimator_fit(e, t, NULL, &m, ERR);
-        if (k < 3) ck_assert_msg(st == ML_OK, "%s: %s", text, ml_error_message(ERR));
-        ml_model_free(m);
-        ml_estimator_free(e);
-    }
-    ml_estimator *e = make(ctx, "eval_metric=ndcg");
-    ml_model *m = NULL;
-    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
-    OK(ml_estimator_set_str(e, "eval_metric", "rsme", ERR));
-    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
-    SAYS("did you mean \"rmse\"? there are also loss, auc, error, custom");
-    OK(ml_estimator_set_str(e, "eval_metric", "nothing_like_it", ERR));
-    FAILS(ML_E_NAME, ml_estimator_fit(e, t, NULL, &m, ERR));
-    SAYS(", also loss, auc, error, custom");
-    ml_estimator_free(e);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
-/* The quantile and the power are those of the parameters, whatever the objective. */
-START_TEST(early_stopping_judges_as_evaluation)
-{
-    static const char *const cases[][2] = {{"objective=absolute;quantile=0.9", "pinball"},
-                                           {"objective=quantile;quantile=0.8", "pinball"},
-                                           {"objective=quantile;quantile=0.8", "rmse"}};
-    ml_context *ctx = test_context(1);
-    ml_table *t = sample(ctx, ROWS, 11), *v = sample(ctx, ROWS, 12);
-    for (int i = 0; i < 3; i++) {
-        char text[120];
-        ml_model *m = NULL;
-        ml_tensor *history = NULL;
-        snprintf(text, sizeof text, "%s;n_trees=4;early_stopping_rounds=0;eval_metric=%s",
-                 cases[i][0], cases[i][1]);
-        ml_estimator *e = make(ctx, text);
-        OK(ml_estimator_fit(e, t, v, &m, ERR));
-        OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
-        ck_assert_double_eq_tol(ml_tensor_get_f64(history, 3, 0),
-                                scored(m, v, cases[i][1]), 1e-9);
-        ml_tensor_free(history);
-        ml_model_free(m);
-        ml_estimator_free(e);
-    }
-    ml_table_free(v);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
 /* Names that tell nothing must not look as if they did: a row does not see its own
  * target. Those that tell something do, however many there are. */
 START_TEST(ordered_statistics_do_not_leak)
@@ -813,9 +657,8 @@ START_TEST(out_of_memory_in_variants)
 END_TEST
 
 TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, noise_and_chance,
-          chance_or_validation_rows, monotone_everywhere, interactions_only_within_groups,
-          objective_of_the_caller, training_goes_on, offsets_are_added_in_training_only,
-          rankings_and_their_groups, survival_orders_the_risks,
-          ordered_statistics_do_not_leak, bundles_change_nothing, linear_leaves,
-          linear_leaves_in_use, instructions_do_not_matter, any_metric_can_stop,
-          early_stopping_judges_as_evaluation, out_of_memory_in_variants)
+          monotone_everywhere, interactions_only_within_groups, objective_of_the_caller,
+          training_goes_on, offsets_are_added_in_training_only, rankings_and_their_groups,
+          survival_orders_the_risks, ordered_statistics_do_not_leak,
+          bundles_change_nothing, linear_leaves, linear_leaves_in_use,
+          instructions_do_not_matter, out_of_memory_in_variants)

@@ -38,19 +38,13 @@ static ml_table *sample(ml_context *ctx, int64_t n, uint64_t s)
 static ml_estimator *make(ml_context *ctx, const char *settings, const char *one)
 {
     ml_estimator *e = NULL;
-    char text[256], *save = NULL;
     OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
     OK(ml_estimator_set_str(e, one ? "target" : "targets", one ? one : "y, z, share",
                             ERR));
     OK(ml_estimator_set_str(e, "features", "a, b, c, k", ERR));
     OK(ml_estimator_set_str(e, "task", "regression", ERR));
     OK(ml_estimator_set_i64(e, "n_trees", 15, ERR));
-    snprintf(text, sizeof text, "%s", settings);
-    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
-        char *equal = strchr(at, '=');
-        *equal = 0;
-        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
-    }
+    set_all(e, settings);
     return e;
 }
 

@@ -70,17 +70,11 @@ static ml_tensor *fit(ml_context *ctx, const char *settings, const ml_table *t,
 {
     ml_estimator *e = NULL;
     ml_model *m = NULL;
-    char text[512], *save = NULL;
     OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
     OK(ml_estimator_set_str(e, "n_estimators", "8", ERR));
     OK(ml_estimator_set_str(e, "random_strength", "0", ERR));
     OK(ml_estimator_set_str(e, "max_delta_step", "0", ERR));
-    snprintf(text, sizeof text, "%s", settings);
-    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
-        char *equal = strchr(at, '=');
-        *equal = 0;
-        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
-    }
+    set_all(e, settings);
     OK(ml_estimator_fit(e, t, valid, &m, ERR));
     ml_estimator_free(e);
     ml_tensor *out = predicted(m, "score", t);

@@ -36,17 +36,11 @@ static ml_model *fit(ml_context *ctx, const char *settings, const char *target,
 {
     ml_estimator *e = NULL;
     ml_model *m = NULL;
-    char text[512], *save = NULL;
     OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
     OK(ml_estimator_set_str(e, "target", target, ERR));
     OK(ml_estimator_set_str(e, "features", "x0, x1", ERR));
     OK(ml_estimator_set_str(e, "growth", "symmetric", ERR));
-    snprintf(text, sizeof text, "%s", settings);
-    for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
-        char *equal = strchr(at, '=');
-        *equal = 0;
-        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
-    }
+    set_all(e, settings);
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     ml_estimator_free(e);
     return m;
