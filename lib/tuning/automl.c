@@ -389,8 +389,7 @@ static const mli_attribute attributes[] = {
      "The score of each candidate; NaN: it failed, or was given up."},
     {"leaderboard", "u8", "[bytes]",
      "All candidates as CSV text: algorithm, score, weight, rounds, state, parameters, "
-     "and "
-     "a message where they failed."},
+     "and a message where they failed."},
     {NULL, NULL, NULL, NULL}};
 
 extern const mli_algorithm mli_automl_algorithm;
