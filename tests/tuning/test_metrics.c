@@ -183,16 +183,30 @@ START_TEST(judges_by_the_objective_of_a_part)
 }
 END_TEST
 
+/* The interval of a row of scores is that far from its value. */
+static void interval_is(const ml_table *scores, int64_t row, double half)
+{
+    double value = ml_table_get_f64(scores, row, 1);
+    double below = value - ml_table_get_f64(scores, row, 2),
+           above = ml_table_get_f64(scores, row, 3) - value;
+    ck_assert_double_ge(below, 0.6 * half);
+    ck_assert_double_le(below, 1.5 * half);
+    ck_assert_double_ge(above, 0.6 * half);
+    ck_assert_double_le(above, 1.5 * half);
+}
+
 /* Of n normal rows the standard error of the RMSE is that of the deviation divided by the
- * root of 2 n: intervals of few rows by percentiles, of many by their deviation. */
+ * root of 2 n: intervals of few rows by percentiles, of many by their deviation, of very
+ * many by some of them. */
 START_TEST(intervals_are_as_wide_as_the_error)
 {
-    static double x[40000], y[40000];
-    static const int64_t rows[] = {2000, 19999, 20000, 40000};
+    enum { MOST = 120000 };
+    static const int64_t rows[] = {2000, 4999, 5000, 40000, MOST};
+    double *x = calloc(MOST, sizeof *x), *y = calloc(MOST, sizeof *y);
     ml_context *ctx = test_context(1);
     mli_rng rng;
     mli_rng_init(&rng, 3, 1, 1);
-    for (int i = 0; i < 40000; i++) {
+    for (int i = 0; i < MOST; i++) {
         x[i] = i % 10;
         y[i] = 5 * mli_rng_normal(&rng);
     }
@@ -202,17 +216,54 @@ START_TEST(intervals_are_as_wide_as_the_error)
         ml_model *m = fit_yaml(ctx, "linear_regression", "{target: y}", t, NULL);
         OK(ml_model_evaluate(m, t, "rmse", &s, ERR));
         double value = ml_table_get_f64(s, 0, 1);
-        double half = 1.96 * value / sqrt(2 * (double)rows[k]);
-        double below = value - ml_table_get_f64(s, 0, 2),
-               above = ml_table_get_f64(s, 0, 3) - value;
-        ck_assert_double_ge(below, 0.6 * half);
-        ck_assert_double_le(below, 1.5 * half);
-        ck_assert_double_ge(above, 0.6 * half);
-        ck_assert_double_le(above, 1.5 * half);
+        interval_is(s, 0, 1.96 * value / sqrt(2 * (double)rows[k]));
         ml_table_free(s);
         ml_model_free(m);
         ml_table_free(t);
     }
+    free(x);
+    free(y);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Of 60,000 rows, of which some stand for all, 120 are of one class, half of them told
+ * right, and one error in a thousand is far out: it is those few that the recall and the
+ * RMSE know about. */
+START_TEST(intervals_know_the_rare_rows)
+{
+    enum { ROWS = 60000, RARE = 120 };
+    double *x = calloc(ROWS, sizeof *x), *y = calloc(ROWS, sizeof *y),
+           *far = calloc(ROWS, sizeof *far);
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < ROWS; i++) {
+        int rare = i % (ROWS / RARE) == 0;
+        x[i] = rare && i % (2 * ROWS / RARE) == 0;
+        y[i] = rare;
+        far[i] = i % 1000 ? (i % 2 ? 1 : -1) : (i % 2000 ? 100 : -100);
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", ROWS, x), *s = NULL, *e = NULL;
+    t = add_f64(ctx, t, "y", ROWS, y);
+    t = add_f64(ctx, t, "far", ROWS, far);
+    ml_model *m = fit_yaml(ctx, "decision_tree",
+                           "{task: classification, target: y, ignore: far}", t, NULL);
+    ml_model *mean = fit_yaml(ctx, "baseline", "{target: far}", t, NULL);
+    OK(ml_model_evaluate(m, t, "recall,accuracy", &s, ERR));
+    OK(ml_model_evaluate(mean, t, "rmse", &e, ERR));
+    ck_assert_double_eq_tol(ml_table_get_f64(s, 0, 1), 0.5, 1e-9);
+    interval_is(s, 0, 1.96 * 0.5 / sqrt(RARE));
+    interval_is(s, 1, 1.96 * sqrt(1e-3 * (1 - 1e-3) / ROWS));
+    double square = 0.999 + 10, spread = sqrt(0.999 + 1e5 - square * square);
+    ck_assert_double_eq_tol(ml_table_get_f64(e, 0, 1), sqrt(square), 1e-6);
+    interval_is(e, 0, 1.96 * spread / sqrt(ROWS) / (2 * sqrt(square)));
+    ml_table_free(s);
+    ml_table_free(e);
+    ml_model_free(m);
+    ml_model_free(mean);
+    ml_table_free(t);
+    free(x);
+    free(y);
+    free(far);
     ml_context_free(ctx);
 }
 END_TEST
@@ -299,6 +350,6 @@ START_TEST(bad_input)
 END_TEST
 
 TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective,
-          judges_by_the_objective_of_a_part, intervals_are_as_wide_as_the_error, values,
-          two_classes, three_classes, one_column_of_probabilities, quantile_option,
-          bad_input)
+          judges_by_the_objective_of_a_part, intervals_are_as_wide_as_the_error,
+          intervals_know_the_rare_rows, values, two_classes, three_classes,
+          one_column_of_probabilities, quantile_option, bad_input)
