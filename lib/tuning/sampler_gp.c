@@ -185,8 +185,25 @@ static ml_status learn(proposal *p, int64_t k, int64_t at, double *theta, ml_err
     return st;
 }
 
+/* All kernels' parameters from the first `at` known trials, whose scores are warped
+ * without the others: a resumed study, which learns later, learns the same. */
+static ml_status learn_all(proposal *p, int64_t at, int64_t trial, learnt *c,
+                           ml_error *err)
+{
+    int64_t all = p->n_known, each = p->h->space->n + 2;
+    ml_status st = ML_OK;
+    p->n_known = at;
+    set_targets(p, trial);
+    for (int64_t k = 0; k * each < c->n_theta && st == ML_OK; k++)
+        st = learn(p, k, at, c->theta + k * each, err);
+    p->n_known = all;
+    set_targets(p, trial);
+    if (st == ML_OK) c->at = at;
+    return st;
+}
+
 /* The kernels' parameters, from the cache where they are of this history. */
-static ml_status find_theta(proposal *p, void **cache, ml_error *err)
+static ml_status find_theta(proposal *p, int64_t trial, void **cache, ml_error *err)
 {
     int64_t models = p->n_models + p->constrained, each = p->h->space->n + 2;
     int64_t at = learnt_at(p->n_known);
@@ -199,12 +216,9 @@ static ml_status find_theta(proposal *p, void **cache, ml_error *err)
         mli_free(p->h->ctx, c);
         *cache = c = mli_calloc(p->h->ctx, 1, size);
         if (!c) return mli_nomem(err);
-        for (int64_t k = 0; k < models; k++) {
-            ml_status st = learn(p, k, at, c->theta + k * each, err);
-            if (st < 0) return st;
-        }
-        c->at = at;
         c->n_theta = models * each;
+        ml_status st = learn_all(p, at, trial, c, err);
+        if (st < 0) return st;
     }
     for (int64_t k = 0; k < models; k++)
         memcpy(p->gp[k].theta, c->theta + k * each, (size_t)each * sizeof(double));
@@ -240,14 +254,16 @@ static ml_status believe(proposal *p, mli_gp *g, double *work, ml_error *err)
     return factor(p, g, err);
 }
 
-static ml_status build(proposal *p, void **cache, double *work, ml_error *err)
+static ml_status build(proposal *p, int64_t trial, void **cache, double *work,
+                       ml_error *err)
 {
     int64_t models = p->n_models + p->constrained, d = p->h->space->n;
     ml_status st = ML_OK;
+    set_targets(p, trial);
     p->n_used = subset(p, p->n_known, MOST * 3 / 4, p->target, p->used);
     for (int64_t k = 0; k < models && st == ML_OK; k++)
         st = mli_gp_init(&p->gp[k], p->h->ctx, &p->embedding, MOST, err);
-    if (st == ML_OK) st = find_theta(p, cache, err);
+    if (st == ML_OK) st = find_theta(p, trial, cache, err);
     for (int64_t k = 0; k < models && st == ML_OK; k++) {
         const double *target = p->target + k * p->n_known;
         for (int64_t i = 0; i < p->n_used; i++)
@@ -331,7 +347,7 @@ static ml_status propose_model(proposal *p, int64_t trial, double *u, void **cac
     if (!work) return mli_nomem(err);
     double *front = work, *incumbents = front + front_size;
     double *branch = incumbents + INCUMBENTS * d, *rest = branch + d;
-    ml_status st = build(p, cache, rest, err);
+    ml_status st = build(p, trial, cache, rest, err);
     if (st == ML_OK) {
         mli_acquisition a = {.h = h,
                              .embedding = &p->embedding,
@@ -383,7 +399,6 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
         mli_startup_point(h, trial, u);
     } else if (st == ML_OK) {
         prepare(&p);
-        set_targets(&p, trial);
         st = propose_model(&p, trial, u, cache, err);
     }
     for (int k = 0; k < MOST_MODELS; k++)

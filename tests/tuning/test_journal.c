@@ -97,22 +97,22 @@ static void write_all(const char *path, const char *data, size_t size)
     fclose(f);
 }
 
-START_TEST(a_resumed_study_is_the_same)
+static void check_resumed(const char *more)
 {
     ml_context *ctx = test_context(1);
-    const char *path = journal_path("same");
+    const char *path = journal_path(more + strlen("sampler: "));
     ml_study *s = NULL;
-    OK(open_study(ctx, NULL, NULL, &s));
+    OK(open_study(ctx, NULL, more, &s));
     go_on(s, 40, 0);
     char *whole = text_of(s);
     ml_study_free(s);
     for (int n = 7; n <= 40; n += 11) { /* cut off with a trial running, four times */
         s = NULL;
-        OK(open_study(ctx, path, NULL, &s));
+        OK(open_study(ctx, path, more, &s));
         go_on(s, n, n < 40);
         ml_study_free(s);
     }
-    OK(open_study(ctx, path, NULL, &s));
+    OK(open_study(ctx, path, more, &s));
     char *resumed = text_of(s);
     double best;
     ml_params *p = NULL;
@@ -123,6 +123,13 @@ START_TEST(a_resumed_study_is_the_same)
     free(resumed);
     ml_study_free(s);
     ml_context_free(ctx);
+}
+
+START_TEST(a_resumed_study_is_the_same)
+{
+    check_resumed("sampler: tpe");
+    check_resumed("sampler: gp");
+    check_resumed("sampler: evolution");
 }
 END_TEST
 
