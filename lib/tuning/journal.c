@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TAG      "J1 "
 #define TAG_SIZE 3
@@ -23,6 +24,8 @@
 struct mli_journal {
     ml_context *ctx;
     int fd;
+    int held;     /* the lock is ours */
+    int64_t size; /* when it was opened */
     char *path;
 };
 
@@ -71,6 +74,7 @@ ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
     if (st == ML_OK) {
         j->fd = ctx->fs->open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
         if (j->fd < 0) st = mli_file_error(err, errno, "open", path);
+        j->size = lseek(j->fd, 0, SEEK_END);
     }
     if (st < 0) {
         mli_journal_close(j);
@@ -95,10 +99,18 @@ ml_status mli_journal_lock(mli_journal *j, ml_error *err)
         while (st < 0 && errno == EINTR);
         if (st == 0 || errno != EWOULDBLOCK) break;
     }
-    if (st == 0 || errno != EWOULDBLOCK) return ML_OK;
-    mli_fail(err, ML_E_STATE, "another fit is writing to the journal");
+    const char *problem = NULL, *hint = "begin again, which reads it";
+    if (st < 0 && errno == EWOULDBLOCK) {
+        problem = "another fit or study is writing to the journal";
+        hint = "wait for its end, or name another file";
+    } else if (lseek(j->fd, 0, SEEK_END) != j->size) {
+        problem = "another fit or study has written to the journal meanwhile";
+    }
+    j->held = !problem;
+    if (j->held) return ML_OK;
+    mli_fail(err, ML_E_STATE, "%s", problem);
     mli_error_at(err, ML_E_STATE, "%s", j->path);
-    return mli_error_hint(err, ML_E_STATE, "wait for its end, or name another file");
+    return mli_error_hint(err, ML_E_STATE, "%s", hint);
 }
 
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
@@ -106,12 +118,14 @@ ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int 
 {
     mli_str line;
     char digits[DIGITS + 1];
+    ml_status st = j->held ? ML_OK : mli_journal_lock(j, err);
+    if (st < 0) return st;
     checksum(json, size, digits);
     mli_str_init(&line, j->ctx);
     mli_str_printf(&line, "%s%s %zu ", TAG, digits, size);
     mli_str_add_n(&line, json, size);
     mli_str_char(&line, '\n');
-    ml_status st = line.failed ? mli_nomem(err) : write_all(j, line.data, line.size, err);
+    st = line.failed ? mli_nomem(err) : write_all(j, line.data, line.size, err);
     mli_str_free(&line);
     if (st == ML_OK && sync && j->ctx->fs->fsync(j->fd) < 0)
         st = mli_file_error(err, errno, "sync", j->path);

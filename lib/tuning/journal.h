@@ -14,14 +14,15 @@
 
 typedef struct mli_journal mli_journal;
 
-/* Opens for appending, creates the file when it is not there. */
+/* Opens for appending, creates the file when it is not there. Before it is read: what
+ * others write in between is then found out. */
 ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
                            ml_error *err);
 void mli_journal_close(mli_journal *j); /* NULL is fine */
-/* Holds the file until it is closed, or the process ends: ML_E_STATE when another does.
- * Where files cannot be held it does nothing. */
+/* Holds the file until it is closed, or the process ends: ML_E_STATE when another does, or
+ * has written to it since it was opened. Where files cannot be held it does nothing. */
 ml_status mli_journal_lock(mli_journal *j, ml_error *err);
-/* Appends a record in one write, and waits for the disk when `sync` is set. */
+/* Appends a record in one write, holding the file from the first one on, and waits for the disk when `sync` is set. */
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
                              ml_error *err);
 

@@ -425,8 +425,9 @@ ml_status mli_study_resume(ml_study *s, ml_error *err)
     int64_t records;
     if (!path[0]) return ML_OK;
     resuming c = {.s = s, .path = path};
-    ml_status st = mli_journal_read(s->ctx, path, 1, resume_record, &c, &records, err);
-    if (st == ML_OK) st = mli_journal_open(s->ctx, path, &s->journal, err);
+    ml_status st = mli_journal_open(s->ctx, path, &s->journal, err);
+    if (st == ML_OK)
+        st = mli_journal_read(s->ctx, path, 1, resume_record, &c, &records, err);
     if (st == ML_OK && c.heads == 0) st = write_head(s, err);
     return st;
 }

@@ -306,6 +306,35 @@ START_TEST(warm_starts)
 }
 END_TEST
 
+/* Numbers of trials would be given out twice. */
+START_TEST(one_writer)
+{
+    ml_context *ctx = test_context(1);
+    const char *path = journal_path("writers");
+    ml_study *first = NULL, *second = NULL;
+    int64_t trial;
+    ml_params *p = NULL;
+    OK(open_study(ctx, path, NULL, &first));
+    go_on(first, 3, 0);
+    OK(open_study(ctx, path, NULL, &second)); /* to look at it is fine */
+    ck_assert_int_eq(count_state(second, "done"), 3);
+    FAILS(ML_E_STATE, ml_study_ask(second, &trial, &p, ERR));
+    ck_assert_ptr_nonnull(
+        strstr(ml_error_message(ERR), "another fit or study is writing to the journal"));
+    go_on(first, 4, 0);
+    ml_study_free(first);
+    FAILS(ML_E_STATE, ml_study_ask(second, &trial, &p, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR),
+                                 "has written to the journal meanwhile; begin again"));
+    ml_study_free(second);
+    OK(open_study(ctx, path, NULL, &second));
+    go_on(second, 5, 0);
+    ck_assert_int_eq(count_state(second, "done"), 5);
+    ml_study_free(second);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Writing or syncing fails at each call in turn: an error, and what was told before is
  * there when the study is opened again. */
 static int64_t writes_left;
@@ -390,6 +419,6 @@ START_TEST(out_of_memory_anywhere)
 }
 END_TEST
 
-TEST_MAIN("tuning/journal", a_resumed_study_is_the_same, killed, damaged_at_any_byte,
-          journals_that_do_not_fit, warm_starts, disk_full_anywhere,
+TEST_MAIN("tuning/journal", a_resumed_study_is_the_same, killed, one_writer,
+          damaged_at_any_byte, journals_that_do_not_fit, warm_starts, disk_full_anywhere,
           out_of_memory_anywhere)
