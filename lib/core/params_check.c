@@ -337,14 +337,24 @@ ml_status mli_param_unknown(const mli_descriptor *d, const char *name, const cha
     return mli_error_hint(err, ML_E_NAME, "its parameters are %s", list);
 }
 
-/* Adds to the place of a failure where the value stood in a document. */
-static ml_status locate(const mli_value *v, ml_status status, ml_error *err)
+/* Adds to the place of a failure where the value stood in a document: its name when there
+ * is no such parameter, or the item of a list that is no part. */
+static ml_status locate(const mli_value *v, const mli_param *q, ml_status status,
+                        ml_error *err)
 {
     char place[512];
+    mli_param_part part;
     if (!status || !v->line || !err || status == ML_E_MEMORY) return status;
+    int32_t line = q ? v->line : v->name_line, column = q ? v->column : v->name_column;
+    int64_t bad = 0, n = v->places && q && q->flags & MLI_FLAG_PARTS ? v->count : 0;
+    while (bad < n && !mli_part_read(q, v->strs[bad], &part, NULL)) bad++;
+    if (bad < n) {
+        line = v->places[2 * bad];
+        column = v->places[2 * bad + 1];
+    }
     snprintf(place, sizeof place, "%s", ml_error_location(err));
-    return mli_error_at(err, status, "line %d, column %d, %s", (int)v->line,
-                        (int)v->column, place);
+    return mli_error_at(err, status, "line %d, column %d, %s", (int)line, (int)column,
+                        place);
 }
 
 static ml_status put_path(ml_params *p, const mli_descriptor *d, const char *path,
@@ -353,7 +363,7 @@ static ml_status put_path(ml_params *p, const mli_descriptor *d, const char *pat
     mli_path at;
     ml_status status = mli_path_find(p, d, path, &at, err);
     if (!status) status = put(p, at.param, value, given, err);
-    return locate(value, status, err);
+    return locate(value, at.param, status, err);
 }
 
 ml_status mli_params_put(ml_params *p, const mli_descriptor *d, const char *name,
@@ -421,8 +431,8 @@ static ml_status match_names(const mli_descriptor *d, matching *m, ml_error *err
         m->which[i] = q;
         if (!q && strchr(name, '.')) continue;
         if (!q)
-            return locate(&m->given->values[i], mli_param_unknown(d, name, name, err),
-                          err);
+            return locate(&m->given->values[i], NULL,
+                          mli_param_unknown(d, name, name, err), err);
         for (int64_t k = 0; k < i; k++) {
             if (m->which[k] == q)
                 return given_twice(q, m->given->values[k].name, name, err);
@@ -455,7 +465,7 @@ static ml_status resolve_one(const mli_descriptor *d, const mli_param *q,
                              const matching *m, ml_params *p, ml_error *err)
 {
     const mli_value *v = given_for(m, q);
-    if (v) return locate(v, put(p, q, v, v->given, err), err);
+    if (v) return locate(v, q, put(p, q, v, v->given, err), err);
     if (!(q->flags & MLI_FLAG_REQUIRED)) return mli_params_default(p, q, err);
     if (has_plural(d, q, m)) return ML_OK;
     mli_fail(err, ML_E_ARGUMENT, "%s needs a value for \"%s\"", d->name, q->name);

@@ -15,6 +15,7 @@ void mli_value_free(ml_context *ctx, mli_value *v)
     mli_free(ctx, v->f64s);
     for (int64_t i = 0; v->strs && i < v->count; i++) mli_free(ctx, v->strs[i]);
     mli_free(ctx, v->strs);
+    mli_free(ctx, v->places);
     *v = (mli_value){0};
 }
 
@@ -85,6 +86,8 @@ static int copy_lists(ml_context *ctx, const mli_value *from, mli_value *to)
     size_t n = (size_t)from->count;
     if (!copy_array(ctx, from->i64s, n * sizeof *from->i64s, &to->i64s)) return 0;
     if (!copy_array(ctx, from->f64s, n * sizeof *from->f64s, &to->f64s)) return 0;
+    if (!copy_array(ctx, from->places, 2 * n * sizeof *from->places, &to->places))
+        return 0;
     if (!from->strs) return 1;
     to->strs = mli_calloc(ctx, n, sizeof *to->strs);
     if (!to->strs) return 0;
@@ -103,6 +106,7 @@ ml_status mli_value_copy(ml_context *ctx, const mli_value *from, mli_value *out,
     v.i64s = NULL;
     v.f64s = NULL;
     v.strs = NULL;
+    v.places = NULL;
     v.borrowed = 0;
     v.text = mli_strdup(ctx, from->text);
     if (!v.text || !copy_lists(ctx, from, &v)) {

@@ -62,6 +62,8 @@ typedef struct mli_items {
     int64_t count, capacity;
     char **texts;
     unsigned char *plain;
+    int32_t line, column; /* of the items to be added, in a document; 0: in none */
+    int32_t *places;
 } mli_items;
 
 void mli_items_init(mli_items *items, ml_context *ctx);
@@ -73,8 +75,7 @@ ml_status mli_items_add(mli_items *items, const char *text, size_t size, int pla
 ml_status mli_items_parse(mli_items *items, const char *text, ml_error *err);
 /* The list as a value of type I64S, F64S or STRS. Items that do not fit the type fail
  * with ML_E_TYPE. */
-ml_status mli_items_value(const mli_items *items, int32_t type, mli_value *out,
-                          ml_error *err);
+ml_status mli_items_value(mli_items *items, int32_t type, mli_value *out, ml_error *err);
 /* The narrowest type that holds all items: I64S, F64S, else STRS. */
 int32_t mli_items_type(const mli_items *items);
 /* The items of a value: those of a list, or a scalar as the only one (a text is parsed

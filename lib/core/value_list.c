@@ -18,6 +18,7 @@ void mli_items_free(mli_items *items)
     for (int64_t i = 0; i < items->count; i++) mli_free(items->ctx, items->texts[i]);
     mli_free(items->ctx, items->texts);
     mli_free(items->ctx, items->plain);
+    mli_free(items->ctx, items->places);
     mli_items_init(items, items->ctx);
 }
 
@@ -32,6 +33,11 @@ static int grow(mli_items *items)
     unsigned char *plain = mli_realloc(items->ctx, items->plain, n);
     if (!plain) return 0;
     items->plain = plain;
+    if (items->line) {
+        int32_t *places = mli_realloc(items->ctx, items->places, 2 * n * sizeof *places);
+        if (!places) return 0;
+        items->places = places;
+    }
     items->capacity = capacity;
     return 1;
 }
@@ -43,6 +49,10 @@ ml_status mli_items_add(mli_items *items, const char *text, size_t size, int pla
         return mli_fail(err, ML_E_PARSE, "a text holds a NUL byte");
     char *copy = grow(items) ? mli_strndup(items->ctx, text, size) : NULL;
     if (!copy) return mli_nomem(err);
+    if (items->places) {
+        items->places[2 * items->count] = items->line;
+        items->places[2 * items->count + 1] = items->column;
+    }
     items->texts[items->count] = copy;
     items->plain[items->count++] = (unsigned char)plain;
     return ML_OK;
@@ -226,8 +236,7 @@ static char *list_text(ml_context *ctx, const mli_value *v)
     return mli_str_take(&s);
 }
 
-ml_status mli_items_value(const mli_items *items, int32_t type, mli_value *out,
-                          ml_error *err)
+ml_status mli_items_value(mli_items *items, int32_t type, mli_value *out, ml_error *err)
 {
     mli_value v = {.type = type, .given = 1, .f64 = NAN, .count = items->count};
     ml_status status = type == ML_PARAM_I64S   ? to_integers(items, &v, err)
@@ -241,6 +250,8 @@ ml_status mli_items_value(const mli_items *items, int32_t type, mli_value *out,
         mli_value_free(items->ctx, &v);
         return status;
     }
+    v.places = items->places; /* moved */
+    items->places = NULL;
     *out = v;
     return ML_OK;
 }

@@ -11,6 +11,9 @@
  *       - model:                           "model=gbdt", and the value "model.n_trees"
  *           algorithm: gbdt
  *           n_trees: 50
+ *       - algorithm: gbdt                  "gbdt", and the value "gbdt.n_trees"
+ *         n_trees: 50
+ *     model: {algorithm: gbdt, a: 1}       the list "model=gbdt", and "model.a"
  *
  * Anchors, aliases and tags are refused: nothing in
  * a document expands. Plain scalars are typed by the core schema of YAML 1.2, but for
@@ -33,6 +36,7 @@ typedef struct reader {
     int has_event;
     ml_params *set;
     ml_error *err;
+    yaml_mark_t name; /* where the name stands whose value is read */
 } reader;
 
 static ml_status fail_at(const reader *r, yaml_mark_t mark, const char *problem,
@@ -179,6 +183,8 @@ static ml_status store(reader *r, const char *name, mli_value *v, yaml_mark_t ma
 {
     v->line = (int32_t)mark.line + 1;
     v->column = (int32_t)mark.column + 1;
+    v->name_line = (int32_t)r->name.line + 1;
+    v->name_column = (int32_t)r->name.column + 1;
     return mli_params_store(r->set, name, v, r->err);
 }
 
@@ -234,7 +240,7 @@ static ml_status read_list(reader *r, const char *prefix, const char *name, int 
     if (r->event.data.sequence_start.anchor || r->event.data.sequence_start.tag) {
         return fail_here(r, "a list with an anchor (&) or a tag (!)", "leave it out");
     }
-    yaml_mark_t mark = r->event.start_mark;
+    yaml_mark_t mark = r->event.start_mark, key = r->name;
     mli_items items;
     mli_value v = {0};
     int64_t at = r->set->count, parts = 0;
@@ -242,6 +248,8 @@ static ml_status read_list(reader *r, const char *prefix, const char *name, int 
     ml_status status = next(r);
     while (status == ML_OK && r->event.type != YAML_SEQUENCE_END_EVENT) {
         int is_part = r->event.type == YAML_MAPPING_START_EVENT;
+        items.line = (int32_t)r->event.start_mark.line + 1;
+        items.column = (int32_t)r->event.start_mark.column + 1;
         parts += is_part;
         status = is_part ? read_part(r, prefix, depth, &items) : read_item(r, &items);
         if (status == ML_OK) status = next(r);
@@ -251,6 +259,7 @@ static ml_status read_list(reader *r, const char *prefix, const char *name, int 
         status = mli_items_value(&items, type, &v, r->err);
     }
     mli_items_free(&items);
+    r->name = key;
     if (status == ML_OK) status = store(r, name, &v, mark);
     if (status == ML_OK && r->set->count > at + 1) move_last(r->set, at);
     return status;
@@ -269,12 +278,39 @@ static char *join(reader *r, const char *prefix, const char *text, const char *e
     return joined;
 }
 
+/* `name:` and a mapping: values below the name; or, where the mapping has the key
+ * `algorithm`, a list of one part of that name. */
+static ml_status read_below(reader *r, const char *prefix, const char *name, int depth)
+{
+    yaml_mark_t mark = r->event.start_mark, key = r->name;
+    char *algorithm = NULL, *item = NULL, *below = join(r, name, "", ".");
+    int64_t at = r->set->count;
+    mli_items items;
+    mli_value v = {0};
+    mli_items_init(&items, r->ctx);
+    ml_status status =
+        below ? read_mapping(r, below, depth + 1, &algorithm) : ML_E_MEMORY;
+    r->name = key;
+    if (status == ML_OK && algorithm) {
+        item = join(r, name + strlen(prefix), "=", algorithm);
+        status =
+            item ? mli_items_add(&items, item, strlen(item), 0, r->err) : ML_E_MEMORY;
+        if (status == ML_OK) status = mli_items_value(&items, ML_PARAM_STRS, &v, r->err);
+        if (status == ML_OK) status = store(r, name, &v, mark);
+        if (status == ML_OK && r->set->count > at + 1) move_last(r->set, at);
+    }
+    mli_items_free(&items);
+    mli_free(r->ctx, item);
+    mli_free(r->ctx, below);
+    mli_free(r->ctx, algorithm);
+    return status;
+}
+
 /* `name:` and what stands behind it. */
 static ml_status read_value(reader *r, const char *prefix, const char *name, int depth)
 {
     yaml_mark_t mark = r->event.start_mark;
     mli_value v = {0};
-    char *below;
     ml_status status;
     switch (r->event.type) {
     case YAML_SCALAR_EVENT:
@@ -283,10 +319,7 @@ static ml_status read_value(reader *r, const char *prefix, const char *name, int
     case YAML_SEQUENCE_START_EVENT:
         return read_list(r, prefix, name, depth);
     case YAML_MAPPING_START_EVENT:
-        below = join(r, name, "", ".");
-        status = below ? read_mapping(r, below, depth + 1, NULL) : ML_E_MEMORY;
-        mli_free(r->ctx, below);
-        return status;
+        return read_below(r, prefix, name, depth);
     default:
         return fail_here(r, "an alias (*)", "write the value out, or put it in quotes");
     }
@@ -302,6 +335,7 @@ static ml_status read_name(reader *r, const char *prefix, char **name)
     }
     const char *text = (const char *)r->event.data.scalar.value;
     ml_status status = check_scalar(r, &plain);
+    r->name = r->event.start_mark;
     if (status != ML_OK) return status;
     if (!*text) return fail_here(r, "an empty name", "write lines of `name: value`");
     *name = join(r, prefix, text, "");
@@ -374,7 +408,35 @@ static ml_status read_part_value(reader *r, const char *name, int depth, char **
     return read_algorithm(r, algorithm);
 }
 
-/* An item that is a mapping of one name: a part. */
+/* What stands behind the first name of an item, and the rest of it. Behind `algorithm` it
+ * is the name of the part too, whose parameters follow beside it. */
+static ml_status read_part_rest(reader *r, const char *prefix, int depth, char **name,
+                                char **algorithm)
+{
+    ml_status status = next(r);
+    if (status != ML_OK) return status;
+    if (strcmp(*name + strlen(prefix), "algorithm") != 0) {
+        status = read_part_value(r, *name, depth, algorithm);
+        return status ? status : next(r);
+    }
+    status = read_algorithm(r, algorithm);
+    char *own = status ? NULL : join(r, prefix, *algorithm, "");
+    char *below = own ? join(r, own, "", ".") : NULL;
+    if (status == ML_OK && !below) status = ML_E_MEMORY;
+    if (own) {
+        mli_free(r->ctx, *name);
+        *name = own;
+    }
+    if (status == ML_OK) status = next(r);
+    while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
+        status = read_pair(r, below, depth + 1, NULL);
+        if (status == ML_OK) status = next(r);
+    }
+    mli_free(r->ctx, below);
+    return status;
+}
+
+/* An item that is a mapping of one name, or of `algorithm` and parameters: a part. */
 static ml_status read_part(reader *r, const char *prefix, int depth, mli_items *items)
 {
     char *name = NULL, *algorithm = NULL, *item = NULL;
@@ -384,15 +446,14 @@ static ml_status read_part(reader *r, const char *prefix, int depth, mli_items *
     if (status == ML_OK && r->event.type == YAML_MAPPING_END_EVENT)
         status = fail_here(r, "an empty item in a list", "name an algorithm");
     if (status == ML_OK) status = read_name(r, prefix, &name);
-    if (status == ML_OK) status = next(r);
-    if (status == ML_OK) status = read_part_value(r, name, depth, &algorithm);
-    if (status == ML_OK) status = next(r);
+    if (status == ML_OK) status = read_part_rest(r, prefix, depth, &name, &algorithm);
     if (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT)
         status = fail_here(r, "a second name in an item of a list",
-                           "indent parameters deeper than the name of their step");
+                           "indent parameters deeper than the name of their step, or "
+                           "begin with `algorithm: NAME`");
     if (status == ML_OK) {
         const char *own = name + strlen(prefix);
-        int named = algorithm && *algorithm;
+        int named = algorithm && *algorithm && strcmp(own, algorithm) != 0;
         item = join(r, own, named ? "=" : "", named ? algorithm : "");
         status = item ? mli_items_add(items, item, strlen(item), 0, r->err) : ML_E_MEMORY;
     }

@@ -307,7 +307,8 @@ static int seen(const writer *w, const char *prefix, int64_t i, size_t size)
     for (int64_t k = 0; k < i; k++) {
         const char *rest = behind(w->p->values[k].name, prefix);
         if (!rest || !is_path(rest)) continue;
-        if (strncmp(rest, name + strlen(prefix), size) == 0 && rest[size] == '.') return 1;
+        if (strncmp(rest, name + strlen(prefix), size) == 0 && rest[size] == '.')
+            return 1;
     }
     return 0;
 }
@@ -320,8 +321,10 @@ static void write_level(writer *w, const char *prefix, int indent)
         if (!rest || (*prefix && !is_path(rest))) continue;
         const char *dot = is_path(rest) ? strchr(rest, '.') : NULL;
         size_t size = dot ? (size_t)(dot - rest) : 0;
+        int algorithm = 0;
         if (dot && owner(w, prefix, rest, size)) continue;
-        if (!dot || value_of(w, prefix, rest, size)) {
+        if (!dot || value_of(w, prefix, rest, size) ||
+            (has_below(w, prefix, rest, size, &algorithm) && algorithm)) {
             write_value(w, prefix, v, indent);
         } else if (!seen(w, prefix, i, size)) {
             add_indent(w, indent);

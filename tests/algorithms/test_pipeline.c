@@ -90,11 +90,49 @@ START_TEST(yaml_round_trip)
 }
 END_TEST
 
+/* Parts that are written as YAML invites to. */
+START_TEST(yaml_parts_without_names)
+{
+    static const char text[] = "target: y\n"
+                               "steps:\n"
+                               "  - algorithm: imputer\n"
+                               "    strategy: median\n"
+                               "  - {algorithm: one_hot_encoder, max_levels: 9}\n"
+                               "  - model:\n"
+                               "      metric: f1\n"
+                               "      algorithm: threshold\n"
+                               "      model:\n"
+                               "        method: isotonic\n"
+                               "        algorithm: calibrated\n"
+                               "        model: {algorithm: gbdt, n_trees: 7}\n";
+    ctx = test_context(1);
+    ml_estimator *e = estimator_of(ctx, "pipeline", text);
+    const ml_params *p = ml_estimator_params(e);
+    ck_assert_str_eq(ml_params_get_str(p, "imputer.strategy"), "median");
+    ck_assert_str_eq(ml_params_get_str(p, "one_hot_encoder.max_levels"), "9");
+    ck_assert_str_eq(ml_params_get_str(p, "model.model.method"), "isotonic");
+    ck_assert_str_eq(ml_params_get_str(p, "model.model.model"), "[\"model=gbdt\"]");
+    ck_assert_str_eq(ml_params_get_str(p, "model.model.model.n_trees"), "7");
+    char once[8192], again[8192];
+    size_t n = 0;
+    ml_params *q = NULL;
+    OK(ml_params_write_yaml(p, once, sizeof once, &n, ERR));
+    OK(ml_params_new(ctx, &q, ERR));
+    OK(ml_params_read_yaml(q, once, n - 1, ERR));
+    OK(ml_params_write_yaml(q, again, sizeof again, &n, ERR));
+    ck_assert_str_eq(once, again);
+    ml_params_free(q);
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Names that look like paths or parts, and are not, survive as well. */
 START_TEST(yaml_of_odd_names)
 {
-    const char *const names[] = {"a",   "a.b", "a.",  ".a",  "a..b",  "l",
-                                 "x.y", "x",   "l.k", "p.q", "no.on", "x.y.z"};
+    const char *const names[] = {
+        "a",   "a.b", "a.",    ".a",    "a..b",        "l",   "x.y",           "x",
+        "l.k", "p.q", "no.on", "x.y.z", "u.algorithm", "u.v", "w.z.algorithm", "w.z.k"};
     ctx = test_context(1);
     ml_params *p = NULL, *q = NULL;
     char text[4096];
@@ -124,11 +162,17 @@ START_TEST(yaml_errors_have_places)
     static const struct {
         const char *text, *says;
     } cases[] = {{"steps: [imputer]\ntarget: y\nimputer:\n  strateg: mean\n",
-                  "line 4, column 12, params.imputer.strateg: imputer has no parameter"},
+                  "line 4, column 3, params.imputer.strateg: imputer has no parameter"},
                  {"steps:\n  - model:\n      algorithm: gbdt\n      n_trees: 0\n",
                   "line 4, column 16, params.model.n_trees: 0 is outside"},
-                 {"target: y\nstepps: 1\n", "line 2, column 9, params.stepps"},
-                 {"steps:\n  - moddel: gbtd\n", "there is no algorithm \"gbtd\""}};
+                 {"target: y\nstepps: 1\n", "line 2, column 1, params.stepps"},
+                 {"steps:\n  - imputer\n  - moddel: gbtd\n",
+                  "line 3, column 5, params.steps: there is no algorithm \"gbtd\""},
+                 {"steps:\n  - algorithm: gbdt\n    n_tree: 5\n",
+                  "line 3, column 5, params.gbdt.n_tree: gbdt has no"},
+                 {"steps:\n  - m:\n      algorithm: threshold\n"
+                  "      model: {algorithm: gbdt, n_tree: 3}\n",
+                  "line 4, column 32, params.m.model.n_tree: gbdt has no"}};
     ctx = test_context(1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ml_params *p = NULL;
@@ -476,8 +520,8 @@ START_TEST(attributes_of_parts)
 END_TEST
 
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
-          yaml_of_odd_names, yaml_errors_have_places, equals_its_steps,
-          refuses_what_cannot_be, rows_of_training_change,
+          yaml_parts_without_names, yaml_of_odd_names, yaml_errors_have_places,
+          equals_its_steps, refuses_what_cannot_be, rows_of_training_change,
           rows_of_training_are_cross_fitted, branches_stand_side_by_side,
           names_of_branches_are_free, large_columns, attributes_of_steps,
           attributes_of_parts)
