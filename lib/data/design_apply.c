@@ -6,6 +6,7 @@
 #include "data/design_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NAMES_SHOWN 5
@@ -37,7 +38,11 @@ static ml_status lacking(const mli_inputs *in, const ml_table *t, ml_error *err)
                        "columns are matched by name; are the names in the first row?");
     }
     mli_str_free(&s);
-    return ML_E_NAME;
+    char hint[400];
+    snprintf(hint, sizeof hint, "%s", err ? ml_error_hint(err) : "");
+    return mli_error_hint(err, ML_E_NAME,
+                          "%s; a prediction with missing_columns=missing does without",
+                          hint);
 }
 
 /* Repeated names are ambiguous only when they are those of features. */

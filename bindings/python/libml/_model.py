@@ -107,16 +107,19 @@ class Model(Handle):
         """A predictor of a kind. Options: libml.describe("options.predict")."""
         return Predictor(self, kind, **options)
 
-    def predict(self, data, kind=None):
+    def predict(self, data, kind=None, **options):
         """Predicts the rows of a table, or of whatever a table can be made of.
 
         Without `kind`: labels of classes from a classifier, values otherwise; one value per
-        row. Kind "class" gives class indices, "proba" an array of rows by classes.
+        row. Kind "class" gives class indices, "proba" an array of rows by classes. Options are
+        those of libml.describe("options.predict"): `missing_columns="missing"` does without
+        columns that the data lack.
         """
         labels = kind is None and bool(lib.ml_model_classes(self._p))
         if labels:
             kind = "class"
-        predicted = self._cached(kind).run(data)
+        predictor = Predictor(self, kind, **options) if options else self._cached(kind)
+        predicted = predictor.run(data)
         return _labels(self, predicted) if labels else predicted
 
     def transform(self, data, training=False):

@@ -32,6 +32,15 @@ class Empty(Case):
         self.assertEqual(scaled.to_dict(), {"a": []})
         self.refused(libml.LibmlError, "", model.evaluate, none)
 
+    def test_columns_that_lack(self):
+        model, data = classifier()
+        first, *rest = model.inputs
+        less = {name: values for name, values in data.items() if name != first}
+        self.refused(libml.UnknownNameError, "missing_columns", model.predict, less)
+        missing = dict(less, **{first: [None] * len(data[first])})
+        self.assertEqual(list(model.predict(less, missing_columns="missing")),
+                         list(model.predict(missing)))
+
     @needs("pandas", "sklearn")
     def test_frames(self):
         from libml import sklearn as ls
