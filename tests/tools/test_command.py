@@ -399,9 +399,42 @@ class Command(unittest.TestCase):
         done = call("predict", self.folder / "p.ml", self.data, "-k", "class")
         self.assertEqual(len(done.stdout.splitlines()), 301, done.stderr)
         spec.write_text(spec.read_text().replace("n_trees", "n_treees"))
-        self.refused(call("run", spec), "line 12, column 17", "n_trees")
+        self.refused(call("run", spec), "spec.yaml: line 12, column 7", "n_trees")
         spec.write_text(spec.read_text().replace("holdout", "hold"))
         self.refused(call("run", spec), "run.hold", "holdout")
+        self.refused(call("run", self.folder / "none.yaml"), "none.yaml: cannot read")
+
+    def test_run_tunes_and_says_where(self):
+        spec = self.file("tune.yaml", "run:\n  data: data.csv\n  holdout: 0.3\n"
+                                      "  metrics: [roc_auc, f1]\n  study:\n"
+                                      "    n_trials: 3\n    sampler: random\n"
+                                      "    journal: tune.journal\n"
+                                      "    space: |\n      model.max_leaves: [4, 9]\n"
+                                      "target: y\nsteps:\n"
+                                      "  - derive: {expressions: [\"big = price > 3\"]}\n"
+                                      "  - model: {algorithm: gbdt, n_trees: 5}\n")
+        done = call("run", spec)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3 trials", done.stdout)
+        self.assertIn("model.max_leaves", done.stdout)
+        scores = done.stdout[done.stdout.index("scores on"):]
+        self.assertIn("f1", scores)
+        self.assertNotIn("log_loss", scores)
+        self.assertTrue((self.folder / "tune.journal").exists())
+        (self.folder / "tune.journal").unlink()
+        spec.write_text(spec.read_text().replace("price >", "pric >"))
+        self.refused(call("run", spec), "tune.yaml, line 13: ", "character 1", "price")
+
+    def test_predict_without_a_column(self):
+        model = self.folder / "short.mlm"
+        call("train", self.data, "--target", "y", "-a", "gbdt", "-s", "n_trees=3", "-o", model)
+        rows = [line.split(",") for line in self.data.read_text().splitlines()[:3]]
+        at = rows[0].index("price")
+        short = self.file("short.csv", "".join(
+            ",".join(r[:at] + r[at + 1:]) + "\n" for r in rows))
+        self.refused(call("predict", model, short), "price", "missing_columns")
+        done = call("predict", model, short, "-s", "missing_columns=missing")
+        self.assertEqual(len(done.stdout.splitlines()), 3, done.stderr)
 
     def test_json_schema(self):
         schema = json.loads(call("schema", "--json-schema").stdout)

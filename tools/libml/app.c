@@ -138,7 +138,9 @@ int check_places(app *a)
 int app_fail(app *a)
 {
     end_bar(a);
-    fprintf(stderr, "libml: %s\n", ml_error_message(a->err));
+    fputs("libml: ", stderr);
+    print_spec_place(a, stderr);
+    fprintf(stderr, "%s\n", ml_error_message(a->err));
     return ml_error_code(a->err) == ML_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
 }
 

@@ -74,7 +74,10 @@ typedef struct app {
     int n_set, n_study, n_csv;
     const char *operand[MAX_OPERANDS];
     int n_operand;
-    ml_params *spec; /* of `libml run`: the parameters of the estimator */
+    /* Of `libml run`: the parameters of the estimator, the file and its text. */
+    ml_params *spec;
+    const char *spec_file;
+    char *spec_text;
     ml_context *ctx;
     ml_error *err;
     ml_cancel *cancel;
@@ -105,6 +108,8 @@ int app_open(app *a);
 void app_close(app *a);
 int check_places(app *a); /* 0, or the exit code after the error is printed */
 int app_fail(app *a);     /* prints the error; returns the exit code */
+/* commands_run.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says. */
+void print_spec_place(const app *a, FILE *to);
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);
 ml_status read_table(app *a, const char *path, ml_table **out);

@@ -25,7 +25,7 @@ static ml_status read_file(app *a, const char *path, char **text)
         data = grown;
     }
     if (!f || !data || ferror(f)) {
-        snprintf(message, sizeof message, "cannot read: %s; check the path",
+        snprintf(message, sizeof message, "%s: cannot read: %s; check the path", path,
                  data ? strerror(errno) : "out of memory");
         ml_error_set(a->err, ML_E_IO, message);
         free(data);
@@ -68,17 +68,18 @@ static char *cut(char *text, const char *name)
 static const struct {
     const char *name;
     int id, is_file;
-} run_keys[] = {{"run.data", OPT_COUNT, 1},      {"run.test", OPT_TEST, 1},
-                {"run.holdout", OPT_HOLDOUT, 0}, {"run.valid", OPT_VALID, 1},
-                {"run.metrics", OPT_METRICS, 0}, {"run.output", OPT_OUTPUT, 1},
-                {"run.report", OPT_REPORT, 1},   {"run.seed", OPT_SEED, 0}};
+} run_keys[] = {{"run.data", OPT_COUNT, 1},           {"run.test", OPT_TEST, 1},
+                {"run.holdout", OPT_HOLDOUT, 0},      {"run.valid", OPT_VALID, 1},
+                {"run.metrics", OPT_METRICS, 0},      {"run.output", OPT_OUTPUT, 1},
+                {"run.report", OPT_REPORT, 1},        {"run.seed", OPT_SEED, 0},
+                {"run.study.journal", OPT_JOURNAL, 1}};
 #define KEYS (sizeof run_keys / sizeof *run_keys)
 
 typedef struct spec {
     ml_params *run; /* the block */
     char *paths[KEYS];
-    char *csv[LIST_MAX];
-    int n_csv;
+    char *pairs[2 * LIST_MAX]; /* of csv and of study */
+    int n_pairs;
     char *algorithm;
 } spec;
 
@@ -99,15 +100,40 @@ static ml_status no_key(app *a, const char *name)
     char message[256];
     snprintf(message, sizeof message,
              "%s: there is no option \"%s\"; use data, test, holdout, valid, metrics, "
-             "output, report, seed, csv",
+             "output, report, seed, csv, study",
              a->operand[0], name);
     ml_error_set(a->err, ML_E_NAME, message);
     return ML_E_NAME;
 }
 
+/* name=value, kept in the spec. */
+static ml_status add_pair(app *a, spec *s, const char *name, const char *value,
+                          const char **list, int *n)
+{
+    size_t size = strlen(name) + strlen(value) + 2;
+    char *pair = *n < LIST_MAX ? malloc(size) : NULL;
+    if (!pair) {
+        ml_error_set(a->err, ML_E_MEMORY, "too many options");
+        return ML_E_MEMORY;
+    }
+    snprintf(pair, size, "%s=%s", name, value);
+    s->pairs[s->n_pairs++] = pair;
+    list[(*n)++] = pair;
+    return ML_OK;
+}
+
+/* A list of names as options have it: `["a", "b"]` becomes `a, b`. */
+static void flatten(char *text)
+{
+    char *to = text;
+    if (*text != '[') return;
+    for (char *p = text; *p; p++)
+        if (!strchr("[]\"", *p)) *to++ = *p;
+    *to = 0;
+}
+
 static ml_status apply_key(app *a, spec *s, const char *name, const char *value)
 {
-    char pair[512];
     for (size_t k = 0; k < KEYS; k++) {
         if (strcmp(name, run_keys[k].name) != 0) continue;
         s->paths[k] =
@@ -116,14 +142,15 @@ static ml_status apply_key(app *a, spec *s, const char *name, const char *value)
             if (!a->operand[1]) a->operand[1] = s->paths[k];
         } else if (!flag(a, run_keys[k].id)) {
             a->value[run_keys[k].id] = s->paths[k];
+            if (run_keys[k].id == OPT_METRICS && s->paths[k]) flatten(s->paths[k]);
         }
         return ML_OK;
     }
-    if (strncmp(name, "run.csv.", 8) != 0 || a->n_csv == LIST_MAX) return no_key(a, name);
-    snprintf(pair, sizeof pair, "%s=%s", name + 8, value);
-    s->csv[s->n_csv] = beside("", pair);
-    a->csv[a->n_csv++] = s->csv[s->n_csv++];
-    return ML_OK;
+    if (strncmp(name, "run.csv.", 8) == 0)
+        return add_pair(a, s, name + 8, value, a->csv, &a->n_csv);
+    if (strncmp(name, "run.study.", 10) == 0)
+        return add_pair(a, s, name + 10, value, a->study, &a->n_study);
+    return no_key(a, name);
 }
 
 static ml_status apply_run(app *a, spec *s, const char *text)
@@ -166,37 +193,60 @@ static ml_status read_spec(app *a, spec *s)
     if (st == ML_OK && algorithm) st = apply_algorithm(a, s, algorithm);
     free(run);
     free(algorithm);
-    free(text);
+    a->spec_text = text;
     return st;
+}
+
+/* An expression is found to be wrong when the table is there, and is named by its text;
+ * `size` bytes that may have quotes written twice. 0: not there. */
+static int line_of(const char *text, const char *part, size_t size)
+{
+    int line = 1;
+    for (const char *p = text; *p; p++) {
+        line += *p == '\n';
+        if (strncmp(p, part, size) == 0) return line;
+    }
+    return 0;
+}
+
+void print_spec_place(const app *a, FILE *to)
+{
+    const char *said = ml_error_message(a->err), *end = strstr(said, "\", character ");
+    const char *begin = strchr(said, '"');
+    if (!a->spec_file) return;
+    if (strncmp(said, "line ", 5) == 0 || strncmp(said, "byte ", 5) == 0) {
+        fprintf(to, "%s: ", a->spec_file);
+    } else if (end > begin && a->spec_text) {
+        int line = line_of(a->spec_text, begin + 1, (size_t)(end - begin - 1));
+        if (line) fprintf(to, "%s, line %d: ", a->spec_file, line);
+    }
 }
 
 static void spec_free(app *a, spec *s)
 {
     for (size_t k = 0; k < KEYS; k++) free(s->paths[k]);
-    for (int i = 0; i < s->n_csv; i++) free(s->csv[i]);
+    for (int i = 0; i < s->n_pairs; i++) free(s->pairs[i]);
     free(s->algorithm);
+    free(a->spec_text);
     ml_params_free(s->run);
     ml_params_free(a->spec);
     a->spec = NULL;
+    a->spec_text = NULL;
 }
 
 int cmd_run(app *a)
 {
     spec s = {0};
-    const char *file = a->operand[0];
     int code;
-    ml_status st = read_spec(a, &s);
-    if (st < 0) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s: %s", file, ml_error_message(a->err));
-        ml_error_set(a->err, st, message);
+    a->spec_file = a->operand[0];
+    if (read_spec(a, &s) < 0) {
         code = app_fail(a);
     } else if (!a->operand[1]) {
         code = app_usage(a, "name the data: `libml run SPEC DATA`, or run.data in SPEC");
     } else {
         a->operand[0] = a->operand[1];
         code = check_places(a);
-        if (!code) code = cmd_train(a);
+        if (!code) code = a->n_study || flag(a, OPT_JOURNAL) ? cmd_tune(a) : cmd_train(a);
     }
     spec_free(a, &s);
     return code;

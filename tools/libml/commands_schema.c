@@ -135,14 +135,15 @@ static void print_parts(app *a)
           "\"allOf\": [",
           stdout);
     each_name(a, print_choice);
-    fputs(
-        "]},\n    \"steps\": {\"type\": \"array\", \"items\": {\"anyOf\": [{\"type\": "
-        "\"string\"}, {\"type\": \"object\", \"minProperties\": 1, \"maxProperties\": 1, "
-        "\"properties\": {",
-        stdout);
+    fputs("]},\n    \"steps\": {\"anyOf\": [{\"type\": \"string\"}, {\"$ref\": "
+          "\"#/definitions/part\"}, {\"type\": \"array\", \"items\": {\"anyOf\": "
+          "[{\"type\": "
+          "\"string\"}, {\"$ref\": \"#/definitions/part\"}, {\"type\": \"object\", "
+          "\"minProperties\": 1, \"maxProperties\": 1, \"properties\": {",
+          stdout);
     each_name(a, print_reference);
     fputs("}, \"additionalProperties\": {\"anyOf\": [{\"$ref\": \"#/definitions/name\"}, "
-          "{\"$ref\": \"#/definitions/part\"}]}}]}},\n"
+          "{\"$ref\": \"#/definitions/part\"}]}}]}}]},\n"
           "    \"branches\": {\"type\": \"array\", \"items\": {\"type\": \"object\", "
           "\"minProperties\": 1, \"maxProperties\": 1, \"additionalProperties\": "
           "{\"$ref\": \"#/definitions/pipeline\"}}},\n",
@@ -155,8 +156,10 @@ static void print_run(void)
                                        "metrics", "output", "report", "seed"};
     fputs("    \"run\": {\"type\": \"object\", \"properties\": {", stdout);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        printf("\"%s\": {\"type\": [\"string\", \"number\"]}, ", keys[i]);
-    fputs("\"csv\": {\"type\": \"object\"}}, \"additionalProperties\": false}\n", stdout);
+        printf("\"%s\": {\"type\": [\"string\", \"number\", \"array\"]}, ", keys[i]);
+    fputs("\"csv\": {\"type\": \"object\"}, \"study\": {\"type\": \"object\"}}, "
+          "\"additionalProperties\": false}\n",
+          stdout);
 }
 
 int cmd_json_schema(app *a)

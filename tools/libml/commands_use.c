@@ -87,12 +87,15 @@ int cmd_predict(app *a)
 {
     ml_model *m = NULL;
     ml_predictor *p = NULL;
+    ml_params *options = NULL;
     ml_table *data = NULL, *out = NULL;
     const char *path = a->value[OPT_OUTPUT];
     int code = 0;
     double start = seconds_now();
     ml_status st = load_model(a, &m);
-    if (st == ML_OK) st = ml_predictor_new(m, a->value[OPT_KIND], NULL, &p, a->err);
+    if (st == ML_OK) st = ml_params_new(a->ctx, &options, a->err);
+    if (st == ML_OK) st = add_pairs(a, options, a->set, a->n_set);
+    if (st == ML_OK) st = ml_predictor_new(m, a->value[OPT_KIND], options, &p, a->err);
     if (st == ML_OK) st = read_table(a, a->operand[1], &data);
     if (st == ML_OK) st = ml_predictor_run_table(p, data, &out, a->err);
     if (st == ML_OK && flag(a, OPT_ID)) st = add_id(a, data, &out);
@@ -113,6 +116,7 @@ int cmd_predict(app *a)
     ml_table_free(out);
     ml_table_free(data);
     ml_predictor_free(p);
+    ml_params_free(options);
     ml_model_free(m);
     return code;
 }

@@ -56,7 +56,8 @@ const option all_options[] = {
     {OPT_SVG, 0, "svg", "FILE", "draw the tree (default 0) as an SVG file"},
     {-1, 0, NULL, NULL, NULL}};
 
-#define COMMON OPT_CSV, OPT_SPILL, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
+#define COMMON                                                                           \
+    OPT_CSV, OPT_SPILL, OPT_THREADS, OPT_SEED, OPT_JSON, OPT_QUIET, OPT_HELP, -1
 static const int train_options[] = {OPT_TARGET,  OPT_ALGORITHM, OPT_SET,     OPT_TEST,
                                     OPT_HOLDOUT, OPT_VALID,     OPT_METRICS, OPT_OUTPUT,
                                     OPT_REPORT,  COMMON};
@@ -64,13 +65,13 @@ static const int run_options[] = {OPT_TARGET,  OPT_SET,    OPT_TEST,
                                   OPT_HOLDOUT, OPT_VALID,  OPT_METRICS,
                                   OPT_OUTPUT,  OPT_REPORT, COMMON};
 static const int tune_options[] = {
-    OPT_TARGET,  OPT_ALGORITHM, OPT_SET,  OPT_TRIALS,  OPT_TIME,
-    OPT_JOURNAL, OPT_STUDY,     OPT_TEST, OPT_HOLDOUT, OPT_VALID,
-    OPT_METRICS, OPT_OUTPUT,    OPT_REPORT, COMMON};
+    OPT_TARGET, OPT_ALGORITHM, OPT_SET,   OPT_TRIALS,  OPT_TIME,   OPT_JOURNAL, OPT_STUDY,
+    OPT_TEST,   OPT_HOLDOUT,   OPT_VALID, OPT_METRICS, OPT_OUTPUT, OPT_REPORT,  COMMON};
 static const int automl_options[] = {OPT_TARGET,  OPT_TIME,   OPT_TRIALS,  OPT_JOURNAL,
                                      OPT_SET,     OPT_TEST,   OPT_HOLDOUT, OPT_VALID,
                                      OPT_METRICS, OPT_OUTPUT, OPT_REPORT,  COMMON};
-static const int predict_options[] = {OPT_KIND, OPT_ID, OPT_OUTPUT, OPT_VERIFY, COMMON};
+static const int predict_options[] = {OPT_KIND,   OPT_ID,     OPT_SET,
+                                      OPT_OUTPUT, OPT_VERIFY, COMMON};
 static const int evaluate_options[] = {
     OPT_METRICS, OPT_CV,  OPT_NESTED, OPT_CURVE,  OPT_CALIBRATION, OPT_SLICES,
     OPT_COMPARE, OPT_SET, OPT_REPORT, OPT_VERIFY, COMMON};
@@ -98,7 +99,8 @@ const command commands[] = {
      "names "
      "another), and below `run` the options of `libml train`: data, test, holdout, "
      "valid, "
-     "metrics, output, report, csv. Options of the command line count more. Files are "
+     "metrics, output, report, csv. With the block `study` there it does what `libml "
+     "tune` does, with those options. Options of the command line count more. Files are "
      "relative to the folder of SPEC.",
      run_options, 1, 2, cmd_run},
     {"tune", "DATA", "find good parameters, then fit",
@@ -114,7 +116,7 @@ const command commands[] = {
      automl_options, 1, 1, cmd_automl},
     {"predict", "MODEL DATA", "predict the rows of a CSV file",
      "Writes a CSV file with the predictions, one row for each row of DATA, to --output "
-     "or to the terminal.",
+     "or to the terminal. `libml algorithms options.predict` lists what --set sets.",
      predict_options, 2, 2, cmd_predict},
     {"evaluate", "MODEL DATA", "score a model on rows with the target",
      "Prints metrics with 95 % bootstrap intervals, or the checks that options ask for. "
