@@ -275,7 +275,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
 {
     mli_fit inner;
     mli_automl a = {
-        .job = &inner, .given = job->train, .ctx = job->ctx, .start = mli_now()};
+        .job = &inner, .given = job->train, .ctx = job->ctx, .start = job->run->start};
     ml_status status = refuse_distill(job, err);
     /* One model alone reads dates as numbers. */
     if (*mli_get_str(job->params, "distill"))

@@ -61,6 +61,7 @@ typedef struct mli_automl {
     double slice;        /* seconds that the next candidate may take; 0: no limit */
     int hurry;           /* the next one is in place of others that were cut short */
     double scoring;      /* the most that a score has taken */
+    double last;         /* the fit of a final model will take, after all others */
     ml_cancel *clock;    /* of the fold or member that is being fitted */
 
     int64_t count, capacity;
@@ -154,6 +155,8 @@ int mli_automl_may_try(mli_automl *a, const mli_algorithm *algorithm,
 ml_status mli_automl_try(mli_automl *a, const mli_algorithm *algorithm, ml_params *given,
                          ml_error *err);
 ml_status mli_automl_portfolio(mli_automl *a, ml_error *err);
+/* Seconds for fits that are left: infinite without a limit. */
+double mli_automl_left(const mli_automl *a);
 /* Seconds that fitting the chosen candidates to all rows will take, about. */
 double mli_automl_refit_seconds(const mli_automl *a);
 /* The most that the blend may take, with a time limit. */

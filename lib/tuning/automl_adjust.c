@@ -63,15 +63,20 @@ static void gather(const mli_automl *a, sample *s, int32_t f, int inside)
 
 /* ---- calibration ---- */
 
-/* out: each row by a map fitted to the other folds. */
+/* out: each row by a map fitted to the other folds. ML_E_DATA: there is no time for it.
+ */
 static ml_status map_held_out(const mli_automl *a, int32_t method, sample *s, double *out,
                               ml_error *err)
 {
     ml_status status = ML_OK;
     int64_t k = a->n_outputs;
+    double start = mli_now();
     for (int32_t f = 0; f < FOLDS && !status; f++) {
         mli_calibration map;
         int64_t at = 0;
+        double one = f ? (mli_now() - start) / f : 0; /* and one of all rows */
+        if ((FOLDS + 1 - f) * one > mli_automl_left(a))
+            return mli_fail(err, ML_E_DATA, "there is no time to judge the calibration");
         gather(a, s, f, 0);
         status = mli_calibration_fit(a->ctx, method, s->proba, s->label, s->weight, s->n,
                                      k, &map, err);
@@ -136,16 +141,14 @@ static ml_status fit_map(mli_automl *a, int32_t method, int must, sample *s,
     return status;
 }
 
-/* A method that was asked for is fitted even when there are too few rows, or groups, to
- * judge it: the score is then that of what it maps. */
+/* A method that was asked for is fitted even when there are too few rows or groups, or
+ * no time, to judge it: the score is then that of what it maps. */
 static ml_status calibrate(mli_automl *a, int32_t method, int must, ml_error *err)
 {
     sample s;
     ml_status status = sample_new(a, &s, err);
-    if (status == ML_E_DATA && must)
-        status = fit_whole(a, method, err);
-    else if (!status)
-        status = fit_map(a, method, must, &s, err);
+    if (!status) status = fit_map(a, method, must, &s, err);
+    if (status == ML_E_DATA && must) status = fit_whole(a, method, err);
     sample_free(&s);
     return must && status ? mli_error_at(err, status, "params.calibration") : status;
 }

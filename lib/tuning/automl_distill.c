@@ -207,7 +207,7 @@ static int has_time_to_judge(const mli_automl *a, const student *s)
 {
     const mli_candidate *c = best_of(a, s->algorithm);
     if (!(a->limit > 0)) return 1;
-    double left = 0.97 * a->limit - (mli_now() - a->start);
+    double left = mli_automl_left(a);
     return c && left > 2 * c->seconds * (double)(a->n_folds + 1) / (double)a->n_folds;
 }
 

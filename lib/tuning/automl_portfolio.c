@@ -110,6 +110,12 @@ static double elapsed(const mli_automl *a)
     return mli_now() - a->start;
 }
 
+/* What comes after the fits takes its time as well. */
+double mli_automl_left(const mli_automl *a)
+{
+    return a->limit > 0 ? 0.97 * a->limit - elapsed(a) - a->last : INFINITY;
+}
+
 /* The next candidate after `above` (NULL: the first) when the best come first. */
 static const mli_candidate *next_best(const mli_automl *a, const mli_candidate *above)
 {
@@ -167,8 +173,8 @@ int mli_automl_may_try(mli_automl *a, const mli_algorithm *algorithm,
     if (mli_run_state(a->job->run) != ML_CONTINUE) return 0;
     /* However little time there is, there is a model. */
     if (!(a->limit > 0) || a->count == 0) return 1;
-    double left = a->limit * 0.97 - elapsed(a) - mli_automl_refit_seconds(a) -
-                  mli_automl_blend_seconds(a);
+    double left =
+        mli_automl_left(a) - mli_automl_refit_seconds(a) - mli_automl_blend_seconds(a);
     /* What it takes it may take once more for all rows. */
     double most =
         0.9 * left / (1 + fmin(mli_automl_growth(a), MOST_GROWTH) / (double)a->n_folds);

@@ -159,16 +159,14 @@ static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
 
 /* ---- fits ---- */
 
-#define USABLE 0.97 /* of the limit is for fits; what follows takes its time as well */
-#define SURELY 0.8  /* of the time that is left: rows do not cost the same */
-#define WORTH  1.3  /* times the rows of the model that there is */
+#define SURELY 0.8 /* of the time that is left: rows do not cost the same */
+#define WORTH  1.3 /* times the rows of the model that there is */
 
 static void last_clock(mli_automl *a)
 {
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!(a->limit > 0)) return;
-    /* What follows takes its time as well: saving, for one. */
-    double left = 0.98 * a->limit - (mli_now() - a->start);
+    double left = mli_automl_left(a);
     ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
 }
 
@@ -203,7 +201,7 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     ml_model *m = NULL;
     mli_design *some = NULL;
     double need = mli_automl_whole_seconds(a, c);
-    double left = USABLE * a->limit - (mli_now() - a->start);
+    double left = mli_automl_left(a);
     ml_status status = ML_OK;
     *late = c->kept && a->limit > 0 && need > left &&
             strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */

@@ -72,7 +72,7 @@ static void set_clock(mli_automl *a)
 {
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!(a->limit > 0)) return;
-    double left = 0.95 * a->limit - (mli_now() - a->start);
+    double left = mli_automl_left(a) - 0.02 * a->limit;
     ml_cancel_set_deadline(a->clock, left > 0.05 ? left : 0.05, ML_STOP_KEEP);
 }
 
@@ -103,7 +103,7 @@ static ml_status predict(mli_automl *a, const mli_design *rows, double *out,
 
 static ml_status compare(mli_automl *a, const mli_design *rows, ml_error *err)
 {
-    double score, *room;
+    double score, *room, start = mli_now();
     int64_t n = rows->rows * a->n_outputs;
     double *out = mli_alloc_vec(a->ctx, n + rows->rows, sizeof *out);
     if (!out) return mli_nomem(err);
@@ -112,6 +112,7 @@ static ml_status compare(mli_automl *a, const mli_design *rows, ml_error *err)
     if (!status) status = mli_automl_score(a, out, room, &score, err);
     if (!status && mli_automl_better(a, score, a->score)) {
         a->stacked = 1;
+        a->last = a->limit > 0 ? (mli_now() - start) / (FOLDS - 1) : 0;
         a->score = score;
         memcpy(a->combined, out, (size_t)n * sizeof *out);
     }
@@ -125,8 +126,7 @@ ml_status mli_automl_stack(mli_automl *a, ml_error *err)
     if (!mli_get_bool(a->job->params, "stacking")) return ML_OK;
     if (chosen(a) < 2 || a->judged->rows < 20 * FOLDS) return ML_OK;
     /* It is worth a fit to all rows, for which the model of a fold can stand in. */
-    double used = mli_now() - a->start + 0.5 * mli_automl_refit_seconds(a);
-    if (a->limit > 0 && used > 0.97 * a->limit) return ML_OK;
+    if (mli_automl_left(a) < 0.5 * mli_automl_refit_seconds(a)) return ML_OK;
     ml_status status = mli_automl_stack_rows(a, &rows, err);
     if (!status) status = compare(a, rows, a->failure);
     mli_design_free(rows);

@@ -191,6 +191,25 @@ class Command(unittest.TestCase):
         self.assertEqual(scores[1]["mae"], 1)
         self.assertLess(scores[0]["mae"], 1)
 
+    def test_automl_with_next_to_no_time(self):
+        """A model of what there is time for, and a word about what there was not."""
+        rows = "".join(f"{i % 17},{i % 5},{(i % 17 > 8) + 0}\n" for i in range(3000))
+        data = self.file("rows.csv", "a,b,y\n" + rows)
+        model, report = self.folder / "m.mlm", self.folder / "r.html"
+        done = call("automl", data, "--target", "y", "--time", "0.001", "--holdout", "0.5",
+                    "-o", model, "--report", report)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("raise --time", done.stderr)
+        self.assertIn("scores on 500 of 1500 test rows", done.stdout)
+        self.assertTrue(model.exists())
+        self.assertIn("(500 of 1500 rows)", report.read_text())
+        done = call("automl", data, "--target", "y", "--time", "1", "--holdout", "0.5",
+                    "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLessEqual(json.loads(done.stdout)["test_rows"], 1500)
+        done = call("automl", data, "--target", "y", "--trials", "2", "--holdout", "0.5")
+        self.assertIn("scores on 1500 test rows:", done.stdout)
+
     def test_tune_goes_on(self):
         journal, model = self.folder / "t.journal", self.folder / "t.mlm"
         for n in (2, 3):

@@ -84,6 +84,8 @@ typedef struct app {
     int bar; /* a progress bar is on the screen */
     double bar_time;
     double told; /* the best score that has a line */
+    double limit, end; /* of automl --time, in seconds, and when it is over; or 0 */
+    double per_row;    /* seconds to predict a row; 0: not measured */
 } app;
 
 typedef struct command {
@@ -138,10 +140,23 @@ void print_params_json(FILE *to, const ml_params *p);
 /* commands_automl.c: limits of automl where the command line has some; its candidates as
  * a table, best first, NULL for models of other algorithms. */
 ml_status set_limits(app *a, ml_estimator *e);
-/* `used`: seconds since the command began. */
-ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows);
 ml_status read_leaderboard(app *a, const ml_model *model, ml_table **out);
 void print_leaderboard(const ml_table *table);
+
+/* clock.c: the time limit of automl. Seconds left: infinite without one. */
+void clock_start(app *a);
+double clock_left(const app *a);
+/* How much longer all takes, so far, than it would alone on the machine. */
+double clock_slowness(const app *a);
+/* The fit gets what is left, but for what comes after it. */
+ml_status clock_fit(app *a, ml_estimator *e, int64_t test_rows);
+/* Scores of as many rows as there is time for: *rows. */
+ml_status clock_evaluate(app *a, const ml_model *model, const ml_table *test,
+                         int64_t *rows, ml_table **out);
+/* Rows there is time for, at so many seconds each; a few at least. */
+int64_t rows_in_time(double seconds, double per_row);
+/* The table, or as many rows of it, one of each of as many equal stretches. */
+ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out);
 
 /* commands_report.c. test, study, leaderboard: may be NULL */
 ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,

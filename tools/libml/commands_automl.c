@@ -4,7 +4,6 @@
  */
 #include "app.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Bytes as a stream. */
@@ -65,32 +64,6 @@ ml_status set_limits(app *a, ml_estimator *e)
     if (st == ML_OK && flag(a, OPT_JOURNAL))
         st = ml_estimator_set_str(e, "journal", a->value[OPT_JOURNAL], a->err);
     return st;
-}
-
-/* Reading took its time, and scores and the report will. */
-#define SCORE 2e-5 /* seconds per row, with intervals */
-#define LEAST 0.1  /* of the limit is for the search, however long reading took */
-
-ml_status set_time_left(app *a, ml_estimator *e, double used, int64_t test_rows)
-{
-    if (!flag(a, OPT_TIME) || strcmp(a->command->name, "automl") != 0) return ML_OK;
-    double limit = strtod(a->value[OPT_TIME], NULL), share = 0.99;
-    if (!(limit > 0)) return ML_OK;
-    double scores = SCORE * (double)test_rows / limit;
-    if (test_rows > 0) share -= 0.04 + (scores < 0.2 ? scores : 0.2);
-    if (flag(a, OPT_REPORT)) share -= test_rows > 0 ? 0.16 : 0.08;
-    double left = share * limit - used;
-    if (limit > 1e9) return ML_OK;
-    if (left < LEAST * limit) {
-        left = LEAST * limit + 0.01;
-        if (!flag(a, OPT_QUIET))
-            fprintf(stderr,
-                    "libml: reading took %.2f of the %.4g s; the search gets %.2f s: "
-                    "raise --time\n",
-                    used, limit, left);
-    }
-    return ml_estimator_set_f64(e, "time_limit", (double)(int64_t)(100 * left) / 100,
-                                a->err);
 }
 
 int cmd_automl(app *a)

@@ -117,41 +117,53 @@ static long long file_size(const char *path)
     return stat(path, &s) == 0 ? (long long)s.st_size : 0;
 }
 
-/* What the commands print at the end. `results`: of a study or of automl, or NULL. */
+/* Of the test rows, and of a study or of automl; or NULL. */
+typedef struct outcome {
+    ml_table *scores, *results;
+    int64_t scored; /* rows */
+    double seconds; /* of the fit */
+} outcome;
+
+/* What the commands print at the end. */
 static void print_outcome(app *a, const inputs *in, const ml_model *model,
-                          const ml_table *scores, const ml_table *results, double seconds)
+                          const outcome *o)
 {
+    long long tested = o->scored, test_rows = in->test ? ml_table_rows(in->test) : 0;
     long long rows = (long long)ml_table_rows(in->train);
     long long features = (long long)ml_model_inputs(model);
     const char *path = a->value[OPT_OUTPUT];
     if (flag(a, OPT_JSON)) {
         printf("{\"algorithm\": \"%s\", \"rows\": %lld, \"features\": %lld, "
                "\"seconds\": %.3f, \"model\": ",
-               ml_model_algorithm(model), rows, features, seconds);
+               ml_model_algorithm(model), rows, features, o->seconds);
         if (path)
             print_json_string(stdout, path);
         else
             fputs("null", stdout);
         fputs(", \"params\": ", stdout);
         print_params_json(stdout, ml_model_params(model));
-        if (scores) {
-            fputs(", \"metrics\": ", stdout);
-            print_table_json(stdout, scores);
+        if (o->scores) {
+            printf(", \"test_rows\": %lld, \"metrics\": ", tested);
+            print_table_json(stdout, o->scores);
         }
-        if (results) {
+        if (o->results) {
             fputs(", \"trials\": ", stdout);
-            print_table_json(stdout, results);
+            print_table_json(stdout, o->results);
         }
         fputs("}\n", stdout);
         return;
     }
     if (flag(a, OPT_QUIET)) return;
     printf("%s: %lld rows, %lld features, %.2f s\n", ml_model_algorithm(model), rows,
-           features, seconds);
-    if (results && strcmp(a->command->name, "automl") == 0) print_leaderboard(results);
-    if (scores) {
-        printf("\nscores on %lld test rows:\n", (long long)ml_table_rows(in->test));
-        print_table(stdout, scores);
+           features, o->seconds);
+    if (o->results && strcmp(a->command->name, "automl") == 0)
+        print_leaderboard(o->results);
+    if (o->scores) {
+        printf(tested < test_rows ? "\nscores on %lld of %lld test rows, which there was "
+                                    "time for:\n"
+                                  : "\nscores on %lld test rows:\n",
+               tested, test_rows);
+        print_table(stdout, o->scores);
     }
     if (path) printf("\nsaved %s (%lld bytes)\n", path, file_size(path));
     if (flag(a, OPT_REPORT)) printf("report %s\n", a->value[OPT_REPORT]);
@@ -161,20 +173,21 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
 static ml_status finish(app *a, const inputs *in, const ml_model *model,
                         const ml_study *study, double seconds)
 {
-    ml_table *scores = NULL, *results = NULL;
+    outcome o = {.seconds = seconds};
     ml_status st = ML_OK;
     if (flag(a, OPT_OUTPUT))
         st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
     if (st == ML_OK && in->test)
-        st = ml_model_evaluate(model, in->test, a->value[OPT_METRICS], &scores, a->err);
-    if (st == ML_OK && study) st = ml_study_get_table(study, "trials", &results, a->err);
-    if (st == ML_OK && !study) st = read_leaderboard(a, model, &results);
+        st = clock_evaluate(a, model, in->test, &o.scored, &o.scores);
+    if (st == ML_OK && study)
+        st = ml_study_get_table(study, "trials", &o.results, a->err);
+    if (st == ML_OK && !study) st = read_leaderboard(a, model, &o.results);
     if (st == ML_OK && flag(a, OPT_REPORT))
         st = write_fit_report(a, in->train, in->test, model, study,
-                              study ? NULL : results);
-    if (st == ML_OK) print_outcome(a, in, model, scores, results, seconds);
-    ml_table_free(scores);
-    ml_table_free(results);
+                              study ? NULL : o.results);
+    if (st == ML_OK) print_outcome(a, in, model, &o);
+    ml_table_free(o.scores);
+    ml_table_free(o.results);
     return st;
 }
 
@@ -183,15 +196,14 @@ int cmd_train(app *a)
     inputs in = {0};
     ml_estimator *e = NULL;
     ml_model *m = NULL;
-    double begin = seconds_now();
     int code = check_usage(a);
     if (code) return code;
+    clock_start(a);
     ml_status st = make_estimator(a, &e);
     if (st == ML_OK) st = set_limits(a, e);
     if (st == ML_OK) st = read_inputs(a, &in);
     double start = seconds_now();
-    if (st == ML_OK)
-        st = set_time_left(a, e, start - begin, in.test ? ml_table_rows(in.test) : 0);
+    if (st == ML_OK) st = clock_fit(a, e, in.test ? ml_table_rows(in.test) : 0);
     if (st == ML_OK) st = ml_estimator_fit(e, in.train, in.valid, &m, a->err);
     double seconds = seconds_now() - start;
     if (st == ML_OK) {

@@ -5,41 +5,21 @@
  */
 #include "app.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-#define SHARE 0.08   /* of the time limit, for each of both tables */
-#define CELL  1.8e-7 /* seconds per value of a profile, */
-#define PAIR  7e-10  /* and per value of a pair of columns */
-#define TEST  1e-4   /* per row that is predicted, with intervals, for each column */
-#define LEAST 500
+#define SHARE   0.08   /* of the time limit of tune, for each of both tables */
+#define PART    0.5    /* of what automl has left, for the next one */
+#define CELL    1.8e-7 /* seconds per value of a profile, */
+#define PAIR    7e-10  /* and per value of a pair of columns */
+#define TOO_FEW 100    /* rows of a profile */
+#define TEST    1e-4   /* per row that is predicted, with intervals, for each column */
 
-/* Rows there is time for, at `seconds` each. */
-static int64_t rows_in_time(const app *a, double seconds)
+static double seconds_for_table(const app *a)
 {
     double limit = flag(a, OPT_TIME) ? strtod(a->value[OPT_TIME], NULL) : 0;
-    double rows = SHARE * limit / seconds;
-    if (!(limit > 0) || !(rows < 1e15)) return INT64_MAX;
-    return rows > LEAST ? (int64_t)rows : LEAST;
-}
-
-/* The table, or as many rows of it, one of each of as many equal stretches. */
-static ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out)
-{
-    int64_t rows = ml_table_rows(t);
-    if (rows <= most) {
-        *out = ml_table_ref((ml_table *)(uintptr_t)t);
-        return ML_OK;
-    }
-    int64_t *row = malloc((size_t)most * sizeof *row);
-    if (!row) {
-        ml_error_set(a->err, ML_E_MEMORY, "not enough memory for the report");
-        return ML_E_MEMORY;
-    }
-    for (int64_t k = 0; k < most; k++)
-        row[k] = (int64_t)(((double)k + 0.5) * (double)rows / (double)most);
-    ml_status st = ml_table_take(t, row, most, out, a->err);
-    free(row);
-    return st;
+    if (a->limit > 0) return PART * clock_left(a) / clock_slowness(a);
+    return limit > 0 ? SHARE * limit : INFINITY;
 }
 
 static const char *heading(char text[160], const char *what, const ml_table *some,
@@ -54,11 +34,18 @@ static ml_status add_profile(app *a, ml_report *r, const ml_table *data)
 {
     const char *target = a->value[OPT_TARGET];
     double columns = (double)ml_table_columns(data);
+    double row = columns * (CELL + columns * PAIR), seconds = seconds_for_table(a);
     char title[160];
     ml_params *options = NULL;
     ml_table *some = NULL;
-    ml_status st =
-        some_rows(a, data, rows_in_time(a, columns * (CELL + columns * PAIR)), &some);
+    if (seconds < TOO_FEW * row) {
+        if (!flag(a, OPT_QUIET))
+            fprintf(stderr,
+                    "libml: no time for a profile of %.0f columns: raise --time\n",
+                    columns);
+        return ML_OK;
+    }
+    ml_status st = some_rows(a, data, rows_in_time(seconds, row), &some);
     if (st == ML_OK) st = ml_params_new(a->ctx, &options, a->err);
     if (st == ML_OK && target && ml_table_find(data, target) >= 0)
         st = ml_params_set_str(options, "target", target, a->err);
@@ -77,7 +64,9 @@ static ml_status add_model(app *a, ml_report *r, const ml_model *model,
     ml_table *some = NULL;
     if (!test) return ml_report_add_model(r, "Model", model, NULL, a->err);
     double columns = (double)ml_model_inputs(model);
-    ml_status st = some_rows(a, test, rows_in_time(a, TEST + columns * TEST / 20), &some);
+    /* Scores, plots and checks predict; and each column is shuffled. */
+    double row = TEST + columns * TEST / 20 + (6 + 3 * columns) * a->per_row;
+    ml_status st = some_rows(a, test, rows_in_time(seconds_for_table(a), row), &some);
     if (st == ML_OK)
         st = ml_report_add_model(r, heading(title, "Model", some, test), model, some,
                                  a->err);

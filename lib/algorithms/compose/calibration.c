@@ -194,8 +194,9 @@ static void slopes(const mli_calibration *c, const double *proba, const int32_t 
     out[0] = out[1] = 0;
     for (int64_t i = 0; i < n; i++) {
         const double *p = proba + i * k;
-        double most = -INFINITY, sum = 0, mean = 0, square = 0;
-        for (int64_t j = 0; j < k; j++) most = fmax(most, log(clipped(p[j])));
+        double most = 0, sum = 0, mean = 0, square = 0;
+        for (int64_t j = 0; j < k; j++) most = fmax(most, p[j]);
+        most = log(clipped(most));
         for (int64_t j = 0; j < k; j++) {
             double z = log(clipped(p[j])), e = exp(c->beta * (z - most));
             sum += e;
