@@ -55,15 +55,39 @@ static inline ml_table *add_text(ml_context *ctx, ml_table *t, const char *name,
 }
 
 /* Settings: "name=value;...". */
-static inline void set_all(ml_estimator *e, const char *settings)
+typedef ml_status (*set_fn)(void *to, const char *name, const char *value, ml_error *err);
+
+static inline void set_each(void *to, set_fn set, const char *settings)
 {
     char text[512], *save = NULL;
     ck_assert_int_lt(snprintf(text, sizeof text, "%s", settings), (int)sizeof text);
     for (char *at = strtok_r(text, ";", &save); at; at = strtok_r(NULL, ";", &save)) {
         char *equal = strchr(at, '=');
         *equal = 0;
-        OK(ml_estimator_set_str(e, at, equal + 1, ERR));
+        OK(set(to, at, equal + 1, ERR));
     }
+}
+
+static inline ml_status set_in_estimator(void *to, const char *name, const char *value,
+                                         ml_error *err)
+{
+    return ml_estimator_set_str(to, name, value, err);
+}
+
+static inline ml_status set_in_params(void *to, const char *name, const char *value,
+                                      ml_error *err)
+{
+    return ml_params_set_str(to, name, value, err);
+}
+
+static inline void set_all(ml_estimator *e, const char *settings)
+{
+    set_each(e, set_in_estimator, settings);
+}
+
+static inline void set_all_params(ml_params *p, const char *settings)
+{
+    set_each(p, set_in_params, settings);
 }
 
 /* The text of a cell in a buffer that the next call reuses; "" when missing. */

@@ -124,7 +124,8 @@ typedef struct mli_bin_matrix {
     struct mli_bin_sparse *sparse; /* instead of both; borrowed */
 } mli_bin_matrix;
 ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b,
-                              const mli_bin_store *bins, int64_t rows, ml_error *err);
+                              const mli_bin_store *bins, int64_t rows, int by_column,
+                              ml_error *err);
 
 /* Words of a histogram. */
 static inline int64_t mli_binner_words(const mli_binner *b)

@@ -37,10 +37,11 @@ static void turn_task(void *arg, int64_t task, int32_t slot)
 }
 
 ml_status mli_bin_matrix_make(mli_bin_matrix *m, const mli_binner *b,
-                              const mli_bin_store *bins, int64_t rows, ml_error *err)
+                              const mli_bin_store *bins, int64_t rows, int by_column,
+                              ml_error *err)
 {
     *m = (mli_bin_matrix){.by_row = bins->matrix, .rows = rows, .sparse = bins->lists};
-    if (bins->lists || rows * b->stride <= SMALL_BYTES) return ML_OK;
+    if (!by_column || bins->lists || rows * b->stride <= SMALL_BYTES) return ML_OK;
     m->by_column = mli_alloc_vec(b->ctx, rows * b->n_used, 1);
     if (!m->by_column) return mli_nomem(err);
     turning t = {m, b->n_used, b->stride};

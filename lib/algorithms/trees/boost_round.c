@@ -183,8 +183,7 @@ static void round_task(void *arg, int64_t task, int32_t slot)
     }
     int64_t begin = task * MLI_BOOST_BLOCK, n = b->taken[task + 1] - b->taken[task];
     const float *gh = b->gh + 2 * p->k * b->targets.rows;
-    mli_rows to = {b->grower.rows[0].row + b->taken[task],
-                   b->grower.rows[0].gh + b->taken[task]};
+    mli_rows to = mli_grow_room(&b->grower, 0, b->taken[task]);
     int64_t sum_g = 0, sum_h = 0;
     for (int64_t j = 0; j < n; j++) {
         int64_t i = begin + b->drawn[begin + j];

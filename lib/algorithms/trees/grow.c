@@ -15,6 +15,9 @@
 /* Bytes of histograms kept for subtraction; leaves without one are summed afresh. */
 #define POOL_BYTES (INT64_C(64) << 20)
 
+/* Rows that are divided and summed one after the other stay in the second level. */
+#define BLOCK_BYTES (128 << 10)
+
 /* n histograms; those that say what was touched begin as zeros. */
 static uint64_t *words_of(const mli_grower *g, int64_t n)
 {
@@ -25,8 +28,9 @@ static uint64_t *words_of(const mli_grower *g, int64_t n)
 static ml_status make_pool(mli_grower *g, ml_error *err)
 {
     int64_t bytes = g->n_cells * (int64_t)sizeof(uint64_t);
-    int64_t slots = POOL_BYTES / (bytes > 0 ? bytes : 1),
-            most = 2 * g->options.max_leaves;
+    int64_t slots = POOL_BYTES / (bytes > 0 ? bytes : 1), threads = mli_slots(g->ctx);
+    /* One per leaf; several threads divide some ahead that are not leaves in the end. */
+    int64_t most = g->options.max_leaves + (threads > 1 ? 16 * threads : 2);
     if (slots > most) slots = most;
     /* Symmetric trees need those of all leaves at once. */
     if (g->options.symmetric) slots = g->options.max_leaves / 2 + 2;
@@ -44,8 +48,9 @@ static ml_status make_columns(mli_grower *g, ml_error *err)
     const mli_binner *b = g->binner;
     size_t n = (size_t)b->n_columns + 1;
     g->plan.binner = b;
-    int64_t lines = (b->n_columns + 63) / 64 + 1;
-    g->plan.block = 2048 / lines < 64 ? 64 : 2048 / lines;
+    g->plan.matrix = g->matrix.by_row;
+    int64_t block = BLOCK_BYTES / (b->stride + 1);
+    g->plan.block = block < 64 ? 64 : block > 4096 ? 4096 : block;
     g->mask = mli_calloc(g->ctx, n, 1);
     g->masks = mli_calloc(g->ctx, n, (size_t)mli_slots(g->ctx) + 1);
     g->plan.columns = mli_calloc(g->ctx, n, sizeof *g->plan.columns);
@@ -57,6 +62,25 @@ static ml_status make_columns(mli_grower *g, ml_error *err)
     return ok ? ML_OK : mli_nomem(err);
 }
 
+/* Bytes of a row's bins if they are to move with it: 0 where a row fills a line of the
+ * cache anyway, or all rows stay in one. Symmetric trees leave rows where they are. */
+static int64_t pack_of(const mli_grower *g, const mli_bin_store *bins, int64_t n)
+{
+    int64_t bytes = n * g->binner->stride;
+    if (bins->lists || g->options.symmetric || bytes < g->options.pack_from) return 0;
+    return g->binner->n_columns <= 32 ? g->binner->n_columns : 0;
+}
+
+static ml_status make_packed(mli_grower *g, int64_t n, ml_error *err)
+{
+    if (g->plan.pack == 0) return ML_OK;
+    g->plan.ordinal = mli_alloc_vec(g->ctx, MLI_PACK_ROWS, sizeof *g->plan.ordinal);
+    for (int i = 0; i < 2; i++) g->rows[i].bins = mli_alloc_vec(g->ctx, n, g->plan.pack);
+    if (!g->plan.ordinal || !g->rows[0].bins || !g->rows[1].bins) return mli_nomem(err);
+    for (uint32_t i = 0; i < MLI_PACK_ROWS; i++) g->plan.ordinal[i] = i;
+    return ML_OK;
+}
+
 static ml_status make_rows(mli_grower *g, int64_t n, ml_error *err)
 {
     for (int i = 0; i < 2; i++) {
@@ -64,7 +88,7 @@ static ml_status make_rows(mli_grower *g, int64_t n, ml_error *err)
         g->rows[i].gh = mli_alloc_vec(g->ctx, n, sizeof *g->rows[i].gh);
         if (!g->rows[i].row || !g->rows[i].gh) return mli_nomem(err);
     }
-    return ML_OK;
+    return make_packed(g, n, err);
 }
 
 ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
@@ -84,11 +108,14 @@ ml_status mli_grower_init(mli_grower *g, ml_context *ctx, mli_run *run,
     g->counts = mli_calloc(ctx, 2 * (size_t)(n / 4096 + 2), sizeof *g->counts);
     g->spare = mli_calloc(ctx, (size_t)g->node_capacity, sizeof *g->spare);
     if (!g->nodes || !g->heap || !g->counts || !g->spare) return mli_nomem(err);
+    g->plan.pack = pack_of(g, bins, n);
+    g->plan.sparse = bins->lists;
     ml_status status = make_rows(g, n, err);
     if (status == ML_OK) status = make_pool(g, err);
+    int turn = g->plan.pack == 0;
+    if (status == ML_OK)
+        status = mli_bin_matrix_make(&g->matrix, binner, bins, n, turn, err);
     if (status == ML_OK) status = make_columns(g, err);
-    g->plan.sparse = bins->lists;
-    if (status == ML_OK) status = mli_bin_matrix_make(&g->matrix, binner, bins, n, err);
     return status;
 }
 
@@ -98,11 +125,16 @@ void mli_grower_free(mli_grower *g)
     for (int i = 0; i < 2; i++) {
         mli_free(ctx, g->rows[i].row);
         mli_free(ctx, g->rows[i].gh);
+        mli_free(ctx, g->rows[i].bins);
     }
-    void *blocks[] = {
-        g->nodes,      g->heap,  g->mask,       g->masks,           g->plan.columns,
-        g->plan.cells, g->pool,  g->free_slots, g->scratch,         g->found,
-        g->counts,     g->spare, g->dirty,      g->matrix.by_column};
+    void *blocks[] = {g->nodes,        g->heap,
+                      g->mask,         g->masks,
+                      g->plan.columns, g->plan.cells,
+                      g->pool,         g->free_slots,
+                      g->scratch,      g->found,
+                      g->counts,       g->spare,
+                      g->dirty,        g->matrix.by_column,
+                      g->plan.ordinal};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) mli_free(ctx, blocks[i]);
     memset(g, 0, sizeof *g);
 }

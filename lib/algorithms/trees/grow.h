@@ -19,7 +19,13 @@ typedef struct mli_grow_options {
     int64_t max_leaves, max_depth;     /* max_depth 0: no limit */
     double by_tree, by_level, by_node; /* shares of the columns */
     uint64_t seed;
+    int64_t pack_from; /* bytes of a matrix whose rows take their bins along */
 } mli_grow_options;
+
+/* A smaller matrix stays in the third-level cache, and rows had better stay where they
+ * are.
+ */
+#define MLI_PACK_FROM (INT64_C(8) << 20)
 
 typedef struct mli_grow_node {
     mli_split split;
@@ -43,10 +49,12 @@ typedef struct mli_grower {
     mli_bin_matrix matrix;
     mli_grow_options options;
     const mli_split_rule *rule;
-    int64_t tree;     /* number of the tree, for random choices */
-    mli_rows rows[2]; /* [n]; the tree's rows are put into rows[0] before growing */
-    int unit_h;       /* all hessians of the tree are 1 */
-    uint16_t *leaf;   /* symmetric: [n] where the leaf of each row goes; the caller's */
+    int64_t tree; /* number of the tree, for random choices */
+    /* [n]; the tree's rows are put into rows[0] before growing. Narrow rows of large
+     * tables take their bins along (partition.c). */
+    mli_rows rows[2];
+    int unit_h;     /* all hessians of the tree are 1 */
+    uint16_t *leaf; /* symmetric: [n] where the leaf of each row goes; the caller's */
     int32_t n_nodes, node_capacity;
     mli_grow_node *nodes;
     int32_t n_spare;
@@ -102,11 +110,17 @@ static inline const uint8_t *mli_grow_summed(const mli_grower *g)
 {
     return g->plan.columns ? g->mask : NULL;
 }
-static inline mli_rows mli_grow_rows_of(const mli_grower *g, int32_t buffer,
-                                        int64_t begin)
+/* Places of a buffer from `begin` on, and the rows of a leaf. Those of the root have
+ * their bins in the matrix. */
+static inline mli_rows mli_grow_room(const mli_grower *g, int32_t buffer, int64_t begin)
 {
-    const mli_rows *r = &g->rows[buffer];
-    return (mli_rows){r->row + begin, r->gh + begin};
+    return mli_rows_from(&g->plan, g->rows[buffer], begin);
+}
+static inline mli_rows mli_grow_rows(const mli_grower *g, const mli_grow_node *node)
+{
+    mli_rows rows = mli_grow_room(g, node->buffer, node->begin);
+    if (node->depth == 0) rows.bins = NULL;
+    return rows;
 }
 /* Could a child with this hessian be divided further? */
 int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth);

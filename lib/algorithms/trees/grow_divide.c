@@ -105,9 +105,11 @@ static const uint32_t *count_rows(const mli_grower *g, mli_rows rows, int64_t n,
     uint64_t ones[ONES];
     for (int32_t i = 0; i < ONES; i++) ones[i] = 1;
     memset(count, 0, (size_t)cells * sizeof *count);
-    for (int64_t i = 0; i < n; i += ONES)
-        mli_hist_add(&g->plan, g->matrix.by_row, rows.row + i, ones,
-                     n - i < ONES ? n - i : ONES, count);
+    for (int64_t i = 0; i < n; i += ONES) {
+        mli_rows some = mli_rows_from(&g->plan, rows, i);
+        some.gh = ones;
+        mli_hist_add(&g->plan, some, n - i < ONES ? n - i : ONES, count);
+    }
     char *to = (char *)count;
     for (int64_t i = 0; i < cells; i++) {
         uint32_t narrow = (uint32_t)count[i];
@@ -120,7 +122,7 @@ static const uint32_t *count_rows(const mli_grower *g, mli_rows rows, int64_t n,
  * counted rows. */
 void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
 {
-    mli_rows rows = mli_grow_rows_of(g, node->buffer, node->begin);
+    mli_rows rows = mli_grow_rows(g, node);
     const uint32_t *count =
         count_rows(g, rows, node->sums.rows, mli_grow_scratch(g, slot, 2));
     uint64_t *hist = mli_grow_scratch(g, slot, 1);
@@ -128,8 +130,7 @@ void mli_grow_find_counted(mli_grower *g, mli_grow_node *node, int32_t slot)
         hist = mli_grow_pool(g, node->hist);
     } else {
         mli_hist_clear(&g->plan, hist);
-        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, node->sums.rows,
-                     hist);
+        mli_hist_add(&g->plan, rows, node->sums.rows, hist);
     }
     mli_split_job job = {.leaf = &node->sums, .hist = hist, .rows = count};
     job.summed = mli_grow_summed(g);
@@ -151,11 +152,9 @@ static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left
     if (may[!light] && node->hist >= 0) {
         find(g, large, mli_grow_pool(g, node->hist), hist, slot);
     } else if (may[!light]) {
-        mli_rows rows = mli_grow_rows_of(g, large->buffer, large->begin);
         uint64_t *own = mli_grow_scratch(g, slot, 1);
         mli_hist_clear(&g->plan, own);
-        mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, large->sums.rows,
-                     own);
+        mli_hist_add(&g->plan, mli_grow_rows(g, large), large->sums.rows, own);
         find(g, large, own, NULL, slot);
     }
     if (may[light]) find(g, small, hist, NULL, slot);
@@ -185,9 +184,10 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
     if (!may[0] && !may[1]) hist = NULL;
     if (hist) mli_hist_clear(&g->plan, hist);
     int32_t to = 1 - node->buffer;
+    mli_places at = {0, node->sums.rows - 1};
     int64_t n_left =
-        mli_divide(&how, mli_grow_rows_of(g, node->buffer, node->begin), node->sums.rows,
-                   mli_grow_rows_of(g, to, node->begin), &g->plan, light, hist);
+        mli_divide(&how, mli_grow_rows(g, node), node->sums.rows,
+                   mli_grow_room(g, to, node->begin), at, &g->plan, light, hist);
     if (mli_grow_too_few(g, node, n_left)) {
         if (ahead)
             node->deferred = 1;

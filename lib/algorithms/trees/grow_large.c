@@ -2,9 +2,9 @@
  *
  * trees/grow_large.c: dividing one large leaf with all threads, and the root.
  *
- * Tasks of a fixed number of rows divide their part and sum it into a histogram of their
- * thread; the parts are then gathered, all left ones before all right ones, and the
- * histograms added up. The columns are searched as one task each.
+ * Tasks of a fixed number of rows count how many of theirs go left, which says where each
+ * task's rows go. Then they divide them and sum them into a histogram of their thread;
+ * the histograms are added up. The columns are searched as one task each.
  */
 #include "algorithms/trees/grow.h"
 
@@ -35,34 +35,32 @@ static int64_t task_rows(const large *l, int64_t task)
     return left < l->grain ? left : l->grain;
 }
 
+static mli_rows rows_of_task(const large *l, int64_t task)
+{
+    return mli_rows_from(&l->g->plan, mli_grow_rows(l->g, l->node), task * l->grain);
+}
+
+static void large_count(void *arg, int64_t task, int32_t slot)
+{
+    large *l = arg;
+    (void)slot;
+    if (mli_run_state(l->g->run) == ML_CANCEL) return;
+    l->left[task] =
+        mli_count_left(&l->how, rows_of_task(l, task), task_rows(l, task), &l->g->plan);
+}
+
 static void large_divide(void *arg, int64_t task, int32_t slot)
 {
     large *l = arg;
     mli_grower *g = l->g;
     if (mli_run_state(g->run) == ML_CANCEL) return;
-    int64_t begin = l->node->begin + task * l->grain;
     uint64_t *hist = l->sum ? mli_grow_slot_hist(g, slot) : NULL;
-    l->left[task] = mli_divide(
-        &l->how, mli_grow_rows_of(g, l->node->buffer, begin), task_rows(l, task),
-        mli_grow_rows_of(g, 1 - l->node->buffer, begin), &g->plan, l->light, hist);
-}
-
-/* Back into the leaf's own buffer, all left parts before all right parts. */
-static void large_gather(void *arg, int64_t task, int32_t slot)
-{
-    large *l = arg;
-    mli_grower *g = l->g;
-    (void)slot;
-    int64_t begin = l->node->begin, at = task * l->grain;
-    int64_t before = l->left[task], n_left = l->left[task + 1] - before;
-    int64_t n = task_rows(l, task), total = l->left[l->tasks];
-    mli_rows from = mli_grow_rows_of(g, 1 - l->node->buffer, begin + at);
-    mli_rows to = mli_grow_rows_of(g, l->node->buffer, begin + before);
-    memcpy(to.row, from.row, (size_t)n_left * sizeof *to.row);
-    memcpy(to.gh, from.gh, (size_t)n_left * sizeof *to.gh);
-    to = mli_grow_rows_of(g, l->node->buffer, begin + total + at - before);
-    memcpy(to.row, from.row + n_left, (size_t)(n - n_left) * sizeof *to.row);
-    memcpy(to.gh, from.gh + n_left, (size_t)(n - n_left) * sizeof *to.gh);
+    /* The right rows of the tasks before stand at the back. */
+    int64_t n_right = task * l->grain - l->left[task];
+    mli_places at = {l->left[task], l->node->sums.rows - 1 - n_right};
+    mli_divide(&l->how, rows_of_task(l, task), task_rows(l, task),
+               mli_grow_room(g, 1 - l->node->buffer, l->node->begin), at, &g->plan,
+               l->light, hist);
 }
 
 #define REDUCE_CELLS 2048
@@ -158,6 +156,14 @@ static void find_both(large *l)
         best_of(g->found + (int64_t)k * n, n, &g->nodes[l->first + k].split);
 }
 
+static void large_move(large *l)
+{
+    mli_parallel(l->g->ctx, l->tasks, large_divide, l);
+    if (!l->sum) return;
+    memset(l->hist, 0, (size_t)l->g->n_cells * sizeof *l->hist);
+    mli_grow_reduce(l->g, l->hist);
+}
+
 void mli_grow_divide_large(mli_grower *g, int32_t id)
 {
     mli_grow_node *node = &g->nodes[id];
@@ -172,19 +178,15 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     l.hist = d.slot >= 0 ? mli_grow_pool(g, d.slot) : NULL;
     mli_division_set(&l.how, g->binner, &g->matrix, &node->split, 0);
     cut_rows(&l, node->sums.rows);
-    mli_parallel(g->ctx, l.tasks, large_divide, &l);
-    if (l.sum) {
-        memset(l.hist, 0, (size_t)g->n_cells * sizeof *l.hist);
-        mli_grow_reduce(g, l.hist);
-    }
+    mli_parallel(g->ctx, l.tasks, large_count, &l);
     int64_t n_left = places(&l);
     if (mli_run_state(g->run) == ML_CANCEL) {
         /* the caller notices */
     } else if (mli_grow_too_few(g, node, n_left)) {
         mli_grow_find_counted(g, node, 0);
     } else {
-        mli_parallel(g->ctx, l.tasks, large_gather, &l);
-        mli_grow_children(g, node, d.left, n_left, node->buffer);
+        large_move(&l);
+        mli_grow_children(g, node, d.left, n_left, 1 - node->buffer);
         if (l.sum) find_both(&l);
         d.done = 1 + l.light;
     }
@@ -196,8 +198,7 @@ static void root_sum(void *arg, int64_t task, int32_t slot)
     large *l = arg;
     mli_grower *g = l->g;
     if (mli_run_state(g->run) == ML_CANCEL) return;
-    mli_rows rows = mli_grow_rows_of(g, 0, task * l->grain);
-    mli_hist_add(&g->plan, g->matrix.by_row, rows.row, rows.gh, task_rows(l, task),
+    mli_hist_add(&g->plan, rows_of_task(l, task), task_rows(l, task),
                  mli_grow_slot_hist(g, slot));
 }
 

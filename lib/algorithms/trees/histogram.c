@@ -95,12 +95,19 @@ static void add_four(const int32_t *column, const int64_t *cell, const uint8_t *
     }
 }
 
+/* Where bins are read, row by row. */
+typedef struct source {
+    const uint8_t *bins;
+    int64_t stride;
+} source;
+
 /* A selection; one prefetch brings a line of 64 columns. */
-static void add_selected(const mli_hist_plan *plan, const uint8_t *bins,
+static void add_selected(const mli_hist_plan *plan, const source *from,
                          const uint32_t *rows, const uint64_t *gh, int64_t n,
                          int64_t more, uint64_t *hist)
 {
-    int64_t stride = plan->binner->stride, line = -1;
+    const uint8_t *bins = from->bins;
+    int64_t stride = from->stride, line = -1;
     int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
     const int32_t *column = plan->columns;
     const int64_t *cell = plan->cells;
@@ -115,35 +122,63 @@ static void add_selected(const mli_hist_plan *plan, const uint8_t *bins,
             hist[cell[k] + bins[(int64_t)rows[i] * stride + column[k]]] += gh[i];
 }
 
-static void add_all(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
+static void add_all(const mli_hist_plan *plan, const source *from, const uint32_t *rows,
                     const uint64_t *gh, int64_t n, int64_t more, uint64_t *hist)
 {
     const mli_binner *b = plan->binner;
     int64_t fetch = more >= AHEAD ? n : n - AHEAD + more;
     for (int64_t i = 0; i < n && i < AHEAD; i++)
-        __builtin_prefetch(bins + (int64_t)rows[i] * b->stride);
+        __builtin_prefetch(from->bins + (int64_t)rows[i] * from->stride);
     for (int32_t c = 0; c < b->n_chunks; c++) {
         const mli_bin_chunk *k = &b->chunks[c];
         chunk_fn fn = chunk_table[k->log2 - 2][k->width / 4 - 1];
         /* One prefetch brings a line of 64 features. */
-        fn(hist + k->cell, bins + k->first, b->stride, rows, gh, n,
+        fn(hist + k->cell, from->bins + k->first, from->stride, rows, gh, n,
            k->first % 64 == 0 ? fetch : 0);
     }
 }
 
-void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
-                  const uint64_t *gh, int64_t n, uint64_t *hist)
+static void add_block(const mli_hist_plan *plan, const source *from, const uint32_t *rows,
+                      const uint64_t *gh, int64_t n, int64_t more, uint64_t *hist)
 {
+    if (plan->columns)
+        add_selected(plan, from, rows, gh, n, more, hist);
+    else
+        add_all(plan, from, rows, gh, n, more, hist);
+}
+
+void mli_hist_add_at(const mli_hist_plan *plan, const uint8_t *bins,
+                     const uint32_t *places, const uint64_t *gh, int64_t n,
+                     uint64_t *hist)
+{
+    source from = {bins, plan->pack};
+    add_block(plan, &from, places, gh, n, 0, hist);
+}
+
+static void add_packed(const mli_hist_plan *plan, mli_rows rows, int64_t n,
+                       uint64_t *hist)
+{
+    for (int64_t i = 0; i < n; i += MLI_PACK_ROWS) {
+        int64_t m = n - i < MLI_PACK_ROWS ? n - i : MLI_PACK_ROWS;
+        mli_hist_add_at(plan, rows.bins + i * plan->pack, plan->ordinal, rows.gh + i, m,
+                        hist);
+    }
+}
+
+void mli_hist_add(const mli_hist_plan *plan, mli_rows rows, int64_t n, uint64_t *hist)
+{
+    source from = {plan->matrix, plan->binner->stride};
     if (plan->sparse) {
-        mli_bin_sparse_add(plan->sparse, rows, gh, n, hist);
+        mli_bin_sparse_add(plan->sparse, rows.row, rows.gh, n, hist);
         return;
     }
-    for (int64_t begin = 0; begin < n; begin += plan->block) {
-        int64_t m = n - begin < plan->block ? n - begin : plan->block;
-        if (plan->columns)
-            add_selected(plan, bins, rows + begin, gh + begin, m, n - begin - m, hist);
-        else
-            add_all(plan, bins, rows + begin, gh + begin, m, n - begin - m, hist);
+    if (rows.bins) {
+        add_packed(plan, rows, n, hist);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += plan->block) {
+        int64_t m = n - i < plan->block ? n - i : plan->block;
+        add_block(plan, &from, rows.row + i, rows.gh + i, m, n - i - m, hist);
     }
 }
 

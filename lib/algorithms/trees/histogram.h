@@ -30,19 +30,41 @@ static inline int32_t mli_gh_h(uint64_t v)
     return (int32_t)(uint32_t)v;
 }
 
+/* Rows of a leaf with their packed gradients, in step. */
+typedef struct mli_rows {
+    uint32_t *row;
+    uint64_t *gh;
+    uint8_t *bins; /* their bins side by side (see mli_hist_plan.pack); NULL: those of the
+                      matrix are meant */
+} mli_rows;
+
 /* Which columns to sum. */
 typedef struct mli_hist_plan {
     const mli_binner *binner;
+    const uint8_t *matrix;               /* of bins, row by row */
     int64_t block;                       /* rows between changes of the chunk */
+    int64_t pack;                        /* bytes of a row in mli_rows.bins, 0: unused */
+    uint32_t *ordinal;                   /* [MLI_PACK_ROWS] 0, 1, 2, ...; with pack */
     int32_t n_columns;                   /* of a selection */
     int32_t *columns;                    /* NULL: all */
     int64_t *cells;                      /* [n_columns] their first cells */
     const struct mli_bin_sparse *sparse; /* the rows are lists: all columns; or NULL */
 } mli_hist_plan;
 
-/* hist[cell of bin] += gh[i] for the rows rows[0..n-1]; bins is the whole matrix. */
-void mli_hist_add(const mli_hist_plan *plan, const uint8_t *bins, const uint32_t *rows,
-                  const uint64_t *gh, int64_t n, uint64_t *hist);
+/* Rows of a block whose bins stand side by side: they stay in the second-level cache. */
+#define MLI_PACK_ROWS 4096
+
+/* hist[cell of bin] += gh[i] for n rows. */
+void mli_hist_add(const mli_hist_plan *plan, mli_rows rows, int64_t n, uint64_t *hist);
+/* The same for rows at places of a block's bins. */
+void mli_hist_add_at(const mli_hist_plan *plan, const uint8_t *bins,
+                     const uint32_t *places, const uint64_t *gh, int64_t n,
+                     uint64_t *hist);
+/* The rows from the i-th on. */
+static inline mli_rows mli_rows_from(const mli_hist_plan *plan, mli_rows r, int64_t i)
+{
+    return (mli_rows){r.row + i, r.gh + i, r.bins ? r.bins + i * plan->pack : NULL};
+}
 /* Clears the cells of the plan's columns. */
 void mli_hist_clear(const mli_hist_plan *plan, uint64_t *hist);
 

@@ -251,7 +251,7 @@ static void rows_task(void *arg, int64_t task, int32_t slot)
     if (mli_run_state(l->g->run) == ML_CANCEL) return;
     int64_t begin = m->begin + task * MLI_LEVEL_ROWS, n = l->rows - begin;
     if (n > MLI_LEVEL_ROWS) n = MLI_LEVEL_ROWS;
-    mli_rows from = mli_grow_rows_of(l->g, 0, begin);
+    mli_rows from = mli_grow_room(l->g, 0, begin);
     move_rows(m, begin, n);
     if (!m->sum) {
         memset(t->start, 0, (size_t)(2 * l->n) * sizeof *t->start);
@@ -274,8 +274,8 @@ static void add_list(const moving *m, int32_t i, int64_t block, uint64_t *hist)
     const mli_grower *g = m->l->g;
     const mli_level_lists *t = &m->l->lists[block];
     uint32_t at = t->start[i];
-    mli_hist_add(&g->plan, g->matrix.by_row, t->rows.row + at, t->rows.gh + at,
-                 t->start[i + 1] - at, hist);
+    mli_hist_add(&g->plan, mli_rows_from(&g->plan, t->rows, at), t->start[i + 1] - at,
+                 hist);
 }
 
 static int is_large(const mli_level *l, int32_t i)
