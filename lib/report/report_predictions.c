@@ -141,14 +141,6 @@ static ml_status binary_plots(mli_str *s, const mli_design *d, const double *pro
     return ML_OK;
 }
 
-static int64_t argmax(const double *p, int64_t k)
-{
-    int64_t best = 0;
-    for (int64_t c = 1; c < k; c++)
-        if (p[c] > p[best]) best = c;
-    return best;
-}
-
 static void matrix_head(mli_str *s, const mli_inputs *in)
 {
     mli_html_heading(s, "Confusion matrix: rows are true, columns predicted classes");
@@ -163,8 +155,8 @@ static void matrix_head(mli_str *s, const mli_inputs *in)
     mli_str_add(s, "</tr>\n");
 }
 
-/* Cells are shaded by the share of their row. */
-static ml_status confusion(mli_str *s, const mli_design *d, const double *proba,
+/* Cells are shaded by the share of their row. class: what is predicted. */
+static ml_status confusion(mli_str *s, const mli_design *d, const double *class,
                            ml_error *err)
 {
     const mli_inputs *in = d->inputs;
@@ -173,7 +165,7 @@ static ml_status confusion(mli_str *s, const mli_design *d, const double *proba,
     double *counts = mli_calloc(d->ctx, (size_t)(k * k), sizeof *counts);
     if (!counts) return mli_nomem(err);
     for (int64_t i = 0; i < d->rows; i++)
-        counts[d->label[i] * k + argmax(proba + i * k, k)] += 1;
+        counts[d->label[i] * k + (int64_t) class[i]] += 1;
     matrix_head(s, in);
     for (int64_t a = 0; a < k; a++) {
         double total = 0;
@@ -254,28 +246,51 @@ static ml_status regression_plots(mli_str *s, const mli_design *d, const double 
     return ML_OK;
 }
 
+/* Of a kind of predictions, in fresh memory. */
+static ml_status predict(const ml_model *model, const char *kind, const mli_design *d,
+                         double **out, ml_error *err)
+{
+    mli_plan *plan = NULL;
+    ml_status st = mli_plan_new(model, kind, NULL, &plan, err);
+    if (st == ML_OK &&
+        !(*out = mli_alloc_vec(model->ctx, d->rows * plan->n_outputs, sizeof **out)))
+        st = mli_nomem(err);
+    if (st == ML_OK) st = mli_plan_run_design(plan, d, NULL, *out, err);
+    mli_plan_free(plan);
+    return st;
+}
+
+/* The classes are those of the model, which thresholds may have chosen. */
+static ml_status class_plots(mli_str *s, const ml_model *model, const mli_design *d,
+                             ml_error *err)
+{
+    double *proba = NULL, *class = NULL;
+    ml_status st = predict(model, "proba", d, &proba, err);
+    if (st == ML_OK && model->inputs->classes.n == 2) st = binary_plots(s, d, proba, err);
+    mli_free(model->ctx, proba);
+    if (st == ML_OK) st = predict(model, "class", d, &class, err);
+    if (st == ML_OK) st = confusion(s, d, class, err);
+    mli_free(model->ctx, class);
+    return st;
+}
+
 ml_status mli_report_predictions(mli_str *s, const ml_model *model, const ml_table *test,
                                  ml_error *err)
 {
     int classes = model->inputs->task == MLI_TASK_CLASSIFICATION;
+    mli_design *d = NULL;
+    double *value = NULL;
     if (!classes && model->inputs->task != MLI_TASK_REGRESSION) return ML_OK;
     if (model->inputs->n_targets) return ML_OK;
-    mli_design *d = NULL;
-    mli_plan *plan = NULL;
-    double *p = NULL;
     ml_status st = mli_design_apply(model->inputs, test, 1, &d, err);
     if (st < 0) return st;
-    st = mli_plan_new(model, classes ? "proba" : "value", NULL, &plan, err);
-    if (st == ML_OK &&
-        !(p = mli_alloc_vec(model->ctx, d->rows * plan->n_outputs, sizeof *p)))
-        st = mli_nomem(err);
-    if (st == ML_OK) st = mli_plan_run_design(plan, d, NULL, p, err);
-    if (st == ML_OK && classes && model->inputs->classes.n == 2)
-        st = binary_plots(s, d, p, err);
-    if (st == ML_OK && classes) st = confusion(s, d, p, err);
-    if (st == ML_OK && !classes) st = regression_plots(s, d, p, err);
-    mli_free(model->ctx, p);
-    mli_plan_free(plan);
+    if (classes) {
+        st = class_plots(s, model, d, err);
+    } else {
+        st = predict(model, "value", d, &value, err);
+        if (st == ML_OK) st = regression_plots(s, d, value, err);
+        mli_free(model->ctx, value);
+    }
     mli_design_free(d);
     return st;
 }

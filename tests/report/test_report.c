@@ -338,6 +338,45 @@ START_TEST(a_search_explains_itself)
 }
 END_TEST
 
+/* The confusion matrix has the classes that the model predicts, which thresholds chose:
+ * here many more of the rare one than are likely to be it. */
+START_TEST(the_matrix_has_the_classes_of_the_model)
+{
+    enum { N = 400 };
+    ml_context *ctx = test_context(1);
+    double x[N], y[N];
+    char cell[64];
+    int hits = 0;
+    for (int i = 0; i < N; i++) {
+        x[i] = i % 4;
+        y[i] = i % 4 == 3 && i % 3 == 0;
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", N, x);
+    t = add_f64(ctx, t, "y", N, y);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, task: classification, trials: 4, folds: 3, metric: "
+                 "f1}",
+                 t, NULL);
+    ml_tensor *class = predicted(m, "class", t);
+    for (int i = 0; i < N; i++) hits += y[i] == 1 && ml_tensor_get_f64(class, i, 0) == 1;
+    ck_assert_int_gt(hits, 0);
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_model(r, "Model", m, t, ERR));
+    page p = page_of(r);
+    const char *matrix = strstr(p.text, "Confusion matrix");
+    ck_assert_ptr_nonnull(matrix);
+    snprintf(cell, sizeof cell, ">%d <span class=\"soft\">100 %%", hits);
+    ck_assert_ptr_nonnull(strstr(matrix, cell));
+    free(p.text);
+    ml_report_free(r);
+    ml_tensor_free(class);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(folds_defaults)
 {
     ml_context *ctx = test_context(1);
@@ -451,7 +490,8 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-TEST_MAIN("report/report", a_search_explains_itself, pages_are_well_formed,
+TEST_MAIN("report/report", a_search_explains_itself,
+          the_matrix_has_the_classes_of_the_model, pages_are_well_formed,
           small_tables_are_fine, the_same_input_gives_the_same_page,
           a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,
           models_of_several_values, folds_defaults, only_a_calibration_is_drawn_as_one,
