@@ -5,6 +5,8 @@
  * each level of the CPU. Columns that stay as they are are shared.
  */
 #include "testing.h"
+#include "../failing.h"
+#include "../testing_data.h"
 #include "data/table.h"
 #include <math.h>
 
@@ -164,6 +166,50 @@ START_TEST(columns_that_stay_are_shared)
 }
 END_TEST
 
+/* Products of 445 columns are 99,680 columns: a few rows of them are made, of 10,100 rows
+ * they are refused before any memory is taken. */
+START_TEST(more_columns_than_memory_are_refused)
+{
+    enum { COLUMNS = 445, ROWS = 10100, FEW = 20 };
+    failing_alloc f = {0};
+    ml_host host = failing_host(&f);
+    ml_context *ctx = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    ml_table *t[2] = {NULL, NULL}, *out = NULL;
+    double *x = calloc(ROWS, sizeof *x);
+    OK(ml_context_new(&host, &ctx, ERR));
+    for (int k = 0; k < 2; k++) {
+        const int64_t shape[2] = {k ? ROWS : FEW, COLUMNS}, strides[2] = {1, 0};
+        ml_tensor *all = NULL;
+        OK(ml_tensor_wrap(ctx, ML_DTYPE_F64, 2, shape, strides, x, NULL, NULL, &all,
+                          ERR));
+        OK(ml_table_read_tensor(ctx, all, NULL, &t[k], ERR));
+        ml_tensor_free(all);
+    }
+    OK(ml_estimator_new(ctx, "polynomial_features", &e, ERR));
+    OK(ml_estimator_fit(e, t[0], NULL, &m, ERR));
+    OK(ml_predictor_new(m, "transform", NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t[0], &out, ERR));
+    ck_assert_int_eq(ml_table_columns(out), COLUMNS + COLUMNS * (COLUMNS + 1) / 2);
+    ml_table_free(out);
+    atomic_store(&f.most, atomic_load(&f.bytes));
+    int64_t before = f.bytes;
+    FAILS(ML_E_DATA, ml_predictor_run_table(p, t[1], &out, ERR));
+    SAYS("columns of 10100 rows would take 8 GB");
+    ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "make fewer columns"));
+    ck_assert_int_lt(f.most - before, 100000000);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t[0]);
+    ml_table_free(t[1]);
+    free(x);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Row i has level i * 7919 % levels, but every 11th is missing. */
 static void one_hot(int64_t rows, int64_t levels)
 {
@@ -209,4 +255,5 @@ START_TEST(one_bit_for_each_row)
 END_TEST
 
 TEST_MAIN("algorithms/columns", columns_are_the_rows, large_columns_are_the_rows,
-          columns_that_stay_are_shared, one_bit_for_each_row)
+          columns_that_stay_are_shared, more_columns_than_memory_are_refused,
+          one_bit_for_each_row)
