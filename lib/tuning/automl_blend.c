@@ -35,17 +35,27 @@ static int is_constant(const mli_candidate *c)
     return strcmp(c->algorithm->head.name, "baseline") == 0;
 }
 
-/* The best candidates first, by insertion. A constant is left out when there is any
- * other: metrics of ranks do not see what it does to probabilities. */
+/* The best candidates first, by insertion. A constant is alone when none is better, and
+ * else left out: metrics of ranks do not see what it does to probabilities. */
 static void consider(blending *b)
 {
     const mli_automl *a = b->a;
     int others = 0;
+    int64_t judged = 0;
+    double constant = NAN;
     for (int64_t i = 0; i < a->count; i++)
-        others |= !isnan(a->candidates[i].score) && !is_constant(&a->candidates[i]);
+        if (is_constant(&a->candidates[i])) constant = a->candidates[i].score;
+    for (int64_t i = 0; i < a->count; i++) {
+        others |= mli_automl_better(a, a->candidates[i].score, constant);
+        judged += !isnan(a->candidates[i].score);
+    }
+    if (!others && judged > 1)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "none of %lld candidates is better than a constant prediction",
+                (long long)judged - 1);
     for (int64_t i = 0; i < a->count; i++) {
         if (isnan(a->candidates[i].score)) continue;
-        if (others && is_constant(&a->candidates[i])) continue;
+        if (others == is_constant(&a->candidates[i])) continue;
         int64_t at = b->n < CONSIDERED ? b->n++ : CONSIDERED;
         for (; at > 0; at--) {
             double other = a->candidates[b->index[at - 1]].score;

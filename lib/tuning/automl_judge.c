@@ -427,6 +427,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     if (status) {
         c->score = c->guess = NAN;
         c->why = mli_strdup(a->ctx, ml_error_message(a->failure));
+        if (!c->why) return mli_nomem(err);
         a->failed = status;
         mli_log(a->ctx, ML_LOG_INFO, "automl", "%s failed: %s", algorithm->head.name,
                 ml_error_message(a->failure));

@@ -136,6 +136,29 @@ START_TEST(no_time_gives_the_simplest_model)
 }
 END_TEST
 
+/* Nothing is better than a constant for a target that is one: the simplest model. */
+START_TEST(a_constant_target_takes_a_constant)
+{
+    enum { N = 200 };
+    ml_context *ctx = test_context(1);
+    double x[N], y[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = i * 37 % 101;
+        y[i] = 5;
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", N, x);
+    t = add_f64(ctx, t, "y", N, y);
+    ml_model *m = fit_yaml(ctx, "automl",
+                           "{target: y, task: regression, trials: 6, folds: 3}", t, NULL);
+    ck_assert_str_eq(ml_params_get_str(ml_model_params(m), "members"),
+                     "[\"m0=baseline\"]");
+    ck_assert_double_eq(number(m, "held_out_score", 0), 0);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static int stop_at_third(const ml_progress *p, void *user)
 {
     (void)p;
@@ -533,9 +556,9 @@ END_TEST
 
 TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           automl_beats_its_candidates, one_member_and_chosen_algorithms,
-          no_time_gives_the_simplest_model, a_stopped_search_keeps_the_best,
-          validation_rows_judge, no_time_for_the_last_fits, a_memory_limit_is_kept,
-          bad_candidates_are_given_up, dates_are_taken_apart, a_row_number_is_warned_of,
-          classes_of_one_row, candidates_do_not_warn, failures_say_why,
-          little_time_for_many_rows, metrics_keep_their_options,
-          smooth_targets_take_linear_leaves)
+          no_time_gives_the_simplest_model, a_constant_target_takes_a_constant,
+          a_stopped_search_keeps_the_best, validation_rows_judge,
+          no_time_for_the_last_fits, a_memory_limit_is_kept, bad_candidates_are_given_up,
+          dates_are_taken_apart, a_row_number_is_warned_of, classes_of_one_row,
+          candidates_do_not_warn, failures_say_why, little_time_for_many_rows,
+          metrics_keep_their_options, smooth_targets_take_linear_leaves)
