@@ -88,7 +88,7 @@ static ml_status evaluate_list(evaluation *e, const char *list, int strict, ml_e
     }
     if (e->count > 0) return ML_OK;
     if (strict) return mli_fail(err, ML_E_ARGUMENT, "no metric is named");
-    mli_fail(err, ML_E_DATA, "these %lld rows define none of the usual metrics (%s)",
+    mli_fail(err, ML_E_DATA, "the rows (%lld) define none of the usual metrics (%s)",
              (long long)e->design->rows, list);
     return mli_error_hint(err, ML_E_DATA, "score more rows, or name metrics");
 }

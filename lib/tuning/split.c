@@ -118,7 +118,7 @@ static ml_status folds_fill(mli_folds *f, const int32_t *fold, int64_t rows, int
                 f->train[k][f->n_train[k]++] = i;
         }
         if (tests == 0 || trains == 0) {
-            mli_fail(err, ML_E_DATA, "%lld rows are too few to split like this",
+            mli_fail(err, ML_E_DATA, "too few rows to split like this: %lld",
                      (long long)rows);
             return mli_error_hint(err, ML_E_DATA, "use fewer folds or another fraction");
         }
@@ -402,8 +402,7 @@ ml_status mli_folds_new(const ml_table *table, const mli_split *split, mli_folds
     int holdout = strcmp(method, "holdout") == 0;
     int64_t folds = holdout ? 1 : split->folds;
     if (table->rows < 2 || table->rows < folds) {
-        mli_fail(err, ML_E_DATA, "%lld rows are too few to split",
-                 (long long)table->rows);
+        mli_fail(err, ML_E_DATA, "too few rows to split: %lld", (long long)table->rows);
         return mli_error_hint(err, ML_E_DATA, "use more rows or fewer folds");
     }
     int32_t *fold = mli_alloc_vec(table->ctx, table->rows, sizeof *fold);

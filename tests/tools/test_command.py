@@ -288,6 +288,22 @@ class Command(unittest.TestCase):
 
     # Bad input
 
+    def test_wrong_names_are_near_others(self):
+        self.refused(call("trian", self.data), 'did you mean "train"?', code=2)
+        self.refused(call("predcit"), 'did you mean "predict"?', code=2)
+        self.assertNotIn("did you mean", call("whatever").stderr)
+        self.refused(call("train", self.data, "--traget", "y"), "did you mean --target?",
+                     code=2)
+        self.assertNotIn("did you mean", call("train", self.data, "--bogus").stderr)
+
+    def test_one_row_is_a_row(self):
+        one = self.file("one.csv", "a,y\n1,2\n")
+        done = call("train", one, "--target", "y", "-a", "baseline", "-s",
+                    "task=regression", "-o", self.folder / "m.mlm")
+        self.assertIn("baseline: 1 row, 1 feature,", done.stdout)
+        done = call("predict", self.folder / "m.mlm", one, "-o", self.folder / "p.csv")
+        self.assertIn("predicted 1 row into", done.stdout)
+
     def test_wrong_usage(self):
         for args in ((), ("trian",), ("train",), ("train", self.data),
                      ("train", self.data, "--target", "y", "--bogus"),

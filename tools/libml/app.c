@@ -248,6 +248,18 @@ ml_status make_estimator(app *a, ml_estimator **out)
     return ML_OK;
 }
 
+static int no_command(app *a, const char *name)
+{
+    const char *best = NULL;
+    int nearest;
+    for (const command *c = commands; c->name; c++)
+        suggest(name, c->name, &best, &nearest);
+    if (best)
+        return app_usage(a, "there is no command \"%s\"; did you mean \"%s\"?", name,
+                         best);
+    return app_usage(a, "there is no command \"%s\"", name);
+}
+
 int main(int argc, char **argv)
 {
     app a = {.told = NAN};
@@ -263,7 +275,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) argv[1] = "version";
     a.command = command_find(argv[1]);
-    if (!a.command) return app_usage(&a, "there is no command \"%s\"", argv[1]);
+    if (!a.command) return no_command(&a, argv[1]);
     int code = options_parse(&a, argc, argv);
     if (code == 0 && flag(&a, OPT_HELP)) {
         print_help(stdout, a.command);

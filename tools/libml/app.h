@@ -105,6 +105,9 @@ void print_help(FILE *to, const command *c); /* NULL: of the program */
 void print_manual(FILE *to);
 void print_completion(FILE *to);
 
+/* suggest.c: *best: the nearest of the names so far; start with NULL. */
+void suggest(const char *given, const char *name, const char **best, int *nearest);
+
 /* app.c */
 int app_open(app *a);
 void app_close(app *a);
@@ -131,6 +134,7 @@ void tell_interrupted(app *a);
 ml_status draw_tree(app *a, const ml_model *m);
 
 /* output.c */
+const char *plural(int64_t n); /* "s", unless there is one */
 void print_table(FILE *to, const ml_table *t);
 void print_table_json(FILE *to, const ml_table *t); /* an array of objects */
 void print_json_string(FILE *to, const char *text);

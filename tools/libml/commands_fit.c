@@ -154,15 +154,16 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
         return;
     }
     if (flag(a, OPT_QUIET)) return;
-    printf("%s: %lld rows, %lld features, %.2f s\n", ml_model_algorithm(model), rows,
-           features, o->seconds);
+    printf("%s: %lld row%s, %lld feature%s, %.2f s\n", ml_model_algorithm(model), rows,
+           plural(rows), features, plural(features), o->seconds);
     if (o->results && strcmp(a->command->name, "automl") == 0)
         print_leaderboard(o->results);
     if (o->scores) {
-        printf(tested < test_rows ? "\nscores on %lld of %lld test rows, which there was "
-                                    "time for:\n"
-                                  : "\nscores on %lld test rows:\n",
-               tested, test_rows);
+        if (tested < test_rows)
+            printf("\nscores on %lld of %lld test rows, which there was time for:\n",
+                   tested, test_rows);
+        else
+            printf("\nscores on %lld test row%s:\n", tested, plural(tested));
         print_table(stdout, o->scores);
     }
     if (path) printf("\nsaved %s (%lld bytes)\n", path, file_size(path));
@@ -246,8 +247,8 @@ static void print_best(app *a, const ml_study *study)
     if (flag(a, OPT_QUIET) || flag(a, OPT_JSON)) return;
     if (ml_study_best_params(study, &score, &best, NULL) < 0) return;
     if (ml_study_get_table(study, "trials", &results, NULL) == ML_OK) {
-        printf("%lld trials, best score %.6g\n", (long long)ml_table_rows(results),
-               score);
+        printf("%lld trial%s, best score %.6g\n", (long long)ml_table_rows(results),
+               plural(ml_table_rows(results)), score);
         for (int64_t j = 0; j < ml_table_columns(results); j++) {
             const char *name = ml_table_column_name(results, j);
             const char *text = ml_params_get_str(best, name);

@@ -111,8 +111,8 @@ int cmd_predict(app *a)
         printf("{\"rows\": %lld, \"seconds\": %.3f}\n", (long long)ml_table_rows(out),
                seconds_now() - start);
     else if (path && strcmp(path, "-") != 0 && !flag(a, OPT_QUIET))
-        printf("predicted %lld rows into %s in %.2f s\n", (long long)ml_table_rows(out),
-               path, seconds_now() - start);
+        printf("predicted %lld row%s into %s in %.2f s\n", (long long)ml_table_rows(out),
+               plural(ml_table_rows(out)), path, seconds_now() - start);
     ml_table_free(out);
     ml_table_free(data);
     ml_predictor_free(p);

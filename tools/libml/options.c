@@ -240,6 +240,18 @@ static int store(app *a, const option *o, const char *value)
     return 0;
 }
 
+static int no_option(app *a, const char *arg)
+{
+    const char *best = NULL, *name = arg + strspn(arg, "-");
+    int nearest;
+    for (const int *o = a->command->options; *o >= 0 && arg[1] == '-'; o++)
+        suggest(name, option_of(*o)->name, &best, &nearest);
+    if (best)
+        return app_usage(a, "`libml %s` has no option %s; did you mean --%s?",
+                         a->command->name, arg, best);
+    return app_usage(a, "`libml %s` has no option %s", a->command->name, arg);
+}
+
 /* One argument that starts with a dash. *used: it took the next argument as well. */
 static int parse_option(app *a, const char *arg, const char *next, int *used)
 {
@@ -254,8 +266,7 @@ static int parse_option(app *a, const char *arg, const char *next, int *used)
         o = find_letter(arg[1]);
         if (arg[1] && arg[2]) value = arg + 2;
     }
-    if (!o || !allowed(a->command, o->id))
-        return app_usage(a, "`libml %s` has no option %s", a->command->name, arg);
+    if (!o || !allowed(a->command, o->id)) return no_option(a, arg);
     if (!o->argument) {
         if (value) return app_usage(a, "--%s takes no value", o->name);
         return store(a, o, "");

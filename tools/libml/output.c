@@ -65,6 +65,11 @@ static int is_empty(const ml_table *t, int64_t column)
     return ml_table_rows(t) > 0;
 }
 
+const char *plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void print_table(FILE *to, const ml_table *t)
 {
     int64_t rows = ml_table_rows(t), columns = ml_table_columns(t);

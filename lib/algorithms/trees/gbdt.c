@@ -137,8 +137,8 @@ static ml_status hold_out(mli_fit *job, double share, mli_design **train,
     int64_t n = job->train->rows, held = (int64_t)((double)n * share);
     if (held < 1 || held >= n)
         return mli_fail(err, ML_E_DATA,
-                        "%lld rows are too few to hold out a share of %s for validation",
-                        (long long)n, MLI_NUM(share));
+                        "too few rows to hold out a share of %s for validation: %lld",
+                        MLI_NUM(share), (long long)n);
     int64_t *row = mli_alloc_vec(job->ctx, n, sizeof *row);
     uint8_t *out = mli_calloc(job->ctx, (size_t)n, 1);
     ml_status s = row && out ? ML_OK : mli_nomem(err);
