@@ -17,12 +17,14 @@ static ml_status damaged(ml_status status, ml_error *err)
     return mli_fail(err, ML_E_FORMAT, "the model's parts do not fit together: %s", text);
 }
 
-/* Several targets are of algorithms that predict several; transformers pass them on. */
+/* Several targets are of algorithms that predict several, and of programs; transformers
+ * pass them on. */
 static ml_status check_targets(const ml_model *m, ml_error *err)
 {
     mli_descriptor copy;
     const mli_descriptor *d = mli_algorithm_head(m->algorithm, m->params, &copy);
-    if (!m->inputs->n_targets || mli_is_transformer(d) || mli_param_find(d, "targets"))
+    if (!m->inputs->n_targets || mli_is_transformer(d) || mli_param_find(d, "targets") ||
+        mli_model_find(m, "program"))
         return ML_OK;
     return mli_fail(err, ML_E_FORMAT, "%s does not predict several targets", d->name);
 }

@@ -82,7 +82,7 @@ static ml_status read_document(mli_import *im, const void *data, size_t size,
     return status;
 }
 
-static void import_free(mli_import *im)
+void mli_import_free(mli_import *im)
 {
     ml_context *ctx = im->ctx;
     for (int64_t j = 0; im->features && j < im->n_features; j++) {
@@ -121,6 +121,7 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
     mli_import im = {.ctx = ctx, .err = err, .target = target, .link_scale = 1};
     ml_status status = refuse(format, err);
     if (status) return status;
+    *out = NULL;
     mli_ensemble_builder_init(&im.trees, ctx);
     switch (format) {
     case MLI_FOREIGN_LIGHTGBM:
@@ -133,14 +134,14 @@ ml_status mli_import_read(ml_context *ctx, const void *data, size_t size, int32_
         status = mli_import_catboost_binary(&im, data, size);
         break;
     case MLI_FOREIGN_ONNX:
-        status = mli_import_onnx(&im, data, size);
+        status = mli_import_onnx(&im, data, size, out);
         break;
     default:
         status = read_document(&im, data, size, format);
     }
-    if (!status)
+    if (!status && !*out)
         status =
             im.linear ? mli_import_finish_linear(&im, out) : mli_import_finish(&im, out);
-    import_free(&im);
+    mli_import_free(&im);
     return status;
 }

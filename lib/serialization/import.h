@@ -123,7 +123,10 @@ ml_status mli_import_xgboost_binary(mli_import *im, const void *data, size_t siz
 ml_status mli_import_catboost(mli_import *im, const struct mli_item *root);
 ml_status mli_import_catboost_binary(mli_import *im, const void *data, size_t size);
 ml_status mli_import_lightgbm(mli_import *im, const char *text, size_t size);
-ml_status mli_import_onnx(mli_import *im, const void *data, size_t size);
+/* *out: the model, where it is none of trees or linear functions alone. */
+ml_status mli_import_onnx(mli_import *im, const void *data, size_t size, ml_model **out);
+/* What it holds; it is empty then. */
+void mli_import_free(mli_import *im);
 
 /* Building. All report to im->err. */
 ml_status mli_import_features(mli_import *im, int64_t n); /* nameless: f0, f1, ... */

@@ -2,7 +2,7 @@
  *
  * import_onnx.c: ONNX graphs that hold one model of trees or one linear model
  * (ai.onnx.ml), as converters of scikit-learn, XGBoost and LightGBM write them; several
- * models of trees: import_onnx_several.c.
+ * models of trees: import_onnx_several.c; all others: import_onnx_program.c.
  *
  * Before the model there may be operators that arrange columns or calculate with them
  * (import_onnx_columns.c); behind it, those that arrange its results (Cast, ZipMap,
@@ -58,9 +58,8 @@ static int64_t functions_of(const mli_onnx_node *node)
     return a && a->number >= 1 && a->number < 1e6 ? (int64_t)a->number : 1;
 }
 
-/* The largest feature that a model uses, and 1. */
-static ml_status least_features(const mli_onnx *g, const mli_onnx_node *node,
-                                int64_t *out)
+ml_status mli_onnx_least_features(const mli_onnx *g, const mli_onnx_node *node,
+                                  int64_t *out)
 {
     const mli_onnx_attribute *a;
     ml_status s = ML_OK;
@@ -80,15 +79,14 @@ static ml_status least_features(const mli_onnx *g, const mli_onnx_node *node,
 }
 
 /* The same of several models. */
-static ml_status most_features(const mli_onnx *g, const mli_onnx_node *trees,
-                               int64_t *out)
+static ml_status most_features(const mli_onnx *g, int64_t *out)
 {
     ml_status s = ML_OK;
     int64_t least = 1;
     *out = 1;
     for (int64_t i = 0; i < g->n_nodes && !s; i++) {
-        if (!mli_onnx_is_part(&g->nodes[i], trees)) continue;
-        s = least_features(g, &g->nodes[i], &least);
+        if (!mli_onnx_is_trees(&g->nodes[i])) continue;
+        s = mli_onnx_least_features(g, &g->nodes[i], &least);
         if (least > *out) *out = least;
     }
     return s;
@@ -131,12 +129,12 @@ ml_status mli_onnx_set_labels(mli_import *im, const mli_onnx *g,
 /* ---- behind the model ---- */
 
 /* What a node behind the model does: 1 arranges, 2 is a link, 0 something else. */
-static int role_of(const mli_onnx_node *n, int linear)
+static int role_of(const mli_onnx_node *n, int linear, int classes)
 {
     static const char arranging[] =
-        "Cast,Identity,ZipMap,Reshape,Flatten,Squeeze,Unsqueeze,"
-        "ArgMax,ArrayFeatureExtractor,Shape,Constant";
+        "Cast,Identity,ZipMap,Reshape,Flatten,Squeeze,Unsqueeze,Shape,Constant";
     if (mli_in_list(n->op.at, arranging)) return 1;
+    if (classes && mli_in_list(n->op.at, "ArgMax,ArrayFeatureExtractor")) return 1;
     if (mli_in_list(n->op.at, "Sigmoid,Exp,Softmax")) return 2;
     /* Probabilities of a linear classifier, which add up to 1 already: checked there. */
     return linear && mli_onnx_is(n->op, "Normalizer");
@@ -213,7 +211,7 @@ static ml_status read_behind(mli_import *im, const mli_onnx *g,
             if (s) return s;
             continue;
         }
-        int role = role_of(n, linear);
+        int role = role_of(n, linear, im->n_classes > 0);
         if (!role) return refuse(g, n, is_model(n) ? "beside" : "beside or behind");
         if (role == 1) continue;
         if (im->link == MLI_LINK_STEP && im->n_classes == 2 &&
@@ -228,47 +226,104 @@ static ml_status read_behind(mli_import *im, const mli_onnx *g,
     return ML_OK;
 }
 
-ml_status mli_import_onnx(mli_import *im, const void *data, size_t size)
+/* The model, the first one of trees where there are several; NULL: none. */
+static const mli_onnx_node *find_model(const mli_onnx *g, int64_t *models)
 {
-    mli_onnx g;
-    mli_onnx_columns columns = {.n = 0};
     const mli_onnx_node *node = NULL;
-    int64_t least = 0, trees = 0;
-    ml_status s = mli_onnx_read(im->ctx, data, size, &g, im->err);
-    for (int64_t i = 0; !s && i < g.n_nodes; i++) {
-        if (is_model(&g.nodes[i]) && (!node || !mli_onnx_is_trees(node))) {
-            if (!node || mli_onnx_is_trees(&g.nodes[i])) node = &g.nodes[i];
-        }
-        trees += mli_onnx_is_trees(&g.nodes[i]) ||
-                 mli_onnx_is(g.nodes[i].op, "LinearRegressor");
+    *models = 0;
+    for (int64_t i = 0; i < g->n_nodes; i++) {
+        const mli_onnx_node *n = &g->nodes[i];
+        int trees = mli_onnx_is_trees(n);
+        if (is_model(n) && (!node || (trees && !mli_onnx_is_trees(node)))) node = n;
+        *models += trees;
     }
-    int several = trees > 1 && mli_onnx_is_trees(node);
-    if (!s && !node)
-        s = mli_fail(
-            im->err, ML_E_UNSUPPORTED,
-            "the ONNX graph has no TreeEnsembleClassifier, TreeEnsembleRegressor, "
-            "LinearClassifier or LinearRegressor; other graphs cannot be imported");
-    if (!s) {
-        snprintf(im->system, sizeof im->system, "ONNX (%.40s %.16s)",
-                 g.producer.at ? g.producer.at : "",
-                 g.producer_version.at ? g.producer_version.at : "");
-        snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
-        s = several ? most_features(&g, node, &least) : least_features(&g, node, &least);
+    return node;
+}
+
+/* Are doubles compared as such? Rows that are cast, or calculated with, are left to
+ * programs, which know the type of each value. */
+static ml_status find_type(const mli_onnx *g, const mli_onnx_columns *columns,
+                           int several, int *doubles)
+{
+    int casts = 0;
+    *doubles = 0;
+    for (int64_t i = 0; i < g->n_inputs; i++)
+        if (columns->first[i] >= 0) *doubles |= g->inputs[i].type == 11;
+    for (int64_t i = 0; i < g->n_nodes; i++) {
+        const mli_onnx_attribute *to = mli_onnx_find(&g->nodes[i], "to");
+        if (!columns->node[i].used || !mli_onnx_is(g->nodes[i].op, "Cast") || !to)
+            continue;
+        casts |= *doubles || to->number != 1;
     }
-    if (!s && node->n_inputs < 1)
-        s = mli_fail(g.err, ML_E_FORMAT, "the model has no input");
-    if (!s) s = mli_onnx_columns_read(im->ctx, &g, node->inputs[0].at, least, &columns);
+    return casts || (*doubles && (several || !columns->plain))
+               ? mli_fail(g->err, ML_E_UNSUPPORTED,
+                          "operators on doubles before the model cannot be imported")
+               : ML_OK;
+}
+
+/* One model of trees or a linear one, and what can become part of it. */
+static ml_status read_model(mli_import *im, mli_onnx *g)
+{
+    mli_onnx_columns columns = {.n = 0};
+    int64_t least = 0, models;
+    int doubles = 0;
+    const mli_onnx_node *node = find_model(g, &models);
+    if (!node || node->n_inputs < 1)
+        return mli_fail(g->err, ML_E_UNSUPPORTED, "the graph has no model");
+    int several = models > 1 && mli_onnx_is_trees(node);
+    snprintf(im->objective, sizeof im->objective, "%s", node->op.at);
+    ml_status s =
+        several ? most_features(g, &least) : mli_onnx_least_features(g, node, &least);
+    if (!s) s = mli_onnx_columns_read(im->ctx, g, node->inputs[0].at, least, &columns);
+    if (!s) s = find_type(g, &columns, several, &doubles);
     if (!s) s = mli_import_features(im, columns.plain ? columns.n_features : least);
     if (!s)
-        s = several ? mli_onnx_several(im, &g, node, &columns)
-            : strncmp(node->op.at, "Linear", 6) == 0 ? mli_onnx_linear(im, &g, node)
-                                                     : mli_onnx_trees(im, &g, node);
-    if (!s) s = mli_onnx_prepare_apply(im, &g, &columns);
-    if (!s) s = mli_onnx_columns_name(im, &g, &columns);
-    if (!s) s = metadata_names(im, &g);
-    if (!s && !several) s = read_behind(im, &g, node, &columns);
+        s = several ? mli_onnx_several(im, g, &columns)
+            : strncmp(node->op.at, "Linear", 6) == 0
+                ? mli_onnx_linear(im, g, node)
+                : mli_onnx_trees(im, g, node, doubles);
+    if (!s) s = mli_onnx_prepare_apply(im, g, &columns);
+    if (!s) s = mli_onnx_columns_name(im, g, &columns);
+    if (!s && !several) s = read_behind(im, g, node, &columns);
     mli_onnx_columns_free(im->ctx, &columns);
     if (!im->n_classes && im->link == MLI_LINK_IDENTITY) im->link = MLI_LINK_NONE;
+    return s ? s : metadata_names(im, g);
+}
+
+static void start_again(mli_import *im)
+{
+    mli_import empty = {
+        .ctx = im->ctx, .err = im->err, .target = im->target, .link_scale = 1};
+    memcpy(empty.system, im->system, sizeof empty.system);
+    memcpy(empty.objective, im->objective, sizeof empty.objective);
+    mli_import_free(im);
+    *im = empty;
+    mli_ensemble_builder_init(&im->trees, im->ctx);
+}
+
+/* One model, else a program. */
+static ml_status read_graph(mli_import *im, mli_onnx *g, ml_model **out)
+{
+    ml_error *err = im->err, *quiet = ml_error_new();
+    if (!quiet) return mli_nomem(err);
+    im->err = g->err = quiet;
+    ml_status first = read_model(im, g);
+    im->err = g->err = err;
+    ml_error_free(quiet);
+    if (first == ML_OK) return ML_OK;
+    if (first == ML_E_MEMORY) return mli_nomem(err);
+    start_again(im);
+    return mli_onnx_program(im, g, out);
+}
+
+ml_status mli_import_onnx(mli_import *im, const void *data, size_t size, ml_model **out)
+{
+    mli_onnx g;
+    ml_status s = mli_onnx_read(im->ctx, data, size, &g, im->err);
+    snprintf(im->system, sizeof im->system, "ONNX (%.40s %.16s)",
+             g.producer.at ? g.producer.at : "",
+             g.producer_version.at ? g.producer_version.at : "");
+    if (!s) s = read_graph(im, &g, out);
     mli_onnx_free(&g);
     return s;
 }

@@ -14,6 +14,8 @@ typedef struct mli_onnx_text {
     size_t size;
 } mli_onnx_text;
 
+#define MLI_ONNX_RANK 4 /* of tensors of more dimensions the first are known */
+
 /* Numbers of whatever type are doubles: floats, ints, tensors. */
 typedef struct mli_onnx_attribute {
     mli_onnx_text name;
@@ -23,10 +25,13 @@ typedef struct mli_onnx_attribute {
     double *numbers;
     mli_onnx_text *texts;
     int is_double; /* a tensor of doubles */
+    int32_t type;  /* of a tensor's elements */
+    int32_t n_dims;
+    int64_t dims[MLI_ONNX_RANK]; /* of a tensor */
 } mli_onnx_attribute;
 
 typedef struct mli_onnx_node {
-    mli_onnx_text op;
+    mli_onnx_text op, name; /* without a name: that of its first output */
     int64_t n_inputs, n_outputs, n_attributes;
     mli_onnx_text *inputs, *outputs;
     mli_onnx_attribute *attributes;
@@ -48,6 +53,8 @@ typedef struct mli_onnx {
     mli_onnx_input *inputs; /* of the graph, without those that have a value */
     int64_t n_values;
     mli_onnx_attribute *values; /* initialisers of numbers or texts: name and these */
+    int64_t n_outputs;
+    mli_onnx_text *outputs; /* of the graph */
 } mli_onnx;
 
 ml_status mli_onnx_read(ml_context *ctx, const void *data, size_t size, mli_onnx *out,
@@ -99,6 +106,9 @@ typedef struct mli_onnx_columns {
     mli_map names;
     int64_t *place; /* [names] */
 } mli_onnx_columns;
+/* The largest feature that a model uses, and 1. */
+ml_status mli_onnx_least_features(const mli_onnx *g, const mli_onnx_node *node,
+                                  int64_t *out);
 /* Those of the value `name`, of which the model uses the first `least`. */
 ml_status mli_onnx_columns_read(ml_context *ctx, mli_onnx *g, const char *name,
                                 int64_t least, mli_onnx_columns *out);
@@ -115,15 +125,17 @@ ml_status mli_onnx_labels(mli_import *im, const mli_onnx *g, const mli_onnx_node
 ml_status mli_onnx_set_labels(mli_import *im, const mli_onnx *g,
                               const mli_onnx_attribute *texts,
                               const mli_onnx_attribute *ints);
-/* Several models that make one result, of which `trees` is one. */
-ml_status mli_onnx_several(mli_import *im, const mli_onnx *g, const mli_onnx_node *trees,
+/* Several models of trees that make one result. */
+ml_status mli_onnx_several(mli_import *im, const mli_onnx *g,
                            const mli_onnx_columns *columns);
 int mli_onnx_is_trees(const mli_onnx_node *n);
-/* Is it a model of the same inputs as that one? */
-int mli_onnx_is_part(const mli_onnx_node *n, const mli_onnx_node *trees);
 ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
-ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+/* doubles: the rows are doubles, and so are their sums. */
+ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node,
+                         int doubles);
 ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
+/* Any graph of operators that look at one row: an `ensemble` with a program. */
+ml_status mli_onnx_program(mli_import *im, mli_onnx *g, ml_model **out);
 /* A split on the values of a set, which goes to `yes` for its members. */
 ml_status mli_onnx_set(mli_import *im, const double *values, int64_t n, int32_t feature,
                        int tracks, const char *op, int32_t *out);

@@ -119,17 +119,20 @@ static ml_status find_sets(ensemble *e)
     return ML_OK;
 }
 
-/* Scores and links by n_targets and post_transform: 0 none, 1 softmax, 2 logistic. */
+/* Scores and links by n_targets and post_transform: 0 none, 1 logistic, 2 softmax. The
+ * specification has it the other way round, but this is how onnxruntime reads the
+ * numbers; it leaves a single target as it is. */
 static ml_status make_scores(ensemble *e)
 {
     mli_import *im = e->im;
     int64_t post = number_of(e, "post_transform", 0);
-    if (post == 1 && e->n_targets > 1) {
+    if (post <= 2 && e->n_targets == 1) post = 0;
+    if (post == 2) {
         im->n_classes = e->n_targets;
         im->param = "softmax";
         /* One score for each class, also of two. */
         if (e->n_targets == 2) im->link = MLI_LINK_SOFTMAX;
-    } else if (post == 0 || post == 2) {
+    } else if (post == 0 || post == 1) {
         im->param = "squared";
         im->link = post ? MLI_LINK_SIGMOID : MLI_LINK_IDENTITY;
     } else {

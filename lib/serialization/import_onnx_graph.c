@@ -47,7 +47,7 @@ static ml_status list_of(mli_onnx *g, const void *data, size_t size, int32_t fie
     return ML_OK;
 }
 
-#define MAX_VALUE (1 << 20) /* bytes of initialisers that are read */
+#define MAX_VALUE (1 << 26) /* bytes of initialisers that are read */
 
 /* ---- numbers ---- */
 
@@ -105,7 +105,7 @@ static ml_status raw_numbers(mli_onnx *g, const mli_pb *raw, int64_t type, doubl
                              int64_t *n)
 {
     int64_t width = type == 1 || type == 6 ? 4 : type == 7 || type == 11 ? 8 : 1;
-    if (type != 1 && type != 6 && type != 7 && type != 11 && type != 2)
+    if (type != 1 && type != 6 && type != 7 && type != 11 && type != 2 && type != 9)
         return mli_fail(g->err, ML_E_UNSUPPORTED, "a tensor of ONNX type %d", (int)type);
     *n = (int64_t)raw->size / width;
     *out = mli_doc_alloc(&g->arena, (size_t)*n * sizeof **out);
@@ -121,6 +121,20 @@ static ml_status raw_numbers(mli_onnx *g, const mli_pb *raw, int64_t type, doubl
     return ML_OK;
 }
 
+/* One dimension, or a packed list of them. */
+static void add_dims(const mli_pb *p, mli_onnx_attribute *out)
+{
+    mli_pb list;
+    uint64_t v = p->number;
+    int32_t *n = &out->n_dims;
+    if (p->wire != MLI_PB_BYTES) {
+        if (*n < MLI_ONNX_RANK) out->dims[(*n)++] = (int64_t)v;
+        return;
+    }
+    mli_pb_open(&list, p->bytes, p->size);
+    while (*n < MLI_ONNX_RANK && mli_pb_varint(&list, &v)) out->dims[(*n)++] = (int64_t)v;
+}
+
 static ml_status read_tensor(mli_onnx *g, const void *data, size_t size,
                              mli_onnx_attribute *out)
 {
@@ -129,6 +143,7 @@ static ml_status read_tensor(mli_onnx *g, const void *data, size_t size,
     int more;
     mli_pb_open(&p, data, size);
     while ((more = mli_pb_next(&p)) > 0) {
+        if (p.field == 1) add_dims(&p, out);
         if (p.field == 2 && p.wire == MLI_PB_VARINT) type = (int64_t)p.number;
         if (p.field == 9 && p.wire == MLI_PB_BYTES) raw = p;
         if (p.field == 14 && p.wire == MLI_PB_VARINT && p.number != 0)
@@ -137,6 +152,7 @@ static ml_status read_tensor(mli_onnx *g, const void *data, size_t size,
     }
     if (more < 0) return damaged(g, "a tensor");
     out->is_double = type == 11;
+    out->type = (int32_t)type;
     if (raw.bytes) return raw_numbers(g, &raw, type, &out->numbers, &out->n_numbers);
     int32_t field = type == 1 ? 4 : type == 11 ? 10 : type == 7 ? 7 : 5;
     return number_field(g, data, size, field,
@@ -212,12 +228,14 @@ static ml_status read_node(mli_onnx *g, const void *data, size_t size, mli_onnx_
     while (!s && mli_pb_next(&p) > 0) {
         if (p.field == 1) s = text_of(g, &p, &out->inputs[in++]);
         if (p.field == 2) s = text_of(g, &p, &out->outputs[to++]);
+        if (p.field == 3) s = text_of(g, &p, &out->name);
         if (p.field == 4) s = text_of(g, &p, &out->op);
-        if (p.field != 5) continue;
+        if (s || p.field != 5) continue;
         if (p.wire != MLI_PB_BYTES) return damaged(g, what);
         s = read_attribute(g, p.bytes, p.size, &out->attributes[at++]);
     }
     if (!s && !out->op.at) return damaged(g, what);
+    if (!out->name.size && out->n_outputs) out->name = out->outputs[0];
     return s;
 }
 
@@ -281,8 +299,10 @@ static ml_status read_texts(mli_onnx *g, const mli_pb *from, mli_onnx_attribute 
     int64_t at = 0;
     ml_status s = list_of(g, from->bytes, from->size, 6, sizeof *v->texts,
                           "an initialiser", &v->n_texts, &v->texts);
+    v->type = 8;
     mli_pb_open(&p, from->bytes, from->size);
     while (!s && mli_pb_next(&p) > 0) {
+        if (p.field == 1) add_dims(&p, v);
         if (p.field != 6) continue;
         if (p.wire != MLI_PB_BYTES) return damaged(g, "an initialiser");
         s = text_of(g, &p, &v->texts[at++]);
@@ -300,7 +320,8 @@ static ml_status read_value(mli_onnx *g, const mli_pb *from)
     mli_pb_open(&p, from->bytes, from->size);
     while (mli_pb_next(&p) > 0)
         if (p.field == 2 && p.wire == MLI_PB_VARINT) type = (int64_t)p.number;
-    if (type != 1 && type != 6 && type != 7 && type != 8 && type != 11) return ML_OK;
+    if (type != 1 && type != 6 && type != 7 && type != 8 && type != 9 && type != 11)
+        return ML_OK;
     mli_onnx_attribute *v = &g->values[g->n_values++];
     ml_status s = text_of(g, &name, &v->name);
     if (!s && type == 8) return read_texts(g, from, v);
@@ -319,12 +340,21 @@ static ml_status read_graph(mli_onnx *g, const void *data, size_t size)
     if (!s)
         s = list_of(g, data, size, 5, sizeof *g->values, "the graph", &g->n_values,
                     &g->values);
-    g->n_inputs = g->n_values = 0;
+    if (!s)
+        s = list_of(g, data, size, 12, sizeof *g->outputs, "the graph", &g->n_outputs,
+                    &g->outputs);
+    g->n_inputs = g->n_values = g->n_outputs = 0;
     mli_pb_open(&p, data, size);
     while (!s && mli_pb_next(&p) > 0) {
         if (p.field == 5) s = read_value(g, &p);
-        if (p.field != 1 && p.field != 11) continue;
+        if (s || (p.field != 1 && p.field != 11 && p.field != 12)) continue;
         if (p.wire != MLI_PB_BYTES) return damaged(g, "the graph");
+        if (p.field == 12) {
+            mli_pb name;
+            if (!inner(&p, 1, &name)) return damaged(g, "an output");
+            s = text_of(g, &name, &g->outputs[g->n_outputs++]);
+            continue;
+        }
         if (p.field == 1) {
             s = read_node(g, p.bytes, p.size, &g->nodes[node++]);
             continue;

@@ -6,9 +6,7 @@
  * The result is followed upwards: factors (Mul, Div), sums (Sum, Add), columns side by
  * side (Concat), means of models (Concat of a new first axis and ReduceMean), operators
  * that arrange values. Each model is met once; its trees take the factor and go to their
- * column; a LinearRegressor beside them becomes trees of linear leaves. A classifier's
- * result is what ArgMax chooses from. Regressors may be stacked
- * under a LinearRegressor.
+ * column. A classifier's result is what ArgMax chooses from.
  */
 #include "serialization/import_onnx.h"
 
@@ -20,8 +18,7 @@
 /* One of the models: its trees, and where its results go. */
 typedef struct part {
     const mli_onnx_node *node;
-    int64_t first, n;            /* trees */
-    int64_t first_term, n_terms; /* of a LinearRegressor */
+    int64_t first, n; /* trees */
     int64_t n_scores, width, column;
     int met;
     double factor;
@@ -32,11 +29,9 @@ typedef struct several {
     mli_import *im;
     const mli_onnx *g;
     const mli_onnx_columns *columns;
-    const mli_onnx_node *trees; /* the first model of trees */
     int64_t n, n_classes;
-    double constant; /* of a result of one column */
-    part *parts;     /* [n] */
-    uint8_t *used;   /* [nodes] of the way to the result */
+    part *parts;   /* [n] */
+    uint8_t *used; /* [nodes] of the way to the result */
 } several;
 
 static ml_status refuse(const several *c, const mli_onnx_node *node, const char *where)
@@ -50,14 +45,6 @@ static ml_status refuse(const several *c, const mli_onnx_node *node, const char 
 int mli_onnx_is_trees(const mli_onnx_node *n)
 {
     return strncmp(n->op.at, "TreeEnsemble", 12) == 0;
-}
-
-int mli_onnx_is_part(const mli_onnx_node *n, const mli_onnx_node *trees)
-{
-    return mli_onnx_is_trees(n) ||
-           (mli_onnx_is(n->op, "LinearRegressor") && n->n_inputs > 0 &&
-            trees->n_inputs > 0 && trees->inputs[0].at &&
-            mli_onnx_is(n->inputs[0], trees->inputs[0].at));
 }
 
 /* ---- the way to the result ---- */
@@ -141,35 +128,6 @@ static ml_status walk_mean(several *c, const mli_onnx_node *n, double factor,
     return walk_all(c, parts, factor / (double)parts->n_inputs, column, 0, depth, width);
 }
 
-/* A linear function of models side by side, as stacking has it. */
-static ml_status walk_linear(several *c, const mli_onnx_node *n, double factor,
-                             int64_t column, int depth, int64_t *width)
-{
-    const mli_onnx_attribute *coef = mli_onnx_find(n, "coefficients");
-    const mli_onnx_attribute *more = mli_onnx_find(n, "intercepts");
-    const mli_onnx_attribute *post = mli_onnx_find(n, "post_transform");
-    int64_t at = maker_of(c, n->inputs[0]), one = 0;
-    for (int i = 0; i < DEPTH_MAX && at >= 0; i++) {
-        c->used[at] = 1;
-        if (!is_list(&c->g->nodes[at], "Cast,Identity")) break;
-        at = maker_of(c, c->g->nodes[at].inputs[0]);
-    }
-    const mli_onnx_node *parts = at >= 0 ? &c->g->nodes[at] : NULL;
-    if (!parts || !mli_onnx_is(parts->op, "Concat") || number_of(parts, "axis", 1) != 1 ||
-        column != 0 || !coef || coef->n_numbers != parts->n_inputs ||
-        (more && more->n_numbers > 1) ||
-        (post && post->text.at && !mli_onnx_is(post->text, "NONE")))
-        return refuse(c, n, "behind");
-    if (more && more->n_numbers) c->constant += factor * more->numbers[0];
-    ml_status s = ML_OK;
-    for (int64_t i = 0; i < parts->n_inputs && !s; i++) {
-        s = walk(c, parts->inputs[i], factor * coef->numbers[i], 0, depth + 1, &one);
-        if (!s && one != 1) s = refuse(c, n, "behind");
-    }
-    *width = 1;
-    return s;
-}
-
 static ml_status walk(several *c, mli_onnx_text name, double factor, int64_t column,
                       int depth, int64_t *width)
 {
@@ -191,8 +149,6 @@ static ml_status walk(several *c, mli_onnx_text name, double factor, int64_t col
         return walk_all(c, n, factor, column, 0, depth, width);
     if (mli_onnx_is(n->op, "Concat") && number_of(n, "axis", 1) == 1)
         return walk_all(c, n, factor, column, 1, depth, width);
-    if (mli_onnx_is(n->op, "LinearRegressor") && !c->n_classes)
-        return walk_linear(c, n, factor, column, depth, width);
     if (mli_onnx_is(n->op, "ReduceMean"))
         return walk_mean(c, n, factor, column, depth, width);
     if (is_list(n, "Mul,Div") && n->n_inputs == 2) {
@@ -207,24 +163,6 @@ static ml_status walk(several *c, mli_onnx_text name, double factor, int64_t col
 
 /* ---- the models ---- */
 
-/* A linear model becomes trees of linear leaves. */
-static ml_status read_linear(several *c, part *p)
-{
-    mli_import *im = c->im;
-    if (!c->columns->plain)
-        return mli_fail(c->g->err, ML_E_UNSUPPORTED,
-                        "operators before a linear model among models of trees cannot be "
-                        "imported");
-    ml_status s = mli_onnx_linear(im, c->g, p->node);
-    p->first_term = im->terms.n;
-    if (!s) s = mli_import_linear_trees(im);
-    p->n_terms = im->terms.n - p->first_term;
-    mli_free(im->ctx, im->linear);
-    im->linear = NULL;
-    im->link = MLI_LINK_IDENTITY;
-    return s;
-}
-
 /* Reads a model as if it were alone; its trees go behind those that are there. */
 static ml_status read_part(several *c, part *p)
 {
@@ -237,8 +175,7 @@ static ml_status read_part(several *c, part *p)
     im->base = NULL;
     im->link = MLI_LINK_NONE;
     im->n_scores = im->n_classes = 0;
-    ml_status s = mli_onnx_is_trees(p->node) ? mli_onnx_trees(im, c->g, p->node)
-                                             : read_linear(c, p);
+    ml_status s = mli_onnx_trees(im, c->g, p->node, 0);
     p->base = im->base;
     im->base = NULL;
     if (s) return s;
@@ -281,18 +218,12 @@ static ml_status join(several *c, int64_t width)
                             "imported");
         for (int64_t k = 0; k < p->n_scores; k++)
             im->base[p->column + k] += p->factor * p->base[k];
-        for (int64_t k = 0; k < p->n_terms; k++)
-            im->terms.coef[p->first_term + k] *= p->factor;
         for (int64_t t = p->first; t < p->first + p->n; t++) {
             im->score[t] += (int32_t)p->column;
             for (int64_t a = im->trees.start[t]; a < im->trees.start[t + 1]; a++)
                 im->trees.node[a].value *= p->factor;
         }
     }
-    if (!s) im->base[0] += c->constant;
-    if (!s && (!isfinite(c->constant) || (c->constant != 0 && width != 1)))
-        return mli_fail(c->g->err, ML_E_UNSUPPORTED,
-                        "a linear model of some of the results cannot be imported");
     im->float_sums = 0;
     im->link = MLI_LINK_IDENTITY;
     return s;
@@ -364,10 +295,9 @@ static ml_status build(several *c)
     mli_onnx_text result;
     int64_t width = 0, n = 0;
     for (int64_t i = 0; i < c->g->n_nodes; i++) {
-        if (!mli_onnx_is_part(&c->g->nodes[i], c->trees)) continue;
+        if (!mli_onnx_is_trees(&c->g->nodes[i])) continue;
         part *p = &c->parts[n++];
         p->node = &c->g->nodes[i];
-        c->im->terms.on |= !mli_onnx_is_trees(p->node);
         if (p->node->n_inputs < 1 ||
             !mli_onnx_is(p->node->inputs[0], c->parts[0].node->inputs[0].at))
             return mli_fail(c->g->err, ML_E_UNSUPPORTED,
@@ -386,11 +316,11 @@ static ml_status build(several *c)
     return s || !c->n_classes ? s : read_labels(c);
 }
 
-ml_status mli_onnx_several(mli_import *im, const mli_onnx *g, const mli_onnx_node *trees,
+ml_status mli_onnx_several(mli_import *im, const mli_onnx *g,
                            const mli_onnx_columns *columns)
 {
-    several c = {.im = im, .g = g, .columns = columns, .trees = trees};
-    for (int64_t i = 0; i < g->n_nodes; i++) c.n += mli_onnx_is_part(&g->nodes[i], trees);
+    several c = {.im = im, .g = g, .columns = columns};
+    for (int64_t i = 0; i < g->n_nodes; i++) c.n += mli_onnx_is_trees(&g->nodes[i]);
     c.parts = mli_calloc(im->ctx, (size_t)c.n, sizeof *c.parts);
     c.used = mli_calloc(im->ctx, (size_t)g->n_nodes, 1);
     ml_status s = c.parts && c.used ? build(&c) : mli_nomem(g->err);

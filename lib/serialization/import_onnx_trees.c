@@ -28,7 +28,7 @@ typedef struct forest {
     int64_t n, n_trees;
     const double *tree, *id, *feature, *value, *yes, *no, *tracks;
     const mli_onnx_text *modes;
-    int is_double;
+    int is_double; /* rows are compared, and trees added, as doubles */
     int64_t n_weights;
     const double *w_class, *weight;
     int64_t *start;           /* [n_trees + 1] into list */
@@ -71,7 +71,7 @@ static ml_status values(forest *f, const char *name, const char *tensor, int64_t
 {
     const mli_onnx_attribute *a = mli_onnx_find(f->node, tensor);
     if (!a || a->n_numbers == 0) return vector(f, name, n, out);
-    if (is_double) *is_double = a->is_double;
+    if (is_double) *is_double |= a->is_double;
     return vector(f, tensor, n, out);
 }
 
@@ -408,9 +408,10 @@ static ml_status regressor_scores(forest *f)
     int64_t n = a ? (int64_t)a->number : 1;
     im->param = "squared";
     im->link = MLI_LINK_IDENTITY;
-    if (is_post(f, "LOGISTIC"))
+    /* onnxruntime leaves a single target as it is. */
+    if (is_post(f, "LOGISTIC") && n > 1)
         im->link = MLI_LINK_SIGMOID;
-    else if (!is_post(f, "NONE"))
+    else if (!is_post(f, "NONE") && !is_post(f, "LOGISTIC"))
         return refuse(f, "this post_transform");
     return mli_import_scores(im, n);
 }
@@ -460,8 +461,8 @@ static ml_status build(forest *f, int classifier)
 {
     const double *tree = NULL, *node = NULL, *base = NULL;
     mli_import *im = f->im;
-    int64_t n_base, first = im->trees.n_nodes;
-    double scale;
+    int64_t n_base = 0, first = im->trees.n_nodes;
+    double scale = 1;
     ml_status s = read_attributes(f);
     if (!s && classifier) s = mli_onnx_labels(im, f->g, f->node);
     if (!s) s = read_weights(f, classifier, &tree, &node);
@@ -483,9 +484,10 @@ static ml_status build(forest *f, int classifier)
     return s;
 }
 
-ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node)
+ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node,
+                         int doubles)
 {
-    forest f = {.im = im, .g = g, .node = node};
+    forest f = {.im = im, .g = g, .node = node, .is_double = doubles};
     int classifier = mli_onnx_is(node->op, "TreeEnsembleClassifier");
     if (mli_onnx_is(node->op, "TreeEnsemble")) return mli_onnx_ensemble(im, g, node);
     if (!classifier && !mli_onnx_is(node->op, "TreeEnsembleRegressor"))

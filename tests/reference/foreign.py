@@ -168,10 +168,10 @@ def lightgbm_models(rng):
                        b.predict(frame[:ROWS]))
 
 
-def run_onnx(model, x):
+def run_onnx(model, x, kind=np.float32):
     import onnxruntime
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    feed = {session.get_inputs()[0].name: x.to_numpy(np.float32)}
+    feed = {session.get_inputs()[0].name: x.to_numpy(kind)}
     if len(session.get_inputs()) > 1:
         feed = {i.name: x[[i.name]].to_numpy(np.float32) for i in session.get_inputs()}
     out = session.run(None, feed)[-1]
@@ -273,6 +273,77 @@ def onnx_several(f, z, third, test):
     write_expected("whole.onnx_border3", distance, distance == distance.max(1, keepdims=True))
 
 
+def onnx_graphs(f, z, third, test):
+    """Operators that mix columns before a model, transformed results of several models."""
+    from sklearn import calibration, decomposition, ensemble, linear_model, multiclass, tree
+    from sklearn import preprocessing as pre
+    from sklearn.pipeline import make_pipeline
+    from skl2onnx import to_onnx
+    keep = {"random_state": 0}
+    trees = keep | {"n_estimators": 2, "max_depth": 3}
+    few = keep | {"n_estimators": 3}
+    forest = ensemble.RandomForestClassifier(**trees)
+    boost = ensemble.GradientBoostingClassifier(**trees)
+    straight = linear_model.LogisticRegression(max_iter=1000)
+    stump = tree.DecisionTreeClassifier(max_depth=2)
+    pair = [("a", ensemble.RandomForestRegressor(**trees)),
+            ("b", linear_model.LinearRegression())]
+    cases = {
+        "normal": (make_pipeline(pre.Normalizer(), decomposition.PCA(3), forest), third),
+        "powers": (make_pipeline(pre.PolynomialFeatures(2),
+                                 ensemble.GradientBoostingRegressor(**trees)), z),
+        "bins": (make_pipeline(pre.KBinsDiscretizer(4, encode="onehot-dense"), forest), z > 1),
+        "boosted3": (ensemble.AdaBoostClassifier(stump, **few), third),
+        "median": (ensemble.AdaBoostRegressor(tree.DecisionTreeRegressor(max_depth=2), **few), z),
+        "steps3": (calibration.CalibratedClassifierCV(forest, method="isotonic", cv=2), third),
+        "rest3": (multiclass.OneVsRestClassifier(boost), third),
+        "stack3": (ensemble.StackingClassifier([("a", boost), ("b", straight)], forest,
+                                               passthrough=True), third),
+        "parts": (ensemble.BaggingClassifier(stump, n_estimators=3, max_features=.6, **keep),
+                  third),
+        "over": (ensemble.StackingRegressor(pair, linear_model.Ridge(), passthrough=True), z),
+        "doubles": (ensemble.RandomForestClassifier(**trees), third),
+    }
+    for name, (model, y) in cases.items():
+        kind = np.float64 if name == "doubles" else np.float32
+        model.fit(f.to_numpy(np.float32), y if y.dtype != bool else y.astype(int))
+        last = model[-1] if hasattr(model, "steps") else model
+        options = {id(last): {"zipmap": False}} if hasattr(last, "classes_") else None
+        m = to_onnx(model, test.to_numpy(kind), options=options,
+                    target_opset={"": 17, "ai.onnx.ml": 3})
+        (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test, kind))
+
+
+def onnx_texts():
+    """Columns of texts: one-hot and ordinal codes, unknown and missing ones."""
+    import onnxruntime
+    from sklearn import compose, ensemble, impute, preprocessing
+    from sklearn.pipeline import make_pipeline
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    f = categories(np.random.default_rng(8), 600)
+    y = effect(f, np.random.default_rng(9))
+    for name in ("colour", "place"):
+        f[name] = f[name].astype(object).where(f[name].notna(), "")
+    f.loc[f["colour"] == "white", "colour"] = "red"  # so that it is not known
+    ordinal = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    hot = preprocessing.OneHotEncoder(handle_unknown="ignore")
+    p = make_pipeline(
+        compose.ColumnTransformer([("fill", impute.SimpleImputer(), ["a", "b"]),
+                                   ("hot", hot, ["colour"]), ("code", ordinal, ["place"])]),
+        ensemble.RandomForestRegressor(n_estimators=3, max_depth=4, random_state=0))
+    known = f[(f["colour"] != "") & (f["place"] != "")]
+    p.fit(known, y[known.index])
+    m = to_onnx(p, initial_types=[(c, (FloatTensorType if c in "ab" else StringTensorType)([None, 1]))
+                                  for c in f.columns], target_opset={"": 17, "ai.onnx.ml": 3})
+    (OUT / "named.onnx_texts.onnx").write_bytes(m.SerializeToString())
+    rows = pd.read_csv(OUT / "named.csv", keep_default_na=False, na_values={"a": "", "b": ""})
+    feeds = {c: rows[[c]].to_numpy(np.float32 if c in "ab" else object) for c in rows}
+    session = onnxruntime.InferenceSession(m.SerializeToString())
+    write_expected("named.onnx_texts", np.empty((0, 1)), session.run(None, feeds)[-1])
+
+
 def onnx_models(rng):
     from sklearn import ensemble, linear_model, svm
     from skl2onnx import to_onnx
@@ -340,6 +411,7 @@ def onnx_models(rng):
     (OUT / "whole.onnx_chosen.onnx").write_bytes(m.SerializeToString())
     write_expected("whole.onnx_chosen", np.empty((0, 1)), run_onnx(m, test))
     onnx_several(f, z, third, test)
+    onnx_graphs(f, z, third, test)
     m = newest_form()
     (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]
@@ -573,6 +645,7 @@ def main():
     f = categories(rng, 600)
     write_rows("named", f[:ROWS])
     write_rows("codes", codes(f)[:ROWS])
+    onnx_texts()
     print(sum(p.stat().st_size for p in OUT.iterdir()), "bytes in", OUT, file=sys.stderr)
 
 

@@ -4,10 +4,12 @@
  * averaged by weight, and thresholds of classes as well. (Dietterich, Ensemble Methods in
  * Machine Learning, 2000.)
  *
- * Tensors: "<member>.<tensor>", and "weights" f64 [members], which sum to 1.
+ * Tensors: "<member>.<tensor>", and "weights" f64 [members], which sum to 1. Imported
+ * models have a program instead (program.h), which says what the members' predictions
+ * become.
  * Cost: that of the members.
  */
-#include "algorithms/compose/compose.h"
+#include "algorithms/compose/program.h"
 
 #include <math.h>
 #include <string.h>
@@ -219,12 +221,20 @@ ml_status mli_ensemble_plan(const ml_model *m, const mli_param *list, const char
 
 static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_error *err)
 {
+    if (mli_model_find(m, "program")) return mli_program_plan(m, params, out, err);
     return mli_ensemble_plan(m, params, kind, out, err);
 }
 
 static ml_status check(const ml_model *m, ml_error *err)
 {
+    if (mli_model_find(m, "program")) return mli_program_check(m, params, err);
     return mli_ensemble_check(m, params, err);
+}
+
+static ml_status part(const ml_model *m, const char *name, ml_model **out, ml_error *err)
+{
+    if (mli_model_find(m, "program")) return mli_program_part(m, params, name, out, err);
+    return mli_member_part(m, name, out, err);
 }
 
 /* What all members can. */
@@ -273,6 +283,6 @@ const mli_algorithm mli_ensemble = {
     .fit = fit,
     .plan = plan,
     .check = check,
-    .part = mli_member_part,
+    .part = part,
     .describe = describe,
 };

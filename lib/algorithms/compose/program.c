@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * compose/program.c: runs the programs of program.h, after a check of each step.
+ */
+#include "algorithms/compose/program.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCK       64
+#define COLUMNS_MAX (1 << 17) /* numbers of a row */
+#define TOP_MAX     4096
+#define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
+
+typedef struct {
+    mli_plan plan;
+    mli_parts members;
+    mli_plan **plans; /* [members.n] */
+    ml_model *model;  /* counted: whose constants and steps these are */
+    const mli_step *steps;
+    const double *constants;
+    int64_t n_steps, n_constants, columns;
+    int64_t widest; /* of what a member predicts */
+} program;
+
+/* ---- checks ---- */
+
+int mli_step_operands(int32_t op)
+{
+    if (op == MLI_STEP_INPUT) return 0;
+    if (op == MLI_STEP_WHERE || op == MLI_STEP_MAP) return 3;
+    if (op >= MLI_STEP_ADD && op <= MLI_STEP_DOT) return 2;
+    return 1;
+}
+
+static int whole_below(const double *v, int64_t n, int64_t limit)
+{
+    for (int64_t j = 0; j < n; j++)
+        if (!(v[j] >= 0 && v[j] < (double)limit)) return 0;
+    return 1;
+}
+
+static int operand_fits(const program *g, const mli_operand *o, int64_t n)
+{
+    int64_t at = o->at < 0 ? -1 - (int64_t)o->at : o->at;
+    if (o->n < 1 || at + o->n > (o->at < 0 ? g->n_constants : g->columns)) return 0;
+    return o->spread == MLI_SPREAD_MOD ||
+           (o->spread == MLI_SPREAD_DIV && n % o->n == 0) ||
+           (o->spread == MLI_SPREAD_NONE);
+}
+
+/* Sizes, by the operator; the operands lie in bounds. */
+static int step_fits(const program *g, const mli_step *s)
+{
+    const mli_operand *a = &s->of[0], *b = &s->of[1], *c = &s->of[2];
+    switch (s->op) {
+    case MLI_STEP_INPUT:
+        return s->p >= 0 && (int64_t)s->p + s->n <= g->plan.n_features;
+    case MLI_STEP_PICK:
+        return b->at < 0 && b->n == s->n &&
+               whole_below(g->constants + ~b->at, b->n, a->n);
+    case MLI_STEP_FETCH:
+        return b->n == s->n;
+    case MLI_STEP_MAP:
+        return b->at < 0 && c->at < 0 && c->n == (int64_t)b->n + 1 && a->n == s->n;
+    case MLI_STEP_DOT:
+        return b->at < 0 && b->n == (int64_t)a->n * s->n;
+    case MLI_STEP_CUMSUM:
+        return a->n == s->n;
+    case MLI_STEP_TOP:
+        return s->n <= a->n && a->n <= TOP_MAX;
+    case MLI_STEP_MEMBER:
+        return s->p >= 0 && s->p < g->members.n && a->at >= 0;
+    default:
+        if (s->op >= MLI_STEP_SUM)
+            return s->p > 0 && s->q > 0 && s->n % s->q == 0 &&
+                   a->n == (int64_t)s->n * s->p;
+        for (int i = 0; i < mli_step_operands(s->op); i++)
+            if (s->of[i].spread == MLI_SPREAD_NONE && s->of[i].n != s->n) return 0;
+        return 1;
+    }
+}
+
+static ml_status check_steps(program *g, ml_error *err)
+{
+    for (int64_t i = 0; i < g->n_steps; i++) {
+        const mli_step *s = &g->steps[i];
+        int fits = s->op >= 0 && s->op < MLI_STEP_COUNT &&
+                   s->op != MLI_STEP_ELEMENTWISE && s->n > 0 && s->n <= COLUMNS_MAX;
+        for (int k = 0; fits && k < mli_step_operands(s->op); k++)
+            fits = operand_fits(g, &s->of[k], s->n);
+        fits = fits && step_fits(g, s);
+        g->columns += fits ? s->n : 0;
+        if (fits && g->columns <= COLUMNS_MAX) continue;
+        return mli_fail(err, ML_E_FORMAT, "step %lld of the program does not fit",
+                        (long long)i);
+    }
+    if (g->n_steps > 0 && g->steps[g->n_steps - 1].n == g->plan.n_outputs) return ML_OK;
+    return mli_fail(err, ML_E_FORMAT, "the program does not predict what it should");
+}
+
+/* ---- members ---- */
+
+/* Its features, and the numbers that it predicts, as targets. */
+static ml_status member_inputs(ml_context *ctx, int64_t features, int64_t outputs,
+                               mli_inputs **out, ml_error *err)
+{
+    char name[24];
+    ml_status s = mli_inputs_new(ctx, features, out, err);
+    if (s) return s;
+    mli_inputs *in = *out;
+    in->task = MLI_TASK_REGRESSION;
+    in->target_type = ML_DTYPE_F64;
+    in->target = mli_strdup(ctx, "0");
+    int ok = in->target != NULL;
+    for (int64_t j = 0; j < features && ok; j++) {
+        snprintf(name, sizeof name, "%lld", (long long)j);
+        in->features[j].kind = MLI_NUMERIC;
+        in->features[j].type = ML_DTYPE_F64;
+        ok = (in->features[j].name = mli_strdup(ctx, name)) != NULL;
+    }
+    if (outputs > 1) in->targets = mli_calloc(ctx, (size_t)outputs, sizeof *in->targets);
+    ok = ok && (outputs == 1 || in->targets);
+    for (int64_t k = 0; ok && outputs > 1 && k < outputs; k++, in->n_targets++) {
+        snprintf(name, sizeof name, "%lld", (long long)k);
+        ok = (in->targets[k] = mli_strdup(ctx, name)) != NULL;
+        if (!ok) break;
+    }
+    return ok ? ML_OK : mli_nomem(err);
+}
+
+static ml_status load_members(program *g, const mli_param *list, int checking,
+                              ml_error *err)
+{
+    ml_status s = mli_parts_new(g->plan.ctx, list, g->model->params, &g->members, err);
+    for (int64_t i = 0; i < g->n_steps && !s; i++) {
+        const mli_step *step = &g->steps[i];
+        mli_inputs *in = NULL;
+        if (step->op != MLI_STEP_MEMBER || step->p < 0 || step->p >= g->members.n ||
+            g->members.model[step->p] || step->n < 1 || step->n > COLUMNS_MAX ||
+            step->of[0].n < 1 || step->of[0].n > COLUMNS_MAX)
+            continue; /* what does not fit comes up later */
+        s = member_inputs(g->plan.ctx, step->of[0].n, step->n, &in, err);
+        if (!s) s = mli_part_load(g->model, &g->members, step->p, in, err);
+        if (!s && checking) s = mli_part_check(g->members.model[step->p], err);
+        mli_inputs_free(in);
+    }
+    for (int64_t i = 0; i < g->members.n && !s; i++)
+        if (!g->members.model[i])
+            s = mli_fail(err, ML_E_FORMAT, "the program lacks a member");
+    return s;
+}
+
+static ml_status plan_members(program *g, ml_error *err)
+{
+    size_t scratch = 0;
+    g->plans = mli_calloc(g->plan.ctx, (size_t)g->members.n + 1, sizeof(mli_plan *));
+    if (!g->plans) return mli_nomem(err);
+    for (int64_t i = 0; i < g->n_steps; i++) {
+        const mli_step *step = &g->steps[i];
+        if (step->op != MLI_STEP_MEMBER) continue;
+        mli_plan **p = &g->plans[step->p];
+        ml_status s =
+            *p ? ML_OK : mli_plan_new(g->members.model[step->p], "value", NULL, p, err);
+        if (s) return s;
+        if ((*p)->n_features != step->of[0].n || (*p)->n_outputs != step->n)
+            return mli_fail(err, ML_E_FORMAT, "a member does not fit the program");
+        if ((*p)->scratch > scratch) scratch = (*p)->scratch;
+        if (step->n > g->widest) g->widest = step->n;
+    }
+    g->plan.scratch = ALIGN(BLOCK * g->columns * (int64_t)sizeof(double)) +
+                      ALIGN(BLOCK * g->widest * (int64_t)sizeof(double)) + ALIGN(scratch);
+    return ML_OK;
+}
+
+/* ---- running ---- */
+
+double mli_step_number(int32_t op, double a, double b, double c)
+{
+    switch (op) {
+    case MLI_STEP_NEG:
+        return -a;
+    case MLI_STEP_ABS:
+        return fabs(a);
+    case MLI_STEP_SIGN:
+        return a > 0 ? 1 : a < 0 ? -1 : a;
+    case MLI_STEP_EXP:
+        return exp(a);
+    case MLI_STEP_LOG:
+        return log(a);
+    case MLI_STEP_SQRT:
+        return sqrt(a);
+    case MLI_STEP_SIGMOID:
+        return 1 / (1 + exp(-a));
+    case MLI_STEP_TANH:
+        return tanh(a);
+    case MLI_STEP_FLOOR:
+        return floor(a);
+    case MLI_STEP_CEIL:
+        return ceil(a);
+    case MLI_STEP_TRUNC:
+        return trunc(a);
+    case MLI_STEP_NOT:
+        return a == 0;
+    case MLI_STEP_TRUTH:
+        return a != 0;
+    case MLI_STEP_ISNAN:
+        return isnan(a);
+    case MLI_STEP_ADD:
+        return a + b;
+    case MLI_STEP_SUB:
+        return a - b;
+    case MLI_STEP_MUL:
+        return a * b;
+    case MLI_STEP_DIV:
+        return a / b;
+    case MLI_STEP_POW:
+        return pow(a, b);
+    case MLI_STEP_MIN:
+        return isnan(a) || a < b ? a : b;
+    case MLI_STEP_MAX:
+        return isnan(a) || a > b ? a : b;
+    case MLI_STEP_EQ:
+        return a == b;
+    case MLI_STEP_LT:
+        return a < b;
+    case MLI_STEP_LE:
+        return a <= b;
+    case MLI_STEP_AND:
+        return a != 0 && b != 0;
+    case MLI_STEP_OR:
+        return a != 0 || b != 0;
+    case MLI_STEP_WHERE:
+        return a != 0 ? b : c;
+    default:
+        return a;
+    }
+}
+
+int64_t mli_step_spread(const mli_operand *o, int64_t n, int64_t j)
+{
+    return o->spread == MLI_SPREAD_NONE  ? j
+           : o->spread == MLI_SPREAD_MOD ? j % o->n
+                                         : j / (n / o->n);
+}
+
+static void run_elementwise(const mli_step *s, const double *const *v, double *out)
+{
+    int operands = mli_step_operands(s->op);
+    for (int64_t j = 0; j < s->n; j++) {
+        double x[3] = {0, 0, 0};
+        for (int k = 0; k < operands; k++)
+            x[k] = v[k][mli_step_spread(&s->of[k], s->n, j)];
+        out[j] = mli_step_number(s->op, x[0], x[1], x[2]);
+    }
+}
+
+static void run_map(const mli_step *s, const double *const *v, double *out)
+{
+    int64_t keys = s->of[1].n;
+    for (int64_t j = 0; j < s->n; j++) {
+        int64_t k = 0;
+        double x = v[0][j];
+        while (k < keys && !(v[1][k] == x || (isnan(x) && isnan(v[1][k])))) k++;
+        out[j] = v[2][k];
+    }
+}
+
+/* Floats are added as runtimes of graphs do, so that trees behind it see the same. */
+static void run_dot(const mli_step *s, const double *const *v, double *out)
+{
+    memset(out, 0, (size_t)s->n * sizeof *out);
+    for (int64_t j = 0; j < s->of[0].n; j++) {
+        const double *row = v[1] + j * s->n;
+        for (int64_t k = 0; k < s->n; k++)
+            out[k] = s->round ? (double)fmaf((float)v[0][j], (float)row[k], (float)out[k])
+                              : out[k] + v[0][j] * row[k];
+    }
+}
+
+/* Does number i of a stand before number j? */
+static int before(const double *a, int64_t i, int64_t j, int descending)
+{
+    if (a[i] == a[j]) return i < j;
+    return descending ? a[i] > a[j] : a[i] < a[j];
+}
+
+/* The n first, each the first of those behind the one before it. */
+static void run_top(const mli_step *s, const double *a, double *out)
+{
+    int64_t last = -1;
+    for (int64_t k = 0; k < s->n; k++) {
+        int64_t best = -1;
+        for (int64_t j = 0; j < s->of[0].n; j++) {
+            if (j == last || (last >= 0 && !before(a, last, j, s->p))) continue;
+            if (best < 0 || before(a, j, best, s->p)) best = j;
+        }
+        if (best < 0) best = k; /* missing values have no order */
+        out[k] = s->q ? (double)best : a[best];
+        last = best;
+    }
+}
+
+static void run_groups(const mli_step *s, const double *a, double *out)
+{
+    for (int64_t j = 0; j < s->n; j++) {
+        const double *from = a + j / s->q * s->p * s->q + j % s->q;
+        double best = from[0], sum = best;
+        int64_t at = 0;
+        for (int64_t k = 1; k < s->p; k++) {
+            double x = from[k * s->q];
+            sum = s->op == MLI_STEP_PROD ? sum * x : sum + x;
+            if (s->round && s->op == MLI_STEP_PROD) sum = (double)(float)sum;
+            if (s->op == MLI_STEP_LEAST || s->op == MLI_STEP_ARGMIN ? !(x < best)
+                                                                    : !(x > best))
+                continue;
+            best = x;
+            at = k;
+        }
+        out[j] = s->op <= MLI_STEP_PROD     ? sum
+                 : s->op >= MLI_STEP_ARGMIN ? (double)at
+                                            : best;
+    }
+}
+
+static void run_fetch(const mli_step *s, const double *const *v, double *out)
+{
+    for (int64_t j = 0; j < s->n; j++) {
+        double at = v[1][j];
+        out[j] = at >= 0 && at < s->of[0].n ? v[0][(int64_t)at] : NAN;
+    }
+}
+
+/* Everything but members, of one row. */
+static void run_step(const mli_step *s, const double *row, const double *const *v,
+                     double *out)
+{
+    switch (s->op) {
+    case MLI_STEP_INPUT:
+        memcpy(out, row + s->p, (size_t)s->n * sizeof *out);
+        break;
+    case MLI_STEP_PICK:
+    case MLI_STEP_FETCH:
+        run_fetch(s, v, out);
+        break;
+    case MLI_STEP_MAP:
+        run_map(s, v, out);
+        break;
+    case MLI_STEP_DOT:
+        run_dot(s, v, out);
+        break;
+    case MLI_STEP_CUMSUM:
+        for (int64_t j = 0; j < s->n; j++) out[j] = v[0][j] + (j ? out[j - 1] : 0);
+        break;
+    case MLI_STEP_TOP:
+        run_top(s, v[0], out);
+        break;
+    default:
+        if (s->op < MLI_STEP_ELEMENTWISE)
+            run_elementwise(s, v, out);
+        else
+            run_groups(s, v[0], out);
+    }
+    for (int64_t j = 0; s->round && j < s->n; j++) out[j] = (double)(float)out[j];
+}
+
+static void run_member(const program *g, const mli_step *s, double *rows, int64_t n,
+                       int64_t at, char *scratch)
+{
+    const mli_plan *p = g->plans[s->p];
+    double *one = (double *)(void *)scratch;
+    p->run(p, rows + s->of[0].at, n, g->columns, one,
+           scratch + ALIGN(BLOCK * g->widest * (int64_t)sizeof(double)));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < s->n; k++) {
+            double v = one[i * s->n + k];
+            rows[i * g->columns + at + k] = s->round ? (double)(float)v : v;
+        }
+}
+
+static void run_block(const program *g, const double *in, int64_t n, int64_t stride,
+                      double *out, char *scratch)
+{
+    double *rows = (double *)(void *)scratch;
+    int64_t at = 0, last = g->columns - g->plan.n_outputs;
+    scratch += ALIGN(BLOCK * g->columns * (int64_t)sizeof(double));
+    for (int64_t t = 0; t < g->n_steps; at += g->steps[t++].n) {
+        const mli_step *s = &g->steps[t];
+        if (s->op == MLI_STEP_MEMBER) {
+            run_member(g, s, rows, n, at, scratch);
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            const double *v[3] = {NULL, NULL, NULL};
+            double *row = rows + i * g->columns;
+            for (int k = 0; k < mli_step_operands(s->op); k++)
+                v[k] = s->of[k].at < 0 ? g->constants + ~s->of[k].at : row + s->of[k].at;
+            run_step(s, in + i * stride, v, row + at);
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        memcpy(out + i * g->plan.n_outputs, rows + i * g->columns + last,
+               (size_t)g->plan.n_outputs * sizeof *out);
+}
+
+static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
+                double *out, void *scratch)
+{
+    const program *g = (const program *)plan;
+    for (int64_t begin = 0; begin < n; begin += BLOCK) {
+        int64_t count = n - begin < BLOCK ? n - begin : BLOCK;
+        run_block(g, rows + begin * stride, count, stride, out + begin * plan->n_outputs,
+                  scratch);
+    }
+}
+
+/* ---- the plan ---- */
+
+static void program_free(mli_plan *plan)
+{
+    program *g = (program *)plan;
+    for (int64_t i = 0; g->plans && i < g->members.n; i++) mli_plan_free(g->plans[i]);
+    mli_free(plan->ctx, g->plans);
+    mli_parts_free(&g->members);
+    ml_model_free(g->model);
+    mli_free(plan->ctx, g);
+}
+
+static ml_status load(program *g, const mli_param *list, int checking, ml_error *err)
+{
+    const mli_inputs *in = g->model->inputs;
+    int64_t shape[2] = {-1, MLI_STEP_WORDS}, n = -1;
+    const void *steps;
+    ml_status s =
+        mli_model_want(g->model, "program", ML_DTYPE_I32, 2, shape, &steps, err);
+    if (!s)
+        s = mli_model_want(g->model, "constants", ML_DTYPE_F64, 1, &n, &g->constants,
+                           err);
+    if (s) return s;
+    g->steps = steps;
+    g->n_steps = shape[0];
+    g->n_constants = n;
+    g->plan.n_features = in->n_features;
+    g->plan.n_outputs = in->classes.n ? in->classes.n : in->n_targets ? in->n_targets : 1;
+    s = load_members(g, list, checking, err);
+    return s ? s : check_steps(g, err);
+}
+
+static ml_status program_new(const ml_model *m, const mli_param *list, int checking,
+                             program **out, ml_error *err)
+{
+    program *g = mli_calloc(m->ctx, 1, sizeof *g);
+    if (!g) return mli_nomem(err);
+    g->plan.ctx = m->ctx;
+    g->plan.run = run;
+    g->plan.free = program_free;
+    g->plan.block = BLOCK;
+    g->model = ml_model_ref((ml_model *)(uintptr_t)m);
+    ml_status s = load(g, list, checking, err);
+    if (s)
+        program_free(&g->plan);
+    else
+        *out = g;
+    return s;
+}
+
+ml_status mli_program_plan(const ml_model *m, const mli_param *list, mli_plan **out,
+                           ml_error *err)
+{
+    program *g = NULL;
+    ml_status s = program_new(m, list, 0, &g, err);
+    if (!s) s = plan_members(g, err);
+    if (!s)
+        *out = &g->plan;
+    else if (g)
+        program_free(&g->plan);
+    return s;
+}
+
+ml_status mli_program_check(const ml_model *m, const mli_param *list, ml_error *err)
+{
+    program *g = NULL;
+    ml_status s = program_new(m, list, 1, &g, err);
+    if (!s) program_free(&g->plan);
+    return s;
+}
+
+ml_status mli_program_part(const ml_model *m, const mli_param *list, const char *name,
+                           ml_model **out, ml_error *err)
+{
+    program *g = NULL;
+    ml_status s = program_new(m, list, 0, &g, err);
+    if (s) return s;
+    s = mli_parts_find(&g->members, name, out);
+    program_free(&g->plan);
+    return s;
+}

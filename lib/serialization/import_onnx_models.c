@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * import_onnx_models.c: operators of ai.onnx.ml as steps of a program: trees, which
+ * become members, linear models, scalers, encoders.
+ *
+ * Trees give their sums; what post_transform makes of them are steps again.
+ */
+#include "serialization/import_onnx_program.h"
+
+#include <math.h>
+#include <string.h>
+
+static int is(const mli_onnx_builder *b, const char *name)
+{
+    return mli_onnx_is(b->node->op, name);
+}
+
+/* The rows of a model or transformer: [rows, columns], of which all are known. */
+static mli_onnx_val table_of(mli_onnx_builder *b)
+{
+    const mli_onnx_val *x = mli_onnx_in(b, 0);
+    mli_onnx_val v = x ? mli_onnx_rows(b, x) : mli_onnx_no(b, "lacks an input");
+    if (!b->status && (v.rank != 2 || v.dim[0] != -1 || v.dim[1] != v.n))
+        return mli_onnx_no(b, "of rows of such a shape");
+    return v;
+}
+
+static mli_onnx_val floats(mli_onnx_val v)
+{
+    v.type = MLI_ONNX_FLOAT;
+    return v;
+}
+
+/* ---- scores ---- */
+
+/* Two classes beside each other: f(s), s. */
+static mli_onnx_val pair(mli_onnx_builder *b, const mli_onnx_val *s, int negative)
+{
+    mli_onnx_val one = mli_onnx_constant(negative ? 0 : 1);
+    mli_onnx_val first = mli_onnx_apply(b, MLI_STEP_SUB, &one, s, NULL);
+    mli_onnx_apply(b, MLI_STEP_COPY, s, NULL, NULL);
+    return mli_onnx_made(first.at, 2, MLI_ONNX_FLOAT);
+}
+
+static const char *post_of(const mli_onnx_builder *b)
+{
+    const mli_onnx_attribute *a = mli_onnx_find(b->node, "post_transform");
+    return a && a->text.at ? a->text.at : "NONE";
+}
+
+/* onnxruntime leaves one score as it is, but for the LOGISTIC of two classes. */
+static mli_onnx_val transform(mli_onnx_builder *b, const mli_onnx_val *s, int classifier)
+{
+    const char *post = post_of(b);
+    int one = s->n == 1, known = mli_in_list(post, "SOFTMAX,LOGISTIC");
+    if (strcmp(post, "NONE") == 0) return *s;
+    if (one && known && !(classifier && *post == 'L')) return *s;
+    if (strcmp(post, "SOFTMAX") == 0) return mli_onnx_softmax(b, s, 1);
+    if (strcmp(post, "LOGISTIC") == 0)
+        return mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
+    return mli_onnx_no(b, "with this post_transform");
+}
+
+/* The label, and the scores it is chosen by; `single`: by one of them above 0. */
+static void put_classes(mli_onnx_builder *b, const mli_onnx_val *scores,
+                        const mli_onnx_val *single, int raw)
+{
+    const mli_onnx_attribute *list = mli_onnx_find(b->node, "classlabels_strings");
+    mli_onnx_val zero = mli_onnx_constant(0), out = *scores;
+    if (!list || !list->n_texts) list = mli_onnx_find(b->node, "classlabels_int64s");
+    if (!list) list = mli_onnx_find(b->node, "classlabels_ints");
+    if (!list || (list->n_texts ? list->n_texts : list->n_numbers) != out.n) {
+        mli_onnx_no(b, "with such classes");
+        return;
+    }
+    out.raw = raw;
+    mli_onnx_put(b, 1, out);
+    if (single) out = mli_onnx_apply(b, MLI_STEP_LT, &zero, single, NULL);
+    out.kind = MLI_VAL_LABELS;
+    out.type = list->n_texts ? 8 : MLI_ONNX_INT64;
+    out.list = list;
+    out.rank = 1;
+    out.raw = 0;
+    mli_onnx_put(b, 0, out);
+}
+
+/* ---- trees ---- */
+
+static void forget_classes(mli_import *im)
+{
+    for (int64_t k = 0; im->labels && k < im->n_classes; k++)
+        mli_free(im->ctx, im->labels[k]);
+    mli_free(im->ctx, im->labels);
+    im->labels = NULL;
+    im->n_classes = 0;
+}
+
+/* Then the sums are no probabilities. */
+static int has_negative(const mli_import *im)
+{
+    int negative = 0;
+    for (int64_t i = 0; i < im->trees.n_nodes; i++)
+        negative |= im->trees.node[i].value < 0;
+    return negative;
+}
+
+/* What the sums of a classifier's trees become. */
+static void put_tree_classes(mli_onnx_builder *b, const mli_import *im, mli_onnx_val *s)
+{
+    int softmax = im->param && strcmp(im->param, "softmax") == 0;
+    mli_onnx_val out = *s;
+    if (im->n_scores == 1 && im->link == MLI_LINK_STEP) {
+        out = pair(b, s, 1);
+        put_classes(b, &out, s, 1);
+        return;
+    }
+    if (softmax)
+        out = mli_onnx_softmax(b, s, 1);
+    else if (im->link == MLI_LINK_NONE || im->link == MLI_LINK_SIGMOID)
+        out = mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
+    if (im->n_scores == 1) out = pair(b, &out, 0);
+    put_classes(b, &out, NULL, im->link == MLI_LINK_IDENTITY && has_negative(im));
+}
+
+static void put_trees(mli_onnx_builder *b, const mli_import *im, mli_onnx_val *s)
+{
+    if (im->link == MLI_LINK_SIGMOID && !im->n_classes)
+        *s = mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
+    if (is(b, "TreeEnsembleClassifier"))
+        put_tree_classes(b, im, s);
+    else
+        mli_onnx_put(b, 0, im->n_classes ? mli_onnx_softmax(b, s, 1) : *s);
+}
+
+static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_val *x)
+{
+    ml_status s = mli_import_features(im, x->n);
+    if (!s) s = mli_onnx_trees(im, b->g, b->node, x->type == MLI_ONNX_DOUBLE);
+    if (s) return s;
+    if (!mli_reserve(b->ctx, &b->members, &b->member_room, b->n_members + 1,
+                     sizeof(ml_model *)))
+        return mli_nomem(b->g->err);
+    /* The member gives the sums themselves, as targets of their own. */
+    mli_import sums = *im;
+    sums.n_classes = 0;
+    sums.labels = NULL;
+    sums.param = "squared";
+    sums.link = MLI_LINK_NONE;
+    s = mli_import_finish(&sums, &b->members[b->n_members]);
+    im->trees = sums.trees; /* they have been put in order */
+    if (!s) b->n_members++;
+    return s;
+}
+
+static void trees(mli_onnx_builder *b)
+{
+    mli_import im = {.ctx = b->ctx, .err = b->g->err, .target = "sum", .link_scale = 1};
+    mli_onnx_val x = table_of(b);
+    if (b->status) return;
+    mli_ensemble_builder_init(&im.trees, b->ctx);
+    b->status = read_trees(b, &im, &x);
+    mli_step step = {.op = MLI_STEP_MEMBER,
+                     .n = (int32_t)im.n_scores,
+                     .p = (int32_t)b->n_members - 1,
+                     .round = 1};
+    int doubles = is(b, "TreeEnsemble") && x.type == MLI_ONNX_DOUBLE;
+    if (doubles) step.round = 0;
+    step.of[0] = mli_onnx_operand(b, &x);
+    if (!b->status) {
+        mli_onnx_val s = mli_onnx_made(mli_onnx_emit(b, step), im.n_scores,
+                                       doubles ? MLI_ONNX_DOUBLE : MLI_ONNX_FLOAT);
+        put_trees(b, &im, &s);
+    }
+    forget_classes(&im);
+    mli_import_free(&im);
+}
+
+/* ---- linear models ---- */
+
+/* x times the matrix, [columns, n] or turned round: [n, columns]. */
+static mli_onnx_val dot(mli_onnx_builder *b, mli_onnx_val *x, const double *matrix,
+                        int64_t n, int turned, double factor)
+{
+    int64_t columns = x->n;
+    double *m = n > 0 && n <= 65536
+                    ? mli_doc_alloc(&b->g->arena, (size_t)(columns * n) * sizeof *m)
+                    : NULL;
+    if (!m) {
+        b->status = mli_nomem(b->g->err);
+        return *x;
+    }
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t k = 0; k < n; k++)
+            m[j * n + k] = factor * matrix[turned ? k * columns + j : j * n + k];
+    mli_step step = {
+        .op = MLI_STEP_DOT, .n = (int32_t)n, .round = x->type == MLI_ONNX_FLOAT};
+    step.of[0] = mli_onnx_operand(b, x);
+    step.of[1] = (mli_operand){mli_onnx_add_constants(b, m, columns * n),
+                               (int32_t)(columns * n), 0};
+    return mli_onnx_made(mli_onnx_emit(b, step), n, x->type);
+}
+
+static void linear(mli_onnx_builder *b)
+{
+    const mli_onnx_attribute *coef = mli_onnx_find(b->node, "coefficients");
+    const mli_onnx_attribute *more = mli_onnx_find(b->node, "intercepts");
+    mli_onnx_val x = floats(table_of(b));
+    if (b->status) return;
+    int64_t n = coef ? coef->n_numbers / x.n : 0;
+    if (n < 1 || n * x.n != coef->n_numbers || (more && more->n_numbers % n)) {
+        mli_onnx_no(b, "whose coefficients do not fit its input");
+        return;
+    }
+    mli_onnx_val s = dot(b, &x, coef->numbers, n, 1, 1);
+    if (more && more->n_numbers) {
+        mli_onnx_val c = mli_onnx_listed(more, 0);
+        s = mli_onnx_apply(b, MLI_STEP_ADD, &s, &c, NULL);
+    }
+    int classifier = is(b, "LinearClassifier");
+    int none = !mli_in_list(post_of(b), n > 1 ? "LOGISTIC,SOFTMAX" : "LOGISTIC");
+    mli_onnx_val out = transform(b, &s, classifier);
+    if (!classifier) {
+        mli_onnx_put(b, 0, out);
+        return;
+    }
+    int single = n == 1;
+    if (single) out = pair(b, &out, none);
+    put_classes(b, &out, single ? &s : NULL, none);
+}
+
+static mli_onnx_val multiply(mli_onnx_builder *b)
+{
+    const mli_onnx_val *m = mli_onnx_in(b, 1), *more = mli_onnx_in(b, 2);
+    int gemm = is(b, "Gemm"), turned = gemm && mli_onnx_number_of(b, "transB", 0) != 0;
+    mli_onnx_val x = table_of(b);
+    if (b->status) return x;
+    const mli_onnx_attribute *a = m && m->kind == MLI_VAL_NUMBERS ? m->list : NULL;
+    if (!a || a->n_dims < 1 || a->n_dims > 2 ||
+        a->dims[a->n_dims == 2 && turned] != x.n || a->n_numbers % x.n ||
+        (gemm && mli_onnx_number_of(b, "transA", 0) != 0))
+        return mli_onnx_no(b, "of such shapes");
+    mli_onnx_val out = dot(b, &x, a->numbers, a->n_numbers / x.n, turned,
+                           gemm ? mli_onnx_number_of(b, "alpha", 1) : 1);
+    if (a->n_dims == 1) out.rank = 1;
+    if (gemm && more && mli_onnx_number_of(b, "beta", 1) != 1)
+        return mli_onnx_no(b, "with such a factor");
+    return gemm && more ? mli_onnx_apply(b, MLI_STEP_ADD, &out, more, NULL) : out;
+}
+
+/* ---- transformers ---- */
+
+static mli_onnx_val scaler(mli_onnx_builder *b)
+{
+    static const char *const names[2] = {"offset", "scale"};
+    mli_onnx_val out = table_of(b);
+    for (int k = 0; k < 2 && !b->status; k++) {
+        const mli_onnx_attribute *a = mli_onnx_find(b->node, names[k]);
+        if (!a || !a->n_numbers) continue;
+        mli_onnx_val c = mli_onnx_listed(a, 0);
+        out = mli_onnx_apply(b, k ? MLI_STEP_MUL : MLI_STEP_SUB, &out, &c, NULL);
+    }
+    if (out.type != MLI_ONNX_FLOAT)
+        out = floats(out), out = mli_onnx_apply(b, MLI_STEP_COPY, &out, NULL, NULL);
+    return out;
+}
+
+static mli_onnx_val imputer(mli_onnx_builder *b)
+{
+    const mli_onnx_attribute *to = mli_onnx_find(b->node, "imputed_value_floats");
+    const mli_onnx_attribute *what = mli_onnx_find(b->node, "replaced_value_float");
+    if (!to) {
+        to = mli_onnx_find(b->node, "imputed_value_int64s");
+        what = mli_onnx_find(b->node, "replaced_value_int64");
+    }
+    mli_onnx_val x = table_of(b);
+    if (!to || !to->n_numbers) return mli_onnx_no(b, "of other values than numbers");
+    mli_onnx_val c = mli_onnx_listed(to, 0);
+    double gone = what ? what->number : 0;
+    mli_onnx_val hole = isnan(gone) ? mli_onnx_apply(b, MLI_STEP_ISNAN, &x, NULL, NULL)
+                                    : mli_onnx_apply_to(b, MLI_STEP_EQ, &x, gone);
+    c.type = x.type;
+    return mli_onnx_apply(b, MLI_STEP_WHERE, &hole, &c, &x);
+}
+
+/* Divided by a norm of the row, where it is not 0. */
+static mli_onnx_val normalizer(mli_onnx_builder *b)
+{
+    const mli_onnx_attribute *norm = mli_onnx_find(b->node, "norm");
+    int l1 = norm && mli_onnx_is(norm->text, "L1");
+    int l2 = norm && mli_onnx_is(norm->text, "L2");
+    mli_onnx_val x = floats(table_of(b)), size = x, sign = x;
+    if (b->status) return x;
+    if (l1) size = mli_onnx_apply(b, MLI_STEP_ABS, &x, NULL, NULL);
+    if (l2) size = x = mli_onnx_apply(b, MLI_STEP_MUL, &x, &x, NULL);
+    size = mli_onnx_reduce(b, l1 || l2 ? MLI_STEP_SUM : MLI_STEP_MOST, &size, 1, 1);
+    mli_onnx_val zero = mli_onnx_apply_to(b, MLI_STEP_EQ, &size, 0);
+    size = mli_onnx_apply(b, MLI_STEP_ADD, &size, &zero, NULL);
+    x = mli_onnx_apply(b, MLI_STEP_DIV, &x, &size, NULL);
+    if (!l2) return x;
+    x = mli_onnx_apply(b, MLI_STEP_SQRT, &x, NULL, NULL);
+    sign = mli_onnx_apply(b, MLI_STEP_SIGN, &sign, NULL, NULL);
+    return mli_onnx_apply(b, MLI_STEP_MUL, &x, &sign, NULL);
+}
+
+static mli_onnx_val lp_normalization(mli_onnx_builder *b, const mli_onnx_val *in)
+{
+    double p = mli_onnx_number_of(b, "p", 2);
+    mli_onnx_val x = mli_onnx_rows(b, in), size;
+    int64_t axis = mli_onnx_axis(&x, mli_onnx_number_of(b, "axis", -1));
+    if (p != 1 && p != 2) return mli_onnx_no(b, "of such a norm");
+    size = p == 1 ? mli_onnx_apply(b, MLI_STEP_ABS, &x, NULL, NULL)
+                  : mli_onnx_apply(b, MLI_STEP_MUL, &x, &x, NULL);
+    size = mli_onnx_reduce(b, MLI_STEP_SUM, &size, axis, 1);
+    if (p == 2) size = mli_onnx_apply(b, MLI_STEP_SQRT, &size, NULL, NULL);
+    mli_onnx_val zero = mli_onnx_apply_to(b, MLI_STEP_EQ, &size, 0);
+    size = mli_onnx_apply(b, MLI_STEP_ADD, &size, &zero, NULL);
+    return mli_onnx_apply(b, MLI_STEP_DIV, &x, &size, NULL);
+}
+
+static mli_onnx_val binarizer(mli_onnx_builder *b)
+{
+    mli_onnx_val x = table_of(b);
+    mli_onnx_val t = mli_onnx_constant(mli_onnx_number_of(b, "threshold", 0));
+    return floats(mli_onnx_apply(b, MLI_STEP_LT, &t, &x, NULL));
+}
+
+/* ---- encoders ---- */
+
+/* The code of a text among those of a feature. */
+static double code_of(mli_onnx_builder *b, int32_t feature, mli_onnx_text text)
+{
+    int32_t code = mli_map_add(&b->levels[feature], text.at, text.size);
+    if (code < 0) b->status = mli_nomem(b->g->err);
+    return code;
+}
+
+/* The keys as numbers: of texts the codes that they have for column j. */
+static const double *keys_of(mli_onnx_builder *b, const mli_onnx_val *x,
+                             const mli_onnx_attribute *keys, int64_t j)
+{
+    if (!keys->n_texts) return keys->numbers;
+    double *codes = mli_doc_alloc(&b->g->arena, (size_t)keys->n_texts * sizeof *codes);
+    if (!codes) b->status = mli_nomem(b->g->err);
+    for (int64_t k = 0; codes && k < keys->n_texts && !b->status; k++)
+        codes[k] = code_of(b, x->features[j], keys->texts[k]);
+    return codes;
+}
+
+/* Column j of numbers, or of codes. */
+static mli_onnx_val column_of(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j)
+{
+    mli_onnx_val out = mli_onnx_made(x->at + (int32_t)j, 1, x->type);
+    if (x->kind != MLI_VAL_CODES) return out;
+    mli_step step = {.op = MLI_STEP_INPUT, .n = 1, .p = x->features[j]};
+    out.at = mli_onnx_emit(b, step);
+    mli_onnx_val table = mli_onnx_constant(0); /* the texts are not all known yet */
+    step = (mli_step){.op = MLI_STEP_FETCH, .n = 1};
+    step.of[0] = mli_onnx_operand(b, &table);
+    step.of[1] = mli_onnx_operand(b, &out);
+    step.q = x->features[j] + 1; /* it is filled in when they are */
+    out.at = mli_onnx_emit(b, step);
+    return out;
+}
+
+static mli_onnx_val one_hot(mli_onnx_builder *b, const mli_onnx_val *in)
+{
+    const mli_onnx_attribute *cats = mli_onnx_find(b->node, "cats_strings");
+    mli_onnx_val x = *in, out = x, hot = x;
+    if (!cats || !cats->n_texts) cats = mli_onnx_find(b->node, "cats_int64s");
+    int64_t n = cats ? cats->n_texts ? cats->n_texts : cats->n_numbers : 0;
+    if (n < 1 || n > 65536 || !cats->n_texts != (x.kind != MLI_VAL_CODES))
+        return mli_onnx_no(b, "of other categories than its input has");
+    if (x.kind != MLI_VAL_CODES) x = mli_onnx_rows(b, in);
+    if (b->status || x.rank == MLI_ONNX_RANK) return mli_onnx_no(b, "of such a shape");
+    if (x.type == MLI_ONNX_FLOAT || x.type == MLI_ONNX_DOUBLE)
+        x = mli_onnx_apply(b, MLI_STEP_TRUNC, &x, NULL, NULL);
+    for (int64_t j = 0; j < x.n && !b->status; j++) hot = column_of(b, &x, j);
+    /* Codes of all columns first, so that what is hot lies together. */
+    int32_t last = hot.at;
+    for (int64_t j = 0; j < x.n && !b->status; j++) {
+        mli_onnx_val c = hot;
+        const double *keys = keys_of(b, &x, cats, j);
+        c.at = x.kind == MLI_VAL_CODES ? last - 2 * (int32_t)(x.n - 1 - j)
+                                       : x.at + (int32_t)j;
+        if (b->status) break;
+        mli_step step = {.op = MLI_STEP_EQ, .n = (int32_t)n};
+        step.of[0] = mli_onnx_operand(b, &c);
+        step.of[0].spread = MLI_SPREAD_MOD;
+        step.of[1] = (mli_operand){mli_onnx_add_constants(b, keys, n), (int32_t)n, 0};
+        int32_t at = mli_onnx_emit(b, step);
+        if (j == 0) out.at = at;
+    }
+    out.kind = MLI_VAL_ROWS;
+    out.type = MLI_ONNX_FLOAT;
+    out.rank = x.rank + 1;
+    memcpy(out.dim, x.dim, sizeof out.dim);
+    out.dim[x.rank] = n;
+    out.n = x.n * n;
+    return out;
+}
+
+/* The attribute of one of several names that has anything. */
+static const mli_onnx_attribute *first_of(const mli_onnx_builder *b,
+                                          const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const mli_onnx_attribute *a = mli_onnx_find(b->node, names[i]);
+        if (a && (a->n_texts || a->n_numbers)) return a;
+    }
+    return NULL;
+}
+
+static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
+{
+    static const char *const keys[] = {"keys_strings", "keys_int64s", "keys_floats",
+                                       "keys_tensor"};
+    static const char *const values[] = {"values_strings", "values_int64s",
+                                         "values_floats", "values_tensor"};
+    const mli_onnx_attribute *from = first_of(b, keys, 4), *to = first_of(b, values, 4);
+    mli_onnx_val x = *in, out;
+    int texts = from && from->n_texts;
+    if (x.kind != MLI_VAL_CODES) x = mli_onnx_rows(b, in);
+    out = x;
+    int64_t n = from ? texts ? from->n_texts : from->n_numbers : 0;
+    if (b->status || !to || n != (to->n_texts ? to->n_texts : to->n_numbers) ||
+        n > 65536 || texts != (x.kind == MLI_VAL_CODES) || (to->n_texts && x.n != 1))
+        return mli_onnx_no(b, "of such keys and values");
+    double *list = mli_doc_alloc(&b->g->arena, (size_t)(n + 1) * sizeof *list);
+    if (!list) b->status = mli_nomem(b->g->err);
+    int real = to->type == MLI_ONNX_FLOAT || to == mli_onnx_find(b->node, values[2]);
+    for (int64_t k = 0; list && k < n; k++)
+        list[k] = to->n_texts ? (double)k : to->numbers[k];
+    const mli_onnx_attribute *other = mli_onnx_find(b->node, "default_tensor");
+    if (list)
+        list[n] = to->n_texts                 ? NAN
+                  : other && other->n_numbers ? other->numbers[0]
+                  : real ? mli_onnx_number_of(b, "default_float", -0.0)
+                         : mli_onnx_number_of(b, "default_int64", -1);
+    mli_onnx_val last = x;
+    for (int64_t j = 0; j < x.n && !b->status; j++) last = column_of(b, &x, j);
+    for (int64_t j = 0; j < x.n && !b->status; j++) {
+        mli_onnx_val c = last;
+        if (x.kind != MLI_VAL_CODES)
+            c.at = x.at + (int32_t)j;
+        else
+            c.at -= 2 * (int32_t)(x.n - 1 - j);
+        const double *k = keys_of(b, &x, from, j);
+        if (b->status) break;
+        mli_step step = {.op = MLI_STEP_MAP, .n = 1};
+        step.of[0] = mli_onnx_operand(b, &c);
+        step.of[1] = (mli_operand){mli_onnx_add_constants(b, k, n), (int32_t)n, 0};
+        step.of[2] =
+            (mli_operand){mli_onnx_add_constants(b, list, n + 1), (int32_t)n + 1, 0};
+        int32_t at = mli_onnx_emit(b, step);
+        if (j == 0) out.at = at;
+    }
+    out.kind = to->n_texts ? MLI_VAL_LABELS : MLI_VAL_ROWS;
+    out.list = to;
+    out.type = to->n_texts ? 8 : real ? MLI_ONNX_FLOAT : MLI_ONNX_INT64;
+    return out;
+}
+
+/* Probabilities by label. */
+static mli_onnx_val zip(mli_onnx_builder *b, const mli_onnx_val *x)
+{
+    static const char *const names[] = {"classlabels_strings", "classlabels_int64s"};
+    mli_onnx_val out = mli_onnx_rows(b, x);
+    out.list = first_of(b, names, 2);
+    return out;
+}
+
+/* ---- which operator ---- */
+
+int mli_onnx_operator_model(mli_onnx_builder *b)
+{
+    const mli_onnx_val *x = mli_onnx_in(b, 0);
+    mli_onnx_val out;
+    if (strncmp(b->node->op.at, "TreeEnsemble", 12) == 0) {
+        trees(b);
+        return 1;
+    }
+    if (is(b, "LinearRegressor") || is(b, "LinearClassifier")) {
+        linear(b);
+        return 1;
+    }
+    if (!x) return 0;
+    if (is(b, "MatMul") || is(b, "Gemm"))
+        out = multiply(b);
+    else if (is(b, "Scaler"))
+        out = scaler(b);
+    else if (is(b, "Imputer"))
+        out = imputer(b);
+    else if (is(b, "Normalizer"))
+        out = normalizer(b);
+    else if (is(b, "LpNormalization"))
+        out = lp_normalization(b, x);
+    else if (is(b, "Binarizer"))
+        out = binarizer(b);
+    else if (is(b, "OneHotEncoder"))
+        out = one_hot(b, x);
+    else if (is(b, "LabelEncoder"))
+        out = encode(b, x);
+    else if (is(b, "ZipMap"))
+        out = zip(b, x);
+    else
+        return 0;
+    mli_onnx_put(b, 0, out);
+    return 1;
+}
