@@ -10,11 +10,16 @@
 
 void mli_html_text(mli_str *s, const char *text); /* escaped */
 void mli_html_text_n(mli_str *s, const char *text, size_t size);
+/* At most so many characters, with an ellipsis where some are left out. */
+void mli_html_short(mli_str *s, const char *text, size_t size, size_t most);
 /* The page around the body: head, style, navigation. */
 void mli_html_begin(mli_str *s, const char *title);
 void mli_html_end(mli_str *s);
 void mli_html_heading(mli_str *s, const char *text); /* of a figure within a section */
-/* A table of at most `most` rows; says how many are left out. */
+/* Of a table; long texts are wrapped. */
+void mli_html_cell(mli_str *s, const char *text, size_t size, int number);
+/* A table of at most `most` rows; says how many are left out. Columns in which all cells
+ * are empty are left out. */
 void mli_html_table(mli_str *s, const ml_table *t, int64_t most);
 /* A line of a bar list: name, bar of a share in 0..1, value. */
 void mli_html_bar(mli_str *s, const char *name, double share, double value);

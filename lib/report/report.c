@@ -80,7 +80,7 @@ static ml_status write_page(const ml_report *r, mli_sink *sink, ml_error *err)
     mli_str page;
     mli_str_init(&page, r->ctx);
     mli_html_begin(&page, r->title);
-    mli_str_add(&page, "<p class=\"soft\">libml ");
+    mli_str_add(&page, "<p class=\"soft\">made by libml ");
     mli_str_add(&page, ml_version());
     mli_str_add(&page, "</p><nav>");
     mli_str_add_n(&page, r->navigation.data, r->navigation.size);

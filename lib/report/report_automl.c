@@ -237,9 +237,15 @@ ml_status mli_report_shuffled(mli_str *s, const ml_model *m, const ml_table *tes
 {
     ml_table *t = NULL;
     char name[128];
-    if (strcmp(m->algorithm->head.name, "automl") != 0 || !m->inputs->target ||
-        m->inputs->n_features > MOST_COLUMNS)
+    if (strcmp(m->algorithm->head.name, "automl") != 0 || !m->inputs->target)
         return ML_OK;
+    if (m->inputs->n_features > MOST_COLUMNS) {
+        mli_html_note(s,
+                      "The importance of more than %d columns is left out; `libml "
+                      "explain MODEL DATA` finds it.",
+                      MOST_COLUMNS);
+        return ML_OK;
+    }
     ml_status st = shuffle(m, test, &t, err);
     if (st == ML_E_DATA) return ML_OK; /* a metric that is not defined for these rows */
     if (st < 0) return st;
@@ -257,8 +263,10 @@ ml_status mli_report_shuffled(mli_str *s, const ml_model *m, const ml_table *tes
             row = next_largest(t, values, v, row);
         }
         mli_str_add(s, "</table>\n");
-        mli_html_note(s, "How much worse the usual metric gets on the test rows when the "
-                         "values of a column are shuffled.");
+        mli_html_note(s,
+                      "How much worse %s gets on these rows when the values of a column "
+                      "are shuffled.",
+                      mli_metric_default(m->inputs, m->params));
     }
     ml_table_free(t);
     return ML_OK;

@@ -79,8 +79,12 @@ static void learning_curve(mli_str *s, const double *v, int64_t n)
 static void calibration(mli_str *s, const double *v, int64_t n)
 {
     const double *x = v, *y = v + n, *low = v + 2 * n, *high = v + 3 * n;
-    const double diagonal[] = {0, 1};
-    mli_plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1, .width = 420, .height = 330};
+    double most = 0; /* rare classes need a part of the range only */
+    for (int64_t i = 0; i + 1 < n; i++)
+        most = fmax(most, fmax(x[i], isnan(high[i]) ? 0 : high[i]));
+    most = fmin(1, ceil(20 * most) / 20);
+    const double diagonal[] = {0, most};
+    mli_plot p = {.x1 = most, .y1 = most, .width = 420, .height = 330};
     mli_plot_begin(&p, s, "Calibration, with 95 % intervals", "predicted probability",
                    "observed share");
     mli_plot_line(&p, diagonal, diagonal, 2, "lc");
@@ -100,6 +104,11 @@ void mli_report_check(mli_str *s, const ml_table *t)
     static const char *const bins[] = {"predicted", "observed", "low", "high", "error"};
     double *v = columns(s, t, curve, 5);
     int64_t n = ml_table_rows(t);
+    if (ml_table_find(t, "rounds") >= 0 && ml_table_find(t, "weight") >= 0)
+        mli_html_note(s,
+                      "score: on rows that the candidate was not fitted to. weight: its "
+                      "share of the model, 0 where it has none. rounds: trees of "
+                      "boosting, for each class.");
     if (v) {
         mli_str_add(s, "<div class=\"plots\">\n");
         learning_curve(s, v, n);
@@ -137,11 +146,14 @@ static ml_status say_calibration(mli_str *s, const ml_model *m, const ml_table *
         mli_str_short(&note, error, 3);
         if (note.failed) st = mli_nomem(err);
     }
-    if (st == ML_OK)
+    if (st == ML_OK) {
+        mli_report_check(s, t);
         mli_html_note(s,
-                      "Calibration error: %s, the mean distance of predicted and "
-                      "observed shares over ten bins of equal size.",
-                      note.data);
+                      "Ten groups of rows of like probabilities: the probability of the "
+                      "%s class, and the share of rows that have it. Calibration error, "
+                      "the mean distance of both: %s.",
+                      m->inputs->classes.n == 2 ? "positive" : "predicted", note.data);
+    }
     mli_str_free(&note);
     ml_table_free(t);
     return st;

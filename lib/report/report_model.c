@@ -8,6 +8,7 @@
 #include "report/report_checks.h"
 #include "report/report_predictions.h"
 #include "serialization/modelfile.h"
+#include "tuning/metrics.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -89,9 +90,9 @@ static int64_t parameter_rows(mli_str *s, const ml_model *m, int different)
         if (differs(m, v) != different) continue;
         mli_str_add(s, "<tr><td>");
         mli_html_text(s, v->name);
-        mli_str_add(s, "</td><td>");
-        mli_html_text(s, v->text);
-        mli_str_add(s, "</td></tr>\n");
+        mli_str_add(s, "</td>");
+        mli_html_cell(s, v->text, strlen(v->text), 0);
+        mli_str_add(s, "</tr>\n");
         n++;
     }
     mli_str_add(s, "</table></div>\n");
@@ -117,23 +118,69 @@ static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
     ml_status st = mli_modelfile_header(m, &header, hash, err);
     mli_str_free(&header);
     if (st < 0) return st;
-    mli_html_note(s, "%s: %s, %lld features, target %s; SHA-256 of the tensors %s",
-                  m->algorithm->head.name, m->algorithm->head.title,
-                  (long long)m->inputs->n_features,
-                  m->inputs->target ? m->inputs->target : "none", hash);
+    const mli_inputs *in = m->inputs;
+    char what[400] = "makes columns";
+    size_t size = 0;
+    const char *second = in->classes.n == 2 ? mli_inputs_label(in, 1, &size) : "";
+    if (in->target && in->classes.n)
+        snprintf(what, sizeof what, "predicts %.100s, one of %lld classes%s%.*s",
+                 in->target, (long long)in->classes.n,
+                 size ? ", the positive one is " : "", size < 100 ? (int)size : 100,
+                 second);
+    else if (in->n_targets)
+        snprintf(what, sizeof what, "predicts %lld numbers", (long long)in->n_targets);
+    else if (in->target)
+        snprintf(what, sizeof what, "predicts the number %.100s", in->target);
+    mli_html_note(s, "The model %s, from %lld columns. Its algorithm is %s: %s.", what,
+                  (long long)in->n_features, m->algorithm->head.name,
+                  m->algorithm->head.title);
+    mli_html_note(s, "SHA-256 of its tensors: %s", hash);
     return ML_OK;
+}
+
+#define MOST_METRICS 32
+
+/* The table of scores with what each metric is. */
+static ml_status explain_scores(const ml_table *t, ml_table **out, ml_error *err)
+{
+    char text[MOST_METRICS][160] = {{0}}, name[64];
+    const char *meaning[MOST_METRICS];
+    int64_t n = ml_table_rows(t) < MOST_METRICS ? ml_table_rows(t) : MOST_METRICS;
+    const mli_metric *metric;
+    for (int64_t i = 0; i < MOST_METRICS; i++) meaning[i] = text[i];
+    for (int64_t i = 0; i < n; i++) {
+        if (ml_table_get_str(t, i, 0, name, sizeof name) < 0 ||
+            mli_metric_find(name, &metric, NULL) < 0)
+            continue;
+        snprintf(text[i], sizeof text[i], "%.*s (%s is better)",
+                 (int)strcspn(metric->head.doc, ";:."), metric->head.doc,
+                 metric->maximize ? "higher" : "lower");
+    }
+    return n < ml_table_rows(t)
+               ? ml_table_slice(t, 0, n, out, err)
+               : ml_table_with_strs(t->ctx, t, "meaning", meaning, n, out, err);
 }
 
 static ml_status scores(mli_str *s, const ml_model *m, const ml_table *test,
                         ml_error *err)
 {
-    ml_table *t = NULL;
+    ml_table *t = NULL, *explained = NULL;
+    int64_t target = m->inputs->target ? ml_table_find(test, m->inputs->target) : -1,
+            rows = ml_table_rows(test);
+    char heading[96];
+    if (target >= 0) rows -= mli_column_missing(&test->columns[target], 0, rows);
     ml_status st = ml_model_evaluate(m, test, NULL, &t, err);
-    if (st < 0) return st;
-    mli_html_heading(s, "Scores, with 95 % bootstrap intervals");
-    mli_html_table(s, t, 100);
+    if (st == ML_OK) st = explain_scores(t, &explained, err);
+    if (st == ML_OK) {
+        snprintf(heading, sizeof heading,
+                 "Scores on %lld rows, with 95 %% bootstrap intervals",
+                 (long long)rows);
+        mli_html_heading(s, heading);
+        mli_html_table(s, explained, MOST_METRICS);
+    }
+    ml_table_free(explained);
     ml_table_free(t);
-    return ML_OK;
+    return st;
 }
 
 ml_status ml_report_add_model(ml_report *report, const char *title, const ml_model *model,

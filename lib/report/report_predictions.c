@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report_predictions.c: ROC and precision-recall curves, calibration, confusion matrix;
+ * report_predictions.c: ROC and precision-recall curves, confusion matrix;
  * for regression predictions against truth, and residuals.
  */
 #include "report/report_predictions.h"
@@ -12,10 +12,10 @@
 #include <string.h>
 
 #define CURVE         240 /* points of a curve */
-#define BINS          10  /* of the calibration plot */
 #define RESIDUAL_BINS 40
 #define SCATTER       1200 /* points of the scatter plot */
 #define MATRIX_MAX    20   /* classes of a confusion matrix */
+#define LONG_TAIL     20   /* times the mean: the largest value of a linear scale */
 
 typedef struct ranked {
     double p, hit, weight;
@@ -86,32 +86,6 @@ static void pr_plot(mli_str *s, const double *tp, const double *fp, int64_t n, d
     mli_plot_end(&p);
 }
 
-/* Observed share against mean probability in bins of equal width. */
-static void calibration_plot(mli_str *s, const ranked *r, int64_t n)
-{
-    double sum[BINS] = {0}, hits[BINS] = {0}, weights[BINS] = {0}, x[BINS], y[BINS];
-    const double diagonal[] = {0, 1};
-    int64_t points = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int b = (int)(r[i].p * BINS);
-        b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
-        sum[b] += r[i].weight * r[i].p;
-        hits[b] += r[i].weight * r[i].hit;
-        weights[b] += r[i].weight;
-    }
-    for (int b = 0; b < BINS; b++) {
-        if (weights[b] <= 0) continue;
-        x[points] = sum[b] / weights[b];
-        y[points++] = hits[b] / weights[b];
-    }
-    mli_plot p = {.x0 = 0, .x1 = 1, .y0 = 0, .y1 = 1};
-    mli_plot_begin(&p, s, "Calibration", "predicted probability", "observed share");
-    mli_plot_line(&p, diagonal, diagonal, 2, "lc");
-    mli_plot_line(&p, x, y, points, "la");
-    mli_plot_points(&p, x, y, points, 3.5, "pa");
-    mli_plot_end(&p);
-}
-
 /* The plots of one class (of two: class 1). */
 static ml_status binary_plots(mli_str *s, const mli_design *d, const double *proba,
                               ml_error *err)
@@ -134,7 +108,6 @@ static ml_status binary_plots(mli_str *s, const mli_design *d, const double *pro
         roc_plot(s, tp, fp, n, x, y);
         pr_plot(s, tp, fp, n, x, y);
     }
-    calibration_plot(s, r, d->rows);
     mli_str_add(s, "</div>\n");
     mli_free(d->ctx, r);
     mli_free(d->ctx, work);
@@ -161,7 +134,11 @@ static ml_status confusion(mli_str *s, const mli_design *d, const double *class,
 {
     const mli_inputs *in = d->inputs;
     int64_t k = in->classes.n;
-    if (k > MATRIX_MAX) return ML_OK;
+    if (k > MATRIX_MAX) {
+        mli_html_note(s, "The confusion matrix of %lld classes is left out.",
+                      (long long)k);
+        return ML_OK;
+    }
     double *counts = mli_calloc(d->ctx, (size_t)(k * k), sizeof *counts);
     if (!counts) return mli_nomem(err);
     for (int64_t i = 0; i < d->rows; i++)
@@ -172,7 +149,7 @@ static ml_status confusion(mli_str *s, const mli_design *d, const double *class,
         size_t size;
         const char *label = mli_inputs_label(in, a, &size);
         for (int64_t b = 0; b < k; b++) total += counts[a * k + b];
-        mli_str_add(s, "<tr><th>");
+        mli_str_add(s, "<tr><th class=\"row\">");
         mli_html_text_n(s, label, size);
         mli_str_add(s, "</th>");
         for (int64_t b = 0; b < k; b++) {
@@ -195,19 +172,24 @@ static ml_status confusion(mli_str *s, const mli_design *d, const double *class,
 static void scatter_plot(mli_str *s, const mli_design *d, const double *value, double *x,
                          double *y)
 {
-    double low = INFINITY, high = -INFINITY;
+    double low = INFINITY, high = -INFINITY, sum = 0;
     int64_t every = d->rows / SCATTER + 1, n = 0;
     for (int64_t i = 0; i < d->rows; i += every, n++) {
         x[n] = value[i];
         y[n] = d->y[i];
         low = fmin(low, fmin(x[n], y[n]));
         high = fmax(high, fmax(x[n], y[n]));
+        sum += y[n];
     }
     if (!(high > low)) return;
+    int tail = low > 0 && high > LONG_TAIL * sum / (double)n;
     const double ends[] = {low, high};
     mli_plot p = {
         .x0 = low, .x1 = high, .y0 = low, .y1 = high, .width = 420, .height = 330};
-    mli_plot_begin(&p, s, "Truth against prediction", "predicted", "true");
+    p.log_x = p.log_y = tail;
+    mli_plot_begin(&p, s, "Truth against prediction",
+                   tail ? "predicted (log scale)" : "predicted",
+                   tail ? "true (log scale)" : "true");
     mli_plot_points(&p, x, y, n, 2, "pa");
     mli_plot_line(&p, ends, ends, 2, "lc");
     mli_plot_end(&p);
@@ -228,7 +210,8 @@ static void residual_plot(mli_str *s, const mli_design *d, const double *value)
     }
     mli_plot p = {
         .x0 = -spread, .x1 = spread, .y0 = 0, .y1 = most, .width = 420, .height = 330};
-    mli_plot_begin(&p, s, "Residuals (true minus predicted)", "residual", "rows");
+    mli_plot_begin(&p, s, "Residuals: true minus predicted",
+                   "residual (both ends hold all beyond)", "rows");
     mli_plot_bars(&p, counts, RESIDUAL_BINS);
     mli_plot_end(&p);
 }

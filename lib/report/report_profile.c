@@ -18,6 +18,8 @@
 #define MAX_PLOTS 60
 #define TOP       8
 #define PAIRS     15
+#define WEAK      0.05 /* correlations that are not worth a line */
+#define FOLD      60   /* columns in the table, the others are there to be unfolded */
 
 /* Counts of values by bin; room[BLOCK]. Without bins: their ends. */
 static void bin_values(const mli_column *c, double *room, double ends[2], double *counts)
@@ -65,6 +67,56 @@ static int by_count(const void *a, const void *b)
     return (x->key > y->key) - (x->key < y->key);
 }
 
+static void value_bars(mli_str *s, const mli_column *c, const mli_map *map,
+                       const frequent *f)
+{
+    mli_str_add(s, "<figure><figcaption>");
+    mli_html_text(s, c->name);
+    if (map->count > TOP)
+        mli_str_printf(s, ": the most frequent of %lld values", (long long)map->count);
+    mli_str_add(s, "</figcaption><table class=\"bars\">");
+    for (int64_t i = 0; i < map->count && i < TOP; i++) {
+        int32_t k = f[i].key;
+        mli_str name;
+        mli_str_init(&name, s->ctx);
+        mli_str_add_n(&name, map->bytes + map->offsets[k],
+                      (size_t)(map->offsets[k + 1] - map->offsets[k]));
+        if (name.failed)
+            s->failed = 1;
+        else
+            mli_html_bar(s, name.data, (double)f[i].count / (double)f[0].count,
+                         (double)f[i].count);
+        mli_str_free(&name);
+    }
+    mli_str_add(s, "</table></figure>\n");
+}
+
+/* Texts that mostly differ: how long they are. */
+static void lengths(mli_str *s, const mli_column *c)
+{
+    double counts[BINS] = {0}, ends[2] = {INFINITY, -INFINITY}, most = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < c->rows; i++) {
+            size_t size, n = 0;
+            const char *text = mli_column_text(c, i, &size);
+            for (size_t k = 0; text && k < size; k++) n += (text[k] & 0xc0) != 0x80;
+            double v = (double)n;
+            if (text && pass) {
+                int b = (int)((v - ends[0]) / (ends[1] - ends[0]) * BINS);
+                counts[b >= BINS ? BINS - 1 : b] += 1;
+            } else if (text) {
+                ends[0] = fmin(ends[0], v);
+                ends[1] = fmax(ends[1], v);
+            }
+            if (pass == 0 && i + 1 == c->rows && !(ends[1] > ends[0])) return;
+        }
+    for (int b = 0; b < BINS; b++) most = fmax(most, counts[b]);
+    mli_plot p = {.x0 = ends[0], .x1 = ends[1], .y1 = most, .height = 170};
+    mli_plot_begin(&p, s, c->name, "characters", "rows");
+    mli_plot_bars(&p, counts, BINS);
+    mli_plot_end(&p);
+}
+
 /* The most frequent values of a text column as bars. */
 static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
 {
@@ -84,20 +136,10 @@ static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
     }
     if (!failed && map.count > 0) {
         qsort(f, (size_t)map.count, sizeof *f, by_count);
-        mli_str_add(s, "<figure><figcaption>");
-        mli_html_text(s, c->name);
-        mli_str_add(s, "</figcaption><table class=\"bars\">");
-        for (int64_t i = 0; i < map.count && i < TOP; i++) {
-            char name[80];
-            int32_t k = f[i].key;
-            int size = (int)(map.offsets[k + 1] - map.offsets[k]);
-            snprintf(name, sizeof name, "%.*s", size > 24 ? 24 : size,
-                     map.bytes + map.offsets[k]);
-            name[mli_utf8_valid(name, (size_t)(size > 24 ? 24 : size))] = 0;
-            mli_html_bar(s, name, (double)f[i].count / (double)f[0].count,
-                         (double)f[i].count);
-        }
-        mli_str_add(s, "</table></figure>\n");
+        if (map.count > 4 * TOP && f[0].count < t->rows / (8 * TOP))
+            lengths(s, c);
+        else
+            value_bars(s, c, &map, f);
     }
     if (failed) s->failed = 1;
     mli_map_free(&map);
@@ -107,15 +149,26 @@ static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
 /* The strongest pairs of columns. */
 static ml_status add_correlations(ml_report *report, const ml_table *table, ml_error *err)
 {
-    ml_table *pairs = NULL;
+    ml_table *pairs = NULL, *strong = NULL;
+    int64_t n = 0;
     ml_status st = mli_profile_correlations(table, PAIRS, &pairs, err);
     if (st < 0) return st;
+    int64_t value = ml_table_find(pairs, "value");
+    while (n < pairs->rows && fabs(ml_table_get_f64(pairs, n, value)) >= WEAK) n++;
     if (pairs->rows > 0) {
+        st = ml_table_slice(pairs, 0, n, &strong, err);
         mli_html_heading(&report->body, "Strongest correlations");
-        mli_html_table(&report->body, pairs, PAIRS);
+        mli_html_note(&report->body,
+                      n ? "pearson: of two columns of numbers or dates, -1 to 1. eta: of "
+                          "numbers and categories, cramer_v: of two columns of "
+                          "categories, both 0 (nothing in common) to 1."
+                        : "No two columns have more than %g in common.",
+                      WEAK);
+        if (n && st == ML_OK) mli_html_table(&report->body, strong, PAIRS);
     }
+    ml_table_free(strong);
     ml_table_free(pairs);
-    return ML_OK;
+    return st;
 }
 
 /* What a reader wants first comes first; columns without any value are left out. */
@@ -136,21 +189,75 @@ static ml_status choose_columns(const ml_table *profile, ml_table **out, ml_erro
     return ml_table_select(profile, chosen, n, out, err);
 }
 
+typedef struct place {
+    int64_t column;
+    double value;
+} place;
+
+static int larger_first(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    if (x->value != y->value) return x->value > y->value ? -1 : 1;
+    return (x->column > y->column) - (x->column < y->column);
+}
+
+/* The columns in the order in which they are shown: their own, but for many of them those
+ * first that tell most of the target or have warnings. */
+static ml_status order_columns(const ml_table *profile, int64_t *order, ml_error *err)
+{
+    int64_t n = profile->rows, power = ml_table_find(profile, "predictive_power"),
+            warned = ml_table_find(profile, "warnings");
+    place *p = mli_alloc_vec(profile->ctx, n, sizeof *p);
+    if (!p) return mli_nomem(err);
+    for (int64_t i = 0; i < n; i++) {
+        char text[2] = "";
+        double v = power < 0 ? 0 : ml_table_get_f64(profile, i, power);
+        if (warned >= 0) (void)!ml_table_get_str(profile, i, warned, text, sizeof text);
+        p[i] = (place){i, n <= FOLD ? 0 : isnan(v) ? 2 : v + (*text != 0)};
+    }
+    qsort(p, (size_t)n, sizeof *p, larger_first);
+    for (int64_t i = 0; i < n; i++) order[i] = p[i].column;
+    mli_free(profile->ctx, p);
+    return ML_OK;
+}
+
+static ml_status add_rows(mli_str *s, const ml_table *profile, const int64_t *order,
+                          int64_t n, ml_error *err)
+{
+    ml_table *some = NULL;
+    ml_status st = ml_table_take(profile, order, n, &some, err);
+    if (st == ML_OK) mli_html_table(s, some, 500);
+    ml_table_free(some);
+    return st;
+}
+
 static ml_status add_columns(ml_report *report, const ml_table *table,
-                             const ml_params *options, ml_error *err)
+                             const ml_params *options, int64_t *order, ml_error *err)
 {
     ml_table *all = NULL, *profile = NULL;
-    int64_t duplicates = 0;
+    int64_t duplicates = 0, n = table->n_columns;
+    mli_str *s = &report->body;
     ml_status st = ml_table_profile(table, options, &all, err);
     if (st == ML_OK) st = choose_columns(all, &profile, err);
     if (st == ML_OK) st = mli_profile_duplicates(table, &duplicates, err);
+    if (st == ML_OK) st = order_columns(all, order, err);
     if (st == ML_OK) {
-        mli_html_note(&report->body,
-                      "%lld rows, %lld columns; %lld rows are equal to an "
-                      "earlier one",
-                      (long long)table->rows, (long long)table->n_columns,
-                      (long long)duplicates);
-        mli_html_table(&report->body, profile, 500);
+        mli_html_note(s, "%lld rows, %lld columns; %lld rows are equal to an earlier one",
+                      (long long)table->rows, (long long)n, (long long)duplicates);
+        mli_html_note(s,
+                      "role: what libml takes the column for. %sdistinct: different "
+                      "values. sd: standard deviation. top: the most frequent value.",
+                      ml_table_find(all, "predictive_power") < 0
+                          ? ""
+                          : "predictive_power: how well the column alone predicts the "
+                            "target, from 0 (not at all) to 1 (without error). ");
+        st = add_rows(s, profile, order, n < FOLD ? n : FOLD, err);
+    }
+    if (st == ML_OK && n > FOLD) {
+        mli_str_printf(s, "<details><summary>%lld more columns</summary>",
+                       (long long)(n - FOLD));
+        st = add_rows(s, profile, order + FOLD, n - FOLD, err);
+        mli_str_add(s, "</details>\n");
     }
     ml_table_free(profile);
     ml_table_free(all);
@@ -161,20 +268,22 @@ static ml_status add_all(ml_report *report, const ml_table *table,
                          const ml_params *chosen, ml_error *error)
 {
     mli_str *s = &report->body;
-    ml_status st = add_columns(report, table, chosen, error);
+    int64_t *order = mli_alloc_vec(table->ctx, table->n_columns + 1, sizeof *order);
+    ml_status st =
+        order ? add_columns(report, table, chosen, order, error) : mli_nomem(error);
     if (st == ML_OK) st = add_correlations(report, table, error);
-    if (st < 0) return st;
-    mli_html_heading(s, "Distributions");
+    if (st == ML_OK) mli_html_heading(s, "Distributions");
     mli_str_add(s, "<div class=\"plots\">\n");
-    for (int64_t j = 0; j < table->n_columns && j < MAX_PLOTS; j++) {
-        const mli_column *c = &table->columns[j];
+    for (int64_t j = 0; st == ML_OK && j < table->n_columns && j < MAX_PLOTS; j++) {
+        const mli_column *c = &table->columns[order[j]];
         if (c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY)
             top_values(s, table, c);
         else
             histogram(s, c);
     }
     mli_str_add(s, "</div>\n");
-    return ML_OK;
+    mli_free(table->ctx, order);
+    return st;
 }
 
 ml_status ml_report_add_profile(ml_report *report, const char *title,

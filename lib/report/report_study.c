@@ -43,9 +43,16 @@ static int range_of(const double *v, int64_t n, double *low, double *high)
     return 1;
 }
 
-static void history(mli_str *s, const double *score, int64_t n, int maximize, double *x,
-                    double *best)
+/* What the scores are called. */
+static const char *score_name(const ml_study *study)
 {
+    return study->metric ? strrchr(study->metric->head.name, '.') + 1 : "score";
+}
+
+static void history(mli_str *s, const ml_study *study, const double *score, int64_t n,
+                    double *x, double *best)
+{
+    int maximize = study->maximize;
     double low, high, so_far = NAN;
     if (!range_of(score, n, &low, &high)) return;
     for (int64_t i = 0; i < n; i++) {
@@ -57,7 +64,8 @@ static void history(mli_str *s, const double *score, int64_t n, int maximize, do
     }
     mli_plot p = {
         .x0 = 0, .x1 = n > 1 ? (double)(n - 1) : 1, .y0 = low, .y1 = high, .width = 500};
-    mli_plot_begin(&p, s, "History: each trial, and the best so far", "trial", "score");
+    mli_plot_begin(&p, s, "History: each trial, and the best so far", "trial",
+                   score_name(study));
     mli_plot_line(&p, x, best, n, "lb");
     mli_plot_points(&p, x, score, n, 3, "pa");
     mli_plot_end(&p);
@@ -72,26 +80,20 @@ static void slice(mli_str *s, const ml_study *study, int64_t dim, const double *
     mli_plot p = {.x0 = r->low, .x1 = r->high, .log_x = r->log, .height = 200};
     if (!range_of(score, n, &p.y0, &p.y1)) return;
     if (r->is_set) {
-        p.x0 = 0.5;
-        p.x1 = (double)r->count + 0.5;
+        p.x0 = 0;
+        p.x1 = (double)r->count;
+        p.x_set = r;
     }
     for (int64_t i = 0; i < n; i++) {
         const mli_value *v = mli_params_find(study->trials[i].params, d->param->name);
         double u = study->trials[i].unit[dim];
-        x[i] = isnan(u) || !v ? NAN : r->is_set ? u * (double)r->count + 0.5 : v->f64;
+        x[i] = isnan(u) || !v ? NAN : r->is_set ? u * (double)r->count : v->f64;
         if (r->log && !(x[i] > 0)) x[i] = NAN;
         if (!isfinite(x[i])) continue;
         p.x0 = x[i] < p.x0 ? x[i] : p.x0;
         p.x1 = x[i] > p.x1 ? x[i] : p.x1;
     }
-    char label[96] = "";
-    for (int64_t k = 0, at = 0; r->is_set && k < r->count && at < 60; k++) {
-        mli_range_item(r, k, label + at, 24);
-        at += (int64_t)strlen(label + at);
-        if (k + 1 < r->count) memcpy(label + at, ", ", 3);
-        at += 2;
-    }
-    mli_plot_begin(&p, s, d->param->name, r->log ? "log scale" : label, "score");
+    mli_plot_begin(&p, s, d->param->name, r->log ? "log scale" : "", score_name(study));
     mli_plot_points(&p, x, score, n, 3, "pa");
     mli_plot_end(&p);
 }
@@ -114,6 +116,9 @@ static ml_status best_trials(mli_str *s, const ml_study *study, const ml_table *
     }
     if (st == ML_OK) {
         mli_html_heading(s, "Best trials");
+        if (study->whole)
+            mli_html_note(s, "spread: standard deviation of the score over the folds. "
+                             "seconds: to fit and score.");
         mli_html_table(s, top, SHOWN);
     }
     ml_table_free(top);
@@ -147,7 +152,7 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
                   study->maximize ? "higher" : "lower",
                   mli_params_find(study->options, "seed")->text);
     mli_str_add(s, "<div class=\"plots\">\n");
-    history(s, score, n, study->maximize, x, best);
+    history(s, study, score, n, x, best);
     for (int64_t i = 0; i < study->space.n; i++) slice(s, study, i, score, n, x);
     st = mli_report_contour(s, study, error);
     mli_str_add(s, "</div>\n");

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MOST_AXES  12
 #define MOST_LINES 300
@@ -20,40 +21,56 @@ static void number(mli_str *s, double v)
     mli_str_short(s, floor(v * 10 + 0.5) / 10, 6);
 }
 
-/* The value of a dimension at one of its ends, or "N levels". */
-static void end_text(mli_str *s, const mli_dimension *d, double u)
+#define MOST_NAMES 8
+
+static void axis_text(mli_str *s, double x, double y, const char *style, const char *text,
+                      double room)
 {
-    if (!mli_dimension_is_set(d)) {
-        mli_str text;
-        mli_str_init(&text, s->ctx);
-        mli_dimension_text(d, u, &text);
-        mli_html_text(s, text.data);
-        mli_str_free(&text);
-    } else if (u > 0.5) {
-        mli_str_printf(s, "%lld levels", (long long)d->range.count);
-    }
+    mli_str_printf(s, "<text text-anchor=\"middle\"%s x=\"", style);
+    number(s, x);
+    mli_str_add(s, "\" y=\"");
+    number(s, y);
+    mli_str_add(s, "\">");
+    mli_html_short(s, text, strlen(text), (size_t)(room / 6.5));
+    mli_str_add(s, "</text>");
 }
 
-static void axis(mli_str *s, const ml_study *study, int64_t k, double x, double top,
-                 double bottom)
+/* The value of a dimension at u, at the height of u; "N levels" for one of many. */
+static void value_text(mli_str *s, const mli_dimension *d, double u, double x, double y,
+                       double room)
+{
+    mli_str text;
+    mli_str_init(&text, s->ctx);
+    if (mli_dimension_is_set(d) && d->range.count > MOST_NAMES)
+        mli_str_printf(&text, "%lld levels", (long long)d->range.count);
+    else
+        mli_dimension_text(d, u, &text);
+    if (text.failed)
+        s->failed = 1;
+    else
+        axis_text(s, x, y, "", text.data, room);
+    mli_str_free(&text);
+}
+
+static void axis(mli_str *s, const ml_study *study, int64_t k, double x, double step,
+                 double top, double bottom)
 {
     const mli_dimension *d = &study->space.dimensions[k];
+    double room = x - step / 2 < 0 ? 2 * x : step - 4;
     mli_str_add(s, "<line class=\"axis\" x1=\"");
     number(s, x);
     mli_str_add(s, "\" x2=\"");
     number(s, x);
     mli_str_printf(s, "\" y1=\"%d\" y2=\"%d\"/>", (int)top, (int)bottom);
-    for (int end = 0; end < 3; end++) { /* the top, the bottom, the name */
-        mli_str_add(s, "<text text-anchor=\"middle\" x=\"");
-        number(s, x);
-        mli_str_add(s, "\" y=\"");
-        number(s, end == 0 ? top - 5 : end == 1 ? bottom + 13 : bottom + 28);
-        mli_str_add(s, end == 2 ? "\" class=\"name\">" : "\">");
-        if (end < 2)
-            end_text(s, d, end == 0 ? 1 : 0);
-        else
-            mli_html_text(s, d->param->name);
-        mli_str_add(s, "</text>");
+    axis_text(s, x, bottom + 28, " class=\"name\"", d->param->name, room);
+    if (!mli_dimension_is_set(d) || d->range.count > MOST_NAMES) {
+        value_text(s, d, 1, x, top - 5, room);
+        if (!mli_dimension_is_set(d)) value_text(s, d, 0, x, bottom + 13, room);
+        return;
+    }
+    for (int64_t i = 0; i < d->range.count; i++) { /* each level where lines cross it */
+        double u = ((double)i + 0.5) / (double)d->range.count;
+        value_text(s, d, u, x, bottom - (bottom - top) * u - 5, room);
     }
 }
 
@@ -98,8 +115,8 @@ static void trial_line(mli_str *s, const ml_study *study, int64_t trial, int64_t
 void mli_report_parallel(mli_str *s, const ml_study *study)
 {
     int64_t axes = study->space.n < MOST_AXES ? study->space.n : MOST_AXES, drawn = 0;
-    double left = 50, top = 20, height = 220,
-           step = 900.0 / (double)(axes > 0 ? axes : 1);
+    double left = 70, top = 20, height = 220,
+           step = 880.0 / (double)(axes > 0 ? axes : 1);
     if (axes < 2 || study->best < 0) return;
     mli_str_add(s,
                 "<div class=\"wide\"><figure><figcaption>Parallel coordinates: each line "
@@ -113,7 +130,7 @@ void mli_report_parallel(mli_str *s, const ml_study *study)
             drawn++;
         }
     for (int64_t k = 0; k < axes; k++)
-        axis(s, study, k, left + step * (double)k, top, top + height);
+        axis(s, study, k, left + step * (double)k, step, top, top + height);
     mli_str_printf(s,
                    "<line class=\"axis\" x1=\"950\" x2=\"950\" y1=\"%d\" y2=\"%d\"/>"
                    "<text text-anchor=\"middle\" x=\"950\" y=\"%d\">best</text>"
@@ -218,6 +235,8 @@ ml_status mli_report_contour(mli_str *s, const ml_study *study, ml_error *err)
         mli_plot p = {.width = 500, .height = 380, .under = 1};
         plot_range(da, &p.x0, &p.x1, &p.log_x);
         plot_range(db, &p.y0, &p.y1, &p.log_y);
+        if (da->range.is_set) p.x_set = &da->range;
+        if (db->range.is_set) p.y_set = &db->range;
         mli_plot_begin(&p, s,
                        "Predicted score over the two that matter most: stronger "
                        "colour is better",

@@ -8,6 +8,10 @@
 #include "report/html.h"
 
 #include <math.h>
+#include <string.h>
+
+#define BELOW     38  /* pixels below the frame: ticks and the name of the axis */
+#define MOST_NAME 110 /* for the name of an item of a set */
 
 int mli_ticks(double low, double high, double out[8])
 {
@@ -92,54 +96,98 @@ static void say_time(mli_plot *p, double v)
         mli_str_printf(p->s, "%02d:%02d", minutes / 60, minutes % 60);
 }
 
+#define LETTER 6.5 /* pixels, about */
+
+/* The name of the item at v, cut to the pixels that there are. */
+static void say_item(mli_str *s, const mli_range *set, double v, double room)
+{
+    char item[64];
+    double letters = room / LETTER;
+    mli_range_item(set, (int64_t)v, item, sizeof item);
+    mli_html_short(s, item, strlen(item), letters > 3 ? (size_t)letters : 3);
+}
+
 static void x_tick(mli_plot *p, double v)
 {
     if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
     text_at(p->s, to_x(p, v), p->top + p->h + 15, "middle");
-    if (p->day > 0)
+    if (p->x_set)
+        say_item(p->s, p->x_set, v, p->w / (double)p->x_set->count);
+    else if (p->day > 0)
         say_time(p, v);
     else
         mli_str_short(p->s, v, 4);
     mli_str_add(p->s, "</text>");
 }
 
+#define MOST_TICKS 24
+
+/* Powers of ten within the range, as many as there is room for; twice and five times them
+ * too where there are few. */
+static int log_ticks(double low, double high, double room, double out[MOST_TICKS])
+{
+    static const double steps[] = {1, 2, 5};
+    double decades = log10(high / low), every = ceil(decades / room);
+    int fine = decades <= room / 3, n = 0;
+    for (double e = floor(log10(low)); e <= log10(high) + 1e-9; e += fine ? 1 : every)
+        for (int k = 0; k < (fine ? 3 : 1); k++) {
+            double v = steps[k] * pow(10, e);
+            if (v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9) && n < MOST_TICKS)
+                out[n++] = v;
+        }
+    return n;
+}
+
+/* The ticks of an axis of numbers or of a set, with room for about so many. */
+static int axis_ticks(const mli_range *set, int log, double low, double high, double room,
+                      double out[MOST_TICKS])
+{
+    int n = 0;
+    if (!set) return log ? log_ticks(low, high, room, out) : mli_ticks(low, high, out);
+    while (n < set->count && n < MOST_TICKS) {
+        out[n] = n + 0.5;
+        n++;
+    }
+    return n;
+}
+
 static void x_ticks(mli_plot *p)
 {
-    double ticks[8];
-    if (p->log_x) {
-        double decades = log10(p->x1 / p->x0), every = decades * 50 > p->w ? 2 : 1;
-        for (double e = ceil(log10(p->x0) - 1e-9); e <= log10(p->x1) + 1e-9; e += every)
-            x_tick(p, pow(10, e));
-        return;
-    }
+    double ticks[MOST_TICKS];
     for (int i = 1; i < 6 && p->day > 0; i += 2) { /* there is room for three dates */
         double v = p->x0 + (p->x1 - p->x0) * i / 6;
         x_tick(p, is_long(p) ? floor(v / p->day) * p->day : v);
     }
-    int n = p->day > 0 ? 0 : mli_ticks(p->x0, p->x1, ticks);
+    int n =
+        p->day > 0 ? 0 : axis_ticks(p->x_set, p->log_x, p->x0, p->x1, p->w / 50, ticks);
     for (int i = 0; i < n; i++) x_tick(p, ticks[i]);
 }
 
-static int y_values(const mli_plot *p, double ticks[8])
+static int y_values(const mli_plot *p, double ticks[MOST_TICKS])
 {
-    int n = 0;
-    if (!p->log_y) return mli_ticks(p->y0, p->y1, ticks);
-    for (double e = ceil(log10(p->y0) - 1e-9); e <= log10(p->y1) + 1e-9 && n < 8; e++)
-        ticks[n++] = pow(10, e);
-    return n;
+    double room = (p->height - BELOW) / 28.0;
+    return axis_ticks(p->y_set, p->log_y, p->y0, p->y1, room, ticks);
+}
+
+static void say_y(const mli_plot *p, mli_str *s, double v)
+{
+    if (p->y_set)
+        say_item(s, p->y_set, v, MOST_NAME);
+    else
+        mli_str_short(s, v, 4);
 }
 
 /* Room for the name of the axis and the longest number. */
 static int left_margin(const mli_plot *p)
 {
     enum { NAME = 18, DIGIT = 7, LEAST = 56 };
-    double ticks[8];
+    double ticks[MOST_TICKS];
     size_t longest = 0;
     int n = y_values(p, ticks);
     for (int i = 0; i < n; i++) {
         mli_str text;
         mli_str_init(&text, p->s->ctx);
-        mli_str_short(&text, ticks[i], 4);
+        say_y(p, &text, ticks[i]);
         if (text.size > longest) longest = text.size;
         mli_str_free(&text);
     }
@@ -149,14 +197,14 @@ static int left_margin(const mli_plot *p)
 
 static void y_ticks(mli_plot *p)
 {
-    double ticks[8];
+    double ticks[MOST_TICKS];
     int n = y_values(p, ticks);
     for (int i = 0; i < n; i++) {
         if (!p->under)
             line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]),
                  "grid");
         text_at(p->s, p->left - 6, to_y(p, ticks[i]) + 4, "end");
-        mli_str_short(p->s, ticks[i], 4);
+        say_y(p, p->s, ticks[i]);
         mli_str_add(p->s, "</text>");
     }
 }
@@ -183,7 +231,7 @@ void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_la
     p->left = left_margin(p);
     p->top = 8;
     p->w = p->width - p->left - 12;
-    p->h = p->height - p->top - 38;
+    p->h = p->height - p->top - BELOW;
     mli_str_add(s, "<figure><figcaption>");
     mli_html_text(s, title);
     mli_str_printf(s,

@@ -5,6 +5,7 @@
 #ifndef MLI_REPORT_SVG_H
 #define MLI_REPORT_SVG_H
 
+#include "core/params.h"
 #include "core/text.h"
 
 /* A frame with axes; data coordinates x0..x1, y0..y1. */
@@ -14,11 +15,13 @@ typedef struct mli_plot {
     int log_x, log_y;
     double day; /* x are times, this many to a day from 1970 on; 0: x are numbers */
     int under;  /* no grid lines: something is drawn over the whole frame */
+    /* Sets: item k is at k + 0.5 and has its name as the tick; NULL: numbers. */
+    const mli_range *x_set, *y_set;
     int width, height;
     double left, top, w, h; /* of the inner rectangle, in pixels */
 } mli_plot;
 
-/* Set the ranges, log_x and day before; the frame is drawn at once. */
+/* Set the ranges, logs, sets and day before; the frame is drawn at once. */
 void mli_plot_begin(mli_plot *p, mli_str *s, const char *title, const char *x_label,
                     const char *y_label);
 void mli_plot_end(mli_plot *p);

@@ -322,6 +322,10 @@ START_TEST(a_search_explains_itself)
         OK(ml_report_add_model(r, "Model", m, t, ERR));
         page p = page_of(r);
         check_page(&p);
+        ck_assert_ptr_nonnull(strstr(p.text, "Scores on 300 rows"));
+        ck_assert_ptr_nonnull(
+            strstr(p.text, classes ? "Share of rows classified right (higher is better)"
+                                   : "The model predicts the number y, from"));
         const char *direction =
             classes ? "roc_auc (higher is better)" : "rmse (lower is better)";
         ck_assert_ptr_nonnull(strstr(p.text, "How it was found"));
@@ -372,6 +376,69 @@ START_TEST(the_matrix_has_the_classes_of_the_model)
     ml_report_free(r);
     ml_tensor_free(class);
     ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Labels are cut between characters, columns without a value are left out, texts that
+ * differ show their lengths, and many columns are folded, the telling ones first. */
+START_TEST(profiles_of_odd_tables)
+{
+    ml_context *ctx = test_context(1);
+    double x[400], y[400], none[400];
+    const char *kind[400], *words[400];
+    char memory[400][64], name[16];
+    for (int i = 0; i < 400; i++) {
+        y[i] = i;
+        none[i] = NAN;
+        kind[i] = i % 2 ? "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
+                          "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
+                          "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
+                          "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
+                        : "a kind with a name of more than forty characters";
+        snprintf(memory[i], sizeof memory[i], "text number %d%.*s", i, i % 20,
+                 "....................");
+        words[i] = memory[i];
+    }
+    ml_table *t = add_f64(ctx, NULL, "y", 400, y);
+    t = add_text(ctx, add_text(ctx, t, "kind", 400, kind), "words", 400, words);
+    t = add_f64(ctx, t, "none", 400, none);
+    for (int k = 0; k < 2; k++) {
+        ml_report *r = new_report(ctx);
+        ml_params *o = NULL;
+        OK(ml_params_new(ctx, &o, ERR));
+        OK(ml_params_set_str(o, "target", "y", ERR));
+        OK(ml_report_add_profile(r, "Data", t, o, ERR));
+        page p = page_of(r);
+        check_page(&p);
+        ck_assert_ptr_nonnull(strstr(p.text, "<td>a kind with a name of more than forty c"
+                                             "\xe2\x80\xa6</td>"));
+        ck_assert_ptr_nonnull(strstr(p.text, "\x9b</td>")); /* 16 characters: whole */
+        ck_assert_ptr_nonnull(strstr(p.text, ">characters</text>"));
+        ck_assert_int_eq(strstr(p.text, "10 more columns") != NULL, k);
+        const char *late = strstr(p.text, "<td>x65</td>");
+        if (k) ck_assert(late && late < strstr(p.text, "<details>"));
+        free(p.text);
+        ml_params_free(o);
+        ml_report_free(r);
+        for (int j = 0; j < 66 && !k; j++) {
+            for (int i = 0; i < 400; i++)
+                x[i] = j == 65 ? i * 2 : i * (j + 3) * 7919 % 401;
+            snprintf(name, sizeof name, "x%d", j);
+            t = add_f64(ctx, t, name, 400, x);
+        }
+    }
+    ml_report *r = new_report(ctx);
+    ml_table *few = NULL;
+    OK(ml_table_select(t, (const char *const[]){"y", "none"}, 2, &few, ERR));
+    OK(ml_report_add_table(r, "Rows", few, ERR));
+    page p = page_of(r);
+    ck_assert_ptr_nonnull(strstr(p.text, ">y</th>"));
+    ck_assert_ptr_null(strstr(p.text, ">none</th>"));
+    free(p.text);
+    ml_report_free(r);
+    ml_table_free(few);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -494,5 +561,5 @@ TEST_MAIN("report/report", a_search_explains_itself,
           the_matrix_has_the_classes_of_the_model, pages_are_well_formed,
           small_tables_are_fine, the_same_input_gives_the_same_page,
           a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,
-          models_of_several_values, folds_defaults, only_a_calibration_is_drawn_as_one,
-          slices_in_the_report, arguments_are_checked)
+          models_of_several_values, folds_defaults, profiles_of_odd_tables,
+          only_a_calibration_is_drawn_as_one, slices_in_the_report, arguments_are_checked)

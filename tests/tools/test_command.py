@@ -460,6 +460,22 @@ class Command(unittest.TestCase):
         spec.write_text(spec.read_text().replace("price >", "pric >"))
         self.refused(call("run", spec), "tune.yaml, line 13: ", "character 1", "price")
 
+    def test_rows_without_the_target(self):
+        rows = self.data.read_text().splitlines()
+        at = rows[0].split(",").index("y")
+        for i in range(1, 101):
+            cells = rows[i].split(",")
+            cells[at] = ""
+            rows[i] = ",".join(cells)
+        data = self.file("holes.csv", "\n".join(rows) + "\n")
+        done = call("train", data, "--target", "y", "-a", "baseline", "--test", data,
+                    "--report", self.folder / "holes.html")
+        self.assertIn(f"baseline: {len(rows) - 101} rows", done.stdout)
+        self.assertIn("100 more rows are without the target", done.stdout)
+        self.assertIn(f"scores on {len(rows) - 101} test rows", done.stdout)
+        self.assertIn(f"Scores on {len(rows) - 101} rows",
+                      (self.folder / "holes.html").read_text())
+
     def test_predict_without_a_column(self):
         model = self.folder / "short.mlm"
         call("train", self.data, "--target", "y", "-a", "gbdt", "-s", "n_trees=3", "-o", model)

@@ -117,6 +117,16 @@ static long long file_size(const char *path)
     return stat(path, &s) == 0 ? (long long)s.st_size : 0;
 }
 
+/* Rows that lack the target, which are not used. */
+static long long without_target(const app *a, const ml_table *t)
+{
+    int64_t column = flag(a, OPT_TARGET) ? ml_table_find(t, a->value[OPT_TARGET]) : -1;
+    long long n = 0;
+    for (int64_t i = 0; column >= 0 && i < ml_table_rows(t); i++)
+        n += ml_table_get_str(t, i, column, NULL, 0) < 0;
+    return n;
+}
+
 /* Of the test rows, and of a study or of automl; or NULL. */
 typedef struct outcome {
     ml_table *scores, *results;
@@ -154,16 +164,23 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
         return;
     }
     if (flag(a, OPT_QUIET)) return;
+    long long lack = without_target(a, in->train);
+    rows -= lack;
     printf("%s: %lld row%s, %lld feature%s, %.2f s\n", ml_model_algorithm(model), rows,
            plural(rows), features, plural(features), o->seconds);
+    if (lack)
+        printf("%lld more row%s without the target, not used\n", lack,
+               lack == 1 ? " is" : "s are");
     if (o->results && strcmp(a->command->name, "automl") == 0)
         print_leaderboard(o->results);
     if (o->scores) {
         if (tested < test_rows)
             printf("\nscores on %lld of %lld test rows, which there was time for:\n",
                    tested, test_rows);
-        else
+        else {
+            tested -= without_target(a, in->test);
             printf("\nscores on %lld test row%s:\n", tested, plural(tested));
+        }
         print_table(stdout, o->scores);
     }
     if (path) printf("\nsaved %s (%lld bytes)\n", path, file_size(path));

@@ -81,8 +81,8 @@ ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
     ml_report *r = NULL;
     char title[256];
     const char *target = a->value[OPT_TARGET];
-    snprintf(title, sizeof title, "%s%s%s", ml_model_algorithm(model),
-             target ? " of " : "", target ? target : "");
+    snprintf(title, sizeof title, target ? "Predicting %s (%s)" : "%s%s",
+             target ? target : "", ml_model_algorithm(model));
     ml_status st = ml_report_new(a->ctx, title, &r, a->err);
     if (st == ML_OK) st = add_model(a, r, model, test);
     if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
