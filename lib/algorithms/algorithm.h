@@ -84,6 +84,9 @@ struct mli_plan {
      * alone; NULL: it is done piece by piece. */
     int64_t (*stream)(const mli_plan *plan, int64_t feature, const double *in, int64_t n,
                       double *out);
+    /* The same of floats; -1: not of this feature. Nullable. */
+    int64_t (*stream_floats)(const mli_plan *plan, int64_t feature, const float *in,
+                             int64_t n, double *out);
     /* Beside `column`: does a feature without missing values stay as it is? NULL: no. */
     int (*same)(const mli_plan *plan, int64_t feature);
     /* Beside `column`: where the outputs of a feature have `truth` and at most one is 1:

@@ -31,8 +31,12 @@ static void cross(void *arg, int64_t task, int32_t slot)
         in[j] = mli_design_look(s->design, j, begin, begin + n, memory + j * block);
     for (int64_t k = 0; k < s->plan->n_outputs; k++) {
         double *to = (double *)(uintptr_t)s->t->table->columns[k].data + begin;
+        const double *next = NULL;
+        if (k < wide && in[k] != memory + k * block &&
+            begin + 2 * block <= s->design->rows)
+            next = in[k] + block;
         s->plan->output(s->plan, in, n, k, made, scratch);
-        int64_t missing = mli_store_piece(made, n, NULL, s->t->store, to);
+        int64_t missing = mli_store_piece(made, n, next, s->t->store, to);
         if (missing) atomic_fetch_add(&s->t->missing[k], missing);
     }
     mli_store_done();

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define CHUNK 4096  /* rows of one column at a time, */
-#define PIECE 1024  /* of which so many stay in the nearest cache */
+#define PIECE 1024  /* of which so many stay in the nearest cache, */
+#define LESS  512   /* or so many that are read into memory first */
 #define WIDE  16384 /* values made of one column before they are turned */
 #define LINE  64    /* bytes of a line of the caches */
 #define LOOK  16384 /* rows looked through for missing values */
@@ -103,18 +104,30 @@ static int64_t make_pieces(const stepping *s, int64_t j, const double *in, int64
     return missing;
 }
 
-/* One column of numbers. */
-static void make_numbers(const stepping *s, int64_t j, const double *in, int64_t begin,
-                         int64_t n, double *made)
+/* One column of numbers; rows that do not stand in place are read into memory. */
+static void make_numbers(const stepping *s, int64_t j, int64_t begin, int64_t n,
+                         double *memory)
 {
-    int64_t first = s->plan->first[j], missing = 0;
+    const mli_plan *plan = s->plan;
+    int64_t first = plan->first[j], missing = 0;
     double *to = (double *)(uintptr_t)s->t->table->columns[first].data + begin;
-    if (s->t->store == MLI_STORE_WIDE && s->plan->stream && (uintptr_t)to % 64 == 0)
-        missing = s->plan->stream(s->plan, j, in, n, to);
-    else
-        missing = make_pieces(s, j, in, n, made, to);
+    int past = s->t->store == MLI_STORE_WIDE && plan->stream && (uintptr_t)to % 64 == 0;
+    const double *in = mli_design_place(s->design, j, begin);
+    const float *floats =
+        past && plan->stream_floats ? mli_design_floats(s->design, j, begin) : NULL;
+    if (floats) missing = plan->stream_floats(plan, j, floats, n, to);
+    int64_t size = in ? n : LESS, at = floats && missing >= 0 ? n : 0;
+    if (at == 0) missing = 0;
+    for (; at < n; at += size) {
+        int64_t count = n - at < size ? n - at : size;
+        if (!in) mli_design_f64(s->design, j, begin + at, begin + at + count, memory, 1);
+        const double *from = in ? in : memory;
+        missing += past ? plan->stream(plan, j, from, count, to + at)
+                        : make_pieces(s, j, from, count, memory + CHUNK, to + at);
+    }
     if (missing) atomic_fetch_add(&s->t->missing[first], missing);
 }
+
 /* Several outputs, or codes: made beside each other and turned. */
 static void make_wide(const stepping *s, int64_t j, const double *in, int64_t begin,
                       int64_t n, double *made)
@@ -203,12 +216,12 @@ static void step(void *arg, int64_t task, int32_t slot)
         mli_store_done();
         return;
     }
-    const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
     if (wide > 1 || s->t->outputs->features[first].kind != MLI_NUMERIC) {
+        const double *in = mli_design_look(s->design, j, begin, begin + n, memory);
         zero_bits(s, j, begin, n);
         make_wide(s, j, in, begin, n, memory + CHUNK);
     } else {
-        make_numbers(s, j, in, begin, n, memory + CHUNK);
+        make_numbers(s, j, begin, n, memory);
     }
     mli_store_done();
 }

@@ -3,6 +3,7 @@
  * data/design.c: the design as an object: reading features out of it, and parts of it.
  */
 #include "data/design_parts.h"
+#include "tensor/kernels.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -64,9 +65,9 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
     for (int64_t i = 0; i < n; i++) out[i * stride] = NAN;
 }
 
-#define READ(name, type, column_read, text_cells)                                        \
-    void name(const mli_design *d, int64_t feature, int64_t begin, int64_t end,          \
-              type *out, int64_t stride)                                                 \
+#define READ(mark, name, type, column_read, text_cells)                                  \
+    mark void name(const mli_design *d, int64_t feature, int64_t begin, int64_t end,     \
+                   type *out, int64_t stride)                                            \
     {                                                                                    \
         const mli_design_column *c = &d->columns[feature];                               \
         int64_t n = end - begin;                                                         \
@@ -85,8 +86,28 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
         }                                                                                \
     }
 
-READ(mli_design_f64, double, mli_column_f64, text_cells_f64)
-READ(mli_design_f32, float, mli_column_f32, text_cells_f32)
+READ(static, read_f64, double, mli_column_f64, text_cells_f64)
+READ(, mli_design_f32, float, mli_column_f32, text_cells_f32)
+
+const float *mli_design_floats(const mli_design *d, int64_t feature, int64_t begin)
+{
+    const mli_design_column *c = &d->columns[feature];
+    if (c->codes || c->values || c->texts || c->column->type != ML_DTYPE_F32 ||
+        c->column->stride != 1 || c->column->null_count || c->column->sparse.rows)
+        return NULL;
+    return (const float *)c->column->data + begin;
+}
+
+/* Numbers of single precision beside each other are widened by a vector kernel. */
+void mli_design_f64(const mli_design *d, int64_t feature, int64_t begin, int64_t end,
+                    double *out, int64_t stride)
+{
+    const float *floats = stride == 1 ? mli_design_floats(d, feature, begin) : NULL;
+    if (floats)
+        mli_kernels_of(d->ctx)->f32_to_f64(floats, out, end - begin);
+    else
+        read_f64(d, feature, begin, end, out, stride);
+}
 
 const double *mli_design_place(const mli_design *d, int64_t feature, int64_t begin)
 {

@@ -75,9 +75,9 @@ typedef struct mli_feature {
     int32_t hashed; /* numeric: the value is a hash of the text (mli_text_hash) */
 } mli_feature;
 
-/* The value that a hashed feature has for a text: CityHash64, its lower 32 bits. Models of
- * CatBoost know categories so when their file does not hold the texts. Numbers count by
- * their text, as for categorical features. */
+/* The value that a hashed feature has for a text: CityHash64, its lower 32 bits. Models
+ * of CatBoost know categories so when their file does not hold the texts. Numbers count
+ * by their text, as for categorical features. */
 double mli_text_hash(const char *text, size_t size);
 
 /* What a model knows of its inputs. Counted; immutable. */
@@ -194,6 +194,8 @@ void mli_design_f64(const mli_design *d, int64_t feature, int64_t begin, int64_t
 /* Its values from row `begin` on, one after another, if the table holds them as doubles;
  * else NULL. */
 const double *mli_design_place(const mli_design *d, int64_t feature, int64_t begin);
+/* The same of floats; none of them has a bit that says it is missing. */
+const float *mli_design_floats(const mli_design *d, int64_t feature, int64_t begin);
 /* The same where they stand, if the table holds them so, else in memory[end - begin]. */
 const double *mli_design_look(const mli_design *d, int64_t feature, int64_t begin,
                               int64_t end, double *memory);

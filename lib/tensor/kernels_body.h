@@ -341,15 +341,6 @@ KERNEL int64_t k_zeros(const double *x, int64_t n)
     return total;
 }
 
-KERNEL void k_f32_to_f64(const float *x, double *y, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + W <= n; i += W)
-        STORE(y + i,
-              __builtin_convertvector((floats) * (const floats_any *)(x + i), vec));
-    for (; i < n; i++) y[i] = x[i];
-}
-
 KERNEL void k_f64_to_f32(const double *x, float *y, int64_t n)
 {
     int64_t i = 0;
@@ -359,7 +350,7 @@ KERNEL void k_f64_to_f32(const double *x, float *y, int64_t n)
     for (; i < n; i++) y[i] = (float)x[i];
 }
 
-/* Four partial sums here, whatever the vector's width: twelve sums fill the registers. */
+/* Four numbers at a time, whatever the vector's width. */
 #define GW (W < 4 ? W : 4)
 #define GP (4 / GW)
 typedef double gvec __attribute__((vector_size(GW * 8)));
@@ -367,6 +358,25 @@ typedef double gvec_any __attribute__((vector_size(GW * 8), aligned(8), may_alia
 #define GLOAD(p)     ((gvec) * (const gvec_any *)(p))
 #define GSTORE(p, v) (*(gvec_any *)(p) = (gvec_any)(v))
 
+/* Pieces of long columns come one after another, each of a few pages: what the hardware
+ * fetches ahead by itself ends at those. */
+#define FLOATS_AHEAD 4096 /* bytes */
+typedef float gfloats __attribute__((vector_size(GW * 4)));
+typedef float gfloats_any __attribute__((vector_size(GW * 4), aligned(4), may_alias));
+KERNEL void k_f32_to_f64(const float *x, double *y, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) { /* a line of the caches */
+        __builtin_prefetch((const void *)((uintptr_t)(x + i) + FLOATS_AHEAD));
+        UNROLL
+        for (int k = 0; k < 16; k += GW)
+            GSTORE(y + i + k, __builtin_convertvector(
+                                  (gfloats) * (const gfloats_any *)(x + i + k), gvec));
+    }
+    for (; i < n; i++) y[i] = x[i];
+}
+
+/* Four partial sums: twelve sums fill the registers. */
 KERNEL void k_gram3x4(const double *x, const double *y, int64_t ld, int64_t n, double *c)
 {
     gvec acc[12][GP];

@@ -25,21 +25,26 @@
 #define CHOOSE(flags, x, y)                                                              \
     (mli_numbers)(((mli_flags)(x) & (flags)) | ((mli_flags)(y) & ~(flags)))
 
+/* Four numbers; four floats, made numbers of. */
+#define NUMBERS(v, i) *(const mli_numbers *)((v) + (i))
+#define FLOATS(v, i)  (mli_numbers) _mm256_cvtps_pd(_mm_loadu_ps((v) + (i)))
+
 /* Sixteen values at a time: their range and sum, the same bits at every level of the CPU.
  * With `missing` those that are there are counted; without it the sum is not finite when
  * some are missing or infinite. LESSER and LARGER are the second of the two when the
  * first is missing. */
-#define SCAN_BODY(missing, LESSER, LARGER)                                               \
+#define SCAN_BODY(missing, FOUR, LESSER, LARGER)                                         \
     const mli_numbers far = {INFINITY, INFINITY, INFINITY, INFINITY};                    \
     mli_numbers sum[4] = {{0}}, least[4] = {far, far, far, far};                         \
     mli_numbers most[4] = {-far, -far, -far, -far};                                      \
     mli_flags there = {0};                                                               \
     int64_t i = 0;                                                                       \
     for (; i + 16 <= n; i += 16) {                                                       \
-        __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD));                  \
-        __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD + 64));             \
+        for (uintptr_t at = 0; at < 16 * sizeof *v; at += 64)                            \
+            __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD + at));         \
+        MLI_UNROLL                                                                       \
         for (int h = 0; h < 4; h++) {                                                    \
-            mli_numbers x = *(const mli_numbers *)(v + i + 4 * h);                       \
+            mli_numbers x = FOUR(v, i + 4 * h);                                          \
             least[h] = LESSER(x, least[h]);                                              \
             most[h] = LARGER(x, most[h]);                                                \
             if (missing) {                                                               \
@@ -59,32 +64,31 @@
     *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
 
-MLI_LANES_INLINE int64_t squares(const double *v, int64_t n, double mean, double *total)
-{
-    mli_numbers sum[4] = {{0}};
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int h = 0; h < 4; h++) {
-            mli_numbers d = *(const mli_numbers *)(v + i + 4 * h) - mean, square = d * d;
-            sum[h] += (mli_numbers)((mli_flags)square & (d == d));
-        }
-    sum[0] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
-    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);
+#define SQUARES_BODY(FOUR)                                                               \
+    mli_numbers sum[4] = {{0}};                                                          \
+    int64_t i = 0;                                                                       \
+    for (; i + 16 <= n; i += 16) {                                                       \
+        MLI_UNROLL                                                                       \
+        for (int h = 0; h < 4; h++) {                                                    \
+            mli_numbers d = FOUR(v, i + 4 * h) - mean, square = d * d;                   \
+            sum[h] += (mli_numbers)((mli_flags)square & (d == d));                       \
+        }                                                                                \
+    }                                                                                    \
+    sum[0] = (sum[0] + sum[2]) + (sum[1] + sum[3]);                                      \
+    *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
-}
 
+/* clang-format off */
 #define LEVEL(mark, level, LESSER, LARGER)                                               \
     mark static int64_t whole_##level(const double *v, int64_t n, mli_moments *m,        \
-                                      double *total){SCAN_BODY(                          \
-        0, LESSER, LARGER)} mark static int64_t parts_##level(const double *v,           \
-                                                              int64_t n, mli_moments *m, \
-                                                              double *total){SCAN_BODY(  \
-        1, LESSER, LARGER)} mark static int64_t squares_##level(const double *v,         \
-                                                                int64_t n, double mean,  \
-                                                                double *total)           \
-    {                                                                                    \
-        return squares(v, n, mean, total);                                               \
-    }
+                                      double *total)                                     \
+    { SCAN_BODY(0, NUMBERS, LESSER, LARGER) }                                            \
+    mark static int64_t parts_##level(const double *v, int64_t n, mli_moments *m,        \
+                                      double *total)                                     \
+    { SCAN_BODY(1, NUMBERS, LESSER, LARGER) }                                            \
+    mark static int64_t squares_##level(const double *v, int64_t n, double mean,         \
+                                        double *total)                                   \
+    { SQUARES_BODY(NUMBERS) }
 #define LESSER(x, y) CHOOSE((x) < (y), x, y)
 #define LARGER(x, y) CHOOSE((x) > (y), x, y)
 LEVEL(, plain, LESSER, LARGER)
@@ -92,11 +96,37 @@ LEVEL(, plain, LESSER, LARGER)
 #define LESSER_256(x, y) (mli_numbers) _mm256_min_pd((__m256d)(x), (__m256d)(y))
 #define LARGER_256(x, y) (mli_numbers) _mm256_max_pd((__m256d)(x), (__m256d)(y))
 LEVEL(MLI_AVX2, avx2, LESSER_256, LARGER_256)
+MLI_AVX2 static int64_t whole_floats(const float *v, int64_t n, mli_moments *m,
+                                     double *total)
+{ SCAN_BODY(0, FLOATS, LESSER_256, LARGER_256) }
+MLI_AVX2 static int64_t squares_floats(const float *v, int64_t n, double mean,
+                                       double *total)
+{ SQUARES_BODY(FLOATS) }
+/* clang-format on */
 #else
 #define whole_avx2   whole_plain
 #define parts_avx2   parts_plain
 #define squares_avx2 squares_plain
 #endif
+
+/* Floats where they stand, the same bits as of doubles made of them. 0: there are not
+ * sixteen times so many, or some are missing or infinite. */
+static int of_floats(const float *v, int64_t n, int what, mli_moments *out)
+{
+#ifdef MLI_AVX2
+    mli_moments m = {.min = INFINITY, .max = -INFINITY};
+    double sum;
+    if (n % 16 || whole_floats(v, n, &m, &sum) != n || !isfinite(sum)) return 0;
+    m.weight = (double)n;
+    m.mean = sum / m.weight;
+    if (!(what & MLI_NO_SQUARES)) squares_floats(v, n, m.mean, &m.square);
+    *out = m;
+    return 1;
+#else
+    (void)v, (void)n, (void)what, (void)out;
+    return 0;
+#endif
+}
 
 static void count_infinite(const double *v, int64_t n, mli_moments *m)
 {
@@ -216,7 +246,7 @@ static int any_missing(const double *v, int64_t n)
 static void measure(void *arg, int64_t task, int32_t slot)
 {
     const measuring *m = arg;
-    double memory[BLOCK];
+    double memory[PIECE];
     int64_t wide = m->d->n_features;
     int64_t j = m->by_columns ? task / m->blocks : task % wide;
     int64_t b = m->by_columns ? task % m->blocks : task / wide;
@@ -224,14 +254,18 @@ static void measure(void *arg, int64_t task, int32_t slot)
     (void)slot;
     if (!m->picked[j] || mli_run_state(m->run) == ML_CANCEL) return;
     if (end > m->d->rows) end = m->d->rows;
-    const double *v = mli_design_look(m->d, j, begin, end, memory);
     const double *weight = m->what & MLI_WEIGHTED ? m->d->weight : NULL;
-    int gaps = begin + 64 <= end && any_missing(v, 64);
     mli_moments *to = &m->parts[j * m->blocks + b];
+    int gaps = 0, plain = !weight && m->d->ctx->cpu_level >= MLI_CPU_AVX2;
     for (int64_t at = begin, n; at < end; at += n) {
         n = end - at < PIECE ? end - at : PIECE;
-        mli_moments piece =
-            of_piece(m, gaps, v + (at - begin), weight ? weight + at : NULL, n);
+        mli_moments piece;
+        const float *floats = plain ? mli_design_floats(m->d, j, at) : NULL;
+        if (gaps || !floats || !of_floats(floats, n, m->what, &piece)) {
+            const double *v = mli_design_look(m->d, j, at, at + n, memory);
+            if (at == begin) gaps = n >= 64 && any_missing(v, 64);
+            piece = of_piece(m, gaps, v, weight ? weight + at : NULL, n);
+        }
         gaps = piece.present < n;
         if (at == begin)
             *to = piece;

@@ -89,8 +89,16 @@ static int64_t run_stream(const mli_plan *plan, int64_t j, const double *in, int
     if (t->picked[j]) return t->kind->stream(t, j, in, n, out);
     return stream_copy(in, n, out);
 }
+
+static int64_t run_stream_floats(const mli_plan *plan, int64_t j, const float *in,
+                                 int64_t n, double *out)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    return t->picked[j] ? t->kind->stream_floats(t, j, in, n, out) : -1;
+}
 #else
-#define run_stream NULL
+#define run_stream        NULL
+#define run_stream_floats NULL
 #endif
 
 static int run_same(const mli_plan *plan, int64_t j)
@@ -200,6 +208,7 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
         t->plan.column = run_column;
         t->plan.same = run_same;
         if (kind->stream) t->plan.stream = run_stream;
+        if (kind->stream_floats) t->plan.stream_floats = run_stream_floats;
         if (kind->hot) t->plan.hot = run_hot;
     }
     *out = &t->plan;

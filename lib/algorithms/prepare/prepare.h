@@ -58,6 +58,8 @@ typedef struct mli_transformer {
     /* The same for one column of numbers: see mli_plan.stream. Nullable. */
     int64_t (*stream)(const mli_prepared *t, int64_t feature, const double *in, int64_t n,
                       double *out);
+    int64_t (*stream_floats)(const mli_prepared *t, int64_t feature, const float *in,
+                             int64_t n, double *out);
     /* Does a picked feature without missing values stay as it is? NULL: no. */
     int (*same)(const mli_prepared *t, int64_t feature);
     /* Of columns with `truth`, of which at most one is 1: which one, or -1. Nullable. */

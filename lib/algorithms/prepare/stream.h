@@ -12,19 +12,25 @@
 #ifdef MLI_AVX2
 #include <immintrin.h>
 
-#define MLI_STREAM_AHEAD 256 /* numbers */
+#define MLI_STREAM_AHEAD 2048 /* bytes */
 
 /* The body of a function marked MLI_AVX2 that returns how many are missing: four(__m256d)
  * of four numbers, one(double) of those that are left. */
 #define MLI_STREAM(in, n, out, four, one)                                                \
+    MLI_STREAM_OF(in, n, out, _mm256_loadu_pd, four, one)
+/* The same of floats. */
+#define MLI_STREAM_FLOATS(in, n, out, four, one)                                         \
+    MLI_STREAM_OF(in, n, out, MLI_FOUR_FLOATS, four, one)
+#define MLI_FOUR_FLOATS(in) _mm256_cvtps_pd(_mm_loadu_ps(in))
+
+#define MLI_STREAM_OF(in, n, out, load, four, one)                                       \
     __m256i gone = _mm256_setzero_si256();                                               \
     int64_t i = 0, sums[4], missing = 0;                                                 \
     for (; i + 8 <= (n); i += 8) {                                                       \
-        _mm_prefetch(                                                                    \
-            (const char *)((uintptr_t)((in) + i) + MLI_STREAM_AHEAD * sizeof(double)),   \
-            _MM_HINT_T0);                                                                \
-        __m256d a = four(_mm256_loadu_pd((in) + i));                                     \
-        __m256d b = four(_mm256_loadu_pd((in) + i + 4));                                 \
+        _mm_prefetch((const char *)((uintptr_t)((in) + i) + MLI_STREAM_AHEAD),           \
+                     _MM_HINT_T0);                                                       \
+        __m256d a = four(load((in) + i));                                                \
+        __m256d b = four(load((in) + i + 4));                                            \
         _mm256_stream_pd((out) + i, a);                                                  \
         _mm256_stream_pd((out) + i + 4, b);                                              \
         a = _mm256_cmp_pd(a, a, _CMP_UNORD_Q);                                           \
