@@ -120,6 +120,7 @@ MLI_AVX2 static void look_avx2(const double *v, int64_t n, bounds *b, double *ke
     for (; i + 16 <= n; i += 16) {
         mli_numbers x[4];
         mli_flags within[4] = {{0}};
+        MLI_UNROLL
         for (int h = 0; h < 4; h++) {
             x[h] = *(const mli_numbers *)(v + i + 4 * h);
             there -= x[h] == x[h];
@@ -127,6 +128,7 @@ MLI_AVX2 static void look_avx2(const double *v, int64_t n, bounds *b, double *ke
         for (int k = 0; k < b->count; k++) {
             const mli_numbers low = (mli_numbers){0} + b->ranges[k].low;
             const mli_numbers high = (mli_numbers){0} + b->ranges[k].high;
+            MLI_UNROLL
             for (int h = 0; h < 4; h++) {
                 mli_flags under = x[h] < low, over = x[h] <= high;
                 below[k] -= under;
@@ -134,6 +136,7 @@ MLI_AVX2 static void look_avx2(const double *v, int64_t n, bounds *b, double *ke
                 within[h] |= over & ~under;
             }
         }
+        MLI_UNROLL
         for (int h = 0; h < 4; h++) {
             int mask = _mm256_movemask_pd((__m256d)within[h]);
             __m256i order =
