@@ -42,7 +42,7 @@ typedef struct mli_fit {
 
 /* A frozen way to predict one kind. Immutable after creation: many threads share it, each
  * with its own scratch. */
-#define MLI_ACROSS 512 /* rows */
+#define MLI_ACROSS 256 /* rows */
 typedef struct mli_plan mli_plan;
 struct mli_plan {
     ml_context *ctx;
@@ -98,6 +98,11 @@ struct mli_plan {
      * `scratch`, [4 * MLI_ACROSS], stays. NULL: there is no such way. */
     void (*output)(const mli_plan *plan, const double *const *in, int64_t n, int64_t k,
                    double *out, double *scratch);
+    /* The same past the caches, while the block after it is fetched; columns that stand
+     * in place as floats are in floats[j], not in[j]. Else as `stream`. */
+    int64_t (*output_past)(const mli_plan *plan, const double *const *in,
+                           const float *const *floats, int64_t n, int64_t k, double *out,
+                           double *scratch);
     void (*free)(mli_plan *plan); /* NULL: mli_free is enough */
 };
 void mli_plan_free(mli_plan *plan);

@@ -103,8 +103,8 @@ MLI_AVX2 static int64_t stream_plain(const double *in, double center, double sca
                                      int64_t n, double *out)
 {
     const __m256d c = _mm256_set1_pd(center), s = _mm256_set1_pd(scale);
-#define FOUR(x) _mm256_div_pd(_mm256_sub_pd(x, c), s)
-#define ONE(x)  (((x)-center) / scale)
+#define FOUR(x, i) _mm256_div_pd(_mm256_sub_pd(x, c), s)
+#define ONE(x, i)  (((x)-center) / scale)
     MLI_STREAM(in, n, out, FOUR, ONE)
 }
 
@@ -121,9 +121,9 @@ MLI_AVX2 static int64_t stream_clipped(const double *in, double center, double s
 {
     const __m256d c = _mm256_set1_pd(center), s = _mm256_set1_pd(scale);
     const __m256d least = _mm256_set1_pd(low), most = _mm256_set1_pd(high);
-#define CUT(x)      ((x) < low ? low : (x) > high ? high : (x))
-#define FOUR_CUT(x) _mm256_min_pd(most, _mm256_max_pd(least, FOUR(x)))
-#define ONE_CUT(x)  CUT(ONE(x))
+#define CUT(x)         ((x) < low ? low : (x) > high ? high : (x))
+#define FOUR_CUT(x, i) _mm256_min_pd(most, _mm256_max_pd(least, FOUR(x, i)))
+#define ONE_CUT(x, i)  CUT(ONE(x, i))
     MLI_STREAM(in, n, out, FOUR_CUT, ONE_CUT)
 }
 

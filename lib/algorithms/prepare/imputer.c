@@ -234,8 +234,8 @@ MLI_AVX2 static int64_t stream_numbers(const double *in, int64_t n, double fill,
                                        double *out)
 {
     const __m256d with = _mm256_set1_pd(fill);
-#define FOUR(x) _mm256_blendv_pd(x, with, _mm256_cmp_pd(x, x, _CMP_UNORD_Q))
-#define ONE(x)  ((x) == (x) ? (x) : fill)
+#define FOUR(x, i) _mm256_blendv_pd(x, with, _mm256_cmp_pd(x, x, _CMP_UNORD_Q))
+#define ONE(x, i)  ((x) == (x) ? (x) : fill)
     MLI_STREAM(in, n, out, FOUR, ONE)
 }
 

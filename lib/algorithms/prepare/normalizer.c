@@ -6,8 +6,7 @@
  * CPU.
  */
 #include "algorithms/prepare/lanes.h"
-#include "algorithms/prepare/prepare.h"
-#include "core/cpu.h"
+#include "algorithms/prepare/stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -123,25 +122,34 @@ static void run_rows(const mli_prepared *t, const double *rows, int64_t n, int64
 
 /* ---- by columns ---- */
 
+/* Four numbers; four floats, made numbers of. */
+#define NUMBERS(x) *(const mli_numbers *)(x)
+#define FLOATS(x)  (mli_numbers) _mm256_cvtps_pd(_mm_loadu_ps(x))
+
 /* A column into the partial sums of its rows. */
-MLI_LANES_INLINE void add_column(int norm, const double *x, int64_t n, double *sum)
-{
-    const mli_flags positive = (mli_flags){0} + INT64_MAX;
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        mli_numbers v = *(const mli_numbers *)(x + i), s = *(mli_numbers *)(sum + i);
-        v = (mli_numbers)((mli_flags)v & (v == v) & positive);
-        if (norm == MOST)
-            s = (mli_numbers)(((mli_flags)v & (v > s)) | ((mli_flags)s & ~(v > s)));
-        else if (norm == L1)
-            s += v;
-        else
-            s += v * v;
-        *(mli_numbers *)(sum + i) = s;
+#define ADD(norm, FOUR)                                                                  \
+    for (; i + 4 <= n; i += 4) {                                                         \
+        mli_numbers v = FOUR(x + i), s = *(mli_numbers *)(sum + i);                      \
+        v = (mli_numbers)((mli_flags)v & (v == v) & positive);                           \
+        if (norm == MOST)                                                                \
+            s = (mli_numbers)(((mli_flags)v & (v > s)) | ((mli_flags)s & ~(v > s)));     \
+        else if (norm == L1)                                                             \
+            s += v;                                                                      \
+        else                                                                             \
+            s += v * v;                                                                  \
+        *(mli_numbers *)(sum + i) = s;                                                   \
     }
-    for (; i < n; i++)
+#define ADD_BODY(FOUR)                                                                   \
+    const mli_flags positive = (mli_flags){0} + INT64_MAX;                               \
+    int64_t i = 0;                                                                       \
+    if (norm == L1)                                                                      \
+        ADD(L1, FOUR)                                                                    \
+    else if (norm == L2)                                                                 \
+        ADD(L2, FOUR)                                                                    \
+    else                                                                                 \
+        ADD(MOST, FOUR)                                                                  \
+    for (; i < n; i++)                                                                   \
         if (x[i] == x[i]) sum[i] = add(norm, sum[i], x[i]);
-}
 
 MLI_LANES_INLINE void divide_column(const double *x, const double *by, int64_t n,
                                     double *out)
@@ -154,37 +162,62 @@ MLI_LANES_INLINE void divide_column(const double *x, const double *by, int64_t n
 }
 
 #define COLUMNS(mark, level)                                                             \
-    mark static void add_##level(int norm, const double *x, int64_t n, double *sum)      \
-    {                                                                                    \
-        if (norm == L1)                                                                  \
-            add_column(L1, x, n, sum);                                                   \
-        else if (norm == L2)                                                             \
-            add_column(L2, x, n, sum);                                                   \
-        else                                                                             \
-            add_column(MOST, x, n, sum);                                                 \
-    }                                                                                    \
-    mark static void divide_##level(const double *x, const double *by, int64_t n,        \
-                                    double *out)                                         \
+    mark static void add_##level(int norm, const double *x, int64_t n, double *sum){     \
+        ADD_BODY(NUMBERS)} mark static void divide_##level(const double *x,              \
+                                                           const double *by, int64_t n,  \
+                                                           double *out)                  \
     {                                                                                    \
         divide_column(x, by, n, out);                                                    \
     }
 COLUMNS(, plain)
 #ifdef MLI_AVX2
 COLUMNS(MLI_AVX2, avx2)
+MLI_AVX2 static void add_floats(int norm, const float *x, int64_t n,
+                                double *sum){ADD_BODY(FLOATS)}
+
+/* Lengths of four rows at a time from their partial sums. Returns of how many. */
+MLI_AVX2 static int64_t join_avx2(int norm, int64_t n, double *sum)
+{
+    const __m256d none = _mm256_setzero_pd(), one = _mm256_set1_pd(1);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256d a = _mm256_loadu_pd(sum + i), b = _mm256_loadu_pd(sum + i + MLI_ACROSS);
+        __m256d c = _mm256_loadu_pd(sum + i + 2 * MLI_ACROSS);
+        __m256d d = _mm256_loadu_pd(sum + i + 3 * MLI_ACROSS);
+        __m256d by = _mm256_add_pd(_mm256_add_pd(a, c), _mm256_add_pd(b, d));
+        if (norm == L2) by = _mm256_sqrt_pd(by);
+        if (norm == MOST) by = _mm256_max_pd(_mm256_max_pd(a, c), _mm256_max_pd(b, d));
+        by = _mm256_blendv_pd(one, by, _mm256_cmp_pd(by, none, _CMP_GT_OQ));
+        _mm256_storeu_pd(sum + i, by);
+    }
+    return i;
+}
 #else
-#define add_avx2    add_plain
-#define divide_avx2 divide_plain
+#define add_avx2              add_plain
+#define divide_avx2           divide_plain
+#define join_avx2(norm, n, s) 0
+static void add_floats(int norm, const float *x, int64_t n, double *sum)
+{
+    (void)norm, (void)x, (void)n,
+        (void)sum; /* there are none: see mli_plan.output_past */
+}
 #endif
 
 /* Lengths of rows from the sums of every fourth column, into the first of them. */
-static void lengths(const mli_prepared *t, const double *const *in, int64_t n,
-                    double *sum)
+static void lengths(const mli_prepared *t, const double *const *in,
+                    const float *const *floats, int64_t n, double *sum)
 {
     memset(sum, 0, 4 * MLI_ACROSS * sizeof *sum);
-    for (int64_t j = 0; j < t->in->n_features; j++)
-        if (t->picked[j])
-            (t->FAST ? add_avx2 : add_plain)(t->NORM, in[j], n, sum + j % 4 * MLI_ACROSS);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t j = 0; j < t->in->n_features; j++) {
+        double *to = sum + j % 4 * MLI_ACROSS;
+        if (!t->picked[j]) continue;
+        if (floats && floats[j])
+            add_floats(t->NORM, floats[j], n, to);
+        else
+            (t->FAST ? add_avx2 : add_plain)(t->NORM, in[j], n, to);
+    }
+    int64_t i = t->FAST ? join_avx2(t->NORM, n, sum) : 0;
+    for (; i < n; i++) {
         double a = sum[i], b = sum[i + MLI_ACROSS], c = sum[i + 2 * MLI_ACROSS];
         double d = sum[i + 3 * MLI_ACROSS], by = (a + c) + (b + d);
         if (t->NORM == L2) by = sqrt(by);
@@ -196,15 +229,47 @@ static void lengths(const mli_prepared *t, const double *const *in, int64_t n,
 static void output(const mli_prepared *t, const double *const *in, int64_t n, int64_t k,
                    double *out, double *scratch)
 {
-    if (k == 0) lengths(t, in, n, scratch);
+    if (k == 0) lengths(t, in, NULL, n, scratch);
     if (t->picked[k])
         (t->FAST ? divide_avx2 : divide_plain)(in[k], scratch, n, out);
     else
         memcpy(out, in[k], (size_t)n * sizeof *out);
 }
 
-static const mli_transformer kind = {
-    .takes = MLI_TAKES_NUMBERS, .load = load, .rows = run_rows, .output = output};
+#ifdef MLI_AVX2
+#define FOUR_BY(x, i) _mm256_div_pd(x, _mm256_loadu_pd(by + (i)))
+#define ONE_BY(x, i)  ((x) / by[i])
+MLI_AVX2 static int64_t divide_past(const double *in, const double *by, int64_t n,
+                                    double *out){MLI_STREAM(in, n, out, FOUR_BY, ONE_BY)}
+
+MLI_AVX2 static int64_t
+    divide_floats(const float *in, const double *by, int64_t n, double *out)
+{
+    MLI_STREAM_FLOATS(in, n, out, FOUR_BY, ONE_BY)
+}
+
+static int64_t output_past(const mli_prepared *t, const double *const *in,
+                           const float *const *floats, int64_t n, int64_t k, double *out,
+                           double *scratch)
+{
+    double *ones = scratch + MLI_ACROSS;
+    if (k == 0) {
+        lengths(t, in, floats, n, scratch);
+        for (int64_t i = 0; i < n; i++) ones[i] = 1; /* for columns that pass unchanged */
+    }
+    const double *by = t->picked[k] ? scratch : ones;
+    return floats[k] ? divide_floats(floats[k], by, n, out)
+                     : divide_past(in[k], by, n, out);
+}
+#else
+#define output_past NULL
+#endif
+
+static const mli_transformer kind = {.takes = MLI_TAKES_NUMBERS,
+                                     .load = load,
+                                     .rows = run_rows,
+                                     .output = output,
+                                     .output_past = output_past};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {

@@ -76,7 +76,7 @@ static void run_column(const mli_plan *plan, int64_t j, const double *in, int64_
 }
 
 #ifdef MLI_AVX2
-#define ITSELF(x) (x)
+#define ITSELF(x, i) (x)
 MLI_AVX2 static int64_t stream_copy(const double *in, int64_t n, double *out)
 {
     MLI_STREAM(in, n, out, ITSELF, ITSELF)
@@ -112,6 +112,14 @@ static void run_output(const mli_plan *plan, const double *const *in, int64_t n,
 {
     const mli_prepared *t = (const mli_prepared *)plan;
     t->kind->output(t, in, n, k, out, scratch);
+}
+
+static int64_t run_output_past(const mli_plan *plan, const double *const *in,
+                               const float *const *floats, int64_t n, int64_t k,
+                               double *out, double *scratch)
+{
+    const mli_prepared *t = (const mli_prepared *)plan;
+    return t->kind->output_past(t, in, floats, n, k, out, scratch);
 }
 
 static void run_hot(const mli_plan *plan, int64_t j, const int32_t *codes, int64_t n,
@@ -203,6 +211,7 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
         return status;
     }
     if (kind->output) t->plan.output = run_output;
+    if (kind->output_past) t->plan.output_past = run_output_past;
     if (!kind->needs_all && !kind->more && (kind->map || !kind->rows)) {
         t->plan.first = t->first;
         t->plan.column = run_column;

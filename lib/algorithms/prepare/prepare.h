@@ -72,6 +72,9 @@ typedef struct mli_transformer {
     /* One output of whole rows: see mli_plan.output. Nullable. */
     void (*output)(const mli_prepared *t, const double *const *in, int64_t n, int64_t k,
                    double *out, double *scratch);
+    int64_t (*output_past)(const mli_prepared *t, const double *const *in,
+                           const float *const *floats, int64_t n, int64_t k, double *out,
+                           double *scratch);
     void (*release)(
         mli_prepared *t); /* frees what load has made beyond `own`; nullable */
 } mli_transformer;

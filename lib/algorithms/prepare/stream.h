@@ -14,8 +14,8 @@
 
 #define MLI_STREAM_AHEAD 2048 /* bytes */
 
-/* The body of a function marked MLI_AVX2 that returns how many are missing: four(__m256d)
- * of four numbers, one(double) of those that are left. */
+/* The body of a function marked MLI_AVX2 that returns how many are missing: four(__m256d,
+ * i) of four numbers from number i on, one(double, i) of those that are left. */
 #define MLI_STREAM(in, n, out, four, one)                                                \
     MLI_STREAM_OF(in, n, out, _mm256_loadu_pd, four, one)
 /* The same of floats. */
@@ -29,8 +29,8 @@
     for (; i + 8 <= (n); i += 8) {                                                       \
         _mm_prefetch((const char *)((uintptr_t)((in) + i) + MLI_STREAM_AHEAD),           \
                      _MM_HINT_T0);                                                       \
-        __m256d a = four(load((in) + i));                                                \
-        __m256d b = four(load((in) + i + 4));                                            \
+        __m256d a = four(load((in) + i), i);                                             \
+        __m256d b = four(load((in) + i + 4), i + 4);                                     \
         _mm256_stream_pd((out) + i, a);                                                  \
         _mm256_stream_pd((out) + i + 4, b);                                              \
         a = _mm256_cmp_pd(a, a, _CMP_UNORD_Q);                                           \
@@ -40,7 +40,7 @@
     }                                                                                    \
     _mm256_storeu_si256((__m256i *)(void *)sums, gone);                                  \
     for (; i < (n); i++) {                                                               \
-        (out)[i] = one((in)[i]);                                                         \
+        (out)[i] = one((in)[i], i);                                                      \
         missing += (out)[i] != (out)[i];                                                 \
     }                                                                                    \
     return missing - (sums[0] + sums[1] + sums[2] + sums[3]);
