@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * hashmap.c: byte strings to numbers in order of insertion. Open addressing with linear
- * probing over a table at most half full; each slot keeps the hash beside the number, so
- * that a probe looks at key bytes only when the hashes agree.
+ * probing over a table at most half full (small ones: a quarter); each slot keeps the
+ * hash beside the number, so that a probe looks at key bytes only when the hashes agree.
  */
 #include "core/hashmap.h"
 #include "core/wide.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FIRST_SLOTS 16
+#define SMALL       4096 /* slots: they stay in the nearest cache; fewer keys collide */
 
 /* Folds a 128-bit product: the mixing step of the hash. */
 static inline uint64_t mix(uint64_t a, uint64_t b)
@@ -150,7 +151,7 @@ static int32_t add_new(mli_map *m, uint64_t hash, int64_t at, const char *key,
                        size_t size)
 {
     if (m->count == INT32_MAX || !grow_keys(m, size)) return -1;
-    if ((m->count + 1) * 2 > m->slot_count) {
+    if ((m->count + 1) * (m->slot_count < SMALL ? 4 : 2) > m->slot_count) {
         if (!grow_slots(m)) return -1;
         at = probe(m, hash, key, size);
     }
@@ -189,15 +190,18 @@ int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int
     return 1;
 }
 
-void mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
-                        int64_t n, int32_t *numbers)
+int64_t mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
+                           int64_t n, int32_t *numbers)
 {
+    int64_t lost = n;
     for (int64_t i = 0; i < n; i++) {
         size_t size = (size_t)(offsets[i + 1] - offsets[i]);
         const char *key = size ? bytes + offsets[i] : "";
         numbers[i] =
             m->slot_count ? m->slots[probe(m, hash_of(key, size), key, size)] : -1;
+        if (numbers[i] < 0 && lost == n) lost = i;
     }
+    return lost;
 }
 
 int32_t mli_map_find(const mli_map *m, const char *key, size_t size)

@@ -27,11 +27,11 @@ int32_t mli_map_add(mli_map *m, const char *key, size_t size);
 /* The number of a key, or -1. Safe to call concurrently while nobody adds. */
 int32_t mli_map_find(const mli_map *m, const char *key, size_t size);
 /* The same for many keys, bytes[offsets[i]] .. bytes[offsets[i + 1]]; adding: 0 when out
- * of memory. */
+ * of memory; finding: the first that is not there, or n. */
 int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int64_t n,
                       int32_t *numbers);
-void mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
-                        int64_t n, int32_t *numbers);
+int64_t mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
+                           int64_t n, int32_t *numbers);
 uint64_t mli_hash(const void *data, size_t size); /* 64 bits, fast, not cryptographic */
 
 #endif

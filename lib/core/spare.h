@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define MLI_SPARE_LEAST ((size_t)4 << 20)   /* bytes of a block worth keeping */
+#define MLI_SPARE_LEAST ((size_t)2 << 20)   /* bytes of a block worth keeping */
 #define MLI_SPARE_MOST  ((size_t)256 << 20) /* bytes kept in all */
 #define MLI_SPARE_COUNT 48                  /* blocks kept */
 #define MLI_SPARE_AGE   10.0                /* seconds that an unused one stays */

@@ -207,15 +207,19 @@ static ml_status find_distinct(ml_context *ctx, distinct *r, const mli_column *c
     return distinct_number(r, c, codes);
 }
 
-/* Raw numbers to codes; counts what becomes missing among what was not. */
-static void recode(int32_t *codes, int64_t rows, const int32_t *map, int64_t *unseen)
+/* Raw numbers to codes; the first row whose value the map lacks, or -1. Returns how many
+ * were missing before. */
+static int64_t recode(int32_t *codes, int64_t rows, const int32_t *map, int64_t *unseen)
 {
+    int64_t missing = 0;
     *unseen = -1;
     for (int64_t i = 0; i < rows; i++) {
+        missing += codes[i] < 0;
         if (codes[i] < 0) continue;
         codes[i] = map[codes[i]];
         if (codes[i] < 0 && *unseen < 0) *unseen = i;
     }
+    return missing;
 }
 
 /* ---- sorting ---- */
@@ -360,7 +364,7 @@ ml_status mli_code_train(ml_context *ctx, const mli_column *c, int by_value,
     int64_t unseen = 0;
     int32_t *map = NULL;
     coding.memory =
-        mli_buffer_new(ctx, (size_t)c->rows * sizeof *coding.codes, &coding.codes);
+        mli_buffer_room(ctx, (size_t)c->rows * sizeof *coding.codes, &coding.codes);
     if (!coding.memory) return ML_E_MEMORY;
     ml_status status = find_distinct(ctx, &r, c, coding.codes);
     if (!status) {
@@ -368,8 +372,7 @@ ml_status mli_code_train(ml_context *ctx, const mli_column *c, int by_value,
         status = map ? make_levels(&r, by_value, map, &coding.levels) : ML_E_MEMORY;
     }
     if (!status) {
-        for (int64_t i = 0; i < c->rows; i++) coding.missing += coding.codes[i] < 0;
-        recode(coding.codes, c->rows, map, &unseen);
+        coding.missing = recode(coding.codes, c->rows, map, &unseen);
         *out = coding;
     } else {
         mli_coding_free(&coding);
@@ -448,7 +451,7 @@ ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memo
         mli_column_clear(ctx, &plain);
         return status;
     }
-    mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
+    mli_buffer *buffer = mli_buffer_room(ctx, (size_t)c->rows * sizeof *data, &data);
     mli_str s;
     if (!buffer) return ML_E_MEMORY;
     mli_str_init(&s, ctx);
@@ -494,11 +497,11 @@ static void apply_text(const mli_column *c, const finder *f, int32_t *codes,
     for (int64_t i = 0, end; i < c->rows; i = end) {
         int valid = mli_column_valid(c, i);
         end = run_end(c, i);
+        int64_t n = end - i, lost = n;
         if (valid)
-            mli_map_find_texts(&f->map, c->data, c->offsets + i, end - i, codes + i);
+            lost = mli_map_find_texts(&f->map, c->data, c->offsets + i, n, codes + i);
         for (int64_t k = i; k < end && !valid; k++) codes[k] = -1;
-        for (int64_t k = i; k < end && valid && *unseen < 0; k++)
-            if (codes[k] < 0) *unseen = k;
+        if (lost < n && *unseen < 0) *unseen = i + lost;
     }
 }
 
@@ -540,7 +543,7 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
     int few = c->rows <= FEW_ROWS;
     int by_row = !few && c->type == ML_TYPE_TEXT && c->rows >= d->n;
     if (finder_open(ctx, &f, d, sorted && !by_row, c->type)) return ML_E_MEMORY;
-    mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
+    mli_buffer *buffer = mli_buffer_room(ctx, (size_t)c->rows * sizeof *data, &data);
     ml_status status = buffer ? ML_OK : ML_E_MEMORY;
     if (buffer && by_row) {
         apply_text(c, &f, data, unseen);
