@@ -3,7 +3,7 @@
  * core/spare.c: large blocks kept for a moment (spare.h). The system may take their pages
  * at any time without writing them anywhere (MADV_FREE), so that they are not missed by
  * other programs. Whoever finds the list in use goes without it, which cannot hang after
- * a fork. Cost: a look through at most 48 entries, for blocks of 4 MiB and more.
+ * a fork. Cost: a look through at most 48 entries, for blocks of 2 MiB and more.
  */
 #include "core/spare.h"
 

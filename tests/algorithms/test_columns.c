@@ -28,12 +28,12 @@ static double *make_values(int64_t rows)
     return x;
 }
 
-static ml_table *make_table(ml_context *ctx, const double *x, int64_t rows)
+static ml_table *make_table(ml_context *ctx, int32_t dtype, const void *x, int64_t rows)
 {
     const int64_t shape[2] = {rows, WIDE}, strides[2] = {1, rows};
     ml_tensor *tensor = NULL;
     ml_table *t = NULL;
-    OK(ml_tensor_wrap(ctx, ML_DTYPE_F64, 2, shape, strides, x, NULL, NULL, &tensor, ERR));
+    OK(ml_tensor_wrap(ctx, dtype, 2, shape, strides, x, NULL, NULL, &tensor, ERR));
     OK(ml_table_read_tensor(ctx, tensor, NULL, &t, ERR));
     ml_tensor_free(tensor);
     return t;
@@ -67,14 +67,15 @@ static ml_table *transformed(ml_context *ctx, const char *name, const char *para
 }
 
 /* Missing values count as the same. */
-static int64_t differences(const ml_table *t, int64_t j, const double *rows, int64_t wide)
+static int64_t differences(const ml_table *t, int64_t j, const double *values,
+                           int64_t stride)
 {
     const mli_column *c = &t->columns[j];
     int64_t wrong = 0, missing = 0;
     double *x = malloc((size_t)t->rows * sizeof *x);
     mli_column_f64(c, 0, t->rows, x, 1);
     for (int64_t i = 0; i < t->rows; i++) {
-        double y = rows[i * wide + j];
+        double y = values[i * stride];
         missing += isnan(y);
         wrong += memcmp(&x[i], &y, sizeof y) != 0 && !(isnan(x[i]) && isnan(y));
     }
@@ -109,15 +110,16 @@ static void compare(int32_t level, int64_t rows)
     host.threads = 2;
     host.cpu_level = level;
     OK(ml_context_new(&host, &ctx, ERR));
-    ml_table *t = make_table(ctx, x, rows);
+    ml_table *t = make_table(ctx, ML_DTYPE_F64, x, rows);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         ml_tensor *as_rows = NULL;
         ml_table *out = transformed(ctx, cases[k][0], cases[k][1], t, &as_rows);
         int64_t wide = ml_tensor_shape(as_rows)[1];
+        const double *from = ml_tensor_data(as_rows);
         ck_assert_int_eq(out->n_columns, wide);
         ck_assert_int_eq(out->rows, rows);
         for (int64_t j = 0; j < wide; j++)
-            ck_assert_msg(differences(out, j, ml_tensor_data(as_rows), wide) == 0,
+            ck_assert_msg(differences(out, j, from + j, wide) == 0,
                           "%s %s: column %d, level %d", cases[k][0], cases[k][1], (int)j,
                           (int)level);
         ml_tensor_free(as_rows);
@@ -128,9 +130,53 @@ static void compare(int32_t level, int64_t rows)
     free(x);
 }
 
+/* Floats give what the same numbers as doubles give. */
+static void compare_floats(int32_t level, int64_t rows)
+{
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    double *x = make_values(rows);
+    float *narrow = malloc((size_t)(rows * WIDE) * sizeof *narrow);
+    for (int64_t i = 0; i < rows * WIDE; i++) x[i] = narrow[i] = (float)x[i];
+    host.threads = 2;
+    host.cpu_level = level;
+    OK(ml_context_new(&host, &ctx, ERR));
+    ml_table *t = make_table(ctx, ML_DTYPE_F64, x, rows);
+    ml_table *floats = make_table(ctx, ML_DTYPE_F32, narrow, rows);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        ml_table *out = transformed(ctx, cases[k][0], cases[k][1], t, NULL);
+        ml_table *same = transformed(ctx, cases[k][0], cases[k][1], floats, NULL);
+        double *column = malloc((size_t)rows * sizeof *column);
+        ck_assert_int_eq(out->n_columns, same->n_columns);
+        for (int64_t j = 0; j < out->n_columns; j++) {
+            mli_column_f64(&out->columns[j], 0, rows, column, 1);
+            ck_assert_msg(differences(same, j, column, 1) == 0,
+                          "%s %s: column %d of floats, level %d", cases[k][0],
+                          cases[k][1], (int)j, (int)level);
+        }
+        free(column);
+        ml_table_free(out);
+        ml_table_free(same);
+    }
+    ml_table_free(t);
+    ml_table_free(floats);
+    ml_context_free(ctx);
+    free(narrow);
+    free(x);
+}
+
 START_TEST(columns_are_the_rows)
 {
-    for (int32_t level = 0; level <= 1; level++) compare(level, 1027);
+    for (int32_t level = 0; level <= 1; level++) {
+        compare(level, 1027);
+        compare_floats(level, 1027);
+    }
+}
+END_TEST
+
+START_TEST(large_floats_are_the_same_doubles)
+{
+    compare_floats(0, LARGE);
 }
 END_TEST
 
@@ -146,7 +192,7 @@ START_TEST(columns_that_stay_are_shared)
 {
     ml_context *ctx = test_context(2);
     double *x = make_values(5000);
-    ml_table *t = make_table(ctx, x, 5000);
+    ml_table *t = make_table(ctx, ML_DTYPE_F64, x, 5000);
     ml_table *filled = transformed(ctx, "imputer", "", t, NULL);
     ml_table *scaled = transformed(ctx, "standard_scaler", "columns=f1,f2", t, NULL);
     for (int j = 0; j < WIDE; j++) {
@@ -255,5 +301,5 @@ START_TEST(one_bit_for_each_row)
 END_TEST
 
 TEST_MAIN("algorithms/columns", columns_are_the_rows, large_columns_are_the_rows,
-          columns_that_stay_are_shared, more_columns_than_memory_are_refused,
-          one_bit_for_each_row)
+          large_floats_are_the_same_doubles, columns_that_stay_are_shared,
+          more_columns_than_memory_are_refused, one_bit_for_each_row)

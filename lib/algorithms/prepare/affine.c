@@ -134,14 +134,14 @@ static int64_t stream_column(const mli_prepared *t, int64_t j, const double *in,
     if (!t->option[0]) return stream_plain(in, center, scale, n, out);
     return stream_clipped(in, center, scale, t->number[0], t->number[1], n, out);
 }
-static int64_t stream_floats(const mli_prepared *t, int64_t j, const float *in, int64_t n,
+static int64_t floats_column(const mli_prepared *t, int64_t j, const float *in, int64_t n,
                              double *out)
 {
     return t->option[0] ? -1 : stream_narrow(in, t->f64[0][j], t->f64[1][j], n, out);
 }
 #else
 #define stream_column NULL
-#define stream_floats NULL
+#define floats_column NULL
 #endif
 
 static ml_status load(mli_prepared *t, ml_error *err)
@@ -161,7 +161,7 @@ const mli_transformer mli_affine = {.takes = MLI_TAKES_NUMBERS,
                                     .load = load,
                                     .map = map,
                                     .stream = stream_column,
-                                    .stream_floats = stream_floats,
+                                    .stream_floats = floats_column,
                                     .rows = run_rows};
 
 ml_status mli_affine_plan(const ml_model *m, const char *name, mli_plan **out,

@@ -33,7 +33,7 @@
  * With `missing` those that are there are counted; without it the sum is not finite when
  * some are missing or infinite. LESSER and LARGER are the second of the two when the
  * first is missing. */
-#define SCAN_BODY(missing, FOUR, LESSER, LARGER)                                         \
+#define SCAN_BODY(UNROLL, missing, FOUR, LESSER, LARGER)                                 \
     const mli_numbers far = {INFINITY, INFINITY, INFINITY, INFINITY};                    \
     mli_numbers sum[4] = {{0}}, least[4] = {far, far, far, far};                         \
     mli_numbers most[4] = {-far, -far, -far, -far};                                      \
@@ -42,7 +42,7 @@
     for (; i + 16 <= n; i += 16) {                                                       \
         for (uintptr_t at = 0; at < 16 * sizeof *v; at += 64)                            \
             __builtin_prefetch((const void *)((uintptr_t)(v + i) + AHEAD + at));         \
-        MLI_UNROLL                                                                       \
+        UNROLL                                                                           \
         for (int h = 0; h < 4; h++) {                                                    \
             mli_numbers x = FOUR(v, i + 4 * h);                                          \
             least[h] = LESSER(x, least[h]);                                              \
@@ -64,11 +64,11 @@
     *total = (sum[0][0] + sum[0][2]) + (sum[0][1] + sum[0][3]);                          \
     return i;
 
-#define SQUARES_BODY(FOUR)                                                               \
+#define SQUARES_BODY(UNROLL, FOUR)                                                       \
     mli_numbers sum[4] = {{0}};                                                          \
     int64_t i = 0;                                                                       \
     for (; i + 16 <= n; i += 16) {                                                       \
-        MLI_UNROLL                                                                       \
+        UNROLL                                                                           \
         for (int h = 0; h < 4; h++) {                                                    \
             mli_numbers d = FOUR(v, i + 4 * h) - mean, square = d * d;                   \
             sum[h] += (mli_numbers)((mli_flags)square & (d == d));                       \
@@ -79,29 +79,29 @@
     return i;
 
 /* clang-format off */
-#define LEVEL(mark, level, LESSER, LARGER)                                               \
+#define LEVEL(mark, level, UNROLL, LESSER, LARGER)                                       \
     mark static int64_t whole_##level(const double *v, int64_t n, mli_moments *m,        \
                                       double *total)                                     \
-    { SCAN_BODY(0, NUMBERS, LESSER, LARGER) }                                            \
+    { SCAN_BODY(UNROLL, 0, NUMBERS, LESSER, LARGER) }                                    \
     mark static int64_t parts_##level(const double *v, int64_t n, mli_moments *m,        \
                                       double *total)                                     \
-    { SCAN_BODY(1, NUMBERS, LESSER, LARGER) }                                            \
+    { SCAN_BODY(UNROLL, 1, NUMBERS, LESSER, LARGER) }                                    \
     mark static int64_t squares_##level(const double *v, int64_t n, double mean,         \
                                         double *total)                                   \
-    { SQUARES_BODY(NUMBERS) }
+    { SQUARES_BODY(UNROLL, NUMBERS) }
 #define LESSER(x, y) CHOOSE((x) < (y), x, y)
 #define LARGER(x, y) CHOOSE((x) > (y), x, y)
-LEVEL(, plain, LESSER, LARGER)
+LEVEL(, plain, , LESSER, LARGER)
 #ifdef MLI_AVX2
 #define LESSER_256(x, y) (mli_numbers) _mm256_min_pd((__m256d)(x), (__m256d)(y))
 #define LARGER_256(x, y) (mli_numbers) _mm256_max_pd((__m256d)(x), (__m256d)(y))
-LEVEL(MLI_AVX2, avx2, LESSER_256, LARGER_256)
+LEVEL(MLI_AVX2, avx2, MLI_UNROLL, LESSER_256, LARGER_256)
 MLI_AVX2 static int64_t whole_floats(const float *v, int64_t n, mli_moments *m,
                                      double *total)
-{ SCAN_BODY(0, FLOATS, LESSER_256, LARGER_256) }
+{ SCAN_BODY(MLI_UNROLL, 0, FLOATS, LESSER_256, LARGER_256) }
 MLI_AVX2 static int64_t squares_floats(const float *v, int64_t n, double mean,
                                        double *total)
-{ SQUARES_BODY(FLOATS) }
+{ SQUARES_BODY(MLI_UNROLL, FLOATS) }
 /* clang-format on */
 #else
 #define whole_avx2   whole_plain

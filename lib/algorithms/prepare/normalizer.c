@@ -248,7 +248,7 @@ MLI_AVX2 static int64_t
     MLI_STREAM_FLOATS(in, n, out, FOUR_BY, ONE_BY)
 }
 
-static int64_t output_past(const mli_prepared *t, const double *const *in,
+static int64_t past_column(const mli_prepared *t, const double *const *in,
                            const float *const *floats, int64_t n, int64_t k, double *out,
                            double *scratch)
 {
@@ -262,14 +262,14 @@ static int64_t output_past(const mli_prepared *t, const double *const *in,
                      : divide_past(in[k], by, n, out);
 }
 #else
-#define output_past NULL
+#define past_column NULL
 #endif
 
 static const mli_transformer kind = {.takes = MLI_TAKES_NUMBERS,
                                      .load = load,
                                      .rows = run_rows,
                                      .output = output,
-                                     .output_past = output_past};
+                                     .output_past = past_column};
 MLI_PREPARE_FUNCTIONS(kind)
 
 static const mli_param params[] = {
