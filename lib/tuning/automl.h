@@ -37,7 +37,6 @@ typedef struct mli_candidate {
 /* A candidate of an earlier run, from the journal. */
 typedef struct mli_past {
     mli_candidate c;
-    double elapsed; /* seconds of the search when it ended */
     int used;
 } mli_past;
 
@@ -70,6 +69,7 @@ typedef struct mli_automl {
     ml_status failed;
 
     mli_journal *journal;
+    double beat; /* when the time was written down last */
     int64_t n_past, past_capacity;
     mli_past *past;
 
@@ -130,6 +130,8 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err);
 void mli_automl_close(mli_automl *a);
 /* Writes a candidate down. */
 ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err);
+/* Lets the run of a fit write down how much time was used, when it is limited. */
+void mli_automl_beat(mli_automl *a, mli_run *run);
 /* A candidate of the journal that was not asked for yet, or NULL. */
 mli_past *mli_automl_past(const mli_automl *a, const mli_algorithm *algorithm,
                           const ml_params *given);

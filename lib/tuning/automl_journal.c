@@ -6,12 +6,14 @@
  *     {"automl": 1, "data": "<hash>", "judge": "roc_auc, 5 folds, seed 0"}
  *     {"candidate": "gbdt", "score": 0.92, "seconds": 1.5, "rounds": 210,
  * "elapsed": 20.5, "predictions": "<base64>", "p.learning_rate": "0.1", ...}
+ *     {"elapsed": 20.7}
  *
  * Predictions are those for the judged rows, as little-endian doubles; of two classes
  * only the second where the first is the rest. A candidate that failed has no score, one
  * that was given up a "guess" in its place, and no predictions; one
  * that lacked memory is not written, since there may be more the next time. One search at
- * a time holds the file.
+ * a time holds the file. With a time limit the time is written down while a candidate is
+ * fitted, so that one that is killed has used its time.
  */
 #include "core/base64.h"
 #include "core/json.h"
@@ -157,6 +159,35 @@ ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
     return append(a, &s, err);
 }
 
+#define BEATS 200 /* of a time limit are written */
+
+static int32_t beat(const ml_progress *p, void *user)
+{
+    (void)p;
+    mli_automl *a = user;
+    double now = mli_now();
+    mli_str s;
+    if (now - a->beat < a->limit / BEATS) return ML_CONTINUE;
+    a->beat = now;
+    mli_str_init(&s, a->ctx);
+    mli_str_add(&s, "{\"elapsed\": ");
+    mli_json_num(&s, now - a->start);
+    mli_str_char(&s, '}');
+    /* It need not outlive the machine, and what cannot be written the next record tells.
+     */
+    if (!s.failed) (void)!mli_journal_append(a->journal, s.data, s.size, 0, NULL);
+    mli_str_free(&s);
+    return ML_CONTINUE;
+}
+
+void mli_automl_beat(mli_automl *a, mli_run *run)
+{
+    if (!a->journal || !(a->limit > 0)) return;
+    run->progress = beat;
+    run->user = a;
+    (void)beat(NULL, a);
+}
+
 /* ---- reading ---- */
 
 static int read_predictions(const mli_automl *a, const ml_params *p, double *out)
@@ -206,8 +237,7 @@ static ml_status add_past(mli_automl *a, const ml_params *p, ml_error *err)
                           .guess = number_of(p, "guess", NAN),
                           .seconds = number_of(p, "seconds", 0),
                           .rounds = (int64_t)number_of(p, "rounds", 0),
-                          .cut = number_of(p, "cut", 0) > 0},
-                    .elapsed = number_of(p, "elapsed", 0)};
+                          .cut = number_of(p, "cut", 0) > 0}};
     ml_status status = read_given(a, p, &q->c.given, err);
     if (status || isnan(q->c.score)) return status;
     /* Room for classes as well, as when it is judged. */
@@ -242,6 +272,7 @@ typedef struct {
     mli_automl *a;
     const char *hash;
     int64_t heads;
+    double used; /* seconds */
 } reading;
 
 static ml_status read_record(void *arg, const char *json, size_t size, ml_error *err)
@@ -255,6 +286,7 @@ static ml_status read_record(void *arg, const char *json, size_t size, ml_error 
         ml_params_free(p);
         return status == ML_E_MEMORY ? mli_nomem(err) : ML_OK;
     }
+    r->used = number_of(p, "elapsed", r->used);
     if (ml_params_get_str(p, "automl")) {
         r->heads++;
         status = check_head(r->a, p, r->hash, err);
@@ -266,10 +298,10 @@ static ml_status read_record(void *arg, const char *json, size_t size, ml_error 
 }
 
 /* The time that the earlier run has used counts, but for what the last fits need. */
-static void count_time(mli_automl *a)
+static void count_time(mli_automl *a, double used)
 {
-    if (!(a->limit > 0) || a->n_past == 0) return;
-    double used = a->past[a->n_past - 1].elapsed, most = 0;
+    double most = 0;
+    if (!(a->limit > 0)) return;
     for (int64_t i = 0; i < a->n_past; i++) most = fmax(most, a->past[i].c.seconds);
     double free = 0.9 * a->limit - 6 * most / (double)a->n_folds;
     if (used > free) used = free;
@@ -281,7 +313,7 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err)
     char hash[65];
     int64_t records;
     const char *path = mli_get_str(a->job->params, "journal");
-    reading r = {a, hash, 0};
+    reading r = {a, hash, 0, 0};
     if (!*path) return ML_OK;
     ml_status status = hash_rows(a, hash, err);
     if (!status) status = mli_journal_open(a->ctx, path, &a->journal, err);
@@ -293,7 +325,7 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err)
         status = mli_error_at(err, ML_E_ARGUMENT, "params.journal");
     }
     if (!status && r.heads == 0) status = write_head(a, hash, err);
-    if (!status) count_time(a);
+    if (!status) count_time(a, r.used);
     if (!status && a->n_past)
         mli_log(a->ctx, ML_LOG_INFO, "automl", "going on after %lld candidates",
                 (long long)a->n_past);

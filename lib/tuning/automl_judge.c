@@ -289,6 +289,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
     mli_run run;
     mli_run_part(&run, a->job->run, 0, 0, 0);
     run.cancel = a->clock;
+    mli_automl_beat(a, &run);
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (a->slice > 0)
         ml_cancel_set_deadline(a->clock, a->slice / (double)a->n_folds, ML_STOP_KEEP);

@@ -5,6 +5,7 @@
 #include "testing_automl.h"
 #include "tuning/journal.h"
 
+#include <math.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -253,6 +254,62 @@ START_TEST(short_time_takes_one_part)
 }
 END_TEST
 
+/* The last value of a key in the records that begin with `begin`, and how many there are
+ * of them. */
+static double last_of(const char *begin, const char *key, int64_t *n)
+{
+    static char line[4096];
+    double value = NAN;
+    int begins = 1; /* a line, of which more may follow */
+    FILE *f = fopen(journal, "r");
+    *n = 0;
+    int in = 0;
+    while (f && fgets(line, sizeof line, f)) {
+        if (begins) in = strstr(line, begin) != NULL;
+        *n += begins && in;
+        const char *at = in ? strstr(line, key) : NULL;
+        if (at) value = strtod(at + strlen(key), NULL);
+        begins = strchr(line, '\n') != NULL;
+    }
+    if (f) fclose(f);
+    return value;
+}
+
+/* A candidate that is killed has used its time: the search goes on after it. */
+START_TEST(a_killed_candidate_has_used_its_time)
+{
+    static const char yaml[] = "{target: y, trials: 2, time_limit: 20, folds: 2, "
+                               "algorithms: [gbdt], journal: test_automl_journal.tmp}";
+    static const char elapsed[] = "\"elapsed\": ";
+    int64_t n = 0;
+    remove(journal);
+    pid_t child = fork();
+    if (child == 0) {
+        ml_context *ctx = test_context(1);
+        ml_table *t = table(ctx, 30000, 2, 6);
+        ml_model_free(fit_yaml(ctx, "automl", yaml, t, NULL));
+        _exit(0);
+    }
+    ck_assert_int_gt(child, 0);
+    while (n < 4 && waitpid(child, NULL, WNOHANG) == 0) {
+        usleep(500);
+        last_of("{\"elapsed\"", elapsed, &n);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    double used = last_of("{\"elapsed\"", elapsed, &n);
+    ck_assert_double_gt(used, 0);
+    ml_context *ctx = test_context(1);
+    ml_table *t = table(ctx, 30000, 2, 6);
+    ml_model_free(fit_yaml(ctx, "automl", yaml, t, NULL));
+    ck_assert_double_gt(last_of("{\"candidate\": \"gbdt\"", elapsed, &n), used);
+    ck_assert_int_eq(n, 1);
+    remove(journal);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* What a journal gives is blended as what was fitted. */
 START_TEST(a_resumed_search_with_a_limit_blends)
 {
@@ -285,4 +342,4 @@ END_TEST
 TEST_MAIN("tuning/automl_journal", killed_and_resumed, a_damaged_journal,
           a_journal_of_other_folds, a_journal_keeps_no_lack_of_memory,
           a_journal_of_other_algorithms, a_journal_in_use, short_time_takes_one_part,
-          a_resumed_search_with_a_limit_blends)
+          a_killed_candidate_has_used_its_time, a_resumed_search_with_a_limit_blends)
