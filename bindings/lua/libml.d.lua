@@ -906,7 +906,7 @@ function ml.info() end
 ---@field threshold_metric? string The metric that the predicted classes are chosen for, such as f1. By default `metric`, when it judges classes; else the most probable class is predicted.
 ---@field distill? string An algorithm, such as gbdt: the result is one model of it, small and fast, that learns from what the ensemble predicts.
 ---@field journal? string A file that candidates are written to as they end. A fit to the same rows with the same file goes on where the one before was ended, however that happened.
----@field memory_limit? number MB that the search may take beyond what is taken already; candidates that need more fail. Counts the memory of the context, whose other fits meanwhile count as well; more threads need more. 0 is no limit. (default 0)
+---@field memory_limit? number MB that the search may take beyond what is taken already; candidates that need more fail, but for a constant. Counts the memory of the context, whose other fits meanwhile count as well; more threads need more. 0 is no limit. (default 0)
 ---@field seed? integer Seed of all random choices. The same seed, data and parameters give the same model whatever the number of threads. (default 0)
 ---@field members? string[] Set by the fit: the models of the ensemble, with their parameters.
 ---@field final? string[] Set by the fit: the model of what the members predict, where there is one.

@@ -67,8 +67,8 @@ static const mli_param params[] = {
     {"memory_limit", "memory_budget,max_mem_size", ML_PARAM_F64, 0, "0", "[0, inf)", NULL,
      NULL,
      "MB that the search may take beyond what is taken already; candidates that need "
-     "more fail. Counts the memory of the context, whose other fits meanwhile count as "
-     "well; more threads need more. 0 is no limit.",
+     "more fail, but for a constant. Counts the memory of the context, whose other fits "
+     "meanwhile count as well; more threads need more. 0 is no limit.",
      "0.1"},
     MLI_PARAM_SEED,
     {"members", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE | MLI_FLAG_PARTS | MLI_FLAG_FITTED,
@@ -163,7 +163,8 @@ static void set_memory(mli_automl *a)
 {
     double most = 1e6 * mli_get_f64(a->job->params, "memory_limit");
     if (!(most > 0)) return;
-    a->memory = mli_memory_used(a->ctx) + (most < 1e18 ? (size_t)most : (size_t)1e18);
+    a->room = most < 1e18 ? most : 1e18;
+    a->memory = mli_memory_used(a->ctx) + (size_t)a->room;
 }
 
 static ml_status set_up(mli_automl *a, ml_error *err)
@@ -197,11 +198,6 @@ static ml_status nothing_worked(const mli_automl *a, ml_error *err)
 {
     if (!a->failed)
         return mli_fail(err, ML_E_DATA, "no algorithm suits the task and the columns");
-    if (a->memory && a->failed == ML_E_MEMORY) {
-        mli_fail(err, ML_E_MEMORY, "no model can be fitted within memory_limit");
-        mli_error_at(err, ML_E_MEMORY, "params.memory_limit");
-        return mli_error_hint(err, ML_E_MEMORY, "raise it, or set 0 for no limit");
-    }
     return mli_error_copy(err, a->failure, a->failed);
 }
 
@@ -253,9 +249,11 @@ static ml_status find_model(mli_automl *a, ml_error *err)
     if (status) return status;
     if (mli_automl_best(a) < 0) return nothing_worked(a, err);
     tell_failed(a);
-    if (only_baseline(a) && a->limit > 0)
+    int lacked = a->memory && a->failed == ML_E_MEMORY;
+    if (only_baseline(a) && (lacked || a->limit > 0))
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "the time was enough for a constant prediction only: raise time_limit");
+                "the %s was enough for a constant prediction only: raise %s_limit",
+                lacked ? "memory" : "time", lacked ? "memory" : "time");
     status = put_together(a, err);
     return status ? status : mli_automl_leaderboard(a, err);
 }

@@ -73,7 +73,8 @@ typedef struct mli_automl {
     int64_t n_past, past_capacity;
     mli_past *past;
 
-    size_t memory; /* bytes that a candidate may bring those of the context to; 0: any */
+    size_t memory; /* bytes that a fit may bring those of the context to; 0: any */
+    double room;   /* bytes that were free of them before the folds were made */
 
     /* What the search found, for the judged rows: predictions of rows held out by all of
      * it [judged rows * n_outputs], and their score. */
@@ -96,6 +97,9 @@ void mli_automl_free(mli_automl *a);
  * failures of the call. */
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err);
+/* Limits the memory for a fit, but for that of a constant, which needs next to none: 1
+ * when it is to be lifted again. */
+int mli_automl_limit(const mli_automl *a, const mli_algorithm *algorithm);
 /* All rows for each of those that candidates are fitted to now. */
 double mli_automl_growth(const mli_automl *a);
 /* Keeps so many of the n rows, any as likely as another, in their order. */

@@ -17,7 +17,9 @@
 #define CELLS         5000   /* rows * columns per second of the limit */
 #define FIRST_CELLS   2e6 /* per second: more rows are left out of the search, down to: */
 #define FEWEST_ROWS   5000
-#define ENOUGH_ROUNDS 60 /* fewer in a candidate's time are too few */
+#define LEAST_ROWS    200 /* where memory is short: */
+#define MOST_COPIED   0.3 /* of it is for copies of rows */
+#define ENOUGH_ROUNDS 60  /* fewer in a candidate's time are too few */
 #define MOST_ROUNDS   "2000"
 #define MOST_KEPT     12 /* as many as are considered for the blend */
 
@@ -112,6 +114,22 @@ static int is_short(const mli_automl *a)
            !*mli_get_str(a->job->params, "journal");
 }
 
+/* Bytes of the copies of a row that folds are made of, about. */
+static double row_bytes(const mli_automl *a, double copies)
+{
+    return copies * sizeof(double) * cells_of(a->job->train) /
+           (double)a->job->train->rows;
+}
+
+/* Five folds are six copies of the rows; one part held out is less than two. As for the
+ * time, a journal keeps its folds. */
+static int is_tight(const mli_automl *a)
+{
+    return a->memory &&
+           a->room * MOST_COPIED < row_bytes(a, 6) * (double)a->job->train->rows &&
+           !*mli_get_str(a->job->params, "journal");
+}
+
 static mli_split choose_split(const mli_automl *a)
 {
     const mli_design *d = a->given;
@@ -125,7 +143,7 @@ static mli_split choose_split(const mli_automl *a)
                    .stratify = classes ? column_there(d->table, in->target) : "",
                    .group = column_there(d->table, in->group),
                    .time = column_there(d->table, in->time)};
-    if (!folds && (d->rows >= MANY_ROWS || is_short(a)))
+    if (!folds && (d->rows >= MANY_ROWS || is_short(a) || is_tight(a)))
         s.method = "holdout";
     else if (s.group[0])
         s.method = "group";
@@ -154,21 +172,29 @@ static int may_thin(const mli_automl *a)
            !*mli_get_str(a->job->params, "journal");
 }
 
-/* With little time for one part held out, models of some of the rows are better than a
- * few rounds of all. The last fits are to all rows where there is time. */
-static void thin_rows(const mli_automl *a, mli_folds *f)
+/* Rows that the search sees of one part held out: with little time models of some of them
+ * are better than a few rounds of all; with little memory there is room for some. */
+static int64_t rows_seen(const mli_automl *a)
 {
     const mli_design *d = a->job->train;
-    double most = FIRST_CELLS * a->limit * (double)d->rows / (cells_of(d) + 1);
-    int possible =
-        a->limit > 0 && f->n_folds == 1 && !*mli_get_str(a->job->params, "journal");
-    if (!possible || !(most < (double)d->rows)) return;
-    int64_t rows = most > FEWEST_ROWS ? (int64_t)most : FEWEST_ROWS;
+    double most = (double)d->rows, times = (double)d->rows / (cells_of(d) + 1);
+    if (a->limit > 0)
+        most = fmin(most, fmax(FIRST_CELLS * a->limit * times, FEWEST_ROWS));
+    if (a->memory)
+        most = fmin(most, fmax(MOST_COPIED * a->room / row_bytes(a, 1.5), LEAST_ROWS));
+    return (int64_t)most;
+}
+
+/* The last fits are to all rows where there is time, and memory. */
+static void thin_rows(const mli_automl *a, mli_folds *f)
+{
+    int64_t all = a->job->train->rows, rows = rows_seen(a);
+    if (f->n_folds != 1 || *mli_get_str(a->job->params, "journal") || rows >= all) return;
     mli_automl_thin(a, f->train[0], &f->n_train[0], rows);
-    mli_automl_thin(a, f->test[0], &f->n_test[0],
-                    rows / 4 > FEWEST_ROWS ? rows / 4 : FEWEST_ROWS);
+    int64_t tested = rows < FEWEST_ROWS ? rows : FEWEST_ROWS;
+    mli_automl_thin(a, f->test[0], &f->n_test[0], rows / 4 > tested ? rows / 4 : tested);
     mli_log(a->ctx, ML_LOG_INFO, "automl", "the search sees %lld of %lld rows",
-            (long long)f->n_train[0], (long long)d->rows);
+            (long long)f->n_train[0], (long long)all);
 }
 
 double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c)
@@ -302,7 +328,7 @@ static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *pa
      * that it will be given; but not when the host has ended the search. */
     if (!status && mli_run_state(a->job->run) != ML_CONTINUE)
         status = mli_fail(err, ML_E_CANCELLED, "the search was ended");
-    if (!status && k == 0 && a->limit > 0)
+    if (!status && k == 0 && (a->limit > 0 || a->memory))
         c->kept = m;
     else
         ml_model_free(m);
@@ -405,6 +431,12 @@ static void drop_predictions(const mli_automl *a, mli_candidate *c)
     c->kept = NULL;
 }
 
+int mli_automl_limit(const mli_automl *a, const mli_algorithm *algorithm)
+{
+    return a->memory && strcmp(algorithm->head.name, "baseline") != 0 &&
+           mli_memory_limit(a->ctx, a->memory);
+}
+
 ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
                            ml_params *given, ml_error *err)
 {
@@ -419,7 +451,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     c->growth = mli_automl_growth(a);
     if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
     double start = mli_now();
-    int limited = a->memory && mli_memory_limit(a->ctx, a->memory);
+    int limited = mli_automl_limit(a, algorithm);
     ml_status status = judge(a, c, a->failure);
     if (limited) mli_memory_lift(a->ctx);
     c->seconds = mli_now() - start;

@@ -189,33 +189,47 @@ static ml_status some_rows(const mli_automl *a, const mli_candidate *c,
     return status;
 }
 
-/* Fits part i to all rows, or as many as there is time for. What is cut short by the
- * clock is worse than the model of one fold, which stands in for it then. *late: not all
- * rows. */
-static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
-                            const mli_candidate *c, int *late, ml_error *err)
+/* Within the memory limit, when the model of one fold can stand in: *out is NULL where
+ * there is not enough. */
+static ml_status fit_rows(const mli_automl *a, const mli_fit *whole, const char *name,
+                          const mli_candidate *c, const mli_design *rows, ml_model **out,
+                          ml_error *err)
 {
-    const mli_param_part *part = &p->part[i];
     static const mli_hooks none;
     ml_params *params = NULL;
+    int limited = 0;
+    ml_status status = mli_params_part(whole->params, name, &params, err);
+    if (!status && c->kept) limited = mli_automl_limit(a, c->algorithm);
+    if (!status)
+        status = mli_fit_part(a->ctx, c->algorithm, name, params, rows, NULL, &none,
+                              whole->run, out, err);
+    if (limited) mli_memory_lift(a->ctx);
+    ml_params_free(params);
+    return limited && status == ML_E_MEMORY ? ML_OK : status;
+}
+
+/* What there was too little of for a fit to all rows. */
+enum { NOTHING, TIME, MEMORY };
+
+/* Fits part i to all rows, or as many as there is time for. What is cut short by the
+ * clock is worse than the model of one fold, which stands in for it then. */
+static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
+                            const mli_candidate *c, int *lacked, ml_error *err)
+{
     ml_model *m = NULL;
     mli_design *some = NULL;
     double need = mli_automl_whole_seconds(a, c);
     double left = mli_automl_left(a);
     ml_status status = ML_OK;
-    *late = c->kept && a->limit > 0 && need > left &&
-            strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */
-    if (*late) status = some_rows(a, c, whole->train, need, left, &some, err);
-    if ((!*late || some) && !status)
-        status = mli_params_part(whole->params, part->name, &params, err);
-    if (params && !status)
+    int late = c->kept && a->limit > 0 && need > left &&
+               strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */
+    if (late) status = some_rows(a, c, whole->train, need, left, &some, err);
+    if ((!late || some) && !status)
         status =
-            mli_fit_part(a->ctx, c->algorithm, part->name, params,
-                         some ? some : whole->train, NULL, &none, whole->run, &m, err);
-    ml_params_free(params);
+            fit_rows(a, whole, p->part[i].name, c, some ? some : whole->train, &m, err);
     mli_design_free(some);
     int cut = mli_run_state(whole->run) != ML_CONTINUE;
-    if (!status && cut) *late = 1;
+    *lacked = late || cut ? TIME : m ? NOTHING : MEMORY;
     if (!status)
         status = mli_part_adopt(whole, p, i, (!m || cut) && c->kept ? c->kept : m, err);
     ml_model_free(m);
@@ -234,25 +248,27 @@ static int64_t heaviest(const mli_parts *p, const mli_candidate *const *c)
 static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
                            const mli_candidate **c, ml_error *err)
 {
+    static const char *const names[] = {"", "time", "memory"};
     mli_run *outer = whole->run, run;
-    int64_t k = 0, behind = 0;
+    int64_t k = 0, behind[3] = {0};
     ml_status status = ML_OK;
     for (int64_t i = 0; i < a->count && k < p->n; i++)
         if (a->candidates[i].weight > 0) c[k++] = &a->candidates[i];
     for (int64_t n = 0; n < p->n && !status; n++) {
-        int late;
+        int lacked;
         int64_t i = heaviest(p, c);
         mli_run_part(&run, outer, (double)n / (double)p->n,
                      (double)(n + 1) / (double)p->n, 1);
         whole->run = &run;
-        status = fit_member(a, whole, p, i, c[i], &late, err);
-        behind += late;
+        status = fit_member(a, whole, p, i, c[i], &lacked, err);
+        behind[lacked]++;
     }
     whole->run = outer;
-    if (!status && behind)
-        mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "%lld of %lld models lacked time for a fit to all rows: raise time_limit",
-                (long long)behind, (long long)p->n);
+    for (int what = TIME; what <= MEMORY && !status; what++)
+        if (behind[what])
+            mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                    "%lld of %lld models lacked %s for a fit to all rows: raise %s_limit",
+                    (long long)behind[what], (long long)p->n, names[what], names[what]);
     return status;
 }
 

@@ -57,9 +57,9 @@ class AutoML(Estimator):
         happened. Also: checkpoint.
     memory_limit : float, default 0.0
         MB that the search may take beyond what is taken already; candidates that
-        need more fail. Counts the memory of the context, whose other fits
-        meanwhile count as well; more threads need more. 0 is no limit. Range: [0,
-        inf). Also: memory_budget, max_mem_size.
+        need more fail, but for a constant. Counts the memory of the context,
+        whose other fits meanwhile count as well; more threads need more. 0 is no
+        limit. Range: [0, inf). Also: memory_budget, max_mem_size.
     seed : int, default 0
         Seed of all random choices. The same seed, data and parameters give the
         same model whatever the number of threads. Range: [0,

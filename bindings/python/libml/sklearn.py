@@ -112,9 +112,9 @@ class AutoMLClassifier(LibmlClassifier):
         happened. Also: checkpoint.
     memory_limit : float, default 0.0
         MB that the search may take beyond what is taken already; candidates that
-        need more fail. Counts the memory of the context, whose other fits
-        meanwhile count as well; more threads need more. 0 is no limit. Range: [0,
-        inf). Also: memory_budget, max_mem_size.
+        need more fail, but for a constant. Counts the memory of the context,
+        whose other fits meanwhile count as well; more threads need more. 0 is no
+        limit. Range: [0, inf). Also: memory_budget, max_mem_size.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -265,9 +265,9 @@ class AutoMLRegressor(LibmlRegressor):
         happened. Also: checkpoint.
     memory_limit : float, default 0.0
         MB that the search may take beyond what is taken already; candidates that
-        need more fail. Counts the memory of the context, whose other fits
-        meanwhile count as well; more threads need more. 0 is no limit. Range: [0,
-        inf). Also: memory_budget, max_mem_size.
+        need more fail, but for a constant. Counts the memory of the context,
+        whose other fits meanwhile count as well; more threads need more. 0 is no
+        limit. Range: [0, inf). Also: memory_budget, max_mem_size.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.

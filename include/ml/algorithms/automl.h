@@ -148,8 +148,9 @@ static inline ML_CHECK ml_status ml_automl_set_journal(
 
 /**
  * MB that the search may take beyond what is taken already; candidates that need more
- * fail. Counts the memory of the context, whose other fits meanwhile count as well;
- * more threads need more. 0 is no limit. Default 0; range [0, inf).
+ * fail, but for a constant. Counts the memory of the context, whose other fits
+ * meanwhile count as well; more threads need more. 0 is no limit. Default 0; range
+ * [0, inf).
  */
 static inline ML_CHECK ml_status ml_automl_set_memory_limit(
     ml_estimator *estimator, double value, ml_error *error)
