@@ -149,11 +149,13 @@ int32_t mli_grow_take_slot(mli_grower *g);
 void mli_grow_release(mli_grower *g, int32_t slot); /* -1 is fine */
 /* Sums the root's histogram and finds its split. */
 void mli_grow_root(mli_grower *g);
-/* Is a leaf of so many rows divided by all threads together? (Very large ones always are
- * divided in tasks, between which cancelling is looked at.) */
+/* Is a leaf of so many rows divided by all threads together? That costs one more look at
+ * its rows, so that others are better divided by a thread each. (Very large ones always
+ * are divided in tasks, between which cancelling is looked at.) */
 static inline int mli_grow_large(const mli_grower *g, int64_t rows)
 {
-    return rows >= 1 << 21 || (rows >= 1 << 15 && mli_slots(g->ctx) > 1);
+    int64_t slots = mli_slots(g->ctx), share = g->nodes[0].sums.rows / (2 * slots);
+    return rows >= 1 << 21 || (rows >= 1 << 15 && rows >= share && slots > 1);
 }
 
 #endif
