@@ -326,14 +326,6 @@ static mli_onnx_val binarizer(mli_onnx_builder *b)
 
 /* ---- encoders ---- */
 
-/* The code of a text among those of a feature. */
-static double code_of(mli_onnx_builder *b, int32_t feature, mli_onnx_text text)
-{
-    int32_t code = mli_map_add(&b->levels[feature], text.at, text.size);
-    if (code < 0) b->status = mli_nomem(b->g->err);
-    return code;
-}
-
 /* The keys as numbers: of texts the codes that they have for column j. */
 static const double *keys_of(mli_onnx_builder *b, const mli_onnx_val *x,
                              const mli_onnx_attribute *keys, int64_t j)
@@ -342,30 +334,25 @@ static const double *keys_of(mli_onnx_builder *b, const mli_onnx_val *x,
     double *codes = mli_doc_alloc(&b->g->arena, (size_t)keys->n_texts * sizeof *codes);
     if (!codes) b->status = mli_nomem(b->g->err);
     for (int64_t k = 0; codes && k < keys->n_texts && !b->status; k++)
-        codes[k] = code_of(b, x->features[j], keys->texts[k]);
+        codes[k] = mli_onnx_code_of(b, x, j, keys->texts[k]);
     return codes;
 }
 
-/* Column j of numbers, or of codes. */
-static mli_onnx_val column_of(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j)
+/* Where the columns are, of numbers or of codes; all before what is made of them, which
+ * lies together then. */
+static int32_t *places_of(mli_onnx_builder *b, const mli_onnx_val *x)
 {
-    mli_onnx_val out = mli_onnx_made(x->at + (int32_t)j, 1, x->type);
-    if (x->kind != MLI_VAL_CODES) return out;
-    mli_step step = {.op = MLI_STEP_INPUT, .n = 1, .p = x->features[j]};
-    out.at = mli_onnx_emit(b, step);
-    mli_onnx_val table = mli_onnx_constant(0); /* the texts are not all known yet */
-    step = (mli_step){.op = MLI_STEP_FETCH, .n = 1};
-    step.of[0] = mli_onnx_operand(b, &table);
-    step.of[1] = mli_onnx_operand(b, &out);
-    step.q = x->features[j] + 1; /* it is filled in when they are */
-    out.at = mli_onnx_emit(b, step);
-    return out;
+    int32_t *at = mli_doc_alloc(&b->g->arena, (size_t)x->n * sizeof *at + 1);
+    if (!at) b->status = mli_nomem(b->g->err);
+    for (int64_t j = 0; at && j < x->n; j++)
+        at[j] = x->kind == MLI_VAL_CODES ? mli_onnx_code_at(b, x, j) : x->at + (int32_t)j;
+    return at;
 }
 
 static mli_onnx_val one_hot(mli_onnx_builder *b, const mli_onnx_val *in)
 {
     const mli_onnx_attribute *cats = mli_onnx_find(b->node, "cats_strings");
-    mli_onnx_val x = *in, out = x, hot = x;
+    mli_onnx_val x = *in, out = x;
     if (!cats || !cats->n_texts) cats = mli_onnx_find(b->node, "cats_int64s");
     int64_t n = cats ? cats->n_texts ? cats->n_texts : cats->n_numbers : 0;
     if (n < 1 || n > 65536 || !cats->n_texts != (x.kind != MLI_VAL_CODES))
@@ -374,14 +361,10 @@ static mli_onnx_val one_hot(mli_onnx_builder *b, const mli_onnx_val *in)
     if (b->status || x.rank == MLI_ONNX_RANK) return mli_onnx_no(b, "of such a shape");
     if (x.type == MLI_ONNX_FLOAT || x.type == MLI_ONNX_DOUBLE)
         x = mli_onnx_apply(b, MLI_STEP_TRUNC, &x, NULL, NULL);
-    for (int64_t j = 0; j < x.n && !b->status; j++) hot = column_of(b, &x, j);
-    /* Codes of all columns first, so that what is hot lies together. */
-    int32_t last = hot.at;
+    const int32_t *places = places_of(b, &x);
     for (int64_t j = 0; j < x.n && !b->status; j++) {
-        mli_onnx_val c = hot;
+        mli_onnx_val c = mli_onnx_made(places[j], 1, x.type);
         const double *keys = keys_of(b, &x, cats, j);
-        c.at = x.kind == MLI_VAL_CODES ? last - 2 * (int32_t)(x.n - 1 - j)
-                                       : x.at + (int32_t)j;
         if (b->status) break;
         mli_step step = {.op = MLI_STEP_EQ, .n = (int32_t)n};
         step.of[0] = mli_onnx_operand(b, &c);
@@ -410,6 +393,21 @@ static const mli_onnx_attribute *first_of(const mli_onnx_builder *b,
     return NULL;
 }
 
+/* Of a constant: so imputers have the text to fill in. */
+static mli_onnx_val one_text(mli_onnx_builder *b, const mli_onnx_val *in,
+                             const mli_onnx_attribute *from, const mli_onnx_attribute *to)
+{
+    double key = in->list ? in->list->numbers[0] : in->number;
+    for (int64_t k = 0; k < from->n_numbers && in->n == 1; k++) {
+        if (from->numbers[k] != key) continue;
+        mli_onnx_attribute *one = mli_doc_alloc(&b->g->arena, sizeof *one);
+        if (!one) break;
+        *one = (mli_onnx_attribute){.n_texts = 1, .texts = &to->texts[k], .type = 8};
+        return mli_onnx_listed(one, 0);
+    }
+    return mli_onnx_no(b, "of such a constant");
+}
+
 static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
 {
     static const char *const keys[] = {"keys_strings", "keys_int64s", "keys_floats",
@@ -419,6 +417,8 @@ static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
     const mli_onnx_attribute *from = first_of(b, keys, 4), *to = first_of(b, values, 4);
     mli_onnx_val x = *in, out;
     int texts = from && from->n_texts;
+    if (in->kind == MLI_VAL_NUMBERS && from && to && to->n_texts == from->n_numbers)
+        return one_text(b, in, from, to);
     if (x.kind != MLI_VAL_CODES) x = mli_onnx_rows(b, in);
     out = x;
     int64_t n = from ? texts ? from->n_texts : from->n_numbers : 0;
@@ -436,14 +436,9 @@ static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
                   : other && other->n_numbers ? other->numbers[0]
                   : real ? mli_onnx_number_of(b, "default_float", -0.0)
                          : mli_onnx_number_of(b, "default_int64", -1);
-    mli_onnx_val last = x;
-    for (int64_t j = 0; j < x.n && !b->status; j++) last = column_of(b, &x, j);
+    const int32_t *places = places_of(b, &x);
     for (int64_t j = 0; j < x.n && !b->status; j++) {
-        mli_onnx_val c = last;
-        if (x.kind != MLI_VAL_CODES)
-            c.at = x.at + (int32_t)j;
-        else
-            c.at -= 2 * (int32_t)(x.n - 1 - j);
+        mli_onnx_val c = mli_onnx_made(places[j], 1, x.type);
         const double *k = keys_of(b, &x, from, j);
         if (b->status) break;
         mli_step step = {.op = MLI_STEP_MAP, .n = 1};

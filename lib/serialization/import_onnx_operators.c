@@ -175,9 +175,9 @@ static mli_onnx_val clip(mli_onnx_builder *b, const mli_onnx_val *x)
     return out;
 }
 
-static mli_onnx_val cast(mli_onnx_builder *b, const mli_onnx_val *x)
+static mli_onnx_val cast(mli_onnx_builder *b, const mli_onnx_val *x, int32_t to)
 {
-    int32_t to = (int32_t)mli_onnx_number_of(b, "to", 1), from = x->type;
+    int32_t from = x->type;
     mli_onnx_val out = *x;
     if (x->kind != MLI_VAL_ROWS && x->kind != MLI_VAL_LABELS) {
         if (x->kind != MLI_VAL_CODES || to == 8) return out;
@@ -328,6 +328,28 @@ static mli_onnx_val cumulate(mli_onnx_builder *b, const mli_onnx_val *in)
     return x;
 }
 
+/* One text where the condition holds, or where it does not: so texts are imputed. */
+static mli_onnx_val where_texts(mli_onnx_builder *b)
+{
+    const mli_onnx_val *in[3] = {mli_onnx_in(b, 0), mli_onnx_in(b, 1), mli_onnx_in(b, 2)};
+    int text = in[1]->kind == MLI_VAL_TEXTS ? 1 : 2;
+    const mli_onnx_val *x = in[3 - text];
+    mli_onnx_val condition = mli_onnx_rows(b, in[0]), out = *x;
+    if (b->status || in[text]->kind != MLI_VAL_TEXTS || in[text]->n != 1 ||
+        x->kind != MLI_VAL_CODES || x->n != 1 || condition.n != 1)
+        return mli_onnx_no(b, "of such texts");
+    mli_onnx_val code =
+        mli_onnx_constant(mli_onnx_code_of(b, x, 0, in[text]->list->texts[0]));
+    out = mli_onnx_made(mli_onnx_code_at(b, x, 0), 1, 8);
+    mli_step step = {.op = MLI_STEP_WHERE, .n = 1};
+    step.of[0] = mli_onnx_operand(b, &condition);
+    step.of[text] = mli_onnx_operand(b, &code);
+    step.of[3 - text] = mli_onnx_operand(b, &out);
+    out = *x;
+    out.at = mli_onnx_emit(b, step);
+    return out;
+}
+
 /* ---- which operator ---- */
 
 static int is(const mli_onnx_builder *b, const char *name)
@@ -358,6 +380,11 @@ static int calculating(mli_onnx_builder *b)
 int mli_onnx_operator(mli_onnx_builder *b)
 {
     mli_onnx_val *x = mli_onnx_in(b, 0), out;
+    const mli_onnx_val *y = mli_onnx_in(b, 1), *z = mli_onnx_in(b, 2);
+    if (is(b, "Where") && x && y && z && (y->type == 8 || z->type == 8)) {
+        mli_onnx_put(b, 0, where_texts(b));
+        return 1;
+    }
     if (calculating(b)) return 1;
     if (!x) return 0;
     if (is(b, "Sum") || is(b, "Mean"))
@@ -372,7 +399,9 @@ int mli_onnx_operator(mli_onnx_builder *b)
         mli_onnx_val one = mli_onnx_constant(1);
         out = mli_onnx_apply(b, MLI_STEP_DIV, &one, x, NULL);
     } else if (is(b, "Cast"))
-        out = cast(b, x);
+        out = cast(b, x, (int32_t)mli_onnx_number_of(b, "to", 1));
+    else if (is(b, "CastLike") && mli_onnx_in(b, 1))
+        out = cast(b, x, mli_onnx_in(b, 1)->type);
     else if (is(b, "Softmax"))
         out = mli_onnx_softmax(b, x, mli_onnx_axis(x, mli_onnx_number_of(b, "axis", -1)));
     else if (is(b, "ArgMax") || is(b, "ArgMin"))

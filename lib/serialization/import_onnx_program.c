@@ -222,6 +222,7 @@ static void put_input(mli_onnx_builder *b, const mli_onnx_input *in, int64_t fir
             mli_map_init(&b->levels[first + j], b->ctx);
         }
         v.kind = MLI_VAL_CODES;
+        v.at = -1;
         v.features = features;
     } else {
         mli_step step = {.op = MLI_STEP_INPUT,
@@ -263,6 +264,30 @@ static ml_status start(mli_onnx_builder *b)
     for (int64_t i = 0; i < g->n_inputs; i++)
         if (b->first[i] >= 0) put_input(b, &g->inputs[i], b->first[i]);
     return b->status;
+}
+
+/* ---- texts ---- */
+
+int32_t mli_onnx_code_at(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j)
+{
+    mli_onnx_val out = mli_onnx_made(x->at + (int32_t)j, 1, x->type);
+    if (x->at >= 0) return out.at;
+    mli_step step = {.op = MLI_STEP_INPUT, .n = 1, .p = x->features[j]};
+    out.at = mli_onnx_emit(b, step);
+    mli_onnx_val table = mli_onnx_constant(0);
+    step = (mli_step){.op = MLI_STEP_FETCH, .n = 1};
+    step.of[0] = mli_onnx_operand(b, &table);
+    step.of[1] = mli_onnx_operand(b, &out);
+    step.q = x->features[j] + 1; /* fill_tables knows it by this */
+    return mli_onnx_emit(b, step);
+}
+
+double mli_onnx_code_of(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j,
+                        mli_onnx_text text)
+{
+    int32_t code = mli_map_add(&b->levels[x->features[j]], text.at, text.size);
+    if (code < 0) b->status = mli_nomem(b->g->err);
+    return code;
 }
 
 /* ---- the nodes ---- */
@@ -319,6 +344,18 @@ static int64_t count_of(const mli_onnx_attribute *list)
     return list->n_texts ? list->n_texts : list->n_numbers;
 }
 
+/* Numbers, and one more. */
+static void join_column(mli_onnx_builder *b, mli_onnx_val *numbers, const mli_onnx_val *v)
+{
+    mli_onnx_val both[2] = {*numbers, *v};
+    for (int i = 0; i < 2; i++) {
+        mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)both[i].n};
+        step.of[0] = mli_onnx_operand(b, &both[i]);
+        both[i].at = mli_onnx_emit(b, step);
+    }
+    *numbers = mli_onnx_made(both[0].at, both[0].n + 1, v->type);
+}
+
 /* What of the outputs are the labels, and what the numbers. */
 static ml_status find_outputs(mli_onnx_builder *b, mli_onnx_val *labels,
                               mli_onnx_val *numbers)
@@ -333,7 +370,9 @@ static ml_status find_outputs(mli_onnx_builder *b, mli_onnx_val *labels,
         if (v->kind == MLI_VAL_LABELS || (whole && v->n == 1 && b->g->n_outputs > 1)) {
             *labels = *v;
             n_labels++;
-        } else if (!n_numbers++ || v->list) {
+        } else if (n_numbers++ && v->n == 1 && numbers->n == n_numbers - 1) {
+            join_column(b, numbers, v); /* a class each, so far */
+        } else if (n_numbers == 1 || v->list) {
             *numbers = *v;
         }
     }
@@ -435,6 +474,8 @@ static ml_status fill_tables(mli_onnx_builder *b, int64_t *const *rank)
         if (step->op != MLI_STEP_FETCH || !step->q) continue;
         int64_t j = step->q - 1, n = b->levels[j].count;
         step->q = 0;
+        /* A missing text counts as an empty one, where that is known. */
+        step->p = mli_map_find(&b->levels[j], "", 0) + 1;
         if (!n || !rank[j]) continue;
         double *table = mli_doc_alloc(&b->g->arena, (size_t)n * sizeof *table);
         if (!table) return mli_nomem(b->g->err);

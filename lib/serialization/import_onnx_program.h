@@ -18,7 +18,8 @@ enum {
     MLI_VAL_ROWS,    /* numbers of each row, from `at` */
     MLI_VAL_NUMBERS, /* constants: list, or `number` */
     MLI_VAL_TEXTS,   /* constant texts: list */
-    MLI_VAL_CODES,   /* columns of texts: codes of the features `features` */
+    MLI_VAL_CODES,   /* columns of texts: codes of the features `features`, from `at`
+                        where they have been calculated, else at is below 0 */
     MLI_VAL_LABELS,  /* one of `list`: the largest of n scores from `at`; n = 1: which */
     MLI_VAL_SHAPE    /* numbers of a shape in `dim`, -1: the rows */
 };
@@ -80,6 +81,10 @@ mli_onnx_val mli_onnx_made(int32_t at, int64_t n, int32_t type); /* [rows, n] */
 /* Numbers `which` of each row, n of them. */
 int32_t mli_onnx_pick(mli_onnx_builder *b, const mli_onnx_val *x, const double *which,
                       int64_t n);
+/* Where the code of column j of texts is; the code of a text there. */
+int32_t mli_onnx_code_at(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j);
+double mli_onnx_code_of(mli_onnx_builder *b, const mli_onnx_val *x, int64_t j,
+                        mli_onnx_text text);
 int64_t mli_onnx_axis_of_rows(const mli_onnx_val *v);
 /* The axis counted from 0; -1: there is none of that number. */
 int64_t mli_onnx_axis(const mli_onnx_val *v, double axis);

@@ -94,16 +94,19 @@ static mli_onnx_val reshape(mli_onnx_builder *b, const mli_onnx_val *x)
     return take_shape(b, x, dim, (int)n, rows, rest);
 }
 
+/* [rows, the rest], or all in one row. */
 static mli_onnx_val flatten(mli_onnx_builder *b, const mli_onnx_val *x)
 {
-    int64_t axis = (int64_t)mli_onnx_number_of(b, "axis", 1), rows;
+    double axis = mli_onnx_number_of(b, "axis", 1);
+    int64_t rows = mli_onnx_axis_of_rows(x);
     mli_onnx_val out = *x;
-    rows = mli_onnx_axis_of_rows(x);
     if (axis < 0) axis += x->rank;
-    if (front_of(x) != 1 || rows + axis > 1) return mli_onnx_no(b, "of such a shape");
+    int first = (double)rows < axis;
+    if (front_of(x) != 1 || (first && (rows != 0 || axis != 1)))
+        return mli_onnx_no(b, "of such a shape");
     out.rank = 2;
-    out.dim[0] = axis ? -1 : 1;
-    out.dim[1] = axis ? x->n : -1;
+    out.dim[0] = first ? -1 : 1;
+    out.dim[1] = first ? x->n : -1;
     return out;
 }
 
@@ -175,10 +178,37 @@ static mli_onnx_val join_shapes(mli_onnx_builder *b)
     return out;
 }
 
+static void copy(mli_onnx_builder *b, mli_onnx_val *v)
+{
+    mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)v->n};
+    step.of[0] = mli_onnx_operand(b, v);
+    v->at = mli_onnx_emit(b, step);
+}
+
+/* The codes of the node's inputs, one behind the other. */
+static mli_onnx_val together(mli_onnx_builder *b, const mli_onnx_val *codes)
+{
+    mli_onnx_val out = *codes;
+    int32_t *at = mli_doc_alloc(&b->g->arena, (size_t)out.n * sizeof *at + 1);
+    int64_t n = 0;
+    if (!at) b->status = mli_nomem(b->g->err);
+    for (int64_t i = 0; at && i < b->node->n_inputs; i++) {
+        const mli_onnx_val *v = mli_onnx_in(b, i);
+        for (int64_t j = 0; j < v->n; j++) at[n++] = mli_onnx_code_at(b, v, j);
+    }
+    for (int64_t j = 0; j < n; j++) {
+        mli_onnx_val one = mli_onnx_made(at[j], 1, 8);
+        copy(b, &one);
+        if (j == 0) out.at = one.at;
+    }
+    return out;
+}
+
 /* Columns of texts side by side. */
 static mli_onnx_val join_codes(mli_onnx_builder *b)
 {
     mli_onnx_val out = {.kind = MLI_VAL_CODES, .type = 8, .rank = 2};
+    int calculated = 0;
     for (int64_t i = 0; i < b->node->n_inputs; i++) {
         const mli_onnx_val *v = mli_onnx_in(b, i);
         if (!v || v->kind != MLI_VAL_CODES || v->rank != 2)
@@ -195,17 +225,12 @@ static mli_onnx_val join_codes(mli_onnx_builder *b)
         const mli_onnx_val *v = mli_onnx_in(b, i);
         memcpy(to, v->features, (size_t)v->n * sizeof *to);
         to += v->n;
+        calculated |= v->at >= 0;
     }
     out.dim[0] = -1;
     out.dim[1] = out.n;
-    return out;
-}
-
-static void copy(mli_onnx_builder *b, mli_onnx_val *v)
-{
-    mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)v->n};
-    step.of[0] = mli_onnx_operand(b, v);
-    v->at = mli_onnx_emit(b, step);
+    out.at = -1;
+    return calculated ? together(b, &out) : out;
 }
 
 static mli_onnx_val join(mli_onnx_builder *b, double dflt)
@@ -273,6 +298,7 @@ static mli_onnx_val choose_codes(mli_onnx_builder *b, const mli_onnx_val *x,
     for (int64_t k = 0; k < n && to; k++) to[k] = x->features[(int64_t)which[k]];
     out.features = to;
     out.n = out.dim[1] = n;
+    if (x->at >= 0) out.at = mli_onnx_pick(b, x, which, n);
     return out;
 }
 

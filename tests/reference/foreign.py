@@ -313,6 +313,12 @@ def onnx_graphs(f, z, third, test):
                     target_opset={"": 17, "ai.onnx.ml": 3})
         (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
         write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test, kind))
+    # An output for each class.
+    p = make_pipeline(pre.Normalizer(), forest).fit(f.to_numpy(np.float32), (z > 1).astype(int))
+    m = to_onnx(p, test.to_numpy(np.float32), options={id(forest): {"zipmap": "columns"}})
+    (OUT / "whole.onnx_zipped.onnx").write_bytes(m.SerializeToString())
+    second = run_onnx(m, test).reshape(-1, 1)
+    write_expected("whole.onnx_zipped", np.empty((0, 1)), np.hstack([1 - second, second]))
 
 
 def onnx_texts():
@@ -328,12 +334,13 @@ def onnx_texts():
         f[name] = f[name].astype(object).where(f[name].notna(), "")
     f.loc[f["colour"] == "white", "colour"] = "red"  # so that it is not known
     ordinal = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    hot = preprocessing.OneHotEncoder(handle_unknown="ignore")
+    filled = impute.SimpleImputer(strategy="constant", fill_value="none", missing_values="")
+    hot = make_pipeline(filled, preprocessing.OneHotEncoder(handle_unknown="ignore"))
     p = make_pipeline(
         compose.ColumnTransformer([("fill", impute.SimpleImputer(), ["a", "b"]),
                                    ("hot", hot, ["colour"]), ("code", ordinal, ["place"])]),
         ensemble.RandomForestRegressor(n_estimators=3, max_depth=4, random_state=0))
-    known = f[(f["colour"] != "") & (f["place"] != "")]
+    known = f[f["place"] != ""]
     p.fit(known, y[known.index])
     m = to_onnx(p, initial_types=[(c, (FloatTensorType if c in "ab" else StringTensorType)([None, 1]))
                                   for c in f.columns], target_opset={"": 17, "ai.onnx.ml": 3})

@@ -67,7 +67,7 @@ static const struct {
     {"whole", "onnx_steps3.onnx", 1e-6},       {"whole", "onnx_rest3.onnx", 1e-6},
     {"whole", "onnx_stack3.onnx", 1e-6},       {"whole", "onnx_parts.onnx", 1e-6},
     {"whole", "onnx_over.onnx", 1e-6},         {"whole", "onnx_doubles.onnx", 1e-6},
-    {"named", "onnx_texts.onnx", 1e-6},
+    {"named", "onnx_texts.onnx", 1e-6},        {"whole", "onnx_zipped.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 

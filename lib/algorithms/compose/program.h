@@ -47,7 +47,7 @@ enum {
     MLI_STEP_ELEMENTWISE,
     MLI_STEP_INPUT, /* features p .. p + n - 1 */
     MLI_STEP_PICK,  /* numbers b of a; b: constants */
-    MLI_STEP_FETCH, /* the same of numbers b that the row has; NaN where a has none */
+    MLI_STEP_FETCH, /* the same of numbers b that the row has; else p - 1, or NaN */
     MLI_STEP_MAP,   /* a's place among the constants b: what c has there; else its last */
     MLI_STEP_DOT,   /* a times the matrix b [a, n] of constants */
     MLI_STEP_CUMSUM,
