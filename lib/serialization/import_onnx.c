@@ -323,6 +323,11 @@ ml_status mli_import_onnx(mli_import *im, const void *data, size_t size, ml_mode
     snprintf(im->system, sizeof im->system, "ONNX (%.40s %.16s)",
              g.producer.at ? g.producer.at : "",
              g.producer_version.at ? g.producer_version.at : "");
+    for (int64_t i = 0; !s && i < g.n_inputs; i++)
+        if (g.inputs[i].rank > 2)
+            s = mli_fail(im->err, ML_E_UNSUPPORTED,
+                         "the input \"%s\" has %d axes; a table has rows and columns",
+                         g.inputs[i].name.at, g.inputs[i].rank);
     if (!s) s = read_graph(im, &g, out);
     mli_onnx_free(&g);
     return s;

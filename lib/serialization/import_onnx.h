@@ -41,6 +41,7 @@ typedef struct mli_onnx_input {
     mli_onnx_text name;
     int64_t columns; /* -1: not known */
     int32_t type;    /* of the elements: 1 float, 11 double, ... */
+    int32_t rank;    /* -1: not known */
 } mli_onnx_input;
 
 typedef struct mli_onnx {

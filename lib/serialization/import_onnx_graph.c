@@ -258,8 +258,7 @@ static int inner(const mli_pb *of, int32_t field, mli_pb *out)
 static ml_status read_input(mli_onnx *g, const mli_pb *from, mli_onnx_input *out)
 {
     mli_pb type, tensor, shape, name, p;
-    int64_t dim = 0;
-    out->columns = -1;
+    out->columns = out->rank = -1;
     if (!inner(from, 1, &name)) return damaged(g, "an input");
     ml_status s = text_of(g, &name, &out->name);
     if (s || !inner(from, 2, &type) || !inner(&type, 1, &tensor)) return s;
@@ -267,9 +266,10 @@ static ml_status read_input(mli_onnx *g, const mli_pb *from, mli_onnx_input *out
     while (mli_pb_next(&p) > 0)
         if (p.field == 1 && p.wire == MLI_PB_VARINT) out->type = (int32_t)p.number;
     if (!inner(&tensor, 2, &shape)) return ML_OK;
+    out->rank = 0;
     mli_pb_open(&p, shape.bytes, shape.size);
     while (mli_pb_next(&p) > 0) {
-        if (p.field != 1 || p.wire != MLI_PB_BYTES || dim++ != 1) continue;
+        if (p.field != 1 || p.wire != MLI_PB_BYTES || out->rank++ != 1) continue;
         mli_pb d;
         mli_pb_open(&d, p.bytes, p.size);
         while (mli_pb_next(&d) > 0)

@@ -213,6 +213,13 @@ static void put_input(mli_onnx_builder *b, const mli_onnx_input *in, int64_t fir
 {
     mli_onnx_val *to = find(b, in->name), v = mli_onnx_made(0, in->columns, in->type);
     if (!to || b->status) return;
+    if (in->rank == 1) v.rank = 1;
+    if (in->rank == 0 || in->type < 1 || in->type == 10 || in->type > 13) {
+        b->status = mli_fail(b->g->err, ML_E_UNSUPPORTED,
+                             "the input \"%s\" is not of rows of numbers or texts",
+                             in->name.at);
+        return;
+    }
     if (in->type == 8) {
         int32_t *features =
             mli_doc_alloc(&b->g->arena, (size_t)v.n * sizeof *features + 1);

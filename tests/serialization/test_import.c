@@ -594,6 +594,54 @@ START_TEST(messages)
 }
 END_TEST
 
+/* A model whose program has another word is refused, or predicts something. */
+static int try_program(ml_model *m)
+{
+    ml_predictor *p = NULL;
+    double rows[2][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {NAN, 1e300, -1, 0.5, NAN}},
+           out[2 * 64];
+    atomic_store(&m->unchecked, 1);
+    ml_status s = ml_predictor_new(m, NULL, NULL, &p, ERR);
+    if (s == ML_OK) {
+        ck_assert_int_le(ml_predictor_outputs(p), 64);
+        OK(ml_predictor_rows(p, rows[0], ML_DTYPE_F64, 2, 8, out, ERR));
+    } else {
+        ck_assert_int_eq(s, ML_E_FORMAT);
+    }
+    ml_predictor_free(p);
+    return s == ML_OK;
+}
+
+START_TEST(damaged_programs)
+{
+    static const char *const names[][2] = {{"whole", "onnx_normal.onnx"},
+                                           {"whole", "onnx_median.onnx"},
+                                           {"whole", "onnx_bins.onnx"},
+                                           {"named", "onnx_texts.onnx"}};
+    static const int32_t wrong[] = {INT32_MIN, -1000, -1, 0,      1,
+                                    2,         7,     41, 131072, INT32_MAX};
+    ml_context *ctx = test_context(1);
+    for (int i = 0; i < 4; i++) {
+        ml_model *m = load_foreign(ctx, foreign_path(names[i][0], names[i][1]));
+        const ml_tensor *t = mli_model_find(m, "program");
+        int32_t *word = (int32_t *)(uintptr_t)ml_tensor_data(t);
+        int64_t n = ml_tensor_shape(t)[0] * ml_tensor_shape(t)[1], refused = 0;
+        for (int64_t k = 0; k < n; k++) {
+            int32_t old = word[k];
+            for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) {
+                word[k] = wrong[j];
+                refused += !try_program(m);
+            }
+            word[k] = old;
+        }
+        ck_assert_int_gt(refused, n);
+        ck_assert(try_program(m));
+        ml_model_free(m);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(out_of_memory)
 {
     bytes files[18] = {bytes_of_file(foreign_path("words", "cat_number.json")),
@@ -639,4 +687,4 @@ END_TEST
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
           from_memory, float_thresholds, many_categories, refused_by_name, damaged,
-          messages, out_of_memory)
+          messages, damaged_programs, out_of_memory)
