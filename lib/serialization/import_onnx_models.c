@@ -182,13 +182,8 @@ static mli_onnx_val dot(mli_onnx_builder *b, mli_onnx_val *x, const double *matr
                         int64_t n, int turned, double factor)
 {
     int64_t columns = x->n;
-    double *m = n > 0 && n <= 65536
-                    ? mli_doc_alloc(&b->g->arena, (size_t)(columns * n) * sizeof *m)
-                    : NULL;
-    if (!m) {
-        b->status = mli_nomem(b->g->err);
-        return *x;
-    }
+    double *m = n > 0 && n <= 65536 ? mli_onnx_list_of(b, columns * n) : NULL;
+    if (!m) return b->status ? *x : mli_onnx_no(b, "of such a matrix");
     for (int64_t j = 0; j < columns; j++)
         for (int64_t k = 0; k < n; k++)
             m[j * n + k] = factor * matrix[turned ? k * columns + j : j * n + k];
@@ -331,8 +326,7 @@ static const double *keys_of(mli_onnx_builder *b, const mli_onnx_val *x,
                              const mli_onnx_attribute *keys, int64_t j)
 {
     if (!keys->n_texts) return keys->numbers;
-    double *codes = mli_doc_alloc(&b->g->arena, (size_t)keys->n_texts * sizeof *codes);
-    if (!codes) b->status = mli_nomem(b->g->err);
+    double *codes = mli_onnx_list_of(b, keys->n_texts);
     for (int64_t k = 0; codes && k < keys->n_texts && !b->status; k++)
         codes[k] = mli_onnx_code_of(b, x, j, keys->texts[k]);
     return codes;
@@ -342,8 +336,7 @@ static const double *keys_of(mli_onnx_builder *b, const mli_onnx_val *x,
  * lies together then. */
 static int32_t *places_of(mli_onnx_builder *b, const mli_onnx_val *x)
 {
-    int32_t *at = mli_doc_alloc(&b->g->arena, (size_t)x->n * sizeof *at + 1);
-    if (!at) b->status = mli_nomem(b->g->err);
+    int32_t *at = mli_onnx_numbers_of(b, x->n);
     for (int64_t j = 0; at && j < x->n; j++)
         at[j] = x->kind == MLI_VAL_CODES ? mli_onnx_code_at(b, x, j) : x->at + (int32_t)j;
     return at;
@@ -425,8 +418,7 @@ static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
     if (b->status || !to || n != (to->n_texts ? to->n_texts : to->n_numbers) ||
         n > 65536 || texts != (x.kind == MLI_VAL_CODES) || (to->n_texts && x.n != 1))
         return mli_onnx_no(b, "of such keys and values");
-    double *list = mli_doc_alloc(&b->g->arena, (size_t)(n + 1) * sizeof *list);
-    if (!list) b->status = mli_nomem(b->g->err);
+    double *list = mli_onnx_list_of(b, n + 1);
     int real = to->type == MLI_ONNX_FLOAT || to == mli_onnx_find(b->node, values[2]);
     for (int64_t k = 0; list && k < n; k++)
         list[k] = to->n_texts ? (double)k : to->numbers[k];

@@ -66,11 +66,9 @@ static mli_onnx_val fold(mli_onnx_builder *b, const mli_step *step,
                          const mli_onnx_val *const *v, mli_onnx_val out)
 {
     mli_onnx_attribute *list = mli_doc_alloc(&b->g->arena, sizeof *list);
-    double *to = mli_doc_alloc(&b->g->arena, (size_t)out.n * sizeof *to);
-    if (!list || !to) {
-        b->status = mli_nomem(b->g->err);
-        return out;
-    }
+    double *to = mli_onnx_list_of(b, out.n);
+    if (!list && !b->status) b->status = mli_nomem(b->g->err);
+    if (b->status) return out;
     for (int64_t j = 0; j < out.n; j++) {
         double c[3] = {0, 0, 0};
         for (int k = 0; k < mli_step_operands(step->op); k++) {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define COLUMNS_MAX (1 << 17)
+#define NUMBERS_MAX (1 << 25) /* constants, and numbers on the way to them */
 
 /* ---- values ---- */
 
@@ -140,7 +141,7 @@ int32_t mli_onnx_emit(mli_onnx_builder *b, mli_step step)
 int32_t mli_onnx_add_constants(mli_onnx_builder *b, const double *v, int64_t n)
 {
     if (b->status) return -1;
-    if (b->n_constants + n > INT32_MAX) {
+    if (b->n_constants + n > NUMBERS_MAX) {
         mli_onnx_no(b, "of so many numbers");
         return -1;
     }
@@ -152,6 +153,29 @@ int32_t mli_onnx_add_constants(mli_onnx_builder *b, const double *v, int64_t n)
     if (n) memcpy(b->constants + b->n_constants, v, (size_t)n * sizeof *v);
     b->n_constants += n;
     return (int32_t)(-1 - (b->n_constants - n));
+}
+
+static void *room_for(mli_onnx_builder *b, int64_t n, size_t size)
+{
+    if (b->status) return NULL;
+    b->n_numbers += n;
+    if (n < 0 || b->n_numbers > NUMBERS_MAX) {
+        mli_onnx_no(b, "of so many numbers");
+        return NULL;
+    }
+    void *list = mli_doc_alloc(&b->g->arena, (size_t)n * size + 1);
+    if (!list) b->status = mli_nomem(b->g->err);
+    return list;
+}
+
+double *mli_onnx_list_of(mli_onnx_builder *b, int64_t n)
+{
+    return room_for(b, n, sizeof(double));
+}
+
+int32_t *mli_onnx_numbers_of(mli_onnx_builder *b, int64_t n)
+{
+    return room_for(b, n, sizeof(int32_t));
 }
 
 mli_operand mli_onnx_operand(mli_onnx_builder *b, mli_onnx_val *v)
@@ -189,24 +213,46 @@ static int64_t width_of(const mli_onnx_builder *b, mli_onnx_text name)
     return width;
 }
 
+/* Inputs that nothing uses are no features. */
+static ml_status mark_used(mli_onnx_builder *b, int64_t *used)
+{
+    uint8_t *asked = mli_calloc(b->ctx, (size_t)b->names.count + 1, 1);
+    if (!asked) return mli_nomem(b->g->err);
+    for (int64_t k = 0; k < b->g->n_nodes; k++)
+        for (int64_t j = 0; j < b->g->nodes[k].n_inputs; j++) {
+            mli_onnx_text name = b->g->nodes[k].inputs[j];
+            int32_t at = name.size ? mli_map_find(&b->names, name.at, name.size) : -1;
+            if (at >= 0) asked[at] = 1;
+        }
+    for (int64_t i = 0; i < b->g->n_inputs; i++) {
+        mli_onnx_text name = b->g->inputs[i].name;
+        int32_t at = name.size ? mli_map_find(&b->names, name.at, name.size) : -1;
+        b->first[i] = at >= 0 && asked[at] ? 0 : -1;
+        if (at >= 0) asked[at] = 0; /* one of a name is enough */
+        *used += b->first[i] == 0;
+    }
+    mli_free(b->ctx, asked);
+    return ML_OK;
+}
+
 static ml_status count_features(mli_onnx_builder *b)
 {
-    int64_t n = 0;
-    for (int64_t i = 0; i < b->g->n_inputs; i++) {
+    int64_t n = 0, used = 0;
+    ml_status s = mark_used(b, &used);
+    for (int64_t i = 0; i < b->g->n_inputs && !s; i++) {
         mli_onnx_input *in = &b->g->inputs[i];
-        int used = 0;
-        for (int64_t k = 0; k < b->g->n_nodes && !used; k++)
-            for (int64_t j = 0; j < b->g->nodes[k].n_inputs; j++)
-                used |= b->g->nodes[k].inputs[j].at &&
-                        mli_onnx_is(b->g->nodes[k].inputs[j], in->name.at);
-        b->first[i] = used ? n : -1;
-        if (!used) continue;
-        if (in->columns < 1) in->columns = width_of(b, in->name);
+        if (b->first[i] < 0) continue;
+        if (in->columns < 1 && in->rank != 1 && used > 1)
+            return mli_fail(b->g->err, ML_E_UNSUPPORTED,
+                            "the input \"%s\" does not say how many columns it has",
+                            in->name.at);
+        if (in->columns < 1) in->columns = in->rank == 1 ? 1 : width_of(b, in->name);
+        b->first[i] = n;
         n += in->columns;
         if (n > COLUMNS_MAX)
             return mli_fail(b->g->err, ML_E_UNSUPPORTED, "the graph has too many inputs");
     }
-    return mli_import_features(b->im, n);
+    return s ? s : mli_import_features(b->im, n);
 }
 
 static void put_input(mli_onnx_builder *b, const mli_onnx_input *in, int64_t first)
@@ -215,9 +261,9 @@ static void put_input(mli_onnx_builder *b, const mli_onnx_input *in, int64_t fir
     if (!to || b->status) return;
     if (in->rank == 1) v.rank = 1;
     if (in->rank == 0 || in->type < 1 || in->type == 10 || in->type > 13) {
-        b->status = mli_fail(b->g->err, ML_E_UNSUPPORTED,
-                             "the input \"%s\" is not of rows of numbers or texts",
-                             in->name.at);
+        b->status =
+            mli_fail(b->g->err, ML_E_UNSUPPORTED,
+                     "the input \"%s\" is not of rows of numbers or texts", in->name.at);
         return;
     }
     if (in->type == 8) {
@@ -394,8 +440,7 @@ static mli_onnx_val mark_class(mli_onnx_builder *b, const mli_onnx_val *labels, 
 {
     mli_onnx_val at = mli_onnx_made(labels->at, labels->n, MLI_ONNX_FLOAT);
     if (labels->n > 1) at = mli_onnx_reduce(b, MLI_STEP_ARGMAX, &at, 1, 1);
-    double *all = mli_doc_alloc(&b->g->arena, (size_t)n * sizeof *all);
-    if (!all) b->status = mli_nomem(b->g->err);
+    double *all = mli_onnx_list_of(b, n);
     for (int64_t k = 0; k < n && all; k++) all[k] = (double)k;
     mli_step step = {.op = MLI_STEP_EQ, .n = (int32_t)n};
     step.of[0] = mli_onnx_operand(b, &at);
@@ -484,8 +529,8 @@ static ml_status fill_tables(mli_onnx_builder *b, int64_t *const *rank)
         /* A missing text counts as an empty one, where that is known. */
         step->p = mli_map_find(&b->levels[j], "", 0) + 1;
         if (!n || !rank[j]) continue;
-        double *table = mli_doc_alloc(&b->g->arena, (size_t)n * sizeof *table);
-        if (!table) return mli_nomem(b->g->err);
+        double *table = mli_onnx_list_of(b, n);
+        if (!table) return b->status;
         for (int64_t k = 0; k < n; k++) table[rank[j][k]] = (double)k;
         step->of[0] = (mli_operand){mli_onnx_add_constants(b, table, n), (int32_t)n, 0};
         if (b->status) return b->status;
@@ -497,24 +542,13 @@ static ml_status make_params(mli_onnx_builder *b, const mli_algorithm *ensemble,
                              ml_params **out)
 {
     ml_params *p = NULL;
-    mli_str s;
-    char name[40];
-    mli_str_init(&s, b->ctx);
-    ml_status status = ml_params_new(b->ctx, &p, b->g->err);
-    for (int64_t i = 0; i < b->n_members; i++)
-        mli_str_printf(&s, "%sm%lld=gbdt", i ? "," : "", (long long)i);
-    if (!status && s.failed) status = mli_nomem(b->g->err);
-    if (!status)
-        status = ml_params_set_str(p, "members", s.data ? s.data : "", b->g->err);
-    for (int64_t i = 0; i < b->n_members && !status; i++) {
-        snprintf(name, sizeof name, "m%lld.objective", (long long)i);
-        status = ml_params_set_str(p, name, "squared", b->g->err);
-    }
-    if (!status) status = ml_params_set_str(p, "target", b->im->target, b->g->err);
-    if (!status) status = mli_params_resolve(b->ctx, &ensemble->head, p, out, b->g->err);
-    mli_str_free(&s);
+    ml_status s = ml_params_new(b->ctx, &p, b->g->err);
+    if (!s) s = ml_params_set_str(p, "members", b->n_members ? "m=gbdt" : "", b->g->err);
+    if (!s && b->n_members) s = ml_params_set_str(p, "m.objective", "squared", b->g->err);
+    if (!s) s = ml_params_set_str(p, "target", b->im->target, b->g->err);
+    if (!s) s = mli_params_resolve(b->ctx, &ensemble->head, p, out, b->g->err);
     ml_params_free(p);
-    return status;
+    return s;
 }
 
 static ml_status add_tensors(mli_onnx_builder *b, ml_model *m)

@@ -44,6 +44,7 @@ typedef struct mli_onnx_builder {
     const mli_onnx_node *node, *bad;
     const char *why; /* `bad`, the first node without an import, has none */
     int64_t n_steps, n_constants, n_members, columns;
+    int64_t n_numbers; /* of lists on the way to constants */
     int64_t step_room, constant_room, member_room;
     mli_step *steps;
     double *constants;
@@ -76,6 +77,9 @@ mli_onnx_val mli_onnx_softmax(mli_onnx_builder *b, const mli_onnx_val *x, int64_
 /* One step as it is: where its numbers are. */
 int32_t mli_onnx_emit(mli_onnx_builder *b, mli_step step);
 mli_operand mli_onnx_operand(mli_onnx_builder *b, mli_onnx_val *v);
+/* Room for n numbers, as long as there are not too many; NULL: b->status says why. */
+double *mli_onnx_list_of(mli_onnx_builder *b, int64_t n);
+int32_t *mli_onnx_numbers_of(mli_onnx_builder *b, int64_t n);
 int32_t mli_onnx_add_constants(mli_onnx_builder *b, const double *v, int64_t n);
 mli_onnx_val mli_onnx_made(int32_t at, int64_t n, int32_t type); /* [rows, n] */
 /* Numbers `which` of each row, n of them. */

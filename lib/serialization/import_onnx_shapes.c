@@ -189,9 +189,8 @@ static void copy(mli_onnx_builder *b, mli_onnx_val *v)
 static mli_onnx_val together(mli_onnx_builder *b, const mli_onnx_val *codes)
 {
     mli_onnx_val out = *codes;
-    int32_t *at = mli_doc_alloc(&b->g->arena, (size_t)out.n * sizeof *at + 1);
+    int32_t *at = mli_onnx_numbers_of(b, out.n);
     int64_t n = 0;
-    if (!at) b->status = mli_nomem(b->g->err);
     for (int64_t i = 0; at && i < b->node->n_inputs; i++) {
         const mli_onnx_val *v = mli_onnx_in(b, i);
         for (int64_t j = 0; j < v->n; j++) at[n++] = mli_onnx_code_at(b, v, j);
@@ -215,11 +214,8 @@ static mli_onnx_val join_codes(mli_onnx_builder *b)
             return mli_onnx_no(b, "of texts and numbers");
         out.n += v->n;
     }
-    int32_t *to = mli_doc_alloc(&b->g->arena, (size_t)out.n * sizeof *to + 1);
-    if (!to) {
-        b->status = mli_nomem(b->g->err);
-        return out;
-    }
+    int32_t *to = mli_onnx_numbers_of(b, out.n);
+    if (!to) return out;
     out.features = to;
     for (int64_t i = 0; i < b->node->n_inputs; i++) {
         const mli_onnx_val *v = mli_onnx_in(b, i);
@@ -293,8 +289,7 @@ static mli_onnx_val choose_codes(mli_onnx_builder *b, const mli_onnx_val *x,
                                  const double *which, int64_t n)
 {
     mli_onnx_val out = *x;
-    int32_t *to = mli_doc_alloc(&b->g->arena, (size_t)n * sizeof *to + 1);
-    if (!to) b->status = mli_nomem(b->g->err);
+    int32_t *to = mli_onnx_numbers_of(b, n);
     for (int64_t k = 0; k < n && to; k++) to[k] = x->features[(int64_t)which[k]];
     out.features = to;
     out.n = out.dim[1] = n;
@@ -312,11 +307,8 @@ static mli_onnx_val choose(mli_onnx_builder *b, const mli_onnx_val *x, int64_t a
         outer * inner * n > 1 << 17)
         return mli_onnx_no(b, "of such axes");
     double size = (double)x->dim[axis];
-    double *all = mli_doc_alloc(&b->g->arena, (size_t)(outer * inner * n) * sizeof *all);
-    if (!all) {
-        b->status = mli_nomem(b->g->err);
-        return out;
-    }
+    double *all = mli_onnx_list_of(b, outer * inner * n);
+    if (!all) return out;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t k = 0; k < n; k++)
             for (int64_t i = 0; i < inner; i++) {
@@ -414,11 +406,8 @@ static mli_onnx_val cut(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis
     if (end > size) end = size;
     if (!(size >= 1 && by >= 1 && begin >= 0 && begin < end))
         return mli_onnx_no(b, "of such a range");
-    double *which = mli_doc_alloc(&b->g->arena, (size_t)size * sizeof *which);
-    if (!which) {
-        b->status = mli_nomem(b->g->err);
-        return *x;
-    }
+    double *which = mli_onnx_list_of(b, (int64_t)size);
+    if (!which) return *x;
     for (double k = begin; k < end; k += by) which[n++] = k;
     return choose(b, x, axis, which, n, 0);
 }

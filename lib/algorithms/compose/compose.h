@@ -38,6 +38,9 @@ const mli_descriptor *mli_part_last(const mli_param_part *part, const ml_params 
 ml_status mli_part_predicts(const mli_param *list, const mli_param_part *part,
                             const ml_params *whole, ml_error *err);
 
+/* Adds the tensors of the whole that are named "<part>.<tensor>". */
+ml_status mli_part_tensors(const ml_model *whole, const char *part, ml_model *m,
+                           ml_error *err);
 /* The part i of a whole's model, from its parameters and tensors. */
 ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
                         mli_inputs *inputs, ml_error *err);

@@ -109,9 +109,8 @@ uint32_t mli_parts_text(const mli_param *list, const ml_params *params)
 
 /* ---- loading ---- */
 
-/* Tensors are sorted by name, so those of a part stand together. */
-static ml_status take_tensors(const ml_model *whole, const char *part, ml_model *m,
-                              ml_error *err)
+ml_status mli_part_tensors(const ml_model *whole, const char *part, ml_model *m,
+                           ml_error *err)
 {
     size_t n = strlen(part);
     ml_status status = ML_OK;
@@ -133,7 +132,7 @@ ml_status mli_part_load(const ml_model *whole, mli_parts *p, int64_t i,
     status = mli_model_new(p->ctx, mli_part_algorithm(part), params, inputs, &p->model[i],
                            err);
     ml_params_free(params);
-    if (!status) status = take_tensors(whole, part->name, p->model[i], err);
+    if (!status) status = mli_part_tensors(whole, part->name, p->model[i], err);
     if (!status) status = mli_model_seal(p->model[i], err);
     return status;
 }

@@ -130,25 +130,66 @@ static ml_status member_inputs(ml_context *ctx, int64_t features, int64_t output
     return ok ? ML_OK : mli_nomem(err);
 }
 
+/* As many as steps ask for. */
+static ml_status count_members(program *g, ml_error *err)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < g->n_steps; i++) {
+        int64_t after = (int64_t)g->steps[i].p + 1;
+        if (g->steps[i].op == MLI_STEP_MEMBER && after > n) n = after;
+    }
+    if (n > g->n_steps) return mli_fail(err, ML_E_FORMAT, "the program lacks a member");
+    g->members.ctx = g->plan.ctx;
+    g->members.part = mli_calloc(g->plan.ctx, (size_t)n + 1, sizeof(mli_param_part));
+    g->members.model = mli_calloc(g->plan.ctx, (size_t)n + 1, sizeof(ml_model *));
+    if (!g->members.part || !g->members.model) return mli_nomem(err);
+    g->members.n = n;
+    return ML_OK;
+}
+
+static ml_status load_member(program *g, const mli_param_part *base,
+                             const ml_params *params, const mli_step *step, int checking,
+                             ml_error *err)
+{
+    mli_param_part *part = &g->members.part[step->p];
+    ml_model **m = &g->members.model[step->p];
+    mli_inputs *in = NULL;
+    if (step->n < 1 || step->n > COLUMNS_MAX || step->of[0].n < 1 ||
+        step->of[0].n > COLUMNS_MAX)
+        return mli_fail(err, ML_E_FORMAT, "a member does not fit the program");
+    *part = *base;
+    snprintf(part->name, sizeof part->name, "%.40s%d", base->name, (int)step->p);
+    ml_status s = member_inputs(g->plan.ctx, step->of[0].n, step->n, &in, err);
+    if (!s) s = mli_model_new(g->plan.ctx, mli_part_algorithm(base), params, in, m, err);
+    if (!s) s = mli_part_tensors(g->model, part->name, *m, err);
+    if (!s) s = mli_model_seal(*m, err);
+    if (!s && checking) s = mli_part_check(*m, err);
+    mli_inputs_free(in);
+    return s;
+}
+
 static ml_status load_members(program *g, const mli_param *list, int checking,
                               ml_error *err)
 {
-    ml_status s = mli_parts_new(g->plan.ctx, list, g->model->params, &g->members, err);
+    mli_parts base = {0};
+    ml_params *params = NULL;
+    ml_status s = count_members(g, err);
+    if (s || g->members.n == 0) return s;
+    s = mli_parts_new(g->plan.ctx, list, g->model->params, &base, err);
+    if (!s && base.n != 1)
+        s = mli_fail(err, ML_E_FORMAT, "the members of a program are not of one kind");
+    if (!s) s = mli_params_part(g->model->params, base.part->name, &params, err);
     for (int64_t i = 0; i < g->n_steps && !s; i++) {
         const mli_step *step = &g->steps[i];
-        mli_inputs *in = NULL;
-        if (step->op != MLI_STEP_MEMBER || step->p < 0 || step->p >= g->members.n ||
-            g->members.model[step->p] || step->n < 1 || step->n > COLUMNS_MAX ||
-            step->of[0].n < 1 || step->of[0].n > COLUMNS_MAX)
-            continue; /* what does not fit comes up later */
-        s = member_inputs(g->plan.ctx, step->of[0].n, step->n, &in, err);
-        if (!s) s = mli_part_load(g->model, &g->members, step->p, in, err);
-        if (!s && checking) s = mli_part_check(g->members.model[step->p], err);
-        mli_inputs_free(in);
+        if (step->op != MLI_STEP_MEMBER || step->p < 0 || g->members.model[step->p])
+            continue;
+        s = load_member(g, base.part, params, step, checking, err);
     }
     for (int64_t i = 0; i < g->members.n && !s; i++)
         if (!g->members.model[i])
             s = mli_fail(err, ML_E_FORMAT, "the program lacks a member");
+    ml_params_free(params);
+    mli_parts_free(&base);
     return s;
 }
 

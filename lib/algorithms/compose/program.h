@@ -7,7 +7,9 @@
  * it, made of operands that are earlier numbers of the row, or constants of the model.
  * The last step is what the model predicts. So a program has no loops, and cannot fail.
  *
- * Tensors: "program" i32 [steps, MLI_STEP_WORDS], "constants" f64 [constants].
+ * Tensors: "program" i32 [steps, MLI_STEP_WORDS], "constants" f64 [constants]. All
+ * members are of the one part that the model lists, with its parameters; the tensors of
+ * member i are named "<part><i>.<tensor>".
  */
 #ifndef MLI_COMPOSE_PROGRAM_H
 #define MLI_COMPOSE_PROGRAM_H
