@@ -160,6 +160,31 @@ void mli_join(char *buffer, size_t size, const char *const *names, int64_t n)
     }
 }
 
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Signs of money beyond ASCII as well. */
+static const char *skip_signs(const char *p, const char *end)
+{
+    while (p < end && *p && (strchr("+-$% ", *p) || (unsigned char)*p >= 0x80)) p++;
+    return p;
+}
+
+int mli_like_number(const char *text, size_t size)
+{
+    const char *end = text + size, *p = skip_signs(text, end);
+    for (int parts = 0;; parts++) {
+        int digits = 0;
+        for (; p < end && is_digit(*p); p++) digits++;
+        int last = p + 1 >= end || !*p || !strchr(",.' ", *p) || !is_digit(p[1]);
+        if (digits == 0 || (parts && !last && digits != 3)) return 0;
+        if (last) return skip_signs(p, end) == end;
+        p++;
+    }
+}
+
 int mli_in_list(const char *name, const char *list)
 {
     size_t size = strlen(name);

@@ -51,6 +51,10 @@ int mli_parse_i64(const char *text, const char *end, int64_t *out);
 int mli_read_f64(const char *text, double *out);
 int mli_read_i64(const char *text, int64_t *out);
 
+/* Is it a number with more than a number has: a sign of money, a percent sign, separators
+ * of thousands, a decimal comma? */
+int mli_like_number(const char *text, size_t size);
+
 /* Damerau-Levenshtein distance, ignoring case and the difference of '_', '-', ' '. */
 int mli_distance(const char *a, const char *b);
 /* Of `n` names the nearest to `name`, or NULL when none is near enough to suggest. */

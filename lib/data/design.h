@@ -118,6 +118,8 @@ ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inp
                             ml_error *err);
 /* Do the offsets rise from 0, are the texts UTF-8, and (sorted) strictly ascending? */
 int mli_dictionary_valid(const mli_dictionary *d, int sorted);
+/* Are all texts like numbers, and some more than a number has? See mli_like_number. */
+int mli_dictionary_like_numbers(const mli_dictionary *d);
 int64_t mli_inputs_text(const mli_inputs *in); /* the first text feature, or -1 */
 /* Label of a class as NUL-terminated text is not stored: copy with its size. */
 const char *mli_inputs_label(const mli_inputs *in, int64_t k, size_t *size);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MOST_CLASSES 10000
+#define MANY_CLASSES 20 /* that are all numbers are no classes */
 #define ROW          "column \"%s\", row %" PRId64
 
 static int is_text(const mli_column *c)
@@ -175,6 +176,22 @@ static ml_status choose_task(const mli_descriptor *desc, const ml_params *params
     return ML_OK;
 }
 
+static ml_status refuse_numbers(const mli_column *c, const mli_dictionary *classes,
+                               ml_error *err)
+{
+    int size = (int)classes->offsets[1];
+    if (!is_text(c) || classes->n <= MANY_CLASSES ||
+        !mli_dictionary_like_numbers(classes))
+        return ML_OK;
+    mli_fail(err, ML_E_DATA,
+             "the target has numbers with separators or signs, such as \"%.*s\"", size,
+             classes->bytes);
+    mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
+    return mli_error_hint(err, ML_E_DATA,
+                          "set thousands and decimal where the file is read, or remove "
+                          "the signs");
+}
+
 static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
                                const mli_dictionary *classes, ml_error *err)
 {
@@ -194,6 +211,8 @@ static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
         mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_DATA, "convert it to UTF-8");
     }
+    ml_status numbers = refuse_numbers(c, classes, err);
+    if (numbers) return numbers;
     if (classes->n > 2 && classes->n >= c->rows && classes->n <= MOST_CLASSES) {
         mli_fail(err, ML_E_DATA,
                  "each of the %" PRId64

@@ -3,6 +3,7 @@
  * data/inputs_check.c: dictionaries that come from a file are not trusted: their offsets
  * and texts are checked before they are used for the first time.
  */
+#include "core/text.h"
 #include "data/design.h"
 
 #include <string.h>
@@ -35,6 +36,18 @@ int mli_dictionary_valid(const mli_dictionary *d, int sorted)
         if (text_order(text - before, before, text, size) >= 0) return 0;
     }
     return 1;
+}
+
+int mli_dictionary_like_numbers(const mli_dictionary *d)
+{
+    int64_t plain = 0;
+    for (int64_t k = 0; k < d->n; k++) {
+        const char *text = d->bytes + d->offsets[k], *end = d->bytes + d->offsets[k + 1];
+        double value;
+        if (!mli_like_number(text, (size_t)(end - text))) return 0;
+        plain += mli_parse_f64(text, end, &value);
+    }
+    return plain < d->n;
 }
 
 ml_status mli_inputs_check(mli_inputs *in, ml_error *err)

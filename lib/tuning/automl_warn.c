@@ -10,8 +10,9 @@
 
 #include <string.h>
 
-#define MOST_CELLS 2e6 /* values of the table, without a limit: any */
-#define CELLS      1e5 /* and per second of it */
+#define MANY_LEVELS 20
+#define MOST_CELLS  2e6 /* values of the table, without a limit: any */
+#define CELLS       1e5 /* and per second of it */
 
 static int is_feature(const mli_inputs *in, const char *name)
 {
@@ -36,10 +37,27 @@ static void warn_about(const mli_automl *a, const uint32_t *flags)
     }
 }
 
+/* Numbers that the reader took for texts. */
+static void warn_of_numbers(const mli_automl *a)
+{
+    const mli_inputs *in = a->given->inputs;
+    for (int64_t j = 0; j < in->n_features; j++) {
+        const mli_dictionary *d = &in->features[j].levels;
+        if (d->n <= MANY_LEVELS || !mli_dictionary_like_numbers(d)) continue;
+        mli_log(
+            a->ctx, ML_LOG_WARNING, "automl",
+            "the column \"%s\" has numbers with separators or signs, such as \"%.*s\", "
+            "as categories: set thousands and decimal where the file is read, or "
+            "remove the signs",
+            in->features[j].name, (int)d->offsets[1], d->bytes);
+    }
+}
+
 void mli_automl_warn(const mli_automl *a)
 {
     const mli_design *d = a->given;
     const char *target = d->inputs->target;
+    warn_of_numbers(a);
     if (!d->table || !target || ml_table_find(d->table, target) < 0) return;
     int64_t columns = ml_table_columns(d->table);
     double cells = (double)d->rows * (double)columns;

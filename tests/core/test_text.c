@@ -566,8 +566,25 @@ START_TEST(checks_utf8)
 }
 END_TEST
 
+START_TEST(knows_what_is_like_a_number)
+{
+    static const char *const like[] = {"1",         "1,234",          "1.234,56",
+                                       "$634,445",  "12.5 %",         "-3,5",
+                                       "1 234 567", "\xe2\x82\xac 5", "1'000.25"},
+                             *const others[] = {
+                                 "",      "a1",          "$",     "2024-01-02",
+                                 "1.2.3", "10-20",       "12:30", "1,2,3",
+                                 "5 kg",  "192.168.0.1", ","};
+    for (size_t k = 0; k < sizeof like / sizeof *like; k++)
+        ck_assert_msg(mli_like_number(like[k], strlen(like[k])), "%s", like[k]);
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        ck_assert_msg(!mli_like_number(others[k], strlen(others[k])), "%s", others[k]);
+}
+END_TEST
+
 TEST_MAIN("core/text", reads_known_numbers, reads_random_numbers, reads_halfway_cases,
           reads_huge_digit_strings, reads_special_words, refuses_what_is_no_number,
           reads_integers, formats_known_numbers, formats_round_trip, shortens_for_people,
           ignores_the_locale, strings_grow, strings_survive_no_memory, measures_distance,
-          suggests_the_nearest, looks_into_lists, joins_names, checks_utf8)
+          suggests_the_nearest, looks_into_lists, joins_names, checks_utf8,
+          knows_what_is_like_a_number)
