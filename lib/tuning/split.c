@@ -324,6 +324,28 @@ static ml_status deal_time(const ml_table *t, const mli_split *s, int32_t *fold,
     return ML_OK;
 }
 
+/* A class is to be learned before it is judged: where all rows of a stratum were taken,
+ * one is given back. */
+static ml_status leave_one(const ml_table *t, const mli_split *s, int32_t *fold,
+                           ml_error *err)
+{
+    int64_t column, n = 0, rows = t->rows;
+    ml_status st = find_column(t, s->stratify, "stratify", &column, err);
+    int32_t *keys = mli_alloc_vec(t->ctx, rows, sizeof *keys);
+    uint8_t *left = NULL;
+    if (!st) st = keys ? column_keys(t, column, keys, &n, err) : mli_nomem(err);
+    if (!st && n <= STRATA_MAX && !(left = mli_calloc(t->ctx, (size_t)n + 1, 1)))
+        st = mli_nomem(err);
+    for (int pass = 0; pass < 2 && left; pass++)
+        for (int64_t i = 0; i < rows; i++) {
+            if (pass && !left[keys[i]]) fold[i] = -1;
+            left[keys[i]] |= fold[i] < 0;
+        }
+    mli_free(t->ctx, keys);
+    mli_free(t->ctx, left);
+    return st;
+}
+
 /* A holdout of the same share of every stratum: of the rows ordered by stratum every
  * 1/fraction-th is taken. deal_strata gives the places when there are more folds than
  * rows. */
@@ -337,7 +359,7 @@ static ml_status deal_strata_holdout(const ml_table *t, const mli_split *s, int3
             floor((place + 1) * s->fraction + 0.5) > floor(place * s->fraction + 0.5);
         fold[i] = taken ? 0 : -1;
     }
-    return st;
+    return st ? st : leave_one(t, s, fold, err);
 }
 
 /* A holdout from folds: of 1000 dealt parts, the first fraction become the test. */

@@ -4,6 +4,7 @@
  * runs forward, and the same seed gives the same folds.
  */
 #include "testing.h"
+#include "../testing_data.h"
 
 #include "tuning/split.h"
 
@@ -196,6 +197,43 @@ START_TEST(holdout_keeps_shares)
 }
 END_TEST
 
+/* A class of one row is to be learned, not to be judged. */
+START_TEST(a_holdout_leaves_each_class)
+{
+    enum { N = 60 };
+    ml_context *ctx = test_context(1);
+    double x[N];
+    const char *label[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        label[i] = i < 5   ? (const char *[]){"c", "d", "e", "f", "g"}[i]
+                   : i % 2 ? "a"
+                           : "b";
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", N, x);
+    t = add_text(ctx, t, "label", N, label);
+    for (int64_t seed = 0; seed < 5; seed++) {
+        ml_table *train = NULL, *test = NULL;
+        ml_params *o = NULL;
+        OK(ml_params_new(ctx, &o, ERR));
+        OK(ml_params_set_str(o, "stratify", "label", ERR));
+        OK(ml_params_set_f64(o, "fraction", 0.5, ERR));
+        OK(ml_params_set_i64(o, "seed", seed, ERR));
+        OK(ml_table_split(t, o, &train, &test, ERR));
+        int64_t rare = 0;
+        for (int64_t i = 0; i < ml_table_rows(train); i++)
+            rare += ml_table_get_f64(train, i, 0) < 5;
+        ck_assert_int_eq(rare, 5);
+        ck_assert_int_ge(ml_table_rows(test), 25);
+        ml_params_free(o);
+        ml_table_free(train);
+        ml_table_free(test);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(bad_input)
 {
     ml_context *ctx = test_context(1);
@@ -225,4 +263,4 @@ END_TEST
 
 TEST_MAIN("tuning/split", kfold_covers_every_row, strata_keep_their_shares,
           groups_stay_together, time_runs_forward, holdout_has_its_size,
-          holdout_keeps_shares, bad_input)
+          holdout_keeps_shares, a_holdout_leaves_each_class, bad_input)

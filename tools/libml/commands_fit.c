@@ -20,18 +20,29 @@ static void inputs_free(inputs *in)
     ml_table_free(in->valid);
 }
 
+static int is_of_classes(const app *a, const ml_table *t)
+{
+    int64_t j = flag(a, OPT_TARGET) ? ml_table_find(t, a->value[OPT_TARGET]) : -1;
+    int32_t type = j < 0 ? ML_DTYPE_F64 : ml_table_column_type(t, j);
+    return type == ML_TYPE_TEXT || type == ML_TYPE_CATEGORY || type == ML_DTYPE_BOOL;
+}
+
 /* Rows that are held out are the last in time, or groups of their own, as those are that
- * candidates and trials are judged by. */
-static ml_status set_order(const app *a, ml_params *p)
+ * candidates and trials are judged by; else there is the same share of each class. */
+static ml_status set_order(const app *a, const ml_table *t, ml_params *p)
 {
     static const char *const roles[] = {"time", "group"};
     ml_status st = ML_OK;
+    int ordered = 0;
     for (int k = 0; k < a->n_set; k++)
         for (int r = 0; r < 2 && st == ML_OK; r++) {
             size_t n = strlen(roles[r]);
-            if (strncmp(a->set[k], roles[r], n) == 0 && a->set[k][n] == '=')
-                st = ml_params_set_str(p, roles[r], a->set[k] + n + 1, a->err);
+            if (strncmp(a->set[k], roles[r], n) != 0 || a->set[k][n] != '=') continue;
+            st = ml_params_set_str(p, roles[r], a->set[k] + n + 1, a->err);
+            ordered = 1;
         }
+    if (st == ML_OK && !ordered && is_of_classes(a, t))
+        st = ml_params_set_str(p, "stratify", a->value[OPT_TARGET], a->err);
     return st;
 }
 
@@ -42,7 +53,7 @@ static ml_status hold_out(app *a, inputs *in)
     if (st == ML_OK) st = ml_params_set_str(p, "fraction", a->value[OPT_HOLDOUT], a->err);
     if (st == ML_OK && flag(a, OPT_SEED))
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);
-    if (st == ML_OK) st = set_order(a, p);
+    if (st == ML_OK) st = set_order(a, in->data, p);
     if (st == ML_OK) st = ml_table_split(in->data, p, &in->train, &in->test, a->err);
     ml_params_free(p);
     return st;
