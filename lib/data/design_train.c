@@ -71,7 +71,7 @@ static ml_status usable_rows(mli_columns *c, const ml_table *table, ml_table **o
         mli_error_at(err, ML_E_DATA, "column \"%s\"", target->name);
         status = mli_error_hint(err, ML_E_DATA, "choose another target");
     } else {
-        mli_log(c->ctx, ML_LOG_INFO, "design",
+        mli_log(c->ctx, ML_LOG_WARNING, "design",
                 "%" PRId64 " of %" PRId64 " rows lack the target \"%s\" and are not used",
                 table->rows - count, table->rows, target->name);
         status = drop_rows(c, table, rows, count, out, err);

@@ -200,7 +200,7 @@ class Command(unittest.TestCase):
                     "-o", model, "--report", report)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("raise --time", done.stderr)
-        self.assertIn("scores on 500 of 1500 test rows", done.stdout)
+        self.assertIn("scores on 1000 of 1500 test rows", done.stdout)
         self.assertTrue(model.exists())
         self.assertIn("(500 of 1500 rows)", report.read_text())
         done = call("automl", data, "--target", "y", "--time", "1", "--holdout", "0.5",
@@ -345,6 +345,38 @@ class Command(unittest.TestCase):
                           "task=regression"), "y")
         self.refused(call("train", self.data, "--target", "y", *base, "-s",
                           "features=[a,colour]"), "colour")
+
+    def test_numbers_with_separators(self):
+        rows = "".join(f'"{1000 + 37 * i:,}",{i % 7},"${2000 + 91 * i:,}"\n'
+                       for i in range(200))
+        money = self.file("money.csv", "size,b,price\n" + rows)
+        self.refused(call("automl", money, "--target", "price", "--trials", "2"), "price",
+                     "separators or signs", "thousands")
+        done = call("automl", money, "--target", "b", "--trials", "2", "-s", "ignore=price")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('the column "size" has numbers with separators', done.stderr)
+        done = call("automl", money, "--target", "b", "--trials", "2", "-s", "ignore=price",
+                    "--csv", "thousands=,")
+        self.assertNotIn("size", done.stderr)
+        codes = self.file("codes.csv", "code,y\n" + "".join(
+            f"2024-{i % 40:02d},{i % 2}\n" for i in range(200)))
+        self.assertNotIn("separators", call("automl", codes, "--target", "y", "--trials",
+                                            "2").stderr)
+
+    def test_rare_classes_are_not_held_out(self):
+        """A class of one row is learned, whatever the seed, and each has its share."""
+        rows = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)) + "7,c\n8,d\n9,e\n"
+        rare = self.file("rare.csv", "x,y\n" + rows)
+        for seed in range(6):
+            done = call("train", rare, "--target", "y", "-a", "baseline", "--holdout", "0.5",
+                        "--seed", seed)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_rows_without_a_target_are_told(self):
+        some = self.file("some.csv", "x,y\n" + "".join(
+            f"{i},{'' if i % 4 == 0 else i}\n" for i in range(40)))
+        done = call("train", some, "--target", "y", "-a", "baseline")
+        self.assertIn('10 of 40 rows lack the target "y"', done.stderr)
 
     def test_wrong_parameters(self):
         self.refused(call("train", self.data, "--target", "y", "-a", "basline"), "baseline")

@@ -125,10 +125,11 @@ ml_status clock_evaluate(app *a, const ml_model *model, const ml_table *test,
     *rows = ml_table_rows(test);
     if (a->limit > 0) {
         st = measure(a, model, test);
-        double left = clock_left(a) - SCORES;
-        if (flag(a, OPT_REPORT)) left -= 2 * REPORT * a->limit;
-        /* Probabilities and classes. */
-        *rows = rows_in_time(left, 2 * a->per_row + SCORES_ROW / 2);
+        double left = clock_left(a);
+        if (flag(a, OPT_REPORT)) left -= REPORT * a->limit;
+        /* Probabilities and classes; what is measured has a start of its own. */
+        *rows = rows_in_time(left - SCORES / 2, 2 * a->per_row + SCORES_ROW / 2);
+        if (*rows < PROBE) *rows = PROBE;
     }
     if (st == ML_OK) st = some_rows(a, test, *rows, &some);
     if (st == ML_OK) {

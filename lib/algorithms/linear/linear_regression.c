@@ -128,9 +128,9 @@ static void note_lasso(const fitting *f, const mli_lasso *l)
     mli_model_note_i64(m, "nonzero", nonzero);
     mli_model_note_i64(m, "sweeps", l->sweeps);
     mli_model_note_i64(m, "converged", l->converged);
-    if (l->converged) return;
-    mli_log(
-        f->job->ctx, ML_LOG_WARNING, "linear_regression",
+    if (l->converged || mli_run_state(f->job->run) != ML_CONTINUE) return;
+    mli_run_warn(
+        f->job->run, "linear_regression",
         "the coefficients have not converged after %lld sweeps: raise max_iter or tol",
         (long long)l->sweeps);
 }
