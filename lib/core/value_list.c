@@ -100,11 +100,23 @@ static ml_status quoted_item(mli_items *items, const char **at, ml_error *err)
     return status;
 }
 
-/* An item without quotes, up to a comma or the end. */
+/* The parenthesis that closes the one at p, or p where there is none. */
+static const char *group_end(const char *p)
+{
+    int depth = 0;
+    for (const char *c = p; *c; c++) {
+        depth += (*c == '(') - (*c == ')');
+        if (depth == 0) return c;
+    }
+    return p;
+}
+
+/* An item without quotes, up to a comma outside of parentheses, or the end. */
 static ml_status plain_item(mli_items *items, const char **at, int bracket, ml_error *err)
 {
     const char *p = *at, *end;
-    while (*p && *p != ',' && (!bracket || (*p != ']' && *p != '['))) p++;
+    while (*p && *p != ',' && (!bracket || (*p != ']' && *p != '[')))
+        p = (*p == '(' ? group_end(p) : p) + 1;
     for (end = p; end > *at && strchr(" \t\r\n", end[-1]); end--) continue;
     if (bracket && *p == '[') {
         mli_fail(err, ML_E_PARSE, "a list inside a list");

@@ -19,6 +19,7 @@ static mli_inputs *inputs(void)
     char *bytes;
     int64_t *offsets;
     OK(mli_inputs_new(ctx, 10, &in, ERR));
+    in->target = mli_strdup(ctx, "y");
     for (int j = 0; j < 10; j++) {
         in->features[j].name = mli_strdup(ctx, names[j]);
         in->features[j].kind = j == 3             ? MLI_CATEGORICAL
@@ -162,7 +163,8 @@ START_TEST(refuses_with_place)
     } cases[] = {
         {"a + ", "ends early", 5},
         {"a + * b", "not expected", 5},
-        {"(a", "is missing here", 3},
+        {"(a", "quote an expression that has a comma", 3},
+        {"k = '\xc3\xa9' and aa", "no column \"aa\"", 13},
         {"a b", "not expected", 3},
         {"aa + 1", "no column \"aa\"", 1},
         {"k + 1", "is a category", 1},
@@ -172,7 +174,7 @@ START_TEST(refuses_with_place)
         {"k < 'u'", "by = and != only", 1},
         {"s < 'u'", "by = and != only", 1},
         {"s + 1", "s is a text", 1},
-        {"d > 'soon'", "no date or time", 1},
+        {"d > 'soon'", "no date or time", 5},
         {"t - d", "days of a date and microseconds of a time are mixed", 5},
         {"a * (d + t)", "are mixed", 10},
         {"d - -t", "are mixed", 5},
@@ -186,7 +188,8 @@ START_TEST(refuses_with_place)
         {"t between d - d and t", "are mixed", 1},
         {"t - e in (1, d)", "are mixed", 1},
         {"d - d = '2024-01-31'", "a text can only be compared", 1},
-        {"sin(a)", "no function", 1},
+        {"sin(a)", "there are if, coalesce", 1},
+        {"a + y", "it is the target", 5},
         {"if(a, b)", "number of arguments", 1},
         {"'open", "not closed", 1},
         {"a is b", "should follow", 6},

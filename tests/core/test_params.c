@@ -188,7 +188,9 @@ START_TEST(resolves_given_values)
     OK(ml_params_set_str(set, "weights", "[1, 2.5, 1e3]", ERR));
     OK(ml_params_set_i64(set, "limit", 3, ERR));
     OK(ml_params_set_str(set, "label", "income", ERR));
-    OK(ml_params_set_str(set, "features", "age, 'hours, weekly' ,\"sex\"", ERR));
+    OK(ml_params_set_str(set, "features",
+                         "age, 'hours, weekly' ,\"sex\", min(a, max(b, c)) + 1, d (e",
+                         ERR));
     OK(ml_params_set_str(set, "layers", "16", ERR));
     OK(ml_params_set_str(set, "goal", "", ERR));
     OK(ml_params_set_str(set, "big", "-9223372036854775808", ERR));
@@ -205,10 +207,12 @@ START_TEST(resolves_given_values)
     ck_assert_str_eq(mli_get_str(r, "weights"), "[1.0, 2.5, 1000.0]");
     ck_assert(mli_get_f64(r, "limit") == 3);
     ck_assert_str_eq(mli_get_str(r, "target"), "income");
-    ck_assert_int_eq(mli_get_strs(r, "features", &strs), 3);
+    ck_assert_int_eq(mli_get_strs(r, "features", &strs), 5);
     ck_assert_str_eq(strs[0], "age");
     ck_assert_str_eq(strs[1], "hours, weekly");
     ck_assert_str_eq(strs[2], "sex");
+    ck_assert_str_eq(strs[3], "min(a, max(b, c)) + 1"); /* commas inside of it */
+    ck_assert_str_eq(strs[4], "d (e");
     ck_assert_int_eq(mli_get_i64(r, "big"), INT64_MIN);
     ck_assert_ptr_null(mli_params_find(r, "goal"));
     ml_params *again = NULL; /* what was resolved resolves to the same */

@@ -231,8 +231,9 @@ static piece parse_or(parser *p);
 
 static void place(parser *p, const char *at)
 {
-    mli_error_at(p->err, ML_E_PARSE, "\"%s\", character %d", p->text,
-                 (int)(at - p->text) + 1);
+    int character = 1;
+    for (const char *c = p->text; c < at; c++) character += (*c & 0xc0) != 0x80;
+    mli_error_at(p->err, ML_E_PARSE, "\"%s\", character %d", p->text, character);
 }
 
 static void fail(parser *p, const char *at, const char *format, const char *what)
@@ -321,7 +322,11 @@ static int take_word(parser *p, const char *word)
 
 static void need(parser *p, const char *sign)
 {
-    if (!take(p, sign)) fail(p, p->at, "\"%s\" is missing here", sign);
+    if (p->status || take(p, sign)) return;
+    fail(p, p->at, "\"%s\" is missing here", sign);
+    if (!*p->at && *sign == ')')
+        mli_error_hint(p->err, p->status,
+                       "in a list, quote an expression that has a comma");
 }
 
 static void not_a_number(parser *p, const mli_feature *f, const char *at)
@@ -376,7 +381,10 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
     }
     if (!p->status) {
         fail(p, at, "there is no column \"%s\"", own);
-        if (near) mli_error_hint(p->err, p->status, "did you mean \"%s\"?", near);
+        if (p->in->target && strcmp(own, p->in->target) == 0)
+            mli_error_hint(p->err, p->status, "it is the target: no feature");
+        else if (near)
+            mli_error_hint(p->err, p->status, "did you mean \"%s\"?", near);
     }
     return (piece){.kind = NUMBER};
 }
@@ -394,6 +402,8 @@ static const struct {
                  {"ceil", CEIL, 1},   {"round", ROUND, 1},
                  {"sign", SIGN, 1},   {"is_missing", MISSING, 1}};
 
+#define FUNCTIONS ((int)(sizeof functions / sizeof *functions))
+
 /* Functions whose value is in the unit of their arguments, from that number on; -1: it
  * has none. */
 static int keeps_unit(int32_t code)
@@ -409,11 +419,17 @@ static piece call(parser *p, const char *name, size_t size)
     int found = -1, n = 0;
     piece made = {.kind = NUMBER};
     char own[32];
+    const char *names[FUNCTIONS];
     snprintf(own, sizeof own, "%.*s", (int)size, name);
-    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
-        if (mli_same_word(functions[k].name, own)) found = (int)k;
+    for (int k = 0; k < FUNCTIONS; k++) {
+        names[k] = functions[k].name;
+        if (mli_same_word(names[k], own)) found = k;
+    }
     if (found < 0) {
+        char list[200];
+        mli_join(list, sizeof list, names, FUNCTIONS);
         fail(p, at, "there is no function \"%s\"", own);
+        mli_error_hint(p->err, p->status, "there are %s", list);
         return made;
     }
     int32_t code = functions[found].code, want = functions[found].arguments;
@@ -584,7 +600,7 @@ static void compare_text(parser *p, const piece *category, const piece *text)
 }
 
 /* A date or time, in the unit of what it stands beside. */
-static void push_time(parser *p, const piece *beside, const piece *text, const char *at)
+static void push_time(parser *p, const piece *beside, const piece *text)
 {
     int32_t days;
     int64_t micros;
@@ -596,7 +612,7 @@ static void push_time(parser *p, const piece *beside, const piece *text, const c
     } else {
         snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
                  text->text);
-        fail(p, at,
+        fail(p, text->text - 1,
              "\"%s\" is no date or time: write it as 2024-01-31 or "
              "2024-01-31 08:30:00",
              own);
@@ -621,12 +637,12 @@ static void compare(parser *p, const piece *x, const piece *y, int32_t code,
                     const char *at)
 {
     if (x->point && y->kind == TEXT) {
-        push_time(p, x, y, at);
+        push_time(p, x, y);
         emit(p, code, 0, 0);
         return;
     }
     if (x->kind == TEXT && y->point) {
-        push_time(p, y, x, at);
+        push_time(p, y, x);
         emit(p, turned(code), 0, 0);
         return;
     }
