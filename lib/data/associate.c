@@ -147,7 +147,10 @@ double mli_associate(const mli_coded *a, const mli_coded *b, int64_t rows,
 
 /* ---- predicting the target ---- */
 
-#define PRIOR 5.0 /* rows that the mean of all counts for in a level */
+/* Rows that the mean of all counts for in a level: what the other half of the rows
+ * bears out best counts, many where the levels tell little. */
+static const double priors[] = {5, 50, 500};
+#define PRIORS ((int)(sizeof priors / sizeof *priors))
 
 /* One half of the rows: of classes how often each comes with each level, else the sums of
  * the values and of their squares, from a value in their midst. */
@@ -183,9 +186,9 @@ static void learn_values(const mli_coded *c, const mli_coded *t, int64_t rows, i
 }
 
 /* What a level says, drawn a little to the mean of all rows. */
-static double guess(double sum, double n, double mean)
+static double guess(double sum, double n, double mean, double prior)
 {
-    return (sum + PRIOR * mean) / (n + PRIOR);
+    return (sum + prior * mean) / (n + prior);
 }
 
 /* Squared errors of guesses p for n rows whose ones are `hits`. */
@@ -196,23 +199,25 @@ static double brier(double p, double hits, double n)
 
 /* Adds the squared errors of the rows of `there` with and without the column, by what the
  * other half says. */
-static void score_classes(const half *h, const half *there, double *with, double *without)
+static void score_classes(const half *h, const half *there, double prior, double *with,
+                          double *without)
 {
     for (int k = 1; k < MLI_LEVELS; k++) {
         double mean = h->every[k] / h->all;
         *without += brier(mean, there->every[k], there->all);
         for (int l = 0; l < MLI_LEVELS; l++)
             if (there->rows[l] > 0)
-                *with += brier(guess(h->of[l][k], h->rows[l], mean), there->of[l][k],
-                               there->rows[l]);
+                *with += brier(guess(h->of[l][k], h->rows[l], mean, prior),
+                               there->of[l][k], there->rows[l]);
     }
 }
 
-static void score_values(const half *h, const half *there, double *with, double *without)
+static void score_values(const half *h, const half *there, double prior, double *with,
+                         double *without)
 {
     double mean = h->total / h->all;
     for (int l = 0; l < MLI_LEVELS; l++) {
-        double g = guess(h->sum[l], h->rows[l], mean), n = there->rows[l];
+        double g = guess(h->sum[l], h->rows[l], mean, prior), n = there->rows[l];
         double sum = there->sum[l], squares = there->squares[l];
         *with += fmax(0, squares - 2 * g * sum + n * g * g);
         *without += fmax(0, squares - 2 * mean * sum + n * mean * mean);
@@ -235,8 +240,8 @@ double mli_predictive_power(const mli_coded *column, const mli_coded *target, in
                             int64_t rows)
 {
     half h[2];
-    double with = 0, without = 0;
-    double middle = classes ? 0 : mean_of(target->value, rows);
+    if (column->n == 0) return NAN; /* texts that were not looked at */
+    double best = 0, middle = classes ? 0 : mean_of(target->value, rows);
     memset(h, 0, sizeof h);
     for (int p = 0; p < 2; p++) {
         if (classes)
@@ -245,14 +250,17 @@ double mli_predictive_power(const mli_coded *column, const mli_coded *target, in
             learn_values(column, target, rows, p, middle, &h[p]);
         for (int l = 0; l < MLI_LEVELS; l++) h[p].all += h[p].rows[l];
     }
-    for (int p = 0; p < 2; p++) {
-        if (!(h[p].all > 0)) continue;
-        if (classes)
-            score_classes(&h[p], &h[!p], &with, &without);
-        else
-            score_values(&h[p], &h[!p], &with, &without);
+    for (int k = 0; k < PRIORS; k++) {
+        double with = 0, without = 0;
+        for (int p = 0; p < 2; p++) {
+            if (!(h[p].all > 0)) continue;
+            if (classes)
+                score_classes(&h[p], &h[!p], priors[k], &with, &without);
+            else
+                score_values(&h[p], &h[!p], priors[k], &with, &without);
+        }
+        if (!(without > 0)) return NAN;
+        best = fmax(best, 1 - with / without);
     }
-    if (!(without > 0)) return NAN;
-    double power = 1 - with / without;
-    return power > 0 ? power : 0;
+    return best;
 }

@@ -17,8 +17,8 @@ typedef struct mli_rows_sample {
 } mli_rows_sample;
 
 /* A column in a sample: a level for each row, bins of about equal size for numbers and
- * times, the most frequent values for texts. Texts that mostly differ have none: they
- * name rows, and would go along with anything. */
+ * times, the most frequent values for texts. Texts that mostly differ have none (n is 0):
+ * they name rows, and would go along with anything. */
 typedef struct mli_coded {
     int numeric;    /* value is there: a number, date or time */
     int complete;   /* all values are finite */
@@ -46,7 +46,7 @@ double mli_associate(const mli_coded *a, const mli_coded *b, int64_t rows,
 
 /* How well a column alone predicts the target: the share of the variance (of the Brier
  * score for classes) that the mean of its level explains in rows that the mean was not
- * computed from. 0: not at all; 1: without error. */
+ * computed from. 0: not at all; 1: without error; NaN: a column without levels. */
 double mli_predictive_power(const mli_coded *column, const mli_coded *target, int classes,
                             int64_t rows);
 

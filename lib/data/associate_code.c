@@ -138,8 +138,10 @@ static int code_texts(ml_context *ctx, const mli_column *c, const mli_rows_sampl
             level[f[k].key] = (uint8_t)(k < OWN ? k + 1 : OTHER);
         for (int64_t i = 0; i < s->n; i++) out->level[i] = key[i] < 0 ? 0 : level[key[i]];
         out->n = map.count < OWN ? (int32_t)map.count + 1 : MLI_LEVELS;
-        if (map.count > OWN && 2 * map.count > present(key, s->n))
+        if (map.count > OWN && 2 * map.count > present(key, s->n)) {
             memset(out->level, 0, (size_t)s->n); /* names of rows: no levels */
+            out->n = 0;
+        }
     }
     mli_map_free(&map);
     mli_free(ctx, key);

@@ -96,8 +96,9 @@ START_TEST(predictors)
 {
     enum { ROWS = 400 };
     static const char *const words[] = {"left", "yes", "no", "noise"};
-    double half[ROWS], noise[ROWS];
-    const char *leak[ROWS], *target[ROWS];
+    double half[ROWS], noise[ROWS], weak[ROWS];
+    const char *leak[ROWS], *target[ROWS], *note[ROWS];
+    char notes[ROWS][16];
     mli_builder *b = NULL;
     ml_table *t = NULL, *p = NULL;
     for (int i = 0; i < ROWS; i++) {
@@ -106,12 +107,17 @@ START_TEST(predictors)
         leak[i] = y ? "left" : NULL;
         half[i] = i % 4 < 2 ? y : 2;
         noise[i] = i * 104729 % 1013;
+        weak[i] = i * 7907 % 997 + 300 * y; /* a little, in many levels */
+        snprintf(notes[i], sizeof notes[i], "note %d", i);
+        note[i] = notes[i];
     }
     OK(mli_builder_new(ctx, ROWS, &b, ERR));
     OK(mli_builder_text(b, "leak", leak, ERR));
     OK(mli_builder_f64(b, "half", half, ERR));
     OK(mli_builder_f64(b, "noise", noise, ERR));
     OK(mli_builder_text(b, "y", target, ERR));
+    OK(mli_builder_f64(b, "weak", weak, ERR));
+    OK(mli_builder_text(b, "note", note, ERR));
     OK(mli_builder_finish(b, &t, ERR));
     OK(part(ctx, t, "columns", "y", &p, ERR));
     int64_t at = ml_table_find(p, "predictive_power");
@@ -121,6 +127,9 @@ START_TEST(predictors)
     ck_assert_double_lt(ml_table_get_f64(p, 1, at), 0.6);
     ck_assert_double_lt(ml_table_get_f64(p, 2, at), 0.05);
     ck_assert_double_nan(ml_table_get_f64(p, 3, at));
+    ck_assert_double_gt(ml_table_get_f64(p, 4, at), 0.05);
+    ck_assert_double_lt(ml_table_get_f64(p, 4, at), 0.3);
+    ck_assert_double_nan(ml_table_get_f64(p, 5, at)); /* not looked at */
     ck_assert_ptr_nonnull(strstr(cell(p, 0, "warnings"), "may leak"));
     ck_assert_str_eq(cell(p, 3, "role"), "target");
     ck_assert_str_eq(cell(p, 1, "role"), "feature");
