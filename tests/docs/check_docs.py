@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Runs every code block of the documents: C and C++ blocks are compiled and run, sh blocks run
-line by line, Python and Lua blocks where the bindings are built. Blocks of one document
-share a folder that has adult.csv.gz.
+line by line, Python and Lua blocks where the bindings are built, YAML blocks about the Titanic
+by `libml run`. Blocks of one document share a folder that has adult.csv.gz and, where the shared
+data are there, titanic.csv.gz.
 
 A block in ```text is not run. Lines of sh that build or install are left out.
 Usage: check_docs.py BUILD_FOLDER DOCUMENT...
@@ -18,6 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+TITANIC = Path(os.environ.get("ML_SHARED_DATA", "none")) / "titanic" / "titanic.csv.gz"
+FRAGMENT = """#include <ml/ml.h>
+void f(ml_context *ctx, ml_error *err);
+void f(ml_context *ctx, ml_error *err)
+{
+%s
+out:
+    ml_estimator_free(e);
+}
+"""
 NOT_RUN = re.compile(r"^(tools/|meson |ninja |git |apt|pip |sudo |benchmarks/|tests/|luarocks )")
 passed = failed = skipped = 0
 
@@ -52,6 +63,8 @@ def run(command, folder, env, **options):
 
 
 def run_c(code, folder, env, build, where):
+    if "#include" not in code:
+        code = FRAGMENT % code
     (folder / "program.c").write_text(code)
     if "int main" not in code:
         code_flags = ["-fsyntax-only"]
@@ -73,9 +86,20 @@ def run_cpp(code, folder, env, build, where):
     report(done.returncode == 0, where, done.stdout)
 
 
+def run_yaml(code, folder, env, where):
+    if "survived" not in code or not TITANIC.exists():
+        return
+    (folder / "block.yaml").write_text(code)
+    data = [] if "data:" in code else ["titanic.csv.gz"]
+    done = run(["libml", "run", "block.yaml", *data], folder, env)
+    report(done.returncode == 0, where, done.stdout)
+
+
 def run_sh(code, folder, env, where):
     lines = code.replace("\\\n", " ").splitlines()
     for line in lines:
+        if "titanic" in line and not TITANIC.exists():
+            continue
         if line.strip() and not line.startswith("#") and not NOT_RUN.match(line):
             done = run(["bash", "-euc", line], folder, env)
             report(done.returncode == 0, f"{where}: {line}", done.stdout)
@@ -102,6 +126,8 @@ def check(document, build):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(ROOT / "examples/data/adult/test.csv.gz", folder / "adult.csv.gz")
+        if TITANIC.exists():
+            shutil.copy(TITANIC, folder)
         env = environment(build, folder)
         for match in BLOCK.finditer(text):
             language, code = match.groups()
@@ -113,6 +139,8 @@ def check(document, build):
                 run_cpp(code, folder, env, build, where)
             elif language == "sh":
                 run_sh(code, folder, env, where)
+            elif language == "yaml":
+                run_yaml(code, folder, env, where)
             elif language in ("python", "lua"):
                 run_script(language, code, folder, env, where)
 
