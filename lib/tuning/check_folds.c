@@ -74,12 +74,38 @@ static ml_status keep_task(const ml_model *m, ml_params *p, ml_error *err)
         err);
 }
 
-ml_status mli_check_estimator(const ml_model *m, ml_estimator **out, ml_error *err)
+/* 1: a study tunes the value, or sets it for the fit to all rows; 2: it tunes it, since
+ * it was not set. */
+static int tunable(const ml_model *m, const ml_params *p, const mli_value *v)
+{
+    mli_path at;
+    if (mli_path_find(p, &m->algorithm->head, v->name, &at, NULL) != ML_OK ||
+        (at.param->flags & MLI_FLAG_ROLE))
+        return 0;
+    int set = MLI_FLAG_ROUNDS | MLI_FLAG_STOPPING | MLI_FLAG_GUARD;
+    if (!at.param->tune) return (at.param->flags & set) != 0;
+    return v->given ? 1 : 2;
+}
+
+/* A model that was tuned has all of them set: they are found anew. */
+static ml_status open_tuned(const ml_model *m, ml_params *p)
+{
+    ml_status st = ML_OK;
+    for (int64_t i = 0; i < p->count; i++)
+        if (tunable(m, p, &p->values[i]) == 2) return ML_OK;
+    for (int64_t i = p->count - 1; i >= 0 && st == ML_OK; i--)
+        if (tunable(m, p, &p->values[i])) st = mli_params_remove(p, p->values[i].name);
+    return st;
+}
+
+static ml_status check_estimator(const ml_model *m, int open, ml_estimator **out,
+                                 ml_error *err)
 {
     ml_params *p = NULL;
     ml_estimator *e = NULL;
     ml_status st = without_fitted(m, &p, err);
     if (st == ML_OK) st = keep_task(m, p, err);
+    if (st == ML_OK && open) st = open_tuned(m, p);
     if (st == ML_OK) st = ml_estimator_new(m->ctx, m->algorithm->head.name, &e, err);
     if (st == ML_OK) st = ml_estimator_set_params(e, p, err);
     ml_params_free(p);
@@ -88,6 +114,11 @@ ml_status mli_check_estimator(const ml_model *m, ml_estimator **out, ml_error *e
     else
         *out = e;
     return st;
+}
+
+ml_status mli_check_estimator(const ml_model *m, ml_estimator **out, ml_error *err)
+{
+    return check_estimator(m, 0, out, err);
 }
 
 ml_status mli_check_metric(const mli_check *x, const ml_model *m, const mli_metric **out,
@@ -351,7 +382,9 @@ static void note_params(const ml_model *m, const ml_params *best, char out[512])
     for (int64_t i = 0; i < best->count; i++) {
         const mli_value *v = &best->values[i];
         const mli_value *was = mli_params_find(m->params, v->name);
-        if (used > 440 || (was && strcmp(was->text, v->text) == 0)) continue;
+        if (used > 440 || !tunable(m, best, v) ||
+            (was && strcmp(was->text, v->text) == 0))
+            continue;
         int n = snprintf(out + used, 512 - used, "%s%s=%s", used ? " " : "", v->name,
                          v->text);
         if (n > 0) used += (size_t)n < 512 - used ? (size_t)n : 511 - used;
@@ -402,7 +435,7 @@ ml_status mli_check_nested(const mli_check *x, ml_table **out, ml_error *err)
     rounds r;
     ml_estimator *e = NULL;
     ml_status st = rounds_new(&r, x, 1, err);
-    if (st == ML_OK) st = mli_check_estimator(x->model, &e, err);
+    if (st == ML_OK) st = check_estimator(x->model, 1, &e, err);
     if (st == ML_OK) st = each_fold(&r, nested_fold, e, err);
     if (st == ML_OK) st = rounds_table(&r, "inner", "parameters", out, err);
     ml_estimator_free(e);

@@ -456,6 +456,20 @@ START_TEST(nested_tunes_inside)
     ck_assert(at(c, 0, "inner") > 0 && at(c, 0, "rmse") > 0);
     ml_table_free(c);
     ml_model_free(m);
+    /* A model that was tuned has its parameters set, and they are tuned anew. */
+    m = fit_yaml(
+        ctx, "linear_regression",
+        "{target: y, penalty: elasticnet, alpha: 90, l1_ratio: 0.9, standardize: "
+        "true}",
+        t, NULL);
+    c = checked(m, NULL, t, ctx, "{method: nested, trials: 5, folds: 2, seed: 3}");
+    char text[512];
+    for (int fold = 0; fold < 2; fold++) {
+        ml_table_get_str(c, fold, ml_table_find(c, "parameters"), text, sizeof text);
+        ck_assert_msg(strstr(text, "alpha=") && !strstr(text, "task="), "%s", text);
+    }
+    ml_table_free(c);
+    ml_model_free(m);
     /* What automl has found is searched anew in each fold. */
     m = fit_yaml(ctx, "automl", "{target: y, trials: 2, folds: 2}", t, NULL);
     c = checked(m, NULL, t, ctx, "{folds: 2}");
