@@ -163,7 +163,7 @@ START_TEST(refuses_with_place)
     } cases[] = {
         {"a + ", "ends early", 5},
         {"a + * b", "not expected", 5},
-        {"(a", "quote an expression that has a comma", 3},
+        {"(a", "in lists quote what has a comma", 3},
         {"k = '\xc3\xa9' and aa", "no column \"aa\"", 13},
         {"a b", "not expected", 3},
         {"aa + 1", "no column \"aa\"", 1},
@@ -188,7 +188,7 @@ START_TEST(refuses_with_place)
         {"t between d - d and t", "are mixed", 1},
         {"t - e in (1, d)", "are mixed", 1},
         {"d - d = '2024-01-31'", "a text can only be compared", 1},
-        {"sin(a)", "there are if, coalesce", 1},
+        {"sin(a)", "some are if, coalesce", 1},
         {"a + y", "it is the target", 5},
         {"if(a, b)", "number of arguments", 1},
         {"'open", "not closed", 1},

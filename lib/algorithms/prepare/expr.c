@@ -325,8 +325,7 @@ static void need(parser *p, const char *sign)
     if (p->status || take(p, sign)) return;
     fail(p, p->at, "\"%s\" is missing here", sign);
     if (!*p->at && *sign == ')')
-        mli_error_hint(p->err, p->status,
-                       "in a list, quote an expression that has a comma");
+        mli_error_hint(p->err, p->status, "in lists quote what has a comma");
 }
 
 static void not_a_number(parser *p, const mli_feature *f, const char *at)
@@ -402,8 +401,6 @@ static const struct {
                  {"ceil", CEIL, 1},   {"round", ROUND, 1},
                  {"sign", SIGN, 1},   {"is_missing", MISSING, 1}};
 
-#define FUNCTIONS ((int)(sizeof functions / sizeof *functions))
-
 /* Functions whose value is in the unit of their arguments, from that number on; -1: it
  * has none. */
 static int keeps_unit(int32_t code)
@@ -419,17 +416,12 @@ static piece call(parser *p, const char *name, size_t size)
     int found = -1, n = 0;
     piece made = {.kind = NUMBER};
     char own[32];
-    const char *names[FUNCTIONS];
     snprintf(own, sizeof own, "%.*s", (int)size, name);
-    for (int k = 0; k < FUNCTIONS; k++) {
-        names[k] = functions[k].name;
-        if (mli_same_word(names[k], own)) found = k;
-    }
+    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
+        if (mli_same_word(functions[k].name, own)) found = (int)k;
     if (found < 0) {
-        char list[200];
-        mli_join(list, sizeof list, names, FUNCTIONS);
         fail(p, at, "there is no function \"%s\"", own);
-        mli_error_hint(p->err, p->status, "there are %s", list);
+        mli_error_hint(p->err, p->status, "some are if, coalesce, min, max, abs, log");
         return made;
     }
     int32_t code = functions[found].code, want = functions[found].arguments;
@@ -613,9 +605,7 @@ static void push_time(parser *p, const piece *beside, const piece *text)
         snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
                  text->text);
         fail(p, text->text - 1,
-             "\"%s\" is no date or time: write it as 2024-01-31 or "
-             "2024-01-31 08:30:00",
-             own);
+             "\"%s\" is no date or time, as 2024-01-31 or 2024-01-31 08:30:00", own);
     }
 }
 
