@@ -173,8 +173,7 @@ static ml_status scores(mli_str *s, const ml_model *m, const ml_table *test,
     if (st == ML_OK) st = explain_scores(t, &explained, err);
     if (st == ML_OK) {
         snprintf(heading, sizeof heading,
-                 "Scores on %lld rows, with 95 %% bootstrap intervals",
-                 (long long)rows);
+                 "Scores on %lld rows, with 95 %% bootstrap intervals", (long long)rows);
         mli_html_heading(s, heading);
         mli_html_table(s, explained, MOST_METRICS);
     }

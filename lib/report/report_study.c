@@ -98,6 +98,30 @@ static void slice(mli_str *s, const ml_study *study, int64_t dim, const double *
     mli_plot_end(&p);
 }
 
+/* The first two objectives of each trial, those of the front on top. */
+static void objectives(mli_str *s, const ml_study *study, double *x, double *y)
+{
+    mli_plot p = {.width = 500, .height = 330};
+    if (study->n_objectives < 2) return;
+    for (int front = -1; front < 2; front++) { /* the ranges, all trials, the front */
+        for (int64_t i = 0; i < study->count; i++) {
+            const mli_trial *t = &study->trials[i];
+            int shown = isfinite(t->score) && (front < 1 || mli_study_on_front(study, i));
+            x[i] = shown ? t->values[0] : NAN;
+            y[i] = shown ? t->values[1] : NAN;
+        }
+        if (front < 0) {
+            if (!range_of(x, study->count, &p.x0, &p.x1)) return;
+            if (!range_of(y, study->count, &p.y0, &p.y1)) return;
+            mli_plot_begin(&p, s, "Objectives: trials that no other beats in orange",
+                           score_name(study), study->goals[1].name);
+        } else {
+            mli_plot_points(&p, x, y, study->count, 3, front ? "pb" : "pa");
+        }
+    }
+    mli_plot_end(&p);
+}
+
 static ml_status best_trials(mli_str *s, const ml_study *study, const ml_table *results,
                              const double *score, ml_error *err)
 {
@@ -153,6 +177,7 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
                   mli_params_find(study->options, "seed")->text);
     mli_str_add(s, "<div class=\"plots\">\n");
     history(s, study, score, n, x, best);
+    objectives(s, study, x, best);
     for (int64_t i = 0; i < study->space.n; i++) slice(s, study, i, score, n, x);
     st = mli_report_contour(s, study, error);
     mli_str_add(s, "</div>\n");

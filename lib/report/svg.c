@@ -97,6 +97,7 @@ static void say_time(mli_plot *p, double v)
 }
 
 #define LETTER 6.5 /* pixels, about */
+#define EDGE   16  /* a tick so near to the edge stands before it */
 
 /* The name of the item at v, cut to the pixels that there are. */
 static void say_item(mli_str *s, const mli_range *set, double v, double room)
@@ -110,7 +111,8 @@ static void say_item(mli_str *s, const mli_range *set, double v, double room)
 static void x_tick(mli_plot *p, double v)
 {
     if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
-    text_at(p->s, to_x(p, v), p->top + p->h + 15, "middle");
+    text_at(p->s, to_x(p, v), p->top + p->h + 15,
+            p->width - to_x(p, v) < EDGE ? "end" : "middle");
     if (p->x_set)
         say_item(p->s, p->x_set, v, p->w / (double)p->x_set->count);
     else if (p->day > 0)
