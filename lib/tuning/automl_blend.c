@@ -51,7 +51,7 @@ static void consider(blending *b)
     }
     if (!others && judged > 1)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "none of %lld candidates is better than a constant prediction",
+                "of %lld candidates none is better than a constant prediction",
                 (long long)judged - 1);
     for (int64_t i = 0; i < a->count; i++) {
         if (isnan(a->candidates[i].score)) continue;

@@ -3,7 +3,7 @@
  * automl_warn.c: columns that a search by itself would take at their word: row numbers
  * and columns that tell the target by themselves are named in a warning. They take part
  * all the same; the caller knows what they are. Cost: a profile of the table, only where
- * it is small beside the time.
+ * it is small beside the time, and there is memory for it.
  */
 #include "data/profile.h"
 #include "tuning/automl.h"
@@ -62,11 +62,13 @@ void mli_automl_warn(const mli_automl *a)
     int64_t columns = ml_table_columns(d->table);
     double cells = (double)d->rows * (double)columns;
     if (a->limit > 0 && cells > MOST_CELLS && cells > CELLS * a->limit) return;
+    int limited = a->memory && mli_memory_limit(a->ctx, a->memory);
     uint32_t *flags = mli_alloc_vec(a->ctx, columns, sizeof *flags);
     ml_table *plain = NULL;
     if (flags && !mli_table_plain(d->table, &plain, a->failure) &&
         !mli_profile_flags(plain, target, flags, a->failure))
         warn_about(a, flags);
+    if (limited) mli_memory_lift(a->ctx);
     ml_table_free(plain);
     mli_free(a->ctx, flags);
 }

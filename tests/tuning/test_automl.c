@@ -4,6 +4,7 @@
  * tests.
  */
 #include "testing_automl.h"
+#include "../failing.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -274,6 +275,33 @@ START_TEST(a_memory_limit_is_kept)
     ml_model_free(m);
     ml_table_free(t);
     ml_context_free(ctx);
+}
+END_TEST
+
+/* Copies of the rows, the look at the columns and the last fits are within the limit too;
+ * what the blend takes comes on top. */
+START_TEST(all_of_a_search_keeps_the_memory_limit)
+{
+    static const int megabytes[] = {1, 3, 10};
+    for (size_t k = 0; k < 3; k++) {
+        char yaml[160];
+        failing_alloc f = {0};
+        ml_host host = failing_host(&f);
+        ml_context *ctx = NULL;
+        OK(ml_context_new(&host, &ctx, ERR));
+        ml_table *t = table(ctx, 20000, 2, 4);
+        atomic_store(&f.most, atomic_load(&f.bytes));
+        int64_t before = f.bytes;
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, trials: 5, memory_limit: %d, stacking: false, calibration: "
+                 "none}",
+                 megabytes[k]);
+        ml_model *m = fit_yaml(ctx, "automl", yaml, t, NULL);
+        ck_assert_int_lt(f.most - before, 1000000 * (megabytes[k] + 2));
+        ml_model_free(m);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
 }
 END_TEST
 
@@ -561,7 +589,8 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           automl_beats_its_candidates, one_member_and_chosen_algorithms,
           no_time_gives_the_simplest_model, a_constant_target_takes_a_constant,
           a_stopped_search_keeps_the_best, validation_rows_judge,
-          no_time_for_the_last_fits, a_memory_limit_is_kept, bad_candidates_are_given_up,
+          no_time_for_the_last_fits, a_memory_limit_is_kept,
+          all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
           dates_are_taken_apart, a_row_number_is_warned_of, classes_of_one_row,
           candidates_do_not_warn, failures_say_why, little_time_for_many_rows,
           metrics_keep_their_options, smooth_targets_take_linear_leaves)
