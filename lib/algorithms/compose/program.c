@@ -370,7 +370,7 @@ static void run_fetch(const mli_step *s, const double *const *v, double *out)
     for (int64_t j = 0; j < s->n; j++) {
         double at = v[1][j];
         out[j] = at >= 0 && at < s->of[0].n ? v[0][(int64_t)at]
-                 : s->p                     ? (double)(s->p - 1)
+                 : s->p                     ? (double)s->p - 1
                                             : NAN;
     }
 }
