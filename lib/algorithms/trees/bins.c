@@ -346,15 +346,19 @@ static void place_column(mli_binner *b, int32_t column, int32_t feature)
         chunk->width = MLI_CHUNK;
         if (column + MLI_CHUNK > b->n_columns) chunk->width = b->n_columns - column;
         chunk->cell = b->n_cells;
-        b->n_cells += (int64_t)chunk->width << chunk->log2;
+        if (!b->sparse) b->n_cells += (int64_t)chunk->width << chunk->log2;
     }
     b->feature[column] = feature;
+    b->bins[column] = feature >= 0 ? b->features[feature].column_bins : 0;
     b->cell[column] = chunk->cell + ((int64_t)(column % MLI_CHUNK) << chunk->log2);
     if (b->sparse && feature >= 0) {
         const mli_bin_feature *f = &b->features[feature];
         b->alone[column] = f->bundled && f->next < 0 && f->usual == 0;
     }
-    b->bins[column] = feature >= 0 ? b->features[feature].column_bins : 0;
+    if (b->sparse) { /* no column is longer than it must be: see MLI_LIST_CELLS */
+        b->cell[column] = b->n_cells;
+        b->n_cells += MLI_LIST_CELLS(b->bins[column]);
+    }
     for (int32_t j = feature; j >= 0; j = b->features[j].next)
         b->features[j].column = column;
 }

@@ -69,6 +69,9 @@ typedef struct mli_binner {
                         says whether they were touched; else 0 */
 } mli_binner;
 
+/* Cells of a column of lists: whole groups, with one for missing values. */
+#define MLI_LIST_CELLS(bins) ((int64_t)((bins) + 4) / 4 * 4)
+
 /* Bins of categories that exist already: those of a model. */
 typedef struct mli_bin_levels {
     const int64_t *level_start;

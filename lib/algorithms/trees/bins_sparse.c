@@ -359,7 +359,7 @@ static ml_status make_lists(making *m, const mli_design *d, int by_column, ml_er
     ml_status status = s->start && s->first && s->column_of ? ML_OK : mli_nomem(err);
     if (status != ML_OK) return status;
     for (int32_t c = 0; c < b->n_used; c++)
-        for (int64_t k = 0; k < (INT64_C(1) << b->chunks[c / MLI_CHUNK].log2); k += 4)
+        for (int64_t k = 0; k < MLI_LIST_CELLS(b->bins[c]); k += 4)
             s->column_of[(b->cell[c] + k) >> 2] = c;
     status = mli_applying_make(&m->apply, b, d, m->run, err);
     if (status == ML_OK)
