@@ -315,6 +315,7 @@ static uint64_t eight_touched(const uint8_t *touched, int32_t i, int32_t groups)
     memcpy(&eight, touched + i, sizeof eight);
     return groups - i < 8 ? eight & ((UINT64_C(1) << 8 * (groups - i)) - 1) : eight;
 }
+#define ONE_EACH UINT64_C(0x0101010101010101)
 #define FOR_TOUCHED(g, touched, groups)                                                  \
     for (int32_t at_ = 0; at_ < (groups); at_ += 8)                                      \
         for (uint64_t w_ = eight_touched(touched, at_, groups);                          \
@@ -388,8 +389,9 @@ static void split_touched(const finding *f, int32_t c, uint64_t *cells,
 {
     int32_t groups = (f->binner->bins[c] + 3) / 4, n = 0;
     compact k;
-    for (int32_t i = 0; i < groups; i += 8)
-        n += __builtin_popcountll(eight_touched(touched, i, groups));
+    for (int32_t i = 0; i < groups; i += 8) /* bytes of 0 and 1, added up */
+        n += (int32_t)(eight_touched(touched, i, groups) * ONE_EACH >> 56);
+    if (n == 0) return;
     if (!rows && 2 * n > groups) {
         split_stored(f, c, cells, NULL, f->binner->bins[c], NULL, best);
         return;
