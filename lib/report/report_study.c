@@ -170,9 +170,10 @@ ml_status ml_report_add_study(ml_report *report, const char *title, const ml_stu
     double *score = work, *x = work + n, *best = work + 2 * n;
     mli_column_f64(&results->columns[ml_table_find(results, "score")], 0, n, score, 1);
     mli_report_section(report, title);
-    mli_html_note(s, "%lld trials of %s; metric %s, %s is better; seed %s", (long long)n,
-                  study->algorithm->head.name,
-                  study->metric ? study->metric->head.title : "told by the host",
+    mli_html_note(s, "%lld trials of %s; %s, %s is better; seed %s", (long long)n,
+                  study->metric ? study->algorithm->head.name
+                                : "an objective of the host",
+                  study->metric ? study->metric->head.title : "its score",
                   study->maximize ? "higher" : "lower",
                   mli_params_find(study->options, "seed")->text);
     mli_str_add(s, "<div class=\"plots\">\n");
