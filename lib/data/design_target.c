@@ -8,8 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_CLASSES 10000
-#define MANY_CLASSES 20 /* that are all numbers are no classes */
+#define MOST_CLASSES   10000
+#define MOST_FRACTIONS 100 /* numbers with fractions that mostly differ are a quantity   \
+                            */
+#define MANY_CLASSES 20    /* that are all numbers are no classes */
 #define ROW          "column \"%s\", row %" PRId64
 
 static int is_text(const mli_column *c)
@@ -177,7 +179,7 @@ static ml_status choose_task(const mli_descriptor *desc, const ml_params *params
 }
 
 static ml_status refuse_numbers(const mli_column *c, const mli_dictionary *classes,
-                               ml_error *err)
+                                ml_error *err)
 {
     int size = (int)classes->offsets[1];
     if (!is_text(c) || classes->n <= MANY_CLASSES ||
@@ -225,7 +227,10 @@ static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
                                   ? "choose another target, or set task to regression"
                                   : "choose another target or add rows");
     }
-    if (classes->n <= MOST_CLASSES || classes->n * 2 <= c->rows) return ML_OK;
+    size_t size = (size_t)classes->offsets[classes->n];
+    int fractions = !is_text(c) && memchr(classes->bytes, '.', size) != NULL;
+    int64_t most = fractions ? MOST_FRACTIONS : MOST_CLASSES;
+    if (classes->n <= most || classes->n * 2 <= c->rows) return ML_OK;
     mli_fail(err, ML_E_DATA,
              "the target has %" PRId64 " distinct values in %" PRId64
              " rows: too many for classes",

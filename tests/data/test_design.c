@@ -498,6 +498,10 @@ START_TEST(rejects_too_many_classes)
     SAYS("set task to \"regression\"");
     train_fails(ML_E_DATA, ctx, &classifier, t, "target", "y", NULL);
     SAYS("use an algorithm for regression");
+    for (int i = 0; i < ROWS; i++) y[i] = i % 9000 / 4.0; /* fewer, with fractions */
+    t = add_f64(ctx, t, "y", ROWS, y);
+    train_fails(ML_E_DATA, ctx, &classifier, t, "target", "y", NULL);
+    SAYS("9000 distinct values in 15000 rows");
     for (int i = 0; i < ROWS; i++) y[i] = i % 5000;
     t = add_f64(ctx, t, "y", ROWS, y);
     mli_design *d = train(ctx, &classifier, t, "target", "y", NULL);
