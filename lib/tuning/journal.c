@@ -108,9 +108,9 @@ ml_status mli_journal_lock(mli_journal *j, ml_error *err)
     }
     j->held = !problem;
     if (j->held) return ML_OK;
-    mli_fail(err, ML_E_STATE, "%s", problem);
-    mli_error_at(err, ML_E_STATE, "%s", j->path);
-    return mli_error_hint(err, ML_E_STATE, "%s", hint);
+    mli_fail(err, ML_E_IO, "%s", problem);
+    mli_error_at(err, ML_E_IO, "%s", j->path);
+    return mli_error_hint(err, ML_E_IO, "%s", hint);
 }
 
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,

@@ -218,7 +218,7 @@ START_TEST(a_journal_in_use)
     const char *yaml =
         "{target: y, trials: 1, folds: 2, journal: test_automl_journal.tmp}";
     ml_model *m = NULL;
-    FAILS(ML_E_STATE, try_fit(ctx, yaml, t, NULL, &m));
+    FAILS(ML_E_IO, try_fit(ctx, yaml, t, NULL, &m));
     mli_journal_close(j);
     OK(try_fit(ctx, yaml, t, NULL, &m));
     remove(journal);

@@ -318,12 +318,12 @@ START_TEST(one_writer)
     go_on(first, 3, 0);
     OK(open_study(ctx, path, NULL, &second)); /* to look at it is fine */
     ck_assert_int_eq(count_state(second, "done"), 3);
-    FAILS(ML_E_STATE, ml_study_ask(second, &trial, &p, ERR));
+    FAILS(ML_E_IO, ml_study_ask(second, &trial, &p, ERR));
     ck_assert_ptr_nonnull(
         strstr(ml_error_message(ERR), "another fit or study is writing to the journal"));
     go_on(first, 4, 0);
     ml_study_free(first);
-    FAILS(ML_E_STATE, ml_study_ask(second, &trial, &p, ERR));
+    FAILS(ML_E_IO, ml_study_ask(second, &trial, &p, ERR));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR),
                                  "has written to the journal meanwhile; begin again"));
     ml_study_free(second);

@@ -474,7 +474,7 @@ static ml_status load(program *g, const mli_param *list, int checking, ml_error 
 {
     const mli_inputs *in = g->model->inputs;
     int64_t shape[2] = {-1, MLI_STEP_WORDS}, n = -1;
-    const void *steps;
+    const void *steps = NULL;
     ml_status s =
         mli_model_want(g->model, "program", ML_DTYPE_I32, 2, shape, &steps, err);
     if (!s)

@@ -523,7 +523,9 @@ local function trials_of(options, f, trials)
     for name, value in pairs(options) do all[name] = value end
     local s = ml.assert(ml.study(ml.baseline(), nil, all))
     ml.assert(s:optimize(f or function(params, trial) return trial end, trials))
-    return s:get_table("trials"):rows()
+    local rows = s:get_table("trials"):rows()
+    s:free() -- and with it the journal, which one study at a time writes
+    return rows
 end
 
 function tests.limits_of_ones_own_functions()
