@@ -121,10 +121,10 @@ typedef struct mli_value {
     int32_t line, column; /* where it stood in a document; 0: in none */
     int32_t name_line, name_column;
     int32_t *places; /* line and column of each item of a list in a document; NULL */
-    int64_t i64;          /* BOOL, I64 */
-    double f64;           /* F64, and I64 converted */
-    char *text;           /* every type, as text that set_str accepts */
-    int64_t count;        /* lists */
+    int64_t i64;     /* BOOL, I64 */
+    double f64;      /* F64, and I64 converted */
+    char *text;      /* every type, as text that set_str accepts */
+    int64_t count;   /* lists */
     int64_t *i64s;
     double *f64s;
     char **strs;

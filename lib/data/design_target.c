@@ -8,10 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_CLASSES   10000
-#define MOST_FRACTIONS 100 /* numbers with fractions that mostly differ are a quantity   \
-                            */
-#define MANY_CLASSES 20    /* that are all numbers are no classes */
+#define MOST_CLASSES 10000
+#define MOST_FRACTIONS                                                                   \
+    100                 /* numbers with fractions that mostly differ are a quantity      \
+                         */
+#define MANY_CLASSES 20 /* that are all numbers are no classes */
 #define ROW          "column \"%s\", row %" PRId64
 
 static int is_text(const mli_column *c)

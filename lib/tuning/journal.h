@@ -22,7 +22,8 @@ void mli_journal_close(mli_journal *j); /* NULL is fine */
 /* Holds the file until it is closed, or the process ends: ML_E_IO when another does, or
  * has written to it since it was opened. Where files cannot be held it does nothing. */
 ml_status mli_journal_lock(mli_journal *j, ml_error *err);
-/* Appends a record in one write, holding the file from the first one on, and waits for the disk when `sync` is set. */
+/* Appends a record in one write, holding the file from the first one on, and waits for
+ * the disk when `sync` is set. */
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
                              ml_error *err);
 

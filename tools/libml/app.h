@@ -83,7 +83,7 @@ typedef struct app {
     ml_cancel *cancel;
     int bar; /* a progress bar is on the screen */
     double bar_time;
-    double told; /* the best score that has a line */
+    double told;       /* the best score that has a line */
     double limit, end; /* of automl --time, in seconds, and when it is over; or 0 */
     double per_row;    /* seconds to predict a row; 0: not measured */
 } app;
@@ -113,7 +113,8 @@ int app_open(app *a);
 void app_close(app *a);
 int check_places(app *a); /* 0, or the exit code after the error is printed */
 int app_fail(app *a);     /* prints the error; returns the exit code */
-/* commands_run.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says. */
+/* commands_run.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says.
+ */
 void print_spec_place(const app *a, FILE *to);
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);
