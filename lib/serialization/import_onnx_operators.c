@@ -317,7 +317,8 @@ static mli_onnx_val cumulate(mli_onnx_builder *b, const mli_onnx_val *in)
     if (b->status) return x;
     int64_t at = axis && axis->n_numbers == 1 ? mli_onnx_axis(&x, axis->numbers[0]) : -1;
     if (at < 0 || !mli_onnx_around(&x, at, &outer, &inner) || outer * inner != 1 ||
-        mli_onnx_number_of(b, "exclusive", 0) || mli_onnx_number_of(b, "reverse", 0))
+        mli_onnx_number_of(b, "exclusive", 0) != 0 ||
+        mli_onnx_number_of(b, "reverse", 0) != 0)
         return mli_onnx_no(b, "of such a kind");
     mli_step step = {
         .op = MLI_STEP_CUMSUM, .n = (int32_t)x.n, .round = x.type == MLI_ONNX_FLOAT};
