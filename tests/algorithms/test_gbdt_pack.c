@@ -162,4 +162,88 @@ START_TEST(packing_changes_nothing)
 }
 END_TEST
 
-TEST_MAIN("algorithms/gbdt_pack", packing_changes_nothing)
+/* An executor that cancels before one of its loops, which then does nothing, and memory
+ * that holds no row's number: who goes on with rows that were not divided falls. */
+typedef struct {
+    ml_cancel *cancel;
+    int64_t loops, at;
+} interrupter;
+
+static void run_loop(int64_t n, int64_t grain, ml_task_fn fn, void *arg, void *user)
+{
+    interrupter *x = user;
+    (void)grain;
+    if (x->loops++ == x->at) ml_cancel_request(x->cancel, ML_CANCEL);
+    fn(arg, 0, n);
+}
+
+static void *filled(size_t size, size_t alignment, void *user)
+{
+    void *block = NULL;
+    (void)user;
+    if (posix_memalign(&block, alignment < 64 ? 64 : alignment, size) != 0) return NULL;
+    return memset(block, 0xff, size);
+}
+
+static void *refilled(void *block, size_t old_size, size_t new_size, size_t alignment,
+                      void *user)
+{
+    void *grown = filled(new_size, alignment, user);
+    memcpy(grown, block, old_size < new_size ? old_size : new_size);
+    free(block);
+    return grown;
+}
+
+static void unfill(void *block, size_t size, size_t alignment, void *user)
+{
+    (void)size, (void)alignment, (void)user;
+    free(block);
+}
+
+/* Returns the loops of the fit; it must have been cancelled before the last of them. */
+static int64_t interrupted(const values *v, int64_t at)
+{
+    interrupter x = {.at = at};
+    ml_host host = ML_HOST_INIT;
+    host.alloc = filled;
+    host.realloc = refilled;
+    host.free = unfill;
+    host.parallel_for = run_loop;
+    host.executor_user = &x;
+    host.executor_concurrency = 2;
+    ml_context *ctx = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    OK(ml_context_new(&host, &ctx, ERR));
+    OK(ml_cancel_new(&x.cancel, ERR));
+    ml_table *t = table_of(ctx, v, 6, 40000);
+    OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "n_estimators", "2", ERR));
+    OK(ml_estimator_set_str(e, "max_leaves", "2", ERR));
+    x.loops = 0;
+    ml_estimator_set_cancel(e, x.cancel);
+    ml_status status = ml_estimator_fit(e, t, NULL, &m, ERR);
+    int64_t loops = x.loops;
+    ck_assert_msg(status == ML_E_CANCELLED || (status == ML_OK && loops <= at + 1),
+                  "loop %lld of %lld", (long long)at, (long long)loops);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_cancel_free(x.cancel);
+    ml_context_free(ctx);
+    return loops;
+}
+
+START_TEST(cancelled_divisions_leave_no_rows)
+{
+    values *v = calloc(1, sizeof *v);
+    fill(v);
+    int64_t loops = interrupted(v, 1 << 20);
+    for (int64_t at = 0; at < loops; at++) interrupted(v, at);
+    free(v);
+}
+END_TEST
+
+TEST_MAIN("algorithms/gbdt_pack", packing_changes_nothing,
+          cancelled_divisions_leave_no_rows)

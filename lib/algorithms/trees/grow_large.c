@@ -156,12 +156,15 @@ static void find_both(large *l)
         best_of(g->found + (int64_t)k * n, n, &g->nodes[l->first + k].split);
 }
 
-static void large_move(large *l)
+/* 0: cancelled meanwhile, so that places may hold no rows. */
+static int large_move(large *l)
 {
     mli_parallel(l->g->ctx, l->tasks, large_divide, l);
-    if (!l->sum) return;
-    memset(l->hist, 0, (size_t)l->g->n_cells * sizeof *l->hist);
-    mli_grow_reduce(l->g, l->hist);
+    if (l->sum) {
+        memset(l->hist, 0, (size_t)l->g->n_cells * sizeof *l->hist);
+        mli_grow_reduce(l->g, l->hist);
+    }
+    return mli_run_state(l->g->run) != ML_CANCEL;
 }
 
 void mli_grow_divide_large(mli_grower *g, int32_t id)
@@ -184,8 +187,7 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
         /* the caller notices */
     } else if (mli_grow_too_few(g, node, n_left)) {
         mli_grow_find_counted(g, node, 0);
-    } else {
-        large_move(&l);
+    } else if (large_move(&l)) {
         mli_grow_children(g, node, d.left, n_left, 1 - node->buffer);
         if (l.sum) find_both(&l);
         d.done = 1 + l.light;
