@@ -250,17 +250,27 @@ static int give_spare(ml_context *ctx, void *base, size_t total)
     return mli_spare_give(&ctx->spares, base, total);
 }
 
-void mli_free(ml_context *ctx, void *block)
+static void let_go(ml_context *ctx, void *block, int keep)
 {
     if (!block) return;
     void *base = base_of(block);
     size_t total = head_of(block)->total, align = head_of(block)->align;
     give_back(ctx, total);
-    if (kept(ctx, total, align) && give_spare(ctx, base, total)) return;
+    if (keep && kept(ctx, total, align) && give_spare(ctx, base, total)) return;
     if (ctx)
         ctx->host.free(base, total, align, ctx->host.alloc_user);
     else
         c_free(base, total, align, NULL);
+}
+
+void mli_free(ml_context *ctx, void *block)
+{
+    let_go(ctx, block, 1);
+}
+
+void mli_free_now(ml_context *ctx, void *block)
+{
+    let_go(ctx, block, 0);
 }
 
 char *mli_strndup(ml_context *ctx, const char *text, size_t size)

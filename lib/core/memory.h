@@ -22,6 +22,9 @@ void *mli_realloc(ml_context *ctx, void *block, size_t size);
 int mli_reserve(ml_context *ctx, void *block, int64_t *capacity, int64_t need,
                 size_t size);
 void mli_free(ml_context *ctx, void *block); /* any of the above; NULL is fine */
+/* The same; a large block goes back to the system at once (spare.h): nothing will ask for
+ * one like it soon, and more memory is to be taken yet. */
+void mli_free_now(ml_context *ctx, void *block);
 char *mli_strdup(ml_context *ctx, const char *text);
 char *mli_strndup(ml_context *ctx, const char *text, size_t size);
 

@@ -307,6 +307,9 @@ START_TEST(spare_blocks_have_a_bound)
     ck_assert_ptr_nonnull(huge);
     mli_free(ctx, huge);
     ck_assert_uint_eq(spare_bytes(ctx), 0);
+    mli_free_now(ctx, mli_alloc_vec(ctx, (int64_t)LARGE, 1));
+    mli_free_now(ctx, NULL);
+    ck_assert_uint_eq(spare_bytes(ctx), 0);
     for (int i = 0; i < 60; i++) {
         blocks[i] = mli_alloc_vec(ctx, (int64_t)LARGE, 1);
         ck_assert_ptr_nonnull(blocks[i]);

@@ -313,7 +313,7 @@ static void cut_task(void *arg, int64_t task, int32_t slot)
         at += count;
     }
     if (status != ML_OK) atomic_store(&c->failed, 1);
-    mli_free(c->binner->ctx, values);
+    mli_free_now(c->binner->ctx, values);
 }
 
 /* Columns by falling number of bins, then by feature. */
@@ -407,8 +407,6 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
         b->features[j].column = b->features[j].next = -1;
     }
     mli_parallel(b->ctx, mli_task_count(b->n_features, c->group), cut_task, c);
-    mli_spare_drop(
-        &b->ctx->spares); /* nothing asks for such blocks in the rest of a fit */
     ml_status status = mli_run_check(c->run, err);
     if (status != ML_OK) return status;
     if (atomic_load(&c->failed)) return mli_nomem(err);

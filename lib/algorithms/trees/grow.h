@@ -22,9 +22,7 @@ typedef struct mli_grow_options {
     int64_t pack_from; /* bytes of a matrix whose rows take their bins along */
 } mli_grow_options;
 
-/* A smaller matrix stays in the third-level cache, and rows had better stay where they
- * are.
- */
+/* Rows of a smaller matrix had better stay in place: the third-level cache holds it. */
 #define MLI_PACK_FROM (INT64_C(8) << 20)
 
 typedef struct mli_grow_node {
