@@ -9,11 +9,12 @@
 #include <string.h>
 
 #define MOST_CLASSES 10000
-#define MOST_FRACTIONS                                                                   \
-    100                 /* numbers with fractions that mostly differ are a quantity      \
-                         */
-#define MANY_CLASSES 20 /* that are all numbers are no classes */
 #define ROW          "column \"%s\", row %" PRId64
+
+/* More numbers with fractions, that mostly differ, are a quantity. */
+#define MOST_FRACTIONS 100
+/* More texts that are all like numbers are numbers, unless the task is told. */
+#define MOST_LIKE_NUMBERS 20
 
 static int is_text(const mli_column *c)
 {
@@ -148,42 +149,43 @@ static int is_two_valued(const mli_column *c)
     return seen == 2;
 }
 
+static const char *given_task(const ml_params *params)
+{
+    const mli_value *v = mli_params_find(params, "task");
+    return v && v->text && v->text[0] ? v->text : "auto";
+}
+
+/* The task that a parameter tells or the algorithm has; 0: the target decides. */
+static uint32_t told_task(const mli_descriptor *desc, const ml_params *params)
+{
+    const char *given = given_task(params);
+    uint32_t both = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION, task;
+    if (!mli_same_word(given, "auto")) return task_named(given);
+    task = desc->task_of ? desc->task_of(params) : 0;
+    if (task || (desc->tasks & both) == both) return task;
+    task = desc->tasks & both;
+    return task ? task : desc->tasks & ~(desc->tasks - 1); /* the lowest bit */
+}
+
 static ml_status choose_task(const mli_descriptor *desc, const ml_params *params,
                              const mli_column *c, int32_t *out, ml_error *err)
 {
-    const mli_value *v = mli_params_find(params, "task");
-    const char *given = v && v->text ? v->text : "auto";
-    uint32_t both = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION, task;
-    int automatic = mli_same_word(given, "auto") || !given[0];
-    task = automatic && desc->task_of ? desc->task_of(params) : 0;
-    if (task) {
-        *out = (int32_t)task;
-        return ML_OK;
-    }
-    if (automatic) {
-        task = desc->tasks & both;
-        if (task == both) {
-            int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_two_valued(c);
-            task = classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
-        }
-        if (!task) task = desc->tasks & ~(desc->tasks - 1); /* the lowest bit */
-    } else {
-        task = task_named(given);
-        if (!(desc->tasks & task)) {
-            mli_fail(err, ML_E_UNSUPPORTED, "%s does not do %s", desc->name,
-                     task_name(task));
-            return mli_error_at(err, ML_E_UNSUPPORTED, "params.task");
-        }
+    uint32_t task = told_task(desc, params);
+    if (!task) {
+        int classes = is_text(c) || c->type == ML_DTYPE_BOOL || is_two_valued(c);
+        task = classes ? MLI_TASK_CLASSIFICATION : MLI_TASK_REGRESSION;
     }
     *out = (int32_t)task;
-    return ML_OK;
+    if (desc->tasks & task) return ML_OK;
+    mli_fail(err, ML_E_UNSUPPORTED, "%s does not do %s", desc->name, task_name(task));
+    return mli_error_at(err, ML_E_UNSUPPORTED, "params.task");
 }
 
 static ml_status refuse_numbers(const mli_column *c, const mli_dictionary *classes,
                                 ml_error *err)
 {
     int size = (int)classes->offsets[1];
-    if (!is_text(c) || classes->n <= MANY_CLASSES ||
+    if (!is_text(c) || classes->n <= MOST_LIKE_NUMBERS ||
         !mli_dictionary_like_numbers(classes))
         return ML_OK;
     mli_fail(err, ML_E_DATA,
@@ -192,11 +194,12 @@ static ml_status refuse_numbers(const mli_column *c, const mli_dictionary *class
     mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
     return mli_error_hint(err, ML_E_DATA,
                           "set thousands and decimal where the file is read, or remove "
-                          "the signs");
+                          "the signs; for classes set task to classification");
 }
 
-static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
-                               const mli_dictionary *classes, ml_error *err)
+static ml_status check_classes(const mli_descriptor *desc, const ml_params *params,
+                               const mli_column *c, const mli_dictionary *classes,
+                               ml_error *err)
 {
     int can_regress = (desc->tasks & MLI_TASK_REGRESSION) != 0;
     if (classes->n < 2) {
@@ -214,8 +217,10 @@ static ml_status check_classes(const mli_descriptor *desc, const mli_column *c,
         mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_DATA, "convert it to UTF-8");
     }
-    ml_status numbers = refuse_numbers(c, classes, err);
-    if (numbers) return numbers;
+    if (!told_task(desc, params)) {
+        ml_status numbers = refuse_numbers(c, classes, err);
+        if (numbers) return numbers;
+    }
     if (classes->n > 2 && classes->n >= c->rows && classes->n <= MOST_CLASSES) {
         mli_fail(err, ML_E_DATA,
                  "each of the %" PRId64
@@ -315,7 +320,7 @@ static ml_status train_classes(mli_design *d, const mli_descriptor *desc,
 {
     mli_coding coding;
     if (mli_code_train(d->ctx, c, 1, &coding)) return mli_nomem(err);
-    ml_status status = check_classes(desc, c, &coding.levels, err);
+    ml_status status = check_classes(desc, params, c, &coding.levels, err);
     if (!status) {
         d->label = mli_alloc(d->ctx, (size_t)d->rows * sizeof *d->label);
         if (!d->label) status = mli_nomem(err);
@@ -369,9 +374,8 @@ static void warn_of_one_value(const mli_design *d, const mli_column *c, const do
 static ml_status check_numbers(const mli_descriptor *desc, const ml_params *params,
                                ml_error *err)
 {
-    const mli_value *task = mli_params_find(params, "task");
     const mli_value *positive = mli_params_find(params, "positive");
-    const char *given = task && task->text && task->text[0] ? task->text : "auto";
+    const char *given = given_task(params);
     int classes = mli_same_word(given, "classification");
     if (classes || (positive && positive->text && positive->text[0])) {
         mli_fail(err, ML_E_UNSUPPORTED,

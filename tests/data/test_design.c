@@ -514,6 +514,32 @@ START_TEST(rejects_too_many_classes)
 }
 END_TEST
 
+/* Refused where the target would have decided that they are classes. */
+START_TEST(numbers_in_texts_are_classes_when_told)
+{
+    enum { ROWS = 90, CLASSES = 30 };
+    ml_context *ctx = test_context(1);
+    char memory[ROWS][16];
+    const char *y[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(memory[i], sizeof memory[i], "%d %%", i % CLASSES);
+        y[i] = memory[i];
+    }
+    ml_table *t = add_text(ctx, add_text(ctx, NULL, "y", ROWS, y), "x", ROWS, y);
+    train_fails(ML_E_DATA, ctx, &both, t, "target", "y", NULL);
+    SAYS("separators or signs");
+    SAYS("set task to classification");
+    mli_design *d = train(ctx, &both, t, "target", "y", "task", "classification", NULL);
+    ck_assert_int_eq(d->inputs->classes.n, CLASSES);
+    mli_design_free(d);
+    d = train(ctx, &classifier, t, "target", "y", NULL);
+    ck_assert_int_eq(d->inputs->classes.n, CLASSES);
+    mli_design_free(d);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- weights and groups ---- */
 
 START_TEST(checks_weights)
@@ -810,6 +836,7 @@ TEST_MAIN("data/design", takes_all_other_columns, takes_listed_columns,
           needs_a_target, sorts_levels, keeps_levels_that_occur,
           codes_numbers_by_their_text, codes_many_levels, leaves_out_identifiers,
           chooses_the_task, orders_classes, drops_rows_without_target,
-          rejects_bad_targets, rejects_too_many_classes, checks_weights, finds_groups,
+          rejects_bad_targets, rejects_too_many_classes,
+          numbers_in_texts_are_classes_when_told, checks_weights, finds_groups,
           checks_capabilities, reads_in_place, reads_floats, takes_rows,
           takes_few_or_no_rows, survives_out_of_memory, gives_the_same_for_any_threads)
