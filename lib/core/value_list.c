@@ -100,23 +100,26 @@ static ml_status quoted_item(mli_items *items, const char **at, ml_error *err)
     return status;
 }
 
-/* The parenthesis that closes the one at p, or p where there is none. */
-static const char *group_end(const char *p)
+/* The parenthesis that closes the one at p, or p where there is none; *groups: behind
+ * one that nothing closes none is looked for any more. */
+static const char *group_end(const char *p, int *groups)
 {
     int depth = 0;
-    for (const char *c = p; *c; c++) {
+    for (const char *c = p; *groups && *c; c++) {
         depth += (*c == '(') - (*c == ')');
         if (depth == 0) return c;
     }
+    *groups = 0;
     return p;
 }
 
 /* An item without quotes, up to a comma outside of parentheses, or the end. */
-static ml_status plain_item(mli_items *items, const char **at, int bracket, ml_error *err)
+static ml_status plain_item(mli_items *items, const char **at, int bracket, int *groups,
+                            ml_error *err)
 {
     const char *p = *at, *end;
     while (*p && *p != ',' && (!bracket || (*p != ']' && *p != '[')))
-        p = (*p == '(' ? group_end(p) : p) + 1;
+        p = (*p == '(' ? group_end(p, groups) : p) + 1;
     for (end = p; end > *at && strchr(" \t\r\n", end[-1]); end--) continue;
     if (bracket && *p == '[') {
         mli_fail(err, ML_E_PARSE, "a list inside a list");
@@ -131,12 +134,13 @@ static ml_status plain_item(mli_items *items, const char **at, int bracket, ml_e
 ml_status mli_items_parse(mli_items *items, const char *text, ml_error *err)
 {
     const char *p = skip_spaces(text);
-    int bracket = *p == '[';
+    int bracket = *p == '[', groups = 1;
     if (bracket) p = skip_spaces(p + 1);
     int empty = bracket ? *p == ']' : !*p;
     while (!empty) {
-        ml_status status = *p == '"' || *p == '\'' ? quoted_item(items, &p, err)
-                                                   : plain_item(items, &p, bracket, err);
+        ml_status status = *p == '"' || *p == '\''
+                               ? quoted_item(items, &p, err)
+                               : plain_item(items, &p, bracket, &groups, err);
         if (status != ML_OK) return status;
         p = skip_spaces(p);
         if (*p != ',') break;

@@ -394,6 +394,8 @@ START_TEST(parses_lists)
                      "[\"it's\", \"\xc3\xa9\\\"\"]");
     ck_assert_str_eq(list_of("007,1.50"), "[\"007\", \"1.50\"]");
     ck_assert_str_eq(list_of("a]b"), "[\"a]b\"]");
+    ck_assert_str_eq(list_of("f(a,b),(c,g(d,e)"),
+                     "[\"f(a,b)\", \"(c\", \"g(d\", \"e)\"]");
     static const char *const bad[] = {
         "[a",  "[a,",       "[a,]",  "a,",       ",a",        "a,,b",   "[a] b", "[\"a]",
         "['a", "[\"a\" b]", "[[a]]", "[a, [b]]", "[\"\\x\"]", "\"a\"b", "[,]"};
