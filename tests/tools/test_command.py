@@ -292,8 +292,9 @@ class Command(unittest.TestCase):
         self.refused(call("trian", self.data), 'did you mean "train"?', code=2)
         self.refused(call("predcit"), 'did you mean "predict"?', code=2)
         self.assertNotIn("did you mean", call("whatever").stderr)
-        self.refused(call("train", self.data, "--traget", "y"), "did you mean --target?",
-                     code=2)
+        for wrong in (("--traget", "y"), ("--traget=a long name of a column",)):
+            self.refused(call("train", self.data, *wrong),
+                         "has no option --traget; did you mean --target?", code=2)
         self.assertNotIn("did you mean", call("train", self.data, "--bogus").stderr)
 
     def test_one_row_is_a_row(self):
@@ -371,12 +372,6 @@ class Command(unittest.TestCase):
             done = call("train", rare, "--target", "y", "-a", "baseline", "--holdout", "0.5",
                         "--seed", seed)
             self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_rows_without_a_target_are_told(self):
-        some = self.file("some.csv", "x,y\n" + "".join(
-            f"{i},{'' if i % 4 == 0 else i}\n" for i in range(40)))
-        done = call("train", some, "--target", "y", "-a", "baseline")
-        self.assertIn('10 of 40 rows lack the target "y"', done.stderr)
 
     def test_wrong_parameters(self):
         self.refused(call("train", self.data, "--target", "y", "-a", "basline"), "baseline")
@@ -493,20 +488,14 @@ class Command(unittest.TestCase):
         self.refused(call("run", spec), "tune.yaml, line 13: ", "character 1", "price")
 
     def test_rows_without_the_target(self):
-        rows = self.data.read_text().splitlines()
-        at = rows[0].split(",").index("y")
-        for i in range(1, 101):
-            cells = rows[i].split(",")
-            cells[at] = ""
-            rows[i] = ",".join(cells)
-        data = self.file("holes.csv", "\n".join(rows) + "\n")
+        data = self.file("holes.csv", "x,y\n" + "".join(
+            f"{i},{'' if i % 4 == 0 else i}\n" for i in range(40)))
         done = call("train", data, "--target", "y", "-a", "baseline", "--test", data,
                     "--report", self.folder / "holes.html")
-        self.assertIn(f"baseline: {len(rows) - 101} rows", done.stdout)
-        self.assertIn("100 more rows are without the target", done.stdout)
-        self.assertIn(f"scores on {len(rows) - 101} test rows", done.stdout)
-        self.assertIn(f"Scores on {len(rows) - 101} rows",
-                      (self.folder / "holes.html").read_text())
+        self.assertIn('10 of 40 rows lack the target "y"', done.stderr)
+        self.assertIn("baseline: 30 rows", done.stdout)
+        self.assertIn("scores on 30 test rows", done.stdout)
+        self.assertIn("Scores on 30 rows", (self.folder / "holes.html").read_text())
 
     def test_predict_without_a_column(self):
         model = self.folder / "short.mlm"

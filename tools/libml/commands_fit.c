@@ -128,7 +128,7 @@ static long long file_size(const char *path)
     return stat(path, &s) == 0 ? (long long)s.st_size : 0;
 }
 
-/* Rows that lack the target, which are not used. */
+/* Rows that lack the target, which are not used: the library says so. */
 static long long without_target(const app *a, const ml_table *t)
 {
     int64_t column = flag(a, OPT_TARGET) ? ml_table_find(t, a->value[OPT_TARGET]) : -1;
@@ -175,13 +175,9 @@ static void print_outcome(app *a, const inputs *in, const ml_model *model,
         return;
     }
     if (flag(a, OPT_QUIET)) return;
-    long long lack = without_target(a, in->train);
-    rows -= lack;
+    rows -= without_target(a, in->train);
     printf("%s: %lld row%s, %lld feature%s, %.2f s\n", ml_model_algorithm(model), rows,
            plural(rows), features, plural(features), o->seconds);
-    if (lack)
-        printf("%lld more row%s without the target, not used\n", lack,
-               lack == 1 ? " is" : "s are");
     if (o->results && strcmp(a->command->name, "automl") == 0)
         print_leaderboard(o->results);
     if (o->scores) {

@@ -197,8 +197,7 @@ static ml_status read_spec(app *a, spec *s)
     return st;
 }
 
-/* An expression is found to be wrong when the table is there, and is named by its text;
- * `size` bytes that may have quotes written twice. 0: not there. */
+/* Of the text, the first line with a part of so many bytes; 0: not there. */
 static int line_of(const char *text, const char *part, size_t size)
 {
     int line = 1;
@@ -209,6 +208,8 @@ static int line_of(const char *text, const char *part, size_t size)
     return 0;
 }
 
+/* What is wrong with an expression is found when the table is there, and the expression is
+ * named by its text. */
 void print_spec_place(const app *a, FILE *to)
 {
     const char *said = ml_error_message(a->err), *end = strstr(said, "\", character ");

@@ -242,14 +242,16 @@ static int store(app *a, const option *o, const char *value)
 
 static int no_option(app *a, const char *arg)
 {
-    const char *best = NULL, *name = arg + strspn(arg, "-");
+    char name[64];
+    const char *best = NULL;
     int nearest;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(arg, "="), arg);
     for (const int *o = a->command->options; *o >= 0 && arg[1] == '-'; o++)
-        suggest(name, option_of(*o)->name, &best, &nearest);
+        suggest(name + 2, option_of(*o)->name, &best, &nearest);
     if (best)
         return app_usage(a, "`libml %s` has no option %s; did you mean --%s?",
-                         a->command->name, arg, best);
-    return app_usage(a, "`libml %s` has no option %s", a->command->name, arg);
+                         a->command->name, name, best);
+    return app_usage(a, "`libml %s` has no option %s", a->command->name, name);
 }
 
 /* One argument that starts with a dash. *used: it took the next argument as well. */
