@@ -40,8 +40,7 @@ static ml_status lacking(const mli_inputs *in, const ml_table *t, ml_error *err)
     mli_str_free(&s);
     char hint[400];
     snprintf(hint, sizeof hint, "%s", err ? ml_error_hint(err) : "");
-    return mli_error_hint(err, ML_E_NAME,
-                          "%s; a prediction with missing_columns=missing does without",
+    return mli_error_hint(err, ML_E_NAME, "%s (missing_columns=missing predicts without)",
                           hint);
 }
 
