@@ -82,7 +82,7 @@ static void calibration(mli_str *s, const double *v, int64_t n)
     double most = 0; /* rare classes need a part of the range only */
     for (int64_t i = 0; i + 1 < n; i++)
         most = fmax(most, fmax(x[i], isnan(high[i]) ? 0 : high[i]));
-    most = fmin(1, ceil(20 * most) / 20);
+    most = most > 0.5 ? 1 : ceil(20 * most) / 20;
     const double diagonal[] = {0, most};
     mli_plot p = {.x1 = most, .y1 = most, .width = 420, .height = 330};
     mli_plot_begin(&p, s, "Calibration, with 95 % intervals", "predicted probability",

@@ -141,8 +141,11 @@ static ml_status best_trials(mli_str *s, const ml_study *study, const ml_table *
     if (st == ML_OK) {
         mli_html_heading(s, "Best trials");
         if (study->whole)
-            mli_html_note(s, "spread: standard deviation of the score over the folds. "
-                             "seconds: to fit and score.");
+            mli_html_note(
+                s, "%sseconds: to fit and score.",
+                study->best < 0 || isnan(study->trials[study->best].spread)
+                    ? ""
+                    : "spread: standard deviation of the score over the folds. ");
         mli_html_table(s, top, SHOWN);
     }
     ml_table_free(top);

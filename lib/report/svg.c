@@ -97,15 +97,33 @@ static void say_time(mli_plot *p, double v)
 }
 
 #define LETTER 6.5 /* pixels, about */
-#define EDGE   16  /* a tick so near to the edge stands before it */
+#define EDGE   24  /* a tick so near to the edge stands before it */
 
-/* The name of the item at v, cut to the pixels that there are. */
-static void say_item(mli_str *s, const mli_range *set, double v, double room)
+/* A number, or the name of the item at v, cut to the pixels that there are. */
+static void say(mli_str *s, const mli_range *set, double v, double room)
 {
     char item[64];
     double letters = room / LETTER;
+    if (!set) {
+        mli_str_short(s, v, 4);
+        return;
+    }
     mli_range_item(set, (int64_t)v, item, sizeof item);
     mli_html_short(s, item, strlen(item), letters > 3 ? (size_t)letters : 3);
+}
+
+/* The longest of what is said, in bytes. */
+static size_t longest(const mli_plot *p, const mli_range *set, const double *ticks, int n)
+{
+    size_t most = 0;
+    for (int i = 0; i < n; i++) {
+        mli_str text;
+        mli_str_init(&text, p->s->ctx);
+        say(&text, set, ticks[i], MOST_NAME);
+        if (text.size > most) most = text.size;
+        mli_str_free(&text);
+    }
+    return most;
 }
 
 static void x_tick(mli_plot *p, double v)
@@ -113,12 +131,10 @@ static void x_tick(mli_plot *p, double v)
     if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
     text_at(p->s, to_x(p, v), p->top + p->h + 15,
             p->width - to_x(p, v) < EDGE ? "end" : "middle");
-    if (p->x_set)
-        say_item(p->s, p->x_set, v, p->w / (double)p->x_set->count);
-    else if (p->day > 0)
+    if (p->day > 0)
         say_time(p, v);
     else
-        mli_str_short(p->s, v, 4);
+        say(p->s, p->x_set, v, p->x_set ? p->w / (double)p->x_set->count : 0);
     mli_str_add(p->s, "</text>");
 }
 
@@ -162,7 +178,12 @@ static void x_ticks(mli_plot *p)
     }
     int n =
         p->day > 0 ? 0 : axis_ticks(p->x_set, p->log_x, p->x0, p->x1, p->w / 50, ticks);
-    for (int i = 0; i < n; i++) x_tick(p, ticks[i]);
+    int every = 1; /* long numbers stand side by side */
+    if (n > 1 && !p->x_set && !p->log_x) {
+        double step = to_x(p, ticks[1]) - to_x(p, ticks[0]);
+        every = (int)ceil(LETTER * (double)(longest(p, NULL, ticks, n) + 1) / step);
+    }
+    for (int i = 0; i < n; i += every) x_tick(p, ticks[i]);
 }
 
 static int y_values(const mli_plot *p, double ticks[MOST_TICKS])
@@ -171,29 +192,13 @@ static int y_values(const mli_plot *p, double ticks[MOST_TICKS])
     return axis_ticks(p->y_set, p->log_y, p->y0, p->y1, room, ticks);
 }
 
-static void say_y(const mli_plot *p, mli_str *s, double v)
-{
-    if (p->y_set)
-        say_item(s, p->y_set, v, MOST_NAME);
-    else
-        mli_str_short(s, v, 4);
-}
-
 /* Room for the name of the axis and the longest number. */
 static int left_margin(const mli_plot *p)
 {
     enum { NAME = 18, DIGIT = 7, LEAST = 56 };
     double ticks[MOST_TICKS];
-    size_t longest = 0;
-    int n = y_values(p, ticks);
-    for (int i = 0; i < n; i++) {
-        mli_str text;
-        mli_str_init(&text, p->s->ctx);
-        say_y(p, &text, ticks[i]);
-        if (text.size > longest) longest = text.size;
-        mli_str_free(&text);
-    }
-    int need = NAME + 6 + DIGIT * (int)longest;
+    size_t most = longest(p, p->y_set, ticks, y_values(p, ticks));
+    int need = NAME + 6 + DIGIT * (int)most;
     return need > LEAST ? need : LEAST;
 }
 
@@ -206,7 +211,7 @@ static void y_ticks(mli_plot *p)
             line(p->s, p->left, to_y(p, ticks[i]), p->left + p->w, to_y(p, ticks[i]),
                  "grid");
         text_at(p->s, p->left - 6, to_y(p, ticks[i]) + 4, "end");
-        say_y(p, p->s, ticks[i]);
+        say(p->s, p->y_set, ticks[i], MOST_NAME);
         mli_str_add(p->s, "</text>");
     }
 }

@@ -382,7 +382,8 @@ START_TEST(the_matrix_has_the_classes_of_the_model)
 END_TEST
 
 /* Labels are cut between characters, columns without a value are left out, texts that
- * differ show their lengths, and many columns are folded, the telling ones first. */
+ * differ show their lengths, ticks do not overlap, and many columns are folded, the
+ * telling ones first. */
 START_TEST(profiles_of_odd_tables)
 {
     ml_context *ctx = test_context(1);
@@ -390,7 +391,7 @@ START_TEST(profiles_of_odd_tables)
     const char *kind[400], *words[400];
     char memory[400][64], name[16];
     for (int i = 0; i < 400; i++) {
-        y[i] = i;
+        y[i] = 3500 * i;
         none[i] = NAN;
         kind[i] = i % 2 ? "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
                           "\xe4\xb8\x80\xe4\xba\x8c\xe4\xb8\x89\xe5\x9b\x9b"
@@ -416,6 +417,8 @@ START_TEST(profiles_of_odd_tables)
                                              "\xe2\x80\xa6</td>"));
         ck_assert_ptr_nonnull(strstr(p.text, "\x9b</td>")); /* 16 characters: whole */
         ck_assert_ptr_nonnull(strstr(p.text, ">characters</text>"));
+        ck_assert_ptr_nonnull(strstr(p.text, ">400000</text>"));
+        ck_assert_ptr_null(strstr(p.text, ">200000</text>")); /* no room for it */
         ck_assert_int_eq(strstr(p.text, "10 more columns") != NULL, k);
         const char *late = strstr(p.text, "<td>x65</td>");
         if (k) ck_assert(late && late < strstr(p.text, "<details>"));
