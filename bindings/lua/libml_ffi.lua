@@ -361,6 +361,9 @@ end
 
 local function wrong_type(value, n, name, expected)
     local got = raw.type(value) or type(value)
+    if type(value) == "table" and expected == "table" then
+        got = "a Lua table; ml.table makes one of it"
+    end
     error(("bad argument #%d to '%s' (%s expected, got %s)"):format(n, name, expected, got), 4)
 end
 

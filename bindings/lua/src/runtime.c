@@ -153,6 +153,8 @@ void *lml_test(lua_State *L, int index, int type)
 int lml_wrong_type(lua_State *L, int arg, const char *expected)
 {
     const char *got = luaL_typename(L, arg);
+    if (lua_istable(L, arg) && strcmp(expected, "table") == 0)
+        got = "a Lua table; ml.table makes one of it";
     for (int type = 0; type < LML_CALL; type++) {
         if (lml_test(L, arg, type)) got = lml_type_names[type];
     }

@@ -800,6 +800,8 @@ function tests.handles_of_other_types()
     end
     raises("table expected, got tensor", things.estimator.fit, things.estimator, things.tensor)
     raises("table expected, got nil", things.estimator.fit, things.estimator)
+    raises("table expected, got a Lua table; ml.table makes one", things.estimator.fit,
+           things.estimator, { x = { 1, 2 } })
     raises("model expected, got table", things.report.add_model, things.report, "m",
            things.table)
     raises("vector expected, got tensor", things.predictor.row, things.predictor,
