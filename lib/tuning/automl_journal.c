@@ -316,10 +316,8 @@ ml_status mli_automl_open(mli_automl *a, ml_error *err)
     reading r = {a, hash, 0, 0};
     if (!*path) return ML_OK;
     ml_status status = hash_rows(a, hash, err);
-    if (!status) status = mli_journal_open(a->ctx, path, &a->journal, err);
-    if (!status) status = mli_journal_lock(a->journal, err);
-    if (!status)
-        status = mli_journal_read(a->ctx, path, 1, read_record, &r, &records, err);
+    if (!status) status = mli_journal_open(a->ctx, path, 1, &a->journal, err);
+    if (!status) status = mli_journal_read(a->ctx, path, read_record, &r, &records, err);
     if (!status && records > 0 && r.heads == 0 && a->n_past == 0) {
         mli_fail(err, ML_E_ARGUMENT, "the journal is not that of automl");
         status = mli_error_at(err, ML_E_ARGUMENT, "params.journal");

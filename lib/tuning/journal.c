@@ -24,7 +24,7 @@
 struct mli_journal {
     ml_context *ctx;
     int fd;
-    int held;     /* the lock is ours */
+    int held;     /* nobody else writes */
     int64_t size; /* when it was opened */
     char *path;
 };
@@ -62,7 +62,47 @@ static ml_status write_all(mli_journal *j, const char *data, size_t size, ml_err
     return ML_OK;
 }
 
-ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
+static ml_status refuse(const mli_journal *j, const char *problem, const char *hint,
+                        ml_error *err)
+{
+    mli_fail(err, ML_E_IO, "%s", problem);
+    mli_error_at(err, ML_E_IO, "%s", j->path);
+    return mli_error_hint(err, ML_E_IO, "%s", hint);
+}
+
+/* A process that was killed while it waited for the disk holds its lock until the disk
+ * has answered: who starts again at once need not be refused. */
+#define TRIES   40
+#define BETWEEN 50000000 /* nanoseconds */
+
+static ml_status take(mli_journal *j, ml_error *err)
+{
+    static const struct timespec between = {.tv_nsec = BETWEEN};
+    int st = -1;
+    for (int k = 0; k < TRIES; k++) {
+        if (k) nanosleep(&between, NULL);
+        do st = flock(j->fd, LOCK_EX | LOCK_NB);
+        while (st < 0 && errno == EINTR);
+        if (st == 0 || errno != EWOULDBLOCK) break;
+    }
+    j->held = st == 0 || errno != EWOULDBLOCK;
+    if (j->held) return ML_OK;
+    return refuse(j, "another fit or study is writing to the journal",
+                  "wait for its end, or name another file", err);
+}
+
+ml_status mli_journal_hold(mli_journal *j, ml_error *err)
+{
+    if (j->held) return ML_OK;
+    ml_status st = take(j, err);
+    if (st < 0 || lseek(j->fd, 0, SEEK_END) == j->size) return st;
+    j->held = 0;
+    flock(j->fd, LOCK_UN);
+    return refuse(j, "another fit or study has written to the journal meanwhile",
+                  "begin again, which reads it", err);
+}
+
+ml_status mli_journal_open(ml_context *ctx, const char *path, int hold, mli_journal **out,
                            ml_error *err)
 {
     mli_journal *j = mli_calloc(ctx, 1, sizeof *j);
@@ -74,43 +114,15 @@ ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
     if (st == ML_OK) {
         j->fd = ctx->fs->open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
         if (j->fd < 0) st = mli_file_error(err, errno, "open", path);
-        j->size = lseek(j->fd, 0, SEEK_END);
     }
+    if (st == ML_OK && hold) st = take(j, err);
     if (st < 0) {
         mli_journal_close(j);
         return st;
     }
+    j->size = lseek(j->fd, 0, SEEK_END);
     *out = j;
     return ML_OK;
-}
-
-/* A process that was killed while it waited for the disk holds its lock until the disk
- * has answered: who starts again at once need not be refused. */
-#define TRIES   40
-#define BETWEEN 50000000 /* nanoseconds */
-
-ml_status mli_journal_lock(mli_journal *j, ml_error *err)
-{
-    static const struct timespec between = {.tv_nsec = BETWEEN};
-    int st = -1;
-    for (int k = 0; k < TRIES; k++) {
-        if (k) nanosleep(&between, NULL);
-        do st = flock(j->fd, LOCK_EX | LOCK_NB);
-        while (st < 0 && errno == EINTR);
-        if (st == 0 || errno != EWOULDBLOCK) break;
-    }
-    const char *problem = NULL, *hint = "begin again, which reads it";
-    if (st < 0 && errno == EWOULDBLOCK) {
-        problem = "another fit or study is writing to the journal";
-        hint = "wait for its end, or name another file";
-    } else if (lseek(j->fd, 0, SEEK_END) != j->size) {
-        problem = "another fit or study has written to the journal meanwhile";
-    }
-    j->held = !problem;
-    if (j->held) return ML_OK;
-    mli_fail(err, ML_E_IO, "%s", problem);
-    mli_error_at(err, ML_E_IO, "%s", j->path);
-    return mli_error_hint(err, ML_E_IO, "%s", hint);
 }
 
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
@@ -118,7 +130,7 @@ ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int 
 {
     mli_str line;
     char digits[DIGITS + 1];
-    ml_status st = j->held ? ML_OK : mli_journal_lock(j, err);
+    ml_status st = mli_journal_hold(j, err);
     if (st < 0) return st;
     checksum(json, size, digits);
     mli_str_init(&line, j->ctx);
@@ -195,13 +207,12 @@ static ml_status load(ml_context *ctx, int fd, const char *path, mli_str *text,
     }
 }
 
-ml_status mli_journal_read(ml_context *ctx, const char *path, int missing_is_empty,
-                           mli_journal_fn fn, void *arg, int64_t *records, ml_error *err)
+ml_status mli_journal_read(ml_context *ctx, const char *path, mli_journal_fn fn,
+                           void *arg, int64_t *records, ml_error *err)
 {
     mli_str text;
     *records = 0;
     int fd = ctx->fs->open(path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0 && errno == ENOENT && missing_is_empty) return ML_OK;
     if (fd < 0) return mli_file_error(err, errno, "open", path);
     mli_str_init(&text, ctx);
     ml_status st = load(ctx, fd, path, &text, err);

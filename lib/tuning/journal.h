@@ -15,13 +15,13 @@
 typedef struct mli_journal mli_journal;
 
 /* Opens for appending, creates the file when it is not there. Before it is read: what
- * others write in between is then found out. */
-ml_status mli_journal_open(ml_context *ctx, const char *path, mli_journal **out,
+ * others write in between is then found out. hold: at once. */
+ml_status mli_journal_open(ml_context *ctx, const char *path, int hold, mli_journal **out,
                            ml_error *err);
 void mli_journal_close(mli_journal *j); /* NULL is fine */
 /* Holds the file until it is closed, or the process ends: ML_E_IO when another does, or
  * has written to it since it was opened. Where files cannot be held it does nothing. */
-ml_status mli_journal_lock(mli_journal *j, ml_error *err);
+ml_status mli_journal_hold(mli_journal *j, ml_error *err);
 /* Appends a record in one write, holding the file from the first one on, and waits for
  * the disk when `sync` is set. */
 ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int sync,
@@ -29,10 +29,9 @@ ml_status mli_journal_append(mli_journal *j, const char *json, size_t size, int 
 
 typedef ml_status (*mli_journal_fn)(void *arg, const char *json, size_t size,
                                     ml_error *err);
-/* Calls `fn` with each whole record. *records receives their number. A file that is not
- * there (when `missing_is_empty`) or has no bytes gives 0; one that is no journal
- * ML_E_FORMAT. */
-ml_status mli_journal_read(ml_context *ctx, const char *path, int missing_is_empty,
-                           mli_journal_fn fn, void *arg, int64_t *records, ml_error *err);
+/* Calls `fn` with each whole record. *records receives their number. A file that has no
+ * bytes gives 0; one that is no journal ML_E_FORMAT. */
+ml_status mli_journal_read(ml_context *ctx, const char *path, mli_journal_fn fn,
+                           void *arg, int64_t *records, ml_error *err);
 
 #endif

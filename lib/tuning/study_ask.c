@@ -151,8 +151,9 @@ static int64_t find_orphan(const ml_study *s)
 static ml_status next_trial(ml_study *s, int64_t *trial, ml_params **copy, ml_error *err)
 {
     int64_t orphan = find_orphan(s);
-    if (orphan >= 0) {
-        ml_status st = ml_params_clone(s->trials[orphan].params, copy, err);
+    if (orphan >= 0) { /* it may be running, in a study that writes to the journal */
+        ml_status st = s->journal ? mli_journal_hold(s->journal, err) : ML_OK;
+        if (st == ML_OK) st = ml_params_clone(s->trials[orphan].params, copy, err);
         if (st < 0) return st;
         s->trials[orphan].orphan = 0;
         s->trials[orphan].n_reports = 0;

@@ -425,9 +425,9 @@ ml_status mli_study_resume(ml_study *s, ml_error *err)
     int64_t records;
     if (!path[0]) return ML_OK;
     resuming c = {.s = s, .path = path};
-    ml_status st = mli_journal_open(s->ctx, path, &s->journal, err);
+    ml_status st = mli_journal_open(s->ctx, path, 0, &s->journal, err);
     if (st == ML_OK)
-        st = mli_journal_read(s->ctx, path, 1, resume_record, &c, &records, err);
+        st = mli_journal_read(s->ctx, path, resume_record, &c, &records, err);
     if (st == ML_OK && c.heads == 0) st = write_head(s, err);
     return st;
 }
@@ -465,7 +465,7 @@ ml_status mli_study_warm(ml_study *s, ml_error *err)
         shadow.count = shadow.capacity = 0;
         shadow.best = -1;
         resuming c = {.s = &shadow, .prior = 1, .path = paths[i]};
-        st = mli_journal_read(s->ctx, paths[i], 0, resume_record, &c, &records, err);
+        st = mli_journal_read(s->ctx, paths[i], resume_record, &c, &records, err);
         if (st == ML_OK) st = take_priors(s, &shadow, err);
         mli_trials_free(s->ctx, shadow.trials, shadow.count);
     }

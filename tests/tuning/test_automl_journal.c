@@ -213,8 +213,7 @@ START_TEST(a_journal_in_use)
     ml_table *t = table(ctx, 100, 0, 4);
     mli_journal *j = NULL;
     remove(journal);
-    OK(mli_journal_open(ctx, journal, &j, ERR));
-    OK(mli_journal_lock(j, ERR));
+    OK(mli_journal_open(ctx, journal, 1, &j, ERR));
     const char *yaml =
         "{target: y, trials: 1, folds: 2, journal: test_automl_journal.tmp}";
     ml_model *m = NULL;
