@@ -197,7 +197,6 @@ static ml_status learn_all(proposal *p, int64_t at, int64_t trial, learnt *c,
     for (int64_t k = 0; k * each < c->n_theta && st == ML_OK; k++)
         st = learn(p, k, at, c->theta + k * each, err);
     p->n_known = all;
-    set_targets(p, trial);
     if (st == ML_OK) c->at = at;
     return st;
 }
@@ -259,11 +258,11 @@ static ml_status build(proposal *p, int64_t trial, void **cache, double *work,
 {
     int64_t models = p->n_models + p->constrained, d = p->h->space->n;
     ml_status st = ML_OK;
-    set_targets(p, trial);
-    p->n_used = subset(p, p->n_known, MOST * 3 / 4, p->target, p->used);
     for (int64_t k = 0; k < models && st == ML_OK; k++)
         st = mli_gp_init(&p->gp[k], p->h->ctx, &p->embedding, MOST, err);
     if (st == ML_OK) st = find_theta(p, trial, cache, err);
+    set_targets(p, trial);
+    p->n_used = subset(p, p->n_known, MOST * 3 / 4, p->target, p->used);
     for (int64_t k = 0; k < models && st == ML_OK; k++) {
         const double *target = p->target + k * p->n_known;
         for (int64_t i = 0; i < p->n_used; i++)
