@@ -455,7 +455,7 @@ ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memo
     mli_str s;
     if (!buffer) return ML_E_MEMORY;
     mli_str_init(&s, ctx);
-    for (int64_t i = 0; i < c->rows; i++) {
+    for (int64_t i = 0; i < c->rows && !s.failed; i++) {
         size_t size = 0;
         const char *text = text_at(c, i, &s, &size);
         data[i] = text ? mli_text_hash(text, size) : NAN;
@@ -477,7 +477,7 @@ static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f
     mli_str s;
     mli_str_init(&s, ctx);
     *unseen = -1;
-    for (int64_t i = 0; i < c->rows; i++) {
+    for (int64_t i = 0; i < c->rows && !s.failed; i++) {
         size_t size = 0;
         const char *text = text_at(c, i, &s, &size);
         codes[i] = text ? find(f, text, size) : -1;
