@@ -166,22 +166,19 @@ static void rank(bootstrap *b, const double *proba)
  * rankings read memory in order. */
 static void prepare(bootstrap *b, const mli_truth *t, double *const *predictions)
 {
-    const double *proba = predictions[MLI_NEEDS_PROBA];
-    int sorts = proba && t->n_classes == 2;
+    const int64_t *order = t->order && t->n_classes == 2 ? t->order[1] : NULL;
     strata x = {.truth = t, .n = t->label ? t->n_classes : 2};
     int64_t *rows = mli_alloc_vec(b->ctx, t->n, sizeof *rows);
-    int64_t *order = sorts ? mli_rank_rows(b->ctx, t, proba, 1) : NULL;
     x.s = mli_calloc(b->ctx, (size_t)x.n, sizeof *x.s);
     b->stands = mli_alloc_vec(b->ctx, t->n, sizeof *b->stands);
     find_far(&x, predictions[MLI_NEEDS_VALUE]);
-    if (rows && x.s && b->stands && (order || !sorts)) {
+    if (rows && x.s && b->stands) {
         b->truth.n = choose(&x, order, rows, b->stands);
         take_rows(b, t, predictions, rows);
     } else {
         atomic_store(&b->nomem, 1);
     }
     mli_free(b->ctx, rows);
-    mli_free(b->ctx, order);
     mli_free(b->ctx, x.s);
     if (!atomic_load(&b->nomem)) rank(b, b->prediction[MLI_NEEDS_PROBA]);
 }
@@ -261,6 +258,7 @@ static void bootstrap_task(void *arg, int64_t task, int32_t slot)
         const mli_metric *m = b->judged[k].metric;
         ml_status st = mli_metric_score(m, b->ctx, &sample, b->prediction[m->needs],
                                         b->options, &value, NULL);
+        if (st == ML_E_MEMORY) atomic_store(&b->nomem, 1);
         b->values[k * b->samples + task] = st ? NAN : value;
     }
     mli_free(b->ctx, weight);

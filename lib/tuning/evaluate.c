@@ -30,8 +30,8 @@ static void evaluation_free(evaluation *e)
     mli_free(e->ctx, e);
 }
 
-/* Sorts the rows by each class's probability, once for all samples. With many classes
- * that would be much memory, and each sample sorts for itself. */
+/* Sorts the rows by each class's probability, once for all metrics. With many classes
+ * that would be much memory, and each metric sorts for itself. */
 static ml_status evaluation_order(evaluation *e, const mli_truth *truth, const double *p,
                                   ml_error *err)
 {
@@ -96,6 +96,7 @@ static ml_status evaluate_list(evaluation *e, const char *list, int strict, ml_e
 static ml_status intervals(evaluation *e, ml_error *err)
 {
     mli_truth truth = mli_truth_of(e->design);
+    truth.order = e->order;
     mli_metric_options options = mli_metric_options_of(e->model->params);
     return mli_bootstrap(e->ctx, &truth, e->predictions, &options, e->judged, e->count,
                          err);

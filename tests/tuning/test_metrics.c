@@ -2,6 +2,7 @@
  *
  * Metrics against the values of scikit-learn (tests/reference/metrics.py), and bad input.
  */
+#include "../failing.h"
 #include "core/rng.h"
 #include "testing_data.h"
 #include "testing_yaml.h"
@@ -48,6 +49,39 @@ static void compare(const expected *e, size_t n, const double *y, const double *
     ml_context_free(ctx);
 }
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A sample that lacks memory is not one that leaves a metric undefined. */
+START_TEST(a_lack_of_memory_in_any_sample)
+{
+    enum { ROWS = 20 };
+    failing_alloc f = {.once = 1};
+    ml_host host = failing_host(&f);
+    ml_context *ctx = NULL;
+    OK(ml_context_new(&host, &ctx, ERR));
+    double x[ROWS], y[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        x[i] = i % 7;
+        y[i] = i % 3 == 0;
+    }
+    ml_table *t = add_f64(ctx, NULL, "x", ROWS, x), *s = NULL;
+    t = add_f64(ctx, t, "y", ROWS, y);
+    ml_model *m =
+        fit_yaml(ctx, "decision_tree", "{task: classification, target: y}", t, NULL);
+    for (f.fail_at = 1; f.fail_at < 100000; f.fail_at += OOM_STEP) {
+        f.calls = f.failures = 0;
+        ml_status st = ml_model_evaluate(m, t, "accuracy,roc_auc", &s, ERR);
+        ck_assert_int_eq(st, f.failures ? ML_E_MEMORY : ML_OK);
+        if (f.failures == 0) break;
+    }
+    ck_assert_int_gt(f.fail_at, 800); /* two of each of 400 samples */
+    f.fail_at = 0;
+    ml_table_free(s);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+    ck_assert_int_eq(f.live, 0);
+}
+END_TEST
 
 START_TEST(values)
 {
@@ -351,5 +385,6 @@ END_TEST
 
 TEST_MAIN("tuning/metrics", means, means_out_of_range, judges_by_the_objective,
           judges_by_the_objective_of_a_part, intervals_are_as_wide_as_the_error,
-          intervals_know_the_rare_rows, values, two_classes, three_classes,
-          one_column_of_probabilities, quantile_option, bad_input)
+          intervals_know_the_rare_rows, a_lack_of_memory_in_any_sample, values,
+          two_classes, three_classes, one_column_of_probabilities, quantile_option,
+          bad_input)
