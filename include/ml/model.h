@@ -200,8 +200,9 @@ ML_API ML_CHECK ml_status ml_model_get_tensor(const ml_model *model, const char 
  * @param table    the rows
  * @param metrics  [null] names separated by commas; NULL for the usual ones of the task
  * @param out      [out] [own] a table with the columns metric, value, low and high (a
- *                 95 % bootstrap interval: of up to 5,000 rows percentiles of 400
- *                 samples, of more the deviation of 80 or more)
+ *                 95 % bootstrap interval: of up to some 5,000 rows percentiles of 400
+ *                 samples, of more the deviation of 80 or more; of tens of thousands of
+ *                 rows some stand for all in it, but never for the value)
  * @param error    [null] details of a failure
  * @returns ML_OK, ML_E_NAME, ML_E_DATA, ML_E_TYPE or ML_E_MEMORY
  * @since 0.1
