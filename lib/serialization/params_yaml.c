@@ -374,7 +374,19 @@ static ml_status read_pair(reader *r, const char *prefix, int depth, char **algo
     return status;
 }
 
-/* With `algorithm`, the key of that name is no value, but goes there. */
+/* The rest of a mapping. With `algorithm`, the key of that name is no value, but goes
+ * there. */
+static ml_status read_pairs(reader *r, const char *prefix, int depth, char **algorithm)
+{
+    ml_status status = ML_OK;
+    if (depth > DEEPEST) return fail_here(r, "too many levels", NULL);
+    while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
+        status = read_pair(r, prefix, depth, algorithm);
+        if (status == ML_OK) status = next(r);
+    }
+    return status;
+}
+
 static ml_status read_mapping(reader *r, const char *prefix, int depth, char **algorithm)
 {
     if (r->event.type != YAML_MAPPING_START_EVENT) {
@@ -383,13 +395,8 @@ static ml_status read_mapping(reader *r, const char *prefix, int depth, char **a
     if (r->event.data.mapping_start.anchor || r->event.data.mapping_start.tag) {
         return fail_here(r, "a mapping with an anchor (&) or a tag (!)", "leave it out");
     }
-    if (depth > DEEPEST) return fail_here(r, "too many levels", NULL);
     ml_status status = next(r);
-    while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
-        status = read_pair(r, prefix, depth, algorithm);
-        if (status == ML_OK) status = next(r);
-    }
-    return status;
+    return status ? status : read_pairs(r, prefix, depth, algorithm);
 }
 
 /* What stands behind the name of a part: its algorithm, or its parameters. */
@@ -428,10 +435,7 @@ static ml_status read_part_rest(reader *r, const char *prefix, int depth, char *
         *name = own;
     }
     if (status == ML_OK) status = next(r);
-    while (status == ML_OK && r->event.type != YAML_MAPPING_END_EVENT) {
-        status = read_pair(r, below, depth + 1, NULL);
-        if (status == ML_OK) status = next(r);
-    }
+    if (status == ML_OK) status = read_pairs(r, below, depth + 1, NULL);
     mli_free(r->ctx, below);
     return status;
 }

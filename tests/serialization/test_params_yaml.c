@@ -224,6 +224,12 @@ START_TEST(nothing_expands)
     FAILS(ML_E_PARSE, ml_params_read_yaml(set, deep, size, ERR));
     memset(deep, '{', size);
     FAILS(ML_E_PARSE, ml_params_read_yaml(set, deep, size, ERR));
+    /* Parts within parts. */
+    static const char part[] = "[{algorithm: a, x: ";
+    for (size_t i = 3; i < size; i++) deep[i] = part[(i - 3) % (sizeof part - 1)];
+    memcpy(deep, "a: ", 3);
+    FAILS(ML_E_PARSE, ml_params_read_yaml(set, deep, size, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "too many levels"));
     free(deep);
     /* A huge number of values ends early. */
     char *many = malloc(400000), *at = many;
