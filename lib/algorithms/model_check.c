@@ -7,6 +7,7 @@
 #include "algorithms/model.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Whatever is wrong with what a file says, the file is damaged. */
 static ml_status damaged(ml_status status, ml_error *err)
@@ -24,7 +25,7 @@ static ml_status check_targets(const ml_model *m, ml_error *err)
     mli_descriptor copy;
     const mli_descriptor *d = mli_algorithm_head(m->algorithm, m->params, &copy);
     if (!m->inputs->n_targets || mli_is_transformer(d) || mli_param_find(d, "targets") ||
-        mli_model_find(m, "program"))
+        (strcmp(d->name, "ensemble") == 0 && mli_model_find(m, "program")))
         return ML_OK;
     return mli_fail(err, ML_E_FORMAT, "%s does not predict several targets", d->name);
 }
