@@ -33,8 +33,7 @@ static mli_onnx_val floats(mli_onnx_val v)
 
 /* ---- scores ---- */
 
-/* Two classes beside each other: f(s), s. */
-static mli_onnx_val pair(mli_onnx_builder *b, const mli_onnx_val *s, int negative)
+mli_onnx_val mli_onnx_pair(mli_onnx_builder *b, const mli_onnx_val *s, int negative)
 {
     mli_onnx_val one = mli_onnx_constant(negative ? 0 : 1);
     mli_onnx_val first = mli_onnx_apply(b, MLI_STEP_SUB, &one, s, NULL);
@@ -110,7 +109,7 @@ static void put_tree_classes(mli_onnx_builder *b, const mli_import *im, mli_onnx
     int softmax = im->param && strcmp(im->param, "softmax") == 0;
     mli_onnx_val out = *s;
     if (im->n_scores == 1 && im->link == MLI_LINK_STEP) {
-        out = pair(b, s, 1);
+        out = mli_onnx_pair(b, s, 1);
         put_classes(b, &out, s, 1);
         return;
     }
@@ -118,7 +117,7 @@ static void put_tree_classes(mli_onnx_builder *b, const mli_import *im, mli_onnx
         out = mli_onnx_softmax(b, s, 1);
     else if (im->link == MLI_LINK_NONE || im->link == MLI_LINK_SIGMOID)
         out = mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
-    if (im->n_scores == 1) out = pair(b, &out, 0);
+    if (im->n_scores == 1) out = mli_onnx_pair(b, &out, 0);
     put_classes(b, &out, NULL, im->link == MLI_LINK_IDENTITY && has_negative(im));
 }
 
@@ -156,6 +155,9 @@ static void trees(mli_onnx_builder *b)
 {
     mli_import im = {.ctx = b->ctx, .err = b->g->err, .target = "sum", .link_scale = 1};
     mli_onnx_val x = table_of(b);
+    b->n_features += x.n;
+    if (!b->status && b->n_features > MLI_STEP_FEATURES_MAX)
+        mli_onnx_no(b, "of so many columns");
     if (b->status) return;
     mli_ensemble_builder_init(&im.trees, b->ctx);
     b->status = read_trees(b, &im, &x);
@@ -219,7 +221,7 @@ static void linear(mli_onnx_builder *b)
         return;
     }
     int single = n == 1;
-    if (single) out = pair(b, &out, none);
+    if (single) out = mli_onnx_pair(b, &out, none);
     put_classes(b, &out, single ? &s : NULL, none);
 }
 

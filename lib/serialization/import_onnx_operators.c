@@ -294,7 +294,7 @@ static void top(mli_onnx_builder *b, const mli_onnx_val *in)
     int64_t axis = mli_onnx_axis(&x, mli_onnx_number_of(b, "axis", -1)), outer, inner;
     if (b->status) return;
     if (axis < 0 || !mli_onnx_around(&x, axis, &outer, &inner) || outer * inner != 1 ||
-        !(n >= 1 && n <= (double)x.n) || x.n > 4096) {
+        !(n >= 1 && n <= (double)x.n) || x.n > MLI_STEP_TOP_MAX) {
         mli_onnx_no(b, "of such a shape");
         return;
     }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS_MAX (1 << 17)
 #define NUMBERS_MAX (1 << 25) /* constants, and numbers on the way to them */
 
 /* ---- values ---- */
@@ -125,7 +124,7 @@ mli_onnx_val mli_onnx_rows(mli_onnx_builder *b, const mli_onnx_val *v)
 int32_t mli_onnx_emit(mli_onnx_builder *b, mli_step step)
 {
     if (b->status) return 0;
-    if (step.n < 1 || step.n > COLUMNS_MAX || b->columns + step.n > COLUMNS_MAX) {
+    if (step.n < 1 || b->columns + step.n > MLI_STEP_COLUMNS_MAX) {
         mli_onnx_no(b, "of so many columns");
         return 0;
     }
@@ -176,6 +175,13 @@ double *mli_onnx_list_of(mli_onnx_builder *b, int64_t n)
 int32_t *mli_onnx_numbers_of(mli_onnx_builder *b, int64_t n)
 {
     return room_for(b, n, sizeof(int32_t));
+}
+
+void mli_onnx_copy(mli_onnx_builder *b, mli_onnx_val *v)
+{
+    mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)v->n};
+    step.of[0] = mli_onnx_operand(b, v);
+    v->at = mli_onnx_emit(b, step);
 }
 
 mli_operand mli_onnx_operand(mli_onnx_builder *b, mli_onnx_val *v)
@@ -249,7 +255,7 @@ static ml_status count_features(mli_onnx_builder *b)
         if (in->columns < 1) in->columns = in->rank == 1 ? 1 : width_of(b, in->name);
         b->first[i] = n;
         n += in->columns;
-        if (n > COLUMNS_MAX)
+        if (n > MLI_STEP_COLUMNS_MAX)
             return mli_fail(b->g->err, ML_E_UNSUPPORTED, "the graph has too many inputs");
     }
     return s ? s : mli_import_features(b->im, n);
@@ -374,6 +380,8 @@ static ml_status follow(mli_onnx_builder *b)
                 if (b->node->name.size)
                     mli_error_at(b->g->err, ML_E_UNSUPPORTED, "node \"%s\"",
                                  b->node->name.at);
+                mli_error_hint(b->g->err, ML_E_UNSUPPORTED,
+                               "export the model without this step, and do it yourself");
             }
             for (int64_t k = 0; k < b->node->n_outputs; k++)
                 mli_onnx_put(b, k, (mli_onnx_val){.kind = MLI_VAL_NONE});
@@ -400,13 +408,10 @@ static int64_t count_of(const mli_onnx_attribute *list)
 /* Numbers, and one more. */
 static void join_column(mli_onnx_builder *b, mli_onnx_val *numbers, const mli_onnx_val *v)
 {
-    mli_onnx_val both[2] = {*numbers, *v};
-    for (int i = 0; i < 2; i++) {
-        mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)both[i].n};
-        step.of[0] = mli_onnx_operand(b, &both[i]);
-        both[i].at = mli_onnx_emit(b, step);
-    }
-    *numbers = mli_onnx_made(both[0].at, both[0].n + 1, v->type);
+    mli_onnx_val more = *v;
+    mli_onnx_copy(b, numbers);
+    mli_onnx_copy(b, &more);
+    *numbers = mli_onnx_made(numbers->at, numbers->n + 1, v->type);
 }
 
 /* What of the outputs are the labels, and what the numbers. */
@@ -453,7 +458,6 @@ static mli_onnx_val mark_class(mli_onnx_builder *b, const mli_onnx_val *labels, 
 static ml_status classes(mli_onnx_builder *b, const mli_onnx_val *labels,
                          mli_onnx_val *numbers, const mli_onnx_attribute *list, int64_t n)
 {
-    mli_onnx_val one = mli_onnx_constant(1), first;
     ml_status s = ML_OK;
     if (list)
         s = mli_onnx_set_labels(b->im, b->g, list->n_texts ? list : NULL, list);
@@ -466,9 +470,7 @@ static ml_status classes(mli_onnx_builder *b, const mli_onnx_val *labels,
     if (known && numbers->n == n) return ML_OK;
     if (known && numbers->n == 1 && n == 2) {
         *numbers = mli_onnx_made(numbers->at, 1, MLI_ONNX_FLOAT);
-        first = mli_onnx_apply(b, MLI_STEP_SUB, &one, numbers, NULL);
-        mli_onnx_apply(b, MLI_STEP_COPY, numbers, NULL, NULL);
-        *numbers = mli_onnx_made(first.at, 2, MLI_ONNX_FLOAT);
+        *numbers = mli_onnx_pair(b, numbers, 0);
     } else if (labels->kind == MLI_VAL_LABELS) {
         *numbers = mark_class(b, labels, n);
     } else {
@@ -494,10 +496,7 @@ static ml_status finish_steps(mli_onnx_builder *b)
         if (numbers.n > 65536) s = no_result(b, "too many targets");
     }
     if (s) return s;
-    mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)numbers.n};
-    step.of[0] = mli_onnx_operand(b, &numbers);
-    mli_onnx_emit(b, step);
-    if (b->status == ML_E_UNSUPPORTED) return no_result(b, "so many columns");
+    mli_onnx_copy(b, &numbers);
     return b->status;
 }
 
@@ -621,6 +620,9 @@ ml_status mli_onnx_program(mli_import *im, mli_onnx *g, ml_model **out)
     if (!s) s = follow(&b);
     if (!s) s = finish_steps(&b);
     if (!s) s = build(&b, out);
+    /* Behind the nodes nothing but size is in the way. */
+    if (s == ML_E_UNSUPPORTED && s == b.status)
+        s = no_result(&b, "the graph has too many columns or numbers");
     release(&b);
     return s;
 }

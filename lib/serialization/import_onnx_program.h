@@ -44,7 +44,8 @@ typedef struct mli_onnx_builder {
     const mli_onnx_node *node, *bad;
     const char *why; /* `bad`, the first node without an import, has none */
     int64_t n_steps, n_constants, n_members, columns;
-    int64_t n_numbers; /* of lists on the way to constants */
+    int64_t n_numbers;  /* of lists on the way to constants */
+    int64_t n_features; /* of all members */
     int64_t step_room, constant_room, member_room;
     mli_step *steps;
     double *constants;
@@ -74,9 +75,12 @@ mli_onnx_val mli_onnx_apply_to(mli_onnx_builder *b, int32_t op, const mli_onnx_v
 mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                              int64_t axis, int keep);
 mli_onnx_val mli_onnx_softmax(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis);
+/* Two classes beside each other: 1 - s, or -s, and s. */
+mli_onnx_val mli_onnx_pair(mli_onnx_builder *b, const mli_onnx_val *s, int negative);
 /* One step as it is: where its numbers are. */
 int32_t mli_onnx_emit(mli_onnx_builder *b, mli_step step);
 mli_operand mli_onnx_operand(mli_onnx_builder *b, mli_onnx_val *v);
+void mli_onnx_copy(mli_onnx_builder *b, mli_onnx_val *v); /* behind all others */
 /* Room for n numbers, as long as there are not too many; NULL: b->status says why. */
 double *mli_onnx_list_of(mli_onnx_builder *b, int64_t n);
 int32_t *mli_onnx_numbers_of(mli_onnx_builder *b, int64_t n);

@@ -178,13 +178,6 @@ static mli_onnx_val join_shapes(mli_onnx_builder *b)
     return out;
 }
 
-static void copy(mli_onnx_builder *b, mli_onnx_val *v)
-{
-    mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)v->n};
-    step.of[0] = mli_onnx_operand(b, v);
-    v->at = mli_onnx_emit(b, step);
-}
-
 /* The codes of the node's inputs, one behind the other. */
 static mli_onnx_val together(mli_onnx_builder *b, const mli_onnx_val *codes)
 {
@@ -197,7 +190,7 @@ static mli_onnx_val together(mli_onnx_builder *b, const mli_onnx_val *codes)
     }
     for (int64_t j = 0; j < n; j++) {
         mli_onnx_val one = mli_onnx_made(at[j], 1, 8);
-        copy(b, &one);
+        mli_onnx_copy(b, &one);
         if (j == 0) out.at = one.at;
     }
     return out;
@@ -258,7 +251,7 @@ static mli_onnx_val join(mli_onnx_builder *b, double dflt)
         sum += parts[i].dim[axis];
     }
     for (int64_t i = 0; i < n; i++) {
-        copy(b, &parts[i]);
+        mli_onnx_copy(b, &parts[i]);
         if (i == 0) out.at = parts[0].at;
     }
     out.n = out.n / out.dim[axis] * sum;
@@ -304,7 +297,7 @@ static mli_onnx_val choose(mli_onnx_builder *b, const mli_onnx_val *x, int64_t a
     int64_t outer, inner, at = 0;
     mli_onnx_val out = *x;
     if (b->status || n < 1 || axis < 0 || !mli_onnx_around(x, axis, &outer, &inner) ||
-        outer * inner * n > 1 << 17)
+        outer * inner * n > MLI_STEP_COLUMNS_MAX)
         return mli_onnx_no(b, "of such axes");
     double size = (double)x->dim[axis];
     double *all = mli_onnx_list_of(b, outer * inner * n);
@@ -471,7 +464,8 @@ static mli_onnx_val filled(mli_onnx_builder *b, const mli_onnx_val *shape)
     out.rank = (int32_t)shape->n;
     for (int64_t i = 0; i < shape->n; i++) {
         out.dim[i] = shape->dim[i];
-        if (out.dim[i] < -1 || out.dim[i] == 0 || out.dim[i] > 1 << 17 || out.n > 1 << 17)
+        if (out.dim[i] < -1 || out.dim[i] == 0 ||
+            out.dim[i] > MLI_STEP_COLUMNS_MAX / out.n)
             return mli_onnx_no(b, "of such a shape");
         if (out.dim[i] > 0) out.n *= out.dim[i];
     }

@@ -9,19 +9,19 @@
 #include <string.h>
 
 #define BLOCK       64
-#define COLUMNS_MAX (1 << 17) /* numbers of a row */
-#define TOP_MAX     4096
 #define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
 
 typedef struct {
     mli_plan plan;
     mli_parts members;
-    mli_plan **plans; /* [members.n] */
-    ml_model *model;  /* counted: whose constants and steps these are */
+    mli_plan **plans;   /* [members.n] */
+    mli_inputs *inputs; /* of the members so far of this shape */
+    ml_model *model;    /* counted: whose constants and steps these are */
     const mli_step *steps;
     const double *constants;
     int64_t n_steps, n_constants, columns;
-    int64_t widest; /* of what a member predicts */
+    int64_t widest;   /* of what a member predicts */
+    int64_t features; /* of all inputs of members */
 } program;
 
 /* ---- checks ---- */
@@ -69,7 +69,7 @@ static int step_fits(const program *g, const mli_step *s)
     case MLI_STEP_CUMSUM:
         return a->n == s->n;
     case MLI_STEP_TOP:
-        return s->n <= a->n && a->n <= TOP_MAX;
+        return s->n <= a->n && a->n <= MLI_STEP_TOP_MAX;
     case MLI_STEP_MEMBER:
         return s->p >= 0 && s->p < g->members.n && a->at >= 0;
     default:
@@ -87,12 +87,13 @@ static ml_status check_steps(program *g, ml_error *err)
     for (int64_t i = 0; i < g->n_steps; i++) {
         const mli_step *s = &g->steps[i];
         int fits = s->op >= 0 && s->op < MLI_STEP_COUNT &&
-                   s->op != MLI_STEP_ELEMENTWISE && s->n > 0 && s->n <= COLUMNS_MAX;
+                   s->op != MLI_STEP_ELEMENTWISE && s->n > 0 &&
+                   s->n <= MLI_STEP_COLUMNS_MAX;
         for (int k = 0; fits && k < mli_step_operands(s->op); k++)
             fits = operand_fits(g, &s->of[k], s->n);
         fits = fits && step_fits(g, s);
         g->columns += fits ? s->n : 0;
-        if (fits && g->columns <= COLUMNS_MAX) continue;
+        if (fits && g->columns <= MLI_STEP_COLUMNS_MAX) continue;
         return mli_fail(err, ML_E_FORMAT, "step %lld of the program does not fit",
                         (long long)i);
     }
@@ -130,6 +131,21 @@ static ml_status member_inputs(ml_context *ctx, int64_t features, int64_t output
     return ok ? ML_OK : mli_nomem(err);
 }
 
+/* Members side by side have the same, which they share. */
+static ml_status share_inputs(program *g, const mli_step *step, ml_error *err)
+{
+    int64_t features = step->of[0].n, targets = step->n > 1 ? step->n : 0;
+    if (g->inputs && g->inputs->n_features == features && g->inputs->n_targets == targets)
+        return ML_OK;
+    if (step->n < 1 || step->n > MLI_STEP_COLUMNS_MAX || features < 1 ||
+        features > MLI_STEP_COLUMNS_MAX ||
+        (g->features += features + targets) > MLI_STEP_FEATURES_MAX)
+        return mli_fail(err, ML_E_FORMAT, "a member does not fit the program");
+    mli_inputs_free(g->inputs);
+    g->inputs = NULL;
+    return member_inputs(g->plan.ctx, features, step->n, &g->inputs, err);
+}
+
 /* As many as steps ask for. */
 static ml_status count_members(program *g, ml_error *err)
 {
@@ -153,18 +169,15 @@ static ml_status load_member(program *g, const mli_param_part *base,
 {
     mli_param_part *part = &g->members.part[step->p];
     ml_model **m = &g->members.model[step->p];
-    mli_inputs *in = NULL;
-    if (step->n < 1 || step->n > COLUMNS_MAX || step->of[0].n < 1 ||
-        step->of[0].n > COLUMNS_MAX)
-        return mli_fail(err, ML_E_FORMAT, "a member does not fit the program");
     *part = *base;
     snprintf(part->name, sizeof part->name, "%.40s%d", base->name, (int)step->p);
-    ml_status s = member_inputs(g->plan.ctx, step->of[0].n, step->n, &in, err);
-    if (!s) s = mli_model_new(g->plan.ctx, mli_part_algorithm(base), params, in, m, err);
+    ml_status s = share_inputs(g, step, err);
+    if (!s)
+        s = mli_model_new(g->plan.ctx, mli_part_algorithm(base), params, g->inputs, m,
+                          err);
     if (!s) s = mli_part_tensors(g->model, part->name, *m, err);
     if (!s) s = mli_model_seal(*m, err);
     if (!s && checking) s = mli_part_check(*m, err);
-    mli_inputs_free(in);
     return s;
 }
 
@@ -176,7 +189,8 @@ static ml_status load_members(program *g, const mli_param *list, int checking,
     ml_status s = count_members(g, err);
     if (s || g->members.n == 0) return s;
     s = mli_parts_new(g->plan.ctx, list, g->model->params, &base, err);
-    if (!s && base.n != 1)
+    /* None has members of its own: programs do not lie within each other. */
+    if (!s && (base.n != 1 || mli_part_algorithm(base.part)->part))
         s = mli_fail(err, ML_E_FORMAT, "the members of a program are not of one kind");
     if (!s) s = mli_params_part(g->model->params, base.part->name, &params, err);
     for (int64_t i = 0; i < g->n_steps && !s; i++) {
@@ -466,6 +480,7 @@ static void program_free(mli_plan *plan)
     for (int64_t i = 0; g->plans && i < g->members.n; i++) mli_plan_free(g->plans[i]);
     mli_free(plan->ctx, g->plans);
     mli_parts_free(&g->members);
+    mli_inputs_free(g->inputs);
     ml_model_free(g->model);
     mli_free(plan->ctx, g);
 }

@@ -85,6 +85,11 @@ typedef struct mli_step {
 
 #define MLI_STEP_WORDS 14
 
+/* A program of more is refused. */
+#define MLI_STEP_COLUMNS_MAX  (1 << 17) /* numbers of a row */
+#define MLI_STEP_TOP_MAX      4096      /* of which some are sorted */
+#define MLI_STEP_FEATURES_MAX (1 << 22) /* of members that do not share them */
+
 /* The number of operands of an operator. */
 int mli_step_operands(int32_t op);
 /* One number of those up to MLI_STEP_ELEMENTWISE. */
