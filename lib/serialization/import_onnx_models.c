@@ -444,7 +444,7 @@ static mli_onnx_val encode(mli_onnx_builder *b, const mli_onnx_val *in)
         if (j == 0) out.at = at;
     }
     out.kind = to->n_texts ? MLI_VAL_LABELS : MLI_VAL_ROWS;
-    out.list = to;
+    out.list = to->n_texts ? to : NULL;
     out.type = to->n_texts ? 8 : real ? MLI_ONNX_FLOAT : MLI_ONNX_INT64;
     return out;
 }

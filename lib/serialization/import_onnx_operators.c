@@ -114,8 +114,10 @@ mli_onnx_val mli_onnx_apply(mli_onnx_builder *b, int32_t op, const mli_onnx_val 
         step.of[k] = mli_onnx_operand(b, &own[k]);
         step.of[k].spread = spread;
     }
-    if (!rows) return fold(b, &step, v, out);
-    out.at = mli_onnx_emit(b, step);
+    if (rows)
+        out.at = mli_onnx_emit(b, step);
+    else
+        out = fold(b, &step, v, out);
     if (op != MLI_STEP_DIV || out.type == MLI_ONNX_FLOAT || out.type == MLI_ONNX_DOUBLE)
         return out;
     mli_onnx_val whole = out; /* integers */
@@ -177,7 +179,8 @@ static mli_onnx_val cast(mli_onnx_builder *b, const mli_onnx_val *x, int32_t to)
 {
     int32_t from = x->type;
     mli_onnx_val out = *x;
-    if (x->kind != MLI_VAL_ROWS && x->kind != MLI_VAL_LABELS) {
+    if (x->kind != MLI_VAL_ROWS && x->kind != MLI_VAL_LABELS &&
+        (x->kind != MLI_VAL_NUMBERS || to == 8)) {
         if (x->kind != MLI_VAL_CODES || to == 8) return out;
         return mli_onnx_no(b, "of texts to numbers");
     }
