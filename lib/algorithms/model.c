@@ -79,6 +79,19 @@ static ml_status grow(ml_model *m, ml_error *err)
     return ML_OK;
 }
 
+int64_t mli_model_place(const ml_model *m, const char *name)
+{
+    int64_t low = 0, high = m->count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (strcmp(m->tensors[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 ml_status mli_model_add_tensor(ml_model *m, const char *name, ml_tensor *tensor,
                                ml_error *err)
 {
@@ -90,7 +103,9 @@ ml_status mli_model_add_tensor(ml_model *m, const char *name, ml_tensor *tensor,
     if (status) return status;
     char *copy = mli_strdup(m->ctx, name);
     if (!copy) return mli_nomem(err);
-    m->tensors[m->count++] = (mli_named){copy, ml_tensor_ref(tensor)};
+    mli_named *to = m->tensors + mli_model_place(m, name);
+    memmove(to + 1, to, (size_t)(m->tensors + m->count++ - to) * sizeof *to);
+    *to = (mli_named){copy, ml_tensor_ref(tensor)};
     return ML_OK;
 }
 
@@ -113,38 +128,11 @@ ml_status mli_model_add_f64s(ml_model *m, const char *name, const double *values
     return status;
 }
 
-/* Place of a name among sorted tensors; *found when it is there. */
-static int64_t place(const ml_model *m, const char *name, int *found)
-{
-    int64_t low = 0, high = m->count;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        int order = strcmp(m->tensors[middle].name, name);
-        if (order == 0) {
-            *found = 1;
-            return middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *found = 0;
-    return low;
-}
-
 const ml_tensor *mli_model_find(const ml_model *m, const char *name)
 {
-    int found = 0;
-    if (m->sealed) {
-        int64_t i = place(m, name, &found);
-        return found ? m->tensors[i].tensor : NULL;
-    }
-    for (int64_t i = 0; i < m->count; i++) {
-        if (strcmp(m->tensors[i].name, name) == 0) return m->tensors[i].tensor;
-    }
-    return NULL;
+    int64_t i = mli_model_place(m, name);
+    int found = i < m->count && strcmp(m->tensors[i].name, name) == 0;
+    return found ? m->tensors[i].tensor : NULL;
 }
 
 static ml_status damaged(const char *name, const char *problem, ml_error *err)
@@ -203,19 +191,6 @@ void mli_model_note_str(ml_model *m, const char *key, const char *value)
 
 /* ---- sealing ---- */
 
-/* Few, and often sorted already. */
-static void sort_tensors(ml_model *m)
-{
-    for (int64_t i = 1; i < m->count; i++) {
-        mli_named item = m->tensors[i];
-        int64_t k = i;
-        for (; k > 0 && strcmp(m->tensors[k - 1].name, item.name) > 0; k--) {
-            m->tensors[k] = m->tensors[k - 1];
-        }
-        m->tensors[k] = item;
-    }
-}
-
 /* Labels as NUL-terminated text: pointers and texts in one block. */
 static ml_status make_labels(ml_model *m, ml_error *err)
 {
@@ -249,7 +224,6 @@ ml_status mli_model_seal(ml_model *m, ml_error *err)
     if (m->summary.failed) return mli_nomem(err);
     ml_status status = make_labels(m, err);
     if (status) return status;
-    sort_tensors(m);
     m->sealed = 1;
     return ML_OK;
 }

@@ -20,7 +20,7 @@ struct ml_model {
     ml_params *params; /* resolved, without those flagged MLI_FLAG_NO_EFFECT */
     mli_inputs *inputs;
     int64_t count, capacity;
-    mli_named *tensors;   /* sorted by name once sealed */
+    mli_named *tensors;   /* sorted by name */
     mli_str summary;      /* JSON object of facts from training; complete once sealed */
     _Atomic(char *) json; /* for ml_model_json; made at the first call */
     char *writer;         /* the version of libml that wrote its file; NULL: no file */
@@ -55,6 +55,8 @@ ml_status mli_model_seal(ml_model *m, ml_error *err);
  * call checks, later ones are free. mli_plan_new and computed attributes call it. */
 ml_status mli_model_check(const ml_model *m, ml_error *err);
 
+/* The first tensor whose name is not before this one. */
+int64_t mli_model_place(const ml_model *m, const char *name);
 /* A stored tensor, or NULL. Borrowed. */
 const ml_tensor *mli_model_find(const ml_model *m, const char *name);
 /* A stored tensor of exactly this dtype and number of dimensions, contiguous; a size in

@@ -200,25 +200,19 @@ static ml_status read_tensor(reader *r, const mli_st_tensor *t)
         return mli_fail(r->err, ML_E_FORMAT, "no input needs the tensor \"%s\"", t->name);
     ml_status status = mli_st_hold(r->ctx, t, r->buffer, &keep, &data, r->err);
     if (status) return status;
-    mli_named *to = &r->model->tensors[r->model->count];
-    status = mli_tensor_view(r->ctx, t->dtype, t->ndim, t->shape, keep, data, &to->tensor,
-                             r->err);
+    ml_tensor *tensor = NULL;
+    status =
+        mli_tensor_view(r->ctx, t->dtype, t->ndim, t->shape, keep, data, &tensor, r->err);
     mli_buffer_free(keep);
-    if (status) return status;
-    r->model->count++; /* from here on the model frees it */
-    to->name = mli_strdup(r->ctx, t->name);
-    return to->name ? ML_OK : mli_nomem(r->err);
+    if (!status) status = mli_model_add_tensor(r->model, t->name, tensor, r->err);
+    ml_tensor_free(tensor);
+    return status;
 }
 
-/* In the order of their names, which are known to be distinct: the list is filled here,
- * since mli_model_add_tensor looks through all names each time. */
+/* In the order of their names, in which a model has them. */
 static ml_status read_tensors(reader *r)
 {
-    ml_model *m = r->model;
     ml_status status = ML_OK;
-    m->tensors = mli_calloc(r->ctx, (size_t)r->st.count, sizeof *m->tensors);
-    if (!m->tensors) return mli_nomem(r->err);
-    m->capacity = r->st.count;
     for (int64_t i = 0; !status && i < r->st.count; i++) {
         if (!r->st.sorted[i]->used) status = read_tensor(r, r->st.sorted[i]);
     }

@@ -112,12 +112,13 @@ uint32_t mli_parts_text(const mli_param *list, const ml_params *params)
 ml_status mli_part_tensors(const ml_model *whole, const char *part, ml_model *m,
                            ml_error *err)
 {
-    size_t n = strlen(part);
+    char prefix[MLI_PART_NAME + 1];
+    size_t n = (size_t)snprintf(prefix, sizeof prefix, "%s.", part);
     ml_status status = ML_OK;
-    for (int64_t i = 0; i < whole->count && !status; i++) {
+    for (int64_t i = mli_model_place(whole, prefix); i < whole->count && !status; i++) {
         const char *name = whole->tensors[i].name;
-        if (strncmp(name, part, n) != 0 || name[n] != '.') continue;
-        status = mli_model_add_tensor(m, name + n + 1, whole->tensors[i].tensor, err);
+        if (strncmp(name, prefix, n) != 0) break;
+        status = mli_model_add_tensor(m, name + n, whole->tensors[i].tensor, err);
     }
     return status;
 }
