@@ -594,6 +594,24 @@ START_TEST(messages)
 }
 END_TEST
 
+/* x * trunc(7 / 2) * trunc(2.7), of constants that are calculated when it is read. */
+START_TEST(constants_have_types)
+{
+    ml_context *ctx = test_context(1);
+    ml_model *m =
+        load_foreign(ctx, source_path("tests/fuzz/corpus/import/onnx_constants.onnx"));
+    ml_predictor *p = NULL;
+    double x[2] = {1, -2.5}, y[2] = {0};
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_rows(p, x, ML_DTYPE_F64, 2, 1, y, ERR));
+    ck_assert_double_eq(y[0], 6);
+    ck_assert_double_eq(y[1], -15);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* A model whose program has another word is refused, or predicts something. */
 static int try_program(ml_model *m)
 {
@@ -687,4 +705,4 @@ END_TEST
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
           from_memory, float_thresholds, many_categories, refused_by_name, damaged,
-          messages, damaged_programs, out_of_memory)
+          messages, constants_have_types, damaged_programs, out_of_memory)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCK       64
+#define WORK_MAX    (1 << 28) /* for a row */
 #define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
 
 typedef struct {
@@ -82,8 +83,19 @@ static int step_fits(const program *g, const mli_step *s)
     }
 }
 
+/* Numbers that are looked at for a row; the step fits. */
+static int64_t work_of(const mli_step *s)
+{
+    int64_t each = s->op == MLI_STEP_MAP                              ? s->of[1].n
+                   : s->op == MLI_STEP_DOT || s->op == MLI_STEP_TOP   ? s->of[0].n
+                   : s->op >= MLI_STEP_SUM && s->op < MLI_STEP_MEMBER ? s->p
+                                                                      : 1;
+    return s->n * each;
+}
+
 static ml_status check_steps(program *g, ml_error *err)
 {
+    int64_t work = 0;
     for (int64_t i = 0; i < g->n_steps; i++) {
         const mli_step *s = &g->steps[i];
         int fits = s->op >= 0 && s->op < MLI_STEP_COUNT &&
@@ -93,7 +105,8 @@ static ml_status check_steps(program *g, ml_error *err)
             fits = operand_fits(g, &s->of[k], s->n);
         fits = fits && step_fits(g, s);
         g->columns += fits ? s->n : 0;
-        if (fits && g->columns <= MLI_STEP_COLUMNS_MAX) continue;
+        work += fits ? work_of(s) : 0;
+        if (fits && g->columns <= MLI_STEP_COLUMNS_MAX && work <= WORK_MAX) continue;
         return mli_fail(err, ML_E_FORMAT, "step %lld of the program does not fit",
                         (long long)i);
     }
