@@ -620,8 +620,8 @@ ml_status mli_onnx_program(mli_import *im, mli_onnx *g, ml_model **out)
     if (!s) s = follow(&b);
     if (!s) s = finish_steps(&b);
     if (!s) s = build(&b, out);
-    /* Behind the nodes nothing but size is in the way. */
-    if (s == ML_E_UNSUPPORTED && s == b.status)
+    /* A model of a node has its own message; behind the nodes only size is in the way. */
+    if (s == ML_E_UNSUPPORTED && s == b.status && b.why)
         s = no_result(&b, "the graph has too many columns or numbers");
     release(&b);
     return s;
