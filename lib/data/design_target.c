@@ -8,13 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_CLASSES 10000
-#define ROW          "column \"%s\", row %" PRId64
+#define ROW "column \"%s\", row %" PRId64
 
-/* More numbers with fractions, that mostly differ, are a quantity. */
-#define MOST_FRACTIONS 100
-/* More texts that are all like numbers are numbers, unless the task is told. */
-#define MOST_LIKE_NUMBERS 20
+#define MOST_CLASSES      10000
+#define MOST_FRACTIONS    100 /* more, that mostly differ, are a quantity */
+#define MOST_LIKE_NUMBERS 20  /* more texts like numbers are numbers, unless told */
 
 static int is_text(const mli_column *c)
 {

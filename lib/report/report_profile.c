@@ -41,34 +41,41 @@ static void bin_values(const mli_column *c, double *room, double ends[2], double
     }
 }
 
-static void histogram(mli_str *s, const mli_column *c)
+static void draw_bins(mli_str *s, const mli_column *c, const char *unit,
+                      const double ends[2], const double *counts)
 {
-    double room[BLOCK], ends[2] = {INFINITY, -INFINITY}, counts[BINS] = {0}, most = 0;
-    bin_values(c, room, ends, NULL);
-    if (!(ends[1] > ends[0])) return;
-    bin_values(c, room, ends, counts);
-    for (int b = 0; b < BINS; b++) most = counts[b] > most ? counts[b] : most;
-    mli_plot p = {.x0 = ends[0], .x1 = ends[1], .y0 = 0, .y1 = most, .height = 170};
+    mli_plot p = {.x0 = ends[0], .x1 = ends[1], .height = 170};
+    for (int b = 0; b < BINS; b++) p.y1 = fmax(p.y1, counts[b]);
     p.day = c->type == ML_TYPE_DATE ? 1 : c->type == ML_TYPE_TIMESTAMP ? 86400e6 : 0;
-    mli_plot_begin(&p, s, c->name, "", "rows");
+    mli_plot_begin(&p, s, c->name, unit, "rows");
     mli_plot_bars(&p, counts, BINS);
     mli_plot_end(&p);
 }
 
-typedef struct frequent {
-    int64_t count;
-    int32_t key;
-} frequent;
-
-static int by_count(const void *a, const void *b)
+static void histogram(mli_str *s, const mli_column *c)
 {
-    const frequent *x = a, *y = b;
-    if (x->count != y->count) return x->count > y->count ? -1 : 1;
+    double room[BLOCK], ends[2] = {INFINITY, -INFINITY}, counts[BINS] = {0};
+    bin_values(c, room, ends, NULL);
+    if (!(ends[1] > ends[0])) return;
+    bin_values(c, room, ends, counts);
+    draw_bins(s, c, "", ends, counts);
+}
+
+/* A column, or a value of one, and what it is sorted by. */
+typedef struct place {
+    int64_t key;
+    double value;
+} place;
+
+static int larger_first(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    if (x->value != y->value) return x->value > y->value ? -1 : 1;
     return (x->key > y->key) - (x->key < y->key);
 }
 
 static void value_bars(mli_str *s, const mli_column *c, const mli_map *map,
-                       const frequent *f)
+                       const place *f)
 {
     mli_str_add(s, "<figure><figcaption>");
     mli_html_text(s, c->name);
@@ -76,7 +83,7 @@ static void value_bars(mli_str *s, const mli_column *c, const mli_map *map,
         mli_str_printf(s, ": the most frequent of %lld values", (long long)map->count);
     mli_str_add(s, "</figcaption><table class=\"bars\">");
     for (int64_t i = 0; i < map->count && i < TOP; i++) {
-        int32_t k = f[i].key;
+        int64_t k = f[i].key;
         mli_str name;
         mli_str_init(&name, s->ctx);
         mli_str_add_n(&name, map->bytes + map->offsets[k],
@@ -84,8 +91,7 @@ static void value_bars(mli_str *s, const mli_column *c, const mli_map *map,
         if (name.failed)
             s->failed = 1;
         else
-            mli_html_bar(s, name.data, (double)f[i].count / (double)f[0].count,
-                         (double)f[i].count);
+            mli_html_bar(s, name.data, f[i].value / f[0].value, f[i].value);
         mli_str_free(&name);
     }
     mli_str_add(s, "</table></figure>\n");
@@ -94,7 +100,7 @@ static void value_bars(mli_str *s, const mli_column *c, const mli_map *map,
 /* Texts that mostly differ: how long they are. */
 static void lengths(mli_str *s, const mli_column *c)
 {
-    double counts[BINS] = {0}, ends[2] = {INFINITY, -INFINITY}, most = 0;
+    double counts[BINS] = {0}, ends[2] = {INFINITY, -INFINITY};
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < c->rows; i++) {
             size_t size, n = 0;
@@ -110,11 +116,7 @@ static void lengths(mli_str *s, const mli_column *c)
             }
             if (pass == 0 && i + 1 == c->rows && !(ends[1] > ends[0])) return;
         }
-    for (int b = 0; b < BINS; b++) most = fmax(most, counts[b]);
-    mli_plot p = {.x0 = ends[0], .x1 = ends[1], .y1 = most, .height = 170};
-    mli_plot_begin(&p, s, c->name, "characters", "rows");
-    mli_plot_bars(&p, counts, BINS);
-    mli_plot_end(&p);
+    draw_bins(s, c, "characters", ends, counts);
 }
 
 /* The most frequent values of a text column as bars. */
@@ -122,7 +124,7 @@ static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
 {
     mli_map map;
     mli_map_init(&map, t->ctx);
-    frequent *f = mli_calloc(t->ctx, (size_t)t->rows + 1, sizeof *f);
+    place *f = mli_calloc(t->ctx, (size_t)t->rows + 1, sizeof *f);
     int failed = !f;
     for (int64_t i = 0; i < t->rows && !failed; i++) {
         size_t size;
@@ -132,11 +134,11 @@ static void top_values(mli_str *s, const ml_table *t, const mli_column *c)
         if (k < 0)
             failed = 1;
         else
-            f[k] = (frequent){f[k].count + 1, k};
+            f[k] = (place){k, f[k].value + 1};
     }
     if (!failed && map.count > 0) {
-        qsort(f, (size_t)map.count, sizeof *f, by_count);
-        if (map.count > 4 * TOP && f[0].count < t->rows / (8 * TOP))
+        qsort(f, (size_t)map.count, sizeof *f, larger_first);
+        if (map.count > 4 * TOP && f[0].value < (double)(t->rows / (8 * TOP)))
             lengths(s, c);
         else
             value_bars(s, c, &map, f);
@@ -189,18 +191,6 @@ static ml_status choose_columns(const ml_table *profile, ml_table **out, ml_erro
     return ml_table_select(profile, chosen, n, out, err);
 }
 
-typedef struct place {
-    int64_t column;
-    double value;
-} place;
-
-static int larger_first(const void *a, const void *b)
-{
-    const place *x = a, *y = b;
-    if (x->value != y->value) return x->value > y->value ? -1 : 1;
-    return (x->column > y->column) - (x->column < y->column);
-}
-
 /* The columns in the order in which they are shown: their own, but for many of them those
  * first that tell most of the target or have warnings. */
 static ml_status order_columns(const ml_table *profile, int64_t *order, ml_error *err)
@@ -216,7 +206,7 @@ static ml_status order_columns(const ml_table *profile, int64_t *order, ml_error
         p[i] = (place){i, n <= FOLD ? 0 : isnan(v) ? 2 : v + (*text != 0)};
     }
     qsort(p, (size_t)n, sizeof *p, larger_first);
-    for (int64_t i = 0; i < n; i++) order[i] = p[i].column;
+    for (int64_t i = 0; i < n; i++) order[i] = p[i].key;
     mli_free(profile->ctx, p);
     return ML_OK;
 }

@@ -42,6 +42,9 @@ static page page_of(const ml_report *r)
     return p;
 }
 
+#define SHOWS(p, words) ck_assert_ptr_nonnull(strstr((p).text, words))
+#define LACKS(p, words) ck_assert_ptr_null(strstr((p).text, words))
+
 static int is_void(const char *tag)
 {
     return strcmp(tag, "meta") == 0 || strcmp(tag, "br") == 0 ||
@@ -83,13 +86,13 @@ static void check_well_formed(const page *p)
 static void check_page(const page *p)
 {
     check_well_formed(p);
-    ck_assert_ptr_null(strstr(p->text, "<script"));
-    ck_assert_ptr_null(strstr(p->text, "href=\"http"));
-    ck_assert_ptr_null(strstr(p->text, "src="));
-    ck_assert_ptr_null(strstr(p->text, "url("));
-    ck_assert_ptr_null(strstr(p->text, ">nan<"));
-    ck_assert_ptr_null(strstr(p->text, "\"nan"));
-    ck_assert_ptr_null(strstr(p->text, " nan"));
+    LACKS(*p, "<script");
+    LACKS(*p, "href=\"http");
+    LACKS(*p, "src=");
+    LACKS(*p, "url(");
+    LACKS(*p, ">nan<");
+    LACKS(*p, "\"nan");
+    LACKS(*p, " nan");
 }
 
 static ml_model *fitted(ml_context *ctx, int classes, const ml_table *t)
@@ -104,6 +107,15 @@ static ml_report *new_report(ml_context *ctx)
     ml_report *r = NULL;
     OK(ml_report_new(ctx, "A <title> & \"more\"", &r, ERR));
     return r;
+}
+
+static page page_of_table(ml_context *ctx, const ml_table *t)
+{
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_table(r, "Rows", t, ERR));
+    page p = page_of(r);
+    ml_report_free(r);
+    return p;
 }
 
 /* Tables with one kind of trouble each. */
@@ -133,11 +145,8 @@ START_TEST(pages_are_well_formed)
             OK(ml_report_add_table(r, "Rows", t, ERR));
             page p = page_of(r);
             check_page(&p);
-            ck_assert_ptr_nonnull(
-                strstr(p.text, "A &lt;title&gt; &amp; &quot;more&quot;"));
-            ck_assert_ptr_nonnull(strstr(p.text, classes == 2 ? "roc_auc"
-                                                 : classes    ? "log_loss"
-                                                              : "rmse"));
+            SHOWS(p, "A &lt;title&gt; &amp; &quot;more&quot;");
+            SHOWS(p, classes == 2 ? "roc_auc" : classes ? "log_loss" : "rmse");
             free(p.text);
             ml_report_free(r);
             ml_model_free(m);
@@ -161,7 +170,7 @@ START_TEST(small_tables_are_fine)
     }
     page p = page_of(r);
     check_page(&p);
-    ck_assert_ptr_nonnull(strstr(p.text, "&lt;b&gt;&amp;amp;&lt;/b&gt;"));
+    SHOWS(p, "&lt;b&gt;&amp;amp;&lt;/b&gt;");
     free(p.text);
     ml_report_free(r);
     ml_context_free(ctx);
@@ -322,17 +331,16 @@ START_TEST(a_search_explains_itself)
         OK(ml_report_add_model(r, "Model", m, t, ERR));
         page p = page_of(r);
         check_page(&p);
-        ck_assert_ptr_nonnull(strstr(p.text, "Scores on 300 rows"));
-        ck_assert_ptr_nonnull(
-            strstr(p.text, classes ? "Share of rows classified right (higher is better)"
-                                   : "The model predicts the number y, from"));
+        SHOWS(p, "Scores on 300 rows");
+        SHOWS(p, classes ? "Share of rows classified right (higher is better)"
+                         : "The model predicts the number y, from");
         const char *direction =
             classes ? "roc_auc (higher is better)" : "rmse (lower is better)";
-        ck_assert_ptr_nonnull(strstr(p.text, "How it was found"));
-        ck_assert_ptr_nonnull(strstr(p.text, "5 candidates were tried"));
-        ck_assert_ptr_nonnull(strstr(p.text, direction));
-        ck_assert_ptr_nonnull(strstr(p.text, "The best of each algorithm"));
-        ck_assert_ptr_nonnull(strstr(p.text, "Importance of the features"));
+        SHOWS(p, "How it was found");
+        SHOWS(p, "5 candidates were tried");
+        SHOWS(p, direction);
+        SHOWS(p, "The best of each algorithm");
+        SHOWS(p, "Importance of the features");
         free(p.text);
         ml_report_free(r);
         ml_model_free(m);
@@ -413,12 +421,12 @@ START_TEST(profiles_of_odd_tables)
         OK(ml_report_add_profile(r, "Data", t, o, ERR));
         page p = page_of(r);
         check_page(&p);
-        ck_assert_ptr_nonnull(strstr(p.text, "<td>a kind with a name of more than forty c"
-                                             "\xe2\x80\xa6</td>"));
-        ck_assert_ptr_nonnull(strstr(p.text, "\x9b</td>")); /* 16 characters: whole */
-        ck_assert_ptr_nonnull(strstr(p.text, ">characters</text>"));
-        ck_assert_ptr_nonnull(strstr(p.text, ">400000</text>"));
-        ck_assert_ptr_null(strstr(p.text, ">200000</text>")); /* no room for it */
+        SHOWS(p, "<td>a kind with a name of more than forty c"
+                 "\xe2\x80\xa6</td>");
+        SHOWS(p, "\x9b</td>"); /* 16 characters: whole */
+        SHOWS(p, ">characters</text>");
+        SHOWS(p, ">400000</text>");
+        LACKS(p, ">200000</text>"); /* no room for it */
         ck_assert_int_eq(strstr(p.text, "10 more columns") != NULL, k);
         const char *late = strstr(p.text, "<td>x65</td>");
         if (k) ck_assert(late && late < strstr(p.text, "<details>"));
@@ -432,15 +440,12 @@ START_TEST(profiles_of_odd_tables)
             t = add_f64(ctx, t, name, 400, x);
         }
     }
-    ml_report *r = new_report(ctx);
     ml_table *few = NULL;
     OK(ml_table_select(t, (const char *const[]){"y", "none"}, 2, &few, ERR));
-    OK(ml_report_add_table(r, "Rows", few, ERR));
-    page p = page_of(r);
-    ck_assert_ptr_nonnull(strstr(p.text, ">y</th>"));
-    ck_assert_ptr_null(strstr(p.text, ">none</th>"));
+    page p = page_of_table(ctx, few);
+    SHOWS(p, ">y</th>");
+    LACKS(p, ">none</th>");
     free(p.text);
-    ml_report_free(r);
     ml_table_free(few);
     ml_table_free(t);
     ml_context_free(ctx);
@@ -476,15 +481,6 @@ START_TEST(folds_defaults)
 }
 END_TEST
 
-static page page_of_table(ml_context *ctx, const ml_table *t)
-{
-    ml_report *r = new_report(ctx);
-    OK(ml_report_add_table(r, "Rows", t, ERR));
-    page p = page_of(r);
-    ml_report_free(r);
-    return p;
-}
-
 /* The columns of a calibration are not yet one. */
 START_TEST(only_a_calibration_is_drawn_as_one)
 {
@@ -494,11 +490,11 @@ START_TEST(only_a_calibration_is_drawn_as_one)
     ml_table *t = NULL;
     for (int k = 0; k < 5; k++) t = add_f64(ctx, t, names[k], 3, v);
     page p = page_of_table(ctx, t);
-    ck_assert_ptr_null(strstr(p.text, "Calibration"));
+    LACKS(p, "Calibration");
     free(p.text);
     t = add_text(ctx, t, "bin", 3, (const char *[]){"1", "2", "all"});
     p = page_of_table(ctx, t);
-    ck_assert_ptr_nonnull(strstr(p.text, "Calibration"));
+    SHOWS(p, "Calibration");
     free(p.text);
     ml_table_free(t);
     ml_context_free(ctx);

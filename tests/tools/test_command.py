@@ -66,6 +66,11 @@ class Command(unittest.TestCase):
             self.assertIn(word, lines[0])
         self.assertTrue(lines[0].startswith("libml: "), lines[0])
 
+    def refused_with(self, spec, old, new, *words):
+        """The file of a run is refused when `old` in it is `new`, with these words."""
+        spec.write_text(spec.read_text().replace(old, new))
+        self.refused(call("run", spec), *words)
+
     def model(self, *more):
         path = self.folder / "model.mlm"
         done = call("train", self.data, "--target", "y", "-a", "baseline", "-o", path, *more)
@@ -460,10 +465,9 @@ class Command(unittest.TestCase):
         self.assertIn("roc_auc", done.stdout)
         done = call("predict", self.folder / "p.ml", self.data, "-k", "class")
         self.assertEqual(len(done.stdout.splitlines()), 301, done.stderr)
-        spec.write_text(spec.read_text().replace("n_trees", "n_treees"))
-        self.refused(call("run", spec), "spec.yaml: line 12, column 7", "n_trees")
-        spec.write_text(spec.read_text().replace("holdout", "hold"))
-        self.refused(call("run", spec), "run.hold", "holdout")
+        self.refused_with(spec, "n_trees", "n_treees", "spec.yaml: line 12, column 7",
+                          "n_trees")
+        self.refused_with(spec, "holdout", "hold", "run.hold", "holdout")
         self.refused(call("run", self.folder / "none.yaml"), "none.yaml: cannot read")
 
     def test_run_tunes_and_says_where(self):
@@ -484,8 +488,8 @@ class Command(unittest.TestCase):
         self.assertNotIn("log_loss", scores)
         self.assertTrue((self.folder / "tune.journal").exists())
         (self.folder / "tune.journal").unlink()
-        spec.write_text(spec.read_text().replace("price >", "pric >"))
-        self.refused(call("run", spec), "tune.yaml, line 13: ", "character 1", "price")
+        self.refused_with(spec, "price >", "pric >", "tune.yaml, line 13: ",
+                          "character 1", "price")
 
     def test_rows_without_the_target(self):
         data = self.file("holes.csv", "x,y\n" + "".join(

@@ -5,8 +5,6 @@
  */
 #include "algorithms/compose/compose.h"
 
-#include <string.h>
-
 #define BLOCK       256
 #define MOST_BYTES  (1 << 20)
 #define ALIGN(size) (((size_t)(size) + 63) & ~(size_t)63)
@@ -20,9 +18,25 @@ typedef struct {
     size_t buffer;    /* bytes */
 } chain;
 
-static void run_block(const chain *c, const double *rows, int64_t n, int64_t stride,
+void mli_run_blocks(const mli_plan *plan, mli_block_run *run, int64_t rows,
+                    const double *in, int64_t n, int64_t stride, double *out,
+                    void *scratch)
+{
+    for (int64_t begin = 0; begin < n; begin += rows)
+        run(plan, in + begin * stride, n - begin < rows ? n - begin : rows, stride,
+            out + begin * plan->n_outputs, scratch);
+}
+
+void mli_plans_free(ml_context *ctx, mli_plan **plans, int64_t n)
+{
+    for (int64_t i = 0; plans && i < n; i++) mli_plan_free(plans[i]);
+    mli_free(ctx, plans);
+}
+
+static void run_block(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                       double *out, char *scratch)
 {
+    const chain *c = (const chain *)plan;
     for (int64_t i = 0; i < c->n; i++) {
         const mli_plan *p = c->plans[i];
         double *to = i == c->n - 1
@@ -37,19 +51,14 @@ static void run_block(const chain *c, const double *rows, int64_t n, int64_t str
 static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch)
 {
-    const chain *c = (const chain *)plan;
-    for (int64_t begin = 0; begin < n; begin += c->rows) {
-        int64_t count = n - begin < c->rows ? n - begin : c->rows;
-        run_block(c, rows + begin * stride, count, stride, out + begin * plan->n_outputs,
-                  scratch);
-    }
+    mli_run_blocks(plan, run_block, ((const chain *)plan)->rows, rows, n, stride, out,
+                   scratch);
 }
 
 static void chain_free(mli_plan *plan)
 {
     chain *c = (chain *)plan;
-    for (int64_t i = 0; i < c->n; i++) mli_plan_free(c->plans[i]);
-    mli_free(plan->ctx, c->plans);
+    mli_plans_free(plan->ctx, c->plans, c->n);
     mli_parts_free(&c->models);
     mli_free(plan->ctx, c);
 }
@@ -85,8 +94,7 @@ ml_status mli_chain_plan(ml_context *ctx, mli_plan **plans, int64_t n, mli_parts
 {
     chain *c = mli_calloc(ctx, 1, sizeof *c);
     if (!c) {
-        for (int64_t i = 0; i < n; i++) mli_plan_free(plans[i]);
-        mli_free(ctx, plans);
+        mli_plans_free(ctx, plans, n);
         mli_parts_free(models);
         return mli_nomem(err);
     }

@@ -73,6 +73,15 @@ ml_status mli_part_transform(mli_fit *whole, const ml_model *model,
                              const mli_design *design, int fitted, mli_design **out,
                              ml_error *err);
 
+/* Runs a plan by blocks of at most `rows` rows; frees the plans of members, of which some
+ * may be NULL. */
+typedef void mli_block_run(const mli_plan *plan, const double *rows, int64_t n,
+                           int64_t stride, double *out, char *scratch);
+void mli_run_blocks(const mli_plan *plan, mli_block_run *run, int64_t rows,
+                    const double *in, int64_t n, int64_t stride, double *out,
+                    void *scratch);
+void mli_plans_free(ml_context *ctx, mli_plan **plans, int64_t n);
+
 /* A plan that hands those features on that are chosen[j]. */
 ml_status mli_gather_plan(ml_context *ctx, int64_t n_features, const uint8_t *chosen,
                           mli_plan **out, ml_error *err);

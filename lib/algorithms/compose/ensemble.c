@@ -122,9 +122,10 @@ typedef struct {
     size_t buffer;    /* bytes of the predictions of a block by one member */
 } blend;
 
-static void run_block(const blend *b, const double *rows, int64_t n, int64_t stride,
+static void run_block(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                       double *out, char *scratch)
 {
+    const blend *b = (const blend *)plan;
     int64_t count = n * b->plan.n_outputs;
     double *one = (double *)(void *)scratch;
     memset(out, 0, (size_t)count * sizeof *out);
@@ -137,19 +138,13 @@ static void run_block(const blend *b, const double *rows, int64_t n, int64_t str
 static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch)
 {
-    const blend *b = (const blend *)plan;
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        int64_t count = n - begin < BLOCK ? n - begin : BLOCK;
-        run_block(b, rows + begin * stride, count, stride, out + begin * plan->n_outputs,
-                  scratch);
-    }
+    mli_run_blocks(plan, run_block, BLOCK, rows, n, stride, out, scratch);
 }
 
 static void blend_free(mli_plan *plan)
 {
     blend *b = (blend *)plan;
-    for (int64_t k = 0; b->plans && k < b->models.n; k++) mli_plan_free(b->plans[k]);
-    mli_free(plan->ctx, b->plans);
+    mli_plans_free(plan->ctx, b->plans, b->models.n);
     mli_free(plan->ctx, b->weights);
     mli_free(plan->ctx, b->cuts);
     mli_parts_free(&b->models);

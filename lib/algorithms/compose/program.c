@@ -449,9 +449,10 @@ static void run_member(const program *g, const mli_step *s, double *rows, int64_
         }
 }
 
-static void run_block(const program *g, const double *in, int64_t n, int64_t stride,
+static void run_block(const mli_plan *plan, const double *in, int64_t n, int64_t stride,
                       double *out, char *scratch)
 {
+    const program *g = (const program *)plan;
     double *rows = (double *)(void *)scratch;
     int64_t at = 0, last = g->columns - g->plan.n_outputs;
     scratch += ALIGN(BLOCK * g->columns * (int64_t)sizeof(double));
@@ -477,12 +478,7 @@ static void run_block(const program *g, const double *in, int64_t n, int64_t str
 static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch)
 {
-    const program *g = (const program *)plan;
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        int64_t count = n - begin < BLOCK ? n - begin : BLOCK;
-        run_block(g, rows + begin * stride, count, stride, out + begin * plan->n_outputs,
-                  scratch);
-    }
+    mli_run_blocks(plan, run_block, BLOCK, rows, n, stride, out, scratch);
 }
 
 /* ---- the plan ---- */
@@ -490,8 +486,7 @@ static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t str
 static void program_free(mli_plan *plan)
 {
     program *g = (program *)plan;
-    for (int64_t i = 0; g->plans && i < g->members.n; i++) mli_plan_free(g->plans[i]);
-    mli_free(plan->ctx, g->plans);
+    mli_plans_free(plan->ctx, g->plans, g->members.n);
     mli_parts_free(&g->members);
     mli_inputs_free(g->inputs);
     ml_model_free(g->model);

@@ -117,9 +117,10 @@ typedef struct {
     size_t one, rows; /* bytes of a block: of a member's predictions, of features */
 } stack;
 
-static void run_block(const stack *s, const double *in, int64_t n, int64_t stride,
+static void run_block(const mli_plan *plan, const double *in, int64_t n, int64_t stride,
                       double *out, char *scratch)
 {
+    const stack *s = (const stack *)plan;
     int64_t width = s->features->n_features;
     double *one = (double *)(void *)scratch;
     double *rows = (double *)(void *)(scratch + s->one);
@@ -134,19 +135,13 @@ static void run_block(const stack *s, const double *in, int64_t n, int64_t strid
 static void run(const mli_plan *plan, const double *rows, int64_t n, int64_t stride,
                 double *out, void *scratch)
 {
-    const stack *s = (const stack *)plan;
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        int64_t count = n - begin < BLOCK ? n - begin : BLOCK;
-        run_block(s, rows + begin * stride, count, stride, out + begin * plan->n_outputs,
-                  scratch);
-    }
+    mli_run_blocks(plan, run_block, BLOCK, rows, n, stride, out, scratch);
 }
 
 static void stack_free(mli_plan *plan)
 {
     stack *s = (stack *)plan;
-    for (int64_t k = 0; s->plans && k < s->members.n; k++) mli_plan_free(s->plans[k]);
-    mli_free(plan->ctx, s->plans);
+    mli_plans_free(plan->ctx, s->plans, s->members.n);
     mli_plan_free(s->last);
     mli_parts_free(&s->members);
     mli_parts_free(&s->final);

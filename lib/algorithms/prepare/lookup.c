@@ -37,17 +37,12 @@ void mli_lookup_map(const mli_prepared *t, int64_t j, const double *in, int64_t 
 {
     const double *table = t->MLI_LOOKUP_VALUES + t->MLI_LOOKUP_START[j];
     int64_t width = mli_lookup_width(t, j), missing = t->in->features[j].levels.n;
-    double levels = (double)missing;
-    for (int64_t i = 0; width == 1 && i < n; i++) {
-        double code = in[i * stride];
-        out[i * out_stride] = table[code >= 0 && code < levels ? (int64_t)code : missing];
-    }
-    if (width == 1) return;
     for (int64_t i = 0; i < n; i++) {
         double code = in[i * stride];
-        int64_t row = code >= 0 && code < levels ? (int64_t)code : missing;
-        for (int64_t k = 0; k < width; k++)
-            out[i * out_stride + k] = table[row * width + k];
+        int64_t row = code >= 0 && code < (double)missing ? (int64_t)code : missing;
+        double *to = out + i * out_stride;
+        to[0] = table[row * width];
+        for (int64_t k = 1; k < width; k++) to[k] = table[row * width + k];
     }
 }
 
