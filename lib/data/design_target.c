@@ -73,7 +73,9 @@ static ml_status not_a_number(const mli_column *c, int64_t row, ml_error *err)
     char shown[MLI_SHOWN];
     mli_fail(err, ML_E_TYPE, "%s is not a number, and the target must be numbers here",
              mli_show_value(c, row, shown));
-    return mli_error_at(err, ML_E_TYPE, ROW, c->name, row + 1);
+    mli_error_at(err, ML_E_TYPE, ROW, c->name, row + 1);
+    return mli_error_hint(err, ML_E_TYPE,
+                          "mend the row, or use an algorithm for classification");
 }
 
 static ml_status read_y(mli_design *d, const mli_column *c, ml_error *err)
@@ -204,9 +206,8 @@ static ml_status check_classes(const mli_descriptor *desc, const ml_params *para
         int size =
             classes->n ? (int)(classes->offsets[1] < 80 ? classes->offsets[1] : 80) : 0;
         mli_fail(err, ML_E_DATA,
-                 "the target has only one class, \"%.*s\", in all %" PRId64
-                 " rows: there is nothing to learn",
-                 size, classes->bytes, c->rows);
+                 "the target has only one class, \"%.*s\": there is nothing to learn",
+                 size, classes->bytes);
         mli_error_at(err, ML_E_DATA, "column \"%s\"", c->name);
         return mli_error_hint(err, ML_E_DATA, "choose another target or add rows");
     }

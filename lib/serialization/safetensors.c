@@ -301,14 +301,10 @@ static ml_status read_all(reader *r)
 static size_t header_length(const unsigned char *bytes, size_t size, ml_error *err)
 {
     uint64_t length = 0;
-    if (size < 10) {
-        mli_fail(err, ML_E_FORMAT, "not a model file: it has only %llu bytes",
-                 (unsigned long long)size);
-        return 0;
-    }
-    for (int i = 7; i >= 0; i--) length = length << 8 | bytes[i];
-    if (bytes[8] != '{' || length > MLI_ST_HEADER_MAX || length < 2) {
+    for (int i = 7; i >= 0 && size >= 10; i--) length = length << 8 | bytes[i];
+    if (length < 2 || length > MLI_ST_HEADER_MAX || bytes[8] != '{') {
         mli_fail(err, ML_E_FORMAT, "not a model file: it has no safetensors header");
+        mli_error_hint(err, ML_E_FORMAT, "give a file to which a model was saved");
         return 0;
     }
     if (length > size - 8) {

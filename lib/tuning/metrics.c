@@ -82,6 +82,8 @@ ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
                           ml_error *err)
 {
     if (metric->head.tasks & (uint32_t)inputs->task) return ML_OK;
+    if (inputs->task == MLI_TASK_TRANSFORM)
+        return mli_fail(err, ML_E_UNSUPPORTED, "the model predicts no target to score");
     const char *task = inputs->task == MLI_TASK_CLASSIFICATION ? "classification"
                        : inputs->task == MLI_TASK_RANKING      ? "ranking"
                        : inputs->task == MLI_TASK_SURVIVAL     ? "survival"

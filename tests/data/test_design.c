@@ -459,6 +459,7 @@ START_TEST(rejects_bad_targets)
     train_fails(ML_E_TYPE, ctx, &regressor, t, "target", "s", NULL);
     SAYS("\"three\" is not a number");
     SAYS("column \"s\", row 3");
+    SAYS("an algorithm for classification");
     mli_design *d = train(ctx, &regressor, t, "target", "ok", "ignore", "[bad]", NULL);
     ck_assert(d->y[0] == 1 && d->y[1] == 2.5 && d->y[2] == 1000 && d->y[3] == -4);
     mli_design_free(d);

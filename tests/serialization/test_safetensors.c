@@ -116,6 +116,7 @@ START_TEST(refuses_what_is_no_header)
     memcpy(f.bytes, "\x80\x04\x95 pickle", 10);
     FAILS(ML_E_FORMAT, read_file(&f, &st));
     ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "not a model file"));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "to which a model was saved"));
 }
 END_TEST
 

@@ -148,6 +148,12 @@ class Command(unittest.TestCase):
                            (("--cv", "2", "--metrics", "auc,f1"), "one metric")):
             self.refused(call("evaluate", model, self.data, *args), word, code=2)
 
+    def test_models_without_a_target_are_not_scored(self):
+        spec = self.file("scale.yaml", "run: {data: data.csv, output: s.ml}\n"
+                                       "steps: [standard_scaler]\n")
+        self.assertEqual(call("run", spec).returncode, 0)
+        self.refused(call("evaluate", self.folder / "s.ml", self.data), "predicts no target")
+
     def test_convert(self):
         model, out = self.folder / "m.ml", self.folder / "m.txt"
         self.assertEqual(call("train", self.data, "--target", "price", "-s", "n_trees=5",
@@ -445,6 +451,17 @@ class Command(unittest.TestCase):
                               self.folder / "no" / "m"), "make it first")
         self.refused(call("train", self.data, "--target", "y", "-o", self.data / "m"),
                      "its folder is a file")
+        # What is read is not written over.
+        model, text = self.model(), self.data.read_text()
+        for done in (call("train", self.data, "--target", "y", "-o", self.data),
+                     call("predict", model, self.data, "-o", self.data),
+                     call("predict", model, self.data, "-o", self.folder / "." / model.name),
+                     call("convert", model, model, "--to", "c"),
+                     call("train", model, "--target", "y", "--test", self.data, "--report",
+                          self.data)):
+            self.refused(done, "it is read here; write to another place")
+        self.assertEqual(self.data.read_text(), text)
+        self.assertEqual(call("inspect", model).returncode, 0)
         before = set(self.folder.iterdir())
         self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "-o",
                           self.folder), str(self.folder))

@@ -111,8 +111,26 @@ static int check_folder(app *a, const char *path)
     return not_writable(a, path, "no permission in its folder; write to another place");
 }
 
+static int same_file(const char *path, const struct stat *s)
+{
+    struct stat other;
+    return path && stat(path, &other) == 0 && other.st_dev == s->st_dev &&
+           other.st_ino == s->st_ino;
+}
+
+/* Does the command read that file? */
+static int is_read(const app *a, const struct stat *s)
+{
+    int read = same_file(a->spec_file, s) || same_file(a->value[OPT_TEST], s) ||
+               same_file(a->value[OPT_VALID], s);
+    for (int i = 0; i < MAX_OPERANDS && a->operand[i] && !read; i++)
+        read = same_file(a->operand[i], s);
+    return read;
+}
+
 /* Can the files that options name be written? Asked before long work, not after it. A
- * journal that is there is written in place, the others anew. */
+ * journal that is there is written in place, the others anew. None is lost that is read.
+ */
 int check_places(app *a)
 {
     static const int options[] = {OPT_OUTPUT, OPT_REPORT, OPT_SVG, OPT_JOURNAL};
@@ -124,6 +142,8 @@ int check_places(app *a)
         if (there && S_ISDIR(s.st_mode))
             return not_writable(a, path,
                                 "it is a folder, not a file; give the path of a file");
+        if (there && S_ISREG(s.st_mode) && is_read(a, &s))
+            return not_writable(a, path, "it is read here; write to another place");
         if (there && (options[i] == OPT_JOURNAL || !S_ISREG(s.st_mode))) {
             if (access(path, W_OK) != 0)
                 code = not_writable(a, path, "no permission; write to another place");

@@ -41,6 +41,9 @@ int cmd_convert(app *a)
                          "\"%s\" does not end in .c, .json, .onnx, .txt or .mlm: give "
                          "--to c, xgboost, onnx, lightgbm or libml",
                          path);
+    a->value[OPT_OUTPUT] = path;
+    a->operand[1] = NULL;
+    if ((code = check_places(a)) != 0) return code;
     ml_status st = load_model(a, &m);
     if (st == ML_OK) st = save_as(a, m, path);
     if (st < 0)

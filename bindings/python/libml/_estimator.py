@@ -35,6 +35,12 @@ class Estimator(Handle):
     _kind = "ml_estimator"
     algorithm = ""
 
+    def __getattr__(self, name):
+        if name[0] != "_" and hasattr(Model, name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; the model "
+                                 "that fit returns has it")
+        return super().__getattr__(name)
+
     def __init__(self, *, context=None, **params):
         if not self.algorithm:
             raise TypeError("Estimator is the base class; use libml.estimator(name) or one of "

@@ -167,6 +167,11 @@ class Missing(Case):
             self.assertLess(abs(made[np.isnan(code)] - 2).max(), 1.5)
             self.assertGreater(made[code == 2].min(), made[code == 1].max())
 
+    def test_what_the_model_has(self):
+        self.refused(AttributeError, "the model that fit returns has it",
+                     lambda: trees().predict)
+        self.refused(AttributeError, "no attribute 'nope'", lambda: trees().nope)
+
     @needs("pandas")
     def test_extension_types(self):
         rng = np.random.default_rng(2)
