@@ -46,6 +46,10 @@ typedef struct mli_kernels {
     /* Within 1 ulp; infinities and NaN where log and log1p have them. */
     void (*log)(const double *x, double *y, int64_t n);
     void (*log1p)(const double *x, double *y, int64_t n);
+    /* The same past the caches, y at a line of them, but NaN where they are -infinity.
+     * Returns how many are NaN. NULL: not at this level. */
+    int64_t (*log_past)(const double *x, double *y, int64_t n);
+    int64_t (*log1p_past)(const double *x, double *y, int64_t n);
     void (*f32_to_f64)(const float *x, double *y, int64_t n);
     void (*f64_to_f32)(const double *x, float *y, int64_t n);
     /* Scalar products of pairs of columns, the inside of cross products X'WX: for

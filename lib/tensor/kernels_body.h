@@ -13,6 +13,9 @@
 #include "tensor/kernels.h"
 #include <math.h>
 #include <string.h>
+#if KERNEL_WIDTH > 2
+#include <immintrin.h>
+#endif
 
 #define LANES  16
 #define W      KERNEL_WIDTH
@@ -237,13 +240,56 @@ INSIDE vec softplus_of(vec x)
     return choose(x < zero, zero, x) + log1p_of(e);
 }
 
-/* x = 2^k m with m from sqrt(1/2) on, below sqrt(2), for positive normal x. */
-INSIDE vec split(vec x, vec *k)
+/* Is a lane up to `low`, or from `high` on? NaN is neither. */
+INSIDE int outside(vec x, vec low, vec high)
 {
-    const uints bias = (uints)(ints){0} + 1024;
-    uints e = ((uints)x - 0x3fe6a09e667f3bcdu + (bias << 52)) >> 52;
-    *k = (vec)(e | 0x4330000000000000u) - all(4503599627370496.0 + 1024.0);
-    return (vec)((uints)x - ((e - bias) << 52));
+#if W == 8
+    return !_kortestz_mask8_u8(_mm512_cmp_pd_mask((__m512d)x, (__m512d)low, _CMP_LE_OQ),
+                               _mm512_cmp_pd_mask((__m512d)x, (__m512d)high, _CMP_GE_OQ));
+#elif W == 4
+    return _mm256_movemask_pd((__m256d)((x <= low) | (x >= high))) != 0;
+#else
+    ints out = (x <= low) | (x >= high);
+    return (out[0] | out[1]) != 0;
+#endif
+}
+
+/* a b + c where a b is exact: fused or not, the result is the same. */
+INSIDE vec add_exact(vec a, vec b, vec c)
+{
+#if W == 8
+    return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif W == 4
+    return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* x = 2^k m with m from sqrt(1/2) on, below sqrt(2), for positive normal x. *scaled is
+ * K_UNIT k, *half_power 2 / 2^k, or 0 for the largest x. */
+#define K_UNIT (W == 8 ? 0x1p52 : 1.0)
+INSIDE vec split(vec x, vec *scaled, vec *half_power)
+{
+    const uints least = (uints)(ints){0} + 0x3fe6a09e667f3bcdu;
+    const uints fraction = (uints)(ints){0} + 0xfffffffffffffu;
+#if W == 8 /* which converts integers in one instruction */
+    const uints two = (uints)(ints){0} + (1024ull << 52);
+    uints e = (uints)x - least, high = e & ~fraction;
+    *scaled = __builtin_convertvector((ints)high, vec);
+#else
+    const uints two = (uints)(ints){0} + (2048ull << 52);
+    uints e = (uints)x - least + (1024ull << 52), high = e & ~fraction;
+    *scaled = (vec)(e >> 52 | 0x4330000000000000u) - all(4503599627370496.0 + 1024.0);
+#endif
+    *half_power = (vec)(two - high);
+    return (vec)((e & fraction) + least);
+}
+
+/* The part s of f = 2 s / (1 - s) below: 1 + f = (1 + s) / (1 - s). */
+INSIDE vec part_of(vec f)
+{
+    return f / (all(2.0) + f);
 }
 
 /* k ln(2) + log(1 + f) + c, where 1 + f is from sqrt(1/2) to sqrt(2) and c is small: with
@@ -251,62 +297,124 @@ INSIDE vec split(vec x, vec *k)
  * degree 6 with the least error (9e-18 of s), and 2 s = f - s f, so that f itself is not
  * rounded.
  */
-INSIDE vec log_sum(vec k, vec f, vec c)
+INSIDE vec log_sum(vec k, vec f, vec s, vec c)
 {
     static const double a[7] = {0x1.5555555555558p-1, 0x1.9999999995224p-2,
                                 0x1.2492492e03e05p-2, 0x1.c71c62d0402aep-3,
                                 0x1.7462ba27c8794p-3, 0x1.39fdb949c5e05p-3,
                                 0x1.2b5fbed6295a5p-3};
-    vec s = f / (all(2.0) + f), t = s * s, t2 = t * t, half = all(0.5) * f * f;
+    vec t = s * s, t2 = t * t, half = all(0.5) * f * f;
     vec a01 = all(a[0]) + t * all(a[1]), a23 = all(a[2]) + t * all(a[3]);
     vec a45 = all(a[4]) + t * all(a[5]);
-    vec sum = t * ((a01 + t2 * a23) + (t2 * t2) * (a45 + t2 * all(a[6])));
-    vec low = s * (half + sum) + (k * all(0x1.a39ef35793c76p-33) + c);
-    return k * all(0x1.62e42fee00000p-1) - ((half - low) - f);
+    vec sum = t * (a01 + t2 * (a23 + t2 * (a45 + t2 * all(a[6]))));
+    vec low = s * (half + sum) + add_exact(k, all(0x1.a39ef35790000p-33 / K_UNIT), c);
+    return add_exact(k, all(0x1.62e42fee00000p-1 / K_UNIT), f - (half - low));
 }
 
-INSIDE vec log_of(vec x)
+/* `none` where x is 0. */
+INSIDE vec log_but(vec x, double none)
 {
-    const vec zero = all(0.0), far = all(INFINITY);
-    ints small = x < all(0x1p-1022);
-    vec k, m = split(choose(small, x * all(0x1p54), x), &k);
-    k -= choose(small, all(54.0), zero);
-    vec y = log_sum(k, m - all(1.0), zero);
-    vec odd = choose(x == zero, zero - far, choose(x < zero, all(NAN), x));
-    return choose((x > zero) & (x < far), y, odd);
+    const vec zero = all(0.0), far = all(INFINITY), least = all(0x1p-1022);
+    vec k, half_power, from = x, raised = zero;
+    int odd = outside(x, all(0x1.fffffffffffffp-1023), far);
+    if (__builtin_expect(odd, 0)) {
+        from = choose(x < least, x * all(0x1p54), x);
+        raised = choose(x < least, all(54.0 * K_UNIT), zero);
+    }
+    vec f = split(from, &k, &half_power) - all(1.0);
+    vec y = log_sum(k - raised, f, part_of(f), x - x); /* NaN stays */
+    if (__builtin_expect(!odd, 1)) return y;
+    y = choose(x == far, x, choose(x < zero, all(NAN), y));
+    return choose(x == zero, all(none), y);
 }
 
-/* The logarithm of u = 1 + x, rounded, and what the rounding lost; near 0, where that is
- * too much, of x itself. */
+/* The logarithm of u = 1 + x, rounded, and of what the rounding lost. That is exact up to
+ * 2^53, from where on it does not count. 1 / (1 + f) = (1 - s) / (1 + s), nearly
+ * 1 - 2 s + 2 s^2. The sign is that of x. `none` where x is -1.
+ */
+INSIDE vec log1p_but(vec x, double none)
+{
+    const vec one = all(1.0), least = all(-1.0), far = all(INFINITY);
+    vec u = one + x, k, half_power, lost = x - (u - one);
+    vec f = split(u, &k, &half_power) - one, s = part_of(f);
+    vec y = log_sum(k, f, s, (lost * half_power) * (all(0.5) + (s * s - s)));
+    y = (vec)((ints)y | ((ints)x & INT64_MIN));
+    if (__builtin_expect(!outside(x, least, far), 1)) return y;
+    y = choose(x == far, x, choose(x < least, all(NAN), y));
+    return choose(x == least, all(none), y);
+}
+
+INSIDE vec log_any(vec x)
+{
+    return log_but(x, -INFINITY);
+}
+
 INSIDE vec log1p_any(vec x)
 {
-    const vec zero = all(0.0), one = all(1.0), far = all(INFINITY);
-    vec u = one + x, k, m = split(u, &k);
-    vec lost = choose(x > one, one - (u - x), x - (u - one)) / u;
-    ints near = k == zero;
-    vec y = log_sum(k, choose(near, x, m - one), choose(near, zero, lost));
-    vec odd = choose(x == zero - one, zero - far, choose(x < zero - one, all(NAN), x));
-    return choose((x > zero - one) & (x < far) & (x != zero), y, odd);
+    return log1p_but(x, -INFINITY);
 }
 
 /* Applies a function of vectors to all elements; the rest goes through a padded vector.
  */
 #define MAP(name, function)                                                              \
-    KERNEL void name(const double *x, double *y, int64_t n)                              \
+    KERNEL __attribute__((noinline)) void name(const double *x, double *y, int64_t n)    \
     {                                                                                    \
+        double rest[W] = {0};                                                            \
         int64_t i = 0;                                                                   \
         for (; i + W <= n; i += W) STORE(y + i, function(LOAD(x + i)));                  \
         if (i == n) return;                                                              \
-        vec v = {0};                                                                     \
-        memcpy(&v, x + i, (size_t)(n - i) * sizeof *x);                                  \
-        v = function(v);                                                                 \
-        memcpy(y + i, &v, (size_t)(n - i) * sizeof *y);                                  \
+        memcpy(rest, x + i, (size_t)(n - i) * sizeof *x);                                \
+        name(rest, rest, W);                                                             \
+        memcpy(y + i, rest, (size_t)(n - i) * sizeof *y);                                \
     }
 MAP(k_exp, exp_of)
 MAP(k_sigmoid, sigmoid_of)
 MAP(k_softplus, softplus_of)
-MAP(k_log, log_of)
+MAP(k_log, log_any)
 MAP(k_log1p, log1p_any)
+
+#if W >= 4
+#define AHEAD 2048 /* bytes that are fetched ahead */
+INSIDE void store_past(double *y, vec v)
+{
+#if W == 8
+    _mm512_stream_pd(y, (__m512d)v);
+#else
+    _mm256_stream_pd(y, (__m256d)v);
+#endif
+}
+
+/* The same past the caches, a line of them at a time. */
+#define MAP_PAST(name, function, near)                                                   \
+    KERNEL int64_t name(const double *x, double *y, int64_t n)                           \
+    {                                                                                    \
+        ints gone = {0};                                                                 \
+        double rest[8];                                                                  \
+        int64_t i = 0, missing = 0;                                                      \
+        for (; i + 8 <= n; i += 8) {                                                     \
+            __builtin_prefetch((const void *)((uintptr_t)(x + i) + AHEAD));              \
+            UNROLL                                                                       \
+            for (int k = 0; k < 8; k += W) {                                             \
+                vec v = function(LOAD(x + i + k), NAN);                                  \
+                store_past(y + i + k, v);                                                \
+                gone -= v != v;                                                          \
+            }                                                                            \
+        }                                                                                \
+        for (int l = 0; l < W; l++) missing += gone[l];                                  \
+        if (i == n) return missing;                                                      \
+        near(x + i, rest, n - i);                                                        \
+        for (int64_t k = 0; i < n; i++, k++) {                                           \
+            y[i] = rest[k] == -INFINITY ? NAN : rest[k];                                 \
+            missing += y[i] != y[i];                                                     \
+        }                                                                                \
+        return missing;                                                                  \
+    }
+MAP_PAST(k_log_past, log_but, k_log)
+MAP_PAST(k_log1p_past, log1p_but, k_log1p)
+#else
+#define k_log_past   NULL
+#define k_log1p_past NULL
+#endif
 
 KERNEL void k_logistic(const double *x, double *p, double *s, int64_t n)
 {
@@ -574,6 +682,8 @@ const mli_kernels KERNEL_TABLE = {
     .zeros = k_zeros,
     .log = k_log,
     .log1p = k_log1p,
+    .log_past = k_log_past,
+    .log1p_past = k_log1p_past,
     .f32_to_f64 = k_f32_to_f64,
     .f64_to_f32 = k_f64_to_f32,
     .gram3x4 = k_gram3x4,

@@ -93,6 +93,8 @@ static const char *const cases[][2] = {
     {"imputer", "strategy=median"},
     {"imputer", "indicators=true"},
     {"clipper", "low=-50;high=50"},
+    {"log_transformer", ""},
+    {"log_transformer", "function=log"},
     {"log_transformer", "function=signed_log1p"},
     {"normalizer", ""},
     {"normalizer", "norm=l1;columns=f1,f4,f6,f7,f9"},

@@ -286,8 +286,8 @@ START_TEST(logarithms)
     uint64_t seed = 21;
     for (int i = 0; i < N; i++) {
         double r = noise(&seed);
-        x[i] = i % 4 == 0   ? exp(r * 700)
-               : i % 4 == 1 ? 1 + r / 2
+        x[i] = i % 4 == 0   ? ldexp(1 + fabs(r), i / 4 % 2098 - 1074) /* every exponent */
+               : i % 4 == 1 ? 1 + ldexp(r, -1 - i / 4 % 53)
                : i % 4 == 2 ? ldexp(1 + fabs(r), i % 50 - 60)
                             : ldexp(1 + fabs(r), -1040 - i % 30);
     }
@@ -340,6 +340,36 @@ START_TEST(logarithms_at_the_edges)
                           "log1p(%a) is %a", x[i], z[i]);
         }
         ck_assert(signbit(z[1]) && !signbit(z[0]) && y[2] == 0);
+    }
+}
+END_TEST
+
+/* Any length: the same numbers, but NaN for -infinity. */
+START_TEST(logarithms_past_the_caches)
+{
+    _Alignas(64) double y[64];
+    double x[64], z[64];
+    uint64_t seed = 22;
+    for (int i = 0; i < 64; i++)
+        x[i] = i % 9 == 4   ? -1.0 + i % 2
+               : i % 9 == 7 ? (i % 2 ? NAN : -INFINITY)
+               : i % 9 == 8 ? (i % 2 ? INFINITY : 5e-324)
+                            : ldexp(noise(&seed), i - 30);
+    EACH_LEVEL(k)
+    {
+        if (!k->log_past) continue;
+        for (int n = 0; n < 128; n++) {
+            int64_t missing = 0, m = n / 2;
+            (n % 2 ? k->log : k->log1p)(x, z, m);
+            for (int i = 0; i < m; i++) {
+                if (z[i] == -INFINITY) z[i] = NAN;
+                missing += isnan(z[i]);
+            }
+            ck_assert_int_eq((n % 2 ? k->log_past : k->log1p_past)(x, y, m), missing);
+            for (int i = 0; i < m; i++)
+                ck_assert_msg(same(y[i], z[i]) || (isnan(y[i]) && isnan(z[i])),
+                              "%a gives %a, not %a", x[i], y[i], z[i]);
+        }
     }
 }
 END_TEST
@@ -478,5 +508,5 @@ END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
           exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logistic_is_both,
-          logarithms, logarithms_at_the_edges, combinations, entries, double_double,
-          double_double_is_the_same_everywhere, gram)
+          logarithms, logarithms_at_the_edges, logarithms_past_the_caches, combinations,
+          entries, double_double, double_double_is_the_same_everywhere, gram)

@@ -98,14 +98,42 @@ static void map_function(const mli_prepared *t, int64_t j, const double *in,
     }
 }
 
+static int64_t stream_logarithms(const mli_prepared *t, int64_t j, const double *in,
+                                 int64_t n, double *out)
+{
+    const mli_kernels *k = mli_kernels_of(t->plan.ctx);
+    (void)j;
+    return (t->option[0] == LOG ? k->log_past : k->log1p_past)(in, out, n);
+}
+
+static int64_t stream_floats(const mli_prepared *t, int64_t j, const float *in, int64_t n,
+                             double *out)
+{
+    double x[BLOCK];
+    int64_t missing = 0;
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < BLOCK ? n - at : BLOCK;
+        mli_kernels_of(t->plan.ctx)->f32_to_f64(in + at, x, m);
+        missing += stream_logarithms(t, j, x, m, out + at);
+    }
+    return missing;
+}
+
 static const mli_transformer function_kind = {
     .takes = MLI_TAKES_NUMBERS, .load = load_function, .map = map_function};
+static const mli_transformer logarithm_kind = {.takes = MLI_TAKES_NUMBERS,
+                                               .load = load_function,
+                                               .map = map_function,
+                                               .stream = stream_logarithms,
+                                               .stream_floats = stream_floats};
 
 static ml_status function_plan(const ml_model *m, const char *name, mli_plan **out,
                                ml_error *err)
 {
+    int function = mli_get_enum(m->params, "function", FUNCTIONS);
+    int streams = function <= LOG && mli_kernels_of(m->ctx)->log_past;
     (void)name;
-    return mli_prepare_plan(m, &function_kind, out, err);
+    return mli_prepare_plan(m, streams ? &logarithm_kind : &function_kind, out, err);
 }
 
 static ml_status function_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
