@@ -164,6 +164,36 @@ static ml_status read_tensor(mli_onnx *g, const void *data, size_t size,
 
 /* ---- attributes, nodes ---- */
 
+/* The message in a field of a message; 0: not there. */
+static int inner(const mli_pb *of, int32_t field, mli_pb *out)
+{
+    mli_pb p;
+    mli_pb_open(&p, of->bytes, of->size);
+    while (mli_pb_next(&p) > 0) {
+        if (p.field != field || p.wire != MLI_PB_BYTES) continue;
+        *out = p;
+        return 1;
+    }
+    return 0;
+}
+
+/* Of a graph within a node: its operators as texts, and its first initialiser. */
+static ml_status read_body(mli_onnx *g, const mli_pb *from, mli_onnx_attribute *out)
+{
+    mli_pb p, part;
+    int64_t at = 0;
+    if (from->wire != MLI_PB_BYTES) return damaged(g, "an attribute");
+    ml_status s = list_of(g, from->bytes, from->size, 1, sizeof *out->texts,
+                          "an attribute", &out->n_texts, &out->texts);
+    mli_pb_open(&p, from->bytes, from->size);
+    while (!s && mli_pb_next(&p) > 0) {
+        if (p.field != 1) continue;
+        if (p.wire != MLI_PB_BYTES || !inner(&p, 4, &part)) return damaged(g, "a node");
+        s = text_of(g, &part, &out->texts[at++]);
+    }
+    return s || !inner(from, 5, &part) ? s : read_tensor(g, part.bytes, part.size, out);
+}
+
 static ml_status read_attribute(mli_onnx *g, const void *data, size_t size,
                                 mli_onnx_attribute *out)
 {
@@ -190,6 +220,9 @@ static ml_status read_attribute(mli_onnx *g, const void *data, size_t size,
         case 5:
             if (p.wire != MLI_PB_BYTES) return damaged(g, "an attribute");
             s = read_tensor(g, p.bytes, p.size, out);
+            break;
+        case 6:
+            s = read_body(g, &p, out);
             break;
         case 7:
             floats = 1;
@@ -240,19 +273,6 @@ static ml_status read_node(mli_onnx *g, const void *data, size_t size, mli_onnx_
 }
 
 /* ---- inputs ---- */
-
-/* The message in a field of a message; 0: not there. */
-static int inner(const mli_pb *of, int32_t field, mli_pb *out)
-{
-    mli_pb p;
-    mli_pb_open(&p, of->bytes, of->size);
-    while (mli_pb_next(&p) > 0) {
-        if (p.field != field || p.wire != MLI_PB_BYTES) continue;
-        *out = p;
-        return 1;
-    }
-    return 0;
-}
 
 /* ValueInfoProto: name 1, type 2 {tensor 1 {element 1, shape 2 {dim 1 {value 1}}}}. */
 static ml_status read_input(mli_onnx *g, const mli_pb *from, mli_onnx_input *out)

@@ -15,8 +15,7 @@ static int is(const mli_onnx_builder *b, const char *name)
     return mli_onnx_is(b->node->op, name);
 }
 
-/* The rows of a model or transformer: [rows, columns], of which all are known. */
-static mli_onnx_val table_of(mli_onnx_builder *b)
+mli_onnx_val mli_onnx_table(mli_onnx_builder *b)
 {
     const mli_onnx_val *x = mli_onnx_in(b, 0);
     mli_onnx_val v = x ? mli_onnx_rows(b, x) : mli_onnx_no(b, "lacks an input");
@@ -60,27 +59,34 @@ static mli_onnx_val transform(mli_onnx_builder *b, const mli_onnx_val *s, int cl
     return mli_onnx_no(b, "with this post_transform");
 }
 
-/* The label, and the scores it is chosen by; `single`: by one of them above 0. */
-static void put_classes(mli_onnx_builder *b, const mli_onnx_val *scores,
-                        const mli_onnx_val *single, int raw)
+void mli_onnx_put_labels(mli_onnx_builder *b, const mli_onnx_val *scores)
 {
     const mli_onnx_attribute *list = mli_onnx_find(b->node, "classlabels_strings");
-    mli_onnx_val zero = mli_onnx_constant(0), out = *scores;
+    mli_onnx_val out = *scores;
     if (!list || !list->n_texts) list = mli_onnx_find(b->node, "classlabels_int64s");
     if (!list) list = mli_onnx_find(b->node, "classlabels_ints");
-    if (!list || (list->n_texts ? list->n_texts : list->n_numbers) != out.n) {
+    int64_t n = !list ? 0 : list->n_texts ? list->n_texts : list->n_numbers;
+    if (n < 2 || n != (out.n > 1 ? out.n : 2)) {
         mli_onnx_no(b, "with such classes");
         return;
     }
-    out.raw = raw;
-    mli_onnx_put(b, 1, out);
-    if (single) out = mli_onnx_apply(b, MLI_STEP_LT, &zero, single, NULL);
     out.kind = MLI_VAL_LABELS;
     out.type = list->n_texts ? 8 : MLI_ONNX_INT64;
     out.list = list;
     out.rank = 1;
     out.raw = 0;
     mli_onnx_put(b, 0, out);
+}
+
+/* The label, and the scores it is chosen by; `single`: by one of them above 0. */
+static void put_classes(mli_onnx_builder *b, const mli_onnx_val *scores,
+                        const mli_onnx_val *single, int raw)
+{
+    mli_onnx_val zero = mli_onnx_constant(0), out = *scores;
+    out.raw = raw;
+    mli_onnx_put(b, 1, out);
+    if (single) out = mli_onnx_apply(b, MLI_STEP_LT, &zero, single, NULL);
+    mli_onnx_put_labels(b, &out);
 }
 
 /* ---- trees ---- */
@@ -154,7 +160,7 @@ static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_
 static void trees(mli_onnx_builder *b)
 {
     mli_import im = {.ctx = b->ctx, .err = b->g->err, .target = "sum", .link_scale = 1};
-    mli_onnx_val x = table_of(b);
+    mli_onnx_val x = mli_onnx_table(b);
     b->n_features += x.n;
     if (!b->status && b->n_features > MLI_STEP_FEATURES_MAX)
         mli_onnx_no(b, "of so many columns");
@@ -179,18 +185,20 @@ static void trees(mli_onnx_builder *b)
 
 /* ---- linear models ---- */
 
-/* x times the matrix, [columns, n] or turned round: [n, columns]. */
-static mli_onnx_val dot(mli_onnx_builder *b, mli_onnx_val *x, const double *matrix,
-                        int64_t n, int turned, double factor)
+mli_onnx_val mli_onnx_dot(mli_onnx_builder *b, mli_onnx_val *x, const double *matrix,
+                          int64_t n, int turned, double factor, int32_t power)
 {
     int64_t columns = x->n;
-    double *m = n > 0 && n <= 65536 ? mli_onnx_list_of(b, columns * n) : NULL;
-    if (!m) return b->status ? *x : mli_onnx_no(b, "of such a matrix");
+    double *m =
+        n > 0 && n <= MLI_STEP_COLUMNS_MAX ? mli_onnx_list_of(b, columns * n) : NULL;
+    if (!m) return mli_onnx_no(b, "of such a matrix");
     for (int64_t j = 0; j < columns; j++)
         for (int64_t k = 0; k < n; k++)
             m[j * n + k] = factor * matrix[turned ? k * columns + j : j * n + k];
-    mli_step step = {
-        .op = MLI_STEP_DOT, .n = (int32_t)n, .round = x->type == MLI_ONNX_FLOAT};
+    mli_step step = {.op = MLI_STEP_DOT,
+                     .n = (int32_t)n,
+                     .p = power,
+                     .round = x->type == MLI_ONNX_FLOAT};
     step.of[0] = mli_onnx_operand(b, x);
     step.of[1] = (mli_operand){mli_onnx_add_constants(b, m, columns * n),
                                (int32_t)(columns * n), 0};
@@ -201,14 +209,14 @@ static void linear(mli_onnx_builder *b)
 {
     const mli_onnx_attribute *coef = mli_onnx_find(b->node, "coefficients");
     const mli_onnx_attribute *more = mli_onnx_find(b->node, "intercepts");
-    mli_onnx_val x = floats(table_of(b));
+    mli_onnx_val x = floats(mli_onnx_table(b));
     if (b->status) return;
     int64_t n = coef ? coef->n_numbers / x.n : 0;
     if (n < 1 || n * x.n != coef->n_numbers || (more && more->n_numbers % n)) {
         mli_onnx_no(b, "whose coefficients do not fit its input");
         return;
     }
-    mli_onnx_val s = dot(b, &x, coef->numbers, n, 1, 1);
+    mli_onnx_val s = mli_onnx_dot(b, &x, coef->numbers, n, 1, 1, 0);
     if (more && more->n_numbers) {
         mli_onnx_val c = mli_onnx_listed(more, 0);
         s = mli_onnx_apply(b, MLI_STEP_ADD, &s, &c, NULL);
@@ -229,19 +237,64 @@ static mli_onnx_val multiply(mli_onnx_builder *b)
 {
     const mli_onnx_val *m = mli_onnx_in(b, 1), *more = mli_onnx_in(b, 2);
     int gemm = is(b, "Gemm"), turned = gemm && mli_onnx_number_of(b, "transB", 0) != 0;
-    mli_onnx_val x = table_of(b);
+    mli_onnx_val x = mli_onnx_table(b);
     if (b->status) return x;
     const mli_onnx_attribute *a = m && m->kind == MLI_VAL_NUMBERS ? m->list : NULL;
     if (!a || a->n_dims < 1 || a->n_dims > 2 ||
         a->dims[a->n_dims == 2 && turned] != x.n || a->n_numbers % x.n ||
         (gemm && mli_onnx_number_of(b, "transA", 0) != 0))
         return mli_onnx_no(b, "of such shapes");
-    mli_onnx_val out = dot(b, &x, a->numbers, a->n_numbers / x.n, turned,
-                           gemm ? mli_onnx_number_of(b, "alpha", 1) : 1);
+    mli_onnx_val out = mli_onnx_dot(b, &x, a->numbers, a->n_numbers / x.n, turned,
+                                    gemm ? mli_onnx_number_of(b, "alpha", 1) : 1, 0);
     if (a->n_dims == 1) out.rank = 1;
-    if (gemm && more && mli_onnx_number_of(b, "beta", 1) != 1)
-        return mli_onnx_no(b, "with such a factor");
-    return gemm && more ? mli_onnx_apply(b, MLI_STEP_ADD, &out, more, NULL) : out;
+    if (!gemm || !more) return out;
+    mli_onnx_val c =
+        mli_onnx_apply_to(b, MLI_STEP_MUL, more, mli_onnx_number_of(b, "beta", 1));
+    return mli_onnx_apply(b, MLI_STEP_ADD, &out, &c, NULL);
+}
+
+/* The power of the differences that the graph within a Scan adds up; 0: none. */
+static int32_t power_of(const mli_onnx_attribute *body)
+{
+    double power = 0;
+    int differences = 0;
+    for (int64_t k = 0; body && k < body->n_texts; k++) {
+        const char *op = body->texts[k].at;
+        if (!mli_in_list(op, "Identity,Constant,Sub,Abs,Pow,ReduceSum,ReduceSumSquare"))
+            return 0;
+        if (strcmp(op, "Sub") == 0) differences++;
+        if (strcmp(op, "Abs") == 0) power = 1;
+        if (strcmp(op, "ReduceSumSquare") == 0) power = 2;
+        if (strcmp(op, "Pow") == 0) power = body->n_numbers ? body->numbers[0] : 0;
+    }
+    return differences == 1 && power >= 1 && power < 64 && power == floor(power)
+               ? (int32_t)power
+               : 0;
+}
+
+/* Of each row from the rows of a table: a Scan over it, as converters write it, or
+ * CDist. */
+static void distances(mli_onnx_builder *b)
+{
+    const mli_onnx_attribute *metric = mli_onnx_find(b->node, "metric"), *to;
+    const mli_onnx_val *y = mli_onnx_in(b, 1);
+    int scan = is(b, "Scan");
+    int32_t power = scan ? power_of(mli_onnx_find(b->node, "body")) : 2;
+    mli_onnx_val x = mli_onnx_table(b), out = x;
+    to = y && y->kind == MLI_VAL_NUMBERS ? y->list : NULL;
+    if (!to || to->n_dims != 2 || to->dims[1] != x.n || to->n_numbers % x.n || !power ||
+        b->node->n_inputs != 2)
+        mli_onnx_no(b, "of such a kind");
+    if (b->status) return;
+    out = mli_onnx_dot(b, &x, to->numbers, to->n_numbers / x.n, 1, 1, power);
+    if (metric && mli_onnx_is(metric->text, "euclidean"))
+        out = mli_onnx_apply(b, MLI_STEP_SQRT, &out, NULL, NULL);
+    if (scan) {
+        mli_onnx_put(b, 0, x);
+        out.dim[0] = out.n;
+        out.dim[1] = -1;
+    }
+    mli_onnx_put(b, scan, out);
 }
 
 /* ---- transformers ---- */
@@ -249,7 +302,7 @@ static mli_onnx_val multiply(mli_onnx_builder *b)
 static mli_onnx_val scaler(mli_onnx_builder *b)
 {
     static const char *const names[2] = {"offset", "scale"};
-    mli_onnx_val out = table_of(b);
+    mli_onnx_val out = mli_onnx_table(b);
     for (int k = 0; k < 2 && !b->status; k++) {
         const mli_onnx_attribute *a = mli_onnx_find(b->node, names[k]);
         if (!a || !a->n_numbers) continue;
@@ -269,7 +322,7 @@ static mli_onnx_val imputer(mli_onnx_builder *b)
         to = mli_onnx_find(b->node, "imputed_value_int64s");
         what = mli_onnx_find(b->node, "replaced_value_int64");
     }
-    mli_onnx_val x = table_of(b);
+    mli_onnx_val x = mli_onnx_table(b);
     if (!to || !to->n_numbers) return mli_onnx_no(b, "of other values than numbers");
     mli_onnx_val c = mli_onnx_listed(to, 0);
     double gone = what ? what->number : 0;
@@ -285,7 +338,7 @@ static mli_onnx_val normalizer(mli_onnx_builder *b)
     const mli_onnx_attribute *norm = mli_onnx_find(b->node, "norm");
     int l1 = norm && mli_onnx_is(norm->text, "L1");
     int l2 = norm && mli_onnx_is(norm->text, "L2");
-    mli_onnx_val x = floats(table_of(b)), size = x, sign = x;
+    mli_onnx_val x = floats(mli_onnx_table(b)), size = x, sign = x;
     if (b->status) return x;
     if (l1) size = mli_onnx_apply(b, MLI_STEP_ABS, &x, NULL, NULL);
     if (l2) size = x = mli_onnx_apply(b, MLI_STEP_MUL, &x, &x, NULL);
@@ -316,7 +369,7 @@ static mli_onnx_val lp_normalization(mli_onnx_builder *b, const mli_onnx_val *in
 
 static mli_onnx_val binarizer(mli_onnx_builder *b)
 {
-    mli_onnx_val x = table_of(b);
+    mli_onnx_val x = mli_onnx_table(b);
     mli_onnx_val t = mli_onnx_constant(mli_onnx_number_of(b, "threshold", 0));
     return floats(mli_onnx_apply(b, MLI_STEP_LT, &t, &x, NULL));
 }
@@ -470,6 +523,10 @@ int mli_onnx_operator_model(mli_onnx_builder *b)
     }
     if (is(b, "LinearRegressor") || is(b, "LinearClassifier")) {
         linear(b);
+        return 1;
+    }
+    if (is(b, "Scan") || is(b, "CDist")) {
+        distances(b);
         return 1;
     }
     if (!x) return 0;

@@ -61,27 +61,33 @@ static int32_t type_of(int32_t op, const mli_onnx_val *const *v, int n)
     return x->type;
 }
 
+mli_onnx_val mli_onnx_constants(mli_onnx_builder *b, double *numbers, mli_onnx_val like)
+{
+    mli_onnx_attribute *list = mli_doc_alloc(&b->g->arena, sizeof *list);
+    if (!list && !b->status) b->status = mli_nomem(b->g->err);
+    if (b->status) return like;
+    for (int64_t j = 0; like.type == MLI_ONNX_FLOAT && j < like.n; j++)
+        numbers[j] = (double)(float)numbers[j];
+    *list = (mli_onnx_attribute){
+        .n_numbers = like.n, .numbers = numbers, .type = like.type, .n_dims = like.rank};
+    memcpy(list->dims, like.dim, sizeof list->dims);
+    return mli_onnx_listed(list, 0);
+}
+
 /* Of constants alone: a constant. */
 static mli_onnx_val fold(mli_onnx_builder *b, const mli_step *step,
                          const mli_onnx_val *const *v, mli_onnx_val out)
 {
-    mli_onnx_attribute *list = mli_doc_alloc(&b->g->arena, sizeof *list);
     double *to = mli_onnx_list_of(b, out.n);
-    if (!list && !b->status) b->status = mli_nomem(b->g->err);
-    if (b->status) return out;
-    for (int64_t j = 0; j < out.n; j++) {
+    for (int64_t j = 0; to && j < out.n; j++) {
         double c[3] = {0, 0, 0};
         for (int k = 0; k < mli_step_operands(step->op); k++) {
             int64_t at = mli_step_spread(&step->of[k], out.n, j);
             c[k] = v[k]->list ? v[k]->list->numbers[at] : v[k]->number;
         }
         to[j] = mli_step_number(step->op, c[0], c[1], c[2]);
-        if (step->round) to[j] = (double)(float)to[j];
     }
-    *list = (mli_onnx_attribute){
-        .n_numbers = out.n, .numbers = to, .type = out.type, .n_dims = out.rank};
-    memcpy(list->dims, out.dim, sizeof list->dims);
-    return mli_onnx_listed(list, 0);
+    return mli_onnx_constants(b, to, out);
 }
 
 mli_onnx_val mli_onnx_apply(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
@@ -105,6 +111,10 @@ mli_onnx_val mli_onnx_apply(mli_onnx_builder *b, int32_t op, const mli_onnx_val 
     if (product > MOST) return mli_onnx_no(b, "of such shapes");
     if (product > out.n) out.n = product;
     out.type = type_of(op, v, n);
+    for (int k = 0; k < n; k++) /* scores are scores, whatever is added to them */
+        if (op == MLI_STEP_NEG || op == MLI_STEP_ABS ||
+            (op >= MLI_STEP_ADD && op <= MLI_STEP_DIV))
+            out.raw |= v[k]->raw;
     mli_step step = {.op = op, .n = (int32_t)out.n, .round = out.type == MLI_ONNX_FLOAT};
     for (int k = 0; k < n; k++) {
         int spread = spread_of(v[k], &out);
@@ -130,6 +140,15 @@ mli_onnx_val mli_onnx_apply_to(mli_onnx_builder *b, int32_t op, const mli_onnx_v
     mli_onnx_val c = mli_onnx_constant(y);
     c.type = x->type;
     return mli_onnx_apply(b, op, x, &c, NULL);
+}
+
+mli_onnx_val mli_onnx_steps(mli_onnx_builder *b, mli_onnx_val x, const int32_t *ops,
+                            const double *numbers)
+{
+    for (; *ops; ops++)
+        x = mli_step_operands(*ops) == 2 ? mli_onnx_apply_to(b, *ops, &x, *numbers++)
+                                         : mli_onnx_apply(b, *ops, &x, NULL, NULL);
+    return x;
 }
 
 static const struct {
@@ -202,24 +221,33 @@ mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val
                              int64_t axis, int keep)
 {
     int64_t outer, inner;
-    mli_onnx_val v = mli_onnx_rows(b, x), out = v;
+    mli_onnx_val v = mli_onnx_number(b, x), out = v;
     if (b->status) return v;
     if (axis < 0 || axis == mli_onnx_axis_of_rows(&v) ||
         !mli_onnx_around(&v, axis, &outer, &inner))
         return mli_onnx_no(b, "over such an axis");
     out.n = outer * inner;
-    if (op >= MLI_STEP_ARGMIN && op <= MLI_STEP_ARGMAX) out.type = MLI_ONNX_INT64;
+    if (op >= MLI_STEP_ARGMIN && op <= MLI_STEP_ARGMAX) {
+        out.type = MLI_ONNX_INT64;
+        out.raw = op == MLI_STEP_ARGMIN; /* of what the least is best, no probability */
+    }
     mli_step step = {.op = op,
                      .n = (int32_t)out.n,
                      .p = (int32_t)v.dim[axis],
                      .q = (int32_t)inner,
                      .round = out.type == MLI_ONNX_FLOAT};
+    out.dim[axis] = 1;
+    if (!keep) {
+        for (int64_t i = axis; i + 1 < out.rank; i++) out.dim[i] = out.dim[i + 1];
+        out.rank--;
+    }
+    if (v.kind == MLI_VAL_NUMBERS) {
+        double *to = mli_onnx_list_of(b, out.n);
+        if (to) mli_step_groups(&step, v.list->numbers, to);
+        return mli_onnx_constants(b, to, out);
+    }
     step.of[0] = mli_onnx_operand(b, &v);
     out.at = mli_onnx_emit(b, step);
-    out.dim[axis] = 1;
-    if (keep) return out;
-    for (int64_t i = axis; i + 1 < out.rank; i++) out.dim[i] = out.dim[i + 1];
-    out.rank--;
     return out;
 }
 
@@ -261,9 +289,10 @@ static mli_onnx_val reduce(mli_onnx_builder *b, size_t which, const mli_onnx_val
 {
     const mli_onnx_attribute *axes = mli_onnx_list(b, "axes", 1);
     int keep = mli_onnx_number_of(b, "keepdims", 1) != 0;
-    mli_onnx_val x = mli_onnx_rows(b, in);
-    if (!axes || axes->n_numbers != 1) return mli_onnx_no(b, "over several axes");
-    int64_t axis = mli_onnx_axis(&x, axes->numbers[0]);
+    mli_onnx_val x = mli_onnx_number(b, in);
+    if (axes ? axes->n_numbers != 1 : x.rank != 1)
+        return mli_onnx_no(b, "over several axes");
+    int64_t axis = mli_onnx_axis(&x, axes ? axes->numbers[0] : 0);
     if (!b->status && axis < 0) return mli_onnx_no(b, "over such an axis");
     if (which == sizeof reducing / sizeof *reducing)
         return log_sum_exp(b, &x, axis, keep);

@@ -210,6 +210,8 @@ static int64_t width_of(const mli_onnx_builder *b, mli_onnx_text name)
             n->n_inputs > 1 ? mli_onnx_value(b->g, n->inputs[1].at) : NULL;
         if (c && mli_in_list(n->op.at, "Sub,Add,Mul,Div") && c->n_numbers > width)
             width = c->n_numbers;
+        if (c && mli_in_list(n->op.at, "Scan,CDist") && c->n_dims == 2)
+            width = c->dims[1];
         if (c && mli_in_list(n->op.at, "MatMul,Gemm") && c->n_dims == 2)
             width = c->dims[mli_onnx_find(n, "transB") != NULL];
         if ((mli_onnx_is_trees(n) || strncmp(n->op.at, "Linear", 6) == 0) &&
@@ -369,7 +371,7 @@ static ml_status follow(mli_onnx_builder *b)
         b->why = NULL;
         if (!knows_inputs(b)) continue;
         if (!mli_onnx_operator(b) && !mli_onnx_operator_shape(b) &&
-            !mli_onnx_operator_model(b))
+            !mli_onnx_operator_model(b) && !mli_onnx_operator_svm(b))
             mli_onnx_no(b, "");
         if (b->status == ML_E_UNSUPPORTED && b->why) {
             if (!b->bad) {
@@ -411,20 +413,26 @@ static void join_column(mli_onnx_builder *b, mli_onnx_val *numbers, const mli_on
     mli_onnx_val more = *v;
     mli_onnx_copy(b, numbers);
     mli_onnx_copy(b, &more);
+    more.raw |= numbers->raw;
     *numbers = mli_onnx_made(numbers->at, numbers->n + 1, v->type);
+    numbers->raw = more.raw;
 }
 
 /* What of the outputs are the labels, and what the numbers. */
 static ml_status find_outputs(mli_onnx_builder *b, mli_onnx_val *labels,
                               mli_onnx_val *numbers)
 {
-    int n_labels = 0, n_numbers = 0;
+    int n_labels = 0, n_numbers = 0, several = 0; /* several: labels of a row */
     for (int64_t i = 0; i < b->g->n_outputs; i++) {
         const mli_onnx_val *v = find(b, b->g->outputs[i]);
         if (!v || v->kind == MLI_VAL_NONE)
             return no_result(b, "nothing in the graph makes one of its outputs");
         if (v->kind != MLI_VAL_LABELS && v->kind != MLI_VAL_ROWS) continue;
         int whole = v->type != MLI_ONNX_FLOAT && v->type != MLI_ONNX_DOUBLE;
+        if (whole && v->kind == MLI_VAL_ROWS && v->n > 1 && i + 1 < b->g->n_outputs) {
+            several = 1; /* the numbers behind them tell more */
+            continue;
+        }
         if (v->kind == MLI_VAL_LABELS || (whole && v->n == 1 && b->g->n_outputs > 1)) {
             *labels = *v;
             n_labels++;
@@ -434,6 +442,10 @@ static ml_status find_outputs(mli_onnx_builder *b, mli_onnx_val *labels,
             *numbers = *v;
         }
     }
+    /* Two labels that are beside each other are no classes, nor is one of one number. */
+    if (several) numbers->list = NULL;
+    if (labels->kind == MLI_VAL_ROWS && !numbers->list && numbers->n == 1)
+        labels->kind = MLI_VAL_NONE;
     if (n_labels > 1) return no_result(b, "classifiers side by side cannot be imported");
     if (!n_labels && !n_numbers)
         return no_result(b, "the graph gives nothing that depends on its inputs");
@@ -466,12 +478,12 @@ static ml_status classes(mli_onnx_builder *b, const mli_onnx_val *labels,
     else
         return no_result(b, "a classifier of one class cannot be imported");
     if (s) return s;
-    int known = numbers->kind == MLI_VAL_ROWS && !numbers->raw;
+    int known = numbers->kind == MLI_VAL_ROWS && !numbers->raw && !labels->raw;
     if (known && numbers->n == n) return ML_OK;
     if (known && numbers->n == 1 && n == 2) {
         *numbers = mli_onnx_made(numbers->at, 1, MLI_ONNX_FLOAT);
         *numbers = mli_onnx_pair(b, numbers, 0);
-    } else if (labels->kind == MLI_VAL_LABELS) {
+    } else if (labels->kind) {
         *numbers = mark_class(b, labels, n);
     } else {
         return no_result(b, "a classifier without labels or probabilities cannot be "

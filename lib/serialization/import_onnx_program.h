@@ -66,15 +66,29 @@ mli_onnx_val mli_onnx_number(mli_onnx_builder *b, const mli_onnx_val *v);
 mli_onnx_val mli_onnx_rows(mli_onnx_builder *b, const mli_onnx_val *v);
 mli_onnx_val mli_onnx_constant(double number);
 mli_onnx_val mli_onnx_listed(const mli_onnx_attribute *list, double dflt);
+/* Constants of the shape and type of a value. */
+mli_onnx_val mli_onnx_constants(mli_onnx_builder *b, double *numbers, mli_onnx_val like);
 /* Number by number, with shapes that are spread over each other; b and c may be NULL. */
 mli_onnx_val mli_onnx_apply(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                             const mli_onnx_val *y, const mli_onnx_val *z);
 mli_onnx_val mli_onnx_apply_to(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                                double y);
+/* Steps one after the other up to a 0, with the next of `numbers` where one has two
+ * operands. */
+mli_onnx_val mli_onnx_steps(mli_onnx_builder *b, mli_onnx_val x, const int32_t *ops,
+                            const double *numbers);
 /* Sum, ... over an axis, which stays as 1 or goes. */
 mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                              int64_t axis, int keep);
 mli_onnx_val mli_onnx_softmax(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis);
+/* The rows of a model or transformer: [rows, columns], of which all are known. */
+mli_onnx_val mli_onnx_table(mli_onnx_builder *b);
+/* x times the matrix, [columns, n] or turned round: [n, columns]. With a power: the sums
+ * of the differences of x and each of its columns to it. */
+mli_onnx_val mli_onnx_dot(mli_onnx_builder *b, mli_onnx_val *x, const double *matrix,
+                          int64_t n, int turned, double factor, int32_t power);
+/* Output 0: the label of the largest score; of a single one: which of two it is. */
+void mli_onnx_put_labels(mli_onnx_builder *b, const mli_onnx_val *scores);
 /* Two classes beside each other: 1 - s, or -s, and s. */
 mli_onnx_val mli_onnx_pair(mli_onnx_builder *b, const mli_onnx_val *s, int negative);
 /* One step as it is: where its numbers are. */
@@ -106,5 +120,6 @@ const mli_onnx_attribute *mli_onnx_list(mli_onnx_builder *b, const char *name, i
 int mli_onnx_operator(mli_onnx_builder *b);       /* import_onnx_operators.c */
 int mli_onnx_operator_shape(mli_onnx_builder *b); /* import_onnx_shapes.c */
 int mli_onnx_operator_model(mli_onnx_builder *b); /* import_onnx_models.c */
+int mli_onnx_operator_svm(mli_onnx_builder *b);   /* import_onnx_svm.c */
 
 #endif

@@ -154,6 +154,18 @@ static mli_onnx_val transpose(mli_onnx_builder *b, const mli_onnx_val *x)
     return mli_onnx_axis_of_rows(&out) < 0 ? mli_onnx_no(b, "of such axes") : out;
 }
 
+/* Of constants, in two dimensions. */
+static mli_onnx_val turn(mli_onnx_builder *b, const mli_onnx_val *x)
+{
+    mli_onnx_val out = *x;
+    double *to = mli_onnx_list_of(b, x->n);
+    out.dim[0] = x->dim[1];
+    out.dim[1] = x->dim[0];
+    for (int64_t j = 0; to && j < x->n; j++)
+        to[j % x->dim[1] * x->dim[0] + j / x->dim[1]] = x->list->numbers[j];
+    return mli_onnx_constants(b, to, out);
+}
+
 /* ---- side by side ---- */
 
 static mli_onnx_val join_shapes(mli_onnx_builder *b)
@@ -176,6 +188,27 @@ static mli_onnx_val join_shapes(mli_onnx_builder *b)
         }
     }
     return out;
+}
+
+/* Lists of constants, one behind the other. */
+static mli_onnx_val join_numbers(mli_onnx_builder *b, const mli_onnx_val *x)
+{
+    mli_onnx_val out = *x;
+    out.n = 0;
+    for (int64_t i = 0; i < b->node->n_inputs; i++) {
+        const mli_onnx_val *v = mli_onnx_in(b, i);
+        if (!v || v->kind != MLI_VAL_NUMBERS || v->rank > 1) return join_shapes(b);
+        out.n += v->n;
+    }
+    double *to = mli_onnx_list_of(b, out.n);
+    out.rank = 1;
+    out.dim[0] = out.n;
+    for (int64_t i = 0, at = 0; to && i < b->node->n_inputs; i++) {
+        const mli_onnx_val *v = mli_onnx_in(b, i);
+        for (int64_t k = 0; k < v->n; k++)
+            to[at++] = v->list ? v->list->numbers[k] : v->number;
+    }
+    return mli_onnx_constants(b, to, out);
 }
 
 /* The codes of the node's inputs, one behind the other. */
@@ -222,12 +255,28 @@ static mli_onnx_val join_codes(mli_onnx_builder *b)
     return calculated ? together(b, &out) : out;
 }
 
+/* Does the node's output go into Reshape alone? */
+static int only_reshaped(const mli_onnx_builder *b)
+{
+    const mli_onnx *g = b->g;
+    const char *name = b->node->outputs[0].at;
+    for (int64_t i = 0; i < g->n_outputs; i++)
+        if (name && mli_onnx_is(g->outputs[i], name)) return 0;
+    for (int64_t i = 0; i < g->n_nodes; i++)
+        for (int64_t k = 0; name && k < g->nodes[i].n_inputs; k++)
+            if (mli_onnx_is(g->nodes[i].inputs[k], name) &&
+                !mli_onnx_is(g->nodes[i].op, "Reshape"))
+                return 0;
+    return name != NULL;
+}
+
 static mli_onnx_val join(mli_onnx_builder *b, double dflt)
 {
     mli_onnx_val *x = mli_onnx_in(b, 0), out = {.kind = MLI_VAL_ROWS};
     int64_t axis = -1, sum = 0, outer, inner;
     if (!x) return mli_onnx_no(b, "lacks an input");
-    if (x->kind == MLI_VAL_SHAPE || x->kind == MLI_VAL_NUMBERS) return join_shapes(b);
+    if (x->kind == MLI_VAL_SHAPE) return join_shapes(b);
+    if (x->kind == MLI_VAL_NUMBERS) return join_numbers(b, x);
     if (x->kind == MLI_VAL_CODES) return join_codes(b);
     int64_t n = b->node->n_inputs;
     mli_onnx_val *parts = mli_doc_alloc(&b->g->arena, (size_t)n * sizeof *parts);
@@ -243,20 +292,30 @@ static mli_onnx_val join(mli_onnx_builder *b, double dflt)
             out = parts[0];
             axis = mli_onnx_axis(&out, mli_onnx_number_of(b, "axis", dflt));
         }
-        if (axis < 0 || axis == mli_onnx_axis_of_rows(&parts[i]) ||
-            parts[i].rank != out.rank)
-            return mli_onnx_no(b, "of rows");
-        if (!mli_onnx_around(&parts[i], axis, &outer, &inner) || outer != 1)
+        out.raw |= parts[i].raw;
+        if (axis < 0 || parts[i].rank != out.rank) return mli_onnx_no(b, "of rows");
+        if (axis == mli_onnx_axis_of_rows(&parts[i])) {
+            /* Rows below rows: Reshape sees them as an axis before the rows. */
+            if (parts[i].rank != 2 || parts[i].n != 1 || axis || !only_reshaped(b))
+                return mli_onnx_no(b, "of rows");
+        } else if (!mli_onnx_around(&parts[i], axis, &outer, &inner) || outer != 1) {
             return mli_onnx_no(b, "of such shapes");
+        }
         sum += parts[i].dim[axis];
     }
     for (int64_t i = 0; i < n; i++) {
         mli_onnx_copy(b, &parts[i]);
         if (i == 0) out.at = parts[0].at;
     }
+    if (sum == -n) {
+        out.rank = 3;
+        out.dim[0] = 1;
+        out.dim[1] = -1;
+        out.dim[2] = 1;
+        sum = n;
+    }
     out.n = out.n / out.dim[axis] * sum;
     out.dim[axis] = sum;
-    out.raw = 0;
     out.list = NULL;
     return out;
 }
@@ -319,15 +378,34 @@ static mli_onnx_val choose(mli_onnx_builder *b, const mli_onnx_val *x, int64_t a
     return out;
 }
 
+/* The same places of several lists of a size. */
+static mli_onnx_val places_of_lists(mli_onnx_builder *b, mli_onnx_val *which,
+                                    int64_t lists, int64_t size)
+{
+    double *first = mli_onnx_list_of(b, lists);
+    for (int64_t k = 0; first && k < lists; k++) first[k] = (double)(k * size);
+    mli_step step = {.op = MLI_STEP_ADD, .n = (int32_t)(lists * which->n)};
+    step.of[0] = mli_onnx_operand(b, which);
+    step.of[0].spread = MLI_SPREAD_MOD;
+    step.of[1] = (mli_operand){mli_onnx_add_constants(b, first, lists), (int32_t)lists,
+                               MLI_SPREAD_DIV};
+    return mli_onnx_made(mli_onnx_emit(b, step), lists * which->n, MLI_ONNX_INT64);
+}
+
 /* A table of constants at places that the rows have. */
 static mli_onnx_val look_up(mli_onnx_builder *b, mli_onnx_val *table,
                             const mli_onnx_val *places, int of_columns)
 {
     mli_onnx_val which = mli_onnx_rows(b, places), out = which;
+    int64_t lists = table->rank == 2 ? table->dim[0] : 1;
     if (b->status) return out;
-    if (of_columns) { /* ArrayFeatureExtractor: one list of all */
+    if (table->rank > 2 || lists * which.n > MLI_STEP_COLUMNS_MAX)
+        return mli_onnx_no(b, "of such a table");
+    if (lists > 1) which = places_of_lists(b, &which, lists, table->dim[1]);
+    if (of_columns) { /* ArrayFeatureExtractor: one list of all, for each of the table */
         out.rank = 2;
-        out.dim[0] = 1;
+        out.n = which.n;
+        out.dim[0] = lists;
         out.dim[1] = -1;
     }
     out.type = table->type;
@@ -341,6 +419,7 @@ static mli_onnx_val look_up(mli_onnx_builder *b, mli_onnx_val *table,
     step.of[0] = mli_onnx_operand(b, table);
     step.of[1] = mli_onnx_operand(b, &which);
     out.at = mli_onnx_emit(b, step);
+    out.raw = 0;
     return out;
 }
 
@@ -469,7 +548,11 @@ static mli_onnx_val filled(mli_onnx_builder *b, const mli_onnx_val *shape)
             return mli_onnx_no(b, "of such a shape");
         if (out.dim[i] > 0) out.n *= out.dim[i];
     }
-    if (mli_onnx_axis_of_rows(&out) < 0) return mli_onnx_no(b, "of such a shape");
+    if (mli_onnx_axis_of_rows(&out) < 0) {
+        double *to = mli_onnx_list_of(b, out.n);
+        for (int64_t j = 0; to && j < out.n; j++) to[j] = c.number;
+        return mli_onnx_constants(b, to, out);
+    }
     mli_step step = {.op = MLI_STEP_COPY, .n = (int32_t)out.n};
     step.of[0] = mli_onnx_operand(b, &c);
     step.of[0].spread = MLI_SPREAD_MOD;
@@ -510,6 +593,8 @@ int mli_onnx_operator_shape(mli_onnx_builder *b)
         return 0;
     else if (is(b, "Identity") || is(b, "Dropout"))
         out = *x;
+    else if (is(b, "Transpose") && x->kind == MLI_VAL_NUMBERS && x->rank == 2)
+        out = turn(b, x);
     else if (mli_in_list(b->node->op.at, "Reshape,Flatten,Squeeze,Unsqueeze,Transpose"))
         out = x->kind == MLI_VAL_ROWS || x->kind == MLI_VAL_LABELS ||
                       x->kind == MLI_VAL_CODES

@@ -321,6 +321,53 @@ def onnx_graphs(f, z, third, test):
     write_expected("whole.onnx_zipped", np.empty((0, 1)), np.hstack([1 - second, second]))
 
 
+def onnx_vectors(f, z, third, test):
+    """Rows that are compared with those of the training: support vectors, neighbours; naive
+    Bayes, discriminants, clusters, several labels of a row."""
+    from sklearn import cluster, discriminant_analysis as da, multiclass, naive_bayes as nb
+    from sklearn import linear_model, neighbors, svm
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from skl2onnx import to_onnx
+    f, z, third = f[:90].to_numpy(np.float32), z[:90].to_numpy(), third[:90]
+    keep = {"random_state": 0}
+    near = {"n_neighbors": 3}
+    cases = {
+        "svc3": (svm.SVC(probability=True, **keep), third),
+        "svc2": (svm.NuSVC(kernel="poly", degree=2, coef0=1, probability=True, **keep), z > 1),
+        "svr": (svm.SVR(kernel="sigmoid", gamma=.05, C=2), z),
+        "svr_rbf": (svm.SVR(C=3), z),
+        "near3": (neighbors.KNeighborsClassifier(weights="distance", **near), third),
+        "near2": (neighbors.KNeighborsClassifier(metric="manhattan", **near), z > 1),
+        "near": (neighbors.KNeighborsRegressor(p=3, **near), np.stack([z, z ** 2], 1)),
+        "cosine": (neighbors.KNeighborsRegressor(metric="cosine", algorithm="brute", **near), z),
+        "bernoulli": (nb.BernoulliNB(), third),
+        "discriminants": (da.QuadraticDiscriminantAnalysis(), third),
+        "labels": (multiclass.OneVsRestClassifier(linear_model.LogisticRegression()),
+                   np.stack([z > 1, z > 0], 1)),
+    }
+    for name, (model, y) in cases.items():
+        if name in ("svc3", "near3", "svr", "svr_rbf", "svc2"):
+            model = make_pipeline(StandardScaler(), model)
+        model.fit(f, y if y.dtype != bool else y.astype(int))
+        last = model[-1] if hasattr(model, "steps") else model
+        options = {id(last): {"zipmap": False}} if hasattr(last, "classes_") else {}
+        if name == "near3":
+            options[id(last)]["optim"] = "cdist"
+        m = to_onnx(model, f[:1], options=options, target_opset={"": 17, "ai.onnx.ml": 3})
+        (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"whole.onnx_{name}", np.empty((0, 1)), run_onnx(m, test))
+    # The label is the one with most votes; the nearest cluster. Both are the class.
+    for name, model in (("votes3", svm.SVC()), ("clusters", cluster.KMeans(3, n_init=1, **keep))):
+        p = make_pipeline(StandardScaler(), model).fit(f, third)
+        m = to_onnx(p, f[:1], target_opset={"": 17, "ai.onnx.ml": 3},
+                    options={id(model): {"zipmap": False}} if name == "votes3" else {})
+        (OUT / f"whole.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        label = p.predict(test.to_numpy(np.float32))
+        write_expected(f"whole.onnx_{name}", np.empty((0, 1)),
+                       label[:, None] == getattr(model, "classes_", np.arange(3))[None])
+
+
 def onnx_texts():
     """Columns of texts: one-hot and ordinal codes, unknown and missing ones."""
     import onnxruntime
@@ -419,6 +466,7 @@ def onnx_models(rng):
     write_expected("whole.onnx_chosen", np.empty((0, 1)), run_onnx(m, test))
     onnx_several(f, z, third, test)
     onnx_graphs(f, z, third, test)
+    onnx_vectors(f, z, third, test)
     m = newest_form()
     (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]

@@ -68,6 +68,13 @@ static const struct {
     {"whole", "onnx_stack3.onnx", 1e-6},       {"whole", "onnx_parts.onnx", 1e-6},
     {"whole", "onnx_over.onnx", 1e-6},         {"whole", "onnx_doubles.onnx", 1e-6},
     {"named", "onnx_texts.onnx", 1e-6},        {"whole", "onnx_zipped.onnx", 1e-6},
+    {"whole", "onnx_svc3.onnx", 1e-6},         {"whole", "onnx_svc2.onnx", 1e-6},
+    {"whole", "onnx_svr.onnx", 1e-6},          {"whole", "onnx_svr_rbf.onnx", 1e-6},
+    {"whole", "onnx_near3.onnx", 1e-6},        {"whole", "onnx_near2.onnx", 1e-6},
+    {"whole", "onnx_near.onnx", 1e-6},         {"whole", "onnx_cosine.onnx", 1e-6},
+    {"whole", "onnx_bernoulli.onnx", 1e-6},    {"whole", "onnx_discriminants.onnx", 1e-6},
+    {"whole", "onnx_labels.onnx", 1e-6},       {"whole", "onnx_votes3.onnx", 1e-6},
+    {"whole", "onnx_clusters.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
@@ -473,9 +480,10 @@ START_TEST(damaged)
         {"whole", "onnx_vote3.onnx"},      {"whole", "onnx_stack.onnx"},
         {"whole", "onnx_mixed.onnx"},      {"whole", "onnx_normal.onnx"},
         {"whole", "onnx_median.onnx"},     {"named", "onnx_texts.onnx"},
-        {"whole", "onnx_stack3.onnx"}};
+        {"whole", "onnx_stack3.onnx"},     {"whole", "onnx_svc3.onnx"},
+        {"whole", "onnx_near2.onnx"}};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 27; i++) {
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
         bytes b = bytes_of_file(foreign_path(names[i][0], names[i][1]));
         size_t end = b.size;
         while (end > 0 && b.data[end - 1] == '\n') end--;
@@ -581,6 +589,14 @@ START_TEST(messages)
             ML_E_UNSUPPORTED, "the operator Flattex cannot be imported");
     says_of(ctx, "whole", "onnx_bagged.onnx", "\"\012ReduceMean", "\"\012ReduceMeal",
             ML_E_UNSUPPORTED, "the operator ReduceMeal cannot be imported");
+    says_of(ctx, "whole", "onnx_svc3.onnx", "\003RBF", "\003RBX", ML_E_UNSUPPORTED,
+            "the operator SVMClassifier of such support vectors");
+    says_of(ctx, "whole", "onnx_svc3.onnx", "\006prob_b", "\006prob_c", ML_E_UNSUPPORTED,
+            "whose numbers do not fit its vectors");
+    says_of(ctx, "whole", "onnx_svr.onnx", "\003rho", "\003rhi", ML_E_UNSUPPORTED,
+            "the operator SVMRegressor whose numbers");
+    says_of(ctx, "whole", "onnx_near2.onnx", "\"\003Abs", "\"\003Sin", ML_E_UNSUPPORTED,
+            "the operator Scan of such a kind cannot");
     /* An operator without inputs on the way to the models. */
     ml_model *m = NULL;
     FAILS(ML_E_UNSUPPORTED,
@@ -632,14 +648,14 @@ static int try_program(ml_model *m)
 
 START_TEST(damaged_programs)
 {
-    static const char *const names[][2] = {{"whole", "onnx_normal.onnx"},
-                                           {"whole", "onnx_median.onnx"},
-                                           {"whole", "onnx_bins.onnx"},
-                                           {"named", "onnx_texts.onnx"}};
+    static const char *const names[][2] = {
+        {"whole", "onnx_normal.onnx"}, {"whole", "onnx_median.onnx"},
+        {"whole", "onnx_bins.onnx"},   {"whole", "onnx_svc3.onnx"},
+        {"whole", "onnx_near.onnx"},   {"named", "onnx_texts.onnx"}};
     static const int32_t wrong[] = {INT32_MIN, -1000, -1, 0,      1,
                                     2,         7,     41, 131072, INT32_MAX};
     ml_context *ctx = test_context(1);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         ml_model *m = load_foreign(ctx, foreign_path(names[i][0], names[i][1]));
         const ml_tensor *t = mli_model_find(m, "program");
         int32_t *word = (int32_t *)(uintptr_t)ml_tensor_data(t);
@@ -662,7 +678,7 @@ END_TEST
 
 START_TEST(out_of_memory)
 {
-    bytes files[18] = {bytes_of_file(foreign_path("words", "cat_number.json")),
+    bytes files[20] = {bytes_of_file(foreign_path("words", "cat_number.json")),
                        bytes_of_file(foreign_path("whole", "onnx_forest3.onnx")),
                        bytes_of_file(foreign_path("numbers", "cat_nested3.json")),
                        bytes_of_file(foreign_path("named", "xgb_category.json")),
@@ -679,8 +695,10 @@ START_TEST(out_of_memory)
                        bytes_of_file(foreign_path("whole", "onnx_mixed.onnx")),
                        bytes_of_file(foreign_path("whole", "onnx_normal.onnx")),
                        bytes_of_file(foreign_path("named", "onnx_texts.onnx")),
+                       bytes_of_file(foreign_path("whole", "onnx_svc3.onnx")),
+                       bytes_of_file(foreign_path("whole", "onnx_near.onnx")),
                        bytes_of_file(foreign_path("whole", "onnx_median.onnx"))};
-    for (int i = 0; i < 18; i++) {
+    for (int i = 0; i < 20; i++) {
         ml_status s = ML_E_MEMORY;
         for (int64_t n = 1; s == ML_E_MEMORY; n += 1 + n / 20) {
             failing_alloc f = {.fail_at = n};

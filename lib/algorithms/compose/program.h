@@ -51,7 +51,8 @@ enum {
     MLI_STEP_PICK,  /* numbers b of a; b: constants */
     MLI_STEP_FETCH, /* the same of numbers b that the row has; else p - 1, or NaN */
     MLI_STEP_MAP,   /* a's place among the constants b: what c has there; else its last */
-    MLI_STEP_DOT,   /* a times the matrix b [a, n] of constants */
+    MLI_STEP_DOT,   /* a times the matrix b [a, n] of constants; with p: the sums of
+                       |a - b| to the p, from each column */
     MLI_STEP_CUMSUM,
     MLI_STEP_TOP, /* the n first numbers of a sorted; p: descending; q: their places */
     /* Of groups: a is [n / q][p][q], and the middle goes away. */
@@ -62,6 +63,10 @@ enum {
     MLI_STEP_ARGMIN, /* the first */
     MLI_STEP_ARGMAX,
     MLI_STEP_MEMBER, /* what member p predicts for the features a */
+    /* Of the classes of which a has a number for each two: how often each has one above
+     * 0, or is the second of one that is not. With p = 1 the numbers are probabilities,
+     * and so are n / 2 of the result; the others are on the way. */
+    MLI_STEP_PAIRS,
     MLI_STEP_COUNT
 };
 
@@ -87,13 +92,21 @@ typedef struct mli_step {
 
 /* A program of more is refused. */
 #define MLI_STEP_COLUMNS_MAX  (1 << 17) /* numbers of a row */
-#define MLI_STEP_TOP_MAX      4096      /* of which some are sorted */
+#define MLI_STEP_TOP_MAX      (1 << 24) /* comparisons of a row to sort some of them */
 #define MLI_STEP_FEATURES_MAX (1 << 22) /* of members that do not share them */
 
 /* The number of operands of an operator. */
 int mli_step_operands(int32_t op);
 /* One number of those up to MLI_STEP_ELEMENTWISE. */
 double mli_step_number(int32_t op, double a, double b, double c);
+/* Those from MLI_STEP_SUM to MLI_STEP_ARGMAX. */
+void mli_step_groups(const mli_step *s, const double *a, double *out);
+/* One of MLI_STEP_PAIRS. Returns the numbers that it needs; without `out` nothing else.
+ */
+int64_t mli_step_pairs(const mli_step *s, const double *a, double *out);
+/* Any step but a member, of n rows of `in`: from column `at` on of the `rows`. */
+void mli_step_rows(const mli_step *s, const double *constants, const double *in,
+                   int64_t n, int64_t stride, double *rows, int64_t columns, int64_t at);
 /* The number of an operand that belongs to number j of n. */
 int64_t mli_step_spread(const mli_operand *o, int64_t n, int64_t j);
 ml_status mli_program_plan(const ml_model *m, const mli_param *list, mli_plan **out,
