@@ -107,11 +107,18 @@ static void run_map(const mli_step *s, const double *const *v, double *out)
     }
 }
 
-static double add_distance(double sum, double d, const mli_step *s)
+/* Squares are added as floats too, as runtimes do. */
+static void add_distances(const mli_step *s, double x, const double *row, double *out)
 {
-    if (s->round) d = (double)(float)d;
-    d = s->p == 1 ? fabs(d) : s->p == 2 ? d * d : pow(fabs(d), s->p);
-    return s->round ? (double)((float)sum + (float)d) : sum + d;
+    for (int64_t k = 0; s->p == 2 && s->round && k < s->n; k++) {
+        float d = (float)x - (float)row[k];
+        out[k] = (double)((float)out[k] + d * d);
+    }
+    if (s->p == 2 && s->round) return;
+    for (int64_t k = 0; k < s->n; k++) {
+        double d = fabs(x - row[k]);
+        out[k] += s->p == 1 ? d : pow(d, s->p);
+    }
 }
 
 /* Floats are added as runtimes of graphs do, so that trees behind it see the same. */
@@ -120,10 +127,10 @@ static void run_dot(const mli_step *s, const double *const *v, double *out)
     memset(out, 0, (size_t)s->n * sizeof *out);
     for (int64_t j = 0; j < s->of[0].n; j++) {
         const double *row = v[1] + j * s->n, x = v[0][j];
-        for (int64_t k = 0; k < s->n; k++)
-            out[k] = s->p       ? add_distance(out[k], x - row[k], s)
-                     : s->round ? (double)fmaf((float)x, (float)row[k], (float)out[k])
-                                : out[k] + x * row[k];
+        if (s->p) add_distances(s, x, row, out);
+        for (int64_t k = 0; !s->p && k < s->n; k++)
+            out[k] = s->round ? (double)fmaf((float)x, (float)row[k], (float)out[k])
+                              : out[k] + x * row[k];
     }
 }
 
