@@ -80,14 +80,17 @@ static int all_f32(const double *v, int64_t n)
     return 1;
 }
 
+static inline uint32_t key_f32(double v)
+{
+    float narrow = (float)v;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    return bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
+}
+
 static void keys_f32(const double *v, int64_t n, uint32_t *key)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float narrow = (float)v[i];
-        uint32_t bits;
-        memcpy(&bits, &narrow, sizeof bits);
-        key[i] = bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
-    }
+    for (int64_t i = 0; i < n; i++) key[i] = key_f32(v[i]);
 }
 
 static void values_f32(const uint32_t *key, int64_t n, double *v)
@@ -167,4 +170,48 @@ void mli_radix_sort_f64(double *values, double *scratch, int64_t n)
         double v = value_of(from[i]);
         memcpy(&values[i], &v, sizeof v);
     }
+}
+
+/* ---- places ---- */
+
+/* Sorts words by their upper 32 bits; returns where they are. */
+static uint64_t *sort_words(uint64_t *from, uint64_t *to, int64_t n)
+{
+    uint32_t count[PASSES_F32][1 << DIGIT] = {{0}};
+    for (int64_t i = 0; i < n; i++)
+        for (int p = 0; p < PASSES_F32; p++)
+            count[p][from[i] >> (32 + p * DIGIT) & ((1 << DIGIT) - 1)]++;
+    for (int p = 0; n > 0 && p < PASSES_F32; p++) {
+        int shift = 32 + p * DIGIT;
+        if (count[p][from[0] >> shift & ((1 << DIGIT) - 1)] == n) continue;
+        scatter(from, to, n, shift, count[p]);
+        uint64_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    return from;
+}
+
+const uint64_t *mli_radix_order_f64(const double *values, int64_t n, uint64_t *word,
+                                    uint64_t *scratch, int64_t *found)
+{
+    int64_t kept = 0;
+    int narrow = 1;
+    for (int64_t i = 0; i < n; i++) {
+        word[kept] = (uint64_t)i;
+        narrow &= !(values[i] == values[i]) | ((double)(float)values[i] == values[i]);
+        kept += values[i] == values[i];
+    }
+    *found = kept;
+    for (int64_t i = 0; i < kept; i++) {
+        double v = values[word[i]];
+        word[i] |= narrow ? (uint64_t)key_f32(v) << 32 : key_of(v) << 32;
+    }
+    uint64_t *sorted = sort_words(word, scratch, kept);
+    if (narrow) return sorted;
+    for (int64_t i = 0; i < kept; i++) {
+        uint64_t row = (uint32_t)sorted[i];
+        sorted[i] = key_of(values[row]) >> 32 << 32 | row;
+    }
+    return sort_words(sorted, sorted == word ? scratch : word, kept);
 }

@@ -70,8 +70,37 @@ START_TEST(last_value_is_double)
 }
 END_TEST
 
+/* Places in the order of the values, equal ones as they stand, none of NaN. */
+START_TEST(places_in_order)
+{
+    enum { N = 3000 };
+    double *v = malloc(N * sizeof *v);
+    uint64_t *word = malloc(2 * N * sizeof *word);
+    mli_rng rng;
+    mli_rng_init(&rng, 2, 0, 0);
+    for (int kind = 0; kind < 5; kind++) {
+        int64_t found, missing = 0;
+        for (int i = 0; i < N; i++) {
+            v[i] = i % 7 == 3 || kind == 4 ? NAN : draw(&rng, kind);
+            if (i % 5 == 1 && kind < 4) v[i] = i % 10 == 1 ? v[i - 1] : -INFINITY;
+            missing += isnan(v[i]) != 0;
+        }
+        const uint64_t *at = mli_radix_order_f64(v, N, word, word + N, &found);
+        ck_assert_int_eq(found, N - missing);
+        for (int64_t i = 0; i < found; i++) {
+            uint32_t here = (uint32_t)at[i], before = (uint32_t)at[i > 0 ? i - 1 : 0];
+            ck_assert(!isnan(v[here]));
+            if (i > 0)
+                ck_assert(v[before] < v[here] || (v[before] == v[here] && before < here));
+        }
+    }
+    free(v);
+    free(word);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {like_qsort, last_value_is_double};
+    const TTest *const tests[] = {like_qsort, last_value_is_double, places_in_order};
     return test_run("core/radix", tests, (int)(sizeof tests / sizeof tests[0]));
 }

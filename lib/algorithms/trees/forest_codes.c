@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * trees/forest_codes.c: codes of two bytes for all values, or places for random cuts
- * (trees/forest.h). Cost: a radix sort per feature, and a look-up per value; places: a
- * pass.
+ * (trees/forest.h). Cost: a radix sort per feature; places: a pass.
  */
 #include "algorithms/trees/bins.h"
 #include "algorithms/trees/forest.h"
@@ -22,33 +21,6 @@ typedef struct coding {
     atomic_int failed;
 } coding;
 
-static int64_t distinct(double *v, int64_t n, int64_t *count)
-{
-    int64_t kept = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (kept > 0 && v[kept - 1] == v[i]) {
-            count[kept - 1]++;
-            continue;
-        }
-        v[kept] = v[i];
-        count[kept++] = 1;
-    }
-    return kept;
-}
-
-static void write_numbers(const coding *c, int64_t j, const mli_cuts *cuts, double *x)
-{
-    int64_t rows = c->design->rows;
-    uint16_t *out = c->codes->code + j * rows;
-    for (int64_t begin = 0; begin < rows; begin += BLOCK) {
-        int64_t end = begin + BLOCK < rows ? begin + BLOCK : rows;
-        mli_design_f64(c->design, j, begin, end, x, 1);
-        for (int64_t i = 0; i < end - begin; i++)
-            out[begin + i] =
-                isnan(x[i]) ? MLI_CODE_MISSING : (uint16_t)mli_cuts_find(cuts, x[i]);
-    }
-}
-
 /* Places instead. */
 static void place_numbers(const coding *c, int64_t j, double *x)
 {
@@ -57,29 +29,63 @@ static void place_numbers(const coding *c, int64_t j, double *x)
     mli_forest_places(&to->feature[j], x, to->rows, to->place + j * to->rows);
 }
 
-/* values: room for 3 rows of doubles. */
-static int code_numbers(const coding *c, int64_t j, double *values)
+/* The distinct values of sorted rows and how often each occurs; returns their number. */
+static int64_t distinct(const double *x, const uint64_t *row, int64_t n, double *value,
+                        int64_t *count)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double v = x[(uint32_t)row[i]];
+        if (kept == 0 || value[kept - 1] != v) {
+            value[kept] = v;
+            count[kept++] = 0;
+        }
+        count[kept - 1]++;
+    }
+    return kept;
+}
+
+/* Codes of sorted rows, whose distinct values occur `count` times each. */
+static void write_codes(const mli_forest_feature *f, const double *value,
+                        const int64_t *count, int64_t kept, const uint64_t *row,
+                        uint16_t *out)
+{
+    uint32_t code = 0;
+    for (int64_t k = 0; k < kept; k++) {
+        if (f->exact)
+            code = (uint32_t)k;
+        else
+            while ((int32_t)code + 1 < f->n_codes && value[k] > f->value[code]) code++;
+        for (int64_t i = 0; i < count[k]; i++) out[(uint32_t)*row++] = (uint16_t)code;
+    }
+}
+
+/* x: room for 4 rows of doubles. */
+static int code_numbers(const coding *c, int64_t j, double *x)
 {
     mli_forest_feature *f = &c->codes->feature[j];
     ml_context *ctx = c->codes->ctx;
-    int64_t rows = c->design->rows, n = 0, kept;
-    mli_design_f64(c->design, j, 0, rows, values, 1);
-    for (int64_t i = 0; i < rows; i++)
-        if (!isnan(values[i])) values[n++] = values[i] + 0.0; /* -0 becomes 0 */
-    mli_radix_sort_f64(values, values + rows, n);
-    int64_t *count = (int64_t *)(void *)(values + rows);
-    double *cut = values + 2 * rows;
-    kept = distinct(values, n, count);
-    int32_t cuts = mli_cut_values(values, count, kept, MOST_CODES, 1, cut);
-    f->n_codes = kept > 0 ? cuts + 1 : 0;
+    int64_t rows = c->design->rows, n, kept;
+    uint64_t *word = (uint64_t *)(void *)(x + rows), *spare = word + rows;
+    uint16_t *out = c->codes->code + j * rows;
+    double *value = x + 3 * rows;
+    mli_design_f64(c->design, j, 0, rows, x, 1);
+    for (int64_t i = 0; i < rows; i++) {
+        x[i] += 0.0; /* -0 becomes 0 */
+        out[i] = MLI_CODE_MISSING;
+    }
+    const uint64_t *row = mli_radix_order_f64(x, rows, word, spare, &n);
+    int64_t *count = (int64_t *)(void *)(row == word ? spare : word);
+    kept = distinct(x, row, n, value, count);
     f->exact = kept <= MOST_CODES;
+    f->n_codes = f->exact ? (int32_t)kept : MOST_CODES;
     f->value = mli_alloc_vec(ctx, f->n_codes + 1, sizeof *f->value);
-    mli_cuts table;
-    if (!f->value || mli_cuts_make(ctx, cut, cuts, rows, &table, NULL) != ML_OK) return 0;
-    memcpy(f->value, f->exact ? values : cut,
-           (size_t)(f->exact ? kept : cuts) * sizeof *f->value);
-    write_numbers(c, j, &table, values);
-    mli_cuts_free(ctx, &table);
+    if (!f->value) return 0;
+    if (f->exact)
+        memcpy(f->value, value, (size_t)kept * sizeof *f->value);
+    else
+        f->n_codes = 1 + mli_cut_values(value, count, kept, MOST_CODES, 1, f->value);
+    write_codes(f, value, count, kept, row, out);
     return 1;
 }
 
@@ -136,7 +142,7 @@ static void code_task(void *arg, int64_t task, int32_t slot)
     (void)slot;
     if (mli_run_state(c->run) == ML_CANCEL || atomic_load(&c->failed)) return;
     int64_t room = c->design->rows > BLOCK ? c->design->rows : BLOCK;
-    double *values = mli_alloc_vec(ctx, (ranks ? 3 : 1) * room, sizeof *values);
+    double *values = mli_alloc_vec(ctx, (ranks ? 4 : 1) * room, sizeof *values);
     if (!values)
         ok = 0;
     else if (ranks)
