@@ -163,7 +163,7 @@ void mli_forest_tree_free(mli_forest_tree *t);
  * 0: no memory. */
 int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
                     const mli_forest_growing *node, int64_t n, const double *value,
-                    const uint32_t (*set)[8]);
+                    const uint32_t (*set)[8], int64_t n_sets);
 
 /* The leaf of a training row. */
 int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
@@ -207,6 +207,18 @@ typedef struct mli_forest_search {
     const uint64_t *word;
     int64_t word_ld, word_rows;
     float *x; /* [n + 8] scratch of random cuts */
+    /* Numbers, of the best splits: [n][4] whole numbers: weight, weight times centred
+     * target, the same without its sign, and that squared over the weight, in units of
+     * `square`, rounded up. Weights are those of the rows, or, where these are not whole,
+     * in units of their own; all have sums below 2^31. Then sum and weight are the sums
+     * of these. Else NULL. */
+    const int32_t *lane;
+    double square;
+    /* Several classes, up to MLI_FOREST_FEW rows: [n][2] weights, eight bits for each of
+     * up to MLI_FOREST_BYTES classes; else NULL. */
+    const uint32_t *few;
+    double unit; /* what a gain has to be divided by */
+    int two;     /* two rows: any split is perfect */
     /* [n] not counted: weight; weight times target, [n * targets] with several */
     const double *w, *s;
     const int32_t *label; /* [n] not counted, classes */
@@ -218,14 +230,15 @@ typedef struct mli_forest_search {
     uint64_t *element, *spare; /* [n] */
     uint16_t *near;            /* [2 * (n + 16)] scratch */
     double *left;              /* [3 * (classes or targets)] scratch */
-    /* scratch: [(MLI_FOREST_CELLS + 1) * 4 or classes, up to MLI_FOREST_CLASSES]; and at
-     * least [257 * (classes or targets)] */
+    /* scratch: of numbers [MLI_FOREST_CELL_LD * 4], else half as many for each class or
+     * target */
     double *bins;
 } mli_forest_search;
 
 /* What an element of row i of the node has below its code. */
 static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
 {
+    if (a->lane) return (uint64_t)i;
     if (!a->pair) return a->payload[i];
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
 }
@@ -264,13 +277,24 @@ static inline uint32_t mli_forest_grid_last(const mli_forest_grid *g, int32_t ce
     uint32_t last = g->low + (((uint32_t)(cell + 1) << 16) - 1) / g->scale;
     return last < MLI_CODE_MISSING ? last : MLI_CODE_MISSING - 1;
 }
+/* Cells whose rows are looked at one by one. */
+typedef struct mli_forest_opened {
+    const uint16_t *code, *cell; /* of the rows */
+    const uint8_t *open;         /* of the cells */
+    int32_t first, last, end;    /* open ones: between these, cell 0, and this one */
+} mli_forest_opened;
+/* Elements of the rows of open cells, sorted. */
+const uint64_t *mli_forest_collect(const mli_forest_search *a, const mli_forest_opened *c,
+                                   int64_t *n);
 /* The same for numbers and more classes, of larger nodes (forest_cells.c). -1: as above.
  */
 #define MLI_FOREST_CELLS   512
+#define MLI_FOREST_CELL_LD (MLI_FOREST_CELLS + 8)
 #define MLI_FOREST_CLASSES 32 /* at most */
 int mli_forest_cells(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
-/* The same for a node of few rows that has pairs, and numbers. */
-#define MLI_FOREST_FEW 64
+/* The same for a node of few rows that has pairs, lanes or few. */
+#define MLI_FOREST_FEW   64
+#define MLI_FOREST_BYTES 8
 int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* Impurity times weight, from class weights. */
 double mli_forest_impurity(int criterion, const double *classes, int64_t n,

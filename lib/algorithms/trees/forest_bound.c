@@ -415,54 +415,57 @@ static void look_at_edges(const cells *c, int32_t feature, mli_forest_split *bes
     }
 }
 
-static inline int64_t keep_open(const cells *c, int64_t i, int64_t kept)
+static inline int64_t keep_open(const mli_forest_search *a, const mli_forest_opened *c,
+                                int64_t i, int64_t kept)
 {
-    const mli_forest_search *a = c->a;
     if (!c->open[c->cell[i]]) return kept;
     a->spare[kept] = (uint64_t)c->code[i] << 48 | mli_forest_payload(a, i);
     return kept + 1;
 }
 
-static int64_t collect_plain(const cells *c)
+static int64_t collect_plain(const mli_forest_search *a, const mli_forest_opened *c)
 {
     int64_t kept = 0;
-    for (int64_t i = 0; i < c->a->n; i++) kept = keep_open(c, i, kept);
+    for (int64_t i = 0; i < a->n; i++) kept = keep_open(a, c, i, kept);
     return kept;
 }
 
 #ifdef MLI_AVX2
-/* The same: only rows between the first and the last open cell are looked at. */
-MLI_AVX2 static int64_t collect_avx2(const cells *c)
+/* The same: only rows of cells that may be open are looked at. */
+MLI_AVX2 static int64_t collect_avx2(const mli_forest_search *a,
+                                     const mli_forest_opened *c)
 {
     __m256i first = _mm256_set1_epi16((int16_t)c->first);
     __m256i most = _mm256_set1_epi16((int16_t)(c->last - c->first));
-    int64_t kept = 0, n = c->a->n;
+    __m256i end = _mm256_set1_epi16((int16_t)c->end), zero = _mm256_setzero_si256();
+    int64_t kept = 0, n = a->n;
     for (int64_t at = 0; at < n; at += 16) {
-        __m256i x = _mm256_sub_epi16(LOAD(c->cell + at), first);
+        __m256i cell = LOAD(c->cell + at), x = _mm256_sub_epi16(cell, first);
         x = _mm256_cmpeq_epi16(_mm256_min_epu16(x, most), x);
+        x = _mm256_or_si256(x, _mm256_cmpeq_epi16(cell, zero));
+        x = _mm256_or_si256(x, _mm256_cmpeq_epi16(cell, end));
         uint32_t bits = (uint32_t)_mm256_movemask_epi8(x) & 0x55555555;
         for (; bits; bits &= bits - 1) {
             int64_t i = at + __builtin_ctz(bits) / 2;
-            if (i < n) kept = keep_open(c, i, kept);
+            if (i < n) kept = keep_open(a, c, i, kept);
         }
     }
     return kept;
 }
 #endif
 
-/* Rows of the open cells, sorted. */
-static const uint64_t *collect(const cells *c, int64_t *n)
+const uint64_t *mli_forest_collect(const mli_forest_search *a, const mli_forest_opened *c,
+                                   int64_t *n)
 {
-    const mli_forest_search *a = c->a;
     uint32_t low = UINT32_MAX, high = 0;
     int32_t level = a->codes->ctx->cpu_level;
     int64_t kept = 0;
     int fast = 0;
 #ifdef MLI_AVX2
     fast = level >= MLI_CPU_AVX2;
-    if (fast) kept = collect_avx2(c);
+    if (fast) kept = collect_avx2(a, c);
 #endif
-    if (!fast) kept = collect_plain(c);
+    if (!fast) kept = collect_plain(a, c);
     for (int64_t i = 0; i < kept; i++) {
         uint32_t code = (uint32_t)(a->spare[i] >> 48);
         low = code < low ? code : low;
@@ -476,7 +479,9 @@ static void look_inside(const cells *c, int32_t feature, mli_forest_split *best)
 {
     const mli_forest_search *a = c->a;
     int64_t n, w = 0, s = 0, rows = 0;
-    const uint64_t *e = collect(c, &n);
+    const mli_forest_opened opened = {c->code,  c->cell, c->open,
+                                      c->first, c->last, c->last};
+    const uint64_t *e = mli_forest_collect(a, &opened, &n);
     int limits = has_limits(a);
     uint32_t before = UINT32_MAX;
     for (int64_t i = 0; i < n; i++) {

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/forest_few.c: the best split of a node of up to 64 rows on one feature, for two
- * classes of whole weights, without sorting.
+ * trees/forest_few.c: the best split of a node of up to 64 rows on one feature, without
+ * sorting, for up to eight classes of whole weights and for numbers.
  *
- * The left side of the cut behind a row are the rows whose codes are not larger. Their
- * weight and the weight of those of the second class are summed by comparing all rows
- * with all, eight at a time. The quality is first rated in single precision; cuts whose
- * rating is within its error of the largest are compared exactly, ties going to the
- * smaller code. Rows with missing values are the last, and then once more the first.
+ * The left side of the cut behind a row are the rows whose codes are not larger. What
+ * rows have is in one or two words: of two classes the weight and that of the second
+ * class, of numbers weight and target, of more classes their weights in bytes. These are
+ * summed by comparing all rows with all, eight at a time. The quality is first rated in
+ * single precision; cuts whose rating is within its error of the largest are compared
+ * exactly, ties going to the smaller code. Rows with missing values are the last, and
+ * then once more the first.
  *
- * Cost: n^2 / 8 + n cycles with AVX2. The other form gives the same results.
+ * Cost: n^2 / 8 + n cycles with AVX2, twice that with two words. The other form gives the
+ * same results.
  */
 #include "algorithms/trees/forest.h"
 #include "core/cpu.h"
@@ -21,27 +24,69 @@
 #define MOST MLI_FOREST_FEW
 #define NEAR 0.999998f /* the error of two ratings */
 
+enum { PAIRS, NUMBERS, CLASSES };
+
 typedef struct few {
+    int kind;
     int32_t n, padded; /* padded: to 8 or a multiple of 16, with codes of the first row */
-    int32_t weight, second; /* of the node; second: of the second class */
-    const uint32_t *pair;   /* [n] */
-    int32_t least;          /* rows of either side of a split */
+    int32_t weight, second; /* of the node; second: of the second class, or target */
+    uint32_t classes[2];    /* weights of the node */
+    const int32_t *word;    /* [n] `step` apart, and without pairs the second behind it */
+    int32_t step, least;    /* least: rows of either side of a split */
     double min_weight;
     float known; /* rating of the best split so far */
-    int32_t key[MOST], sum[MOST], rows[MOST];
+    int32_t key[MOST], sum[MOST], more[MOST], rows[MOST]; /* more: of second words */
 } few;
+
+static inline uint32_t byte_of(uint32_t word, int32_t k)
+{
+    return word >> 8 * k & 255;
+}
+
+/* Weight of the left side of a cut. */
+static int32_t weight_of(const few *f, int32_t i)
+{
+    if (f->kind == PAIRS) return f->sum[i] & 0xffff;
+    if (f->kind == NUMBERS) return f->sum[i];
+    uint32_t w = 0;
+    for (int32_t k = 0; k < 4; k++)
+        w += byte_of((uint32_t)f->sum[i], k) + byte_of((uint32_t)f->more[i], k);
+    return (int32_t)w;
+}
 
 static int is_legal(const few *f, int32_t i)
 {
-    double w = f->sum[i] & 0xffff;
+    double w = weight_of(f, i);
     if (f->least > 1 && (f->rows[i] < f->least || f->n - f->rows[i] < f->least)) return 0;
     return w >= f->min_weight && f->weight - w >= f->min_weight;
 }
 
+/* Sums of the squares of the class weights of both sides, each times the weight of the
+ * other. */
+static int32_t rate_classes(const few *f, int32_t i, int32_t w)
+{
+    uint32_t left = 0, right = 0;
+    for (int32_t k = 0; k < 8; k++) {
+        uint32_t l = byte_of((uint32_t)(k < 4 ? f->sum : f->more)[i], k & 3);
+        uint32_t r = byte_of(f->classes[k / 4], k & 3) - l;
+        left += l * l;
+        right += r * r;
+    }
+    return (int32_t)left * (f->weight - w) + (int32_t)right * w;
+}
+
 static float rate_row(const few *f, int32_t i)
 {
-    int32_t w = f->sum[i] & 0xffff, s = f->sum[i] >> 16;
-    int32_t d = s * f->weight - f->second * w, den = w * (f->weight - w);
+    int32_t w = weight_of(f, i);
+    if (f->kind == NUMBERS) {
+        float x = (float)w, all = (float)f->weight;
+        float d = (float)f->more[i] * all - (float)f->second * x, den = x * (all - x);
+        return d * d / (den > 1 ? den : 1);
+    }
+    int32_t den = w * (f->weight - w);
+    if (f->kind == CLASSES)
+        return (float)rate_classes(f, i, w) / (float)(den > 1 ? den : 1);
+    int32_t d = (f->sum[i] >> 16) * f->weight - f->second * w;
     return (float)d * (float)d / (float)(den > 1 ? den : 1);
 }
 
@@ -51,9 +96,13 @@ static uint64_t rate_plain(few *f)
     float rating[MOST], top = f->known;
     uint64_t bits = 0;
     for (int32_t i = 0; i < f->padded; i++) {
-        f->sum[i] = 0;
-        for (int32_t j = 0; j < f->n; j++)
-            if (f->key[j] <= f->key[i]) f->sum[i] += (int32_t)f->pair[j];
+        f->sum[i] = f->more[i] = 0;
+        for (int32_t j = 0; j < f->n; j++) {
+            const int32_t *word = f->word + j * f->step;
+            if (f->key[j] > f->key[i]) continue;
+            f->sum[i] += word[0];
+            if (f->kind != PAIRS) f->more[i] += word[1];
+        }
     }
     for (int32_t i = 0; i < f->padded; i++) {
         rating[i] = is_legal(f, i) ? rate_row(f, i) : -1;
@@ -67,55 +116,87 @@ static uint64_t rate_plain(few *f)
 #ifdef MLI_AVX2
 #define LOAD(p)     _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define STORE(p, x) _mm256_storeu_si256((__m256i *)(void *)(p), x)
-#define UNLESS(x)   _mm256_andnot_si256(x, pair) /* the pair, but not of larger keys */
 
-/* Sums of 8, 16, or 32 rows. */
-MLI_AVX2 static void sum_one(few *f)
+/* Sums of one word or two of 8, 16, or 32 rows, which are that many blocks of eight. */
+MLI_AVX2 static inline __attribute__((always_inline)) void
+sum_blocks(few *f, int32_t at, const int blocks, const int words)
 {
-    __m256i a = LOAD(f->key), sa = _mm256_setzero_si256();
-    for (int32_t j = 0; j < f->n; j++) {
-        __m256i k = _mm256_set1_epi32(f->key[j]);
-        __m256i pair = _mm256_set1_epi32((int32_t)f->pair[j]);
-        sa = _mm256_add_epi32(sa, UNLESS(_mm256_cmpgt_epi32(k, a)));
+    __m256i key[4], sum[4], more[4];
+    const int32_t *word = f->word;
+    for (int b = 0; b < blocks; b++) {
+        key[b] = LOAD(f->key + at + 8 * b);
+        sum[b] = more[b] = _mm256_setzero_si256();
     }
-    STORE(f->sum, sa);
+    for (int32_t j = 0; j<f->n; j++, word += words> 1 ? f->step : 1) {
+        __m256i own = _mm256_set1_epi32(f->key[j]), x = _mm256_set1_epi32(word[0]), y = x;
+        if (words > 1) y = _mm256_set1_epi32(word[1]);
+        for (int b = 0; b < blocks; b++) {
+            __m256i larger = _mm256_cmpgt_epi32(own, key[b]);
+            sum[b] = _mm256_add_epi32(sum[b], _mm256_andnot_si256(larger, x));
+            if (words > 1)
+                more[b] = _mm256_add_epi32(more[b], _mm256_andnot_si256(larger, y));
+        }
+    }
+    for (int b = 0; b < blocks; b++) {
+        STORE(f->sum + at + 8 * b, sum[b]);
+        if (words > 1) STORE(f->more + at + 8 * b, more[b]);
+    }
 }
 
-MLI_AVX2 static void sum_two(few *f, int32_t at)
+MLI_AVX2 static void sum_avx2(few *f)
 {
-    __m256i a = LOAD(f->key + at), b = LOAD(f->key + at + 8);
-    __m256i sa = _mm256_setzero_si256(), sb = sa;
-    for (int32_t j = 0; j < f->n; j++) {
-        __m256i k = _mm256_set1_epi32(f->key[j]);
-        __m256i pair = _mm256_set1_epi32((int32_t)f->pair[j]);
-        sa = _mm256_add_epi32(sa, UNLESS(_mm256_cmpgt_epi32(k, a)));
-        sb = _mm256_add_epi32(sb, UNLESS(_mm256_cmpgt_epi32(k, b)));
-    }
-    STORE(f->sum + at, sa);
-    STORE(f->sum + at + 8, sb);
+    int32_t at = 0, n = f->padded;
+    if (f->kind == PAIRS && n == 8) sum_blocks(f, 0, 1, 1);
+    if (f->kind != PAIRS && n == 8) sum_blocks(f, 0, 1, 2);
+    if (n == 8) return;
+    if (f->kind != PAIRS)
+        for (; n > at; at += 16) sum_blocks(f, at, 2, 2);
+    for (; n - at > 16; at += 32) sum_blocks(f, at, 4, 1);
+    if (n > at) sum_blocks(f, at, 2, 1);
 }
 
-MLI_AVX2 static void sum_four(few *f, int32_t at)
+/* Of bytes x: their sums, and added to *squares the sums of their squares. */
+MLI_AVX2 static __m256i add_bytes(__m256i x, __m256i *squares)
 {
-    __m256i a = LOAD(f->key + at), b = LOAD(f->key + at + 8);
-    __m256i c = LOAD(f->key + at + 16), d = LOAD(f->key + at + 24);
-    __m256i sa = _mm256_setzero_si256(), sb = sa, sc = sa, sd = sa;
-    for (int32_t j = 0; j < f->n; j++) {
-        __m256i k = _mm256_set1_epi32(f->key[j]);
-        __m256i pair = _mm256_set1_epi32((int32_t)f->pair[j]);
-        sa = _mm256_add_epi32(sa, UNLESS(_mm256_cmpgt_epi32(k, a)));
-        sb = _mm256_add_epi32(sb, UNLESS(_mm256_cmpgt_epi32(k, b)));
-        sc = _mm256_add_epi32(sc, UNLESS(_mm256_cmpgt_epi32(k, c)));
-        sd = _mm256_add_epi32(sd, UNLESS(_mm256_cmpgt_epi32(k, d)));
-    }
-    STORE(f->sum + at, sa);
-    STORE(f->sum + at + 8, sb);
-    STORE(f->sum + at + 16, sc);
-    STORE(f->sum + at + 24, sd);
+    __m256i low = _mm256_and_si256(x, _mm256_set1_epi16(255));
+    __m256i high = _mm256_srli_epi16(x, 8), one = _mm256_set1_epi16(1);
+    *squares =
+        _mm256_add_epi32(*squares, _mm256_add_epi32(_mm256_madd_epi16(low, low),
+                                                    _mm256_madd_epi16(high, high)));
+    return _mm256_madd_epi16(_mm256_add_epi16(low, high), one);
+}
+
+MLI_AVX2 static __m256 rate_eight_classes(const few *f, int32_t at)
+{
+    __m256i left = _mm256_setzero_si256(), right = left;
+    __m256i x = LOAD(f->sum + at), y = LOAD(f->more + at);
+    __m256i w = add_bytes(x, &left);
+    w = _mm256_add_epi32(w, add_bytes(y, &left));
+    x = _mm256_sub_epi32(_mm256_set1_epi32((int32_t)f->classes[0]), x);
+    y = _mm256_sub_epi32(_mm256_set1_epi32((int32_t)f->classes[1]), y);
+    __m256i other = add_bytes(x, &right);
+    other = _mm256_add_epi32(other, add_bytes(y, &right));
+    __m256i num =
+        _mm256_add_epi32(_mm256_mullo_epi32(left, other), _mm256_mullo_epi32(right, w));
+    __m256i den = _mm256_max_epi32(_mm256_mullo_epi32(w, other), _mm256_set1_epi32(1));
+    return _mm256_div_ps(_mm256_cvtepi32_ps(num), _mm256_cvtepi32_ps(den));
+}
+
+MLI_AVX2 static __m256 rate_eight_numbers(const few *f, int32_t at)
+{
+    __m256 w = _mm256_cvtepi32_ps(LOAD(f->sum + at));
+    __m256 y = _mm256_cvtepi32_ps(LOAD(f->more + at));
+    __m256 all = _mm256_set1_ps((float)f->weight);
+    __m256 d = _mm256_sub_ps(_mm256_mul_ps(y, all),
+                             _mm256_mul_ps(_mm256_set1_ps((float)f->second), w));
+    __m256 den = _mm256_mul_ps(w, _mm256_sub_ps(all, w));
+    return _mm256_div_ps(_mm256_mul_ps(d, d), _mm256_max_ps(den, _mm256_set1_ps(1)));
 }
 
 MLI_AVX2 static __m256 rate_eight(const few *f, int32_t at)
 {
+    if (f->kind == NUMBERS) return rate_eight_numbers(f, at);
+    if (f->kind == CLASSES) return rate_eight_classes(f, at);
     __m256i sum = LOAD(f->sum + at);
     __m256i w = _mm256_and_si256(sum, _mm256_set1_epi32(0xffff));
     __m256i weight = _mm256_set1_epi32(f->weight);
@@ -133,10 +214,7 @@ MLI_AVX2 static uint64_t rate_avx2(few *f)
 {
     __m256 rating[MOST / 8], top = _mm256_set1_ps(f->known);
     uint64_t bits = 0;
-    int32_t at = 0;
-    if (f->padded == 8) sum_one(f);
-    for (; f->padded - at > 16; at += 32) sum_four(f, at);
-    for (; f->padded > 8 && f->padded > at; at += 16) sum_two(f, at);
+    sum_avx2(f);
     for (int32_t i = 0; i < f->padded; i += 8) {
         rating[i / 8] = rate_eight(f, i);
         if (f->least > 1 || f->min_weight > 0) {
@@ -165,10 +243,12 @@ static void compare(const few *f, uint64_t bits, int32_t feature, int missing_le
 {
     int mine = 0;
     for (; bits; bits &= bits - 1) {
-        int32_t i = __builtin_ctzll(bits), w = f->sum[i] & 0xffff, s = f->sum[i] >> 16;
+        int32_t i = __builtin_ctzll(bits), w = weight_of(f, i);
         if (w >= f->weight || f->key[i] < 0 || !is_legal(f, i)) continue;
-        double d = (double)(s * f->weight - f->second * w);
-        double den = (double)(w * (f->weight - w)), num = d * d;
+        double second = f->kind == PAIRS ? f->sum[i] >> 16 : f->more[i];
+        double d = second * f->weight - (double)f->second * w;
+        double den = (double)w * (f->weight - w), num = d * d;
+        if (f->kind == CLASSES) num = rate_classes(f, i, w);
         double mine_is = best->num * den, it_is = num * best->den;
         if (it_is > mine_is || (mine && it_is == mine_is && f->key[i] < best->last)) {
             best->num = num;
@@ -207,11 +287,17 @@ int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split
     const uint16_t *code = a->code + feature * a->ld;
     int32_t low = MLI_CODE_MISSING, high = 0, level = a->codes->ctx->cpu_level;
     few f;
+    f.kind = a->lane ? NUMBERS : a->few ? CLASSES : PAIRS;
     f.n = (int32_t)a->n;
     f.padded = f.n <= 8 ? 8 : (f.n + 15) / 16 * 16;
     f.weight = (int32_t)a->weight;
     f.second = (int32_t)a->sum;
-    f.pair = a->pair;
+    f.word =
+        a->lane ? a->lane : (const int32_t *)(const void *)(a->few ? a->few : a->pair);
+    f.step = a->lane ? 4 : a->few ? 2 : 1;
+    f.classes[0] = f.classes[1] = 0;
+    for (int32_t i = 0; a->few && i < f.n; i++)
+        for (int32_t k = 0; k < 2; k++) f.classes[k] += a->few[2 * i + k];
     f.least = a->options->min_leaf > MOST ? MOST : (int32_t)a->options->min_leaf;
     f.min_weight = a->min_weight;
     for (int32_t i = 0; i < f.n; i++) {

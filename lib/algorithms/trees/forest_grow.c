@@ -82,7 +82,7 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
         best->gain = impurity + ratio;
     else
         best->gain = ratio - (a->weight - impurity);
-    best->gain = fmax(best->gain, 0);
+    best->gain = fmax(best->gain / a->unit, 0);
 }
 
 /* Can no split be better? */
@@ -126,18 +126,21 @@ static int consider(mli_forest_scratch *s, int64_t id)
 {
     mli_forest_growing *node = &s->node[id];
     const mli_forest_options *o = s->options;
-    mli_forest_search a;
-    mli_forest_look(s, id, &a);
-    a.min_weight = o->min_weight * s->node[0].weight;
+    mli_forest_search *a = &s->search;
+    mli_forest_look(s, id);
+    a->min_weight = o->min_weight * s->node[0].weight;
     node->left = 0;
     if (node->n < o->min_split || node->n < 2 * o->min_leaf) return 1;
     if (o->max_depth > 0 && node->depth >= o->max_depth) return 1;
-    if (!(node->impurity > 1e-14 * (s->data->label ? a.weight : a.squares))) return 1;
+    if (!(node->impurity > 1e-14 * (s->data->label ? a->weight : a->squares))) return 1;
     mli_forest_split best = {.num = -INFINITY, .den = 1, .feature = -1};
     best.threshold = NAN;
-    search(s, &a, &best);
+    a->two = node->n == 2 && o->min_leaf < 2 && !(a->min_weight > 0) && !o->random_cuts;
+    if (!a->two) mli_forest_prepare(s);
+    search(s, a, &best);
     if (best.feature < 0) return 1;
-    complete(s, &a, node->impurity, &best);
+    complete(s, a, node->impurity, &best);
+    if (a->two) best.gain = node->impurity;
     double total = s->node[0].weight;
     if (best.gain < o->min_decrease * total) return 1;
     node->feature = best.feature;
@@ -306,6 +309,11 @@ static ml_status grow(mli_forest_scratch *s, int64_t root, const mli_run *run)
                                                     : ML_E_MEMORY;
             if (status != ML_OK) return status;
         }
+        /* Lanes are rounded. */
+        const mli_forest_growing *node = s->node;
+        if (s->numbers)
+            s->node[id].gain = fmax(
+                node[id].impurity - node[left].impurity - node[left + 1].impurity, 0);
     }
     s->page = page;
     return ML_OK;
@@ -343,8 +351,9 @@ static ml_status grow_tree(mli_forest_scratch *s, const mli_run *run,
         prune(s, s->options->ccp_alpha, cost);
         mli_free(s->ctx, cost);
     }
-    if (status == ML_OK && !mli_forest_keep(out, s->data->codes, s->node, s->n_nodes,
-                                            s->value, (const uint32_t(*)[8])s->set))
+    if (status == ML_OK &&
+        !mli_forest_keep(out, s->data->codes, s->node, s->n_nodes, s->value,
+                         (const uint32_t(*)[8])s->set, s->n_sets))
         return ML_E_MEMORY;
     return status == ML_OK && s->options->keep_samples ? keep_leaves(s, out) : status;
 }

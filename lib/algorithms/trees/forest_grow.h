@@ -23,10 +23,10 @@ typedef struct mli_forest_page {
     float *place;
     uint32_t *row; /* of the table; NULL: the same */
     /* counted: label << 32 | weight, or, when the scratch is `packed`, 2 * weight +
-     * class; else weights of scalar targets and the targets */
+     * class; else weights of scalar targets and the targets, in pairs */
     uint64_t *drawn;
     uint16_t *near;
-    double *w, *y;
+    double *wy;
 } mli_forest_page;
 
 struct mli_forest_scratch {
@@ -34,12 +34,14 @@ struct mli_forest_scratch {
     const mli_forest_options *options;
     ml_context *ctx;
     int counted, scalar;
-    uint32_t *row, *spare_row, *count; /* [rows] count: draws */
-    uint64_t *element, *spare, *payload;
+    int whole, numbers; /* whole: weights are; numbers: searched by lanes */
+    uint32_t few[2 * MLI_FOREST_FEW];
+    uint32_t *row, *spare_row, *count;   /* [rows] count: draws */
+    uint64_t *element, *spare, *payload; /* payload: of numbers two each, for lanes */
     uint32_t *pair;
     uint16_t *near;
     int packed;
-    double *w, *s;  /* [rows] not counted */
+    double *w, *s;  /* [rows] not counted; s: numbers: targets, until there are lanes */
     double *sums;   /* [rows] of the chances up to each */
     int32_t *label; /* [rows] not counted, classes */
     /* pages[0] is the table. Once a node is small its rows are copied into the next one,
@@ -59,7 +61,8 @@ struct mli_forest_scratch {
     double *value;      /* n_values for each node */
     uint32_t (*set)[8]; /* of categories */
     int64_t n_nodes, capacity, n_values, n_sets, set_capacity;
-    uint64_t sides[256]; /* of mli_forest_order */
+    uint64_t sides[256];      /* of mli_forest_order */
+    mli_forest_search search; /* of the present node */
 };
 
 static inline uint32_t mli_forest_table_row(const mli_forest_scratch *s, uint32_t row)
@@ -77,6 +80,8 @@ int64_t mli_forest_draw(mli_forest_scratch *s);
 /* Copies the rows of a node into the next page. */
 void mli_forest_turn(mli_forest_scratch *s, const mli_forest_growing *node);
 /* Prepares the search in a node; its value goes into the tree. */
-void mli_forest_look(const mli_forest_scratch *s, int64_t id, mli_forest_search *a);
+void mli_forest_look(mli_forest_scratch *s, int64_t id);
+/* The rest of it, for nodes that may be split. */
+void mli_forest_prepare(mli_forest_scratch *s);
 
 #endif

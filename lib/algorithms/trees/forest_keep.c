@@ -9,25 +9,10 @@
 #include <math.h>
 #include <string.h>
 
-#define SEEN 256 /* rows of leaves that are looked at for the same */
+#define AHEAD 16  /* nodes that are fetched early */
+#define SEEN  256 /* rows of leaves that are looked at for the same */
 
 /* ---- keeping ---- */
-
-/* Nodes breadth first: order[place] = node; left[place]: the place of the left child.
- * Returns their number. */
-static int64_t number_nodes(const mli_forest_growing *node, int32_t *order, int32_t *left)
-{
-    int64_t n = 1;
-    order[0] = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t child = node[order[i]].left;
-        left[i] = child ? (int32_t)n : 0;
-        if (!child) continue;
-        order[n++] = child;
-        order[n++] = child + 1;
-    }
-    return n;
-}
 
 /* A number t with a <= t < b between neighbours, one of single precision if there is. */
 static double between(double a, double b)
@@ -81,53 +66,77 @@ static int32_t row_of(mli_forest_tree *t, const double *v, int32_t *seen)
     return *at = (int32_t)t->n_rows++;
 }
 
-static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
-                       const mli_forest_growing *node, const int32_t *order,
-                       const int32_t *left, const double *value, const uint32_t (*set)[8])
+/* Nodes lie as they grew, and are read breadth first: a cache miss each, and thresholds
+ * one more. order: nodes to come, n of them. (A function that only fetches is dropped by
+ * the compiler unless it is always inlined.) */
+static inline __attribute__((always_inline)) void
+fetch_ahead(const mli_forest_codes *codes, const mli_forest_growing *node,
+            const int32_t *order, int64_t n)
 {
-    int64_t sets = 0;
+    if (n > AHEAD) __builtin_prefetch(&node[order[AHEAD]]);
+    if (n <= AHEAD / 2) return;
+    const mli_forest_growing *near = &node[order[AHEAD / 2]];
+    const double *value = codes->feature[near->feature].value;
+    if (!near->left || !value) return;
+    __builtin_prefetch(&value[near->last]);
+    __builtin_prefetch(&value[near->next]);
+}
+
+static void keep_node(mli_forest_tree *t, const mli_forest_codes *codes,
+                      const mli_forest_growing *from, const uint32_t (*set)[8],
+                      mli_forest_node *to)
+{
+    const mli_forest_feature *f = &codes->feature[from->feature];
+    to->feature = from->feature;
+    to->missing_left = from->missing_left;
+    to->categorical = from->categorical;
+    to->gain = from->gain;
+    to->threshold = threshold_of(f, from);
+    to->last = t->finds_rows ? last_left(f, from, to->threshold) : from->last;
+    if (!to->categorical) return;
+    memcpy(t->set[t->n_sets], set[from->set], sizeof *t->set);
+    to->at = (int32_t)t->n_sets++;
+}
+
+/* order: [n] scratch */
+static void keep_nodes(mli_forest_tree *t, const mli_forest_codes *codes,
+                       const mli_forest_growing *node, int32_t *order,
+                       const double *value, const uint32_t (*set)[8])
+{
     int32_t seen[SEEN];
     memset(seen, -1, sizeof seen);
-    t->n_rows = 0;
+    t->n_rows = t->n_sets = 0;
+    t->n_nodes = 1;
+    order[0] = 0;
     for (int64_t i = 0; i < t->n_nodes; i++) {
         const mli_forest_growing *from = &node[order[i]];
         mli_forest_node *to = &t->node[i];
-        *to = (mli_forest_node){.left = left[i], .feature = -1, .weight = from->weight};
-        if (!to->left) {
+        fetch_ahead(codes, node, order + i, t->n_nodes - i);
+        *to = (mli_forest_node){.feature = -1, .weight = from->weight};
+        if (!from->left) {
             to->at = row_of(t, value + order[i] * t->n_values, seen);
             continue;
         }
-        const mli_forest_feature *f = &codes->feature[from->feature];
-        to->feature = from->feature;
-        to->missing_left = from->missing_left;
-        to->categorical = from->categorical;
-        to->gain = from->gain;
-        to->threshold = threshold_of(f, from);
-        to->last = t->finds_rows ? last_left(f, from, to->threshold) : from->last;
-        if (!to->categorical) continue;
-        memcpy(t->set[sets], set[from->set], sizeof *t->set);
-        to->at = (int32_t)sets++;
+        to->left = (int32_t)t->n_nodes;
+        order[t->n_nodes++] = from->left;
+        order[t->n_nodes++] = from->left + 1;
+        keep_node(t, codes, from, set, to);
     }
 }
 
 int mli_forest_keep(mli_forest_tree *t, const mli_forest_codes *codes,
                     const mli_forest_growing *node, int64_t n, const double *value,
-                    const uint32_t (*set)[8])
+                    const uint32_t (*set)[8], int64_t n_sets)
 {
-    int32_t *order = mli_alloc_vec(t->ctx, 2 * n, sizeof *order);
-    if (!order) return 0;
-    int32_t *left = order + n;
-    t->n_nodes = number_nodes(node, order, left);
-    t->n_rows = t->n_nodes / 2 + 1; /* at most */
-    for (int64_t i = 0; i < t->n_nodes; i++)
-        t->n_sets += left[i] && node[order[i]].categorical;
-    t->node = mli_alloc_vec(t->ctx, t->n_nodes, sizeof *t->node);
-    t->value = mli_alloc_vec(t->ctx, t->n_rows * t->n_values, sizeof *t->value);
-    t->set = mli_alloc_vec(t->ctx, t->n_sets + 1, sizeof *t->set);
-    int ok = t->node && t->value && t->set;
-    if (ok) keep_nodes(t, codes, node, order, left, value, set);
+    int64_t rows = n / 2 + 1; /* at most */
+    int32_t *order = mli_alloc_vec(t->ctx, n, sizeof *order);
+    t->node = mli_alloc_vec(t->ctx, n, sizeof *t->node);
+    t->value = mli_alloc_vec(t->ctx, rows * t->n_values, sizeof *t->value);
+    t->set = mli_alloc_vec(t->ctx, n_sets + 1, sizeof *t->set);
+    int ok = order && t->node && t->value && t->set;
+    if (ok) keep_nodes(t, codes, node, order, value, set);
     size_t used = (size_t)(t->n_rows * t->n_values) * sizeof *t->value;
-    double *shorter = ok ? mli_realloc(t->ctx, t->value, used) : NULL;
+    double *shorter = ok && t->n_rows < rows ? mli_realloc(t->ctx, t->value, used) : NULL;
     if (shorter) t->value = shorter;
     mli_free(t->ctx, order);
     return ok;

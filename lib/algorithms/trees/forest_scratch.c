@@ -18,14 +18,13 @@
 
 /* ---- memory ---- */
 
-static int needs_doubles(const mli_forest_data *d, const mli_forest_options *o)
+static int has_whole_weights(const mli_forest_data *d)
 {
-    if (!d->label || o->classes > 65535) return 1;
     for (int64_t i = 0; d->weight && i < d->codes->rows; i++)
         if (!(d->weight[i] >= 0 && d->weight[i] <= 1e4 &&
               d->weight[i] == floor(d->weight[i])))
-            return 1;
-    return 0;
+            return 0;
+    return 1;
 }
 
 /* ---- pages ---- */
@@ -49,9 +48,8 @@ static int take_page(mli_forest_scratch *s, int64_t rows)
         p->near = mli_alloc_vec(ctx, rows, sizeof *p->near);
         return p->row && (p->place || p->code) && p->drawn && p->near;
     }
-    p->w = mli_alloc_vec(ctx, rows, sizeof *p->w);
-    p->y = mli_alloc_vec(ctx, rows, sizeof *p->y);
-    return p->row && (p->place || p->code) && p->w && p->y;
+    p->wy = mli_alloc_vec(ctx, 2 * rows, sizeof *p->wy);
+    return p->row && (p->place || p->code) && p->wy;
 }
 
 /* The table, and pages of no more than some values each. */
@@ -65,9 +63,8 @@ static int take_pages(mli_forest_scratch *s)
     *p = (mli_forest_page){.rows = n, .ld = n, .code = c->code, .place = c->place};
     p->drawn = mli_alloc_vec(s->ctx, vectors, sizeof *p->drawn);
     p->near = mli_alloc_vec(s->ctx, vectors, sizeof *p->near);
-    p->w = mli_alloc_vec(s->ctx, scalars, sizeof *p->w);
-    p->y = mli_alloc_vec(s->ctx, scalars, sizeof *p->y);
-    if (!p->drawn || !p->near || !p->w || !p->y) return 0;
+    p->wy = mli_alloc_vec(s->ctx, 2 * scalars, sizeof *p->wy);
+    if (!p->drawn || !p->near || !p->wy) return 0;
     for (size_t k = 0; k < sizeof most / sizeof *most; k++) {
         int64_t rows = MOST_ROWS, levels = 15;
         for (; rows > 64 && rows * f > most[k]; rows /= 2) levels--;
@@ -116,8 +113,8 @@ void mli_forest_turn(mli_forest_scratch *s, const mli_forest_growing *node)
     for (int64_t i = 0; i < n; i++) {
         uint32_t r = row[i];
         if (!s->counted && s->scalar) {
-            to->w[i] = from->w[r];
-            to->y[i] = from->y[r];
+            to->wy[2 * i] = from->wy[2 * r];
+            to->wy[2 * i + 1] = from->wy[2 * r + 1];
         }
         to->row[i] = from->row ? from->row[r] : r;
         row[i] = (uint32_t)i;
@@ -138,6 +135,27 @@ static int take_random(mli_forest_scratch *s)
     return s->x && s->word;
 }
 
+/* What all nodes have in common. */
+static void prepare_search(mli_forest_scratch *s)
+{
+    s->search = (mli_forest_search){.codes = s->data->codes,
+                                    .x = s->x,
+                                    .options = s->options,
+                                    .counted = s->counted,
+                                    .scalar = s->scalar,
+                                    .w = s->w,
+                                    .s = s->s,
+                                    .label = s->label,
+                                    .classes = s->classes,
+                                    .element = s->element,
+                                    .spare = s->spare,
+                                    .near = s->near,
+                                    .left = s->left,
+                                    .bins = s->bins,
+                                    .unit = 1};
+    s->numbers = !s->data->label && s->scalar && !s->options->random_cuts;
+}
+
 mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
                                            const mli_forest_options *o)
 {
@@ -150,7 +168,8 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->data = data;
     s->options = o;
     s->ctx = ctx;
-    s->counted = !needs_doubles(data, o);
+    s->whole = has_whole_weights(data);
+    s->counted = s->whole && data->label && o->classes <= 65535;
     s->scalar = !o->targets &&
                 (!data->label || (o->classes == 2 && o->criterion == MLI_FOREST_GINI));
     s->row = mli_alloc_vec(ctx, n + 1, sizeof *s->row);
@@ -158,7 +177,7 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->count = mli_alloc_vec(ctx, n + 1, sizeof *s->count);
     s->element = mli_alloc_vec(ctx, n + 1, sizeof *s->element);
     s->spare = mli_alloc_vec(ctx, n + 1, sizeof *s->spare);
-    s->payload = mli_alloc_vec(ctx, n + 1, sizeof *s->payload);
+    s->payload = mli_alloc_vec(ctx, (data->label ? 1 : 2) * (n + 4), sizeof *s->payload);
     int64_t plain = s->counted ? 1 : n + 8;
     s->pair = mli_alloc_vec(ctx, n + 1, sizeof *s->pair);
     s->near = mli_alloc_vec(ctx, 2 * (n + 16), sizeof *s->near);
@@ -170,16 +189,16 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->sums = mli_alloc_vec(ctx, data->chance ? n + 1 : 1, sizeof *s->sums);
     s->left = mli_alloc_vec(ctx, 3 * k + 4, sizeof *s->left);
     s->classes = mli_alloc_vec(ctx, k, sizeof *s->classes);
-    int64_t sums = s->scalar ? 4 : k <= MLI_FOREST_CLASSES + 1 ? k : 0;
-    sums *= MLI_FOREST_CELLS + 1;
-    if (!s->scalar && sums < 257 * k) sums = 257 * k;
-    s->bins = mli_alloc_vec(ctx, sums, sizeof *s->bins);
+    s->bins = mli_alloc_vec(ctx, (s->scalar ? 8 : k) * (MLI_FOREST_CELL_LD / 2),
+                            sizeof *s->bins);
     s->order = mli_alloc_vec(ctx, f + 1, sizeof *s->order);
     s->n_values = o->classes ? o->classes : o->targets ? o->targets : 1;
     if (s->row && s->spare_row && s->count && s->element && s->spare && s->payload &&
         s->pair && s->near && s->w && s->s && s->label && s->center && s->left &&
-        s->classes && s->bins && s->sums && s->order && take_random(s) && take_pages(s))
+        s->classes && s->bins && s->sums && s->order && take_random(s) && take_pages(s)) {
+        prepare_search(s);
         return s;
+    }
     mli_forest_scratch_free(s);
     return NULL;
 }
@@ -201,8 +220,7 @@ void mli_forest_scratch_free(mli_forest_scratch *s)
         mli_free(s->ctx, p->row);
         mli_free(s->ctx, p->drawn);
         mli_free(s->ctx, p->near);
-        mli_free(s->ctx, p->w);
-        mli_free(s->ctx, p->y);
+        mli_free(s->ctx, p->wy);
     }
     mli_free(s->ctx, s);
 }
@@ -302,8 +320,9 @@ int64_t mli_forest_draw(mli_forest_scratch *s)
     if (!s->data->label) find_center(s, n);
     if (s->counted || !s->scalar) return n;
     for (int64_t i = 0; i < s->data->codes->rows; i++) {
-        p->w[i] = mli_forest_weight(s, (uint32_t)i);
-        p->y[i] = s->data->label ? s->data->label[i] : s->data->y[i] - s->center[0];
+        p->wy[2 * i] = mli_forest_weight(s, (uint32_t)i);
+        p->wy[2 * i + 1] =
+            s->data->label ? s->data->label[i] : s->data->y[i] - s->center[0];
     }
     return n;
 }

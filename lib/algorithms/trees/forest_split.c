@@ -144,10 +144,11 @@ static inline pair sum_pairs(const mli_forest_search *a, const uint64_t *e, int6
 }
 
 /* e: n sorted rows and m missing ones, which go left when `base` has their sums. */
-static inline __attribute__((always_inline)) void
-scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64_t n,
-           int64_t m, pair base, int missing_left, int counted, mli_forest_split *best)
+static void scan_pairs(const mli_forest_search *a, int32_t feature, const uint64_t *e,
+                       int64_t n, int64_t m, pair base, int missing_left,
+                       mli_forest_split *best)
 {
+    int counted = a->counted;
     double wl = base.w, sl = base.s, W = a->weight, S = a->sum;
     int64_t least = a->options->min_leaf, add = missing_left ? m : 0;
     int64_t end = m > 0 && !missing_left ? n : n - 1;
@@ -240,10 +241,10 @@ static void start_moving(const mli_forest_search *a, moving *v)
     }
 }
 
-static inline __attribute__((always_inline)) void
-scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e, int64_t n,
-             int64_t m, int missing_left, int counted, mli_forest_split *best)
+static void scan_classes(const mli_forest_search *a, int32_t feature, const uint64_t *e,
+                         int64_t n, int64_t m, int missing_left, mli_forest_split *best)
 {
+    int counted = a->counted;
     int entropy = a->options->criterion == MLI_FOREST_ENTROPY;
     int64_t least = a->options->min_leaf, add = missing_left ? m : 0;
     int64_t end = m > 0 && !missing_left ? n : n - 1;
@@ -274,18 +275,12 @@ static void sorted_codes(const mli_forest_search *a, int32_t feature, int64_t n,
     if (a->options->targets) return;
     if (!a->scalar) {
         for (int left = 0; left <= (m > 0); left++)
-            if (a->counted)
-                scan_classes(a, feature, e, n, m, left, 1, best);
-            else
-                scan_classes(a, feature, e, n, m, left, 0, best);
+            scan_classes(a, feature, e, n, m, left, best);
         return;
     }
     for (int left = 0; left <= (m > 0); left++) {
         pair base = left ? sum_pairs(a, e + n, m, a->counted) : (pair){0, 0};
-        if (a->counted)
-            scan_pairs(a, feature, e, n, m, base, left, 1, best);
-        else
-            scan_pairs(a, feature, e, n, m, base, left, 0, best);
+        scan_pairs(a, feature, e, n, m, base, left, best);
     }
 }
 
@@ -410,20 +405,35 @@ static int try_category(const mli_forest_search *a, int32_t feature,
     return 1;
 }
 
+/* Two rows: the one of the smaller code goes left. */
+static int try_two(const mli_forest_search *a, int32_t feature, mli_forest_split *best)
+{
+    const uint16_t *code = a->code + feature * a->ld;
+    uint32_t x = code[a->row[0]], y = code[a->row[1]], low = x < y ? x : y;
+    if (x == y) return 0;
+    offer(best, 1, 1, feature, low, 0);
+    best->categorical = a->codes->feature[feature].kind == MLI_CATEGORICAL;
+    if (!best->categorical) return 1;
+    memset(best->bits, 0, sizeof best->bits);
+    best->bits[low >> 5] = UINT32_C(1) << (low & 31);
+    return 1;
+}
+
 int mli_forest_try(const mli_forest_search *a, int32_t feature, mli_forest_split *best)
 {
     uint32_t low, high;
+    if (a->two) return try_two(a, feature, best);
     if (a->codes->feature[feature].kind == MLI_CATEGORICAL)
         return try_category(a, feature, best);
-    if (a->pair && a->n <= MLI_FOREST_FEW) return mli_forest_few(a, feature, best);
+    if (a->n <= MLI_FOREST_FEW && (a->pair || a->lane || a->few))
+        return mli_forest_few(a, feature, best);
     if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9) {
         int found = mli_forest_bound(a, feature, best);
         if (found >= 0) return found;
     }
-    int cells = a->options->classes > 0
-                    ? !a->scalar && a->options->classes <= MLI_FOREST_CLASSES &&
-                          a->options->criterion == MLI_FOREST_GINI
-                    : a->scalar;
+    int cells = a->lane || (a->counted && !a->scalar && a->weight < 2e9 &&
+                            a->options->classes <= MLI_FOREST_CLASSES &&
+                            a->options->criterion == MLI_FOREST_GINI);
     if (cells && a->n > MLI_FOREST_FEW && a->n <= INT32_MAX) {
         int found = mli_forest_cells(a, feature, best);
         if (found >= 0) return found;

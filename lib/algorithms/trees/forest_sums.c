@@ -9,6 +9,22 @@
 #include <math.h>
 #include <string.h>
 
+typedef double doubles __attribute__((vector_size(16)));
+typedef int64_t longs __attribute__((vector_size(16)));
+typedef int32_t four __attribute__((vector_size(16)));
+
+static inline doubles load(const double *from)
+{
+    doubles x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+/* Rounded to the lower halves of two words, for numbers whose magnitude is below 2^31. */
+static inline four rounded(doubles x)
+{
+    return (four)(x + 0x1.8p52);
+}
+
 static void end_sums(const mli_forest_scratch *s, mli_forest_search *a, uint64_t sum,
                      uint64_t second)
 {
@@ -108,20 +124,106 @@ static void sum_words(const mli_forest_scratch *s, mli_forest_search *a)
 /* Two sums of doubles. */
 static void sum_scalars(const mli_forest_scratch *s, mli_forest_search *a)
 {
-    const double *weight = s->page->w, *target = s->page->y;
+    const double *from = s->page->wy;
+    doubles sums = {0, 0};
+    double squares = 0;
     for (int64_t i = 0; i < a->n; i++) {
-        uint32_t row = a->row[i];
-        double w = weight[row], y = target[row];
-        a->weight += w;
-        a->sum += w * y;
-        a->squares += w * y * y;
-        s->payload[i] = (uint64_t)i;
+        doubles wy = load(from + 2 * (int64_t)a->row[i]);
+        double w = wy[0], y = wy[1], product = w * y;
+        sums += (doubles){w, product};
+        squares += product * y;
         s->w[i] = w;
-        s->s[i] = w * y;
+        s->s[i] = s->numbers ? y : product;
     }
+    a->weight = sums[0];
+    a->sum = sums[1];
+    a->squares = squares;
     if (!s->data->label) return;
+    for (int64_t i = 0; i < a->n; i++) s->payload[i] = (uint64_t)i;
     s->classes[0] = a->weight - a->sum;
     s->classes[1] = a->sum;
+}
+
+/* The sums of absolute and of squared numbers of a node, at least, so that rounding lets
+ * neither overflow. The one follows from the other by Cauchy's inequality, and that from
+ * the sums of the node unless most of its digits are gone. */
+static void find_sums(const mli_forest_scratch *s, const mli_forest_search *a,
+                      double mean, double *way, double *square)
+{
+    *square = a->squares - a->sum * mean;
+    if (!(*square > 1e-3 * a->squares)) {
+        *square = 0;
+        for (int64_t i = 0; i < a->n; i++)
+            *square += s->w[i] * (s->s[i] - mean) * (s->s[i] - mean);
+    }
+    *way = sqrt(*square * a->weight);
+}
+
+/* Lanes of numbers (mli_forest_search), as large as fits whatever the node. Rows of
+ * weights s->w and targets s->s, padded by one; as the lanes' numbers they are left there
+ * as well. */
+static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a)
+{
+    double mean = a->sum / a->weight, unit = 1, way, square, bound = 0;
+    int whole = s->whole && a->weight < 0x1p29;
+    four *lane = (four *)(void *)s->payload, sum = {0};
+    find_sums(s, a, mean, &way, &square);
+    way = 0x1p29 / way;
+    if (!isfinite(way)) way = 0;
+    if (a->n > MLI_FOREST_FEW) bound = 0x1p29 / square; /* of no use in smaller nodes */
+    if (!isfinite(bound)) bound = 0;
+    if (!whole) unit = 0x1p29 / a->weight;
+    s->w[a->n] = s->s[a->n] = 0;
+    for (int64_t i = 0; i < a->n; i += 2) {
+        doubles y = load(s->s + i) - mean, w = load(s->w + i), c = w * y;
+        four x = rounded(w * unit), q = rounded(c * way), sign = q >> 31;
+        four squared = rounded(c * y * bound) + 1;
+        four first = __builtin_shuffle(x, q, (four){0, 4, 2, 6});
+        four rest = __builtin_shuffle((q ^ sign) - sign, squared, (four){0, 4, 2, 6});
+        four one = __builtin_shuffle(first, rest, (four){0, 1, 4, 5});
+        four two = __builtin_shuffle(first, rest, (four){2, 3, 6, 7});
+        lane[i] = one;
+        lane[i + 1] = two;
+        s->w[i] = one[0];
+        s->s[i] = one[1];
+        s->w[i + 1] = two[0];
+        s->s[i + 1] = two[1];
+        sum += one + two;
+    }
+    a->lane = (const int32_t *)(const void *)lane;
+    a->weight = sum[0];
+    a->sum = sum[1];
+    a->unit = way * way;
+    a->square = bound > 0 ? way * way / bound : 0;
+    if (!whole) {
+        a->unit /= unit;
+        a->square /= unit;
+    }
+    /* Rounding makes no side lighter than it may be. */
+    a->min_weight *= unit;
+    if (!whole && a->min_weight > 0) a->min_weight += (double)a->n / 2;
+}
+
+/* Classes of few rows as bytes. */
+static void make_bytes(mli_forest_scratch *s, mli_forest_search *a)
+{
+    for (int64_t i = 0; i < a->n; i++) {
+        uint64_t e = a->payload[i], k = e >> 32;
+        uint32_t w = (uint32_t)e << 8 * (k & 3);
+        s->few[2 * i] = k < 4 ? w : 0;
+        s->few[2 * i + 1] = k < 4 ? 0 : w;
+    }
+    a->few = s->few;
+}
+
+void mli_forest_prepare(mli_forest_scratch *s)
+{
+    mli_forest_search *a = &s->search;
+    const mli_forest_options *o = s->options;
+    if (s->numbers) make_lanes(s, a);
+    if (!o->random_cuts && s->counted && !s->scalar && o->classes <= MLI_FOREST_BYTES &&
+        o->criterion == MLI_FOREST_GINI && a->n <= MLI_FOREST_FEW && a->weight < 256)
+        make_bytes(s, a);
 }
 
 /* Classes of weights that are not whole. */
@@ -175,32 +277,22 @@ static void value_targets(const mli_forest_scratch *s, mli_forest_search *a,
     }
 }
 
-void mli_forest_look(const mli_forest_scratch *s, int64_t id, mli_forest_search *a)
+void mli_forest_look(mli_forest_scratch *s, int64_t id)
 {
     mli_forest_growing *node = &s->node[id];
+    mli_forest_search *a = &s->search;
     const mli_forest_data *d = s->data;
     int64_t k_n = s->options->classes;
     double *value = s->value + id * s->n_values;
-    *a = (mli_forest_search){.codes = d->codes,
-                             .code = s->page->code,
-                             .place = s->page->place,
-                             .x = s->x,
-                             .ld = s->page->ld,
-                             .options = s->options,
-                             .counted = s->counted,
-                             .scalar = s->scalar,
-                             .row = s->row + node->begin,
-                             .payload = s->payload,
-                             .w = s->w,
-                             .s = s->s,
-                             .label = s->label,
-                             .n = node->n,
-                             .classes = s->classes,
-                             .element = s->element,
-                             .spare = s->spare,
-                             .near = s->near,
-                             .left = s->left,
-                             .bins = s->bins};
+    a->code = s->page->code;
+    a->place = s->page->place;
+    a->ld = s->page->ld;
+    a->row = s->row + node->begin;
+    a->n = node->n;
+    a->payload = s->payload;
+    a->pair = a->few = NULL;
+    a->lane = NULL;
+    a->weight = a->sum = a->squares = 0;
     if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
     if (s->word_rows)
         sum_words(s, a);
