@@ -53,7 +53,7 @@ def forest(peer, threads, a):
     xt, yt = read(a["test"])
     if peer == "ydf-forest":
         return ydf_forest(threads, a, x, y, xt, yt)
-    if peer in ("sklearn-extra", "sklearn-numbers", "sklearn-multiclass"):
+    if peer.endswith(("-extra", "-numbers", "-multiclass")):
         return other_forest(peer, threads, a, x, y, xt, yt)
     model = RandomForestClassifier(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
     start = clock()
@@ -63,14 +63,20 @@ def forest(peer, threads, a):
 
 
 def other_forest(peer, threads, a, x, y, xt, yt):
-    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
-    maker = {"sklearn-extra": ExtraTreesClassifier, "sklearn-numbers": RandomForestRegressor,
-             "sklearn-multiclass": RandomForestClassifier}[peer]
+    if peer.startswith("onedal"):
+        from sklearnex.ensemble import (ExtraTreesClassifier, RandomForestClassifier,
+                                        RandomForestRegressor)
+    else:
+        from sklearn.ensemble import (ExtraTreesClassifier, RandomForestClassifier,
+                                      RandomForestRegressor)
+    kind = peer.split("-")[1]
+    maker = {"extra": ExtraTreesClassifier, "numbers": RandomForestRegressor,
+             "multiclass": RandomForestClassifier}[kind]
     model = maker(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
     start = clock()
     model.fit(x, y)
     seconds = clock() - start
-    if peer == "sklearn-extra":
+    if kind == "extra":
         return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
     return seconds, model.score(xt, yt), {}
 
