@@ -11,6 +11,8 @@ static int is_json(const char *p, size_t n)
 {
     size_t i = 0;
     while (i < n && strchr(" \t\r\n", p[i]) && p[i]) i++;
+    if (i < n && p[i] == '[') i++; /* a dump of XGBoost, to be told of */
+    for (; i < n && strchr(" \t\r\n", p[i]) && p[i]; i++) continue;
     if (i >= n || p[i] != '{') return 0;
     for (i++; i < n && strchr(" \t\r\n", p[i]) && p[i]; i++) continue;
     return i < n && p[i] == '"';
@@ -74,10 +76,14 @@ static ml_status read_document(mli_import *im, const void *data, size_t size,
     else if (mli_item_get(&doc.root, "oblivious_trees") ||
              mli_item_get(&doc.root, "trees"))
         status = mli_import_catboost(im, &doc.root);
-    else
-        status = mli_fail(im->err, ML_E_FORMAT,
-                          "a JSON document that is not a model of XGBoost (it has no "
-                          "\"learner\") nor of CatBoost (it has no \"oblivious_trees\")");
+    else {
+        mli_fail(im->err, ML_E_FORMAT,
+                 "a JSON document that is not a model of XGBoost (it has no "
+                 "\"learner\") nor of CatBoost (it has no \"oblivious_trees\")");
+        status = mli_error_hint(im->err, ML_E_FORMAT,
+                                "a dump is not all of a model: give what save_model "
+                                "of its system writes");
+    }
     mli_doc_free(&doc);
     return status;
 }

@@ -575,6 +575,11 @@ START_TEST(messages)
          "\"split_type\":\"OneHotFeature\"", ML_E_FORMAT, "a split on a category");
     says(ctx, "cat_three.json", "\"leaf_values\":[", "\"leaf_values\":[1,", ML_E_FORMAT,
          "oblivious_trees[0]");
+    static const char dump[] = "[\n  {\"nodeid\": 0, \"leaf\": 1}\n]";
+    ml_model *none = NULL;
+    FAILS(ML_E_FORMAT,
+          ml_model_load_memory(ctx, dump, sizeof dump - 1, NULL, NULL, NULL, &none, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "a dump is not all of a model"));
     says(ctx, "onnx_modes.onnx", "BRANCH_GTE", "BRANCH_GTX", ML_E_UNSUPPORTED,
          "BRANCH_GTX");
     says(ctx, "onnx_modes.onnx", "TreeEnsembleRegressor", "TreeEnsembleRegresser",

@@ -341,10 +341,19 @@ class Predictor(Handle):
         that its columns give: f0, f1, ..."""
         if hasattr(data, "tocsr") and self._sparse_inputs(data):
             return self.rows(data)
-        table = as_table(data)
+        table = self._table(data)
         with self._lock:
             tensor = make("ml_tensor", lib.ml_predictor_run, self._p, table._p)
         return self._shaped(_tensor.Tensor._from(tensor))
+
+    def _table(self, data):
+        """An array has no names: as wide as the model, it has the inputs in their order."""
+        np = numpy()
+        if np is not None and isinstance(data, np.ndarray) and data.ndim == 2 and \
+                data.shape[1] == self._inputs and \
+                set(self._names) != {f"f{i}" for i in range(self._inputs)}:
+            return Table(data, names=self._names)
+        return as_table(data)
 
     def _shaped(self, tensor):
         if numpy() is None:
@@ -358,7 +367,7 @@ class Predictor(Handle):
 
     @documented("ml_predictor_run_table")
     def run_table(self, data):
-        table = as_table(data)
+        table = self._table(data)
         with self._lock:
             return Table._from(make("ml_table", lib.ml_predictor_run_table, self._p, table._p))
 

@@ -49,6 +49,19 @@ class Tables(Case):
         self.assertEqual(text.to_dict(), {"f0": [1.5, 3, 5], "f1": [2, 4, 6],
                                           "y": ["a", None, "b"]})
 
+    def test_predictions_of_a_matrix_without_names(self):
+        x = np.arange(20.0).reshape(10, 2) ** 2
+        m = libml.LinearRegression(target="y").fit({"b": x[:, 0], "a": x[:, 1],
+                                                    "y": x[:, 0] - 2 * x[:, 1]})
+        self.assertEqual(m.inputs, ["b", "a"])
+        np.testing.assert_allclose(m.predict(x), x[:, 0] - 2 * x[:, 1], atol=1e-9)
+        self.refused(libml.UnknownNameError, "columns are matched by name", m.predict,
+                     np.zeros((2, 3)))
+        # Names that are those of a matrix stay names.
+        m = libml.LinearRegression(target="y").fit({"f1": x[:, 0], "f0": x[:, 1],
+                                                    "y": x[:, 0] - 2 * x[:, 1]})
+        np.testing.assert_allclose(m.predict(x), x[:, 1] - 2 * x[:, 0], atol=1e-9)
+
     def test_copy(self):
         a = np.ones((3, 2))
         t = Table(a, copy=True)
