@@ -101,6 +101,9 @@ typedef struct mli_import {
     int base_is_score;     /* XGBoost's base_score needs no link */
     int float_sums;        /* scores are sums of floats */
     double *base;          /* [n_scores] */
+    /* ONNX: what comes behind the trees is a program's; 1 least, 2 most: their results are
+     * not added, and each tree has a score of its own. */
+    int sums, each;
     uint8_t *zero_missing; /* [n_features] or NULL */
     mli_ensemble_builder trees;
     int32_t *score; /* [trees] which score a tree adds to */

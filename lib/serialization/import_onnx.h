@@ -134,6 +134,8 @@ ml_status mli_onnx_linear(mli_import *im, const mli_onnx *g, const mli_onnx_node
 /* doubles: the rows are doubles, and so are their sums. */
 ml_status mli_onnx_trees(mli_import *im, const mli_onnx *g, const mli_onnx_node *node,
                          int doubles);
+/* Trees of which the least (1) or the largest (2) result counts. */
+ml_status mli_onnx_each(mli_import *im, const mli_onnx *g, int which, int64_t n_trees);
 ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_node *node);
 /* Any graph of operators that look at one row: an `ensemble` with a program. */
 ml_status mli_onnx_program(mli_import *im, mli_onnx *g, ml_model **out);

@@ -132,9 +132,9 @@ static ml_status make_scores(ensemble *e)
         im->param = "softmax";
         /* One score for each class, also of two. */
         if (e->n_targets == 2) im->link = MLI_LINK_SOFTMAX;
-    } else if (post == 0 || post == 1) {
+    } else if (post == 0 || post == 1 || (im->sums && post > 2 && post < 5)) {
         im->param = "squared";
-        im->link = post ? MLI_LINK_SIGMOID : MLI_LINK_IDENTITY;
+        im->link = post == 1 ? MLI_LINK_SIGMOID : MLI_LINK_IDENTITY;
     } else {
         return refuse(e, "this post_transform");
     }
@@ -268,7 +268,7 @@ static ml_status add_trees(ensemble *e)
                     e->scratch[a].value =
                         (int64_t)e->target[leaf] == k ? e->weight[leaf] * scale : 0;
             }
-            s = mli_import_tree(e->im, e->scratch, n, k);
+            s = mli_import_tree(e->im, e->scratch, n, e->im->each ? t : k);
         }
     }
     mli_free(e->im->ctx, source);
@@ -296,9 +296,9 @@ ml_status mli_onnx_ensemble(mli_import *im, const mli_onnx *g, const mli_onnx_no
     ml_status s = read_attributes(&e);
     e.n_targets = number_of(&e, "n_targets", 1);
     if (!s) s = check_leaves(&e);
-    if (!s && number_of(&e, "aggregate_function", 1) > 1)
-        s = refuse(&e, "MIN or MAX of the trees");
     if (!s) s = make_scores(&e);
+    int64_t how = number_of(&e, "aggregate_function", 1);
+    if (!s && how > 1) s = mli_onnx_each(im, g, how == 2 ? 1 : 2, e.n_roots);
     if (!s) s = alloc(&e);
     if (!s) s = find_sets(&e);
     if (!s) s = add_trees(&e);

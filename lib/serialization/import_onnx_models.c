@@ -42,7 +42,11 @@ mli_onnx_val mli_onnx_pair(mli_onnx_builder *b, const mli_onnx_val *s, int negat
 
 static const char *post_of(const mli_onnx_builder *b)
 {
+    static const char *const names[] = {"NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO",
+                                        "PROBIT"};
     const mli_onnx_attribute *a = mli_onnx_find(b->node, "post_transform");
+    if (is(b, "TreeEnsemble"))
+        return names[a && a->number > 0 && a->number < 5 ? (int)a->number : 0];
     return a && a->text.at ? a->text.at : "NONE";
 }
 
@@ -50,13 +54,9 @@ static const char *post_of(const mli_onnx_builder *b)
 static mli_onnx_val transform(mli_onnx_builder *b, const mli_onnx_val *s, int classifier)
 {
     const char *post = post_of(b);
-    int one = s->n == 1, known = mli_in_list(post, "SOFTMAX,LOGISTIC");
-    if (strcmp(post, "NONE") == 0) return *s;
+    int one = s->n == 1, known = mli_in_list(post, "SOFTMAX,LOGISTIC,SOFTMAX_ZERO");
     if (one && known && !(classifier && *post == 'L')) return *s;
-    if (strcmp(post, "SOFTMAX") == 0) return mli_onnx_softmax(b, s, 1);
-    if (strcmp(post, "LOGISTIC") == 0)
-        return mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
-    return mli_onnx_no(b, "with this post_transform");
+    return mli_onnx_post(b, post, s);
 }
 
 void mli_onnx_put_labels(mli_onnx_builder *b, const mli_onnx_val *scores)
@@ -120,24 +120,15 @@ static void put_tree_classes(mli_onnx_builder *b, const mli_import *im, mli_onnx
         return;
     }
     if (softmax)
-        out = mli_onnx_softmax(b, s, 1);
+        out = mli_onnx_post(b, post_of(b), s);
     else if (im->link == MLI_LINK_NONE || im->link == MLI_LINK_SIGMOID)
         out = mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
     if (im->n_scores == 1) out = mli_onnx_pair(b, &out, 0);
     put_classes(b, &out, NULL, im->link == MLI_LINK_IDENTITY && has_negative(im));
 }
 
-static void put_trees(mli_onnx_builder *b, const mli_import *im, mli_onnx_val *s)
-{
-    if (im->link == MLI_LINK_SIGMOID && !im->n_classes)
-        *s = mli_onnx_apply(b, MLI_STEP_SIGMOID, s, NULL, NULL);
-    if (is(b, "TreeEnsembleClassifier"))
-        put_tree_classes(b, im, s);
-    else
-        mli_onnx_put(b, 0, im->n_classes ? mli_onnx_softmax(b, s, 1) : *s);
-}
-
-static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_val *x)
+static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_val *x,
+                            double *base)
 {
     ml_status s = mli_import_features(im, x->n);
     if (!s) s = mli_onnx_trees(im, b->g, b->node, x->type == MLI_ONNX_DOUBLE);
@@ -151,6 +142,8 @@ static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_
     sums.labels = NULL;
     sums.param = "squared";
     sums.link = MLI_LINK_NONE;
+    *base = im->base[0];
+    if (im->each) im->base[0] = 0;
     s = mli_import_finish(&sums, &b->members[b->n_members]);
     im->trees = sums.trees; /* they have been put in order */
     if (!s) b->n_members++;
@@ -159,14 +152,16 @@ static ml_status read_trees(mli_onnx_builder *b, mli_import *im, const mli_onnx_
 
 static void trees(mli_onnx_builder *b)
 {
-    mli_import im = {.ctx = b->ctx, .err = b->g->err, .target = "sum", .link_scale = 1};
+    mli_import im = {
+        .ctx = b->ctx, .err = b->g->err, .target = "sum", .link_scale = 1, .sums = 1};
+    double base = 0;
     mli_onnx_val x = mli_onnx_table(b);
     b->n_features += x.n;
     if (!b->status && b->n_features > MLI_STEP_FEATURES_MAX)
         mli_onnx_no(b, "of so many columns");
     if (b->status) return;
     mli_ensemble_builder_init(&im.trees, b->ctx);
-    b->status = read_trees(b, &im, &x);
+    b->status = read_trees(b, &im, &x, &base);
     mli_step step = {.op = MLI_STEP_MEMBER,
                      .n = (int32_t)im.n_scores,
                      .p = (int32_t)b->n_members - 1,
@@ -177,7 +172,14 @@ static void trees(mli_onnx_builder *b)
     if (!b->status) {
         mli_onnx_val s = mli_onnx_made(mli_onnx_emit(b, step), im.n_scores,
                                        doubles ? MLI_ONNX_DOUBLE : MLI_ONNX_FLOAT);
-        put_trees(b, &im, &s);
+        if (im.each) {
+            s = mli_onnx_of(b, im.each == 1 ? "xnHn" : "xH", &s, 1);
+            s = mli_onnx_apply_to(b, MLI_STEP_ADD, &s, base);
+        }
+        if (is(b, "TreeEnsembleClassifier"))
+            put_tree_classes(b, &im, &s);
+        else
+            mli_onnx_put(b, 0, transform(b, &s, 0));
     }
     forget_classes(&im);
     mli_import_free(&im);
@@ -336,42 +338,28 @@ static mli_onnx_val imputer(mli_onnx_builder *b)
 static mli_onnx_val normalizer(mli_onnx_builder *b)
 {
     const mli_onnx_attribute *norm = mli_onnx_find(b->node, "norm");
-    int l1 = norm && mli_onnx_is(norm->text, "L1");
-    int l2 = norm && mli_onnx_is(norm->text, "L2");
-    mli_onnx_val x = floats(mli_onnx_table(b)), size = x, sign = x;
-    if (b->status) return x;
-    if (l1) size = mli_onnx_apply(b, MLI_STEP_ABS, &x, NULL, NULL);
-    if (l2) size = x = mli_onnx_apply(b, MLI_STEP_MUL, &x, &x, NULL);
-    size = mli_onnx_reduce(b, l1 || l2 ? MLI_STEP_SUM : MLI_STEP_MOST, &size, 1, 1);
-    mli_onnx_val zero = mli_onnx_apply_to(b, MLI_STEP_EQ, &size, 0);
-    size = mli_onnx_apply(b, MLI_STEP_ADD, &size, &zero, NULL);
-    x = mli_onnx_apply(b, MLI_STEP_DIV, &x, &size, NULL);
-    if (!l2) return x;
-    x = mli_onnx_apply(b, MLI_STEP_SQRT, &x, NULL, NULL);
-    sign = mli_onnx_apply(b, MLI_STEP_SIGN, &sign, NULL, NULL);
-    return mli_onnx_apply(b, MLI_STEP_MUL, &x, &sign, NULL);
+    mli_onnx_val x = floats(mli_onnx_table(b));
+    const char *formula = norm && mli_onnx_is(norm->text, "L1")   ? "xx|S.0=+/"
+                          : norm && mli_onnx_is(norm->text, "L2") ? "xx*.S.0=+/qxs*"
+                                                                  : "xxH.0=+/";
+    return mli_onnx_of(b, formula, &x, 1);
 }
 
 static mli_onnx_val lp_normalization(mli_onnx_builder *b, const mli_onnx_val *in)
 {
     double p = mli_onnx_number_of(b, "p", 2);
-    mli_onnx_val x = mli_onnx_rows(b, in), size;
-    int64_t axis = mli_onnx_axis(&x, mli_onnx_number_of(b, "axis", -1));
+    mli_onnx_val x = mli_onnx_rows(b, in);
     if (p != 1 && p != 2) return mli_onnx_no(b, "of such a norm");
-    size = p == 1 ? mli_onnx_apply(b, MLI_STEP_ABS, &x, NULL, NULL)
-                  : mli_onnx_apply(b, MLI_STEP_MUL, &x, &x, NULL);
-    size = mli_onnx_reduce(b, MLI_STEP_SUM, &size, axis, 1);
-    if (p == 2) size = mli_onnx_apply(b, MLI_STEP_SQRT, &size, NULL, NULL);
-    mli_onnx_val zero = mli_onnx_apply_to(b, MLI_STEP_EQ, &size, 0);
-    size = mli_onnx_apply(b, MLI_STEP_ADD, &size, &zero, NULL);
-    return mli_onnx_apply(b, MLI_STEP_DIV, &x, &size, NULL);
+    return mli_onnx_of(b, p == 1 ? "xx|S.0=+/" : "xxx*Sq.0=+/", &x,
+                       mli_onnx_axis(&x, mli_onnx_number_of(b, "axis", -1)));
 }
 
 static mli_onnx_val binarizer(mli_onnx_builder *b)
 {
+    double threshold = mli_onnx_number_of(b, "threshold", 0);
     mli_onnx_val x = mli_onnx_table(b);
-    mli_onnx_val t = mli_onnx_constant(mli_onnx_number_of(b, "threshold", 0));
-    return floats(mli_onnx_apply(b, MLI_STEP_LT, &t, &x, NULL));
+    return floats(
+        mli_onnx_formula(b, "ax<", (const mli_onnx_val *[3]){&x}, &threshold, 1));
 }
 
 /* ---- encoders ---- */

@@ -142,15 +142,6 @@ mli_onnx_val mli_onnx_apply_to(mli_onnx_builder *b, int32_t op, const mli_onnx_v
     return mli_onnx_apply(b, op, x, &c, NULL);
 }
 
-mli_onnx_val mli_onnx_steps(mli_onnx_builder *b, mli_onnx_val x, const int32_t *ops,
-                            const double *numbers)
-{
-    for (; *ops; ops++)
-        x = mli_step_operands(*ops) == 2 ? mli_onnx_apply_to(b, *ops, &x, *numbers++)
-                                         : mli_onnx_apply(b, *ops, &x, NULL, NULL);
-    return x;
-}
-
 static const struct {
     const char *name;
     int32_t op, swap; /* swap: the operands */
@@ -217,6 +208,12 @@ static mli_onnx_val cast(mli_onnx_builder *b, const mli_onnx_val *x, int32_t to)
 
 /* ---- over an axis ---- */
 
+static void drop_axis(mli_onnx_val *v, int64_t axis)
+{
+    for (int64_t i = axis; i + 1 < v->rank; i++) v->dim[i] = v->dim[i + 1];
+    v->rank--;
+}
+
 mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                              int64_t axis, int keep)
 {
@@ -237,10 +234,7 @@ mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val
                      .q = (int32_t)inner,
                      .round = out.type == MLI_ONNX_FLOAT};
     out.dim[axis] = 1;
-    if (!keep) {
-        for (int64_t i = axis; i + 1 < out.rank; i++) out.dim[i] = out.dim[i + 1];
-        out.rank--;
-    }
+    if (!keep) drop_axis(&out, axis);
     if (v.kind == MLI_VAL_NUMBERS) {
         double *to = mli_onnx_list_of(b, out.n);
         if (to) mli_step_groups(&step, v.list->numbers, to);
@@ -249,27 +243,6 @@ mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val
     step.of[0] = mli_onnx_operand(b, &v);
     out.at = mli_onnx_emit(b, step);
     return out;
-}
-
-mli_onnx_val mli_onnx_softmax(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis)
-{
-    mli_onnx_val most = mli_onnx_reduce(b, MLI_STEP_MOST, x, axis, 1);
-    mli_onnx_val e = mli_onnx_apply(b, MLI_STEP_SUB, x, &most, NULL);
-    e = mli_onnx_apply(b, MLI_STEP_EXP, &e, NULL, NULL);
-    mli_onnx_val sum = mli_onnx_reduce(b, MLI_STEP_SUM, &e, axis, 1);
-    return mli_onnx_apply(b, MLI_STEP_DIV, &e, &sum, NULL);
-}
-
-static mli_onnx_val log_sum_exp(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis,
-                                int keep)
-{
-    mli_onnx_val most = mli_onnx_reduce(b, MLI_STEP_MOST, x, axis, 1);
-    mli_onnx_val e = mli_onnx_apply(b, MLI_STEP_SUB, x, &most, NULL);
-    e = mli_onnx_apply(b, MLI_STEP_EXP, &e, NULL, NULL);
-    e = mli_onnx_reduce(b, MLI_STEP_SUM, &e, axis, keep);
-    e = mli_onnx_apply(b, MLI_STEP_LOG, &e, NULL, NULL);
-    most = mli_onnx_reduce(b, MLI_STEP_SUM, &most, axis, keep); /* of one: its shape */
-    return mli_onnx_apply(b, MLI_STEP_ADD, &e, &most, NULL);
 }
 
 static const struct {
@@ -294,9 +267,12 @@ static mli_onnx_val reduce(mli_onnx_builder *b, size_t which, const mli_onnx_val
         return mli_onnx_no(b, "over several axes");
     int64_t axis = mli_onnx_axis(&x, axes ? axes->numbers[0] : 0);
     if (!b->status && axis < 0) return mli_onnx_no(b, "over such an axis");
-    if (which == sizeof reducing / sizeof *reducing)
-        return log_sum_exp(b, &x, axis, keep);
     if (b->status) return x;
+    if (which == sizeof reducing / sizeof *reducing) {
+        x = mli_onnx_of(b, "xxH-eSlxH+", &x, axis);
+        if (!keep && !b->status) drop_axis(&x, axis);
+        return x;
+    }
     double size = (double)x.dim[axis];
     if (reducing[which].before)
         x = mli_onnx_apply(b, reducing[which].before, &x, &x, NULL);
@@ -424,17 +400,10 @@ int mli_onnx_operator(mli_onnx_builder *b)
         out = chain(b, is(b, "Max") ? MLI_STEP_MAX : MLI_STEP_MIN, 0);
     else if (is(b, "Clip"))
         out = clip(b, x);
-    else if (is(b, "Relu"))
-        out = mli_onnx_apply_to(b, MLI_STEP_MAX, x, 0);
-    else if (is(b, "Reciprocal")) {
-        mli_onnx_val one = mli_onnx_constant(1);
-        out = mli_onnx_apply(b, MLI_STEP_DIV, &one, x, NULL);
-    } else if (is(b, "Cast"))
+    else if (is(b, "Cast"))
         out = cast(b, x, (int32_t)mli_onnx_number_of(b, "to", 1));
     else if (is(b, "CastLike") && mli_onnx_in(b, 1))
         out = cast(b, x, mli_onnx_in(b, 1)->type);
-    else if (is(b, "Softmax"))
-        out = mli_onnx_softmax(b, x, mli_onnx_axis(x, mli_onnx_number_of(b, "axis", -1)));
     else if (is(b, "ArgMax") || is(b, "ArgMin"))
         out = argument(b, is(b, "ArgMax") ? MLI_STEP_ARGMAX : MLI_STEP_ARGMIN, x);
     else if (is(b, "CumSum"))

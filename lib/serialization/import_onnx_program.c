@@ -370,8 +370,9 @@ static ml_status follow(mli_onnx_builder *b)
         b->node = &b->g->nodes[i];
         b->why = NULL;
         if (!knows_inputs(b)) continue;
-        if (!mli_onnx_operator(b) && !mli_onnx_operator_shape(b) &&
-            !mli_onnx_operator_model(b) && !mli_onnx_operator_svm(b))
+        if (!mli_onnx_operator_formula(b) && !mli_onnx_operator(b) &&
+            !mli_onnx_operator_shape(b) && !mli_onnx_operator_model(b) &&
+            !mli_onnx_operator_svm(b))
             mli_onnx_no(b, "");
         if (b->status == ML_E_UNSUPPORTED && b->why) {
             if (!b->bad) {

@@ -73,10 +73,13 @@ mli_onnx_val mli_onnx_apply(mli_onnx_builder *b, int32_t op, const mli_onnx_val 
                             const mli_onnx_val *y, const mli_onnx_val *z);
 mli_onnx_val mli_onnx_apply_to(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                                double y);
-/* Steps one after the other up to a 0, with the next of `numbers` where one has two
- * operands. */
-mli_onnx_val mli_onnx_steps(mli_onnx_builder *b, mli_onnx_val x, const int32_t *ops,
-                            const double *numbers);
+/* A formula of the values x, y, z and the numbers a, b, ... (import_onnx_formula.c). */
+mli_onnx_val mli_onnx_formula(mli_onnx_builder *b, const char *formula,
+                              const mli_onnx_val *const v[3], const double *numbers,
+                              int64_t axis);
+mli_onnx_val mli_onnx_of(mli_onnx_builder *b, const char *formula, const mli_onnx_val *x,
+                         int64_t axis); /* of x alone */
+mli_onnx_val mli_onnx_post(mli_onnx_builder *b, const char *post, const mli_onnx_val *x);
 /* Sum, ... over an axis, which stays as 1 or goes. */
 mli_onnx_val mli_onnx_reduce(mli_onnx_builder *b, int32_t op, const mli_onnx_val *x,
                              int64_t axis, int keep);
@@ -121,5 +124,6 @@ int mli_onnx_operator(mli_onnx_builder *b);       /* import_onnx_operators.c */
 int mli_onnx_operator_shape(mli_onnx_builder *b); /* import_onnx_shapes.c */
 int mli_onnx_operator_model(mli_onnx_builder *b); /* import_onnx_models.c */
 int mli_onnx_operator_svm(mli_onnx_builder *b);   /* import_onnx_svm.c */
+int mli_onnx_operator_formula(mli_onnx_builder *b);
 
 #endif

@@ -17,10 +17,7 @@
 static mli_onnx_val kernels(mli_onnx_builder *b, int64_t n)
 {
     static const char *const names[] = {"LINEAR", "RBF", "POLY", "SIGMOID"};
-    static const int32_t steps[][4] = {{0},
-                                       {MLI_STEP_MUL, MLI_STEP_EXP},
-                                       {MLI_STEP_MUL, MLI_STEP_ADD, MLI_STEP_POW},
-                                       {MLI_STEP_MUL, MLI_STEP_ADD, MLI_STEP_TANH}};
+    static const char *const formulas[] = {"x", "xa*e", "xa*b+c^", "xa*b+t"};
     const mli_onnx_attribute *vectors = mli_onnx_find(b->node, "support_vectors");
     const mli_onnx_attribute *params = mli_onnx_find(b->node, "kernel_params");
     const mli_onnx_attribute *type = mli_onnx_find(b->node, "kernel_type");
@@ -34,7 +31,7 @@ static mli_onnx_val kernels(mli_onnx_builder *b, int64_t n)
     if (kernel == 1) p[0] = -p[0];
     x.type = MLI_ONNX_FLOAT;
     x = mli_onnx_dot(b, &x, vectors->numbers, n, 1, 1, kernel == 1 ? 2 : 0);
-    return mli_onnx_steps(b, x, steps[kernel], p);
+    return mli_onnx_formula(b, formulas[kernel], (const mli_onnx_val *[3]){&x}, p, 1);
 }
 
 /* x times the matrix [x, n], and the n numbers `rho`. */
@@ -61,10 +58,7 @@ static mli_onnx_val regressor(mli_onnx_builder *b)
     mli_onnx_val k = kernels(b, n);
     k = add_to(b, &k, coef ? coef->numbers : NULL, 1);
     if (mli_onnx_number_of(b, "one_class", 0) == 0) return k;
-    mli_onnx_val zero = mli_onnx_constant(0), in = mli_onnx_constant(1),
-                 out = mli_onnx_constant(-1);
-    k = mli_onnx_apply(b, MLI_STEP_LT, &zero, &k, NULL);
-    return mli_onnx_apply(b, MLI_STEP_WHERE, &k, &in, &out);
+    return mli_onnx_of(b, "0x<2*1-", &k, 1);
 }
 
 /* The support vectors of all classes; 0: they are not such numbers. */
@@ -105,16 +99,13 @@ static mli_onnx_val of_pairs(mli_onnx_builder *b, mli_onnx_val *s, int64_t n, in
 
 static mli_onnx_val probabilities(mli_onnx_builder *b, const mli_onnx_val *s, int64_t n)
 {
-    static const int32_t steps[] = {MLI_STEP_NEG, MLI_STEP_SIGMOID, MLI_STEP_MAX,
-                                    MLI_STEP_MIN, 0};
-    static const double least[] = {1e-7, 1 - 1e-7};
+    static const double ends[] = {1e-7, 1 - 1e-7};
     mli_onnx_val by = mli_onnx_listed(mli_onnx_find(b->node, "prob_a"), 0),
                  more = mli_onnx_listed(mli_onnx_find(b->node, "prob_b"), 0), p;
     if (by.n != s->n || more.n != s->n)
         return mli_onnx_no(b, "whose numbers do not fit its vectors");
-    p = mli_onnx_apply(b, MLI_STEP_MUL, s, &by, NULL);
-    p = mli_onnx_apply(b, MLI_STEP_ADD, &p, &more, NULL);
-    p = mli_onnx_steps(b, p, steps, least);
+    p = mli_onnx_formula(b, "xy*z+ngaMbm", (const mli_onnx_val *[3]){s, &by, &more}, ends,
+                         1);
     return of_pairs(b, &p, n, 1);
 }
 

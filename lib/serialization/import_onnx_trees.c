@@ -328,7 +328,9 @@ static ml_status add_tree(forest *f, int64_t t, int64_t k, int64_t score)
     for (int64_t a = 0; !s && a < n; a++) {
         int64_t i = f->list[f->start[t] + a];
         f->scratch[a] = (mli_import_node){.left = -1, .right = -1, .set = -1};
-        if (is_leaf(f, i))
+        if (is_leaf(f, i) && f->im->each && f->first[i] < 0)
+            s = refuse(f, "leaves without a weight");
+        else if (is_leaf(f, i))
             f->scratch[a].value = weight_of(f, i, k);
         else
             s = split(f, i, &f->scratch[a]);
@@ -339,12 +341,12 @@ static ml_status add_tree(forest *f, int64_t t, int64_t k, int64_t score)
 static ml_status add_trees(forest *f)
 {
     mli_import *im = f->im;
-    int64_t k_n = im->n_scores;
+    int64_t k_n = im->each ? 1 : im->n_scores;
     ml_status s = ML_OK;
     for (int64_t i = 0; i < f->n; i++) f->set[i] = -1;
     for (int64_t t = 0; !s && t < f->n_trees; t++) {
         if (k_n == 1) {
-            s = add_tree(f, t, -1, 0);
+            s = add_tree(f, t, -1, im->each ? t : 0);
             continue;
         }
         memset(f->used, 0, (size_t)k_n);
@@ -392,7 +394,8 @@ static ml_status classifier_scores(forest *f, int64_t n_base)
         return refuse(f, "two classes and such base values");
     if (is_post(f, "LOGISTIC"))
         im->link = single ? MLI_LINK_NONE : MLI_LINK_SIGMOID;
-    else if (is_post(f, "SOFTMAX") && !single)
+    else if ((is_post(f, "SOFTMAX") && !single) ||
+             (is_post(f, "SOFTMAX_ZERO") && im->sums && im->n_classes > 2))
         im->param = "softmax";
     else if (is_post(f, "NONE")) /* raw scores say on which side a row is */
         im->link = single && negative ? MLI_LINK_STEP : MLI_LINK_IDENTITY;
@@ -411,18 +414,30 @@ static ml_status regressor_scores(forest *f)
     /* onnxruntime leaves a single target as it is. */
     if (is_post(f, "LOGISTIC") && n > 1)
         im->link = MLI_LINK_SIGMOID;
-    else if (!is_post(f, "NONE") && !is_post(f, "LOGISTIC"))
+    else if (!is_post(f, "NONE") && !is_post(f, "LOGISTIC") && !im->sums)
         return refuse(f, "this post_transform");
     return mli_import_scores(im, n);
 }
 
-/* The mean of the trees, or their sum. */
+ml_status mli_onnx_each(mli_import *im, const mli_onnx *g, int which, int64_t n_trees)
+{
+    if (!im->sums || im->n_classes || im->n_scores != 1 || n_trees > 65536)
+        return mli_fail(g->err, ML_E_UNSUPPORTED,
+                        "MIN or MAX of the trees of several targets cannot be imported");
+    im->each = which;
+    mli_free(im->ctx, im->base);
+    return mli_import_scores(im, n_trees);
+}
+
+/* The mean of the trees, their sum, or one of them. */
 static ml_status aggregate(forest *f, double *scale)
 {
     const mli_onnx_attribute *a = mli_onnx_find(f->node, "aggregate_function");
     *scale = 1;
     if (!a || !a->text.at || mli_onnx_is(a->text, "SUM")) return ML_OK;
-    if (!mli_onnx_is(a->text, "AVERAGE")) return refuse(f, "MIN or MAX of the trees");
+    if (!mli_onnx_is(a->text, "AVERAGE"))
+        return mli_onnx_each(f->im, f->g, mli_onnx_is(a->text, "MIN") ? 1 : 2,
+                             f->n_trees);
     *scale = 1 / (double)f->n_trees;
     return ML_OK;
 }
@@ -475,8 +490,8 @@ static ml_status build(forest *f, int classifier)
     if (!s) s = find_children(f);
     if (!s) s = list_trees(f);
     if (!s) s = hang_weights(f, tree, node);
-    if (!s) s = add_trees(f);
     if (!s) s = aggregate(f, &scale);
+    if (!s) s = add_trees(f);
     im->float_sums = !s && !f->is_double && scale == 1; /* as runtimes add them */
     for (int64_t i = first; !s && i < im->trees.n_nodes; i++)
         im->trees.node[i].value *= scale;

@@ -368,6 +368,50 @@ def onnx_vectors(f, z, third, test):
                        label[:, None] == getattr(model, "classes_", np.arange(3))[None])
 
 
+def with_attribute(model, name, value):
+    from onnx import helper as h
+    node = model.graph.node[0]
+    for a in [a for a in node.attribute if a.name == name]:
+        node.attribute.remove(a)
+    node.attribute.append(h.make_attribute(name, value))
+    return model
+
+
+def onnx_formulas(test):
+    """What comes behind trees seldom, and what neural networks are made of."""
+    from onnx import TensorProto as T, helper as h, numpy_helper
+    rows = numbers(np.random.default_rng(7), 2000)[:ROWS]
+    cases = {"least": (every_mode(), "aggregate_function", "MIN"),
+             "most": (with_attribute(newest_form(), "n_targets", 1), "aggregate_function", 3),
+             "probit": (every_mode(), "post_transform", "PROBIT"),
+             "zero": (newest_form(), "post_transform", 3)}
+    for name, (m, key, value) in cases.items():
+        if name == "most":
+            m = with_attribute(m, "leaf_targetids", [0] * 84)
+        m = with_attribute(m, key, value)
+        (OUT / f"numbers.onnx_{name}.onnx").write_bytes(m.SerializeToString())
+        write_expected(f"numbers.onnx_{name}", np.empty((0, 1)), run_onnx(m, rows))
+    rng = np.random.default_rng(5)
+    values = {"m": rng.normal(size=5), "v": rng.random(5) + 1, "s": rng.random(5), "z": np.zeros(5),
+              "W": rng.normal(size=(4, 5)), "o": rng.random(4), "p": rng.random(4)}
+    n = h.make_node
+    nodes = [n("BatchNormalization", ["X", "s", "z", "m", "v"], ["a"], epsilon=1e-3),
+             n("LayerNormalization", ["a", "s", "m"], ["b"]),
+             n("Gemm", ["b", "W"], ["c"], transB=1), n("LeakyRelu", ["c"], ["d"], alpha=.2),
+             n("Elu", ["d"], ["e"]), n("Softplus", ["e"], ["f"]), n("HardSwish", ["c"], ["g"]),
+             n("PRelu", ["c", "p"], ["i"]), n("Selu", ["i"], ["j"]), n("Softsign", ["j"], ["k"]),
+             n("HardSigmoid", ["j"], ["l"]), n("Reciprocal", ["f"], ["q"]),
+             n("Sum", ["f", "g", "k", "l", "q"], ["r"]), n("LogSoftmax", ["r"], ["y"])]
+    graph = h.make_graph(nodes, "net", [h.make_tensor_value_info("X", T.FLOAT, [None, 5])],
+                         [h.make_tensor_value_info("y", T.FLOAT, [None, 4])],
+                         [numpy_helper.from_array(v.astype(np.float32), k)
+                          for k, v in values.items()])
+    m = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)])
+    m.ir_version = 8
+    (OUT / "whole.onnx_net.onnx").write_bytes(m.SerializeToString())
+    write_expected("whole.onnx_net", np.empty((0, 1)), run_onnx(m, test))
+
+
 def onnx_texts():
     """Columns of texts: one-hot and ordinal codes, unknown and missing ones."""
     import onnxruntime
@@ -467,6 +511,7 @@ def onnx_models(rng):
     onnx_several(f, z, third, test)
     onnx_graphs(f, z, third, test)
     onnx_vectors(f, z, third, test)
+    onnx_formulas(test)
     m = newest_form()
     (OUT / "numbers.onnx_newest.onnx").write_bytes(m.SerializeToString())
     rows = numbers(np.random.default_rng(7), 2000)[:ROWS]

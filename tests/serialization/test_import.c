@@ -74,7 +74,9 @@ static const struct {
     {"whole", "onnx_near.onnx", 1e-6},         {"whole", "onnx_cosine.onnx", 1e-6},
     {"whole", "onnx_bernoulli.onnx", 1e-6},    {"whole", "onnx_discriminants.onnx", 1e-6},
     {"whole", "onnx_labels.onnx", 1e-6},       {"whole", "onnx_votes3.onnx", 1e-6},
-    {"whole", "onnx_clusters.onnx", 1e-6},
+    {"whole", "onnx_clusters.onnx", 1e-6},     {"whole", "onnx_net.onnx", 1e-6},
+    {"numbers", "onnx_least.onnx", 1e-6},      {"numbers", "onnx_most.onnx", 1e-6},
+    {"numbers", "onnx_probit.onnx", 1e-6},     {"numbers", "onnx_zero.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
