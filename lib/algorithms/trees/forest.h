@@ -345,11 +345,30 @@ ml_status mli_forest_write_samples(const mli_forest_tree *tree, int64_t n_trees,
                                    ml_model *model, ml_error *err);
 ml_status mli_forest_quantiles_plan(const ml_model *model, mli_plan **out, ml_error *err);
 
-/* Tensors of all trees but those of quantiles (forest_keep.c). first: where the nodes of
- * each begin, [n_trees + 1]. */
-ml_status mli_forest_write(const mli_forest_tree *tree, int64_t n_trees,
-                           const mli_forest_codes *codes, ml_model *model, int64_t *first,
-                           ml_error *err);
+/* ---- tensors (forest_write.c) ---- */
+
+#define MLI_FOREST_COLUMNS 8
+
+typedef struct mli_forest_writer {
+    const mli_forest_codes *codes;
+    const mli_forest_tree *tree;
+    int64_t n_trees, done, capacity; /* done: written; capacity: nodes */
+    int rows, sets;                  /* leaves have rows of values; there may be sets */
+    /* [n_trees + 1] of the nodes of each tree, its rows of leaves, its sets */
+    int64_t *first, *leaf, *set;
+    mli_buffer *buffer[MLI_FOREST_COLUMNS];
+    void *data[MLI_FOREST_COLUMNS];
+} mli_forest_writer;
+
+/* For up to n_trees trees; the writer is zeroed memory. */
+ml_status mli_forest_writer_new(mli_forest_writer *w, const mli_forest_codes *codes,
+                                const mli_forest_tree *tree, int64_t n_trees, int rows);
+void mli_forest_writer_free(mli_forest_writer *w);
+/* Writes the nodes of n more trees. 0: no memory. */
+int mli_forest_write(mli_forest_writer *w, int64_t n);
+/* All is written: the tensors become the model's. */
+ml_status mli_forest_write_end(mli_forest_writer *w, ml_model *m, ml_error *err);
+
 
 /* ---- algorithms ---- */
 

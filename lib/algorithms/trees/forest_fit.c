@@ -22,7 +22,8 @@ typedef struct forest {
     int64_t n_trees, done;
     mli_forest_tree *tree;        /* [n_trees] */
     mli_forest_scratch **scratch; /* [slots] */
-    int64_t first;                /* of the batch */
+    mli_forest_writer writer;
+    int64_t first; /* of the batch */
     atomic_int failed;
     double *oob; /* [rows * values] */
 } forest;
@@ -171,9 +172,25 @@ static int64_t count_grown(const forest *f, int64_t n)
     return grown;
 }
 
+/* Writes the nodes of n trees of the batch, which then are needed no more unless rows
+ * look for their leaves. */
+static ml_status write_batch(forest *f, int64_t n, ml_error *err)
+{
+    if (!mli_forest_write(&f->writer, n)) return mli_nomem(err);
+    for (int64_t t = f->first; t < f->first + n && !f->options.finds_rows; t++) {
+        mli_free(f->ctx, f->tree[t].node);
+        f->tree[t].node = NULL;
+        if (f->writer.rows) continue;
+        mli_free(f->ctx, f->tree[t].value);
+        f->tree[t].value = NULL;
+    }
+    f->done += n;
+    return ML_OK;
+}
+
 static ml_status grow_all(forest *f, ml_error *err)
 {
-    int64_t batch = 4 * (int64_t)mli_slots(f->ctx);
+    int64_t slots = mli_slots(f->ctx), batch = slots > 1 ? 4 * slots : 1;
     ml_status status = ML_OK;
     while (status == ML_OK && f->done < f->n_trees) {
         int64_t n = f->n_trees - f->done < batch ? f->n_trees - f->done : batch;
@@ -183,7 +200,8 @@ static ml_status grow_all(forest *f, ml_error *err)
         if (status == ML_OK && atomic_load(&f->failed))
             status = why_failed(atomic_load(&f->failed), err);
         if (status != ML_OK) break;
-        f->done += count_grown(f, n);
+        status = write_batch(f, count_grown(f, n), err);
+        if (status != ML_OK) break;
         status = mli_run_step(f->job->run, "trees", f->done, f->n_trees, NAN, err);
         if (status == ML_OK && mli_run_state(f->job->run) == ML_STOP_KEEP) break;
     }
@@ -284,22 +302,19 @@ static ml_status score_oob(forest *f, ml_error *err)
 
 /* ---- tensors ---- */
 
-static ml_status write_model(const forest *f, ml_error *err)
+static ml_status write_model(forest *f, ml_error *err)
 {
     ml_model *m = f->job->model;
+    const int64_t *first = f->writer.first;
     double zero = 0;
-    int64_t *first = mli_alloc_vec(f->ctx, f->done + 1, sizeof *first);
-    if (!first) return mli_nomem(err);
-    ml_status s = mli_forest_write(f->tree, f->done, f->codes, m, first, err);
+    ml_status s = mli_forest_write_end(&f->writer, m, err);
     if (s == ML_OK) s = mli_model_add_f64s(m, "base_score", &zero, 1, err);
     if (s == ML_OK && f->options.keep_samples)
         s = mli_forest_write_samples(f->tree, f->done, first, f->design, m, err);
-    if (s == ML_OK) {
-        mli_model_note_i64(m, "trees", f->done);
-        mli_model_note_i64(m, "nodes", first[f->done]);
-    }
-    mli_free(f->ctx, first);
-    return s;
+    if (s != ML_OK) return s;
+    mli_model_note_i64(m, "trees", f->done);
+    mli_model_note_i64(m, "nodes", first[f->done]);
+    return ML_OK;
 }
 
 /* ---- all of it ---- */
@@ -324,7 +339,10 @@ static ml_status fit_all(forest *f, ml_error *err)
     f->data.label = f->design->label;
     f->tree = mli_calloc(f->ctx, (size_t)f->n_trees, sizeof *f->tree);
     f->scratch = mli_calloc(f->ctx, (size_t)mli_slots(f->ctx), sizeof *f->scratch);
-    if (!f->tree || !f->scratch) return mli_nomem(err);
+    int rows = f->options.targets > 0 || f->options.classes > 2;
+    if (!f->tree || !f->scratch ||
+        mli_forest_writer_new(&f->writer, f->codes, f->tree, f->n_trees, rows) != ML_OK)
+        return mli_nomem(err);
     s = grow_all(f, err);
     if (s == ML_OK) s = score_oob(f, err);
     return s == ML_OK ? write_model(f, err) : s;
@@ -340,6 +358,7 @@ ml_status mli_forest_fit(mli_fit *job, ml_error *err)
     mli_free(f.ctx, f.tree);
     mli_free(f.ctx, f.scratch);
     mli_free(f.ctx, f.weight);
+    mli_forest_writer_free(&f.writer);
     mli_forest_codes_free(f.codes);
     return s;
 }

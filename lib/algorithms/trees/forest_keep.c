@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * trees/forest_keep.c: grown trees: nodes breadth first, with a row of values for each
- * leaf, and the tensors of them all.
+ * leaf.
  */
 #include "algorithms/trees/forest.h"
-#include "core/parallel.h"
 #include "core/rng.h"
 #include <math.h>
 #include <string.h>
@@ -174,135 +173,4 @@ int64_t mli_forest_leaf(const mli_forest_tree *t, const mli_forest_codes *codes,
         i = node->left + !goes_left;
     }
     return i;
-}
-
-/* ---- tensors ---- */
-
-typedef struct writing {
-    const mli_forest_tree *tree;
-    int64_t n_trees, n_rows, n_sets;
-    int rows;             /* leaves have a row of values each */
-    const int64_t *first; /* of the nodes of each tree */
-    int64_t *leaf, *set;  /* the same of its leaves and sets */
-    int32_t *feature, *left, *node_set;
-    double *threshold, *value, *cover, *gain, *row;
-    uint8_t *flags;
-    uint32_t *sets;
-} writing;
-
-static void write_node(const writing *w, const mli_forest_tree *t, int64_t tree,
-                       int64_t i)
-{
-    const mli_forest_node *node = &t->node[i];
-    int64_t at = w->first[tree] + i, k = t->n_values;
-    w->feature[at] = node->feature;
-    w->left[at] = node->left;
-    w->threshold[at] = node->threshold;
-    w->cover[at] = node->weight;
-    w->gain[at] = node->gain;
-    w->flags[at] = (uint8_t)((node->missing_left ? MLI_NODE_MISSING_LEFT : 0) |
-                             (node->categorical ? MLI_NODE_CATEGORICAL : 0));
-    w->value[at] = 0;
-    if (w->node_set)
-        w->node_set[at] = node->categorical ? (int32_t)w->set[tree] + node->at : -1;
-    if (node->left) return;
-    w->value[at] = w->rows ? (double)(w->leaf[tree] + node->at)
-                           : t->value[node->at * k + k - 1] / (double)w->n_trees;
-}
-
-static void write_tree(void *arg, int64_t task, int32_t slot)
-{
-    const writing *w = arg;
-    const mli_forest_tree *t = &w->tree[task];
-    (void)slot;
-    for (int64_t i = 0; i < t->n_nodes; i++) write_node(w, t, task, i);
-    if (w->rows)
-        memcpy(w->row + w->leaf[task] * t->n_values, t->value,
-               (size_t)(t->n_rows * t->n_values) * sizeof *t->value);
-    if (w->sets)
-        memcpy(w->sets + 8 * w->set[task], t->set, (size_t)t->n_sets * sizeof *t->set);
-}
-
-/* The tables from categories to bins. */
-static ml_status write_levels(const mli_forest_codes *c, ml_model *m, ml_error *err)
-{
-    int64_t n = c->n_features, starts = n + 1, total = 0, *start;
-    uint8_t *bin, *other;
-    for (int64_t j = 0; j < n; j++) total += c->feature[j].n_levels;
-    ml_status s = mli_model_add(m, "level_start", ML_DTYPE_I64, 1, &starts, &start, err);
-    if (s == ML_OK) s = mli_model_add(m, "level_bin", ML_DTYPE_U8, 1, &total, &bin, err);
-    if (s == ML_OK) s = mli_model_add(m, "level_other", ML_DTYPE_U8, 1, &n, &other, err);
-    for (int64_t j = 0; s == ML_OK && j < n; j++) {
-        const mli_forest_feature *from = &c->feature[j];
-        start[j + 1] = start[j] + from->n_levels;
-        if (from->n_levels)
-            memcpy(bin + start[j], from->level_bin, (size_t)from->n_levels);
-        other[j] = from->kind == MLI_CATEGORICAL ? (uint8_t)from->n_codes : 0;
-    }
-    return s;
-}
-
-static ml_status add_nodes(writing *w, int64_t n, ml_model *m, ml_error *err)
-{
-    ml_status s = mli_model_add(m, "node_feature", ML_DTYPE_I32, 1, &n, &w->feature, err);
-    if (s == ML_OK) s = mli_model_add(m, "node_left", ML_DTYPE_I32, 1, &n, &w->left, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "node_threshold", ML_DTYPE_F64, 1, &n, &w->threshold, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "node_flags", ML_DTYPE_U8, 1, &n, &w->flags, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "node_value", ML_DTYPE_F64, 1, &n, &w->value, err);
-    if (s == ML_OK)
-        s = mli_model_add(m, "node_cover", ML_DTYPE_F64, 1, &n, &w->cover, err);
-    if (s == ML_OK) s = mli_model_add(m, "node_gain", ML_DTYPE_F64, 1, &n, &w->gain, err);
-    if (s == ML_OK && w->n_sets > 0)
-        s = mli_model_add(m, "node_set", ML_DTYPE_I32, 1, &n, &w->node_set, err);
-    return s;
-}
-
-/* Tensors other than those of the nodes. */
-static ml_status add_others(writing *w, const mli_forest_codes *codes, ml_model *m,
-                            ml_error *err)
-{
-    int64_t starts = w->n_trees + 1, one = 1, sets[2] = {w->n_sets, 8}, *start;
-    int64_t leaves[2] = {w->n_rows, w->tree[0].n_values};
-    uint8_t *link;
-    ml_status s = mli_model_add(m, "tree_start", ML_DTYPE_I64, 1, &starts, &start, err);
-    if (s == ML_OK) memcpy(start, w->first, (size_t)starts * sizeof *start);
-    if (s == ML_OK && w->n_sets > 0)
-        s = mli_model_add(m, "sets", ML_DTYPE_U32, 2, sets, &w->sets, err);
-    if (s == ML_OK && w->n_sets > 0) s = write_levels(codes, m, err);
-    if (s != ML_OK) return s;
-    if (w->rows)
-        return mli_model_add(m, m->inputs->n_targets ? "leaf_values" : "leaf_proba",
-                             ML_DTYPE_F64, 2, leaves, &w->row, err);
-    s = mli_model_add(m, "link", ML_DTYPE_U8, 1, &one, &link, err);
-    if (s == ML_OK) *link = MLI_LINK_IDENTITY;
-    return s;
-}
-
-ml_status mli_forest_write(const mli_forest_tree *tree, int64_t n_trees,
-                           const mli_forest_codes *codes, ml_model *m, int64_t *first,
-                           ml_error *err)
-{
-    writing w = {.tree = tree, .n_trees = n_trees, .first = first};
-    int64_t n = 0;
-    w.rows = m->inputs->n_targets > 0 || m->inputs->classes.n > 2;
-    w.leaf = mli_alloc_vec(codes->ctx, 2 * n_trees, sizeof *w.leaf);
-    if (!w.leaf) return mli_nomem(err);
-    w.set = w.leaf + n_trees;
-    for (int64_t t = 0; t < n_trees; t++) {
-        first[t] = n;
-        w.leaf[t] = w.n_rows;
-        w.set[t] = w.n_sets;
-        n += tree[t].n_nodes;
-        w.n_rows += tree[t].n_rows;
-        w.n_sets += tree[t].n_sets;
-    }
-    first[n_trees] = n;
-    ml_status s = add_nodes(&w, n, m, err);
-    if (s == ML_OK) s = add_others(&w, codes, m, err);
-    if (s == ML_OK) mli_parallel(codes->ctx, n_trees, write_tree, &w);
-    mli_free(codes->ctx, w.leaf);
-    return s;
 }
