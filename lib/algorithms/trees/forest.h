@@ -57,6 +57,15 @@ void mli_forest_codes_free(mli_forest_codes *c);
 void mli_forest_places(mli_forest_feature *f, const double *x, int64_t n, float *place);
 float mli_forest_place(const mli_forest_feature *f, double x);
 
+/* A number t with a <= t < b between neighbours, one of single precision if there is. */
+static inline double mli_forest_between(double a, double b)
+{
+    double middle = a / 2 + b / 2;
+    if (!(middle >= a && middle < b)) middle = a;
+    float narrow = (float)middle;
+    return (double)narrow >= a && (double)narrow < b ? (double)narrow : middle;
+}
+
 /* Copies n rows from by_row into columns `ld` apart (forest_page.c). */
 void mli_forest_copy(const mli_forest_codes *c, const uint32_t *row, int64_t n,
                      uint16_t *page, int64_t ld);

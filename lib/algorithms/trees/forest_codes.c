@@ -3,12 +3,12 @@
  * trees/forest_codes.c: codes of two bytes for all values, or places for random cuts
  * (trees/forest.h). Cost: a radix sort per feature; places: a pass.
  */
-#include "algorithms/trees/bins.h"
 #include "algorithms/trees/forest.h"
 #include "core/radix.h"
 #include "core/parallel.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MOST_CODES 65535
 #define MOST_BINS  255
@@ -43,6 +43,21 @@ static int64_t distinct(const double *x, const uint64_t *row, int64_t n, double 
         count[kept - 1]++;
     }
     return kept;
+}
+
+/* Cuts between bins of about equal numbers of rows, n in all; returns how many. */
+static int32_t cut_values(const double *value, const int64_t *count, int64_t kept,
+                          int64_t n, double *cut)
+{
+    int64_t filled = 0, due = n; /* in parts of a row */
+    int32_t cuts = 0;
+    for (int64_t k = 0; k + 1 < kept; k++) {
+        filled += count[k] * MOST_CODES;
+        if (filled < due) continue;
+        cut[cuts++] = mli_forest_between(value[k], value[k + 1]);
+        while (due <= filled) due += n;
+    }
+    return cuts;
 }
 
 /* Codes of sorted rows, whose distinct values occur `count` times each. */
@@ -84,7 +99,7 @@ static int code_numbers(const coding *c, int64_t j, double *x)
     if (f->exact)
         memcpy(f->value, value, (size_t)kept * sizeof *f->value);
     else
-        f->n_codes = 1 + mli_cut_values(value, count, kept, MOST_CODES, 1, f->value);
+        f->n_codes = 1 + cut_values(value, count, kept, n, f->value);
     write_codes(f, value, count, kept, row, out);
     return 1;
 }

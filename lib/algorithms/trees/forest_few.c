@@ -54,8 +54,14 @@ static int32_t weight_of(const few *f, int32_t i)
     return (int32_t)w;
 }
 
+static int has_limits(const few *f)
+{
+    return f->least > 1 || f->min_weight > 0;
+}
+
 static int is_legal(const few *f, int32_t i)
 {
+    if (!has_limits(f)) return 1;
     double w = weight_of(f, i);
     if (f->least > 1 && (f->rows[i] < f->least || f->n - f->rows[i] < f->least)) return 0;
     return w >= f->min_weight && f->weight - w >= f->min_weight;
@@ -217,7 +223,7 @@ MLI_AVX2 static uint64_t rate_avx2(few *f)
     sum_avx2(f);
     for (int32_t i = 0; i < f->padded; i += 8) {
         rating[i / 8] = rate_eight(f, i);
-        if (f->least > 1 || f->min_weight > 0) {
+        if (has_limits(f)) {
             float one[8];
             _mm256_storeu_ps(one, rating[i / 8]);
             for (int32_t k = 0; k < 8; k++) one[k] = is_legal(f, i + k) ? one[k] : -1;

@@ -13,22 +13,13 @@
 
 /* ---- keeping ---- */
 
-/* A number t with a <= t < b between neighbours, one of single precision if there is. */
-static double between(double a, double b)
-{
-    double middle = a / 2 + b / 2;
-    if (!(middle >= a && middle < b)) middle = a;
-    float narrow = (float)middle;
-    return (double)narrow >= a && (double)narrow < b ? (double)narrow : middle;
-}
-
 static double threshold_of(const mli_forest_feature *f, const mli_forest_growing *node)
 {
     if (node->categorical) return 0;
     if (!isnan(node->threshold)) return node->threshold;
     if (node->next == MLI_CODE_MISSING) return INFINITY;
-    return between(f->value[node->last],
-                   f->value[f->exact ? node->next : node->next - 1]);
+    return mli_forest_between(f->value[node->last],
+                              f->value[f->exact ? node->next : node->next - 1]);
 }
 
 /* The largest code that a threshold sends left, for rows that were not in the node. */
