@@ -284,6 +284,13 @@ void mli_forest_look(mli_forest_scratch *s, int64_t id)
     const mli_forest_data *d = s->data;
     int64_t k_n = s->options->classes;
     double *value = s->value + id * s->n_values;
+    if (s->numbers && node->n == 1) { /* most of the nodes of a full tree */
+        const double *wy = s->page->wy + 2 * (int64_t)s->row[node->begin];
+        node->weight = a->weight = wy[0];
+        node->impurity = 0;
+        value[0] = s->center[0] + wy[1];
+        return;
+    }
     a->code = s->page->code;
     a->place = s->page->place;
     a->ld = s->page->ld;
