@@ -60,6 +60,7 @@ void mli_map_free(mli_map *m)
     mli_free(m->ctx, m->bytes);
     mli_free(m->ctx, m->hashes);
     mli_free(m->ctx, m->slots);
+    mli_free(m->ctx, m->front);
     mli_map_init(m, m->ctx);
 }
 
@@ -179,33 +180,112 @@ int32_t mli_map_add(mli_map *m, const char *key, size_t size)
     return add(m, key, size);
 }
 
-int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int64_t n,
-                      int32_t *numbers)
+/* ---- many texts ---- */
+
+/* Short keys that came before. No branch depends on their length, and whole keys stand in
+ * the table, at most half of which is used. */
+#define FRONT  4096
+#define SHORT  16
+#define NOBODY 0xff00000000000000u
+struct mli_map_front {
+    uint64_t key[FRONT][2]; /* up to 15 bytes, zeros, the size in the last one */
+    int32_t number[FRONT];
+    int64_t count, asked, lost; /* lost: keys for which there was no room */
+};
+
+void mli_map_remember(mli_map *m)
 {
-    for (int64_t i = 0; i < n; i++) {
-        size_t size = (size_t)(offsets[i + 1] - offsets[i]);
-        numbers[i] = add(m, size ? bytes + offsets[i] : "", size);
-        if (numbers[i] < 0) return 0;
+    m->front = mli_alloc(m->ctx, sizeof *m->front);
+    if (!m->front) return;
+    m->front->count = m->front->asked = m->front->lost = 0;
+    for (int i = 0; i < FRONT; i++) m->front->key[i][0] = m->front->key[i][1] = NOBODY;
+}
+
+/* Where to look first for a text, behind whose start SHORT bytes can be read. */
+static inline uint64_t front_key(const char *text, size_t size, uint64_t *key)
+{
+    static const uint64_t window[4] = {~(uint64_t)0, ~(uint64_t)0, 0, 0};
+    const char *kept = (const char *)window + SHORT - size;
+    key[0] = mli_load64(text) & mli_load64(kept);
+    key[1] = (mli_load64(text + 8) & mli_load64(kept + 8)) | (uint64_t)size << 56;
+    return mix(key[0] ^ K1, key[1] ^ K2) & (FRONT - 1);
+}
+
+/* Numbers texts from `i` on, up to the first that is too long or has not come before.
+ * Returns which. A loop of its own, so that all it needs is in registers. */
+static int64_t front_run(const struct mli_map_front *f, const char *bytes,
+                         const int64_t *offsets, int64_t i, int64_t n, int32_t *numbers)
+{
+    const int64_t last = offsets[n] - SHORT;
+    for (; i < n && offsets[i] <= last; i++) {
+        uint64_t key[2], size = (uint64_t)(offsets[i + 1] - offsets[i]);
+        if (size >= SHORT) return i;
+        uint64_t at = front_key(bytes + offsets[i], size, key);
+        while ((f->key[at][0] ^ key[0]) | (f->key[at][1] ^ key[1])) {
+            if (f->key[at][1] == NOBODY) return i;
+            at = (at + 1) & (FRONT - 1);
+        }
+        numbers[i] = f->number[at];
     }
+    return i;
+}
+
+/* A text that was not there. 0 when there was no room for too many. */
+static int front_add(struct mli_map_front *f, const char *text, size_t size,
+                     int32_t number, int64_t asked)
+{
+    uint64_t key[2], at = front_key(text, size, key);
+    if (f->count >= FRONT / 2) return ++f->lost <= 1024 + (f->asked + asked) / 4;
+    while (f->key[at][1] != NOBODY) at = (at + 1) & (FRONT - 1);
+    memcpy(f->key[at], key, sizeof key);
+    f->number[at] = number;
+    f->count++;
     return 1;
 }
 
-int64_t mli_map_find_texts(const mli_map *m, const char *bytes, const int64_t *offsets,
-                           int64_t n, int32_t *numbers)
+static inline int32_t find(const mli_map *m, const char *key, size_t size)
 {
+    return m->slot_count ? m->slots[probe(m, hash_of(key, size), key, size)] : -1;
+}
+
+/* Returns the first that is not there or cannot be added, or n. Inline, so that the loops
+ * of both callers know what they do. */
+static inline __attribute__((always_inline)) int64_t
+number_texts(mli_map *m, int adding, const char *bytes, const int64_t *offsets, int64_t n,
+             int32_t *numbers)
+{
+    struct mli_map_front *front = m->front;
     int64_t lost = n;
     for (int64_t i = 0; i < n; i++) {
+        if (front) i = front_run(front, bytes, offsets, i, n, numbers);
+        if (i == n) break;
         size_t size = (size_t)(offsets[i + 1] - offsets[i]);
-        const char *key = size ? bytes + offsets[i] : "";
-        numbers[i] =
-            m->slot_count ? m->slots[probe(m, hash_of(key, size), key, size)] : -1;
+        const char *text = size ? bytes + offsets[i] : "";
+        numbers[i] = adding ? add(m, text, size) : find(m, text, size);
+        if (numbers[i] < 0 && adding) return i;
         if (numbers[i] < 0 && lost == n) lost = i;
+        if (front && numbers[i] >= 0 && size < SHORT &&
+            offsets[i] <= offsets[n] - SHORT &&
+            !front_add(front, bytes + offsets[i], size, numbers[i], i))
+            front = NULL;
     }
+    if (m->front) m->front->asked += n;
     return lost;
+}
+
+int mli_map_add_texts(mli_map *m, const char *bytes, const int64_t *offsets, int64_t n,
+                      int32_t *numbers)
+{
+    return number_texts(m, 1, bytes, offsets, n, numbers) == n;
+}
+
+int64_t mli_map_find_texts(mli_map *m, const char *bytes, const int64_t *offsets,
+                           int64_t n, int32_t *numbers)
+{
+    return number_texts(m, 0, bytes, offsets, n, numbers);
 }
 
 int32_t mli_map_find(const mli_map *m, const char *key, size_t size)
 {
-    if (!m->slot_count) return -1;
-    return m->slots[probe(m, hash_of(key, size), key, size)];
+    return find(m, key, size);
 }

@@ -14,6 +14,8 @@
 
 /* With so few rows each is looked up by itself, without a hash table. */
 #define FEW_ROWS 32
+/* From so many on the map remembers short texts. */
+#define MANY_ROWS 4096
 
 /* The distinct values of a column, raw numbers 0..n-1. */
 typedef struct {
@@ -120,6 +122,7 @@ static int64_t run_end(const mli_column *c, int64_t begin)
 
 static ml_status distinct_text(distinct *r, const mli_column *c, int32_t *codes)
 {
+    if (c->rows >= MANY_ROWS) mli_map_remember(&r->map);
     for (int64_t i = 0, end; i < c->rows; i = end) {
         end = run_end(c, i);
         if (mli_column_valid(c, i)) {
@@ -490,10 +493,10 @@ static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f
 
 /* Text against a dictionary no larger than the rows: each row is looked up in a map of
  * the dictionary. */
-static void apply_text(const mli_column *c, const finder *f, int32_t *codes,
-                       int64_t *unseen)
+static void apply_text(const mli_column *c, finder *f, int32_t *codes, int64_t *unseen)
 {
     *unseen = -1;
+    if (c->rows >= MANY_ROWS) mli_map_remember(&f->map);
     for (int64_t i = 0, end; i < c->rows; i = end) {
         int valid = mli_column_valid(c, i);
         end = run_end(c, i);

@@ -64,6 +64,64 @@ START_TEST(holds_a_million_keys)
 }
 END_TEST
 
+/* Texts of 0 to 20 bytes, bytes of 0 among them, `kinds` different ones. */
+static int64_t make_texts(char *bytes, int64_t *offsets, int n, int kinds, unsigned seed)
+{
+    for (int i = 0; i < n; i++) {
+        seed = seed * 1103515245u + 12345u;
+        unsigned kind = (seed >> 8) % (unsigned)kinds, size = kind % 21;
+        char *to = bytes + offsets[i];
+        memset(to, (int)(kind % 3), size);
+        if (size) to[size - 1] = (char)(kind >> 8);
+        if (size > 1) to[size / 2 - 1] = (char)kind;
+        offsets[i + 1] = offsets[i] + size;
+    }
+    return offsets[n];
+}
+
+/* With and without remembering the numbers are the same, for more kinds than it has room
+ * for as well, in parts, and for keys that are not there. */
+START_TEST(remembers_short_texts)
+{
+    enum { N = 20000 };
+    int64_t *offsets = calloc(N + 1, sizeof *offsets), unknown[] = {0, 2, 3};
+    int32_t *a = malloc(N * sizeof *a), *b = malloc(N * sizeof *b);
+    char *texts = malloc(N * 20 + 1);
+    const int kinds[] = {1, 60, 3000, 15000};
+    for (int k = 0; k < 4; k++) {
+        mli_map plain, quick;
+        mli_map_init(&plain, NULL);
+        mli_map_init(&quick, NULL);
+        mli_map_remember(&quick);
+        ck_assert_ptr_nonnull(quick.front);
+        int64_t size = make_texts(texts, offsets, N, kinds[k], 5);
+        char *exact = malloc((size_t)size); /* so that reading past the end is seen */
+        memcpy(exact, texts, (size_t)size);
+        for (int i = 0; i < N; i++)
+            a[i] = mli_map_add(&plain, exact + offsets[i],
+                               (size_t)(offsets[i + 1] - offsets[i]));
+        for (int i = 0, m; i < N; i += m) {
+            m = i < 50 ? 1 : N - i < 997 ? N - i : 997;
+            ck_assert(mli_map_add_texts(&quick, exact, offsets + i, m, b + i));
+        }
+        ck_assert_mem_eq(a, b, N * sizeof *a);
+        memset(b, 0, N * sizeof *b);
+        ck_assert_int_eq(mli_map_find_texts(&quick, exact, offsets, N, b), N);
+        ck_assert_mem_eq(a, b, N * sizeof *a);
+        ck_assert_int_eq(quick.count, plain.count);
+        ck_assert_int_eq(mli_map_find_texts(&quick, "zzz", unknown, 2, b), 0);
+        ck_assert(b[0] == -1 && b[1] == -1);
+        mli_map_free(&plain);
+        mli_map_free(&quick);
+        free(exact);
+    }
+    free(offsets);
+    free(texts);
+    free(a);
+    free(b);
+}
+END_TEST
+
 static ml_status fill(failing_alloc *f)
 {
     ml_host host = failing_host(f);
@@ -131,5 +189,5 @@ START_TEST(hash_spreads)
 END_TEST
 
 TEST_MAIN("core/hashmap", numbers_keys_in_order, the_empty_key_may_be_the_first,
-          holds_a_million_keys, survives_no_memory, hash_depends_on_every_bit,
-          hash_spreads)
+          holds_a_million_keys, remembers_short_texts, survives_no_memory,
+          hash_depends_on_every_bit, hash_spreads)
