@@ -128,23 +128,38 @@ static void tell_tried(mli_str *s, const search *x)
                   MLI_NUM(rounded(ml_table_get_f64(x->board, 0, x->score))));
 }
 
+/* Candidates that count in the model. */
+static int64_t count_chosen(const search *x)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < x->rows; i++)
+        n += ml_table_get_f64(x->board, i, x->weight) > 0;
+    return n;
+}
+
 static void tell_made_of(mli_str *s, const search *x)
 {
     const ml_model *m = x->model;
     const char *const *items;
-    int64_t members = mli_get_strs(m->params, "members", &items);
+    int64_t members = mli_get_strs(m->params, "members", &items), n = count_chosen(x);
     double score = number_of(m, "held_out_score");
     const char *how = mli_get_strs(m->params, "final", &items) > 0
                           ? "a linear model of what %lld candidates predict"
                           : "the weighted mean of %lld candidates";
     char made[128];
-    snprintf(made, sizeof made, how, (long long)members);
-    if (members == 1) snprintf(made, sizeof made, "one candidate");
+    snprintf(made, sizeof made, how, (long long)n);
+    if (n == 1) snprintf(made, sizeof made, "one candidate");
+    mli_html_note(s, "The model is %s, fitted again to all rows.", made);
+    if (members > n)
+        mli_html_note(s,
+                      "It has %lld members: what draws at random is fitted with several "
+                      "seeds.",
+                      (long long)members);
     mli_html_note(s,
-                  "The model is %s, fitted again to all rows. On the rows held out it "
-                  "reached %s; since its parts were chosen by that, it is a little too "
-                  "good, and rows that took no part tell what to expect.",
-                  made, MLI_NUM(rounded(score)));
+                  "On the rows held out it reached %s; since its parts were chosen by "
+                  "that, it is a little too good, and rows that took no part tell what "
+                  "to expect.",
+                  MLI_NUM(rounded(score)));
     if (has(m, "calibration_sigmoid") || has(m, "calibration_isotonic") ||
         has(m, "calibration_beta"))
         mli_html_note(s, "Its probabilities are calibrated on rows held out.");

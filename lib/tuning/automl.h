@@ -147,6 +147,11 @@ int mli_automl_same(const ml_params *x, const ml_params *y);
 /* Adds it to the candidates. */
 ml_status mli_automl_take_past(mli_automl *a, mli_past *p, ml_error *err);
 
+/* ---- automl_refit.c ---- */
+
+/* How often a member that draws at random is fitted to all rows, if there is time. */
+int64_t mli_automl_repeats(const mli_automl *a);
+
 /* ---- automl_portfolio.c ---- */
 
 /* Does an algorithm suit the task and the rows? */
@@ -177,10 +182,16 @@ typedef struct mli_kin {
 } mli_kin;
 /* NULL: the usual kind. */
 const mli_kin *mli_automl_kin(const mli_algorithm *algorithm, const ml_params *given);
+/* Are both of one kind? */
+int mli_automl_alike(const mli_candidate *x, const mli_candidate *y);
 /* Judges candidates until the trials or the time are used up. */
 ml_status mli_automl_search(mli_automl *a, ml_error *err);
 
 /* ---- automl_blend.c ---- */
+
+/* So many of a kind are considered: they are wrong in the same rows, and the more there
+ * are of them, the more are best by chance. */
+#define MLI_AUTOML_OF_A_KIND 3
 
 /* Sets the weights of the candidates; they sum to 1; and `combined` and `score`. */
 ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err);

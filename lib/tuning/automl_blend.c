@@ -35,7 +35,18 @@ static int is_constant(const mli_candidate *c)
     return strcmp(c->algorithm->head.name, "baseline") == 0;
 }
 
-/* The best candidates first, by insertion. A constant is alone when none is better, and
+/* Is candidate i not considered yet, nor enough others of its kind? */
+static int has_room(const blending *b, int64_t i)
+{
+    int64_t n = 0;
+    for (int64_t k = 0; k < b->n; k++) {
+        if (b->index[k] == i) return 0;
+        n += mli_automl_alike(&b->a->candidates[b->index[k]], &b->a->candidates[i]);
+    }
+    return n < MLI_AUTOML_OF_A_KIND;
+}
+
+/* The best candidates first. A constant is alone when none is better, and
  * else left out: metrics of ranks do not see what it does to probabilities. */
 static void consider(blending *b)
 {
@@ -53,16 +64,16 @@ static void consider(blending *b)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
                 "of %lld candidates none is better than a constant prediction",
                 (long long)judged - 1);
-    for (int64_t i = 0; i < a->count; i++) {
-        if (isnan(a->candidates[i].score)) continue;
-        if (others == is_constant(&a->candidates[i])) continue;
-        int64_t at = b->n < CONSIDERED ? b->n++ : CONSIDERED;
-        for (; at > 0; at--) {
-            double other = a->candidates[b->index[at - 1]].score;
-            if (!mli_automl_better(a, a->candidates[i].score, other)) break;
-            if (at < CONSIDERED) b->index[at] = b->index[at - 1];
+    while (b->n < CONSIDERED) {
+        int64_t best = -1;
+        for (int64_t i = 0; i < a->count; i++) {
+            const mli_candidate *c = &a->candidates[i];
+            if (isnan(c->score) || others == is_constant(c) || !has_room(b, i)) continue;
+            if (best < 0 || mli_automl_better(a, c->score, a->candidates[best].score))
+                best = i;
         }
-        if (at < CONSIDERED) b->index[at] = i;
+        if (best < 0) return;
+        b->index[b->n++] = best;
     }
 }
 

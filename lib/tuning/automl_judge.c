@@ -407,20 +407,27 @@ static ml_status thin_after(mli_automl *a, const mli_candidate *c, ml_error *err
     return mli_prefixes_new(a->ctx, &a->prefixes, err);
 }
 
-/* Models of folds are kept of the best candidates only. */
-static void drop_kept(mli_automl *a)
+/* Models of folds are kept of the best candidates only, those that the blend considers:
+ * few of a kind. */
+static void drop_kept(mli_automl *a, const mli_candidate *last)
 {
-    int64_t n = 0, worst = -1;
+    int64_t n[2] = {0}, worst[2] = {-1, -1};
     for (int64_t i = 0; i < a->count; i++) {
-        if (!a->candidates[i].kept) continue;
-        n++;
-        if (worst < 0 ||
-            mli_automl_better(a, a->candidates[worst].score, a->candidates[i].score))
-            worst = i;
+        mli_candidate *c = &a->candidates[i];
+        int alike = c->kept && mli_automl_alike(c, last);
+        for (int of_kind = 0; of_kind <= alike && c->kept; of_kind++) {
+            int64_t *at = &worst[of_kind];
+            n[of_kind]++;
+            if (*at < 0 || mli_automl_better(a, a->candidates[*at].score, c->score))
+                *at = i;
+        }
     }
-    if (n <= MOST_KEPT) return;
-    ml_model_free(a->candidates[worst].kept);
-    a->candidates[worst].kept = NULL;
+    int64_t drop = n[1] > MLI_AUTOML_OF_A_KIND ? worst[1]
+                   : n[0] > MOST_KEPT          ? worst[0]
+                                               : -1;
+    if (drop < 0) return;
+    ml_model_free(a->candidates[drop].kept);
+    a->candidates[drop].kept = NULL;
 }
 
 static void drop_predictions(const mli_automl *a, mli_candidate *c)
@@ -455,7 +462,7 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
     ml_status status = judge(a, c, a->failure);
     if (limited) mli_memory_lift(a->ctx);
     c->seconds = mli_now() - start;
-    drop_kept(a);
+    drop_kept(a, c);
     if (status || !isnan(c->guess)) drop_predictions(a, c);
     if (status) {
         c->score = c->guess = NAN;

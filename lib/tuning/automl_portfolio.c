@@ -132,7 +132,8 @@ static const mli_candidate *next_best(const mli_automl *a, const mli_candidate *
 }
 
 /* Seconds that fitting the blended candidates to all rows will take, about: of the best,
- * more than half of those that may be blended seldom are. */
+ * more than half of those that may be blended seldom are. Repeats are worth it where they
+ * take little beside the folds. */
 double mli_automl_refit_seconds(const mli_automl *a)
 {
     double sum = 0;
@@ -140,7 +141,7 @@ double mli_automl_refit_seconds(const mli_automl *a)
     const mli_candidate *c = NULL;
     for (int64_t i = 0; i < most && (c = next_best(a, c)); i++)
         sum += fmin(mli_automl_whole_seconds(a, c), MOST_GROWTH * c->seconds);
-    return sum;
+    return a->n_folds > 1 ? sum * (double)mli_automl_repeats(a) : sum;
 }
 
 /* And what comes before: the blend with its scores, and what is made of it. */

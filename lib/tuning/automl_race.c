@@ -37,13 +37,11 @@ int mli_automl_behind(mli_automl *a, mli_candidate *c)
     const mli_candidate *best = NULL;
     double mine = a->n_folds > 1 ? first_fold(a, c) : NAN;
     double *scores = isnan(mine) ? NULL : mli_alloc_vec(a->ctx, a->count, sizeof *scores);
-    const mli_kin *kin = mli_automl_kin(c->algorithm, c->given);
     int64_t n = 0;
     if (!scores) return 0;
     for (int64_t i = 0; i < a->count; i++) {
         mli_candidate *other = &a->candidates[i];
-        if (other->algorithm != c->algorithm || isnan(other->score)) continue;
-        if (mli_automl_kin(other->algorithm, other->given) != kin) continue;
+        if (isnan(other->score) || !mli_automl_alike(other, c)) continue;
         double one = first_fold(a, other);
         if (isnan(one)) continue;
         scores[n++] = one;

@@ -12,12 +12,72 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- parameters ---- */
+/* ---- members ---- */
+
+#define FEW_ROWS 50000 /* so far a fit depends much on what it draws */
+#define REPEATS  3
+#define SURELY   0.8 /* of the time that is left: rows do not cost the same */
+
+/* A model of the result: a candidate, fitted with a seed of its own. */
+typedef struct {
+    const mli_candidate *c;
+    int64_t repeat, repeats;
+} member;
+
+/* Boosting draws columns, rows and the noise of its splits; forests have drawn enough. */
+static int draws(const mli_candidate *c)
+{
+    return mli_automl_flagged(c->algorithm, MLI_FLAG_ROUNDS) &&
+           mli_param_find(&c->algorithm->head, "seed");
+}
+
+int64_t mli_automl_repeats(const mli_automl *a)
+{
+    int64_t asked = mli_get_i64(a->job->params, "repeats");
+    if (asked) return asked;
+    return mli_get_i64(a->job->params, "max_members") == 1 ||
+                   a->job->train->rows > FEW_ROWS
+               ? 1
+               : REPEATS;
+}
+
+/* As many as there is time for, but those that were asked for. */
+static int64_t repeats_in_time(const mli_automl *a)
+{
+    int64_t most = mli_automl_repeats(a);
+    double once = 0, again = 0;
+    if (a->stacked) return 1; /* what a member predicts is a column of the final model */
+    if (!(a->limit > 0) || mli_get_i64(a->job->params, "repeats")) return most;
+    for (int64_t i = 0; i < a->count; i++) {
+        const mli_candidate *c = &a->candidates[i];
+        if (!(c->weight > 0)) continue;
+        once += mli_automl_whole_seconds(a, c);
+        if (draws(c)) again += mli_automl_whole_seconds(a, c);
+    }
+    double times = 1 + (SURELY * mli_automl_left(a) - once) / fmax(again, 1e-9);
+    return times >= (double)most ? most : times > 1 ? (int64_t)times : 1;
+}
+
+static ml_status list_members(const mli_automl *a, member **out, int64_t *n,
+                              ml_error *err)
+{
+    int64_t repeats = repeats_in_time(a);
+    *n = 0;
+    *out = mli_alloc_vec(a->ctx, a->count * repeats, sizeof **out);
+    if (!*out) return mli_nomem(err);
+    for (int64_t i = 0; i < a->count; i++) {
+        const mli_candidate *c = &a->candidates[i];
+        int64_t times = !(c->weight > 0) ? 0 : draws(c) ? repeats : 1;
+        for (int64_t k = 0; k < times; k++) (*out)[(*n)++] = (member){c, k, times};
+    }
+    return ML_OK;
+}
 
 /* "m0=gbdt, m1=..." and the parameters of each, as the model keeps them. */
-static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
-                            ml_params *out, ml_error *err)
+static ml_status add_member(const mli_automl *a, const member *m, int64_t k,
+                            mli_str *list, ml_params *out, ml_error *err)
 {
+    const mli_candidate *c = m->c;
     char path[128];
     ml_status status = ML_OK;
     mli_str_printf(list, "%sm%lld=%s", k ? ", " : "", (long long)k,
@@ -28,6 +88,9 @@ static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
         snprintf(path, sizeof path, "m%lld.%s", (long long)k, v->name);
         status = ml_params_set_str(out, path, v->text, err);
     }
+    snprintf(path, sizeof path, "m%lld.seed", (long long)k);
+    if (m->repeat && !status)
+        status = ml_params_set_i64(out, path, (int64_t)a->seed + m->repeat, err);
     for (const mli_param *p = c->algorithm->head.params; p && p->name && !status; p++) {
         const mli_value *v = mli_params_find(c->given, p->name);
         int64_t value;
@@ -38,16 +101,15 @@ static ml_status add_member(const mli_candidate *c, int64_t k, mli_str *list,
     return status;
 }
 
-static ml_status member_params(const mli_automl *a, ml_params **out, ml_error *err)
+static ml_status member_params(const mli_automl *a, const member *m, int64_t n,
+                               ml_params **out, ml_error *err)
 {
     ml_params *given = NULL;
     mli_str list;
-    int64_t k = 0;
     mli_str_init(&list, a->ctx);
     ml_status status = ml_params_clone(a->job->params, &given, err);
-    for (int64_t i = 0; i < a->count && !status; i++)
-        if (a->candidates[i].weight > 0)
-            status = add_member(&a->candidates[i], k++, &list, given, err);
+    for (int64_t k = 0; k < n && !status; k++)
+        status = add_member(a, &m[k], k, &list, given, err);
     if (!status && list.failed) status = mli_nomem(err);
     if (!status) status = ml_params_set_str(given, "members", list.data, err);
     mli_str_free(&list);
@@ -146,21 +208,20 @@ ml_status mli_automl_leaderboard(const mli_automl *a, ml_error *err)
     return status;
 }
 
-static ml_status add_weights(const mli_automl *a, int64_t n, ml_error *err)
+static ml_status add_weights(const mli_automl *a, const member *m, int64_t n,
+                             ml_error *err)
 {
     double *weights = NULL;
-    int64_t k = 0;
     ml_status status =
         mli_model_add(a->job->model, "weights", ML_DTYPE_F64, 1, &n, &weights, err);
-    for (int64_t i = 0; i < a->count && !status; i++)
-        if (a->candidates[i].weight > 0) weights[k++] = a->candidates[i].weight;
+    for (int64_t k = 0; k < n && !status; k++)
+        weights[k] = m[k].c->weight / (double)m[k].repeats;
     return status;
 }
 
 /* ---- fits ---- */
 
-#define SURELY 0.8 /* of the time that is left: rows do not cost the same */
-#define WORTH  1.3 /* times the rows of the model that there is */
+#define WORTH 1.3 /* times the rows of the model that there is */
 
 static void last_clock(mli_automl *a)
 {
@@ -236,31 +297,33 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     return status;
 }
 
-/* The next member to fit: of those left that with the largest weight. */
-static int64_t heaviest(const mli_parts *p, const mli_candidate *const *c)
+/* The next member to fit: each candidate once, that with the largest weight first. */
+static int64_t heaviest(const mli_parts *p, const member *m)
 {
     int64_t best = -1;
-    for (int64_t i = 0; i < p->n; i++)
-        if (!p->model[i] && (best < 0 || c[i]->weight > c[best]->weight)) best = i;
+    for (int64_t i = 0; i < p->n; i++) {
+        if (p->model[i]) continue;
+        if (best < 0 || m[i].repeat < m[best].repeat ||
+            (m[i].repeat == m[best].repeat && m[i].c->weight > m[best].c->weight))
+            best = i;
+    }
     return best;
 }
 
 static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
-                           const mli_candidate **c, ml_error *err)
+                           const member *m, ml_error *err)
 {
     static const char *const names[] = {"", "time", "memory"};
     mli_run *outer = whole->run, run;
-    int64_t k = 0, behind[3] = {0};
+    int64_t behind[3] = {0};
     ml_status status = ML_OK;
-    for (int64_t i = 0; i < a->count && k < p->n; i++)
-        if (a->candidates[i].weight > 0) c[k++] = &a->candidates[i];
     for (int64_t n = 0; n < p->n && !status; n++) {
         int lacked;
-        int64_t i = heaviest(p, c);
+        int64_t i = heaviest(p, m);
         mli_run_part(&run, outer, (double)n / (double)p->n,
                      (double)(n + 1) / (double)p->n, 1);
         whole->run = &run;
-        status = fit_member(a, whole, p, i, c[i], &lacked, err);
+        status = fit_member(a, whole, p, i, m[i].c, &lacked, err);
         behind[lacked]++;
     }
     whole->run = outer;
@@ -272,16 +335,13 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
     return status;
 }
 
-static ml_status fit_members(mli_automl *a, mli_fit *whole, ml_error *err)
+static ml_status fit_members(mli_automl *a, mli_fit *whole, const member *m,
+                             ml_error *err)
 {
     mli_parts p = {0};
-    const mli_candidate **c = NULL;
     ml_status status = mli_parts_new(a->ctx, mli_automl_members, whole->params, &p, err);
-    if (!status && !a->stacked) status = add_weights(a, p.n, err);
-    if (!status && !(c = mli_calloc(a->ctx, (size_t)p.n, sizeof *c)))
-        status = mli_nomem(err);
-    if (!status) status = fit_parts(a, whole, &p, c, err);
-    mli_free(a->ctx, c);
+    if (!status && !a->stacked) status = add_weights(a, m, p.n, err);
+    if (!status) status = fit_parts(a, whole, &p, m, err);
     mli_parts_free(&p);
     return status;
 }
@@ -327,21 +387,32 @@ void mli_automl_last_run(mli_automl *a, mli_run *run)
     run->quiet = 1;
 }
 
-ml_status mli_automl_refit(mli_automl *a, ml_error *err)
+static ml_status fit_all(mli_automl *a, const member *m, ml_params *kept, ml_error *err)
 {
     mli_run run;
-    ml_params *kept = NULL;
-    ml_status status = member_params(a, &kept, err);
-    if (status) return status;
-    ml_params_free(a->job->model->params);
-    a->job->model->params = kept;
-    mli_params_drop(kept, &a->job->model->algorithm->head, MLI_FLAG_NO_EFFECT);
     mli_automl_last_run(a, &run);
     mli_fit whole = *a->job;
     whole.params = kept;
     whole.run = &run;
-    status = fit_members(a, &whole, err);
+    ml_status status = fit_members(a, &whole, m, err);
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!status && a->stacked) status = fit_final(a, &whole, err);
     return status ? status : add_adjustments(a, err);
+}
+
+ml_status mli_automl_refit(mli_automl *a, ml_error *err)
+{
+    ml_params *kept = NULL;
+    member *m = NULL;
+    int64_t n;
+    ml_status status = list_members(a, &m, &n, err);
+    if (!status) status = member_params(a, m, n, &kept, err);
+    if (!status) {
+        ml_params_free(a->job->model->params);
+        a->job->model->params = kept;
+        mli_params_drop(kept, &a->job->model->algorithm->head, MLI_FLAG_NO_EFFECT);
+        status = fit_all(a, m, kept, err);
+    }
+    mli_free(a->ctx, m);
+    return status;
 }

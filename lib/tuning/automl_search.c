@@ -47,6 +47,12 @@ const mli_kin *mli_automl_kin(const mli_algorithm *algorithm, const ml_params *g
     return NULL;
 }
 
+int mli_automl_alike(const mli_candidate *x, const mli_candidate *y)
+{
+    return x->algorithm == y->algorithm && mli_automl_kin(x->algorithm, x->given) ==
+                                               mli_automl_kin(y->algorithm, y->given);
+}
+
 static int is_baseline(const mli_candidate *c)
 {
     return strcmp(c->algorithm->head.name, "baseline") == 0;

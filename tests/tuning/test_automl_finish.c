@@ -6,6 +6,7 @@
 #include "testing_automl.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* Three classes in noise, 300 rows: the shares that deep trees give want a map, which a
  * model of them finds for most seeds. */
@@ -289,7 +290,65 @@ START_TEST(few_rows_are_not_certain)
 }
 END_TEST
 
+/* Members of an algorithm, and the seeds they have as bits. */
+static int64_t members_of(const ml_params *p, const char *algorithm, int64_t *seeds)
+{
+    const char *at = ml_params_get_str(p, "members");
+    int64_t found = 0;
+    *seeds = 0;
+    for (int i = 0; at && *at; i++) {
+        char path[32], name[32] = "";
+        size_t n = strcspn(at, ",");
+        snprintf(path, sizeof path, "m%d.seed", i);
+        sscanf(at, "%*[ [\"]m%*d=%31[a-z_]", name);
+        if (strcmp(name, algorithm) == 0) {
+            const char *seed = ml_params_get_str(p, path);
+            found++;
+            *seeds |= (int64_t)1 << (seed ? atoi(seed) : 0);
+        }
+        at += at[n] ? n + 1 : n;
+    }
+    return found;
+}
+
+/* What draws at random is fitted several times, each with its seed; the rest once. The
+ * weights stay those of the candidates. */
+START_TEST(repeated_with_other_seeds)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = noisy_table(ctx, 3);
+    static const char *const set[] = {"", "repeats: 2, ", "repeats: 1, ",
+                                      "max_members: 1, "};
+    static const int64_t times[] = {3, 2, 1, 1};
+    for (int k = 0; k < 4; k++) {
+        char yaml[200];
+        int64_t seeds;
+        double sum = 0;
+        snprintf(yaml, sizeof yaml,
+                 "{target: y, trials: 9, folds: 2, stacking: false, %salgorithms: [gbdt, "
+                 "random_forest]}",
+                 set[k]);
+        ml_model *m = fit_yaml(ctx, "automl", yaml, t, NULL);
+        const ml_params *p = ml_model_params(m);
+        int64_t forests = members_of(p, "random_forest", &seeds), n = 0;
+        ck_assert_int_le(forests, 3);
+        int64_t boosted = members_of(p, "gbdt", &seeds);
+        ck_assert_int_gt(boosted + forests, 0);
+        ck_assert_int_eq(boosted % times[k], 0);
+        if (boosted) ck_assert_int_eq(seeds, ((int64_t)1 << times[k]) - 1);
+        ml_tensor *w = NULL;
+        OK(ml_model_get_tensor(m, "weights", &w, ERR));
+        for (n = 0; n < ml_tensor_shape(w)[0]; n++) sum += ml_tensor_get_f64(w, n, 0);
+        ck_assert_double_eq_tol(sum, 1, 1e-12);
+        ml_tensor_free(w);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("tuning/automl_finish", stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
-          few_rows_are_not_certain)
+          few_rows_are_not_certain, repeated_with_other_seeds)

@@ -18,6 +18,7 @@ class AutoML(Estimator):
         algorithms: Optional[Sequence[str]] = ...,
         folds: Optional[int] = ...,
         max_members: Optional[int] = ...,
+        repeats: Optional[int] = ...,
         stacking: Optional[bool] = ...,
         calibration: Optional[Literal["auto", "none", "sigmoid", "isotonic", "temperature"]] = ...,
         threshold_metric: Optional[str] = ...,

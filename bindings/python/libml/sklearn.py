@@ -90,6 +90,12 @@ class AutoMLClassifier(LibmlClassifier):
     max_members : int, default 5
         The most models in the ensemble, a constant aside; 1 keeps the best one
         alone, which is fastest. Range: [1, 12]. Also: ensemble_size.
+    repeats : int, default 0
+        How often a member that draws at random (boosting) is fitted to all rows,
+        with another seed each time; their mean is the member. 0: 3 times up to
+        50,000 rows, as far as there is time, and once where max_members is 1.
+        Members of a final model are fitted once. Range: [0, 20]. Also:
+        num_bag_sets.
     stacking : bool, default true
         Also try a linear model of what the members predict, and keep it in place
         of their weighted mean when it is better on rows held out. Also:
@@ -158,6 +164,7 @@ class AutoMLClassifier(LibmlClassifier):
         algorithms=None,
         folds=0,
         max_members=5,
+        repeats=0,
         stacking=True,
         calibration='auto',
         threshold_metric=None,
@@ -177,6 +184,7 @@ class AutoMLClassifier(LibmlClassifier):
         self.algorithms = algorithms
         self.folds = folds
         self.max_members = max_members
+        self.repeats = repeats
         self.stacking = stacking
         self.calibration = calibration
         self.threshold_metric = threshold_metric
@@ -243,6 +251,12 @@ class AutoMLRegressor(LibmlRegressor):
     max_members : int, default 5
         The most models in the ensemble, a constant aside; 1 keeps the best one
         alone, which is fastest. Range: [1, 12]. Also: ensemble_size.
+    repeats : int, default 0
+        How often a member that draws at random (boosting) is fitted to all rows,
+        with another seed each time; their mean is the member. 0: 3 times up to
+        50,000 rows, as far as there is time, and once where max_members is 1.
+        Members of a final model are fitted once. Range: [0, 20]. Also:
+        num_bag_sets.
     stacking : bool, default true
         Also try a linear model of what the members predict, and keep it in place
         of their weighted mean when it is better on rows held out. Also:
@@ -315,6 +329,7 @@ class AutoMLRegressor(LibmlRegressor):
         algorithms=None,
         folds=0,
         max_members=5,
+        repeats=0,
         stacking=True,
         calibration='auto',
         threshold_metric=None,
@@ -333,6 +348,7 @@ class AutoMLRegressor(LibmlRegressor):
         self.algorithms = algorithms
         self.folds = folds
         self.max_members = max_members
+        self.repeats = repeats
         self.stacking = stacking
         self.calibration = calibration
         self.threshold_metric = threshold_metric

@@ -84,6 +84,18 @@ static inline ML_CHECK ml_status ml_automl_set_max_members(
 }
 
 /**
+ * How often a member that draws at random (boosting) is fitted to all rows, with
+ * another seed each time; their mean is the member. 0: 3 times up to 50,000 rows, as
+ * far as there is time, and once where max_members is 1. Members of a final model are
+ * fitted once. Default 0; range [0, 20].
+ */
+static inline ML_CHECK ml_status ml_automl_set_repeats(
+    ml_estimator *estimator, int64_t value, ml_error *error)
+{
+    return ml_estimator_set_i64(estimator, "repeats", value, error);
+}
+
+/**
  * Also try a linear model of what the members predict, and keep it in place of their
  * weighted mean when it is better on rows held out. Default true.
  */
