@@ -34,4 +34,11 @@ const char *mli_cpu_name(int32_t level);
 #define MLI_NEON 1
 #endif
 
+/* Lanes of two vectors by their numbers, which are constants; `type`: of that list. */
+#if defined(__clang__)
+#define MLI_LANES(type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MLI_LANES(type, a, b, ...) __builtin_shuffle(a, b, (type){__VA_ARGS__})
+#endif
+
 #endif

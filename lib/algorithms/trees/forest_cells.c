@@ -117,10 +117,7 @@ INLINE floats to_floats(eight x)
 {
     return __builtin_convertvector(x, floats);
 }
-INLINE eight take(eight x, eight at) /* 8: 0 */
-{
-    return __builtin_shuffle(x, (eight){0}, at);
-}
+#define TAKE(x, ...) MLI_LANES(eight, x, (eight){0}, __VA_ARGS__) /* 8: 0 */
 
 /* Sums of classes to those before each cell, and the weights before them. */
 INLINE void add_up(cells *c)
@@ -130,11 +127,11 @@ INLINE void add_up(cells *c)
         eight before = {0};
         for (int32_t j = 0; j <= c->grid.n; j += 8) {
             eight own = load(sum + j), x = own;
-            x += take(x, (eight){8, 0, 1, 2, 3, 4, 5, 6});
-            x += take(x, (eight){8, 8, 0, 1, 2, 3, 4, 5});
-            x += take(x, (eight){8, 8, 8, 8, 0, 1, 2, 3});
+            x += TAKE(x, 8, 0, 1, 2, 3, 4, 5, 6);
+            x += TAKE(x, 8, 8, 0, 1, 2, 3, 4, 5);
+            x += TAKE(x, 8, 8, 8, 8, 0, 1, 2, 3);
             x += before;
-            before = take(x, (eight){7, 7, 7, 7, 7, 7, 7, 7});
+            before = TAKE(x, 7, 7, 7, 7, 7, 7, 7, 7);
             x -= own;
             store(sum + j, x);
             store(c->weight + j, k > 0 ? load(c->weight + j) + x : x);

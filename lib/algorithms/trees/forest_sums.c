@@ -6,6 +6,7 @@
  * Cost: 1 to 3 cycles per row.
  */
 #include "algorithms/trees/forest_grow.h"
+#include "core/cpu.h"
 #include <math.h>
 #include <string.h>
 
@@ -178,10 +179,10 @@ static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a)
         doubles y = load(s->s + i) - mean, w = load(s->w + i), c = w * y;
         four x = rounded(w * unit), q = rounded(c * way), sign = q >> 31;
         four squared = rounded(c * y * bound) + 1;
-        four first = __builtin_shuffle(x, q, (four){0, 4, 2, 6});
-        four rest = __builtin_shuffle((q ^ sign) - sign, squared, (four){0, 4, 2, 6});
-        four one = __builtin_shuffle(first, rest, (four){0, 1, 4, 5});
-        four two = __builtin_shuffle(first, rest, (four){2, 3, 6, 7});
+        four first = MLI_LANES(four, x, q, 0, 4, 2, 6);
+        four rest = MLI_LANES(four, (q ^ sign) - sign, squared, 0, 4, 2, 6);
+        four one = MLI_LANES(four, first, rest, 0, 1, 4, 5);
+        four two = MLI_LANES(four, first, rest, 2, 3, 6, 7);
         lane[i] = one;
         lane[i + 1] = two;
         s->w[i] = one[0];

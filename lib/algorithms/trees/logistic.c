@@ -22,15 +22,8 @@ typedef float pairs __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double scores __attribute__((vector_size(64), aligned(8), may_alias));
 typedef int32_t labels __attribute__((vector_size(32), aligned(4), may_alias));
 /* Lanes of two vectors in turn, from the lane `at` on. */
-#if defined(__clang__)
 #define IN_TURN(a, b, at)                                                                \
-    __builtin_shufflevector(a, b, at, at + 8, at + 1, at + 9, at + 2, at + 10, at + 3,   \
-                            at + 11)
-#else
-#define IN_TURN(a, b, at)                                                                \
-    __builtin_shuffle(                                                                   \
-        a, b, (words){at, at + 8, at + 1, at + 9, at + 2, at + 10, at + 3, at + 11})
-#endif
+    MLI_LANES(words, a, b, at, at + 8, at + 1, at + 9, at + 2, at + 10, at + 3, at + 11)
 #define INLINE static inline __attribute__((always_inline))
 
 /* Functions that return vectors would differ between instruction sets. */
