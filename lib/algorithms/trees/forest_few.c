@@ -36,6 +36,7 @@ typedef struct few {
     double min_weight;
     float known; /* rating of the best split so far */
     int32_t key[MOST], sum[MOST], more[MOST], rows[MOST]; /* more: of second words */
+    int32_t num[MOST], den[MOST];                         /* of classes: ratings */
 } few;
 
 static inline uint32_t byte_of(uint32_t word, int32_t k)
@@ -68,20 +69,22 @@ static int is_legal(const few *f, int32_t i)
 }
 
 /* Sums of the squares of the class weights of both sides, each times the weight of the
- * other. */
-static int32_t rate_classes(const few *f, int32_t i, int32_t w)
+ * other, and the product of their weights. */
+static void rate_classes(few *f, int32_t i)
 {
     uint32_t left = 0, right = 0;
+    int32_t w = weight_of(f, i);
     for (int32_t k = 0; k < 8; k++) {
         uint32_t l = byte_of((uint32_t)(k < 4 ? f->sum : f->more)[i], k & 3);
         uint32_t r = byte_of(f->classes[k / 4], k & 3) - l;
         left += l * l;
         right += r * r;
     }
-    return (int32_t)left * (f->weight - w) + (int32_t)right * w;
+    f->num[i] = (int32_t)left * (f->weight - w) + (int32_t)right * w;
+    f->den[i] = w * (f->weight - w);
 }
 
-static float rate_row(const few *f, int32_t i)
+static float rate_row(few *f, int32_t i)
 {
     int32_t w = weight_of(f, i);
     if (f->kind == NUMBERS) {
@@ -90,8 +93,10 @@ static float rate_row(const few *f, int32_t i)
         return d * d / (den > 1 ? den : 1);
     }
     int32_t den = w * (f->weight - w);
-    if (f->kind == CLASSES)
-        return (float)rate_classes(f, i, w) / (float)(den > 1 ? den : 1);
+    if (f->kind == CLASSES) {
+        rate_classes(f, i);
+        return (float)f->num[i] / (float)(den > 1 ? den : 1);
+    }
     int32_t d = (f->sum[i] >> 16) * f->weight - f->second * w;
     return (float)d * (float)d / (float)(den > 1 ? den : 1);
 }
@@ -172,7 +177,7 @@ MLI_AVX2 static __m256i add_bytes(__m256i x, __m256i *squares)
     return _mm256_madd_epi16(_mm256_add_epi16(low, high), one);
 }
 
-MLI_AVX2 static __m256 rate_eight_classes(const few *f, int32_t at)
+MLI_AVX2 static __m256 rate_eight_classes(few *f, int32_t at)
 {
     __m256i left = _mm256_setzero_si256(), right = left;
     __m256i x = LOAD(f->sum + at), y = LOAD(f->more + at);
@@ -184,7 +189,10 @@ MLI_AVX2 static __m256 rate_eight_classes(const few *f, int32_t at)
     other = _mm256_add_epi32(other, add_bytes(y, &right));
     __m256i num =
         _mm256_add_epi32(_mm256_mullo_epi32(left, other), _mm256_mullo_epi32(right, w));
-    __m256i den = _mm256_max_epi32(_mm256_mullo_epi32(w, other), _mm256_set1_epi32(1));
+    __m256i den = _mm256_mullo_epi32(w, other);
+    STORE(f->num + at, num);
+    STORE(f->den + at, den);
+    den = _mm256_max_epi32(den, _mm256_set1_epi32(1));
     return _mm256_div_ps(_mm256_cvtepi32_ps(num), _mm256_cvtepi32_ps(den));
 }
 
@@ -199,7 +207,7 @@ MLI_AVX2 static __m256 rate_eight_numbers(const few *f, int32_t at)
     return _mm256_div_ps(_mm256_mul_ps(d, d), _mm256_max_ps(den, _mm256_set1_ps(1)));
 }
 
-MLI_AVX2 static __m256 rate_eight(const few *f, int32_t at)
+MLI_AVX2 static __m256 rate_eight(few *f, int32_t at)
 {
     if (f->kind == NUMBERS) return rate_eight_numbers(f, at);
     if (f->kind == CLASSES) return rate_eight_classes(f, at);
@@ -249,12 +257,20 @@ static void compare(const few *f, uint64_t bits, int32_t feature, int missing_le
 {
     int mine = 0;
     for (; bits; bits &= bits - 1) {
-        int32_t i = __builtin_ctzll(bits), w = weight_of(f, i);
-        if (w >= f->weight || f->key[i] < 0 || !is_legal(f, i)) continue;
-        double second = f->kind == PAIRS ? f->sum[i] >> 16 : f->more[i];
-        double d = second * f->weight - (double)f->second * w;
-        double den = (double)w * (f->weight - w), num = d * d;
-        if (f->kind == CLASSES) num = rate_classes(f, i, w);
+        int32_t i = __builtin_ctzll(bits);
+        double num, den;
+        if (f->key[i] < 0 || !is_legal(f, i)) continue;
+        if (f->kind == CLASSES) {
+            num = f->num[i];
+            den = f->den[i];
+        } else {
+            double w = weight_of(f, i),
+                   second = f->kind == PAIRS ? f->sum[i] >> 16 : f->more[i];
+            num = second * f->weight - (double)f->second * w;
+            num *= num;
+            den = w * (f->weight - w);
+        }
+        if (!(den > 0)) continue;
         double mine_is = best->num * den, it_is = num * best->den;
         if (it_is > mine_is || (mine && it_is == mine_is && f->key[i] < best->last)) {
             best->num = num;

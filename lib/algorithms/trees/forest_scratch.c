@@ -153,6 +153,9 @@ static void prepare_search(mli_forest_scratch *s)
                                     .left = s->left,
                                     .bins = s->bins,
                                     .unit = 1};
+    s->bytes = s->counted && !s->scalar && !s->options->random_cuts &&
+               s->options->classes <= MLI_FOREST_BYTES &&
+               s->options->criterion == MLI_FOREST_GINI;
     s->numbers = !s->data->label && s->scalar && !s->options->random_cuts;
 }
 

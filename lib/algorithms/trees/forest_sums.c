@@ -56,19 +56,44 @@ static void sum_packed(const mli_forest_scratch *s, mli_forest_search *a)
         s->payload[i] = (uint64_t)(pair[i] >> 16 != 0) << 32 | (pair[i] & 0xffff);
 }
 
+/* The same of few rows whose classes have bytes. 0: the node is too heavy for that. */
+static int sum_bytes(mli_forest_scratch *s, mli_forest_search *a)
+{
+    const uint64_t *drawn = s->page->drawn;
+    uint64_t sum = 0, bytes = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+        uint64_t e = s->payload[i] = drawn[a->row[i]];
+        uint64_t own = (uint64_t)(uint32_t)e << 8 * (e >> 32);
+        s->few[2 * i] = (uint32_t)own;
+        s->few[2 * i + 1] = (uint32_t)(own >> 32);
+        bytes += own;
+        sum += (uint32_t)e;
+    }
+    if (sum > 255) return 0;
+    for (int64_t k = 0; k < s->options->classes; k++)
+        s->classes[k] = (double)(bytes >> 8 * k & 255);
+    end_sums(s, a, sum, 0);
+    a->few = s->few;
+    return 1;
+}
+
 /* Payloads and sums of the rows of a node. */
 static void sum_counted(const mli_forest_scratch *s, mli_forest_search *a)
 {
     const uint64_t *drawn = s->page->drawn;
+    int64_t k_n = s->options->classes;
     uint64_t sum = 0, second = 0;
+    double *odd = s->left; /* one addition need not wait for the one before */
+    memset(odd, 0, (size_t)k_n * sizeof *odd);
     for (int64_t i = 0; i < a->n; i++) {
         uint64_t e = s->payload[i] = drawn[a->row[i]];
         sum += (uint32_t)e;
         if (s->scalar)
             second += (uint32_t)e & (0 - (uint32_t)(e >> 32 & 1));
         else
-            s->classes[e >> 32] += (double)(uint32_t)e;
+            (i & 1 ? odd : s->classes)[e >> 32] += (double)(uint32_t)e;
     }
+    for (int64_t k = 0; k < k_n; k++) s->classes[k] += odd[k];
     end_sums(s, a, sum, second);
 }
 
@@ -205,26 +230,10 @@ static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a)
     if (!whole && a->min_weight > 0) a->min_weight += (double)a->n / 2;
 }
 
-/* Classes of few rows as bytes. */
-static void make_bytes(mli_forest_scratch *s, mli_forest_search *a)
-{
-    for (int64_t i = 0; i < a->n; i++) {
-        uint64_t e = a->payload[i], k = e >> 32;
-        uint32_t w = (uint32_t)e << 8 * (k & 3);
-        s->few[2 * i] = k < 4 ? w : 0;
-        s->few[2 * i + 1] = k < 4 ? 0 : w;
-    }
-    a->few = s->few;
-}
-
 void mli_forest_prepare(mli_forest_scratch *s)
 {
     mli_forest_search *a = &s->search;
-    const mli_forest_options *o = s->options;
     if (s->numbers) make_lanes(s, a);
-    if (!o->random_cuts && s->counted && !s->scalar && o->classes <= MLI_FOREST_BYTES &&
-        o->criterion == MLI_FOREST_GINI && a->n <= MLI_FOREST_FEW && a->weight < 256)
-        make_bytes(s, a);
 }
 
 /* Classes of weights that are not whole. */
@@ -306,6 +315,8 @@ void mli_forest_look(mli_forest_scratch *s, int64_t id)
         sum_words(s, a);
     else if (s->packed)
         sum_packed(s, a);
+    else if (s->bytes && a->n <= MLI_FOREST_FEW && sum_bytes(s, a))
+        (void)0;
     else if (s->counted)
         sum_counted(s, a);
     else if (s->options->targets)
