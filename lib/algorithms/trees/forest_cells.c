@@ -38,7 +38,7 @@ typedef struct cells {
     int32_t width;         /* columns of sums */
     int32_t *sum;          /* [width][LD] of each cell, then of those before it */
     const double *all;     /* [width] of the node */
-    float top;             /* what ratings have to reach */
+    float most, top;       /* the largest rating; what ratings have to reach */
     /* Before each cell: weight, rows if there are limits, and of numbers absolute
      * targets; of each cell of numbers: squares. */
     int32_t weight[LD], rows[LD], way[LD], square[LD];
@@ -162,6 +162,7 @@ INLINE void rate_column(const cells *c, int32_t k, int32_t j, floats *rating,
 MLI_AVX2 static void rate_avx2(cells *c)
 {
     float all = (float)c->a->weight;
+    floats most = {0};
     if (!c->a->lane) add_up(c);
     for (int32_t j = 0; j < c->grid.n; j += 8) {
         floats rating = {0}, reach = {0};
@@ -171,8 +172,11 @@ MLI_AVX2 static void rate_avx2(cells *c)
         memcpy(c->den + j, &den, sizeof den);
         memcpy(c->rating + j, &rating, sizeof rating);
         memcpy(c->reach + j, &reach, sizeof reach);
+        eight more = rating > most;
+        most = (floats)(((eight)rating & more) | ((eight)most & ~more));
     }
-    c->den[c->grid.n] = 0;
+    c->den[c->grid.n] = c->most = 0;
+    for (int k = 0; k < 8; k++) c->most = most[k] > c->most ? most[k] : c->most;
 }
 #endif
 
@@ -193,6 +197,7 @@ static void add_up_plain(cells *c)
 static void rate_plain(cells *c)
 {
     float total = (float)c->a->weight;
+    c->most = 0;
     if (!c->a->lane) add_up_plain(c);
     for (int32_t j = 0; j < c->grid.n; j++) {
         const int32_t *sum = c->sum + j, *weight = c->weight + j;
@@ -213,6 +218,7 @@ static void rate_plain(cells *c)
         c->den[j] = w * (total - w);
         c->rating[j] = rating * (c->den[j] / (c->den[j] * c->den[j] + 1e-30f));
         c->reach[j] = reach;
+        c->most = c->rating[j] > c->most ? c->rating[j] : c->most;
     }
     c->den[c->grid.n] = 0;
 }
@@ -264,8 +270,9 @@ static void look_at_edges(cells *c, int32_t feature, int limits, double known,
 {
     const mli_forest_search *a = c->a;
     float top = (float)known;
-    for (int32_t j = 1; j < c->grid.n; j++)
-        if (c->rating[j] > top && (!limits || is_legal(c, c->weight[j], c->rows[j])))
+    if (!limits && c->most > top) top = c->most;
+    for (int32_t j = 1; limits && j < c->grid.n; j++)
+        if (c->rating[j] > top && is_legal(c, c->weight[j], c->rows[j]))
             top = c->rating[j];
     /* The error of two ratings. That of d grows as the sums do, d as their roots. */
     top *= (float)(1 - 4e-6 - (a->lane ? 0 : 3e-7 * sqrt(fmin(a->weight, 1e8))));
@@ -293,33 +300,49 @@ static int is_mixed(const cells *c, int32_t j, int limits)
     return 0;
 }
 
-/* May a split inside the cell at either end reach the top? Sums of the left side, or of
- * the right one, are those of its rows: by Cauchy's inequality the squared sum of numbers
- * is at most the weight times their squares. */
+/* May a split inside the cell at either end reach the top? The sums of the left side, or
+ * of the right one, are those of some of its rows. By Cauchy's inequality the squared sum
+ * is at most the weight times the squares of all of them: of numbers, or of the distances
+ * of their classes from the shares of the node. Nor can weights of classes have a sum of
+ * squares above their sum times the heaviest class of the cell. */
 static int end_reaches(const cells *c, int32_t j)
 {
     const mli_forest_search *a = c->a;
-    double x = c->weight[j + 1] - c->weight[j], most = c->square[j] * a->square;
-    if (a->lane) return most >= (double)c->top * (a->weight - x);
-    most = 1;
-    for (int32_t k = 0; k < c->width; k++) {
+    double x = c->weight[j + 1] - c->weight[j],
+           most = a->lane ? c->square[j] * a->square : 0;
+    double heaviest = 0, shares = 0, toward = 0;
+    for (int32_t k = 0; !a->lane && k < c->width; k++) {
+        double own = c->sum[k * LD + j + 1] - c->sum[k * LD + j];
         double share = c->all[k] / a->weight;
-        most += share * share;
+        heaviest = own > heaviest ? own : heaviest;
+        shares += share * share;
+        toward += share * own;
     }
-    return most * x >= (double)c->top * (a->weight - x);
+    if (!a->lane) most = fmin(x - 2 * toward, heaviest) + x * shares;
+    return most >= (double)c->top * (a->weight - x);
+}
+
+static void open_cell(cells *c, int32_t j, int limits)
+{
+    int inside = c->den[j] > 0 && c->den[j + 1] > 0;
+    c->open[j] = is_mixed(c, j, limits) && (inside || end_reaches(c, j));
+    if (!c->open[j]) return;
+    c->end = j;
+    if (inside && c->first < 0) c->first = j;
+    if (inside) c->last = j;
 }
 
 static void open_cells(cells *c, int limits)
 {
+    const float *den = c->den, *reach = c->reach, top = c->top;
     c->first = c->end = -1;
-    for (int32_t j = 0; j < c->grid.n; j++) {
-        float den = c->den[j] < c->den[j + 1] ? c->den[j] : c->den[j + 1];
-        c->open[j] = c->reach[j] >= c->top * den && is_mixed(c, j, limits) &&
-                     (den > 0 || end_reaches(c, j));
-        if (!c->open[j]) continue;
-        c->end = j;
-        if (den > 0 && c->first < 0) c->first = j;
-        if (den > 0) c->last = j;
+    for (int32_t j = 0; j < c->grid.n; j++)
+        c->open[j] = (reach[j] >= top * den[j]) | (reach[j] >= top * den[j + 1]);
+    for (int32_t j = 0; j < c->grid.n; j += 8) {
+        uint64_t any; /* there are few */
+        memcpy(&any, c->open + j, sizeof any);
+        for (int32_t k = j; any && k < j + 8; k++)
+            if (c->open[k]) open_cell(c, k, limits);
     }
     if (c->first < 0) c->first = c->last = c->end;
 }
