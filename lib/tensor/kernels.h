@@ -37,6 +37,7 @@ typedef struct mli_kernels {
                     int64_t n);
     /* Within 1 ulp; 0, infinity and NaN where exp has them, subnormals included. */
     void (*exp)(const double *x, double *y, int64_t n);
+    void (*expm1)(const double *x, double *y, int64_t n);    /* e^x - 1, 3 ulp */
     void (*sigmoid)(const double *x, double *y, int64_t n);  /* 1 / (1 + e^-x), 2 ulp */
     void (*softplus)(const double *x, double *y, int64_t n); /* log(1 + e^x), 2 ulp */
     /* Both at once: p = sigmoid(x), s = softplus(x). */

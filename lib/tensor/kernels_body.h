@@ -183,7 +183,7 @@ INSIDE vec power_of_two(vec k)
 /* e^x = 2^k e^r with |r| <= ln(2) / 2. e^r - 1 - r = r^2 q(r), where q is the polynomial
  * of degree 9 with the least error (1.3e-17). The power of two is applied in two factors,
  * so that results below the normal range are rounded once. */
-INSIDE vec exp_of(vec x)
+INSIDE vec exp_both(vec x, int less_one)
 {
     static const double q[10] = {0x1.0000000000001p-1,  0x1.5555555555556p-3,
                                  0x1.5555555553d63p-5,  0x1.11111111109b3p-7,
@@ -201,9 +201,20 @@ INSIDE vec exp_of(vec x)
     vec q45 = all(q[4]) + r * all(q[5]), q67 = all(q[6]) + r * all(q[7]);
     vec q89 = all(q[8]) + r * all(q[9]);
     vec sum = (q01 + r2 * q23) + r4 * ((q45 + r2 * q67) + r4 * q89);
-    vec e = all(1.0) + (r + r2 * sum);
+    vec less = r + r2 * sum, e = all(1.0) + less;
     vec k1 = (k * all(0.5) + magic) - magic;
-    return (e * power_of_two(k1)) * power_of_two(k - k1);
+    e = (e * power_of_two(k1)) * power_of_two(k - k1);
+    return less_one ? choose(k == all(0.0), less, e - all(1.0)) : e;
+}
+
+INSIDE vec exp_of(vec x)
+{
+    return exp_both(x, 0);
+}
+
+INSIDE vec expm1_of(vec x)
+{
+    return exp_both(x, 1);
 }
 
 /* The lesser of e^x and e^-x never overflows, and gives both tails their full digits. */
@@ -368,6 +379,7 @@ INSIDE vec log1p_any(vec x)
         memcpy(y + i, rest, (size_t)(n - i) * sizeof *y);                                \
     }
 MAP(k_exp, exp_of)
+MAP(k_expm1, expm1_of)
 MAP(k_sigmoid, sigmoid_of)
 MAP(k_softplus, softplus_of)
 MAP(k_log, log_any)
@@ -676,6 +688,7 @@ const mli_kernels KERNEL_TABLE = {
     .standardize = k_standardize,
     .combine = k_combine,
     .exp = k_exp,
+    .expm1 = k_expm1,
     .sigmoid = k_sigmoid,
     .softplus = k_softplus,
     .logistic = k_logistic,

@@ -198,6 +198,35 @@ START_TEST(exp_at_the_edges)
 }
 END_TEST
 
+/* The exponential less 1: near 0, where digits could be lost, far from it, at the edges.
+ */
+START_TEST(exp_less_one)
+{
+    enum { N = 8009 };
+    static double x[N], y[N], first[N];
+    const double edges[] = {0, INFINITY, -INFINITY, 710, -800, NAN, 1e-300, -5e-324};
+    const int n_edges = sizeof edges / sizeof *edges;
+    uint64_t seed = 23;
+    for (int i = 0; i < N; i++)
+        x[i] = i < n_edges ? edges[i] : noise(&seed) * ldexp(1, i % 80 - 70);
+    int done = 0;
+    EACH_LEVEL(k)
+    {
+        k->expm1(x, y, N);
+        ck_assert(y[0] == 0 && y[1] == INFINITY && y[2] == -1 && y[3] == INFINITY);
+        ck_assert(y[4] == -1 && isnan(y[5]) && y[6] == 1e-300 && y[7] == -5e-324);
+        for (int i = n_edges; i < N; i++) {
+            long double right = expm1l((long double)x[i]);
+            ck_assert_msg(isinf((double)right) ? y[i] == INFINITY : ulps(y[i], right) < 3,
+                          "%a gives %a", x[i], y[i]);
+        }
+        y[5] = 0;
+        if (done++) ck_assert_mem_eq(y, first, sizeof y);
+        memcpy(first, y, sizeof y);
+    }
+}
+END_TEST
+
 START_TEST(sigmoid)
 {
     enum { N = 5003 };
@@ -507,6 +536,7 @@ START_TEST(gram)
 END_TEST
 
 TEST_MAIN("tensor/kernels", levels, sums_follow_the_contract, elementwise, floats,
-          exp_is_exact_enough, exp_at_the_edges, sigmoid, softplus, logistic_is_both,
-          logarithms, logarithms_at_the_edges, logarithms_past_the_caches, combinations,
-          entries, double_double, double_double_is_the_same_everywhere, gram)
+          exp_is_exact_enough, exp_at_the_edges, exp_less_one, sigmoid, softplus,
+          logistic_is_both, logarithms, logarithms_at_the_edges,
+          logarithms_past_the_caches, combinations, entries, double_double,
+          double_double_is_the_same_everywhere, gram)

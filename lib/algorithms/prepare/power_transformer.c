@@ -15,28 +15,37 @@
 #include <math.h>
 #include <string.h>
 
-#define BLOCK 1024
+#define BLOCK 256
 
 #define LAMBDA f64[0]
 #define CENTER f64[1]
 #define SCALE  f64[2]
 #define BOX    option[0]
 
-static double box_cox(double x, double lambda)
+/* e^(power log) - 1; returns what it is to be divided by. */
+static double powers(const mli_kernels *k, const double *log, int64_t n, double power,
+                     double *y)
 {
-    return lambda == 0 ? log(x) : expm1(lambda * log(x)) / lambda;
+    k->affine(power != 0 ? power : 1, 0, log, y, n);
+    if (power == 0) return 1;
+    k->expm1(y, y, n);
+    return power;
 }
 
-static double yeo_johnson(double x, double lambda)
+/* The powers of a block; values that have none become missing. */
+static void power_block(const mli_kernels *k, int box, double lambda, const double *x,
+                        int64_t n, double *y)
 {
-    if (x >= 0) return lambda == 0 ? log1p(x) : expm1(lambda * log1p(x)) / lambda;
-    double other = 2 - lambda;
-    return other == 0 ? -log1p(-x) : -expm1(other * log1p(-x)) / other;
-}
-
-static double power(int box, double x, double lambda)
-{
-    return box ? box_cox(x, lambda) : yeo_johnson(x, lambda);
+    double log[BLOCK], other[BLOCK];
+    for (int64_t i = 0; i < n; i++) log[i] = !box ? fabs(x[i]) : x[i] > 0 ? x[i] : NAN;
+    (box ? k->log : k->log1p)(log, log, n);
+    int negative = 0;
+    for (int64_t i = 0; i < n && !box; i++) negative |= x[i] < 0;
+    double by = powers(k, log, n, lambda, y);
+    for (int64_t i = 0; i < n; i++) y[i] /= by;
+    if (!negative) return;
+    by = powers(k, log, n, 2 - lambda, other);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? -other[i] / by : y[i];
 }
 
 /* ---- the likelihood ---- */
@@ -50,23 +59,6 @@ typedef struct {
     double slope; /* sum of the logarithms that the power multiplies */
 } column;
 
-/* (e^(power log) - 1) / power. The logarithms are in order, so the largest are at the
- * ends.
- */
-static void powers(const mli_kernels *k, const double *log, int64_t n, double power,
-                   double *y)
-{
-    double largest = fabs(power) * fmax(fabs(log[0]), fabs(log[n - 1]));
-    if (largest < 0.01) { /* where 1 less loses digits */
-        for (int64_t i = 0; i < n; i++)
-            y[i] = power == 0 ? log[i] : expm1(power * log[i]) / power;
-        return;
-    }
-    k->affine(power, 0, log, y, n);
-    k->exp(y, y, n);
-    for (int64_t i = 0; i < n; i++) y[i] = (y[i] - 1) / power;
-}
-
 /* Mean and sum of squares of blocks, merged in order. */
 static void moments(const column *c, double lambda, double *mean, double *variance)
 {
@@ -74,13 +66,13 @@ static void moments(const column *c, double lambda, double *mean, double *varian
     *mean = 0;
     for (int64_t begin = 0, n; begin < c->n; begin += n) {
         int negative = begin < c->negative;
-        double sign = negative ? -1 : 1;
         n = (negative ? c->negative : c->n) - begin;
         if (n > BLOCK) n = BLOCK;
-        powers(c->k, c->log + begin, n, negative ? 2 - lambda : lambda, y);
-        double m = sign * c->k->sum(y, n) / (double)n;
+        double by = powers(c->k, c->log + begin, n, negative ? 2 - lambda : lambda, y);
+        if (negative) by = -by;
+        double middle = c->k->sum(y, n) / (double)n, m = middle / by;
         double d = m - *mean, all = count + (double)n;
-        for (int64_t i = 0; i < n; i++) y[i] = sign * y[i] - m;
+        c->k->standardize(middle, 1 / by, y, y, n);
         square += c->k->dot(y, y, n) + d * d * (count * (double)n / all);
         *mean += d * ((double)n / all);
         count = all;
@@ -154,11 +146,12 @@ typedef struct {
 static void take_logs(column *c, int box)
 {
     for (int64_t i = 0; i < c->n; i++) {
-        double x = c->log[i];
-        c->negative += !box && x < 0;
-        c->log[i] = box ? log(x) : log1p(fabs(x));
-        c->slope += !box && x < 0 ? -c->log[i] : c->log[i];
+        c->negative += !box && c->log[i] < 0;
+        if (!box) c->log[i] = fabs(c->log[i]);
     }
+    (box ? c->k->log : c->k->log1p)(c->log, c->log, c->n);
+    for (int64_t i = 0; i < c->n; i++)
+        c->slope += i < c->negative ? -c->log[i] : c->log[i];
 }
 
 static void fit_column(void *arg, int64_t j, double *sorted, int64_t n)
@@ -167,7 +160,7 @@ static void fit_column(void *arg, int64_t j, double *sorted, int64_t n)
     column c = {.k = f->k, .log = sorted, .n = n};
     double mean, variance;
     if (n == 0 || sorted[0] == sorted[n - 1]) { /* a constant stays as it is */
-        f->center[j] = n && f->standardize ? power(f->box, sorted[0], 1) : 0;
+        if (n && f->standardize) power_block(f->k, f->box, 1, sorted, 1, &f->center[j]);
         return;
     }
     if (f->box && sorted[0] <= 0) {
@@ -230,10 +223,13 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
                 int64_t n, double *out, int64_t out_stride)
 {
     double lambda = t->LAMBDA[j], center = t->CENTER[j], scale = t->SCALE[j];
-    for (int64_t i = 0; i < n; i++) {
-        double x = in[i * stride];
-        if (t->BOX && x <= 0) x = NAN;
-        out[i * out_stride] = (power(t->BOX, x, lambda) - center) / scale;
+    double x[BLOCK], y[BLOCK];
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < BLOCK ? n - at : BLOCK;
+        for (int64_t i = 0; i < m; i++) x[i] = in[(at + i) * stride];
+        power_block(mli_kernels_of(t->plan.ctx), t->BOX, lambda, x, m, y);
+        for (int64_t i = 0; i < m; i++)
+            out[(at + i) * out_stride] = (y[i] - center) / scale;
     }
 }
 
