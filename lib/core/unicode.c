@@ -100,6 +100,13 @@ static unsigned ascii_class(char c)
     return c == '_' ? MLI_WB_JOINER : MLI_WB_OTHER;
 }
 
+/* Is it of such a class, by a bit of a table, which no branch has to guess. */
+static int in_ascii_word(unsigned char c)
+{
+    static const uint64_t has[2] = {0x03ff000000000000u, 0x07fffffe87fffffeu};
+    return c < 0x80 && (has[c >> 6] >> (c & 63) & 1);
+}
+
 static unsigned class_at(const source *s, size_t *at)
 {
     return mli_char_class(mli_utf8_next(s->text, s->size, at)) & MLI_WB_MASK;
@@ -154,8 +161,9 @@ int mli_word_next(const char *text, size_t size, size_t *at, size_t *begin, size
     unsigned a = MLI_WB_OTHER;
     for (*begin = *at; *begin < size; *begin = next) {
         next = *begin;
-        if (is_ascii(&s, next) && !ascii_class(text[next])) {
-            next++;
+        if (is_ascii(&s, next)) {
+            a = ascii_class(text[next++]);
+            if (a) break;
             continue;
         }
         a = class_at(&s, &next);
@@ -165,8 +173,10 @@ int mli_word_next(const char *text, size_t size, size_t *at, size_t *begin, size
     while (a != MLI_WB_ALONE) {
         /* Letters, numbers and joiners go with each other. */
         int plain = a == MLI_WB_LETTER || a == MLI_WB_NUMBER || a == MLI_WB_JOINER;
-        while (plain && is_ascii(&s, next) && ascii_class(text[next]))
-            a = ascii_class(text[next++]);
+        size_t from = next;
+        while (plain && next < size && in_ascii_word((unsigned char)text[next])) next++;
+        if (next > from) a = ascii_class(text[next - 1]);
+        if (is_ascii(&s, next) && text[next] <= ' ') break; /* which joins nothing */
         unsigned b = look(&s, next, &after);
         if (bridges(a, b)) {
             if (look(&s, after, &after) != a) break;
