@@ -71,7 +71,7 @@ static void count_classes(cells *c)
     const mli_forest_search *a = c->a;
     int32_t n = c->grid.n;
     for (int32_t k = 0; k < c->width; k++)
-        memset(c->sum + k * LD, 0, ((size_t)n + 1) * sizeof *c->sum);
+        memset(c->sum + k * LD, 0, ((size_t)n + 8) * sizeof *c->sum);
     for (int64_t i = 0; i < a->n; i++) {
         uint64_t e = a->payload[i];
         c->sum[(e >> 32) * LD + c->cell[i]] += (int32_t)(uint32_t)e;
