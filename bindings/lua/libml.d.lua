@@ -901,7 +901,7 @@ function ml.info() end
 ---@field algorithms? string[] The algorithms to choose from. By default all that suit the task.
 ---@field folds? integer Folds that candidates are judged by when there are no validation rows. 0: 5, and one part held out from 100,000 rows, or from 5,000 when the time is short for them. (default 0)
 ---@field max_members? integer The most models in the ensemble, a constant aside; 1 keeps the best one alone, which is fastest. (default 5)
----@field repeats? integer How often a member that draws at random (boosting) is fitted to all rows, with another seed each time; their mean is the member. 0: 3 times up to 50,000 rows, as far as there is time, and once where max_members is 1. Members of a final model are fitted once. (default 0)
+---@field repeats? integer How often a member that draws at random (boosting) is fitted to all rows, as far as there is time and memory, with another seed each time; their mean is the member. 0: 3 times up to 50,000 rows, and once where max_members is 1. Members of a final model are fitted once. (default 0)
 ---@field stacking? boolean Also try a linear model of what the members predict, and keep it in place of their weighted mean when it is better on rows held out. (default true)
 ---@field calibration? "auto" | "none" | "sigmoid" | "isotonic" | "temperature" How probabilities are mapped to the shares observed on rows held out. auto: a line on the log-odds, or a temperature for more than two classes, where it helps. (default auto)
 ---@field threshold_metric? string The metric that the predicted classes are chosen for, such as f1. By default `metric`, when it judges classes; else the most probable class is predicted.

@@ -42,11 +42,10 @@ static const mli_param params[] = {
      "which is fastest.",
      "0.1"},
     {"repeats", "num_bag_sets", ML_PARAM_I64, 0, "0", "[0, 20]", NULL, NULL,
-     "How often a member that draws at random (boosting) is fitted to all rows, with "
-     "another seed each time; their mean is the member. 0: 3 times up to 50,000 rows, as "
-     "far as there is time, and once where max_members is 1. Members of a final model "
-     "are "
-     "fitted once.",
+     "How often a member that draws at random (boosting) is fitted to all rows, as far as "
+     "there is time and memory, with another seed each time; their mean is the member. 0: "
+     "3 times up to 50,000 rows, and once where max_members is 1. Members of a final "
+     "model are fitted once.",
      "0.1"},
     {"stacking", "use_stacking", ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
      "Also try a linear model of what the members predict, and keep it in place of their "

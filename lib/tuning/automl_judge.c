@@ -418,8 +418,8 @@ static void drop_kept(mli_automl *a, const mli_candidate *last)
         for (int of_kind = 0; of_kind <= alike && c->kept; of_kind++) {
             int64_t *at = &worst[of_kind];
             n[of_kind]++;
-            if (*at < 0 || mli_automl_better(a, a->candidates[*at].score, c->score))
-                *at = i;
+            if (*at < 0 || !mli_automl_better(a, c->score, a->candidates[*at].score))
+                *at = i; /* of equals the last, as the first is considered */
         }
     }
     int64_t drop = n[1] > MLI_AUTOML_OF_A_KIND ? worst[1]

@@ -133,7 +133,7 @@ static const mli_candidate *next_best(const mli_automl *a, const mli_candidate *
 
 /* Seconds that fitting the blended candidates to all rows will take, about: of the best,
  * more than half of those that may be blended seldom are. Repeats are worth it where they
- * take little beside the folds. */
+ * take little beside the folds: more than there are of those get what is left. */
 double mli_automl_refit_seconds(const mli_automl *a)
 {
     double sum = 0;
@@ -141,7 +141,8 @@ double mli_automl_refit_seconds(const mli_automl *a)
     const mli_candidate *c = NULL;
     for (int64_t i = 0; i < most && (c = next_best(a, c)); i++)
         sum += fmin(mli_automl_whole_seconds(a, c), MOST_GROWTH * c->seconds);
-    return a->n_folds > 1 ? sum * (double)mli_automl_repeats(a) : sum;
+    int64_t repeats = mli_automl_repeats(a);
+    return sum * (double)(repeats < a->n_folds ? repeats : a->n_folds);
 }
 
 /* And what comes before: the blend with its scores, and what is made of it. */

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- members ---- */
@@ -18,10 +19,11 @@
 #define REPEATS  3
 #define SURELY   0.8 /* of the time that is left: rows do not cost the same */
 
-/* A model of the result: a candidate, fitted with a seed of its own. */
+/* A model of the result: a candidate, fitted with a seed of its own. Those that repeat
+ * another come after all that do not. */
 typedef struct {
     const mli_candidate *c;
-    int64_t repeat, repeats;
+    int64_t repeat;
 } member;
 
 /* Boosting draws columns, rows and the noise of its splits; forests have drawn enough. */
@@ -41,41 +43,35 @@ int64_t mli_automl_repeats(const mli_automl *a)
                : REPEATS;
 }
 
-/* As many as there is time for, but those that were asked for. */
-static int64_t repeats_in_time(const mli_automl *a)
-{
-    int64_t most = mli_automl_repeats(a);
-    double once = 0, again = 0;
-    if (a->stacked) return 1; /* what a member predicts is a column of the final model */
-    if (!(a->limit > 0) || mli_get_i64(a->job->params, "repeats")) return most;
-    for (int64_t i = 0; i < a->count; i++) {
-        const mli_candidate *c = &a->candidates[i];
-        if (!(c->weight > 0)) continue;
-        once += mli_automl_whole_seconds(a, c);
-        if (draws(c)) again += mli_automl_whole_seconds(a, c);
-    }
-    double times = 1 + (SURELY * mli_automl_left(a) - once) / fmax(again, 1e-9);
-    return times >= (double)most ? most : times > 1 ? (int64_t)times : 1;
-}
-
+/* What a member predicts is a column of a final model, which knows it once. A host that
+ * has ended the search does not wait for more of the same. */
 static ml_status list_members(const mli_automl *a, member **out, int64_t *n,
                               ml_error *err)
 {
-    int64_t repeats = repeats_in_time(a);
+    int once = a->stacked || mli_run_state(a->job->run) != ML_CONTINUE;
+    int64_t repeats = once ? 1 : mli_automl_repeats(a);
     *n = 0;
     *out = mli_alloc_vec(a->ctx, a->count * repeats, sizeof **out);
     if (!*out) return mli_nomem(err);
-    for (int64_t i = 0; i < a->count; i++) {
-        const mli_candidate *c = &a->candidates[i];
-        int64_t times = !(c->weight > 0) ? 0 : draws(c) ? repeats : 1;
-        for (int64_t k = 0; k < times; k++) (*out)[(*n)++] = (member){c, k, times};
-    }
+    for (int64_t k = 0; k < repeats; k++)
+        for (int64_t i = 0; i < a->count; i++) {
+            const mli_candidate *c = &a->candidates[i];
+            if (c->weight > 0 && (k == 0 || draws(c))) (*out)[(*n)++] = (member){c, k};
+        }
     return ML_OK;
 }
 
+/* The seed of a candidate, or one that comes after it, within what seeds may be. */
+static int64_t seed_of(const member *m)
+{
+    const mli_value *v = mli_params_find(m->c->given, "seed");
+    uint64_t seed = v ? strtoull(v->text, NULL, 10) : 0;
+    return (int64_t)((seed + (uint64_t)m->repeat) & INT64_MAX);
+}
+
 /* "m0=gbdt, m1=..." and the parameters of each, as the model keeps them. */
-static ml_status add_member(const mli_automl *a, const member *m, int64_t k,
-                            mli_str *list, ml_params *out, ml_error *err)
+static ml_status add_member(const member *m, int64_t k, mli_str *list, ml_params *out,
+                            ml_error *err)
 {
     const mli_candidate *c = m->c;
     char path[128];
@@ -89,8 +85,7 @@ static ml_status add_member(const mli_automl *a, const member *m, int64_t k,
         status = ml_params_set_str(out, path, v->text, err);
     }
     snprintf(path, sizeof path, "m%lld.seed", (long long)k);
-    if (m->repeat && !status)
-        status = ml_params_set_i64(out, path, (int64_t)a->seed + m->repeat, err);
+    if (m->repeat && !status) status = ml_params_set_i64(out, path, seed_of(m), err);
     for (const mli_param *p = c->algorithm->head.params; p && p->name && !status; p++) {
         const mli_value *v = mli_params_find(c->given, p->name);
         int64_t value;
@@ -109,7 +104,7 @@ static ml_status member_params(const mli_automl *a, const member *m, int64_t n,
     mli_str_init(&list, a->ctx);
     ml_status status = ml_params_clone(a->job->params, &given, err);
     for (int64_t k = 0; k < n && !status; k++)
-        status = add_member(a, &m[k], k, &list, given, err);
+        status = add_member(&m[k], k, &list, given, err);
     if (!status && list.failed) status = mli_nomem(err);
     if (!status) status = ml_params_set_str(given, "members", list.data, err);
     mli_str_free(&list);
@@ -214,8 +209,11 @@ static ml_status add_weights(const mli_automl *a, const member *m, int64_t n,
     double *weights = NULL;
     ml_status status =
         mli_model_add(a->job->model, "weights", ML_DTYPE_F64, 1, &n, &weights, err);
-    for (int64_t k = 0; k < n && !status; k++)
-        weights[k] = m[k].c->weight / (double)m[k].repeats;
+    for (int64_t k = 0; k < n && !status; k++) {
+        int64_t repeats = 0;
+        for (int64_t i = 0; i < n; i++) repeats += m[i].c == m[k].c;
+        weights[k] = m[k].c->weight / (double)repeats;
+    }
     return status;
 }
 
@@ -250,19 +248,20 @@ static ml_status some_rows(const mli_automl *a, const mli_candidate *c,
     return status;
 }
 
-/* Within the memory limit, when the model of one fold can stand in: *out is NULL where
- * there is not enough. */
+/* Within the memory limit, when the model of one fold can stand in, or it is a repeat:
+ * *out is NULL where there is not enough. */
 static ml_status fit_rows(const mli_automl *a, const mli_fit *whole, const char *name,
-                          const mli_candidate *c, const mli_design *rows, ml_model **out,
+                          const member *m, const mli_design *rows, ml_model **out,
                           ml_error *err)
 {
     static const mli_hooks none;
     ml_params *params = NULL;
     int limited = 0;
     ml_status status = mli_params_part(whole->params, name, &params, err);
-    if (!status && c->kept) limited = mli_automl_limit(a, c->algorithm);
+    if (!status && (m->c->kept || m->repeat))
+        limited = mli_automl_limit(a, m->c->algorithm);
     if (!status)
-        status = mli_fit_part(a->ctx, c->algorithm, name, params, rows, NULL, &none,
+        status = mli_fit_part(a->ctx, m->c->algorithm, name, params, rows, NULL, &none,
                               whole->run, out, err);
     if (limited) mli_memory_lift(a->ctx);
     ml_params_free(params);
@@ -275,8 +274,9 @@ enum { NOTHING, TIME, MEMORY };
 /* Fits part i to all rows, or as many as there is time for. What is cut short by the
  * clock is worse than the model of one fold, which stands in for it then. */
 static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
-                            const mli_candidate *c, int *lacked, ml_error *err)
+                            const member *one, int *lacked, ml_error *err)
 {
+    const mli_candidate *c = one->c;
     ml_model *m = NULL;
     mli_design *some = NULL;
     double need = mli_automl_whole_seconds(a, c);
@@ -287,7 +287,7 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     if (late) status = some_rows(a, c, whole->train, need, left, &some, err);
     if ((!late || some) && !status)
         status =
-            fit_rows(a, whole, p->part[i].name, c, some ? some : whole->train, &m, err);
+            fit_rows(a, whole, p->part[i].name, one, some ? some : whole->train, &m, err);
     mli_design_free(some);
     int cut = mli_run_state(whole->run) != ML_CONTINUE;
     *lacked = late || cut ? TIME : m ? NOTHING : MEMORY;
@@ -297,51 +297,76 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     return status;
 }
 
-/* The next member to fit: each candidate once, that with the largest weight first. */
-static int64_t heaviest(const mli_parts *p, const member *m)
+/* Fits part i, a repeat, if there is time and memory for all of it: *done. */
+static ml_status fit_again(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
+                           const member *one, int *done, ml_error *err)
 {
-    int64_t best = -1;
-    for (int64_t i = 0; i < p->n; i++) {
-        if (p->model[i]) continue;
-        if (best < 0 || m[i].repeat < m[best].repeat ||
-            (m[i].repeat == m[best].repeat && m[i].c->weight > m[best].c->weight))
-            best = i;
-    }
-    return best;
-}
-
-static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
-                           const member *m, ml_error *err)
-{
-    static const char *const names[] = {"", "time", "memory"};
-    mli_run *outer = whole->run, run;
-    int64_t behind[3] = {0};
-    ml_status status = ML_OK;
-    for (int64_t n = 0; n < p->n && !status; n++) {
-        int lacked;
-        int64_t i = heaviest(p, m);
-        mli_run_part(&run, outer, (double)n / (double)p->n,
-                     (double)(n + 1) / (double)p->n, 1);
-        whole->run = &run;
-        status = fit_member(a, whole, p, i, m[i].c, &lacked, err);
-        behind[lacked]++;
-    }
-    whole->run = outer;
-    for (int what = TIME; what <= MEMORY && !status; what++)
-        if (behind[what])
-            mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                    "%lld of %lld models lacked %s for a fit to all rows: raise %s_limit",
-                    (long long)behind[what], (long long)p->n, names[what], names[what]);
+    ml_model *m = NULL;
+    *done = 0;
+    if (mli_run_state(whole->run) == ML_STOP_KEEP ||
+        mli_automl_whole_seconds(a, one->c) > SURELY * mli_automl_left(a))
+        return ML_OK;
+    ml_status status = fit_rows(a, whole, p->part[i].name, one, whole->train, &m, err);
+    *done = m && mli_run_state(whole->run) != ML_STOP_KEEP;
+    if (!status && *done) status = mli_part_adopt(whole, p, i, m, err);
+    ml_model_free(m);
     return status;
 }
 
-static ml_status fit_members(mli_automl *a, mli_fit *whole, const member *m,
+/* The next member to fit: that with the largest weight first, and then the repeats. */
+static int64_t heaviest(const mli_parts *p, const member *m)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < p->n; i++)
+        if (!p->model[i] &&
+            (best < 0 || (!m[i].repeat && m[i].c->weight > m[best].c->weight)))
+            best = i;
+    return best;
+}
+
+static void tell_lacking(const mli_automl *a, const member *m, int64_t n,
+                         const int64_t *behind)
+{
+    static const char *const names[] = {"", "time", "memory"};
+    while (n > 0 && m[n - 1].repeat) n--;
+    for (int what = TIME; what <= MEMORY; what++)
+        if (behind[what])
+            mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                    "%lld of %lld models lacked %s for a fit to all rows: raise %s_limit",
+                    (long long)behind[what], (long long)n, names[what], names[what]);
+}
+
+/* Up to the first repeat that there is no time or memory for: *n members. */
+static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
+                           const member *m, int64_t *n, ml_error *err)
+{
+    mli_run *outer = whole->run, run;
+    int64_t behind[3] = {0};
+    int done = 1;
+    ml_status status = ML_OK;
+    for (*n = 0; *n < p->n && !status; *n += done) {
+        int lacked = NOTHING;
+        int64_t i = heaviest(p, m);
+        mli_run_part(&run, outer, (double)*n / (double)p->n,
+                     (double)(*n + 1) / (double)p->n, 1);
+        whole->run = &run;
+        status = m[i].repeat ? fit_again(a, whole, p, i, &m[i], &done, err)
+                             : fit_member(a, whole, p, i, &m[i], &lacked, err);
+        if (!done) break;
+        behind[lacked]++;
+    }
+    whole->run = outer;
+    if (!status) tell_lacking(a, m, p->n, behind);
+    return status;
+}
+
+static ml_status fit_members(mli_automl *a, mli_fit *whole, const member *m, int64_t *n,
                              ml_error *err)
 {
     mli_parts p = {0};
     ml_status status = mli_parts_new(a->ctx, mli_automl_members, whole->params, &p, err);
-    if (!status && !a->stacked) status = add_weights(a, m, p.n, err);
-    if (!status) status = fit_parts(a, whole, &p, m, err);
+    if (!status) status = fit_parts(a, whole, &p, m, n, err);
+    if (!status && !a->stacked) status = add_weights(a, m, *n, err);
     mli_parts_free(&p);
     return status;
 }
@@ -387,32 +412,41 @@ void mli_automl_last_run(mli_automl *a, mli_run *run)
     run->quiet = 1;
 }
 
-static ml_status fit_all(mli_automl *a, const member *m, ml_params *kept, ml_error *err)
+/* The parameters of n members become those of the model. */
+static ml_status set_params(mli_automl *a, const member *m, int64_t n, ml_error *err)
+{
+    ml_params *kept = NULL;
+    ml_model *model = a->job->model;
+    ml_status status = member_params(a, m, n, &kept, err);
+    if (status) return status;
+    ml_params_free(model->params);
+    model->params = kept;
+    mli_params_drop(kept, &model->algorithm->head, MLI_FLAG_NO_EFFECT);
+    return ML_OK;
+}
+
+static ml_status fit_all(mli_automl *a, const member *m, int64_t n, ml_error *err)
 {
     mli_run run;
+    int64_t fitted = 0;
     mli_automl_last_run(a, &run);
     mli_fit whole = *a->job;
-    whole.params = kept;
+    whole.params = a->job->model->params;
     whole.run = &run;
-    ml_status status = fit_members(a, &whole, m, err);
+    ml_status status = fit_members(a, &whole, m, &fitted, err);
     ml_cancel_request(a->clock, ML_CONTINUE);
     if (!status && a->stacked) status = fit_final(a, &whole, err);
+    if (!status && fitted < n) status = set_params(a, m, fitted, err);
     return status ? status : add_adjustments(a, err);
 }
 
 ml_status mli_automl_refit(mli_automl *a, ml_error *err)
 {
-    ml_params *kept = NULL;
     member *m = NULL;
     int64_t n;
     ml_status status = list_members(a, &m, &n, err);
-    if (!status) status = member_params(a, m, n, &kept, err);
-    if (!status) {
-        ml_params_free(a->job->model->params);
-        a->job->model->params = kept;
-        mli_params_drop(kept, &a->job->model->algorithm->head, MLI_FLAG_NO_EFFECT);
-        status = fit_all(a, m, kept, err);
-    }
+    if (!status) status = set_params(a, m, n, err);
+    if (!status) status = fit_all(a, m, n, err);
     mli_free(a->ctx, m);
     return status;
 }

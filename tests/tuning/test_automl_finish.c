@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Three classes in noise, 300 rows: the shares that deep trees give want a map, which a
  * model of them finds for most seeds. */
@@ -348,7 +349,76 @@ START_TEST(repeated_with_other_seeds)
 }
 END_TEST
 
+/* Seeds stay within what they may be, and differ from one repeat to the next. */
+START_TEST(repeated_with_the_largest_seed)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = noisy_table(ctx, 3);
+    ml_model *m =
+        fit_yaml(ctx, "automl",
+                 "{target: y, trials: 3, folds: 2, stacking: false, algorithms: "
+                 "[gbdt], seed: 9223372036854775807}",
+                 t, NULL);
+    char path[32];
+    int least = 0, largest = 0;
+    for (int i = 0; i < 9; i++) {
+        snprintf(path, sizeof path, "m%d.seed", i);
+        const char *seed = ml_params_get_str(ml_model_params(m), path);
+        if (!seed) continue;
+        least += strcmp(seed, "0") == 0;
+        largest += strcmp(seed, "9223372036854775807") == 0;
+    }
+    ck_assert_int_gt(least, 0);
+    ck_assert_int_eq(least, largest);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static int stop_when_asked(const ml_progress *p, void *user)
+{
+    return p->fraction >= *(double *)user ? ML_STOP_KEEP : ML_CONTINUE;
+}
+
+/* A stop amid the last fits leaves out repeats: none is cut short, and the weights are
+ * those of the members that there are. */
+START_TEST(a_stop_leaves_out_repeats)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = noisy_table(ctx, 3);
+    static const double when[] = {0.2, 0.96};
+    for (int k = 0; k < 2; k++) {
+        ml_estimator *e = estimator_of(
+            ctx, "automl",
+            "{target: y, trials: 4, folds: 2, stacking: false, calibration: none, "
+            "repeats: 20, algorithms: [gbdt]}");
+        ml_model *m = NULL;
+        double at = when[k], sum = 0;
+        int64_t seeds, boosted, n;
+        ml_estimator_set_progress(e, stop_when_asked, &at);
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        boosted = members_of(ml_model_params(m), "gbdt", &seeds);
+        ck_assert_int_lt(boosted, 20);
+        ck_assert(k == 0 || boosted > 1);
+        ml_tensor *w = NULL;
+        OK(ml_model_get_tensor(m, "weights", &w, ERR));
+        n = ml_tensor_shape(w)[0];
+        ck_assert_int_ge(n, boosted);
+        for (int64_t i = 0; i < n; i++) sum += ml_tensor_get_f64(w, i, 0);
+        ck_assert_double_eq_tol(sum, 1, 1e-12);
+        ml_tensor_free(w);
+        ml_tensor_free(predicted(m, "proba", t));
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("tuning/automl_finish", stacking_only_when_better, automl_as_a_part,
           thresholds_and_calibration_in_the_model, distilled_into_one_plain_model,
           thresholds_of_noise, calibration_of_few_rows, distilled_without_time,
-          few_rows_are_not_certain, repeated_with_other_seeds)
+          few_rows_are_not_certain, repeated_with_other_seeds,
+          repeated_with_the_largest_seed, a_stop_leaves_out_repeats)

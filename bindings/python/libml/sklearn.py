@@ -92,10 +92,10 @@ class AutoMLClassifier(LibmlClassifier):
         alone, which is fastest. Range: [1, 12]. Also: ensemble_size.
     repeats : int, default 0
         How often a member that draws at random (boosting) is fitted to all rows,
-        with another seed each time; their mean is the member. 0: 3 times up to
-        50,000 rows, as far as there is time, and once where max_members is 1.
-        Members of a final model are fitted once. Range: [0, 20]. Also:
-        num_bag_sets.
+        as far as there is time and memory, with another seed each time; their
+        mean is the member. 0: 3 times up to 50,000 rows, and once where
+        max_members is 1. Members of a final model are fitted once. Range: [0,
+        20]. Also: num_bag_sets.
     stacking : bool, default true
         Also try a linear model of what the members predict, and keep it in place
         of their weighted mean when it is better on rows held out. Also:
@@ -253,10 +253,10 @@ class AutoMLRegressor(LibmlRegressor):
         alone, which is fastest. Range: [1, 12]. Also: ensemble_size.
     repeats : int, default 0
         How often a member that draws at random (boosting) is fitted to all rows,
-        with another seed each time; their mean is the member. 0: 3 times up to
-        50,000 rows, as far as there is time, and once where max_members is 1.
-        Members of a final model are fitted once. Range: [0, 20]. Also:
-        num_bag_sets.
+        as far as there is time and memory, with another seed each time; their
+        mean is the member. 0: 3 times up to 50,000 rows, and once where
+        max_members is 1. Members of a final model are fitted once. Range: [0,
+        20]. Also: num_bag_sets.
     stacking : bool, default true
         Also try a linear model of what the members predict, and keep it in place
         of their weighted mean when it is better on rows held out. Also:

@@ -84,10 +84,10 @@ static inline ML_CHECK ml_status ml_automl_set_max_members(
 }
 
 /**
- * How often a member that draws at random (boosting) is fitted to all rows, with
- * another seed each time; their mean is the member. 0: 3 times up to 50,000 rows, as
- * far as there is time, and once where max_members is 1. Members of a final model are
- * fitted once. Default 0; range [0, 20].
+ * How often a member that draws at random (boosting) is fitted to all rows, as far as
+ * there is time and memory, with another seed each time; their mean is the member. 0:
+ * 3 times up to 50,000 rows, and once where max_members is 1. Members of a final
+ * model are fitted once. Default 0; range [0, 20].
  */
 static inline ML_CHECK ml_status ml_automl_set_repeats(
     ml_estimator *estimator, int64_t value, ml_error *error)
