@@ -42,6 +42,11 @@ static void make_data(int classes, const char *params)
         weight[i] = 1;
         if (strstr(params, "weight=w")) weight[i] = (double)(1 + v[5] % 4);
         if (strstr(params, "weight=v")) weight[i] = 0.1 + (double)(v[5] % 100) / 77;
+        if (strstr(params, "weight=u")) { /* light rows that matter, at the right end */
+            int light = x[0][i] > 7e4;
+            weight[i] = ldexp(1.1 + (double)(v[5] % 8), light ? -20 : 0);
+            number[i] = ldexp(number[i], light ? 10 : 0);
+        }
     }
 }
 
@@ -49,6 +54,7 @@ static ml_table *make_table(ml_context *ctx, int classes)
 {
     static const char *const columns[] = {"a", "b", "c", "d"};
     ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "w", N, weight), "v", N, weight);
+    t = add_f64(ctx, t, "u", N, weight);
     for (int j = 0; j < FEATURES; j++) t = add_f64(ctx, t, columns[j], N, x[j]);
     return classes ? add_i64(ctx, t, "y", N, label) : add_f64(ctx, t, "y", N, number);
 }
@@ -135,6 +141,7 @@ static const kind kinds[] = {
     {5, "max_depth=0 weight=w"}, {5, "max_depth=0 min_data_in_leaf=7"},
     {8, "max_depth=0"},          {9, "max_depth=0 weight=w"},
     {40, "max_depth=12"},        {4, "max_depth=0 weight=v"},
+    {0, "max_depth=0 weight=u"},
 };
 
 static ml_model *fit_kind(ml_context *ctx, const kind *k, const char *algorithm,
@@ -209,6 +216,56 @@ START_TEST(processors)
 }
 END_TEST
 
+/* Neither the scale of targets nor that of weights changes splits. */
+START_TEST(scales)
+{
+    static const int of_target[] = {0, 480, -500, 0, 0},
+                     of_weight[] = {0, 0, 0, 900, -900};
+    ml_context *ctx = test_context(1);
+    double want[40];
+    make_data(0, "weight=v");
+    for (int k = 0; k < (int)SIZE(of_target); k++) {
+        for (int i = 0; i < N; i++) {
+            number[i] = ldexp(number[i], of_target[k]);
+            weight[i] = ldexp(weight[i], of_weight[k]);
+        }
+        ml_table *t = make_table(ctx, 0);
+        ml_model *m = fit(ctx, "decision_tree", t,
+                          "features=[a,b,c,d] max_depth=0 max_leaves=20 weight=v");
+        for (int j = 0; j < 39; j++) {
+            double threshold = at(m, "node_threshold", j);
+            if (k > 0) ck_assert_msg(threshold == want[j], "scale %d, node %d", k, j);
+            want[j] = threshold;
+        }
+        for (int i = 0; i < N; i++) {
+            number[i] = ldexp(number[i], -of_target[k]);
+            weight[i] = ldexp(weight[i], -of_weight[k]);
+        }
+        ml_table_free(t);
+        ml_model_free(m);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A side of just the smallest weight is not too light, whatever the unit of weights. */
+START_TEST(smallest_weight)
+{
+    double a[] = {1, 2, 3, 4}, y[] = {0, 5, 1, 1}, w[] = {0.5, 0.5, 0.5, 0.5};
+    ml_context *ctx = test_context(1);
+    ml_table *t =
+        add_f64(ctx, add_f64(ctx, add_f64(ctx, NULL, "a", 4, a), "y", 4, y), "w", 4, w);
+    ml_model *m = fit(ctx, "decision_tree", t,
+                      "features=[a] weight=w min_weight_fraction_leaf=0.25");
+    ml_tensor *left = tensor(m, "node_left");
+    ck_assert_int_eq(ml_tensor_shape(left)[0], 5);
+    ml_tensor_free(left);
+    ml_table_free(t);
+    ml_model_free(m);
+    ml_context_free(ctx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("algorithms/forest_splits");
@@ -217,6 +274,8 @@ int main(void)
     tcase_set_timeout(c, 240);
     tcase_add_loop_test(c, splits_are_the_best, 0, n);
     tcase_add_loop_test(c, processors, 0, n);
+    tcase_add_test(c, scales);
+    tcase_add_test(c, smallest_weight);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -206,7 +206,7 @@ typedef struct mli_forest_search {
     const mli_forest_options *options;
     int counted, scalar; /* scalar: two sums, w and s, tell everything */
     const uint32_t *row;
-    const uint64_t *payload; /* [n] */
+    const uint64_t *payload; /* [n] counted */
     /* counted and scalar, of little weight: weight + (that of the second class) << 16,
      * and no payload; else NULL */
     const uint32_t *pair;
@@ -219,14 +219,14 @@ typedef struct mli_forest_search {
     /* Numbers, of the best splits: [n][4] whole numbers: weight, weight times centred
      * target, the same without its sign, and that squared over the weight, in units of
      * `square`, rounded up. Weights are those of the rows, or, where these are not whole,
-     * in units of their own; all have sums below 2^31. Then sum and weight are the sums
-     * of these. Else NULL. */
+     * in units of their own; all have sums below 2^31. Then w, s, sum and weight are
+     * those of these. NULL: weights differ by too much, or it is not of numbers. */
     const int32_t *lane;
     double square;
     /* Several classes, up to MLI_FOREST_FEW rows: [n][2] weights, eight bits for each of
      * up to MLI_FOREST_BYTES classes; else NULL. */
     const uint32_t *few;
-    double unit; /* what a gain has to be divided by */
+    double unit; /* what a gain has to be divided by twice */
     int two;     /* two rows: any split is perfect */
     /* [n] not counted: weight; weight times target, [n * targets] with several */
     const double *w, *s;
@@ -247,7 +247,7 @@ typedef struct mli_forest_search {
 /* What an element of row i of the node has below its code. */
 static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
 {
-    if (a->lane) return (uint64_t)i;
+    if (!a->counted) return (uint64_t)i;
     if (!a->pair) return a->payload[i];
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
 }
@@ -377,7 +377,6 @@ void mli_forest_writer_free(mli_forest_writer *w);
 int mli_forest_write(mli_forest_writer *w, int64_t n);
 /* All is written: the tensors become the model's. */
 ml_status mli_forest_write_end(mli_forest_writer *w, ml_model *m, ml_error *err);
-
 
 /* ---- algorithms ---- */
 

@@ -161,12 +161,13 @@ INLINE void rate_column(const cells *c, int32_t k, int32_t j, floats *rating,
 
 MLI_AVX2 static void rate_avx2(cells *c)
 {
-    float all = (float)c->a->weight;
+    int32_t all = (int32_t)c->a->weight;
     floats most = {0};
     if (!c->a->lane) add_up(c);
     for (int32_t j = 0; j < c->grid.n; j += 8) {
         floats rating = {0}, reach = {0};
-        floats w = to_floats(load(c->weight + j)), den = w * (all - w);
+        eight w = load(c->weight + j);
+        floats den = to_floats(w) * to_floats(all - w); /* exact near both ends */
         for (int32_t k = 0; k < c->width; k++) rate_column(c, k, j, &rating, &reach);
         rating *= den / (den * den + 1e-30f); /* 0 without rows on one side */
         memcpy(c->den + j, &den, sizeof den);
@@ -196,7 +197,7 @@ static void add_up_plain(cells *c)
 
 static void rate_plain(cells *c)
 {
-    float total = (float)c->a->weight;
+    int32_t total = (int32_t)c->a->weight;
     c->most = 0;
     if (!c->a->lane) add_up_plain(c);
     for (int32_t j = 0; j < c->grid.n; j++) {
@@ -214,8 +215,7 @@ static void rate_plain(cells *c)
             rating += d * d;
             reach += far * far / 4;
         }
-        w = (float)weight[0];
-        c->den[j] = w * (total - w);
+        c->den[j] = (float)weight[0] * (float)(total - weight[0]);
         c->rating[j] = rating * (c->den[j] / (c->den[j] * c->den[j] + 1e-30f));
         c->reach[j] = reach;
         c->most = c->rating[j] > c->most ? c->rating[j] : c->most;

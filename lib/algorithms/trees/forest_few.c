@@ -89,7 +89,8 @@ static float rate_row(few *f, int32_t i)
     int32_t w = weight_of(f, i);
     if (f->kind == NUMBERS) {
         float x = (float)w, all = (float)f->weight;
-        float d = (float)f->more[i] * all - (float)f->second * x, den = x * (all - x);
+        float d = (float)f->more[i] * all - (float)f->second * x;
+        float den = x * (float)(f->weight - w); /* exact for a light side */
         return d * d / (den > 1 ? den : 1);
     }
     int32_t den = w * (f->weight - w);
@@ -198,12 +199,14 @@ MLI_AVX2 static __m256 rate_eight_classes(few *f, int32_t at)
 
 MLI_AVX2 static __m256 rate_eight_numbers(const few *f, int32_t at)
 {
-    __m256 w = _mm256_cvtepi32_ps(LOAD(f->sum + at));
+    __m256i left = LOAD(f->sum + at);
+    __m256i right = _mm256_sub_epi32(_mm256_set1_epi32(f->weight), left);
+    __m256 w = _mm256_cvtepi32_ps(left);
     __m256 y = _mm256_cvtepi32_ps(LOAD(f->more + at));
     __m256 all = _mm256_set1_ps((float)f->weight);
     __m256 d = _mm256_sub_ps(_mm256_mul_ps(y, all),
                              _mm256_mul_ps(_mm256_set1_ps((float)f->second), w));
-    __m256 den = _mm256_mul_ps(w, _mm256_sub_ps(all, w));
+    __m256 den = _mm256_mul_ps(w, _mm256_cvtepi32_ps(right));
     return _mm256_div_ps(_mm256_mul_ps(d, d), _mm256_max_ps(den, _mm256_set1_ps(1)));
 }
 

@@ -82,7 +82,7 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
         best->gain = impurity + ratio;
     else
         best->gain = ratio - (a->weight - impurity);
-    best->gain = fmax(best->gain / a->unit, 0);
+    best->gain = fmax(best->gain / a->unit / a->unit, 0);
 }
 
 /* Can no split be better? */

@@ -20,6 +20,8 @@ static inline doubles load(const double *from)
     memcpy(&x, from, sizeof x);
     return x;
 }
+enum { LOW = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ }; /* of the halves of a word */
+
 /* Rounded to the lower halves of two words, for numbers whose magnitude is below 2^31. */
 static inline four rounded(doubles x)
 {
@@ -165,47 +167,60 @@ static void sum_scalars(const mli_forest_scratch *s, mli_forest_search *a)
     a->sum = sums[1];
     a->squares = squares;
     if (!s->data->label) return;
-    for (int64_t i = 0; i < a->n; i++) s->payload[i] = (uint64_t)i;
     s->classes[0] = a->weight - a->sum;
     s->classes[1] = a->sum;
 }
 
-/* The sums of absolute and of squared numbers of a node, at least, so that rounding lets
- * neither overflow. The one follows from the other by Cauchy's inequality, and that from
- * the sums of the node unless most of its digits are gone. */
-static void find_sums(const mli_forest_scratch *s, const mli_forest_search *a,
-                      double mean, double *way, double *square)
+/* The sum of squared numbers of a node, from the sums of the node unless most of its
+ * digits are gone. */
+static double sum_squares(const mli_forest_scratch *s, const mli_forest_search *a,
+                          double mean)
 {
-    *square = a->squares - a->sum * mean;
-    if (!(*square > 1e-3 * a->squares)) {
-        *square = 0;
-        for (int64_t i = 0; i < a->n; i++)
-            *square += s->w[i] * (s->s[i] - mean) * (s->s[i] - mean);
-    }
-    *way = sqrt(*square * a->weight);
+    double square = a->squares - a->sum * mean;
+    if (square > 1e-3 * a->squares) return square;
+    square = 0;
+    for (int64_t i = 0; i < a->n; i++)
+        square += s->w[i] * (s->s[i] - mean) * (s->s[i] - mean);
+    return square;
 }
 
-/* Lanes of numbers (mli_forest_search), as large as fits whatever the node. Rows of
- * weights s->w and targets s->s, padded by one; as the lanes' numbers they are left there
- * as well. */
-static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a)
+/* Would rounding to whole numbers change weights by more than some percent, or make a
+ * side lighter than it may be? */
+static int needs_digits(const mli_forest_scratch *s, const mli_forest_search *a,
+                        double unit)
 {
-    double mean = a->sum / a->weight, unit = 1, way, square, bound = 0;
-    int whole = s->whole && a->weight < 0x1p29;
+    double least = a->weight;
+    for (int64_t i = 0; i < a->n; i++) least = s->w[i] < least ? s->w[i] : least;
+    return least * unit < 16 || a->min_weight > 0;
+}
+
+/* What lanes have, not rounded; only of s->w and s->s. */
+static void make_doubles(const mli_forest_scratch *s, mli_forest_search *a, double mean,
+                         double unit, double way)
+{
+    a->weight = a->sum = 0;
+    for (int64_t i = 0; i < a->n; i++) {
+        s->s[i] = s->w[i] * (s->s[i] - mean) * way;
+        s->w[i] *= unit;
+        a->weight += s->w[i];
+        a->sum += s->s[i];
+    }
+}
+
+/* Lanes of numbers (mli_forest_search). Rows of weights s->w and targets s->s, padded by
+ * one; as the lanes' numbers they are left there as well. bound: scale of squares. */
+static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a, double mean,
+                       double unit, double way, double bound)
+{
     four *lane = (four *)(void *)s->payload, sum = {0};
-    find_sums(s, a, mean, &way, &square);
-    way = 0x1p29 / way;
-    if (!isfinite(way)) way = 0;
-    if (a->n > MLI_FOREST_FEW) bound = 0x1p29 / square; /* of no use in smaller nodes */
-    if (!isfinite(bound)) bound = 0;
-    if (!whole) unit = 0x1p29 / a->weight;
     s->w[a->n] = s->s[a->n] = 0;
     for (int64_t i = 0; i < a->n; i += 2) {
         doubles y = load(s->s + i) - mean, w = load(s->w + i), c = w * y;
         four x = rounded(w * unit), q = rounded(c * way), sign = q >> 31;
         four squared = rounded(c * y * bound) + 1;
-        four first = MLI_LANES(four, x, q, 0, 4, 2, 6);
-        four rest = MLI_LANES(four, (q ^ sign) - sign, squared, 0, 4, 2, 6);
+        four first = MLI_LANES(four, x, q, LOW, 4 + LOW, 2 + LOW, 6 + LOW);
+        four rest =
+            MLI_LANES(four, (q ^ sign) - sign, squared, LOW, 4 + LOW, 2 + LOW, 6 + LOW);
         four one = MLI_LANES(four, first, rest, 0, 1, 4, 5);
         four two = MLI_LANES(four, first, rest, 2, 3, 6, 7);
         lane[i] = one;
@@ -219,21 +234,29 @@ static void make_lanes(const mli_forest_scratch *s, mli_forest_search *a)
     a->lane = (const int32_t *)(const void *)lane;
     a->weight = sum[0];
     a->sum = sum[1];
-    a->unit = way * way;
-    a->square = bound > 0 ? way * way / bound : 0;
-    if (!whole) {
-        a->unit /= unit;
-        a->square /= unit;
-    }
-    /* Rounding makes no side lighter than it may be. */
-    a->min_weight *= unit;
-    if (!whole && a->min_weight > 0) a->min_weight += (double)a->n / 2;
 }
 
+/* Numbers are scaled as far as fits 32 bits whatever the node. By Cauchy's inequality the
+ * sum of absolute ones is at most the root of that of the squares times the weight; each
+ * has a root of its own, so that products neither overflow nor vanish. */
 void mli_forest_prepare(mli_forest_scratch *s)
 {
     mli_forest_search *a = &s->search;
-    if (s->numbers) make_lanes(s, a);
+    if (!s->numbers) return;
+    double mean = a->sum / a->weight, square = sum_squares(s, a, mean), unit = 1;
+    double way = 0x1p29 / (sqrt(square) * sqrt(a->weight)), bound = 0;
+    int whole = s->whole && a->weight < 0x1p29;
+    if (!isfinite(way)) way = 0;
+    if (a->n > MLI_FOREST_FEW) bound = 0x1p29 / square; /* of no use in smaller nodes */
+    if (!isfinite(bound)) bound = 0;
+    if (!whole) unit = ldexp(1, 28 - ilogb(a->weight)); /* products are exact */
+    a->unit = way / sqrt(unit);
+    a->square = bound > 0 ? 0x1p29 / (a->weight * unit) : INFINITY;
+    a->min_weight *= unit;
+    if (!whole && needs_digits(s, a, unit))
+        make_doubles(s, a, mean, unit, way);
+    else
+        make_lanes(s, a, mean, unit, way, bound);
 }
 
 /* Classes of weights that are not whole. */
@@ -245,7 +268,6 @@ static void sum_shares(const mli_forest_scratch *s, mli_forest_search *a)
         s->label[i] = s->data->label[row];
         s->classes[s->label[i]] += w;
         a->weight += w;
-        s->payload[i] = (uint64_t)i;
         s->w[i] = w;
     }
 }
@@ -268,7 +290,6 @@ static void sum_targets(const mli_forest_scratch *s, mli_forest_search *a)
             s->squares[k] += w * v * v;
         }
         a->weight += w;
-        s->payload[i] = (uint64_t)i;
         s->w[i] = w;
     }
 }
