@@ -81,31 +81,87 @@ static int differs(const ml_model *m, const mli_value *v)
     return strcmp(usual, v->text) != 0;
 }
 
+/* The part that a value is of: so many letters of "model.m1.seed". 0: of none. */
+static size_t part_of(const mli_value *v)
+{
+    const char *dot = strrchr(v->name, '.');
+    return dot ? (size_t)(dot - v->name) : 0;
+}
+
+static int begins_part(const ml_params *p, int64_t i)
+{
+    const mli_value *v = &p->values[i];
+    size_t n = part_of(v);
+    return n && (i == 0 || part_of(v - 1) != n || strncmp(v[-1].name, v->name, n) != 0);
+}
+
+/* Are the parts that begin at i and j one algorithm, and the same but for the seed, which
+ * is *seed in i? */
+static int differ_by_seed(const ml_model *m, int64_t i, int64_t j, const char **seed)
+{
+    const mli_value *x = &m->params->values[i], *y = &m->params->values[j];
+    const mli_descriptor *d = &m->algorithm->head;
+    size_t nx = part_of(x), ny = part_of(y);
+    mli_path at, other;
+    *seed = NULL;
+    for (int64_t k = 0; i + k < m->params->count; k++) {
+        if (k && begins_part(m->params, i + k)) break;
+        if (part_of(&x[k]) != nx) break;
+        if (part_of(&y[k]) != ny || strcmp(x[k].name + nx, y[k].name + ny) != 0) return 0;
+        if (strcmp(x[k].text, y[k].text) == 0) continue;
+        if (strcmp(x[k].name + nx, ".seed") != 0) return 0;
+        *seed = x[k].text;
+    }
+    return *seed && !mli_path_find(m->params, d, x->name, &at, NULL) &&
+           !mli_path_find(m->params, d, y->name, &other, NULL) && at.d == other.d;
+}
+
+/* Does the part that begins at i repeat one before? Tells so in a row, if it is to. */
+static int repeats_another(mli_str *s, const ml_model *m, int64_t i, int tell)
+{
+    const mli_value *v = m->params->values;
+    const char *seed;
+    int64_t j = 0;
+    while (j < i && !(begins_part(m->params, j) && differ_by_seed(m, i, j, &seed))) j++;
+    if (j < i && tell)
+        mli_str_printf(s, "<tr><td>%.*s</td><td>as %.*s, seed %s</td></tr>\n",
+                       (int)part_of(&v[i]), v[i].name, (int)part_of(&v[j]), v[j].name,
+                       seed);
+    return j < i;
+}
+
+/* Those that differ from the defaults, or do not. Returns how many others there are. */
 static int64_t parameter_rows(mli_str *s, const ml_model *m, int different)
 {
-    int64_t n = 0;
+    int64_t others = 0;
+    int repeats = 0;
     mli_str_add(s, "<div class=\"wide\"><table><tr><th>name</th><th>value</th></tr>");
     for (int64_t i = 0; i < m->params->count; i++) {
         const mli_value *v = &m->params->values[i];
-        if (differs(m, v) != different) continue;
+        if (!part_of(v)) repeats = 0;
+        if (begins_part(m->params, i)) repeats = repeats_another(s, m, i, different);
+        if (repeats) continue;
+        if (differs(m, v) != different) {
+            others++;
+            continue;
+        }
         mli_str_add(s, "<tr><td>");
         mli_html_text(s, v->name);
         mli_str_add(s, "</td>");
         mli_html_cell(s, v->text, strlen(v->text), 0);
         mli_str_add(s, "</tr>\n");
-        n++;
     }
     mli_str_add(s, "</table></div>\n");
-    return n;
+    return others;
 }
 
 /* Those that tell this model from a plain one; the others are there to be unfolded. */
 static void parameters(mli_str *s, const ml_model *m)
 {
     mli_html_heading(s, "Parameters");
-    int64_t n = parameter_rows(s, m, 1);
+    int64_t others = parameter_rows(s, m, 1);
     mli_str_printf(s, "<details><summary>%lld more at their defaults</summary>",
-                   (long long)(m->params->count - n));
+                   (long long)others);
     parameter_rows(s, m, 0);
     mli_str_add(s, "</details>\n");
 }

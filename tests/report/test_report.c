@@ -350,6 +350,44 @@ START_TEST(a_search_explains_itself)
 }
 END_TEST
 
+/* Members that differ in their seed alone are shown once, and others in full; so are
+ * parts of parts. */
+START_TEST(repeated_members_are_shown_once)
+{
+    static const char *const given[] = {
+        "{target: y, members: [a=gbdt, b=gbdt, c=gbdt, e=random_forest, f="
+        "extra_trees, g=gbdt], a: {n_trees: 3, seed: 1}, b: {n_trees: 3, seed: 2}, "
+        "c: {n_trees: 4, seed: 3}, e: {n_trees: 3, seed: 4}, f: {n_trees: 3, seed: 5}, "
+        "g: {n_trees: 3, seed: 1}}",
+        "{target: y, steps: [model=ensemble], model: {members: [a=gbdt, b=gbdt, c="
+        "gbdt, e=random_forest, f=extra_trees, g=gbdt], a: {n_trees: 3, seed: 1}, "
+        "b: {n_trees: 3, seed: 2}, c: {n_trees: 4, seed: 3}, e: {n_trees: 3, seed: 4}, "
+        "f: {n_trees: 3, seed: 5}, g: {n_trees: 3, seed: 1}}}"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 100, .classes = 2, .seed = 5});
+    for (int nested = 0; nested <= 1; nested++) {
+        ml_model *m =
+            fit_yaml(ctx, nested ? "pipeline" : "ensemble", given[nested], t, NULL);
+        ml_report *r = new_report(ctx);
+        OK(ml_report_add_model(r, "Model", m, t, ERR));
+        page p = page_of(r);
+        check_page(&p);
+        SHOWS(p, nested ? "<td>model.b</td><td>as model.a, seed 2</td>"
+                        : "<td>b</td><td>as a, seed 2</td>");
+        ck_assert_ptr_null(strstr(p.text, "b.n_trees</td>"));
+        ck_assert_ptr_null(strstr(p.text, "b.max_leaves</td>"));
+        SHOWS(p, "c.n_trees</td>");
+        SHOWS(p, "e.n_trees</td>");
+        SHOWS(p, "f.n_trees</td>");
+        free(p.text);
+        ml_report_free(r);
+        ml_model_free(m);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* The confusion matrix has the classes that the model predicts, which thresholds chose:
  * here many more of the rare one than are likely to be it. */
 START_TEST(the_matrix_has_the_classes_of_the_model)
@@ -556,7 +594,7 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-TEST_MAIN("report/report", a_search_explains_itself,
+TEST_MAIN("report/report", a_search_explains_itself, repeated_members_are_shown_once,
           the_matrix_has_the_classes_of_the_model, pages_are_well_formed,
           small_tables_are_fine, the_same_input_gives_the_same_page,
           a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,
