@@ -44,7 +44,7 @@ static void make_data(int classes, const char *params)
         if (strstr(params, "weight=v")) weight[i] = 0.1 + (double)(v[5] % 100) / 77;
         if (strstr(params, "weight=u")) { /* light rows that matter, at the right end */
             int light = x[0][i] > 7e4;
-            weight[i] = ldexp(1.1 + (double)(v[5] % 8), light ? -20 : 0);
+            weight[i] = ldexp(1.1 + (double)(v[5] % 8), !light ? 0 : classes ? -44 : -20);
             number[i] = ldexp(number[i], light ? 10 : 0);
         }
     }
@@ -68,7 +68,7 @@ static int by_key(const void *a, const void *b)
     return p < q ? -1 : p > q;
 }
 
-static void add_row(int classes, int row, double *sums)
+static void add_row(int classes, int row, long double *sums)
 {
     sums[classes ? label[row] : 0] += weight[row] * (classes ? 1 : number[row]);
 }
@@ -77,14 +77,14 @@ static void add_row(int classes, int row, double *sums)
 static double best_gain(int classes, int least, const int *row, int n)
 {
     int sorted[N], width = classes ? classes : 1;
-    double all[MOST] = {0}, total = 0, best = 0;
+    long double all[MOST] = {0}, total = 0, best = 0;
     for (int i = 0; i < n; i++) {
         add_row(classes, row[i], all);
         total += weight[row[i]];
         sorted[i] = row[i];
     }
     for (int j = 0; j < FEATURES; j++) {
-        double left[MOST] = {0}, w = 0;
+        long double left[MOST] = {0}, w = 0;
         sort_key = x[j];
         qsort(sorted, (size_t)n, sizeof *sorted, by_key);
         for (int i = 0; i + 1 < n; i++) {
@@ -92,15 +92,15 @@ static double best_gain(int classes, int least, const int *row, int n)
             w += weight[sorted[i]];
             if (x[j][sorted[i]] == x[j][sorted[i + 1]]) continue;
             if (i + 1 < least || n - i - 1 < least) continue;
-            double gain = 0;
+            long double gain = 0;
             for (int k = 0; k < width; k++) {
-                double more = left[k] - all[k] * w / total;
+                long double more = left[k] - all[k] * w / total;
                 gain += more * more * total / (w * (total - w));
             }
             if (gain > best) best = gain;
         }
     }
-    return best;
+    return (double)best;
 }
 
 /* ---- a tree ---- */
@@ -141,7 +141,7 @@ static const kind kinds[] = {
     {5, "max_depth=0 weight=w"}, {5, "max_depth=0 min_data_in_leaf=7"},
     {8, "max_depth=0"},          {9, "max_depth=0 weight=w"},
     {40, "max_depth=12"},        {4, "max_depth=0 weight=v"},
-    {0, "max_depth=0 weight=u"},
+    {0, "max_depth=0 weight=u"}, {5, "max_depth=0 weight=u"},
 };
 
 static ml_model *fit_kind(ml_context *ctx, const kind *k, const char *algorithm,

@@ -256,7 +256,9 @@ static void scan_classes(const mli_forest_search *a, int32_t feature, const uint
         move_row(&v, class_of(a, e[i], counted), weight_of(a, e[i], counted));
         if (i + 1 < n && e[i] >> 48 == e[i + 1] >> 48) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least) continue;
-        double wr = a->weight - v.wl, num = v.left * wr + v.right * v.wl, den = v.wl * wr;
+        double wr = a->weight - v.wl, den = v.wl * wr;
+        /* What is left of heavy rows that moved must not outweigh light ones. */
+        double num = v.left * wr + (v.right < wr * wr ? v.right : wr * wr) * v.wl;
         if (!(den > 0) || mli_forest_too_light(a, v.wl)) continue;
         if (entropy) mli_forest_rate(a, v.l, v.wl, &num, &den);
         offer(best, num, den, feature, (uint32_t)(e[i] >> 48), missing_left);
