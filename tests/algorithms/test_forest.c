@@ -6,6 +6,7 @@
  */
 #include "../failing.h"
 #include "core/cpu.h"
+#include "core/memory.h"
 #include "forest_testing.h"
 
 static void same_tree(const char *params, int classes, const double *want, int64_t n)
@@ -661,8 +662,34 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
+/* A forest that ends long before its last tree needs no memory for all of them. */
+START_TEST(ends_early)
+{
+    ml_context *ctx = test_context(1);
+    ml_cancel *cancel = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    make_small();
+    ml_table *t = small_table(ctx, d.y, NULL);
+    OK(ml_cancel_new(&cancel, ERR));
+    ml_cancel_request(cancel, ML_STOP_KEEP);
+    OK(ml_estimator_new(ctx, "random_forest", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_i64(e, "n_trees", 100000, ERR));
+    ml_estimator_set_cancel(e, cancel);
+    ck_assert(mli_memory_limit(ctx, mli_memory_used(ctx) + (64 << 20)));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert(at(m, "tree_start", 1) > 1);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_cancel_free(cancel);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/forest", trees_of_numbers, trees_of_classes, contributions_of_trees,
           contributions_of_forests, as_good_as_the_reference, missing_values, categories,
           out_of_bag, feature_counts, weights, light_leaves, many_values,
           places_of_doubles, bounds_change_nothing, quantiles, threads, processors,
-          out_of_memory)
+          out_of_memory, ends_early)

@@ -5,6 +5,8 @@
  *
  * Nodes of trees to come are guessed from those that are there: the memory has room for
  * 1/16 more, which is never touched. Where that is too little, it is copied once more.
+ * Where there is not as much, as the fit may end long before the last tree, room grows
+ * twofold.
  */
 #include "algorithms/trees/forest.h"
 #include "core/parallel.h"
@@ -105,8 +107,11 @@ int mli_forest_write(mli_forest_writer *w, int64_t n)
     }
     if (w->first[end] > w->capacity) {
         double share = (double)w->n_trees / (double)end;
+        int64_t need = w->first[end];
         if (share > 1) share *= 1.0625;
-        if (!make_room(w, (int64_t)((double)w->first[end] * share) + 1)) return 0;
+        if (!make_room(w, (int64_t)((double)need * share) + 1) &&
+            !make_room(w, 2 * need) && !make_room(w, need))
+            return 0;
     }
     mli_parallel(w->codes->ctx, n, write_tree, w);
     w->done = end;
