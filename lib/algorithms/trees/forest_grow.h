@@ -34,8 +34,7 @@ struct mli_forest_scratch {
     const mli_forest_options *options;
     ml_context *ctx;
     int counted, scalar;
-    int whole, numbers,
-        bytes; /* weights are whole; searched by lanes; few rows by bytes */
+    int whole, numbers, bytes; /* whole weights; search by lanes; of few rows by bytes */
     uint32_t few[2 * MLI_FOREST_FEW];
     uint32_t *row, *spare_row, *count;   /* [rows] count: draws */
     uint64_t *element, *spare, *payload; /* payload: of numbers two each, for lanes */

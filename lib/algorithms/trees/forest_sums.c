@@ -308,17 +308,36 @@ static void value_targets(const mli_forest_scratch *s, mli_forest_search *a,
     }
 }
 
+/* Payloads or the like, and sums of a node's rows, in the form that suits them. */
+static void sum_rows(mli_forest_scratch *s, mli_forest_search *a)
+{
+    int64_t classes = s->options->classes;
+    if (s->data->label) memset(s->classes, 0, (size_t)classes * sizeof *s->classes);
+    if (s->word_rows)
+        sum_words(s, a);
+    else if (s->packed)
+        sum_packed(s, a);
+    else if (s->counted) {
+        int few = s->bytes && a->n <= MLI_FOREST_FEW;
+        if (!few || !sum_bytes(s, a)) sum_counted(s, a);
+    } else if (s->options->targets)
+        sum_targets(s, a);
+    else if (s->scalar)
+        sum_scalars(s, a);
+    else
+        sum_shares(s, a);
+}
+
 void mli_forest_look(mli_forest_scratch *s, int64_t id)
 {
     mli_forest_growing *node = &s->node[id];
     mli_forest_search *a = &s->search;
-    const mli_forest_data *d = s->data;
     int64_t k_n = s->options->classes;
     double *value = s->value + id * s->n_values;
+    node->impurity = 0;
     if (s->numbers && node->n == 1) { /* most of the nodes of a full tree */
         const double *wy = s->page->wy + 2 * (int64_t)s->row[node->begin];
         node->weight = a->weight = wy[0];
-        node->impurity = 0;
         value[0] = s->center[0] + wy[1];
         return;
     }
@@ -331,26 +350,11 @@ void mli_forest_look(mli_forest_scratch *s, int64_t id)
     a->pair = a->few = NULL;
     a->lane = NULL;
     a->weight = a->sum = a->squares = 0;
-    if (d->label) memset(s->classes, 0, (size_t)k_n * sizeof *s->classes);
-    if (s->word_rows)
-        sum_words(s, a);
-    else if (s->packed)
-        sum_packed(s, a);
-    else if (s->bytes && a->n <= MLI_FOREST_FEW && sum_bytes(s, a))
-        (void)0;
-    else if (s->counted)
-        sum_counted(s, a);
-    else if (s->options->targets)
-        sum_targets(s, a);
-    else if (s->scalar)
-        sum_scalars(s, a);
-    else
-        sum_shares(s, a);
+    sum_rows(s, a);
     node->weight = a->weight;
-    node->impurity = 0;
     if (s->options->targets) {
         value_targets(s, a, node, value);
-    } else if (d->label) {
+    } else if (s->data->label) {
         node->impurity =
             mli_forest_impurity(s->options->criterion, s->classes, k_n, a->weight);
         for (int64_t k = 0; k < k_n; k++) value[k] = s->classes[k] / a->weight;
