@@ -10,9 +10,12 @@
 #include <math.h>
 #include <string.h>
 
-#define DEPTH 6
+#define DEPTH   6
+#define SOFTMAX "xxH-e.S/"
 
-/* By step, from MLI_STEP_COPY on; a space: not written. */
+/* By step, from MLI_STEP_COPY on; a space: not written. n: negative, |: magnitude, s:
+ * sign, q: root, g: logistic, t: tanh, !: not, m and M: the lesser and the greater, ?:
+ * where. */
 static const char letters[] = " n|selqgt   !  +-*/^mM=<   ?";
 
 mli_onnx_val mli_onnx_formula(mli_onnx_builder *b, const char *formula,
@@ -59,7 +62,7 @@ mli_onnx_val mli_onnx_of(mli_onnx_builder *b, const char *formula, const mli_onn
 
 mli_onnx_val mli_onnx_softmax(mli_onnx_builder *b, const mli_onnx_val *x, int64_t axis)
 {
-    return mli_onnx_of(b, "xxH-e.S/", x, axis);
+    return mli_onnx_of(b, SOFTMAX, x, axis);
 }
 
 /* As onnxruntime has them: zeros stay zeros; x is between 0 and 1. */
@@ -87,8 +90,8 @@ mli_onnx_val mli_onnx_post(mli_onnx_builder *b, const char *post, const mli_onnx
                             (const mli_onnx_val *[3]){&log, &v, &t}, probit, 1);
 }
 
-/* Of the values x, y and z, the numbers a and b that attributes or these have, and the
- * axis; a wide one: the size of the axis as c. */
+/* Formulas of the inputs x, y and z, of two attributes a and b, for which `number` stands
+ * where they are not given, and of c, the size of the axis. */
 static const struct {
     const char *name, *formula, *a, *b;
     double number[2];
@@ -103,7 +106,7 @@ static const struct {
     {"HardSwish", "xxa*b+0M1m*", "", "", {1 / 6.0, 0.5}},
     {"Relu", "x0M", "", "", {0, 0}},
     {"Reciprocal", "1x/", "", "", {0, 0}},
-    {"Softmax", "xxH-e.S/", "", "", {0, 0}},
+    {"Softmax", SOFTMAX, "", "", {0, 0}},
     {"LogSoftmax", "xxH-.eSl-", "", "", {0, 0}},
     {"LayerNormalization", "xxSc/-..*Sc/a+q/y*", "epsilon", "", {1e-5f, 0}},
     {"BatchNormalization", "xy-za+q/", "epsilon", "", {1e-5f, 0}},

@@ -559,16 +559,6 @@ START_TEST(threads)
 }
 END_TEST
 
-static ml_context *limited_context(int32_t cpu_level)
-{
-    ml_context *ctx = NULL;
-    ml_host host = ML_HOST_INIT;
-    host.threads = 1;
-    host.cpu_level = cpu_level;
-    OK(ml_context_new(&host, &ctx, ERR));
-    return ctx;
-}
-
 static ml_model *fit_on(int32_t cpu_level, const char *params)
 {
     enum { n = 3000 };

@@ -182,16 +182,6 @@ START_TEST(splits_are_the_best)
 }
 END_TEST
 
-static ml_context *limited_context(int32_t cpu_level)
-{
-    ml_context *ctx = NULL;
-    ml_host host = ML_HOST_INIT;
-    host.threads = 1;
-    host.cpu_level = cpu_level;
-    OK(ml_context_new(&host, &ctx, ERR));
-    return ctx;
-}
-
 /* Vector instructions change nothing. */
 START_TEST(processors)
 {
