@@ -312,12 +312,34 @@ static int64_t members_of(const ml_params *p, const char *algorithm, int64_t *se
     return found;
 }
 
+/* Two classes: what a linear model sees, and what trees see. */
+static ml_table *mixed_table(ml_context *ctx)
+{
+    enum { N = 300, P = 5 };
+    static double x[P][N];
+    static const char *y[N];
+    uint64_t seed = 11;
+    ml_table *t = NULL;
+    for (int j = 0; j < P; j++)
+        for (int i = 0; i < N; i++) x[j][i] = 2 * kit_uniform(&seed) - 1;
+    for (int i = 0; i < N; i++) {
+        double v = x[0][i] + x[1][i] + x[2][i] + 0.3 * (x[3][i] * x[4][i] > 0);
+        y[i] = kit_uniform(&seed) < 1 / (1 + exp(-3 * v)) ? "a" : "b";
+    }
+    for (int j = 0; j < P; j++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", j);
+        t = add_f64(ctx, t, name, N, x[j]);
+    }
+    return add_text(ctx, t, "y", N, y);
+}
+
 /* What draws at random is fitted several times, each with its seed; the rest once. The
  * weights stay those of the candidates. */
 START_TEST(repeated_with_other_seeds)
 {
     ml_context *ctx = test_context(1);
-    ml_table *t = noisy_table(ctx, 3);
+    ml_table *t = mixed_table(ctx);
     static const char *const set[] = {"", "repeats: 2, ", "repeats: 1, ",
                                       "max_members: 1, "};
     static const int64_t times[] = {3, 2, 1, 1};
@@ -329,23 +351,25 @@ START_TEST(repeated_with_other_seeds)
         double sum = 0;
         snprintf(yaml, sizeof yaml,
                  "{target: y, trials: 9, folds: 2, stacking: false, %salgorithms: [gbdt, "
-                 "random_forest]}",
+                 "logistic_regression]}",
                  set[k]);
         ml_model *m = fit_yaml(ctx, "automl", yaml, t, NULL);
         const ml_params *p = ml_model_params(m);
-        int64_t forests = members_of(p, "random_forest", &seeds), n = 0;
-        ck_assert_int_le(forests, 3);
+        int64_t linear = members_of(p, "logistic_regression", &seeds), n = 0;
         int64_t boosted = members_of(p, "gbdt", &seeds);
-        ck_assert_int_gt(boosted, 0);
+        if (k == 3) ck_assert_int_eq(boosted + linear, 1);
+        if (k < 3) ck_assert_int_eq(linear, 1);
+        if (k < 3) ck_assert_int_gt(boosted, 0);
         ck_assert_int_eq(boosted % times[k], 0);
-        ck_assert_int_eq(seeds, ((int64_t)1 << times[k]) - 1);
-        if (k == 0) alone = boosted / times[0];
+        if (boosted) ck_assert_int_eq(seeds, ((int64_t)1 << times[k]) - 1);
+        if (k == 0) alone = linear + boosted / times[0];
         ml_tensor *w = NULL;
         OK(ml_model_get_tensor(m, "weights", &w, ERR));
         for (n = 0; n < ml_tensor_shape(w)[0]; n++) sum += ml_tensor_get_f64(w, n, 0);
         ck_assert_double_eq_tol(sum, 1, 1e-12);
-        for (int64_t i = 0; i < alone && k < 3 && forests == 0; i++) {
-            double one = ml_tensor_get_f64(w, i, 0) * (double)times[k];
+        for (int64_t i = 0; i < alone && k < 3; i++) {
+            /* The linear model is the first. */
+            double one = ml_tensor_get_f64(w, i, 0) * (double)(i < linear ? 1 : times[k]);
             if (k == 0) weight[i] = one;
             ck_assert_double_eq_tol(one, weight[i], 1e-12);
         }
