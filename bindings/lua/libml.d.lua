@@ -1724,7 +1724,7 @@ function ml.ordinal_encoder(params) end
 ---its column. Predictions are made for all rows.
 ---@class libml.outlier_filter.params
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
----@field method? "quartiles" | "deviation" How far is far: from the quartiles, in their distance; or from the mean, in standard deviations. (default quartiles)
+---@field method? "quartiles" | "deviation" How far is far: from the quartiles, in their distance (a column whose quartiles are equal has no outliers); or from the mean, in standard deviations. (default quartiles)
 ---@field factor? number How many of these. (default 3)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.

@@ -334,7 +334,8 @@ static ml_status leave_one(const ml_table *t, const mli_split *s, int32_t *fold,
     int32_t *keys = mli_alloc_vec(t->ctx, rows, sizeof *keys);
     uint8_t *left = NULL;
     if (!st) st = keys ? column_keys(t, column, keys, &n, err) : mli_nomem(err);
-    if (!st && n <= STRATA_MAX && !(left = mli_calloc(t->ctx, (size_t)n + 1, 1)))
+    int many = !st && n > STRATA_MAX && mli_type_is_number(t->columns[column].type);
+    if (!st && !many && !(left = mli_calloc(t->ctx, (size_t)n + 1, 1)))
         st = mli_nomem(err);
     for (int pass = 0; pass < 2 && left; pass++)
         for (int64_t i = 0; i < rows; i++) {

@@ -204,5 +204,43 @@ START_TEST(filip)
 }
 END_TEST
 
+/* Parts of a whole, of which one is small: it is known to the rounding of the others, and
+ * that is not a column to learn from. Rows where the parts do not add up tell. */
+START_TEST(rounding_of_others)
+{
+    enum { N = 400 };
+    static double x[4][N];
+    ml_context *ctx = test_context(1);
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    uint64_t seed = 1;
+    for (int i = 0; i < N; i++) {
+        double u[3];
+        for (int k = 0; k < 3; k++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            u[k] = (double)(seed >> 33) / 2147483648.0;
+        }
+        double all = u[0] + u[1] + 1e-2 * u[2];
+        x[0][i] = u[0] / all;
+        x[1][i] = u[1] / all;
+        x[2][i] = 1e-2 * u[2] / all;
+        x[3][i] = x[0][i] + sin(i);
+    }
+    ml_table *t = add_f64(ctx, NULL, "y", N, x[3]);
+    t = add_f64(ctx, t, "a", N, x[0]);
+    t = add_f64(ctx, t, "b", N, x[1]);
+    t = add_f64(ctx, t, "c", N, x[2]);
+    OK(ml_estimator_new(ctx, "linear_regression", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ck_assert(value(m, "coef", 2) == 0);
+    for (int c = 0; c < 2; c++) ck_assert(fabs(value(m, "coef", c)) < 1000);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/linear_nist", lower_difficulty, without_intercept, longley, wampler,
-          filip)
+          filip, rounding_of_others)

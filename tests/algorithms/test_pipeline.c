@@ -288,7 +288,8 @@ END_TEST
 START_TEST(rows_of_training_change)
 {
     ctx = test_context(1);
-    ml_table *t = csv_text(ctx, "x,y\n1,a\n2,a\n3,a\n2,a\n1,a\n3,b\n2,b\n1000,b\n");
+    ml_table *t = csv_text(ctx, "x,rare,y\n1,0,a\n2,0,a\n3,0,a\n2,0,a\n1,0,a\n3,9,b\n"
+                                "2,0,b\n1000,0,b\n");
     static const struct {
         const char *yaml;
         double share; /* of the first class */

@@ -4344,8 +4344,9 @@ class OutlierFilter(LibmlStep):
         category, text, date. The others pass unchanged. Not set: all that it can
         work on. Also: select.
     method : "quartiles", "deviation", default "quartiles"
-        How far is far: from the quartiles, in their distance; or from the mean,
-        in standard deviations.
+        How far is far: from the quartiles, in their distance (a column whose
+        quartiles are equal has no outliers); or from the mean, in standard
+        deviations.
     factor : float, default 3.0
         How many of these. Range: (0, inf). Also: threshold.
     categorical : list of str or int, or a mask, default None

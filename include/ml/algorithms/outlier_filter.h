@@ -39,8 +39,9 @@ typedef enum ml_outlier_filter_method {
 } ml_outlier_filter_method;
 
 /**
- * How far is far: from the quartiles, in their distance; or from the mean, in
- * standard deviations. Default quartiles.
+ * How far is far: from the quartiles, in their distance (a column whose quartiles are
+ * equal has no outliers); or from the mean, in standard deviations. Default
+ * quartiles.
  */
 static inline ML_CHECK ml_status ml_outlier_filter_set_method(
     ml_estimator *estimator, ml_outlier_filter_method value, ml_error *error)

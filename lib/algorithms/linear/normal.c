@@ -20,6 +20,8 @@
 
 #define MOST_TASKS   32
 #define MOST_DOUBLES (8 << 20)
+#define NOISE        (4 * 2.220446049250313e-16) /* of a value, with a margin */
+#define DOUBTFUL     1e-16 /* a relative pivot below which a column may be noise */
 
 ml_status mli_ls_alloc(ml_context *ctx, int64_t n_columns, mli_ls *out, ml_error *err)
 {
@@ -193,6 +195,25 @@ static double noise_of(const normal *a, int64_t i)
     return noise * noise;
 }
 
+/* A column that the others add up to is known no better than they are: what is left of it
+ * has their rounding too, times the coefficients of the sum. Splines that add up to 1 are
+ * an example. Of a row of the factor that is whole up to its pivot; uses up `scratch`. */
+static double noise_of_sum(const normal *a, int64_t i)
+{
+    const mli_rows *r = a->rows;
+    double *b = a->scratch, squares = 0;
+    for (int64_t k = i - 1; k >= a->first; k--) {
+        double pivot = a->high[k * a->m + k], v = a->high[i * a->m + k];
+        int64_t c = k - a->first;
+        for (int64_t j = k + 1; j < i; j++) v -= a->high[j * a->m + k] * b[j];
+        b[k] = pivot > 0 ? v / pivot : 0;
+        v = (fabs(r->dense->center[r->column[c]]) + r->size[c]) * a->power[k] * b[k];
+        squares += v * v;
+    }
+    double size = r->size[i - a->first] * a->power[i];
+    return squares * (NOISE * NOISE) / (size * size);
+}
+
 /* Row i of the factor; a dropped row is all zero. */
 static void factor_row(normal *a, int64_t i, int can_drop)
 {
@@ -204,7 +225,10 @@ static void factor_row(normal *a, int64_t i, int can_drop)
     }
     if (i == a->m - 1) return;
     mli_dd pivot = mli_dd_sub(get(a, i, i), row_product(a, i, i, i));
-    if (pivot.hi > 0 && (!can_drop || pivot.hi > noise_of(a, i) * whole)) {
+    int drop = can_drop && pivot.hi <= noise_of(a, i) * whole;
+    if (can_drop && !drop && pivot.hi < DOUBTFUL * whole)
+        drop = pivot.hi <= noise_of_sum(a, i) * whole;
+    if (pivot.hi > 0 && !drop) {
         set(a, i, i, mli_dd_sqrt(pivot));
         return;
     }
@@ -377,6 +401,7 @@ ml_status mli_normal_solve(const mli_rows *rows, const mli_design *design,
     }
     if (status) goto out;
     if (penalty) penalise(&a, penalty);
+    a.scratch = (double *)(void *)b;
     for (int64_t i = 0; i < a.m; i++) {
         factor_row(&a, i, penalty == NULL);
         if (run && (status = mli_run_check(run, err))) goto out;

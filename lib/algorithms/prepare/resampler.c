@@ -146,6 +146,7 @@ static void find_fences(void *arg, int64_t j, double *sorted, int64_t n)
         return;
     }
     double a = mli_quantile(sorted, n, 0.25), b = mli_quantile(sorted, n, 0.75);
+    if (!(b > a)) return; /* most values are the same: nothing says how far is far */
     f->low[j] = a - f->factor * (b - a);
     f->high[j] = b + f->factor * (b - a);
 }
@@ -192,6 +193,11 @@ static ml_status leave_out(mli_fit *job, mli_design **out, ml_error *err)
     }
     for (int64_t i = 0; i < d->rows && !status; i++)
         if (!far[i]) rows[n++] = i;
+    if (!status && n > 0 && 2 * n < d->rows)
+        mli_run_warn(job->run, "outlier_filter",
+                     "%lld of %lld rows are outliers and left out: raise factor, or name "
+                     "columns",
+                     (long long)(d->rows - n), (long long)d->rows);
     if (!status) status = take(job, rows, n, out, err);
     mli_free(job->ctx, rows);
     mli_free(job->ctx, x);
@@ -202,9 +208,9 @@ static ml_status leave_out(mli_fit *job, mli_design **out, ml_error *err)
 static const mli_param outlier_params[] = {
     MLI_PARAM_COLUMNS,
     {"method", NULL, ML_PARAM_STR, 0, "quartiles", "{quartiles, deviation}", NULL, NULL,
-     "How far is far: from the quartiles, in their distance; or from the mean, in "
-     "standard "
-     "deviations.",
+     "How far is far: from the quartiles, in their distance (a column whose quartiles "
+     "are "
+     "equal has no outliers); or from the mean, in standard deviations.",
      "0.1"},
     {"factor", "threshold", ML_PARAM_F64, 0, "3", "(0, inf)", "[1.5, 6]", NULL,
      "How many of these.", "0.1"},
