@@ -25,6 +25,9 @@ static const char *const variants[] = {
     "objective=absolute;boosting=dart;n_trees=40",
     "linear_tree=true;linear_lambda=0.01",
     "linear_tree=true;sampling=goss;categories=ordered",
+    "extra_trees=true;max_leaves=63",
+    "extra_trees=true;growth=symmetric;subsample=0.7",
+    "extra_trees=true;categories=ordered;colsample_bynode=0.7;max_delta_step=3",
 };
 #define VARIANTS (sizeof variants / sizeof variants[0])
 
@@ -91,8 +94,10 @@ START_TEST(monotone_everywhere)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = sample(ctx, ROWS, 4);
-    const char *const growths[] = {"leafwise", "depthwise", "symmetric"};
-    for (int g = 0; g < 3; g++) {
+    const char *const growths[] = {"leafwise", "depthwise", "symmetric",
+                                   "leafwise;extra_trees=true",
+                                   "symmetric;extra_trees=true"};
+    for (int g = 0; g < 5; g++) {
         char text[100];
         snprintf(text, sizeof text, "increasing=a;decreasing=b;growth=%s", growths[g]);
         ml_model *m = fit(ctx, text, t);
@@ -123,8 +128,8 @@ START_TEST(interactions_only_within_groups)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = sample(ctx, ROWS, 5);
-    const char *const growths[] = {"leafwise", "symmetric"};
-    for (int g = 0; g < 2; g++) {
+    const char *const growths[] = {"leafwise", "symmetric", "leafwise;extra_trees=true"};
+    for (int g = 0; g < 3; g++) {
         char text[120];
         snprintf(text, sizeof text, "interaction_constraints=a & c;growth=%s",
                  growths[g]);
@@ -467,8 +472,9 @@ START_TEST(bundles_change_nothing)
         }
     }
     t = add_f64(ctx, t, "y", MANY, y);
-    const char *const growths[] = {"leafwise", "symmetric"};
-    for (int k = 0; k < 2; k++) {
+    const char *const growths[] = {"leafwise", "symmetric", "leafwise;extra_trees=true",
+                                   "symmetric;extra_trees=true"};
+    for (int k = 0; k < 4; k++) {
         ml_tensor *out[2];
         for (int bundle = 0; bundle < 2; bundle++) {
             char text[100];
@@ -587,24 +593,25 @@ END_TEST
 /* The same model with and without vector instructions. */
 START_TEST(instructions_do_not_matter)
 {
-    ml_tensor *first = NULL;
+    ml_tensor *first[2] = {NULL, NULL};
     ml_context *ctx[2];
-    for (int i = 0; i < 2; i++) {
+    for (int k = 0; k < 4; k++) {
+        int i = k / 2, extra = k % 2;
         ml_host host = ML_HOST_INIT;
         host.cpu_level = i ? MLI_CPU_AVX2 : MLI_CPU_SCALAR;
-        OK(ml_context_new(&host, &ctx[i], ERR));
+        if (!extra) OK(ml_context_new(&host, &ctx[i], ERR));
         ml_table *t = sample(ctx[i], ROWS, 21);
-        ml_model *m = fit(ctx[i], "increasing=", t);
+        ml_model *m = fit(ctx[i], extra ? "extra_trees=true" : "increasing=", t);
         ml_tensor *p = predicted(m, "value", t);
-        if (first)
-            ck_assert_mem_eq(ml_tensor_data(first), ml_tensor_data(p), ROWS * 8);
+        if (i)
+            ck_assert_mem_eq(ml_tensor_data(first[extra]), ml_tensor_data(p), ROWS * 8);
         else
-            first = p;
-        if (p != first) ml_tensor_free(p);
+            first[extra] = p;
+        if (i) ml_tensor_free(p);
         ml_model_free(m);
         ml_table_free(t);
     }
-    ml_tensor_free(first);
+    for (int i = 0; i < 2; i++) ml_tensor_free(first[i]);
     for (int i = 0; i < 2; i++) ml_context_free(ctx[i]);
 }
 END_TEST

@@ -3,7 +3,9 @@
  * "gbdt" on wide tables of which most values are usual, whose rows are kept as lists
  * (trees/bins_sparse.c). The same columns with copies of the dense ones have too few
  * usual values for lists and are kept as a matrix: a copy never wins against the first,
- * so the trees must be the same to the bit.
+ * so the trees must be the same to the bit. Where cuts are drawn at random it could:
+ * columns of many levels, which have too few rows to be split, take the place of copies,
+ * and noise decides between features that are alike, not their order.
  */
 #include "algorithms/trees/bins.h"
 #include "core/params.h"
@@ -49,14 +51,21 @@ static void fill(values *v, uint64_t seed)
     }
 }
 
-static ml_table *table_of(ml_context *ctx, const values *v, int copies)
+/* levels: in place of copies columns of 200 levels. */
+static ml_table *table_of(ml_context *ctx, const values *v, int copies, int levels)
 {
     ml_table *t = NULL;
-    char name[16];
+    char name[16], text[200][8];
+    const char *level[ROWS];
+    for (int i = 0; i < 200; i++) snprintf(text[i], sizeof text[i], "l%d", i);
+    for (int i = 0; i < ROWS; i++) level[i] = text[i % 200];
     for (int j = 0; j < SPARSE + DENSE + copies; j++) {
         int from = j < SPARSE + DENSE ? j : SPARSE + j % DENSE;
         snprintf(name, sizeof name, j < SPARSE ? "s%d" : "x%d", j);
-        t = add_f64(ctx, t, name, ROWS, v->x[from]);
+        if (levels && j >= SPARSE + DENSE)
+            t = add_text(ctx, t, name, ROWS, level);
+        else
+            t = add_f64(ctx, t, name, ROWS, v->x[from]);
     }
     t = add_f64(ctx, t, "y", ROWS, v->y);
     t = add_f64(ctx, t, "weight", ROWS, v->weight);
@@ -89,6 +98,7 @@ static void same(const ml_tensor *a, const ml_tensor *b)
     ck_assert_mem_eq(ml_tensor_data(a), ml_tensor_data(b), (size_t)n * sizeof(double));
 }
 
+#define LEVELS "random_strength=1;cat_smooth=1000;categories=grouped;one_hot_max_size=0"
 static const char *const settings[] = {
     "target=y;ignore=kind, weight, color",
     "target=y;ignore=kind;weight=weight;categorical=color",
@@ -98,6 +108,8 @@ static const char *const settings[] = {
     "target=kind;ignore=y, weight;boosting=dart;drop_rate=0.4",
     "target=y;ignore=kind, weight, color;objective=absolute;bundle=false",
     "target=y;ignore=kind, weight;max_delta_step=0.3;min_data_in_leaf=5",
+    "target=y;ignore=kind, weight, color;extra_trees=true;min_data_in_leaf=5;" LEVELS,
+    "target=kind;ignore=y, weight, color;extra_trees=true;min_data_in_leaf=2;" LEVELS,
 };
 #define SETTINGS (int)(sizeof settings / sizeof *settings)
 
@@ -107,8 +119,9 @@ START_TEST(lists_are_chosen)
     ml_context *ctx = test_context(1);
     values *v = calloc(1, sizeof *v);
     fill(v, 1);
-    for (int copies = 0; copies <= COPIES; copies += COPIES) {
-        ml_table *t = table_of(ctx, v, copies);
+    for (int k = 0; k < 3; k++) {
+        int copies = k ? COPIES : 0;
+        ml_table *t = table_of(ctx, v, copies, k == 2);
         const mli_descriptor *gbdt = mli_catalog_find("gbdt");
         ml_params *params = NULL, *full = NULL;
         mli_design *d = NULL;
@@ -142,8 +155,9 @@ START_TEST(lists_change_nothing)
         ml_tensor *out[2];
         for (int copies = 0; copies < 2; copies++) {
             ml_context *ctx = test_context(2);
-            ml_table *t = table_of(ctx, v, copies ? COPIES : 0);
-            ml_table *valid = table_of(ctx, w, copies ? COPIES : 0);
+            int n = copies ? COPIES : 0, levels = strstr(settings[k], LEVELS) != NULL;
+            ml_table *t = table_of(ctx, v, n, levels);
+            ml_table *valid = table_of(ctx, w, n, levels);
             out[copies] = fit(ctx, settings[k], t, k % 2 ? valid : NULL);
             ml_table_free(t);
             ml_table_free(valid);
@@ -167,7 +181,7 @@ START_TEST(threads_change_nothing)
         ml_tensor *out[3];
         for (int i = 0; i < 3; i++) {
             ml_context *ctx = test_context(threads[i]);
-            ml_table *t = table_of(ctx, v, 0);
+            ml_table *t = table_of(ctx, v, 0, 0);
             out[i] = fit(ctx, settings[k], t, t);
             ml_table_free(t);
             ml_context_free(ctx);

@@ -1424,6 +1424,11 @@ class GBDT(Estimator):
         errors of a split, for `growth` symmetric in gradients of a typical row,
         fading while the model grows. It matters for few rows; 0: none. Range: [0,
         inf).
+    extra_trees : bool, default false
+        Whether of each feature one cut, drawn at random, is looked at when a leaf
+        is split, in place of all. Trees then differ more and fit the rows less
+        closely: often better where there is noise. Of categories one level, or
+        one length of their order, is drawn. Also: extra_tree.
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning

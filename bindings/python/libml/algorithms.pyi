@@ -406,6 +406,7 @@ class GBDT(Estimator):
         max_delta_step: Optional[float] = ...,
         score_function: Optional[Literal["cosine", "l2", "newton_cosine", "newton_l2"]] = ...,
         random_strength: Optional[float] = ...,
+        extra_trees: Optional[bool] = ...,
         leaf_iterations: Optional[int] = ...,
         subsample: Optional[float] = ...,
         sampling: Optional[Literal["uniform", "stratified", "goss", "mvs", "bayesian"]] = ...,

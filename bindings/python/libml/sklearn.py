@@ -2356,6 +2356,11 @@ class GBDTClassifier(LibmlClassifier):
         errors of a split, for `growth` symmetric in gradients of a typical row,
         fading while the model grows. It matters for few rows; 0: none. Range: [0,
         inf).
+    extra_trees : bool, default false
+        Whether of each feature one cut, drawn at random, is looked at when a leaf
+        is split, in place of all. Trees then differ more and fit the rows less
+        closely: often better where there is noise. Of categories one level, or
+        one length of their order, is drawn. Also: extra_tree.
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning
@@ -2552,6 +2557,7 @@ class GBDTClassifier(LibmlClassifier):
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,
+        extra_trees=False,
         leaf_iterations=1,
         subsample=1.0,
         sampling='uniform',
@@ -2615,6 +2621,7 @@ class GBDTClassifier(LibmlClassifier):
         self.max_delta_step = max_delta_step
         self.score_function = score_function
         self.random_strength = random_strength
+        self.extra_trees = extra_trees
         self.leaf_iterations = leaf_iterations
         self.subsample = subsample
         self.sampling = sampling
@@ -2771,6 +2778,11 @@ class GBDTRegressor(LibmlRegressor):
         errors of a split, for `growth` symmetric in gradients of a typical row,
         fading while the model grows. It matters for few rows; 0: none. Range: [0,
         inf).
+    extra_trees : bool, default false
+        Whether of each feature one cut, drawn at random, is looked at when a leaf
+        is split, in place of all. Trees then differ more and fit the rows less
+        closely: often better where there is noise. Of categories one level, or
+        one length of their order, is drawn. Also: extra_tree.
     leaf_iterations : int, default 1
         Steps of Newton's method for the value of a leaf, each from the scores
         that the one before led to: more learn faster, like a larger learning
@@ -2959,6 +2971,7 @@ class GBDTRegressor(LibmlRegressor):
         max_delta_step=0.0,
         score_function='cosine',
         random_strength=1.0,
+        extra_trees=False,
         leaf_iterations=1,
         subsample=1.0,
         sampling='uniform',
@@ -3021,6 +3034,7 @@ class GBDTRegressor(LibmlRegressor):
         self.max_delta_step = max_delta_step
         self.score_function = score_function
         self.random_strength = random_strength
+        self.extra_trees = extra_trees
         self.leaf_iterations = leaf_iterations
         self.subsample = subsample
         self.sampling = sampling

@@ -213,6 +213,19 @@ static inline ML_CHECK ml_status ml_gbdt_set_random_strength(
 }
 
 /**
+ * Whether of each feature one cut, drawn at random, is looked at when a leaf is
+ * split, in place of all. Trees then differ more and fit the rows less closely: often
+ * better where there is noise. Of categories one level, or one length of their order,
+ * is drawn. Default false.
+ */
+static inline ML_CHECK ml_status ml_gbdt_set_extra_trees(
+    ml_estimator *estimator, int32_t value, ml_error *error)
+{
+    const char *text = value ? "true" : "false";
+    return ml_estimator_set_str(estimator, "extra_trees", text, error);
+}
+
+/**
  * Steps of Newton's method for the value of a leaf, each from the scores that the one
  * before led to: more learn faster, like a larger learning rate. Acts for two
  * classes, cross_entropy, poisson, gamma, tweedie and aft without l1 and linear

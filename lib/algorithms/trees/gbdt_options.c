@@ -356,6 +356,7 @@ static void read_rule(const mli_fit *job, mli_split_rule *r)
     r->cat_smooth = r->cat_level_rows = mli_get_f64(p, "cat_smooth");
     r->cat_l2 = mli_get_f64(p, "cat_l2");
     r->cat_min_data = mli_get_i64(p, "min_data_per_group");
+    r->random = mli_get_bool(p, "extra_trees");
 }
 
 static void read_sampling(const ml_params *p, mli_boost_options *out)

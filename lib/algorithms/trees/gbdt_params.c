@@ -103,6 +103,13 @@ const mli_param mli_gbdt_params[] = {
         "features which the rows can hardly tell apart take turns: in standard "
         "errors of a split, for {param:growth} symmetric in gradients of a typical "
         "row, fading while the model grows. It matters for few rows; 0: none."),
+    {"extra_trees", "extra_tree", ML_PARAM_BOOL, MLI_FLAG_EXPERT, "false", NULL, NULL,
+     NULL,
+     "Whether of each feature one cut, drawn at random, is looked at when a leaf is "
+     "split, in place of all. Trees then differ more and fit the rows less closely: "
+     "often better where there is noise. Of categories one level, or one length of "
+     "their order, is drawn.",
+     "0.1"},
     EXPERT_I64(
         "leaf_iterations", "leaf_estimation_iterations", "1", "[1, 100]",
         "Steps of Newton's method for the value of a leaf, each from the scores that "

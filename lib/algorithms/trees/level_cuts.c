@@ -357,10 +357,10 @@ typedef struct winner {
 } winner;
 
 /* Most cuts are so far below the best one that no noise helps them. */
-static void compare_cuts(const double *score, int32_t n, int left, double least,
-                         double noise, uint64_t key, winner *best)
+static void compare_cuts(const double *score, int32_t first, int32_t end, int left,
+                         double least, double noise, uint64_t key, winner *best)
 {
-    for (int32_t k = 0; k < n; k++) {
+    for (int32_t k = first; k < end; k++) {
         double noisy = score[k];
         if (!(noisy > least) || !(noisy + noise * MOST_NOISE > best->noisy)) continue;
         if (noise > 0) noisy += noise * noise_of(key, 2 * k + left);
@@ -383,12 +383,17 @@ static void best_cut(const mli_level *l, const cuts *c, int32_t feature, mli_spl
     uint64_t key = l->g->nodes[0].sums.key + (uint64_t)l->depth;
     key = mli_mix64(mli_mix64(key) + (uint64_t)feature);
     winner best = {-INFINITY, 0, -1, 0};
-    score_all(l, &c->right, last + 1, c->base, score);
-    compare_cuts(score, last + 1, 0, least, rule->noise, key, &best);
+    int32_t first = 0, end = last + 1;
+    if (rule->random) {
+        first = mli_split_draw(key, feature, end);
+        end = first < end ? first + 1 : end;
+    }
+    score_all(l, &c->right, end, c->base, score);
+    compare_cuts(score, first, end, 0, least, rule->noise, key, &best);
     if (c->missing) {
-        int32_t n = last < c->n - 1 ? last + 1 : c->n - 1;
-        score_all(l, &c->left, n, c->base, score);
-        compare_cuts(score, n, 1, least, rule->noise, key, &best);
+        if (end > c->n - 1) end = c->n - 1;
+        score_all(l, &c->left, end, c->base, score);
+        compare_cuts(score, first, end, 1, least, rule->noise, key, &best);
     }
     if (best.at < 0) return;
     if (rule->noise > 0) best.plain += rule->noise * noise_of(key, -1);

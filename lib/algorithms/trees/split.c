@@ -6,7 +6,9 @@
  * has missing values in the column, once with them on the right and once on the left.
  * Without missing values in the leaf, a value missing later follows the heavier child.
  * The sums left of a cut never fall, so cuts that leave a side too little lie at the
- * ends.
+ * ends. Of those between one may be drawn at random instead (`random`; Geurts and others,
+ * "Extremely randomized trees", 2006): the same for missing values on both sides but for
+ * their ends.
  *
  * Features are compared by their best gains, or by the roots of these with noise. A gain
  * is about the square of a difference, whose standard error is that of a gradient in
@@ -119,23 +121,50 @@ static void narrow(const finding *f, const uint32_t *rows, uint32_t rows_more,
     }
 }
 
-static void scan(const finding *f, const uint64_t *prefix, const uint32_t *rows,
-                 uint32_t rows_more, int32_t last, mli_scan *s)
+/* Prefix i of those in fours (NULL: of all bins). */
+static int32_t bin_at(const uint8_t *group, int32_t i)
+{
+    return group ? 4 * group[i / 4] + i % 4 : i;
+}
+
+/* One of the cuts first .. end - 1 at random. Bins between two prefixes count as well, so
+ * that the draw does not depend on which were touched. */
+static void scan_one(const finding *f, int32_t feature, const uint64_t *prefix,
+                     int32_t first, int32_t end, const uint8_t *group, mli_scan *s)
+{
+    int32_t at = first, bin = bin_at(group, first);
+    bin += mli_split_draw(f->leaf->key, feature, bin_at(group, end) - bin);
+    if (!group) at = bin;
+    while (group && bin_at(group, at + 1) <= bin) at++;
+    mli_scan_scalar(prefix, at, at, s);
+    s->left = prefix[at];
+    if (s->bin >= 0) s->bin = bin;
+}
+
+static void scan(const finding *f, int32_t feature, const uint64_t *prefix,
+                 const uint32_t *rows, uint32_t rows_more, int32_t last,
+                 const uint8_t *group, mli_scan *s)
 {
     int32_t first, end;
     count_below(prefix, last + 1, f->least, f->most + 1, &first, &end);
     if (rows) narrow(f, rows, rows_more, &first, &end);
-    if (first >= end)
-        s->bin = -1;
-    else if (f->rule->cpu_level >= MLI_CPU_AVX2)
+    s->bin = -1;
+    if (first >= end) return;
+    if (f->rule->random) {
+        scan_one(f, feature, prefix, first, end, group, s);
+        return;
+    }
+    if (f->rule->cpu_level >= MLI_CPU_AVX2)
         mli_scan_avx2(prefix, first, end - 1, s);
     else
         mli_scan_scalar(prefix, first, end - 1, s);
+    if (s->bin < 0) return;
+    s->left = prefix[s->bin];
+    s->bin = bin_at(group, s->bin);
 }
 
-/* left: the sum of that side. */
-static void keep(const finding *f, int32_t feature, uint64_t left, const mli_scan *s,
-                 int missing_left, mli_split *best)
+static void keep(const finding *f, int32_t feature, const mli_scan *s, int missing_left,
+                 mli_split *best)
 {
     double gain = (s->gain - f->leaf->base) * f->rule->gain_unit;
     if (s->bin < 0 || !(gain > best->gain)) return;
@@ -144,8 +173,8 @@ static void keep(const finding *f, int32_t feature, uint64_t left, const mli_sca
     best->feature = feature;
     best->bin = s->bin;
     best->categorical = 0;
-    best->g_left = mli_gh_g(left);
-    best->h_left = mli_gh_h(left);
+    best->g_left = mli_gh_g(s->left);
+    best->h_left = mli_gh_h(s->left);
     best->missing_left = missing_left;
 }
 
@@ -184,13 +213,12 @@ static void split_numeric(const finding *f, int32_t feature, uint64_t *cells,
     mli_scan s = start_scan(f, column, best);
     uint32_t rows_missing = rows ? rows[n] : 0;
     int any_missing = missing != 0 || rows_missing != 0;
-    scan(f, prefix, rows, 0, any_missing ? n - 1 : n - 2, &s);
-    uint64_t left = prefix[s.bin < 0 ? 0 : s.bin];
-    keep(f, feature, left, &s, !any_missing && 2.0 * mli_gh_h(left) > s.h, best);
+    scan(f, feature, prefix, rows, 0, any_missing ? n - 1 : n - 2, NULL, &s);
+    keep(f, feature, &s, !any_missing && 2.0 * mli_gh_h(s.left) > s.h, best);
     if (!any_missing) return;
     for (int32_t i = 0; i < n + MLI_SCAN_PAST; i++) prefix[i] += missing;
-    scan(f, prefix, rows, rows_missing, n - 2, &s);
-    keep(f, feature, prefix[s.bin < 0 ? 0 : s.bin], &s, 1, best);
+    scan(f, feature, prefix, rows, rows_missing, n - 2, NULL, &s);
+    keep(f, feature, &s, 1, best);
 }
 
 static void subtract(uint64_t *cells, const uint64_t *small, int32_t n)
@@ -277,8 +305,8 @@ static int32_t split_pairs(const finding *f, int32_t j, const uint64_t *cells,
         to = begin_feature(f, &one, best);
         mli_scan found = s;
         found.gain = gains[i];
-        uint64_t left = features[j].usual == 0 ? total - cells[i] : cells[i];
-        keep(f, j, left, &found, 2.0 * mli_gh_h(left) > s.h, to);
+        found.left = features[j].usual == 0 ? total - cells[i] : cells[i];
+        keep(f, j, &found, 2.0 * mli_gh_h(found.left) > s.h, to);
         end_feature(f, to, best);
         if (to == best) s.gain = gains[i];
     }
@@ -375,11 +403,9 @@ static void split_stored(const finding *f, int32_t c, uint64_t *cells, uint32_t 
     cells[0] = 0;
     for (int32_t i = n; i < n + MLI_SCAN_PAST; i++) prefix[i] = prefix[n - 1];
     mli_scan s = start_scan(f, c, best);
-    scan(f, prefix, rows, 0, n - 1, &s);
-    if (s.bin < 0) return;
-    uint64_t left = prefix[s.bin];
-    if (group) s.bin = 4 * group[s.bin / 4] + s.bin % 4;
-    keep(f, f->binner->feature[c], left, &s, 2.0 * mli_gh_h(left) > s.h, best);
+    int32_t feature = f->binner->feature[c];
+    scan(f, feature, prefix, rows, 0, n - 1, group, &s);
+    keep(f, feature, &s, 2.0 * mli_gh_h(s.left) > s.h, best);
 }
 
 /* The same: all other cuts are like those before, so that cells never touched may be left

@@ -11,6 +11,7 @@
 #define MLI_TREES_SPLIT_H
 
 #include "algorithms/trees/histogram.h"
+#include "core/rng.h"
 
 typedef struct mli_split_rule {
     int32_t cpu_level;
@@ -27,6 +28,7 @@ typedef struct mli_split_rule {
     double cat_level_rows;     /* rows of a level that takes part in the order */
     const int8_t *monotone;    /* [n_columns] -1, 0, 1; NULL: none */
     double noise;              /* standard deviation of that of scores, real; 0: none */
+    int random;                /* one cut at random per feature, instead of all */
 } mli_split_rule;
 
 typedef struct mli_split {
@@ -43,8 +45,15 @@ typedef struct mli_split_leaf {
     int64_t g, h, rows;
     double lower, upper; /* bounds of the value (monotone constraints) */
     double base;         /* gain of the unsplit leaf, in packed units */
-    uint64_t key;        /* of the noise */
+    uint64_t key;        /* of the noise, and of cuts at random */
 } mli_split_leaf;
+
+/* One of n cuts of a feature at random; key: of the leaf. */
+static inline int32_t mli_split_draw(uint64_t key, int32_t feature, int32_t n)
+{
+    uint64_t x = mli_mix64(~key + (uint64_t)feature * UINT64_C(0x9e3779b97f4a7c15));
+    return (int32_t)((x >> 32) * (uint64_t)n >> 32);
+}
 
 /* Completes a leaf: its `base`. It must have rows. */
 void mli_split_leaf_ready(const mli_split_rule *rule, mli_split_leaf *leaf);
@@ -78,6 +87,7 @@ typedef struct mli_scan {
     double monotone;     /* this is not 0 */
     double gain;         /* in: beat this; out: best */
     int32_t bin;         /* out: -1 when none beat it */
+    uint64_t left;       /* room for the sum of that side */
 } mli_scan;
 void mli_scan_scalar(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);
 void mli_scan_avx2(const uint64_t *prefix, int32_t first, int32_t last, mli_scan *s);

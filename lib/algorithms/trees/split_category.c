@@ -6,7 +6,8 @@
  * g / (h + cat_smooth), which is optimal for a convex loss (Fisher, "On grouping for
  * maximum homogeneity", 1958), and cuts of that order are tried from both ends, up to
  * max_cat levels. Levels with little hessian stay out of the order and go right. The
- * missing values are a level like any other.
+ * missing values are a level like any other. At random instead of all: one level, or one
+ * length of the shorter side.
  */
 #include "algorithms/trees/split.h"
 #include <math.h>
@@ -52,7 +53,12 @@ static void keep(const levels *l, double gain, int32_t begin, int32_t n, mli_spl
 
 static void one_against_rest(const levels *l, mli_split *best)
 {
-    for (int32_t i = 0; i < l->used; i++) {
+    int32_t first = 0, end = l->used;
+    if (l->rule->random) {
+        first = mli_split_draw(l->leaf->key, l->feature, l->used);
+        end = first < end ? first + 1 : end;
+    }
+    for (int32_t i = first; i < end; i++) {
         const level *v = &l->item[i];
         double gain = mli_split_gain(l->rule, l->leaf, v->g, v->h, v->rows, 0, 0);
         keep(l, gain, i, 1, best);
@@ -75,6 +81,8 @@ static void grouped(const levels *l, int from_end, mli_split *best)
     double rows = 0, group = 0;
     int64_t most = (l->used + 1) / 2;
     if (most > l->rule->max_cat) most = l->rule->max_cat;
+    int32_t first = 1, random = l->rule->random;
+    if (random) first += mli_split_draw(l->leaf->key, l->feature, (int32_t)most);
     for (int32_t n = 1; n <= most; n++) {
         const level *v = &l->item[from_end ? l->used - n : n - 1];
         g += v->g;
@@ -85,7 +93,9 @@ static void grouped(const levels *l, int from_end, mli_split *best)
         if (group < least || (double)l->leaf->rows - rows < least) continue;
         double gain = mli_split_gain(l->rule, l->leaf, g, h, rows, 0, l->rule->cat_l2);
         if (isfinite(gain)) group = 0;
+        if (n < first) continue;
         keep(l, gain, from_end ? l->used - n : 0, n, best);
+        if (random) return;
     }
 }
 
