@@ -84,6 +84,7 @@ static outcome boosted(const char *settings, const ml_table *t, ml_context *ctx,
     mli_fit job = {.ctx = ctx, .params = full, .train = d, .run = &run, .hooks = &hooks};
     OK(mli_gbdt_options(&job, &o, ERR));
     o.grow.pack_from = pack_from;
+    o.grow.team_bins = 1; /* all threads take part in all trees */
     OK(mli_boost(&b, ctx, &run, &o, d, NULL, d->weight, NULL, ERR));
     ck_assert_int_eq(b.grower.plan.pack > 0, pack_from == 0);
     int64_t rows = b.n_scores * d->rows;
@@ -130,6 +131,7 @@ static const struct {
     {"weight=weight;growth=depthwise;max_depth=5", 11, MOST},
     {"ignore=weight;colsample_bytree=0.5;colsample_bynode=0.7", 24, 9000},
     {"ignore=weight;subsample=0.4;min_data_in_leaf=200", 8, MOST},
+    {"weight=weight;min_data_in_leaf=60;max_leaves=500", 12, MOST},
     {"ignore=weight;objective=absolute", 4, 9000},
     {"ignore=weight;objective=squared;linear_tree=true", 6, 40000},
     {"ignore=weight;interaction_constraints=x0 & x1, x2 & x3", 12, 9000},

@@ -339,6 +339,7 @@ static void read_grow(const ml_params *p, mli_grow_options *g)
     g->by_node = mli_get_f64(p, "colsample_bynode");
     g->seed = (uint64_t)mli_get_i64(p, "seed");
     g->pack_from = MLI_PACK_FROM;
+    g->team_bins = MLI_TEAM_BINS;
 }
 
 static void read_rule(const mli_fit *job, mli_split_rule *r)

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * trees/grow.c: which leaf is divided next.
- *
- * Leaves wait in a heap, the one with the largest gain first (or, growing by depth, the
- * one of least depth). The division of a leaf depends on the leaf alone, so with several
- * threads the next few leaves of the heap are divided ahead, each by one thread; the tree
- * takes them in the strict order, and the few that it does not reach are dropped. Hence
- * the tree does not depend on the number of threads.
+ * trees/grow.c: growing one tree: its memory, its columns, its root.
  */
 #include "algorithms/trees/grow.h"
 #include "core/rng.h"
@@ -139,54 +133,6 @@ void mli_grower_free(mli_grower *g)
     memset(g, 0, sizeof *g);
 }
 
-/* The heap of leaves. */
-
-static int before(const mli_grower *g, int32_t a, int32_t b)
-{
-    const mli_grow_node *x = &g->nodes[a], *y = &g->nodes[b];
-    if (g->options.depthwise && x->depth != y->depth) return x->depth < y->depth;
-    if (x->split.gain != y->split.gain) return x->split.gain > y->split.gain;
-    return x->order < y->order;
-}
-
-static void sift_down(mli_grower *g, int32_t i)
-{
-    for (;;) {
-        int32_t best = i, l = 2 * i + 1;
-        if (l < g->n_heap && before(g, g->heap[l], g->heap[best])) best = l;
-        if (l + 1 < g->n_heap && before(g, g->heap[l + 1], g->heap[best])) best = l + 1;
-        if (best == i) return;
-        int32_t swap = g->heap[i];
-        g->heap[i] = g->heap[best];
-        g->heap[best] = swap;
-        i = best;
-    }
-}
-
-static void push(mli_grower *g, int32_t id)
-{
-    if (!(g->nodes[id].split.gain > 0)) return;
-    int32_t i = g->n_heap++;
-    while (i > 0 && before(g, id, g->heap[(i - 1) / 2])) {
-        g->heap[i] = g->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    g->heap[i] = id;
-}
-
-static int32_t pop(mli_grower *g)
-{
-    int32_t top = g->heap[0];
-    g->heap[0] = g->heap[--g->n_heap];
-    sift_down(g, 0);
-    return top;
-}
-
-static void heapify(mli_grower *g)
-{
-    for (int32_t i = g->n_heap / 2 - 1; i >= 0; i--) sift_down(g, i);
-}
-
 /* Columns of a tree. */
 
 static void select_columns(mli_grower *g)
@@ -252,58 +198,6 @@ const uint8_t *mli_grow_mask(mli_grower *g, const mli_grow_node *node, int32_t s
     return mask;
 }
 
-/* The order of divisions. */
-
-static int32_t ahead(const mli_grower *g, int64_t leaves)
-{
-    int32_t slots = mli_slots(g->ctx);
-    int64_t most = slots > 1 ? 4 * (int64_t)slots : 1,
-            left = g->options.max_leaves - leaves;
-    if (most > left) most = left;
-    if (most > 64) most = 64;
-    return most < 1 ? 1 : (int32_t)most;
-}
-
-/* The next leaves of the heap that are not divided yet, the top one first: by repeated
- * selection among the front of the heap. */
-static int32_t collect(const mli_grower *g, int32_t most, int32_t *ids)
-{
-    int32_t n = 0, room = (g->node_capacity - g->n_nodes) / 2 + g->n_spare;
-    if (most > room) most = room;
-    int32_t front[128], n_front = 1;
-    front[0] = 0;
-    while (n_front > 0 && n < most) {
-        int32_t best = 0;
-        for (int32_t i = 1; i < n_front; i++)
-            if (before(g, g->heap[front[i]], g->heap[front[best]])) best = i;
-        int32_t at = front[best], id = g->heap[at];
-        /* A leaf without a split must not be touched: whether it is reached here depends
-         * on the number of threads. */
-        if (!(g->nodes[id].split.gain > 0)) break;
-        front[best] = front[--n_front];
-        for (int32_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-            if (child < g->n_heap && n_front < 128) front[n_front++] = child;
-        if (g->nodes[id].left == 0 && (n == 0 || !g->nodes[id].deferred) &&
-            (n == 0 || !mli_grow_large(g, g->nodes[id].sums.rows)))
-            ids[n++] = id;
-    }
-    return n;
-}
-
-static void divide_next(mli_grower *g, int64_t leaves)
-{
-    int32_t ids[64];
-    int32_t top = g->heap[0];
-    int tasks = mli_grow_large(g, g->nodes[top].sums.rows);
-    if (tasks && g->n_free > 0 && g->nodes[top].hist >= 0) {
-        mli_grow_divide_large(g, top);
-    } else {
-        int32_t n = collect(g, ahead(g, leaves), ids);
-        mli_grow_divide_many(g, ids, n);
-    }
-    heapify(g); /* the exact row counts may have changed a gain */
-}
-
 int32_t mli_grow_take_pair(mli_grower *g)
 {
     if (g->n_spare > 0) return g->spare[--g->n_spare];
@@ -319,29 +213,6 @@ int32_t mli_grow_take_slot(mli_grower *g)
 void mli_grow_release(mli_grower *g, int32_t slot)
 {
     if (slot >= 0) g->free_slots[g->n_free++] = slot;
-}
-
-static ml_status divide_all(mli_grower *g, ml_error *err)
-{
-    int64_t leaves = 1, order = 1;
-    while (leaves < g->options.max_leaves && g->n_heap > 0) {
-        mli_grow_node *top = &g->nodes[g->heap[0]];
-        if (top->split.gain > 0 && top->left == 0) {
-            if (mli_run_state(g->run) == ML_CANCEL) return mli_run_check(g->run, err);
-            divide_next(g, leaves);
-            continue;
-        }
-        top = &g->nodes[pop(g)];
-        if (!(top->split.gain > 0)) continue;
-        top->kept = 1;
-        leaves++;
-        for (int32_t k = 0; k < 2; k++) {
-            mli_grow_node *child = &g->nodes[top->left + k];
-            child->order = order++;
-            push(g, top->left + k);
-        }
-    }
-    return ML_OK;
 }
 
 ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64_t tree,
@@ -370,14 +241,13 @@ ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64
         mli_mix64(g->options.seed + (uint64_t)tree * UINT64_C(0x9e3779b97f4a7c15));
     root->groups = UINT64_MAX;
     g->n_nodes = 1;
-    g->n_heap = g->n_spare = 0;
+    g->n_spare = 0;
     mli_grow_root(g);
     ml_status status;
     if (g->options.symmetric) {
         status = mli_grow_levels(g, err);
     } else {
-        push(g, 0);
-        status = divide_all(g, err);
+        status = mli_grow_leaves(g, err);
     }
     g->plan.columns = columns;
     return status;

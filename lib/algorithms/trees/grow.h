@@ -20,10 +20,14 @@ typedef struct mli_grow_options {
     double by_tree, by_level, by_node; /* shares of the columns */
     uint64_t seed;
     int64_t pack_from; /* bytes of a matrix whose rows take their bins along */
+    int64_t team_bins; /* bins of the tree's rows for each thread beyond the first */
 } mli_grow_options;
 
 /* Rows of a smaller matrix had better stay in place: the third-level cache holds it. */
 #define MLI_PACK_FROM (INT64_C(8) << 20)
+
+/* Waking a thread and passing leaves from cache to cache costs what it brings. */
+#define MLI_TEAM_BINS (INT64_C(1) << 19)
 
 typedef struct mli_grow_node {
     mli_split split;
@@ -38,6 +42,7 @@ typedef struct mli_grow_node {
     int32_t hist;     /* slot of the pool, -1: none */
     int32_t kept;     /* the division is part of the tree */
     uint8_t deferred; /* divided ahead, and a child had too few rows: see grow_divide.c */
+    uint8_t busy;     /* a thread is dividing it */
 } mli_grow_node;
 
 typedef struct mli_grower {
@@ -83,7 +88,10 @@ void mli_grower_free(mli_grower *g);
 ml_status mli_grow(mli_grower *g, int64_t n, int64_t sum_g, int64_t sum_h, int64_t tree,
                    const mli_split_rule *rule, ml_error *err);
 
-/* Between grow.c and grow_divide*.c. */
+/* Between grow*.c. */
+
+/* Divides the root and its leaves in the order of their gains (grow_order.c). */
+ml_status mli_grow_leaves(mli_grower *g, ml_error *err);
 
 /* The columns a leaf may be divided by, NULL: all. Valid until the next call with that
  * slot. */
@@ -93,6 +101,7 @@ typedef struct mli_grow_division {
     int32_t id, left; /* the leaf, and the nodes reserved for its children */
     int32_t slot;     /* of the pool for the lighter child, -1: none */
     int32_t done;     /* 1 + (is the right child the lighter one); 0: not divisible so */
+    int32_t ahead;    /* it is not the next one of the order, but divided in advance */
 } mli_grow_division;
 
 static inline uint64_t *mli_grow_pool(const mli_grower *g, int32_t slot)
@@ -137,8 +146,10 @@ ml_status mli_grow_levels(mli_grower *g, ml_error *err);
 /* A histogram of the slot, cleared at its first use; adds those in use. */
 uint64_t *mli_grow_slot_hist(mli_grower *g, int32_t slot);
 void mli_grow_reduce(mli_grower *g, uint64_t *hist);
-/* Divides leaves ids[0..n-1] (small ones), in parallel. */
-void mli_grow_divide_many(mli_grower *g, const int32_t *ids, int32_t n);
+/* Divides leaf d->id by one thread. `node` is that leaf or a copy of it; its split and
+ * its mark `deferred` may change. mli_grow_finish is left to the caller. */
+void mli_grow_divide(mli_grower *g, mli_grow_node *node, mli_grow_division *d,
+                     int32_t slot);
 /* Divides one large leaf, using all threads inside; it has a histogram in the pool. */
 void mli_grow_divide_large(mli_grower *g, int32_t id);
 /* A pair of nodes; a slot of the pool, -1 when there is none. */

@@ -7,11 +7,6 @@
 #include "algorithms/trees/grow.h"
 #include "core/rng.h"
 
-typedef struct divisions {
-    mli_grower *g;
-    mli_grow_division *item;
-} divisions;
-
 /* Could a child with these sums be divided further? Its rows need not be known. */
 int mli_grow_may_divide(const mli_grower *g, int64_t h, int32_t depth)
 {
@@ -160,12 +155,9 @@ static void find_children(mli_grower *g, const mli_grow_node *node, int32_t left
     if (may[light]) find(g, small, hist, NULL, slot);
 }
 
-/* `ahead`: the leaf is not the next one of the order, but divided in advance. Its gain
- * must then stay as it is, since a search with counted rows can find a larger one, and
- * whether a leaf is reached in advance depends on the number of threads. */
-static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
+void mli_grow_divide(mli_grower *g, mli_grow_node *node, mli_grow_division *d,
+                     int32_t slot)
 {
-    mli_grow_node *node = &g->nodes[d->id];
     if (node->deferred) {
         node->deferred = 0;
         mli_grow_find_counted(g, node, slot);
@@ -189,7 +181,9 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
         mli_divide(&how, mli_grow_rows(g, node), node->sums.rows,
                    mli_grow_room(g, to, node->begin), at, &g->plan, light, hist);
     if (mli_grow_too_few(g, node, n_left)) {
-        if (ahead)
+        /* A search with counted rows can find a larger gain, and whether a leaf is
+         * reached in advance depends on the number of threads. */
+        if (d->ahead)
             node->deferred = 1;
         else
             mli_grow_find_counted(g, node, slot);
@@ -199,12 +193,6 @@ static void divide(mli_grower *g, mli_grow_division *d, int ahead, int32_t slot)
     for (int32_t k = 0; k < 2; k++) may[k] &= enough_rows(g, &g->nodes[d->left + k]);
     if (hist) find_children(g, node, d->left, light, hist, may, slot);
     d->done = 1 + light;
-}
-
-static void divide_task(void *arg, int64_t task, int32_t slot)
-{
-    divisions *all = arg;
-    divide(all->g, &all->item[task], task > 0, slot);
 }
 
 /* Hands the histograms on to the children, or back to the pool. */
@@ -234,18 +222,4 @@ void mli_grow_finish(mli_grower *g, const mli_grow_division *d)
         mli_grow_release(g, child->hist);
         child->hist = -1;
     }
-}
-
-void mli_grow_divide_many(mli_grower *g, const int32_t *ids, int32_t n)
-{
-    mli_grow_division item[64];
-    divisions all = {g, item};
-    for (int32_t i = 0; i < n; i++)
-        item[i] =
-            (mli_grow_division){ids[i], mli_grow_take_pair(g), mli_grow_take_slot(g), 0};
-    if (n == 1)
-        divide_task(&all, 0, 0);
-    else
-        mli_parallel(g->ctx, n, divide_task, &all);
-    for (int32_t i = 0; i < n; i++) mli_grow_finish(g, &item[i]);
 }

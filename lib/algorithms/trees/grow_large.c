@@ -63,7 +63,10 @@ static void large_divide(void *arg, int64_t task, int32_t slot)
                l->light, hist);
 }
 
-#define REDUCE_CELLS 2048
+#define REDUCE_CELLS 16384
+
+/* Searched sooner than a sleeping thread is awake. */
+#define FEW_CELLS (1 << 15)
 
 typedef struct reducing {
     mli_grower *g;
@@ -174,7 +177,7 @@ void mli_grow_divide_large(mli_grower *g, int32_t id)
     int64_t h_left = node->split.h_left;
     int may[2] = {mli_grow_may_divide(g, h_left, depth),
                   mli_grow_may_divide(g, node->sums.h - h_left, depth)};
-    mli_grow_division d = {id, mli_grow_take_pair(g), mli_grow_take_slot(g), 0};
+    mli_grow_division d = {id, mli_grow_take_pair(g), mli_grow_take_slot(g), 0, 0};
     large l = {.g = g, .node = node, .first = d.left, .may = may, .left = g->counts};
     l.light = 2 * h_left > node->sums.h;
     l.sum = may[0] || may[1];
@@ -231,6 +234,10 @@ void mli_grow_root(mli_grower *g)
     memset(l.hist, 0, (size_t)g->n_cells * sizeof *l.hist);
     mli_grow_reduce(g, l.hist);
     if (mli_run_state(g->run) == ML_CANCEL) return;
-    mli_parallel(g->ctx, g->binner->n_used, root_find, &l);
-    best_of(g->found, g->binner->n_used, &root->split);
+    int32_t n = g->binner->n_used;
+    if (g->n_cells < FEW_CELLS)
+        for (int32_t i = 0; i < n; i++) root_find(&l, i, 0);
+    else
+        mli_parallel(g->ctx, n, root_find, &l);
+    best_of(g->found, n, &root->split);
 }

@@ -86,8 +86,8 @@ static void divide_level(mli_level *l, int last)
     if (mli_run_state(g->run) == ML_CANCEL) return;
     for (int32_t i = 0; i < l->n; i++) {
         const mli_grow_node *node = &g->nodes[l->ids[i]];
-        mli_grow_division d = {l->ids[i], l->left[i], l->slot[i],
-                               1 + l->light[2 * i + 1]};
+        mli_grow_division d = {l->ids[i], l->left[i], l->slot[i], 1 + l->light[2 * i + 1],
+                               0};
         mli_grow_children(g, node, l->left[i], l->count[2 * i], 0);
         mli_grow_finish(g, &d);
     }
