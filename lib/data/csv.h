@@ -56,6 +56,7 @@ typedef struct mli_csv_options {
     int header; /* 0, 1, MLI_CSV_AUTO */
     int on_ragged, latin1;
     int strings;       /* 0 auto, 1 text, 2 category */
+    int date_order;    /* 0 auto, 1 month first, 2 day first */
     const char *spill; /* a folder; "": memory */
     int64_t skip_rows, max_rows, max_categories;
     int64_t n_types, n_columns;
@@ -200,6 +201,14 @@ static inline void mli_csv_part_null(mli_csv_part *p, int64_t row)
     p->valid[row >> 3] = (uint8_t)(p->valid[row >> 3] & ~(1u << (row & 7)));
     p->nulls++;
 }
+/* In which orders are all texts dates (datetime_order.c)? 0: in none. */
+#define MLI_CSV_MONTH_FIRST 1
+#define MLI_CSV_DAY_FIRST   2
+#define MLI_CSV_BOTH        3 /* and they differ */
+#define MLI_CSV_ANY_ORDER   4 /* the same dates in both */
+#define MLI_CSV_TIMED       8 /* with times */
+int mli_csv_part_dates(const mli_csv_part *p);
+int mli_csv_part_to_dates(mli_csv_part *p, int day_first, int timed);
 /* Turns the part into a column (and empties it). `category`: as codes, else as text. */
 ml_status mli_csv_part_column(mli_csv_part *p, const char *name, int category,
                               mli_column *out, ml_error *err);

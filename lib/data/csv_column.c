@@ -250,16 +250,43 @@ static int join_front(mli_csv_column *c)
     return 1;
 }
 
+/* Texts that are dates in one order become dates. A file has one order: columns that can
+ * be read in both follow those that cannot; without any, they stay texts. */
+static int make_dates(mli_csv_reader *r)
+{
+    int order = r->o.date_order, found = 0;
+    for (int64_t i = 0; i < r->n_columns; i++) {
+        mli_csv_column *c = &r->columns[i];
+        c->dates = c->forced < 0 ? mli_csv_part_dates(&c->all) : 0;
+        int only = c->dates & MLI_CSV_BOTH;
+        if (only != MLI_CSV_BOTH) found |= only;
+    }
+    if (!order) order = found;
+    for (int64_t i = 0; i < r->n_columns; i++) {
+        mli_csv_column *c = &r->columns[i];
+        int wanted = c->dates & MLI_CSV_BOTH;
+        if (wanted == MLI_CSV_BOTH)
+            wanted = order == wanted ? 0 : order;
+        else if (r->o.date_order && wanted)
+            wanted &= order;
+        if (!wanted && !(c->dates & MLI_CSV_ANY_ORDER)) continue;
+        if (!mli_csv_part_to_dates(&c->all, wanted == MLI_CSV_DAY_FIRST,
+                                   (c->dates & MLI_CSV_TIMED) != 0))
+            return 0;
+    }
+    return 1;
+}
+
 ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err)
 {
     ml_table *t = NULL;
     ml_status st = mli_table_alloc(r->ctx, r->rows, r->n_columns, &t, err);
+    int ok = 1;
+    for (int64_t i = 0; ok && st == ML_OK && i < r->n_columns; i++)
+        ok = join_front(&r->columns[i]);
+    if (st == ML_OK && !(ok && make_dates(r))) st = mli_spill_error(r->spill, err);
     for (int64_t i = 0; st == ML_OK && i < r->n_columns; i++) {
         mli_csv_column *c = &r->columns[i];
-        if (!join_front(c)) {
-            st = mli_spill_error(r->spill, err);
-            break;
-        }
         int category = is_category(c, &c->all, r->o.max_categories);
         st = mli_csv_part_column(&c->all, c->name, category, &t->columns[i], err);
         mli_csv_part_free(&c->all);

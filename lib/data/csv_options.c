@@ -66,6 +66,14 @@ static const mli_param params[] = {
     {"max_categories", NULL, ML_PARAM_I64, MLI_FLAG_EXPERT, "65536", "[1, 2147483647]",
      NULL, "strings == auto", "More distinct values than this make a column text.",
      "0.1"},
+    {"date_order", NULL, ML_PARAM_STR, 0, "auto", "{auto, month_first, day_first}", NULL,
+     NULL,
+     "How dates other than 2024-12-31 are read: 12/31/2024, 31.12.2024, 2024/12/31, "
+     "31-Dec-2024, December 31, 2024, with a time such as 8:30 PM if wanted. auto: in "
+     "the "
+     "one order that fits all values of a column, or a column that fits only one; texts "
+     "where both fit and differ.",
+     "0.1"},
     {"decimal", "decimal_point,decimal_separator", ML_PARAM_STR, 0, "auto",
      "{auto, point, comma}", NULL, NULL,
      "The decimal mark. auto: the point; in files with semicolons between fields, a "
@@ -101,7 +109,8 @@ const mli_descriptor mli_options_csv = {
     .doc = "How delimited text becomes a table. Everything is detected unless given. "
            "Types are found from all values of a column: bool (true, false in any case), "
            "i64, f64, date (2024-12-31), timestamp (2024-12-31 23:59:59, with T, "
-           "fractions and time zone if wanted), else category or text. Integers with "
+           "fractions and time zone if wanted; other orders: date_order), else category "
+           "or text. Integers with "
            "leading zeros are text, since they are names of things, not numbers; so are "
            "integers beyond 64 bits, unless the column holds reals as well. A quoted "
            "empty field is an empty text in a column of text, else missing. Blank lines "
@@ -244,6 +253,7 @@ ml_status mli_csv_options_read(ml_context *ctx, const ml_params *given,
     out->spill = mli_get_str(p, "spill");
     out->latin1 = mli_get_enum(p, "encoding", "utf8,latin1") == 1;
     out->strings = mli_get_enum(p, "strings", "auto,text,category");
+    out->date_order = mli_get_enum(p, "date_order", "auto,month_first,day_first");
     out->skip_rows = mli_get_i64(p, "skip_rows");
     out->max_rows = mli_get_i64(p, "max_rows");
     out->max_categories = mli_get_i64(p, "max_categories");

@@ -203,6 +203,69 @@ int mli_csv_part_plain(mli_csv_part *p)
     return 1;
 }
 
+/* ---- dates in other orders ---- */
+
+/* A text of a row, or of the dictionary when the part has one. */
+static const char *text_at(const mli_csv_part *p, int64_t i, size_t *size)
+{
+    if (!p->plain) return level(p, (int32_t)i, size);
+    const int64_t *o = (const int64_t *)p->data + i;
+    *size = (size_t)(o[1] - o[0]);
+    return p->bytes + o[0];
+}
+
+int mli_csv_part_dates(const mli_csv_part *p)
+{
+    int64_t n = p->plain ? p->rows : p->map.count, seen = 0;
+    int orders = MLI_CSV_BOTH, differ = 0, timed = 0;
+    if (p->kind != MLI_CSV_TEXT) return 0;
+    for (int64_t i = 0; i < n && orders; i++) {
+        int64_t micros[2];
+        size_t size;
+        const char *text = text_at(p, i, &size);
+        if (size == 0) continue;
+        int month = mli_parse_ordered(text, size, 0, &micros[0]);
+        int day = mli_parse_ordered(text, size, 1, &micros[1]);
+        orders &= (month ? MLI_CSV_MONTH_FIRST : 0) | (day ? MLI_CSV_DAY_FIRST : 0);
+        differ |= month && day && micros[0] != micros[1];
+        timed |= month == 2 || day == 2;
+        seen++;
+    }
+    if (!seen || !orders) return 0;
+    if (!differ && orders == MLI_CSV_BOTH) orders = MLI_CSV_ANY_ORDER;
+    return orders | (timed ? MLI_CSV_TIMED : 0);
+}
+
+int mli_csv_part_to_dates(mli_csv_part *p, int day_first, int timed)
+{
+    mli_csv_part from = *p;
+    mli_room fresh;
+    if (!reserve_valid(p, p->rows)) return 0;
+    from.valid = p->valid;
+    void *to = fresh_data(p, timed ? MLI_CSV_TIME : MLI_CSV_DATE, &fresh);
+    if (!to) return 0;
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t micros = 0;
+        size_t size = 0;
+        const char *text = "";
+        int missing = is_missing(&from, i);
+        if (!missing)
+            text =
+                text_at(&from, from.plain ? i : ((const int32_t *)from.data)[i], &size);
+        if (!missing && !mli_parse_ordered(text, size, day_first, &micros))
+            mli_csv_part_null(p, i); /* an empty text in quotes */
+        if (timed)
+            ((int64_t *)to)[i] = micros;
+        else
+            ((int32_t *)to)[i] = (int32_t)(micros / MLI_DAY_MICROS);
+    }
+    replace_data(p, &fresh);
+    mli_map_free(&p->map);
+    p->size = 0;
+    p->plain = 0;
+    return 1;
+}
+
 /* ---- appending ---- */
 
 /* Copies n validity bits to a place that need not lie on a byte's border. */

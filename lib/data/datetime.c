@@ -142,6 +142,13 @@ static int take_year(cursor *c, int64_t *year)
     return 1;
 }
 
+int mli_date_days(int64_t year, int64_t month, int64_t day, int64_t *days)
+{
+    if (month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return 0;
+    *days = days_from_civil(year, (int)month, (int)day);
+    return 1;
+}
+
 static int take_date(cursor *c, int64_t *days)
 {
     int64_t year, month, day;
@@ -149,9 +156,7 @@ static int take_date(cursor *c, int64_t *days)
         !take_char(c, '-') || !take_digits(c, 2, &day)) {
         return 0;
     }
-    if (month < 1 || month > 12 || day < 1 || day > days_of_month(year, month)) return 0;
-    *days = days_from_civil(year, (int)month, (int)day);
-    return 1;
+    return mli_date_days(year, month, day, days);
 }
 
 /* Up to nine digits after the point; those beyond microseconds are dropped. */

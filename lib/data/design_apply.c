@@ -137,7 +137,11 @@ static ml_status bad_value(const mli_feature *f, const mli_column *c, int64_t ro
                  is_day(f->type) ? "a date" : "a number");
     }
     mli_error_at(err, status, "column \"%s\", row %" PRId64, c->name, row + 1);
-    if (f->kind != MLI_CATEGORICAL) return status;
+    if (f->kind != MLI_CATEGORICAL)
+        return is_day(f->type) ? mli_error_hint(err, status,
+                                                "write dates as 2024-12-31, or tell the "
+                                                "CSV reader their date_order")
+                               : status;
     return mli_error_hint(err, status,
                           "the model was trained with unseen = error; with unseen = "
                           "missing such values count as missing");

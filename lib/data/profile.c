@@ -9,6 +9,7 @@
  * estimate.
  */
 #include "core/parallel.h"
+#include "core/text.h"
 #include "data/distinct.h"
 #include "data/profile.h"
 
@@ -30,7 +31,7 @@ typedef struct {
     int64_t missing, present, infinite, distinct, top_row, top_count;
     double mean, m2, min, max, quartile[3];
     int64_t first, last; /* of dates and times */
-    int64_t text_bytes, numeric_texts;
+    int64_t text_bytes, numeric_texts, date_texts;
     uint64_t fingerprint; /* of all values in order */
     int rising, falling;  /* strictly */
     int64_t twin;         /* the first column with the same values; -1: none */
@@ -151,6 +152,7 @@ static void scan_texts(const mli_column *c, finding *f, scratch *s)
     for (int64_t row = 0; row < c->rows; row++) {
         size_t size = 0;
         double value;
+        int64_t micros;
         const char *text = mli_column_text(c, row, &size);
         if (!text) {
             sign(f, 0);
@@ -161,10 +163,13 @@ static void scan_texts(const mli_column *c, finding *f, scratch *s)
         sign(f, key);
         f->present++;
         f->text_bytes += (int64_t)size;
-        /* one text that is no number settles it */
-        if (f->numeric_texts == f->present - 1) {
-            f->numeric_texts += mli_parse_f64(text, text + size, &value);
-        }
+        /* one text that is no number settles it, and one that is no date */
+        if (f->numeric_texts == f->present - 1)
+            f->numeric_texts +=
+                mli_parse_f64(text, text + size, &value) || mli_like_number(text, size);
+        if (f->date_texts == f->present - 1)
+            f->date_texts += mli_parse_ordered(text, size, 0, &micros) ||
+                             mli_parse_ordered(text, size, 1, &micros);
     }
 }
 
@@ -320,6 +325,7 @@ static void warn_about_text(const finding *f, int identifier, mli_str *s)
         warn(s, "many distinct values");
     }
     if (f->numeric_texts == f->present) warn(s, "numbers as text");
+    if (f->date_texts == f->present) warn(s, "dates as text");
 }
 
 static uint32_t flags_of(const profile *p, int64_t column)

@@ -129,6 +129,11 @@ static inline int64_t mli_days_to_micros(int32_t days)
     return days < 0 ? INT64_MIN : INT64_MAX;
 }
 int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);
+/* 0 when there is no such day. */
+int mli_date_days(int64_t year, int64_t month, int64_t day, int64_t *days);
+/* A date in another order than that of ISO 8601 (datetime_order.c): 0 none, 1 a date, 2 with
+ * a time. */
+int mli_parse_ordered(const char *text, size_t size, int day_first, int64_t *micros);
 
 /* Building a table in memory, column by column (used by results, studies, profiles). */
 typedef struct mli_builder mli_builder;

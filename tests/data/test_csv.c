@@ -388,8 +388,36 @@ START_TEST(streams)
 }
 END_TEST
 
-TEST_MAIN("data/csv", types_are_found, types_widen, numbers_in_all_forms,
-          minus_zero_is_kept, names_made_of_digits_stay_text, categories_and_text,
-          missing_values, quotes, line_ends, delimiters_are_detected, decimal_commas,
-          headers, ragged_records, comments_and_skipped_rows, columns_and_types_by_name,
-          blanks, encodings, unusable_files, bad_options, streams)
+/* One order must fit; a file has one. */
+START_TEST(dates_in_other_orders)
+{
+    ctx = test_context(1);
+    SHOWS(ctx, "a\n1/2/2024\n1/13/2024\n", "a:date\n2024-01-02\n2024-01-13", NULL);
+    SHOWS(ctx, "a\n1/2/2024\n13/1/2024\n1/2/2024\n\n1/2/2024\n",
+          "a:date\n2024-02-01\n2024-01-13\n2024-02-01\n2024-02-01", NULL);
+    SHOWS(ctx, "a,b\n1/2/2024,x\n,y\n", "a:text,b:text\n1/2/2024,x\n-,y", NULL);
+    SHOWS(ctx, "a,b\n5/5/2024,x\n,y\n", "a:date,b:text\n2024-05-05,x\n-,y", NULL);
+    SHOWS(ctx, "a\n1/13/2024\n13/1/2024\n", "a:text\n1/13/2024\n13/1/2024", NULL);
+    SHOWS(ctx, "a\n1/13/2024\nsoon\n", "a:text\n1/13/2024\nsoon", NULL);
+    /* another column tells, unless columns contradict each other */
+    SHOWS(ctx, "a,b\n1/2/2024,31/1/2024 8:00\n",
+          "a:date,b:timestamp\n2024-02-01,2024-01-31T08:00:00Z", NULL);
+    SHOWS(ctx, "a,b,c\n1/2/2024,31/1/2024,1/31/2024\n",
+          "a:text,b:date,c:date\n1/2/2024,2024-01-31,2024-01-31", NULL);
+    /* dates and times together; an empty text in quotes is missing */
+    SHOWS(ctx, "a\n\"1/31/2024\"\n\"\"\n\"1/31/2024 6:00\"\n",
+          "a:timestamp\n2024-01-31T00:00:00Z\n-\n2024-01-31T06:00:00Z", NULL);
+    SHOWS(ctx, "a\n1/2/2024\n", "a:date\n2024-01-02", "date_order", "month_first", NULL);
+    SHOWS(ctx, "a\n1/2/2024\n", "a:date\n2024-02-01", "date_order", "day_first", NULL);
+    SHOWS(ctx, "a\n1/31/2024\n", "a:text\n1/31/2024", "date_order", "day_first", NULL);
+    SHOWS(ctx, "a\n1/31/2024\n", "a:text\n1/31/2024", "types", "[\"a:text\"]", NULL);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("data/csv", types_are_found, dates_in_other_orders, types_widen,
+          numbers_in_all_forms, minus_zero_is_kept, names_made_of_digits_stay_text,
+          categories_and_text, missing_values, quotes, line_ends, delimiters_are_detected,
+          decimal_commas, headers, ragged_records, comments_and_skipped_rows,
+          columns_and_types_by_name, blanks, encodings, unusable_files, bad_options,
+          streams)

@@ -213,5 +213,60 @@ START_TEST(bad_times)
 }
 END_TEST
 
-TEST_MAIN("data/datetime", known_dates, every_day, bad_dates, known_times,
+/* As people write them. */
+START_TEST(other_orders)
+{
+    static const struct {
+        const char *text, *month_first, *day_first; /* NULL: none */
+    } cases[] = {
+        {"3/4/2024", "2024-03-04", "2024-04-03"},
+        {"12/31/2024", "2024-12-31", NULL},
+        {"31.12.2024", NULL, "2024-12-31"},
+        {"31-12-2024", NULL, "2024-12-31"},
+        {"2024/2/29", "2024-02-29", "2024-02-29"},
+        {"2/29/2023", NULL, NULL},
+        {"1/31/00", "2000-01-31", NULL},
+        {"1/31/69", "1969-01-31", NULL},
+        {"31-Jan-24", "2024-01-31", "2024-01-31"},
+        {"January 31, 2024", "2024-01-31", "2024-01-31"},
+        {"31 JANUARY 2024", "2024-01-31", "2024-01-31"},
+        {"Sep. 5, 2019", "2019-09-05", "2019-09-05"},
+        {"12/31/2024 11:40:05 PM", "2024-12-31T23:40:05Z", NULL},
+        {"12/31/2024 12:00:00 am", "2024-12-31T00:00:00Z", NULL},
+        {"12/31/2024, 8:30", "2024-12-31T08:30:00Z", NULL},
+        {"2024/12/31 08:30:01.25", "2024-12-31T08:30:01.25Z", "2024-12-31T08:30:01.25Z"},
+        {"12/31/2024 13:00 PM", NULL, NULL},
+        {"12/31/2024 24:00", NULL, NULL},
+        {"12/31/2024 8", NULL, NULL},
+        {"12/31/2024 8:30:00.", NULL, NULL},
+        {"12/31/2024x", NULL, NULL},
+        {"12/31-2024", NULL, NULL},
+        {"1.10.15", NULL, NULL},  /* a version */
+        {"12-31-24", NULL, NULL}, /* a score */
+        {"1 2 2024", NULL, NULL},
+        {"1/2/203", NULL, NULL},
+        {"123/1/2024", NULL, NULL},
+        {"Januar 31, 2024", NULL, NULL},
+        {"Jan 32, 2024", NULL, NULL},
+        {"May 2024", NULL, NULL},
+        {"1/2/", NULL, NULL},
+        {"", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int day = 0; day < 2; day++) {
+            const char *wanted = day ? cases[i].day_first : cases[i].month_first;
+            int64_t micros = 0;
+            int found =
+                mli_parse_ordered(cases[i].text, strlen(cases[i].text), day, &micros);
+            const char *got = found == 0   ? "none"
+                              : found == 2 ? time_text(micros)
+                                           : date_text(micros / MLI_DAY_MICROS);
+            ck_assert_msg(strcmp(got, wanted ? wanted : "none") == 0, "%s, %d: %s",
+                          cases[i].text, day, got);
+        }
+    }
+}
+END_TEST
+
+TEST_MAIN("data/datetime", other_orders, known_dates, every_day, bad_dates, known_times,
           times_round_trip, bad_times)

@@ -227,6 +227,7 @@ START_TEST(converts_dates)
     text = add_text(ctx, text, "day", 3, (const char *[]){"noon", "x", "y"});
     apply_fails(ML_E_TYPE, d, text, 0);
     SAYS("\"noon\" does not read as a date");
+    SAYS("date_order");
     mli_design_free(d);
     ml_table_free(text);
     ml_table_free(y);

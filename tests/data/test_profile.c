@@ -142,8 +142,9 @@ START_TEST(warnings)
     enum { N = 200 };
     static double same[N], gone[N], sparse[N], wild[N], near[N], plain[N];
     static int64_t ids[N], copies[N];
-    static char words[N][48], prose[N][64], figures[N][8];
+    static char words[N][48], prose[N][64], figures[N][8], days[N][16], money[N][16];
     static const char *words_of[N], *prose_of[N], *figures_of[N], *none[N];
+    static const char *days_of[N], *money_of[N];
     for (int i = 0; i < N; i++) {
         same[i] = 7;
         gone[i] = NAN;
@@ -156,6 +157,10 @@ START_TEST(warnings)
         snprintf(words[i], sizeof words[i], "id-%d", i);
         snprintf(prose[i], sizeof prose[i], "number %d is a sentence of some length", i);
         snprintf(figures[i], sizeof figures[i], "%d.5", i % 5);
+        snprintf(days[i], sizeof days[i], "%d/%d/2024", i % 12 + 1, i % 5 + 1);
+        snprintf(money[i], sizeof money[i], "$1,%03d.50", i % 5);
+        days_of[i] = days[i];
+        money_of[i] = money[i];
         words_of[i] = words[i];
         prose_of[i] = prose[i];
         figures_of[i] = figures[i];
@@ -171,6 +176,8 @@ START_TEST(warnings)
     t = add_texts(t, "words", N, words_of);
     t = add_texts(t, "prose", N, prose_of);
     t = add_texts(t, "figures", N, figures_of);
+    t = add_texts(t, "days", N, days_of);
+    t = add_texts(t, "money", N, money_of);
     t = add_texts(t, "none", N, none);
     ml_table *p = profile_of(t);
     static const struct {
@@ -187,6 +194,8 @@ START_TEST(warnings)
         {"words", "identifier-like"},
         {"prose", "free text"},
         {"figures", "numbers as text"},
+        {"days", "dates as text"},
+        {"money", "numbers as text"},
         {"none", "all missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
