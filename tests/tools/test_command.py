@@ -25,9 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ADULT = ROOT / "examples" / "data" / "adult"
 
 
-def call(*args, stdin=None, env=None):
+def call(*args, stdin=None, env=None, timeout=None):
     return subprocess.run([LIBML, *map(str, args)], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+                          stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
+                          timeout=timeout)
 
 
 def algorithms():
@@ -220,6 +221,15 @@ class Command(unittest.TestCase):
         self.assertLessEqual(json.loads(done.stdout)["test_rows"], 1500)
         done = call("automl", data, "--target", "y", "--trials", "2", "--holdout", "0.5")
         self.assertIn("scores on 1500 test rows:", done.stdout)
+
+    def test_no_time_is_no_limit(self):
+        """Then the number of trials ends the search."""
+        data = self.file("rows.csv", "x,y\n" + "".join(f"{i % 7},{i % 5}\n" for i in range(60)))
+        for command, more in (("automl", ("-s", "algorithms=linear_regression")),
+                              ("tune", ("-a", "decision_tree"))):
+            done = call(command, data, "--target", "y", "--time", "0", "-o",
+                        self.folder / "m.mlm", *more, timeout=100)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_tune_goes_on(self):
         journal, model = self.folder / "t.journal", self.folder / "t.mlm"

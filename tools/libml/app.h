@@ -150,6 +150,8 @@ void print_leaderboard(const ml_table *table);
 
 /* clock.c: the time limit of automl. Seconds left: infinite without one. */
 void clock_start(app *a);
+/* --time: 0 without one, which is no limit as well. */
+double clock_given(const app *a);
 double clock_left(const app *a);
 /* How much longer all takes, so far, than it would alone on the machine. */
 double clock_slowness(const app *a);

@@ -21,9 +21,14 @@
 #define PROBE        1000 /* rows that tell how fast a model is */
 #define FEWEST       500
 
+double clock_given(const app *a)
+{
+    return flag(a, OPT_TIME) ? strtod(a->value[OPT_TIME], NULL) : 0;
+}
+
 static double limit_of(const app *a)
 {
-    double limit = flag(a, OPT_TIME) ? strtod(a->value[OPT_TIME], NULL) : 0;
+    double limit = clock_given(a);
     return limit > 0 && limit < 1e9 && strcmp(a->command->name, "automl") == 0 ? limit
                                                                                : 0;
 }

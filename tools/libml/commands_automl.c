@@ -59,7 +59,7 @@ ml_status set_limits(app *a, ml_estimator *e)
         st = ml_estimator_set_str(e, "time_limit", a->value[OPT_TIME], a->err);
     if (st == ML_OK && flag(a, OPT_TRIALS))
         st = ml_estimator_set_str(e, "trials", a->value[OPT_TRIALS], a->err);
-    else if (st == ML_OK && flag(a, OPT_TIME))
+    else if (st == ML_OK && clock_given(a) > 0)
         st = ml_estimator_set_i64(e, "trials", 0, a->err);
     if (st == ML_OK && flag(a, OPT_JOURNAL))
         st = ml_estimator_set_str(e, "journal", a->value[OPT_JOURNAL], a->err);

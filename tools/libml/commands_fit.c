@@ -251,7 +251,7 @@ static ml_status make_study(app *a, const ml_estimator *e, const inputs *in,
         st = ml_params_set_str(p, "n_trials", a->value[OPT_TRIALS], a->err);
     if (st == ML_OK && flag(a, OPT_TIME))
         st = ml_params_set_str(p, "time", a->value[OPT_TIME], a->err);
-    if (st == ML_OK && flag(a, OPT_TIME) && !flag(a, OPT_TRIALS))
+    if (st == ML_OK && clock_given(a) > 0 && !flag(a, OPT_TRIALS))
         st = ml_params_set_i64(p, "n_trials", 1000000, a->err);
     if (st == ML_OK && flag(a, OPT_SEED))
         st = ml_params_set_str(p, "seed", a->value[OPT_SEED], a->err);

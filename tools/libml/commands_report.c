@@ -17,7 +17,7 @@
 
 static double seconds_for_table(const app *a)
 {
-    double limit = flag(a, OPT_TIME) ? strtod(a->value[OPT_TIME], NULL) : 0;
+    double limit = clock_given(a);
     if (a->limit > 0) return PART * clock_left(a) / clock_slowness(a);
     return limit > 0 ? SHARE * limit : INFINITY;
 }

@@ -208,8 +208,8 @@ static int line_of(const char *text, const char *part, size_t size)
     return 0;
 }
 
-/* What is wrong with an expression is found when the table is there, and the expression is
- * named by its text. */
+/* What is wrong with an expression is found when the table is there, and the expression
+ * is named by its text. */
 void print_spec_place(const app *a, FILE *to)
 {
     const char *said = ml_error_message(a->err), *end = strstr(said, "\", character ");

@@ -29,7 +29,7 @@ const option all_options[] = {
     {OPT_KIND, 'k', "kind", "KIND", "what to predict: value, class, proba, score, ..."},
     {OPT_TRIALS, 'n', "trials", "N",
      "number of trials (tune: default 50; automl: 25, or what the time allows)"},
-    {OPT_TIME, 0, "time", "SECONDS", "finish within this time"},
+    {OPT_TIME, 0, "time", "SECONDS", "finish within this time; 0 is no limit"},
     {OPT_STUDY, 0, "study", "KEY=VALUE", "set an option of the study; may be repeated"},
     {OPT_CSV, 0, "csv", "KEY=VALUE", "set an option of the CSV reader; may be repeated"},
     {OPT_SPILL, 0, "spill", "FOLDER",
