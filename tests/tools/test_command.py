@@ -404,6 +404,14 @@ class Command(unittest.TestCase):
                           "quantile=abc"), "quantile")
         self.refused(call("train", self.data, "--target", "y", "-a", "baseline", "--holdout",
                           "0.2", "--metrics", "aucc"), "aucc")
+        model = self.folder / "kept.mlm"
+        done = call("train", self.data, "--target", "y", "-a", "baseline", "--holdout", "0.2",
+                    "--metrics", "aucc", "-o", model)
+        self.assertIn("is saved", done.stderr)
+        self.assertTrue(model.exists())
+        done = call("automl", self.data, "--target", "y", "--metrics", "f1")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--set metric=", done.stderr)
         self.refused(call("algorithms", "gbbdt"), "gbbdt")
 
     def test_a_target_of_one_value_is_told(self):

@@ -119,6 +119,11 @@ static int check_usage(app *a)
         return app_usage(a, "a model goes to a file: give --output a path");
     if (flag(a, OPT_TEST) && flag(a, OPT_HOLDOUT))
         return app_usage(a, "give --test or --holdout, not both");
+    if (flag(a, OPT_METRICS) && !flag(a, OPT_TEST) && !flag(a, OPT_HOLDOUT))
+        return app_usage(a,
+                         "--metrics needs rows to score: give --test or --holdout; what "
+                         "a search is judged by is `--set metric=` of automl, "
+                         "`--study metric=` of tune");
     return 0;
 }
 
@@ -202,6 +207,7 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
     ml_status st = ML_OK;
     if (flag(a, OPT_OUTPUT))
         st = ml_model_save_file(model, a->value[OPT_OUTPUT], NULL, a->err);
+    int saved = flag(a, OPT_OUTPUT) && st == ML_OK;
     if (st == ML_OK && in->test)
         st = clock_evaluate(a, model, in->test, &o.scored, &o.scores);
     if (st == ML_OK && study)
@@ -210,7 +216,11 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
     if (st == ML_OK && flag(a, OPT_REPORT))
         st = write_fit_report(a, in->train, in->test, model, study,
                               study ? NULL : o.results);
-    if (st == ML_OK) print_outcome(a, in, model, &o);
+    if (st == ML_OK)
+        print_outcome(a, in, model, &o);
+    else if (saved)
+        fprintf(stderr, "libml: the model is saved in %s all the same\n",
+                a->value[OPT_OUTPUT]);
     ml_table_free(o.scores);
     ml_table_free(o.results);
     return st;
