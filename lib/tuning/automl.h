@@ -24,7 +24,7 @@ typedef struct mli_candidate {
     double score;        /* NaN when it failed, or was given up */
     double first;        /* score in the first fold; NaN: not known */
     double guess;        /* of the score, when it was given up after that; else NaN */
-    double seconds;      /* of all folds */
+    double seconds;      /* sum of those of all folds */
     double growth;       /* all rows for each that it was fitted to */
     int64_t rounds;      /* mean over the folds; 0 when it has none */
     int cut;             /* its time was over before it was done */
@@ -61,7 +61,8 @@ typedef struct mli_automl {
     int hurry;           /* the next one is in place of others that were cut short */
     double scoring;      /* the most that a score has taken */
     double last;         /* the fit of a final model will take, after all others */
-    ml_cancel *clock;    /* of the fold or member that is being fitted */
+    double spent, took;  /* the folds of all candidates, and by the clock */
+    ml_cancel *clock;    /* of the members and the final model */
 
     int64_t count, capacity;
     mli_candidate *candidates;
@@ -106,6 +107,10 @@ double mli_automl_growth(const mli_automl *a);
 void mli_automl_thin(const mli_automl *a, int64_t *rows, int64_t *n, int64_t most);
 /* Seconds that a fit to all rows takes, about. */
 double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c);
+/* Are fits to so many rows made side by side, a thread each? */
+int mli_automl_side_by_side(const mli_automl *a, const mli_design *rows);
+/* Seconds by the clock for each of a fit, since several are made at once. */
+double mli_automl_pace(const mli_automl *a);
 /* The score of predictions for the judged rows; `room` [judged rows] is for classes. */
 ml_status mli_automl_score(const mli_automl *a, const double *predictions, double *room,
                            double *score, ml_error *err);

@@ -5,9 +5,11 @@
  * rounds is what they are given when they are fitted to all rows.
  */
 #include "algorithms/prefixes.h"
+#include "core/parallel.h"
 #include "core/rng.h"
 #include "tuning/automl.h"
 #include "tuning/split.h"
+#include "tuning/study.h"
 
 #include <math.h>
 #include <string.h>
@@ -203,6 +205,11 @@ double mli_automl_whole_seconds(const mli_automl *a, const mli_candidate *c)
     return growth * c->seconds / (double)a->n_folds;
 }
 
+double mli_automl_pace(const mli_automl *a)
+{
+    return a->spent > 0 ? fmin(a->took / a->spent, 1) : 1;
+}
+
 double mli_automl_growth(const mli_automl *a)
 {
     double rows = 0;
@@ -307,32 +314,74 @@ static ml_status predict_fold(const mli_automl *a, const ml_model *m, int64_t k,
     return status;
 }
 
-static ml_status judge_fold(mli_automl *a, mli_candidate *c, const ml_params *params,
-                            int64_t k, double *out, ml_error *err)
+/* A candidate in one fold. */
+typedef struct fold {
+    double *out; /* what it predicts */
+    ml_model *kept;
+    int64_t rounds;
+    double seconds;
+    int cut;
+    ml_status status;
+    ml_error *error;
+} fold;
+
+typedef struct judging {
+    mli_automl *a;
+    mli_candidate *c;
+    const ml_params *params;
+    fold *folds;
+    double slice;  /* seconds for a fold; 0: no limit */
+    int64_t begin; /* the first of those under way */
+} judging;
+
+/* The run of a fold; *clock ends it. */
+static ml_status start_fold(const judging *j, int32_t slot, mli_run *run,
+                            ml_cancel **clock, ml_error *err)
 {
+    mli_automl *a = j->a;
+    ml_status status = ml_cancel_new(clock, err);
+    if (status) return status;
+    mli_run_part(run, a->job->run, 0, 0, 0);
+    run->cancel = *clock;
+    if (slot == 0) mli_automl_beat(a, run);
+    if (j->slice > 0) ml_cancel_set_deadline(*clock, j->slice, ML_STOP_KEEP);
+    return ML_OK;
+}
+
+static ml_status fit_fold(const judging *j, int64_t k, mli_run *run, ml_error *err)
+{
+    mli_automl *a = j->a;
+    fold *f = &j->folds[k];
     ml_model *m = NULL;
     mli_hooks hooks = {.prefixes = a->prefixes};
-    mli_run run;
-    mli_run_part(&run, a->job->run, 0, 0, 0);
-    run.cancel = a->clock;
-    mli_automl_beat(a, &run);
-    ml_cancel_request(a->clock, ML_CONTINUE);
-    if (a->slice > 0)
-        ml_cancel_set_deadline(a->clock, a->slice / (double)a->n_folds, ML_STOP_KEEP);
-    ml_status status = mli_fit_part(a->ctx, c->algorithm, c->algorithm->head.name, params,
-                                    a->train[k], a->test[k], &hooks, &run, &m, err);
-    if (!status) status = predict_fold(a, m, k, out, err);
-    if (!status) c->rounds += rounds_of(c->algorithm, m);
-    if (mli_run_state(&run) != ML_CONTINUE) c->cut = 1;
+    ml_status status =
+        mli_fit_part(a->ctx, j->c->algorithm, j->c->algorithm->head.name, j->params,
+                     a->train[k], a->test[k], &hooks, run, &m, err);
+    if (!status) status = predict_fold(a, m, k, f->out, err);
+    if (!status) f->rounds = rounds_of(j->c->algorithm, m);
+    f->cut = mli_run_state(run) != ML_CONTINUE;
     /* Cut short by its own clock it is judged with the rounds it got, which are those
      * that it will be given; but not when the host has ended the search. */
     if (!status && mli_run_state(a->job->run) != ML_CONTINUE)
         status = mli_fail(err, ML_E_CANCELLED, "the search was ended");
     if (!status && k == 0 && (a->limit > 0 || a->memory))
-        c->kept = m;
+        f->kept = m;
     else
         ml_model_free(m);
     return status;
+}
+
+static void judge_fold(const judging *j, int64_t k, int32_t slot)
+{
+    fold *f = &j->folds[k];
+    ml_cancel *clock = NULL;
+    mli_run run;
+    double start = mli_now();
+    f->error = ml_error_new();
+    f->status = f->error ? start_fold(j, slot, &run, &clock, f->error) : ML_E_MEMORY;
+    if (!f->status) f->status = fit_fold(j, k, &run, f->error);
+    ml_cancel_free(clock);
+    f->seconds = mli_now() - start;
 }
 
 ml_status mli_automl_score_first(const mli_automl *a, const double *predictions,
@@ -359,19 +408,99 @@ ml_status mli_automl_score(const mli_automl *a, const double *predictions, doubl
     return mli_automl_score_first(a, predictions, a->judged->rows, room, score, err);
 }
 
+/* Each fit to many rows has all threads, and little memory holds one fit. */
+int mli_automl_side_by_side(const mli_automl *a, const mli_design *rows)
+{
+    return mli_slots(a->ctx) > 1 && !a->memory && cells_of(rows) < MLI_SMALL_CELLS;
+}
+
+/* Folds that are fitted before it is asked whether the candidate is to be given up: as
+ * many as there are threads take no longer than one. Two threads are as fast if the first
+ * fold has both, and do not waste the second. */
+static int64_t first_folds(const mli_automl *a, int together)
+{
+    int64_t slots = mli_slots(a->ctx);
+    return !together || slots == 2 ? 1 : slots < a->n_folds ? slots : a->n_folds;
+}
+
+/* Seconds of a fold: the candidate has a slice of time for one fold after the other, or
+ * for as many at once as there are threads. */
+static double slice_of(const mli_automl *a, int64_t first, int together)
+{
+    int64_t turns = a->n_folds;
+    if (together) turns = 1 + mli_task_count(a->n_folds - first, mli_slots(a->ctx));
+    return a->slice / (double)turns;
+}
+
+static void fold_task(void *arg, int64_t task, int32_t slot)
+{
+    judging *j = arg;
+    judge_fold(j, j->begin + task, slot);
+}
+
+/* Folds `begin` to `end` - 1; one after the other up to the first failure. */
+static void judge_some(judging *j, int64_t begin, int64_t end, int together)
+{
+    j->begin = begin;
+    if (together)
+        mli_parallel(j->a->ctx, end - begin, fold_task, j);
+    else
+        for (int64_t k = begin; k < end && !(k && j->folds[k - 1].status); k++)
+            judge_fold(j, k, 0);
+}
+
+/* What the first n folds say; others were fitted beside them for nothing. */
+static ml_status sum_folds(judging *j, int64_t n, ml_error *err)
+{
+    mli_candidate *c = j->c;
+    ml_status status = ML_OK;
+    for (int64_t k = 0; k < j->a->n_folds; k++) {
+        fold *f = &j->folds[k];
+        j->a->spent += f->seconds;
+        c->rounds += k < n ? f->rounds : 0;
+        c->cut |= k < n && f->cut;
+        c->seconds += k < n ? f->seconds : 0;
+        if (k < n && f->status && !status)
+            status = f->error ? mli_error_copy(err, f->error, f->status) : mli_nomem(err);
+        ml_error_free(f->error);
+    }
+    return status;
+}
+
+static ml_status judge_folds(judging *j, ml_error *err)
+{
+    mli_automl *a = j->a;
+    mli_candidate *c = j->c;
+    int together = mli_automl_side_by_side(a, a->train[0]);
+    int64_t first = first_folds(a, together), n = 1;
+    double start = mli_now();
+    j->slice = slice_of(a, first, together);
+    judge_some(j, 0, first, together);
+    c->kept = j->folds[0].kept;
+    if (!j->folds[0].status && !mli_automl_behind(a, c)) {
+        judge_some(j, first, a->n_folds, together);
+        n = a->n_folds;
+    }
+    a->took += mli_now() - start;
+    return sum_folds(j, n, err);
+}
+
 static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)
 {
     int64_t rows = a->judged->rows, at = 0;
+    judging j = {.a = a, .c = c};
     ml_params *params = NULL;
     ml_status status = with_rounds(a, c->algorithm, c->given, &params, err);
     if (status) return status;
+    j.params = params;
+    j.folds = mli_calloc(a->ctx, (size_t)a->n_folds, sizeof *j.folds);
     c->predictions =
         mli_alloc_vec(a->ctx, rows * (a->n_outputs + 1), sizeof *c->predictions);
-    if (!c->predictions) status = mli_nomem(err);
-    for (int64_t k = 0; k < a->n_folds && !status; at += a->test[k++]->rows) {
-        status = judge_fold(a, c, params, k, c->predictions + at * a->n_outputs, err);
-        if (!status && k == 0 && mli_automl_behind(a, c)) break;
-    }
+    if (!j.folds || !c->predictions) status = mli_nomem(err);
+    for (int64_t k = 0; k < a->n_folds && !status; at += a->test[k++]->rows)
+        j.folds[k].out = c->predictions + at * a->n_outputs;
+    if (!status) status = judge_folds(&j, err);
+    mli_free(a->ctx, j.folds);
     ml_params_free(params);
     if (status || !isnan(c->guess)) return status;
     c->rounds = (c->rounds + a->n_folds / 2) / a->n_folds;
@@ -457,11 +586,9 @@ ml_status mli_automl_judge(mli_automl *a, const mli_algorithm *algorithm,
         .algorithm = algorithm, .given = given, .score = NAN, .first = NAN, .guess = NAN};
     c->growth = mli_automl_growth(a);
     if (mli_automl_known(a, c)) return mli_run_check(a->job->run, err);
-    double start = mli_now();
     int limited = mli_automl_limit(a, algorithm);
     ml_status status = judge(a, c, a->failure);
     if (limited) mli_memory_lift(a->ctx);
-    c->seconds = mli_now() - start;
     drop_kept(a, c);
     if (status || !isnan(c->guess)) drop_predictions(a, c);
     if (status) {

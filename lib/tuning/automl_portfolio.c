@@ -142,6 +142,7 @@ double mli_automl_refit_seconds(const mli_automl *a)
     for (int64_t i = 0; i < most && (c = next_best(a, c)); i++)
         sum += fmin(mli_automl_whole_seconds(a, c), MOST_GROWTH * c->seconds);
     int64_t repeats = mli_automl_repeats(a);
+    if (mli_automl_side_by_side(a, a->job->train)) sum *= mli_automl_pace(a);
     return sum * (double)(repeats < a->n_folds ? repeats : a->n_folds);
 }
 
@@ -151,7 +152,7 @@ double mli_automl_blend_seconds(const mli_automl *a)
     return fmin(400 * a->scoring + 0.02 * a->limit, 0.1 * a->limit);
 }
 
-/* Mean of the candidates of an algorithm. */
+/* Mean of the candidates of an algorithm, by the clock. */
 static double seconds_like(const mli_automl *a, const mli_algorithm *algorithm)
 {
     double sum = 0;
@@ -162,7 +163,7 @@ static double seconds_like(const mli_automl *a, const mli_algorithm *algorithm)
         sum += c->seconds;
         n++;
     }
-    return n ? sum / (double)n : 0;
+    return n ? mli_automl_pace(a) * sum / (double)n : 0;
 }
 
 /* Is there a trial left, and time for this one? What the journal knows takes none.

@@ -5,6 +5,7 @@
  */
 #include "algorithms/compose/stacking.h"
 #include "algorithms/compose/thresholds.h"
+#include "core/parallel.h"
 #include "core/text.h"
 #include "tuning/automl.h"
 
@@ -271,12 +272,26 @@ static ml_status fit_rows(const mli_automl *a, const mli_fit *whole, const char 
 /* What there was too little of for a fit to all rows. */
 enum { NOTHING, TIME, MEMORY };
 
-/* Fits part i to all rows, or as many as there is time for. What is cut short by the
- * clock is worse than the model of one fold, which stands in for it then. */
-static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
-                            const member *one, int *lacked, ml_error *err)
+/* One member that is fitted, perhaps beside others. */
+typedef struct {
+    const mli_automl *a;
+    const mli_fit *whole;
+    const member *one;
+    const char *name; /* of the part */
+    int64_t part;
+    mli_run run;
+    ml_model *m; /* NULL: it lacked something */
+    int lacked;
+    ml_status status;
+    ml_error *error;
+} fitting;
+
+/* To all rows, or as many as there is time for. What is cut short by the clock is worse
+ * than the model of one fold, which stands in for it then. */
+static ml_status fit_member(fitting *f, const mli_fit *whole)
 {
-    const mli_candidate *c = one->c;
+    const mli_candidate *c = f->one->c;
+    const mli_automl *a = f->a;
     ml_model *m = NULL;
     mli_design *some = NULL;
     double need = mli_automl_whole_seconds(a, c);
@@ -284,44 +299,60 @@ static ml_status fit_member(const mli_automl *a, mli_fit *whole, mli_parts *p, i
     ml_status status = ML_OK;
     int late = c->kept && a->limit > 0 && need > left &&
                strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */
-    if (late) status = some_rows(a, c, whole->train, need, left, &some, err);
+    if (late) status = some_rows(a, c, whole->train, need, left, &some, f->error);
     if ((!late || some) && !status)
         status =
-            fit_rows(a, whole, p->part[i].name, one, some ? some : whole->train, &m, err);
+            fit_rows(a, whole, f->name, f->one, some ? some : whole->train, &m, f->error);
     mli_design_free(some);
     int cut = mli_run_state(whole->run) != ML_CONTINUE;
-    *lacked = late || cut ? TIME : m ? NOTHING : MEMORY;
-    if (!status)
-        status = mli_part_adopt(whole, p, i, (!m || cut) && c->kept ? c->kept : m, err);
+    f->lacked = late || cut ? TIME : m ? NOTHING : MEMORY;
+    f->m = m;
+    if (status || !c->kept || (m && !cut)) return status;
     ml_model_free(m);
-    return status;
+    f->m = ml_model_ref(c->kept);
+    return ML_OK;
 }
 
-/* Fits part i, a repeat, if there is time and memory for all of it: *done. */
-static ml_status fit_again(const mli_automl *a, mli_fit *whole, mli_parts *p, int64_t i,
-                           const member *one, int *done, ml_error *err)
+/* A repeat, if there is time and memory for all of it. */
+static ml_status fit_again(fitting *f, const mli_fit *whole)
 {
-    ml_model *m = NULL;
-    *done = 0;
+    f->lacked = TIME;
     if (mli_run_state(whole->run) == ML_STOP_KEEP ||
-        mli_automl_whole_seconds(a, one->c) > SURELY * mli_automl_left(a))
+        mli_automl_whole_seconds(f->a, f->one->c) > SURELY * mli_automl_left(f->a))
         return ML_OK;
-    ml_status status = fit_rows(a, whole, p->part[i].name, one, whole->train, &m, err);
-    *done = m && mli_run_state(whole->run) != ML_STOP_KEEP;
-    if (!status && *done) status = mli_part_adopt(whole, p, i, m, err);
-    ml_model_free(m);
+    ml_status status =
+        fit_rows(f->a, whole, f->name, f->one, whole->train, &f->m, f->error);
+    if (f->m && mli_run_state(whole->run) != ML_STOP_KEEP) f->lacked = NOTHING;
     return status;
 }
 
-/* The next member to fit: that with the largest weight first, and then the repeats. */
-static int64_t heaviest(const mli_parts *p, const member *m)
+static void fit_task(void *arg, int64_t task, int32_t slot)
 {
-    int64_t best = -1;
-    for (int64_t i = 0; i < p->n; i++)
-        if (!p->model[i] &&
-            (best < 0 || (!m[i].repeat && m[i].c->weight > m[best].c->weight)))
-            best = i;
-    return best;
+    fitting *f = (fitting *)arg + task;
+    mli_fit whole = *f->whole;
+    (void)slot;
+    whole.run = &f->run;
+    f->error = ml_error_new();
+    f->status = !f->error        ? ML_E_MEMORY
+                : f->one->repeat ? fit_again(f, &whole)
+                                 : fit_member(f, &whole);
+}
+
+/* The next `count` members to fit: those with the largest weights first, and then the
+ * repeats. */
+static void next_members(const mli_parts *p, const member *m, fitting *out, int64_t count)
+{
+    for (int64_t k = 0; k < count; k++) {
+        int64_t best = -1;
+        for (int64_t i = 0; i < p->n; i++) {
+            int taken = p->model[i] != NULL;
+            for (int64_t j = 0; j < k; j++) taken |= out[j].part == i;
+            if (!taken &&
+                (best < 0 || (!m[i].repeat && m[i].c->weight > m[best].c->weight)))
+                best = i;
+        }
+        out[k] = (fitting){.part = best, .one = &m[best], .name = p->part[best].name};
+    }
 }
 
 static void tell_lacking(const mli_automl *a, const member *m, int64_t n,
@@ -336,26 +367,61 @@ static void tell_lacking(const mli_automl *a, const member *m, int64_t n,
                     (long long)behind[what], (long long)n, names[what], names[what]);
 }
 
+/* Takes what was fitted over; *n grows up to the first repeat that is lacking. */
+static ml_status adopt_all(mli_fit *whole, mli_parts *p, fitting *f, int64_t count,
+                           int64_t *n, int64_t *behind, ml_error *err)
+{
+    ml_status status = ML_OK;
+    int lacking = 0;
+    for (int64_t k = 0; k < count; k++) {
+        lacking |= f[k].one->repeat && f[k].lacked;
+        if (f[k].status && !status)
+            status = f[k].error ? mli_error_copy(err, f[k].error, f[k].status)
+                                : mli_nomem(err);
+        if (!status && !lacking) {
+            status = mli_part_adopt(whole, p, f[k].part, f[k].m, err);
+            behind[f[k].lacked]++;
+            ++*n;
+        }
+        ml_model_free(f[k].m);
+        ml_error_free(f[k].error);
+    }
+    return status;
+}
+
+/* Members that are fitted at once. */
+static int64_t at_once(const mli_automl *a)
+{
+    if (!mli_automl_side_by_side(a, a->job->train)) return 1;
+    /* Whether the host has lost patience is asked on its own thread. */
+    return mli_run_state(a->job->run) == ML_CONTINUE ? mli_slots(a->ctx) : 1;
+}
+
 /* Up to the first repeat that there is no time or memory for: *n members. */
 static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
                            const member *m, int64_t *n, ml_error *err)
 {
-    mli_run *outer = whole->run, run;
-    int64_t behind[3] = {0};
-    int done = 1;
+    int64_t behind[3] = {0}, most = at_once(a), count = 1;
+    fitting *f = mli_alloc_vec(a->ctx, most, sizeof *f);
+    if (!f) return mli_nomem(err);
     ml_status status = ML_OK;
-    for (*n = 0; *n < p->n && !status; *n += done) {
-        int lacked = NOTHING;
-        int64_t i = heaviest(p, m);
-        mli_run_part(&run, outer, (double)*n / (double)p->n,
-                     (double)(*n + 1) / (double)p->n, 1);
-        whole->run = &run;
-        status = m[i].repeat ? fit_again(a, whole, p, i, &m[i], &done, err)
-                             : fit_member(a, whole, p, i, &m[i], &lacked, err);
-        if (!done) break;
-        behind[lacked]++;
+    for (*n = 0; *n < p->n && count && !status;) {
+        int64_t before = *n;
+        count = most < p->n - *n ? most : p->n - *n;
+        next_members(p, m, f, count);
+        for (int64_t k = 0; k < count; k++) {
+            f[k].a = a;
+            f[k].whole = whole;
+            mli_run_part(&f[k].run, whole->run, (double)*n / (double)p->n,
+                         (double)(*n + 1) / (double)p->n, most == 1);
+        }
+        mli_parallel(a->ctx, count, fit_task, f);
+        status = adopt_all(whole, p, f, count, n, behind, err);
+        if (!status && most > 1)
+            status = mli_run_step(whole->run, "members", *n, p->n, NAN, err);
+        if (*n < before + count) break;
     }
-    whole->run = outer;
+    mli_free(a->ctx, f);
     if (!status) tell_lacking(a, m, p->n, behind);
     return status;
 }

@@ -114,7 +114,8 @@ static const mli_param study_params[] = {
      "0", "[0, 4096]", NULL, NULL,
      "Trials at once; 0: one with samplers that learn, else by the size of the table. "
      "Results of random, sobol and grid do not depend on it, unless time cuts the study; "
-     "samplers that learn know less of trials that run side by side. One with a loss or "
+     "samplers that learn know less of trials that run side by side. Of one trial at a "
+     "time folds of a small table are fitted side by side. One with a loss or "
      "metric of the host.",
      "0.1"},
     {"patience",

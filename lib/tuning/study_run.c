@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMALL_CELLS 2000000 /* rows * features below which trials run side by side */
-
 /* One trial of a round. */
 typedef struct job {
     ml_study *study;
@@ -44,6 +42,11 @@ static int64_t rounds_of(const ml_study *s, const ml_model *m)
     int64_t n = (int64_t)ml_tensor_get_f64(t, 0, 0);
     ml_tensor_free(t);
     return m == s->hooks.start || !s->hooks.start ? n : n - rounds_of(s, s->hooks.start);
+}
+
+static int is_small(const ml_study *s)
+{
+    return s->whole->rows * (s->whole->n_features + 1) < MLI_SMALL_CELLS;
 }
 
 static const mli_design *fold_train(const ml_study *s, int64_t k)
@@ -108,25 +111,24 @@ static mli_hooks hooks_of_trials(const ml_study *s)
 }
 
 /* Fits on fold k; the score and the other goals go to values[n_goals]. */
-static ml_status score_fold(job *j, int64_t k, mli_run *part, double *values,
-                            int64_t *rounds)
+static ml_status score_fold(const job *j, int64_t k, mli_run *part, double *values,
+                            int64_t *rounds, ml_error *err)
 {
-    ml_study *s = j->study;
+    const ml_study *s = j->study;
     ml_model *m = NULL;
     mli_hooks hooks = hooks_of_trials(s);
     double start = mli_now();
     ml_status st = mli_fit_design(s->ctx, s->algorithm, j->params, fold_train(s, k),
-                                  s->fold_test[k], &hooks, part, &m, j->error);
+                                  s->fold_test[k], &hooks, part, &m, err);
     double seconds = mli_now() - start;
     for (int64_t i = 0; i < s->n_goals && st == ML_OK; i++) {
         const mli_goal *g = &s->goals[i];
         if (g->measure)
             values[i] = g->measure == MLI_MEASURE_SECONDS ? seconds : bytes_of(m);
         else
-            st = mli_metric_model(g->metric, m, s->fold_test[k], NULL, &values[i],
-                                  j->error);
+            st = mli_metric_model(g->metric, m, s->fold_test[k], NULL, &values[i], err);
         if (st == ML_OK && isnan(values[i]))
-            st = mli_fail(j->error, ML_E_NUMERIC, "the score is not a number");
+            st = mli_fail(err, ML_E_NUMERIC, "the score is not a number");
     }
     if (st == ML_OK) *rounds = rounds_of(s, m);
     ml_model_free(m);
@@ -143,7 +145,7 @@ static ml_status watched_fold(job *j, mli_run *part, double *values, int64_t *ro
     part->cancel = w.token; /* that of the study is seen through the parent */
     part->progress = on_round;
     part->user = &w;
-    st = score_fold(j, 0, part, values, rounds);
+    st = score_fold(j, 0, part, values, rounds, j->error);
     ml_cancel_free(w.token);
     *pruned = w.pruned;
     return w.status < 0 ? w.status : st;
@@ -161,6 +163,19 @@ static int judged_by_rounds(const ml_study *s)
     return mli_study_flagged(s, MLI_FLAG_ROUNDS) != NULL;
 }
 
+static void add_fold(const ml_study *s, tally *t, const double *values, int64_t rounds)
+{
+    for (int64_t i = 0; i < s->n_goals; i++) t->sums[i] += values[i];
+    t->squares += values[0] * values[0];
+    t->rounds += rounds;
+    t->done++;
+}
+
+static int prunes(const ml_study *s)
+{
+    return strcmp(mli_get_str(s->options, "pruner"), "none") != 0;
+}
+
 /* One fold more; then the pruner may judge by the mean so far. */
 static ml_status run_fold(job *j, int64_t k, tally *t)
 {
@@ -169,22 +184,92 @@ static ml_status run_fold(job *j, int64_t k, tally *t)
     double width = (j->to - j->from) / (double)s->n_folds;
     double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
     int64_t rounds = 0;
-    int prunes = strcmp(mli_get_str(s->options, "pruner"), "none") != 0;
     int by_rounds = judged_by_rounds(s);
     mli_run_part(&part, j->run, j->from + width * (double)k,
                  j->from + width * (double)(k + 1), j->alone);
     part.trial = (int32_t)j->trial;
-    ml_status st = prunes && by_rounds && k == 0
+    ml_status st = prunes(s) && by_rounds && k == 0
                        ? watched_fold(j, &part, values, &rounds, &t->pruned)
-                       : score_fold(j, k, &part, values, &rounds);
+                       : score_fold(j, k, &part, values, &rounds, j->error);
     if (st < 0) return st;
-    for (int64_t i = 0; i < s->n_goals; i++) t->sums[i] += values[i];
-    t->squares += values[0] * values[0];
-    t->rounds += rounds;
-    t->done++;
-    if (prunes && !by_rounds && k + 1 < s->n_folds)
+    add_fold(s, t, values, rounds);
+    if (prunes(s) && !by_rounds && k + 1 < s->n_folds)
         st = mli_study_note(s, j->trial, t->done, t->sums[0] / (double)t->done,
                             &t->pruned, j->error);
+    return st;
+}
+
+/* A fold that is fitted beside others. */
+typedef struct beside {
+    const job *j;
+    int64_t k, rounds;
+    double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
+    ml_status status;
+    ml_error *error;
+} beside;
+
+static void beside_task(void *arg, int64_t task, int32_t slot)
+{
+    beside *f = (beside *)arg + task;
+    mli_run part;
+    (void)slot;
+    mli_run_part(&part, f->j->run, 0, 0, 0);
+    part.trial = (int32_t)f->j->trial;
+    f->error = ml_error_new();
+    f->status = f->error ? score_fold(f->j, f->k, &part, f->values, &f->rounds, f->error)
+                         : ML_E_MEMORY;
+}
+
+/* Folds of small tables are fitted side by side where trials are not, the host is not
+ * called, nothing is timed, and no pruner waits for the mean of those before. */
+static int side_by_side(const job *j)
+{
+    const ml_study *s = j->study;
+    if (!j->alone || s->n_folds < 2 || s->hooks.objective || s->hooks.metric) return 0;
+    if (prunes(s) && !judged_by_rounds(s)) return 0;
+    for (int64_t i = 0; i < s->n_goals; i++)
+        if (s->goals[i].measure == MLI_MEASURE_SECONDS) return 0;
+    return mli_slots(s->ctx) > 1 && is_small(s);
+}
+
+/* The folds from `begin` on. */
+static ml_status run_beside(job *j, int64_t begin, tally *t)
+{
+    ml_study *s = j->study;
+    int64_t n = s->n_folds - begin;
+    beside *f = mli_calloc(s->ctx, (size_t)n, sizeof *f);
+    if (!f) return mli_nomem(j->error);
+    for (int64_t i = 0; i < n; i++) f[i] = (beside){.j = j, .k = begin + i};
+    mli_parallel(s->ctx, n, beside_task, f);
+    ml_status st = ML_OK;
+    for (int64_t i = 0; i < n; i++) {
+        if (f[i].status == ML_OK)
+            add_fold(s, t, f[i].values, f[i].rounds);
+        else if (st == ML_OK)
+            st = f[i].error ? mli_error_copy(j->error, f[i].error, f[i].status)
+                            : mli_nomem(j->error);
+        ml_error_free(f[i].error);
+    }
+    mli_free(s->ctx, f);
+    return st;
+}
+
+/* *stopped: some folds were not fitted, or not to their end. */
+static ml_status run_folds(job *j, tally *t, int *stopped)
+{
+    const ml_study *s = j->study;
+    int together = side_by_side(j);
+    int64_t first = together ? prunes(s) : s->n_folds;
+    ml_status st = ML_OK;
+    for (int64_t k = 0; k < first && st == ML_OK && !t->pruned; k++) {
+        st = run_fold(j, k, t);
+        if (mli_run_state(j->run) != ML_CONTINUE) break;
+    }
+    if (together && st == ML_OK && !t->pruned && mli_run_state(j->run) == ML_CONTINUE) {
+        st = run_beside(j, first, t);
+        *stopped = mli_run_state(j->run) != ML_CONTINUE;
+    }
+    *stopped |= t->done < s->n_folds;
     return st;
 }
 
@@ -193,15 +278,13 @@ static void run_trial(job *j)
     ml_study *s = j->study;
     double start = mli_now();
     tally t = {0};
-    for (int64_t k = 0; k < s->n_folds && j->status == ML_OK && !t.pruned; k++) {
-        j->status = run_fold(j, k, &t);
-        if (mli_run_state(j->run) != ML_CONTINUE) break;
-    }
+    int stopped = 0;
+    j->status = run_folds(j, &t, &stopped);
     double n = (double)t.done;
-    mli_outcome o = {.state = j->status < 0         ? MLI_TRIAL_FAILED
-                              : t.pruned            ? MLI_TRIAL_PRUNED
-                              : t.done < s->n_folds ? MLI_TRIAL_STOPPED
-                                                    : MLI_TRIAL_DONE,
+    mli_outcome o = {.state = j->status < 0 ? MLI_TRIAL_FAILED
+                              : t.pruned    ? MLI_TRIAL_PRUNED
+                              : stopped     ? MLI_TRIAL_STOPPED
+                                            : MLI_TRIAL_DONE,
                      .values = t.sums,
                      .spread = NAN,
                      .seconds = mli_now() - start,
@@ -230,8 +313,7 @@ static int64_t trials_at_once(const ml_study *s)
     if (s->hooks.objective || s->hooks.metric) return 1; /* called on this thread only */
     if (wanted > 0) return wanted;
     if (s->sampler->flags & MLI_SAMPLER_LEARNS) return 1;
-    int64_t cells = s->whole->rows * (s->whole->n_features + 1);
-    return cells < SMALL_CELLS ? mli_slots(s->ctx) : 1;
+    return is_small(s) ? mli_slots(s->ctx) : 1;
 }
 
 static void job_clear(job *j)

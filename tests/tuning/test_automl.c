@@ -305,27 +305,81 @@ START_TEST(all_of_a_search_keeps_the_memory_limit)
 }
 END_TEST
 
-/* What the search proposes and is bad in the first fold is given up there. */
+/* What the search proposes and is bad in the first fold is given up there, also where
+ * threads have fitted others beside it: the model is the same to the byte. */
 START_TEST(bad_candidates_are_given_up)
 {
-    ml_context *ctx = test_context(2);
-    ml_table *t = table(ctx, 300, 0, 8);
-    ml_model *m = fit_yaml(
-        ctx, "automl", "{target: y, trials: 22, folds: 3, algorithms: [gbdt]}", t, NULL);
-    ml_tensor *board = NULL;
-    int64_t given_up = 0, missing = 0;
-    OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
-    char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
-    for (const char *s = text; (s = strstr(s, ",given up,")); s++) given_up++;
-    for (int64_t i = 0; i < 22; i++) missing += isnan(number(m, "trial_scores", i));
-    ck_assert_int_ge(given_up, 2);
-    ck_assert_int_eq(given_up, missing);
-    ck_assert_ptr_null(strstr(text, ",failed,"));
-    free(text);
-    ml_tensor_free(board);
+    const int32_t threads[] = {1, 2, 3, 7};
+    kit_bytes first = {0};
+    for (int k = 0; k < 4; k++) {
+        ml_context *ctx = test_context(threads[k]);
+        ml_table *t = table(ctx, 300, 0, 8);
+        ml_model *m =
+            fit_yaml(ctx, "automl",
+                     "{target: y, trials: 22, folds: 3, algorithms: [gbdt]}", t, NULL);
+        ml_tensor *board = NULL;
+        int64_t given_up = 0, missing = 0;
+        OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
+        char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
+        for (const char *s = text; (s = strstr(s, ",given up,")); s++) given_up++;
+        for (int64_t i = 0; i < 22; i++) missing += isnan(number(m, "trial_scores", i));
+        ck_assert_int_ge(given_up, 2);
+        ck_assert_int_eq(given_up, missing);
+        ck_assert_ptr_null(strstr(text, ",failed,"));
+        kit_bytes bytes = kit_save(m);
+        if (k == 0) first = bytes;
+        ck_assert_int_eq(bytes.size, first.size);
+        ck_assert_mem_eq(bytes.data, first.data, first.size);
+        if (k > 0) free(bytes.data);
+        free(text);
+        ml_tensor_free(board);
+        ml_model_free(m);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    free(first.data);
+}
+END_TEST
+
+/* Memory is refused from the n-th allocation of the fit on. */
+static ml_status search_with(failing_alloc *f, int64_t n)
+{
+    ml_host host = failing_host(f);
+    ml_context *ctx = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    host.threads = 2;
+    OK(ml_context_new(&host, &ctx, ERR));
+    ml_table *t = table(ctx, 60, 0, 2);
+    OK(ml_estimator_new(ctx, "automl", &e, ERR));
+    OK(ml_estimator_set_str(e, "target", "y", ERR));
+    OK(ml_estimator_set_str(e, "trials", "4", ERR));
+    OK(ml_estimator_set_str(e, "folds", "3", ERR));
+    OK(ml_estimator_set_str(e, "algorithms", "[gbdt, linear_regression]", ERR));
+    f->fail_at = f->calls + n;
+    ml_status status = ml_estimator_fit(e, t, NULL, &m, ERR);
     ml_model_free(m);
+    ml_estimator_free(e);
     ml_table_free(t);
     ml_context_free(ctx);
+    return status;
+}
+
+/* In folds and members side by side: the call says so, or did without, and nothing is
+ * lost. */
+START_TEST(memory_fails_side_by_side)
+{
+    int64_t refused = 0, failures = 1;
+    for (int64_t n = 1; failures; n += SANITIZED ? 397 : 97) {
+        failing_alloc f = {0};
+        ml_status status = search_with(&f, n);
+        ck_assert_int_eq(f.live, 0);
+        ck_assert_int_eq(f.faults, 0);
+        ck_assert(status == ML_OK || status == ML_E_MEMORY);
+        refused += status == ML_E_MEMORY;
+        failures = f.failures;
+    }
+    ck_assert_int_gt(refused, 10);
 }
 END_TEST
 
@@ -591,6 +645,7 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           a_stopped_search_keeps_the_best, validation_rows_judge,
           no_time_for_the_last_fits, a_memory_limit_is_kept,
           all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
-          dates_are_taken_apart, a_row_number_is_warned_of, classes_of_one_row,
-          candidates_do_not_warn, failures_say_why, little_time_for_many_rows,
-          metrics_keep_their_options, smooth_targets_take_linear_leaves)
+          memory_fails_side_by_side, dates_are_taken_apart, a_row_number_is_warned_of,
+          classes_of_one_row, candidates_do_not_warn, failures_say_why,
+          little_time_for_many_rows, metrics_keep_their_options,
+          smooth_targets_take_linear_leaves)

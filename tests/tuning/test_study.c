@@ -171,14 +171,22 @@ START_TEST(threads_do_not_change_the_outcome)
     char *first = NULL;
     kit_bytes model = {0};
     const int32_t threads[] = {1, 2, 7};
-    const char *parallel[] = {"1", "2", "5"};
-    for (int i = 0; i < 3; i++) {
+    /* Several trials at once; one, but several folds at once, all or those after the
+     * first. */
+    const char *options[][3] = {
+        {"sampler: random, parallel: 1", "sampler: random, parallel: 2",
+         "sampler: random, parallel: 5"},
+        {"sampler: gp", "sampler: gp", "sampler: gp"},
+        {"sampler: tpe, pruner: median", "sampler: tpe, pruner: median",
+         "sampler: tpe, pruner: median"}};
+    for (int k = 0; k < 9; k++) {
         char yaml[128];
+        int i = k % 3;
         ml_context *ctx = test_context(threads[i]);
         ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2});
         snprintf(yaml, sizeof yaml,
-                 "{n_trials: 8, folds: 3, parallel: %s, seed: 4, sampler: random}",
-                 parallel[i]);
+                 "{n_trials: 8, folds: 3, seed: 4, metric: log_loss, %s}",
+                 options[k / 3][i]);
         ml_study *s = study(ctx, t, yaml);
         ml_model *m = NULL;
         OK(ml_study_run(s, NULL, NULL, NULL, ERR));
@@ -186,6 +194,8 @@ START_TEST(threads_do_not_change_the_outcome)
         char *text = results_text(s);
         kit_bytes bytes = kit_save(m);
         if (i == 0) {
+            free(first);
+            free(model.data);
             first = text;
             model = bytes;
         } else {
