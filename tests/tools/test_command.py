@@ -502,7 +502,7 @@ class Command(unittest.TestCase):
         self.assertEqual(len(done.stdout.splitlines()), 301, done.stderr)
         self.refused_with(spec, "n_trees", "n_treees", "spec.yaml: line 12, column 7",
                           "n_trees")
-        self.refused_with(spec, "holdout", "hold", "run.hold", "holdout")
+        self.refused_with(spec, "holdout", "hold", "run.hold", "holdout", "spec.yaml, line ")
         self.refused(call("run", self.folder / "none.yaml"), "none.yaml: cannot read")
 
     def test_run_tunes_and_says_where(self):
@@ -523,8 +523,17 @@ class Command(unittest.TestCase):
         self.assertNotIn("log_loss", scores)
         self.assertTrue((self.folder / "tune.journal").exists())
         (self.folder / "tune.journal").unlink()
-        self.refused_with(spec, "price >", "pric >", "tune.yaml, line 13: ",
-                          "character 1", "price")
+        text = spec.read_text()
+        for old, new, *words in (
+                ("price >", "pric >", "line 13: ", "character 1", "price"),
+                ("target: y", "target: yy", "line 11: "),
+                ("n_trials: 3", "n_trial: 3", "line 6: "),
+                ("steps:\n", "steps:\n  - scale: {algorithm: standard_scaler,"
+                 " columns: [number]}\n  - other: {algorithm: standard_scaler,\n"
+                 "             columns: [prise]}\n", "line 15: ")):
+            spec.write_text(text)
+            self.refused_with(spec, old, new, "tune.yaml, ", *words)
+            (self.folder / "tune.journal").unlink(missing_ok=True)
 
     def test_rows_without_the_target(self):
         data = self.file("holes.csv", "x,y\n" + "".join(

@@ -113,9 +113,11 @@ int app_open(app *a);
 void app_close(app *a);
 int check_places(app *a); /* 0, or the exit code after the error is printed */
 int app_fail(app *a);     /* prints the error; returns the exit code */
-/* commands_run.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says.
- */
+/* spec_place.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says. */
 void print_spec_place(const app *a, FILE *to);
+/* The line of the text where a path leads, or what the message quotes from there on; 0: it
+ * cannot be told. `sure`: the path alone will do. */
+int spec_line(const char *text, const char *path, const char *message, int sure);
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);
 ml_status read_table(app *a, const char *path, ml_table **out);

@@ -4,6 +4,7 @@
  */
 #include "app.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -119,6 +120,15 @@ static int check_usage(app *a)
         return app_usage(a, "a model goes to a file: give --output a path");
     if (flag(a, OPT_TEST) && flag(a, OPT_HOLDOUT))
         return app_usage(a, "give --test or --holdout, not both");
+    if (flag(a, OPT_HOLDOUT)) {
+        char *end;
+        double share = strtod(a->value[OPT_HOLDOUT], &end);
+        if (*end || !(share > 0 && share < 1))
+            return app_usage(a,
+                             "--holdout is a share between 0 and 1, such as 0.2, not "
+                             "\"%s\"",
+                             a->value[OPT_HOLDOUT]);
+    }
     if (flag(a, OPT_METRICS) && !flag(a, OPT_TEST) && !flag(a, OPT_HOLDOUT))
         return app_usage(a,
                          "--metrics needs rows to score: give --test or --holdout; what "

@@ -99,9 +99,9 @@ static ml_status no_key(app *a, const char *name)
 {
     char message[256];
     snprintf(message, sizeof message,
-             "%s: there is no option \"%s\"; use data, test, holdout, valid, metrics, "
-             "output, report, seed, csv, study",
-             a->operand[0], name);
+             "%s, line %d: there is no option \"%s\"; use data, test, holdout, valid, "
+             "metrics, output, report, seed, csv, study",
+             a->operand[0], spec_line(a->spec_text, name, "", 1), name);
     ml_error_set(a->err, ML_E_NAME, message);
     return ML_E_NAME;
 }
@@ -182,9 +182,11 @@ static ml_status read_spec(app *a, spec *s)
     char *text = NULL;
     ml_status st = read_file(a, a->operand[0], &text);
     if (st < 0) return st;
+    a->spec_text = beside("", text);
     char *run = cut(text, "run"), *algorithm = cut(text, "algorithm");
     a->value[OPT_ALGORITHM] = "pipeline";
-    st = ml_params_new(a->ctx, &a->spec, a->err);
+    if (!a->spec_text) ml_error_set(a->err, st = ML_E_MEMORY, "out of memory");
+    if (st == ML_OK) st = ml_params_new(a->ctx, &a->spec, a->err);
     if (st == ML_OK) st = ml_params_read_yaml(a->spec, text, strlen(text), a->err);
     const char *target = st == ML_OK ? ml_params_get_str(a->spec, "target") : NULL;
     if (target && !flag(a, OPT_TARGET))
@@ -193,34 +195,8 @@ static ml_status read_spec(app *a, spec *s)
     if (st == ML_OK && algorithm) st = apply_algorithm(a, s, algorithm);
     free(run);
     free(algorithm);
-    a->spec_text = text;
+    free(text);
     return st;
-}
-
-/* Of the text, the first line with a part of so many bytes; 0: not there. */
-static int line_of(const char *text, const char *part, size_t size)
-{
-    int line = 1;
-    for (const char *p = text; *p; p++) {
-        line += *p == '\n';
-        if (strncmp(p, part, size) == 0) return line;
-    }
-    return 0;
-}
-
-/* What is wrong with an expression is found when the table is there, and the expression
- * is named by its text. */
-void print_spec_place(const app *a, FILE *to)
-{
-    const char *said = ml_error_message(a->err), *end = strstr(said, "\", character ");
-    const char *begin = strchr(said, '"');
-    if (!a->spec_file) return;
-    if (strncmp(said, "line ", 5) == 0 || strncmp(said, "byte ", 5) == 0) {
-        fprintf(to, "%s: ", a->spec_file);
-    } else if (end > begin && a->spec_text) {
-        int line = line_of(a->spec_text, begin + 1, (size_t)(end - begin - 1));
-        if (line) fprintf(to, "%s, line %d: ", a->spec_file, line);
-    }
 }
 
 static void spec_free(app *a, spec *s)
