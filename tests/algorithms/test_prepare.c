@@ -241,6 +241,36 @@ START_TEST(powers_of_small_numbers)
 }
 END_TEST
 
+/* Values far from 0 beside their spread have powers beyond 8: as scikit-learn finds. */
+START_TEST(large_powers)
+{
+    enum { ROWS = 100 };
+    static const double expected[2][3] = {
+        {1.2459001497040592, 1.181362193821407, 0.9940049683139028},
+        {-1.2459001497040592, -1.181362193821407, -0.9940049683139028}};
+    int64_t n = ROWS;
+    ml_context *ctx = test_context(2);
+    for (int side = 0; side < 2; side++) {
+        double x[ROWS];
+        for (int i = 0; i < ROWS; i++)
+            x[i] = (side ? -1 : 1) * (100 - (i % 10) * (i % 10) / 8.0);
+        ml_tensor *column = NULL, *out;
+        ml_table *t = NULL;
+        char none[] = "-";
+        OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &column, ERR));
+        OK(ml_table_with_tensor(NULL, "x", column, &t, ERR));
+        out = transform(ctx, "power_transformer", none, "x", "-", t);
+        for (int i = 0; i < 3; i++)
+            near("power of large numbers", i, 0, ml_tensor_get_f64(out, i, 0),
+                 expected[side][i]);
+        ml_tensor_free(out);
+        ml_table_free(t);
+        ml_tensor_free(column);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* All functions of log_transformer, by Python's math; without a value: missing. */
 START_TEST(functions_of_numbers)
 {
@@ -291,4 +321,4 @@ START_TEST(functions_of_numbers)
 END_TEST
 
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
-          takes_dates_apart, powers_of_small_numbers, functions_of_numbers)
+          takes_dates_apart, powers_of_small_numbers, large_powers, functions_of_numbers)

@@ -22,6 +22,8 @@
 #define SCALE  f64[2]
 #define BOX    option[0]
 
+#define LARGEST_LOG 236 /* of a power: the third root of the largest double */
+
 /* e^(power log) - 1; returns what it is to be divided by. */
 static double powers(const mli_kernels *k, const double *log, int64_t n, double power,
                      double *y)
@@ -134,6 +136,20 @@ static double minimum(const column *c, double a, double b)
     return x;
 }
 
+/* Mostly between -8 and 8. Values far from 0 beside their spread, such as years, have
+ * larger ones: where the least is at the end, the next stretch is searched, as far as the
+ * powers leave room for larger values to come. */
+static double best_power(const column *c)
+{
+    double most = fmax(fabs(c->log[0]), fabs(c->log[c->n - 1]));
+    double at = minimum(c, -8, 8), limit = LARGEST_LOG / most, next;
+    for (double end = 8; fabs(at) > 0.999 * end && end < limit; end = next) {
+        next = fmin(4 * end, limit);
+        at = at > 0 ? minimum(c, end / 2, next) : minimum(c, -next, -end / 2);
+    }
+    return at;
+}
+
 /* ---- fitting ---- */
 
 typedef struct {
@@ -168,7 +184,7 @@ static void fit_column(void *arg, int64_t j, double *sorted, int64_t n)
         return;
     }
     take_logs(&c, f->box);
-    f->lambda[j] = minimum(&c, -8, 8);
+    f->lambda[j] = best_power(&c);
     if (!f->standardize) return;
     moments(&c, f->lambda[j], &mean, &variance);
     f->center[j] = mean;
