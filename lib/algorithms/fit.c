@@ -3,13 +3,15 @@
  * algorithms/fit.c: from parameters and a table, or a design, to a model.
  */
 #include "algorithms/model.h"
+#include "core/parallel.h"
 #include "core/text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_SIZE 1024
+#define TEXT_SIZE   1024
+#define SMALL_BYTES (16 << 20) /* of values */
 
 /* Puts a name before the message of a failure; place and hint stay. The error as it was
  * becomes the cause. */
@@ -75,6 +77,11 @@ static ml_status check_for_classes(const mli_descriptor *d, const ml_params *par
                               "leave it out, or set task to \"classification\"");
     }
     return ML_OK;
+}
+
+int mli_fits_beside(const mli_design *d)
+{
+    return mli_slots(d->ctx) > 1 && mli_design_bytes(d) < SMALL_BYTES;
 }
 
 ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,

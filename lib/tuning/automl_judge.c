@@ -9,7 +9,6 @@
 #include "core/rng.h"
 #include "tuning/automl.h"
 #include "tuning/split.h"
-#include "tuning/study.h"
 
 #include <math.h>
 #include <string.h>
@@ -408,10 +407,10 @@ ml_status mli_automl_score(const mli_automl *a, const double *predictions, doubl
     return mli_automl_score_first(a, predictions, a->judged->rows, room, score, err);
 }
 
-/* Each fit to many rows has all threads, and little memory holds one fit. */
+/* Little memory holds one fit. */
 int mli_automl_side_by_side(const mli_automl *a, const mli_design *rows)
 {
-    return mli_slots(a->ctx) > 1 && !a->memory && cells_of(rows) < MLI_SMALL_CELLS;
+    return !a->memory && mli_fits_beside(rows);
 }
 
 /* Folds that are fitted before it is asked whether the candidate is to be given up: as

@@ -282,13 +282,11 @@ typedef struct {
     mli_run run;
     ml_model *m; /* NULL: it lacked something */
     int lacked;
-    ml_status status;
-    ml_error *error;
 } fitting;
 
 /* To all rows, or as many as there is time for. What is cut short by the clock is worse
  * than the model of one fold, which stands in for it then. */
-static ml_status fit_member(fitting *f, const mli_fit *whole)
+static ml_status fit_member(fitting *f, const mli_fit *whole, ml_error *err)
 {
     const mli_candidate *c = f->one->c;
     const mli_automl *a = f->a;
@@ -299,10 +297,9 @@ static ml_status fit_member(fitting *f, const mli_fit *whole)
     ml_status status = ML_OK;
     int late = c->kept && a->limit > 0 && need > left &&
                strcmp(c->algorithm->head.name, "baseline") != 0; /* which takes none */
-    if (late) status = some_rows(a, c, whole->train, need, left, &some, f->error);
+    if (late) status = some_rows(a, c, whole->train, need, left, &some, err);
     if ((!late || some) && !status)
-        status =
-            fit_rows(a, whole, f->name, f->one, some ? some : whole->train, &m, f->error);
+        status = fit_rows(a, whole, f->name, f->one, some ? some : whole->train, &m, err);
     mli_design_free(some);
     int cut = mli_run_state(whole->run) != ML_CONTINUE;
     f->lacked = late || cut ? TIME : m ? NOTHING : MEMORY;
@@ -314,28 +311,24 @@ static ml_status fit_member(fitting *f, const mli_fit *whole)
 }
 
 /* A repeat, if there is time and memory for all of it. */
-static ml_status fit_again(fitting *f, const mli_fit *whole)
+static ml_status fit_again(fitting *f, const mli_fit *whole, ml_error *err)
 {
     f->lacked = TIME;
     if (mli_run_state(whole->run) == ML_STOP_KEEP ||
         mli_automl_whole_seconds(f->a, f->one->c) > SURELY * mli_automl_left(f->a))
         return ML_OK;
-    ml_status status =
-        fit_rows(f->a, whole, f->name, f->one, whole->train, &f->m, f->error);
+    ml_status status = fit_rows(f->a, whole, f->name, f->one, whole->train, &f->m, err);
     if (f->m && mli_run_state(whole->run) != ML_STOP_KEEP) f->lacked = NOTHING;
     return status;
 }
 
-static void fit_task(void *arg, int64_t task, int32_t slot)
+static ml_status fit_task(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
     fitting *f = (fitting *)arg + task;
     mli_fit whole = *f->whole;
     (void)slot;
     whole.run = &f->run;
-    f->error = ml_error_new();
-    f->status = !f->error        ? ML_E_MEMORY
-                : f->one->repeat ? fit_again(f, &whole)
-                                 : fit_member(f, &whole);
+    return f->one->repeat ? fit_again(f, &whole, err) : fit_member(f, &whole, err);
 }
 
 /* The next `count` members to fit: those with the largest weights first, and then the
@@ -368,23 +361,15 @@ static void tell_lacking(const mli_automl *a, const member *m, int64_t n,
 }
 
 /* Takes what was fitted over; *n grows up to the first repeat that is lacking. */
-static ml_status adopt_all(mli_fit *whole, mli_parts *p, fitting *f, int64_t count,
+static ml_status adopt_all(mli_fit *whole, mli_parts *p, const fitting *f, int64_t count,
                            int64_t *n, int64_t *behind, ml_error *err)
 {
     ml_status status = ML_OK;
-    int lacking = 0;
-    for (int64_t k = 0; k < count; k++) {
-        lacking |= f[k].one->repeat && f[k].lacked;
-        if (f[k].status && !status)
-            status = f[k].error ? mli_error_copy(err, f[k].error, f[k].status)
-                                : mli_nomem(err);
-        if (!status && !lacking) {
-            status = mli_part_adopt(whole, p, f[k].part, f[k].m, err);
-            behind[f[k].lacked]++;
-            ++*n;
-        }
-        ml_model_free(f[k].m);
-        ml_error_free(f[k].error);
+    for (int64_t k = 0; k < count && !status; k++) {
+        if (f[k].one->repeat && f[k].lacked) break;
+        status = mli_part_adopt(whole, p, f[k].part, f[k].m, err);
+        behind[f[k].lacked]++;
+        ++*n;
     }
     return status;
 }
@@ -415,8 +400,9 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
             mli_run_part(&f[k].run, whole->run, (double)*n / (double)p->n,
                          (double)(*n + 1) / (double)p->n, most == 1);
         }
-        mli_parallel(a->ctx, count, fit_task, f);
-        status = adopt_all(whole, p, f, count, n, behind, err);
+        status = mli_parallel_try(a->ctx, count, fit_task, f, err);
+        if (!status) status = adopt_all(whole, p, f, count, n, behind, err);
+        for (int64_t k = 0; k < count; k++) ml_model_free(f[k].m);
         if (!status && most > 1)
             status = mli_run_step(whole->run, "members", *n, p->n, NAN, err);
         if (*n < before + count) break;

@@ -20,9 +20,6 @@
 #define MLI_TRIAL_PRUNED  4 /* given up by the pruner */
 #define MLI_TRIAL_STATES  5
 
-/* Fits to fewer rows * features run side by side, a thread each. */
-#define MLI_SMALL_CELLS 2000000
-
 #define MLI_MOST_OBJECTIVES  8
 #define MLI_MOST_CONSTRAINTS 16
 

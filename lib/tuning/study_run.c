@@ -44,11 +44,6 @@ static int64_t rounds_of(const ml_study *s, const ml_model *m)
     return m == s->hooks.start || !s->hooks.start ? n : n - rounds_of(s, s->hooks.start);
 }
 
-static int is_small(const ml_study *s)
-{
-    return s->whole->rows * (s->whole->n_features + 1) < MLI_SMALL_CELLS;
-}
-
 static const mli_design *fold_train(const ml_study *s, int64_t k)
 {
     return s->fold_train[k] ? s->fold_train[k] : s->whole;
@@ -181,12 +176,14 @@ static ml_status run_fold(job *j, int64_t k, tally *t)
 {
     ml_study *s = j->study;
     mli_run part;
-    double width = (j->to - j->from) / (double)s->n_folds;
+    /* Beside other trials the fraction of the study must not be written. */
+    double from = j->alone ? j->from : 0;
+    double width = j->alone ? (j->to - j->from) / (double)s->n_folds : 0;
     double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
     int64_t rounds = 0;
     int by_rounds = judged_by_rounds(s);
-    mli_run_part(&part, j->run, j->from + width * (double)k,
-                 j->from + width * (double)(k + 1), j->alone);
+    mli_run_part(&part, j->run, from + width * (double)k, from + width * (double)(k + 1),
+                 j->alone);
     part.trial = (int32_t)j->trial;
     ml_status st = prunes(s) && by_rounds && k == 0
                        ? watched_fold(j, &part, values, &rounds, &t->pruned)
@@ -204,20 +201,16 @@ typedef struct beside {
     const job *j;
     int64_t k, rounds;
     double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
-    ml_status status;
-    ml_error *error;
 } beside;
 
-static void beside_task(void *arg, int64_t task, int32_t slot)
+static ml_status beside_task(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
     beside *f = (beside *)arg + task;
     mli_run part;
     (void)slot;
     mli_run_part(&part, f->j->run, 0, 0, 0);
     part.trial = (int32_t)f->j->trial;
-    f->error = ml_error_new();
-    f->status = f->error ? score_fold(f->j, f->k, &part, f->values, &f->rounds, f->error)
-                         : ML_E_MEMORY;
+    return score_fold(f->j, f->k, &part, f->values, &f->rounds, err);
 }
 
 /* Folds of small tables are fitted side by side where trials are not, the host is not
@@ -229,7 +222,7 @@ static int side_by_side(const job *j)
     if (prunes(s) && !judged_by_rounds(s)) return 0;
     for (int64_t i = 0; i < s->n_goals; i++)
         if (s->goals[i].measure == MLI_MEASURE_SECONDS) return 0;
-    return mli_slots(s->ctx) > 1 && is_small(s);
+    return mli_fits_beside(s->whole);
 }
 
 /* The folds from `begin` on. */
@@ -240,16 +233,9 @@ static ml_status run_beside(job *j, int64_t begin, tally *t)
     beside *f = mli_calloc(s->ctx, (size_t)n, sizeof *f);
     if (!f) return mli_nomem(j->error);
     for (int64_t i = 0; i < n; i++) f[i] = (beside){.j = j, .k = begin + i};
-    mli_parallel(s->ctx, n, beside_task, f);
-    ml_status st = ML_OK;
-    for (int64_t i = 0; i < n; i++) {
-        if (f[i].status == ML_OK)
-            add_fold(s, t, f[i].values, f[i].rounds);
-        else if (st == ML_OK)
-            st = f[i].error ? mli_error_copy(j->error, f[i].error, f[i].status)
-                            : mli_nomem(j->error);
-        ml_error_free(f[i].error);
-    }
+    ml_status st = mli_parallel_try(s->ctx, n, beside_task, f, j->error);
+    for (int64_t i = 0; i < n && st == ML_OK; i++)
+        add_fold(s, t, f[i].values, f[i].rounds);
     mli_free(s->ctx, f);
     return st;
 }
@@ -313,7 +299,7 @@ static int64_t trials_at_once(const ml_study *s)
     if (s->hooks.objective || s->hooks.metric) return 1; /* called on this thread only */
     if (wanted > 0) return wanted;
     if (s->sampler->flags & MLI_SAMPLER_LEARNS) return 1;
-    return is_small(s) ? mli_slots(s->ctx) : 1;
+    return mli_fits_beside(s->whole) ? mli_slots(s->ctx) : 1;
 }
 
 static void job_clear(job *j)

@@ -4,6 +4,7 @@
  * Cost: one fit per fold.
  */
 #include "algorithms/compose/heldout.h"
+#include "core/parallel.h"
 #include "core/rng.h"
 
 #include <stdio.h>
@@ -140,6 +141,8 @@ typedef struct {
     const int32_t *fold;
     int64_t n, outputs;
     double *out;
+    double from, to; /* part of the progress */
+    int together;    /* folds are fitted side by side */
 } holding;
 
 /* The first class whose rows are all in fold k, or -1. */
@@ -205,22 +208,31 @@ static ml_status one_fold(const holding *h, int32_t k, mli_run *run, ml_error *e
     return status;
 }
 
+static ml_status fold_task(void *arg, int64_t k, int32_t slot, ml_error *err)
+{
+    const holding *h = arg;
+    mli_run run;
+    double step = (h->to - h->from) / (double)h->n;
+    (void)slot;
+    mli_run_part(&run, h->whole->run, h->from + (double)k * step,
+                 h->from + (double)(k + 1) * step, !h->together);
+    run.quiet = 1;
+    ml_status status = one_fold(h, (int32_t)k, &run, err);
+    return status ? fold_failed(h, (int32_t)k, status, err) : ML_OK;
+}
+
 ml_status mli_heldout_fit(mli_fit *whole, const mli_algorithm *algorithm,
                           const char *name, const ml_params *params, const int32_t *fold,
                           int64_t n, int64_t outputs, double from, double to, double *out,
                           ml_error *err)
 {
-    holding h = {whole, algorithm, name, params, fold, n, outputs, out};
+    holding h = {whole, algorithm, name, params, fold, n, outputs, out, from, to, 0};
+    /* The host is called on its own thread only. */
+    const mli_hooks *hooks = whole->hooks;
+    h.together = mli_fits_beside(whole->train) && !hooks->objective && !hooks->metric;
+    if (h.together) return mli_parallel_try(whole->ctx, n, fold_task, &h, err);
     ml_status status = ML_OK;
-    double step = (to - from) / (double)n;
-    for (int64_t k = 0; k < n && !status; k++) {
-        mli_run run;
-        mli_run_part(&run, whole->run, from + (double)k * step,
-                     from + (double)(k + 1) * step, 1);
-        run.quiet = 1;
-        status = one_fold(&h, (int32_t)k, &run, err);
-        if (status) status = fold_failed(&h, (int32_t)k, status, err);
-    }
+    for (int64_t k = 0; k < n && !status; k++) status = fold_task(&h, k, 0, err);
     return status;
 }
 
