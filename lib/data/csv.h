@@ -158,6 +158,9 @@ typedef union mli_csv_number {
 mli_csv_field mli_csv_decode(const mli_csv_dialect *d, const char *text, const char *end,
                              mli_str *scratch);
 int mli_csv_is_null(const mli_csv_nulls *n, const char *text, size_t size);
+/* A number with signs of money or of percent around it, whose groups of thousands are
+ * marked by the other one of point and comma. *signs counts. */
+int mli_csv_amount(char decimal, const char *text, size_t size, double *out, int *signs);
 /* The narrowest kind of a text that is not missing, and its value. */
 int32_t mli_csv_classify(const mli_csv_dialect *d, const char *text, size_t size,
                          mli_csv_number *out);
@@ -208,7 +211,11 @@ static inline void mli_csv_part_null(mli_csv_part *p, int64_t row)
 #define MLI_CSV_ANY_ORDER   4 /* the same dates in both */
 #define MLI_CSV_TIMED       8 /* with times */
 int mli_csv_part_dates(const mli_csv_part *p);
-int mli_csv_part_to_dates(mli_csv_part *p, int day_first, int timed);
+/* The decimal mark with which all texts are amounts ($1,234.50, 12 %); 0: none. */
+char mli_csv_part_amounts(const mli_csv_part *p, char decimal);
+/* Texts to dates or times, in the order month_first (0) or day_first (1), or to reals,
+ * with a decimal mark. */
+int mli_csv_part_become(mli_csv_part *p, int32_t kind, int way);
 /* Turns the part into a column (and empties it). `category`: as codes, else as text. */
 ml_status mli_csv_part_column(mli_csv_part *p, const char *name, int category,
                               mli_column *out, ml_error *err);

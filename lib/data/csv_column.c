@@ -270,11 +270,26 @@ static int make_dates(mli_csv_reader *r)
         else if (r->o.date_order && wanted)
             wanted &= order;
         if (!wanted && !(c->dates & MLI_CSV_ANY_ORDER)) continue;
-        if (!mli_csv_part_to_dates(&c->all, wanted == MLI_CSV_DAY_FIRST,
-                                   (c->dates & MLI_CSV_TIMED) != 0))
+        if (!mli_csv_part_become(&c->all,
+                                 c->dates & MLI_CSV_TIMED ? MLI_CSV_TIME : MLI_CSV_DATE,
+                                 wanted == MLI_CSV_DAY_FIRST))
             return 0;
     }
     return 1;
+}
+
+/* Texts that are numbers with signs become numbers. */
+static int make_amounts(mli_csv_reader *r)
+{
+    int ok = 1;
+    for (int64_t i = 0; ok && i < r->n_columns; i++) {
+        mli_csv_part *p = &r->columns[i].all;
+        char mark = 0;
+        if (r->columns[i].forced < 0)
+            mark = mli_csv_part_amounts(p, r->o.dialect.decimal);
+        if (mark) ok = mli_csv_part_become(p, MLI_CSV_REAL, mark);
+    }
+    return ok;
 }
 
 ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err)
@@ -284,7 +299,8 @@ ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err)
     int ok = 1;
     for (int64_t i = 0; ok && st == ML_OK && i < r->n_columns; i++)
         ok = join_front(&r->columns[i]);
-    if (st == ML_OK && !(ok && make_dates(r))) st = mli_spill_error(r->spill, err);
+    if (st == ML_OK && !(ok && make_dates(r) && make_amounts(r)))
+        st = mli_spill_error(r->spill, err);
     for (int64_t i = 0; st == ML_OK && i < r->n_columns; i++) {
         mli_csv_column *c = &r->columns[i];
         int category = is_category(c, &c->all, r->o.max_categories);

@@ -203,7 +203,7 @@ int mli_csv_part_plain(mli_csv_part *p)
     return 1;
 }
 
-/* ---- dates in other orders ---- */
+/* ---- dates in other orders, amounts ---- */
 
 /* A text of a row, or of the dictionary when the part has one. */
 static const char *text_at(const mli_csv_part *p, int64_t i, size_t *size)
@@ -236,28 +236,63 @@ int mli_csv_part_dates(const mli_csv_part *p)
     return orders | (timed ? MLI_CSV_TIMED : 0);
 }
 
-int mli_csv_part_to_dates(mli_csv_part *p, int day_first, int timed)
+char mli_csv_part_amounts(const mli_csv_part *p, char decimal)
+{
+    int64_t n = p->plain ? p->rows : p->map.count;
+    int point = decimal != ',', comma = decimal != '.', differ = 0, dots = 0, commas = 0,
+        signs = 0;
+    if (p->kind != MLI_CSV_TEXT) return 0;
+    for (int64_t i = 0; i < n && (point || comma); i++) {
+        double value[2];
+        int again = 0;
+        size_t size;
+        const char *text = text_at(p, i, &size);
+        if (size == 0) continue;
+        point = mli_csv_amount('.', text, size, &value[0], &signs) && point;
+        comma = mli_csv_amount(',', text, size, &value[1], &again) && comma;
+        commas |= memchr(text, ',', size) != NULL;
+        if (!point || !comma || value[0] == value[1]) continue;
+        differ = 1;
+        dots |= memchr(text, '.', size) != NULL;
+    }
+    if (!signs && !(point && !comma && commas)) return 0;
+    if (point && comma && differ) return dots ? 0 : '.';
+    return point ? '.' : comma ? ',' : 0;
+}
+
+/* A text as a value of that kind; `way`: is the day first, or the decimal mark. */
+static int read_text(int32_t kind, int way, const char *text, size_t size,
+                     mli_csv_number *out)
+{
+    int signs = 0;
+    if (kind == MLI_CSV_REAL)
+        return mli_csv_amount((char)way, text, size, &out->f, &signs);
+    if (!mli_parse_ordered(text, size, way, &out->i)) return 0;
+    if (kind == MLI_CSV_DATE) out->d = (int32_t)(out->i / MLI_DAY_MICROS);
+    return 1;
+}
+
+int mli_csv_part_become(mli_csv_part *p, int32_t kind, int way)
 {
     mli_csv_part from = *p;
     mli_room fresh;
+    size_t width = mli_csv_kind_size(kind);
     if (!reserve_valid(p, p->rows)) return 0;
     from.valid = p->valid;
-    void *to = fresh_data(p, timed ? MLI_CSV_TIME : MLI_CSV_DATE, &fresh);
+    char *to = fresh_data(p, kind, &fresh);
     if (!to) return 0;
     for (int64_t i = 0; i < p->rows; i++) {
-        int64_t micros = 0;
+        mli_csv_number v = {.i = 0};
         size_t size = 0;
         const char *text = "";
         int missing = is_missing(&from, i);
         if (!missing)
             text =
                 text_at(&from, from.plain ? i : ((const int32_t *)from.data)[i], &size);
-        if (!missing && !mli_parse_ordered(text, size, day_first, &micros))
-            mli_csv_part_null(p, i); /* an empty text in quotes */
-        if (timed)
-            ((int64_t *)to)[i] = micros;
-        else
-            ((int32_t *)to)[i] = (int32_t)(micros / MLI_DAY_MICROS);
+        int known = !missing && read_text(kind, way, text, size, &v);
+        if (!known && kind == MLI_CSV_REAL) v.f = NAN;
+        if (!known && !missing) mli_csv_part_null(p, i); /* an empty text in quotes */
+        memcpy(to + (size_t)i * width, &v, width);
     }
     replace_data(p, &fresh);
     mli_map_free(&p->map);

@@ -192,6 +192,38 @@ static int32_t marked_number(char decimal, char thousands, const char *p, const 
     return point_number(buffer, stop, out);
 }
 
+/* Signs of money, a percent sign, and blanks. *seen counts the signs. */
+static const char *skip_signs(const char *p, const char *end, int *seen)
+{
+    for (; p < end; p++) {
+        int wide = end - p > 2 && p[0] == '\xe2' && p[1] == '\x82'; /* U+2080 to U+20BF */
+        int latin = end - p > 1 && p[0] == '\xc2' && p[1] >= '\xa2' && p[1] <= '\xa5';
+        int blank = *p == ' ' || (end - p > 1 && p[0] == '\xc2' && p[1] == '\xa0');
+        if (!wide && !latin && !blank && *p != '$' && *p != '%') break;
+        *seen += !blank;
+        p += wide ? 2 : latin || *p == '\xc2';
+    }
+    return p;
+}
+
+int mli_csv_amount(char decimal, const char *text, size_t size, double *out, int *signs)
+{
+    const char *p = text, *end = text + size, *stop;
+    int minus = p < end && *p == '-';
+    mli_csv_number number;
+    p = skip_signs(p + minus, end, signs);
+    if (!minus && p < end && *p == '-') p += minus = 1;
+    for (stop = p; stop < end && (is_digit(*stop) || *stop == '.' || *stop == ',');
+         stop++)
+        ;
+    if (skip_signs(stop, end, signs) != end) return 0;
+    int32_t kind = marked_number(decimal, decimal == '.' ? ',' : '.', p, stop, &number);
+    if (kind == MLI_CSV_TEXT) return 0;
+    *out = kind == MLI_CSV_INT ? (double)number.i : number.f;
+    if (minus) *out = -*out;
+    return 1;
+}
+
 /* The kind of a text as a number under the dialect's marks. */
 static int32_t number_kind(const mli_csv_dialect *d, const char *p, const char *end,
                            mli_csv_number *out)

@@ -415,7 +415,37 @@ START_TEST(dates_in_other_orders)
 }
 END_TEST
 
-TEST_MAIN("data/csv", types_are_found, dates_in_other_orders, types_widen,
+/* Signs of money and percent, marks of thousands. */
+START_TEST(amounts)
+{
+    ctx = test_context(1);
+    SHOWS(ctx, "a,b\n\"$1,234.50\",x\n$7,y\n-$0.5,z\n,w\n",
+          "a:f64,b:text\n1234.5,x\n7,y\n-0.5,z\n-,w", NULL);
+    SHOWS(ctx, "a\n12.5 %\n-3%\n7\n", "a:f64\n12.5\n-3\n7", NULL);
+    SHOWS(ctx, "a;b\n1.234,50 \xe2\x82\xac;x\n7,25\xc2\xa0\xe2\x82\xac;y\n",
+          "a:f64,b:text\n1234.5,x\n7.25,y", NULL);
+    SHOWS(ctx,
+          "a\n\"\xc2\xa3"
+          "1,234\"\n",
+          "a:f64\n1234", NULL);
+    SHOWS(ctx, "a\n\"1,234,567\"\n\"12\"\n\"\"\n", "a:f64\n1234567\n12\n-", NULL);
+    /* two readings, or none */
+    SHOWS(ctx, "a\n$3.459\n", "a:text\n$3.459", NULL);
+    SHOWS(ctx, "a\n$3.459\n", "a:f64\n3.459", "decimal", "point", NULL);
+    SHOWS(ctx, "a\n\"1,234\"\n", "a:text\n1,234", NULL);
+    SHOWS(ctx, "a\n192.168.100.200\n", "a:text\n192.168.100.200", NULL);
+    SHOWS(ctx, "a\n$5\nfree\n", "a:text\n$5\nfree", NULL);
+    SHOWS(ctx, "a\n\"$1,23\"\n$1.5\n", "a:text\n$1,23\n$1.5", NULL);
+    SHOWS(ctx, "a\n$\n", "a:text\n$", NULL);
+    SHOWS(ctx, "a\n5 kg\n", "a:text\n5 kg", NULL);
+    SHOWS(ctx, "a\n$007\n", "a:text\n$007", NULL);
+    SHOWS(ctx, "a\n$5\n", "a:text\n$5", "types", "[\"a:text\"]", NULL);
+    SHOWS(ctx, "a\n18446744073709551616\n", "a:text\n18446744073709551616", NULL);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("data/csv", types_are_found, amounts, dates_in_other_orders, types_widen,
           numbers_in_all_forms, minus_zero_is_kept, names_made_of_digits_stay_text,
           categories_and_text, missing_values, quotes, line_ends, delimiters_are_detected,
           decimal_commas, headers, ragged_records, comments_and_skipped_rows,

@@ -416,11 +416,12 @@ START_TEST(out_of_memory)
 {
     mli_str s;
     mli_str_init(&s, NULL);
-    mli_str_add(&s, "a,b,c,d,e,f,f,g,h\n");
+    mli_str_add(&s, "a,b,c,d,e,f,f,g,h,i\n");
     for (int i = 0; i < 300; i++)
-        mli_str_printf(&s, "%d,%d.5,\"x,\"\"%d\",2024-01-01,%s,u%d,,%d/31/2024,31.1.%d\n",
-                       i, i, i, i % 2 ? "true" : "", i % 3, i % 2 ? 1 : 3, 1000 + i);
-    mli_str_add(&s, "x,3,,2024-01-01 10:00:00,,,,\"\",");
+        mli_str_printf(&s,
+                       "%d,%d.5,\"x,\"\"%d\",2024-01-01,%s,u%d,,%d/31/2024,31.1.%d,$%d\n",
+                       i, i, i, i % 2 ? "true" : "", i % 3, i % 2 ? 1 : 3, 1000 + i, i);
+    mli_str_add(&s, "x,3,,2024-01-01 10:00:00,,,,\"\",,");
     read_without_memory(save("memory.csv", &s), 1, 1);
     mli_str_free(&s);
 }
