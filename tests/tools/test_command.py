@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -567,6 +568,27 @@ class Command(unittest.TestCase):
                          ("number", 0, 1))
         self.assertEqual(schema["definitions"]["imputer"]["properties"]["strategy"]["enum"],
                          ["mean", "median", "mode", "constant"])
+        imputer = schema["definitions"]["imputer"]
+        self.assertFalse(imputer["additionalProperties"])
+        self.assertIn("target", schema["definitions"]["gbdt"]["properties"])
+        self.assertNotIn("additionalProperties", schema["definitions"]["pipeline"])
+        parts = schema["definitions"]["date_parts"]["properties"]["parts"]
+        self.assertEqual(parts["anyOf"][0]["items"]["type"], "string")
+        pattern = schema["definitions"]["named"]["pattern"]
+        for text, fits in (("imputer", True), ("a=gbdt", True), ("over_sampler", True),
+                           ("imputre", False), ("gbdt=", False)):
+            self.assertEqual(bool(re.search(pattern, text)), fits, text)
+        try:
+            import jsonschema
+            import yaml
+        except ImportError:
+            return
+        check = jsonschema.Draft7Validator(schema)
+        for page in ("pipelines.md", "prepare.md"):
+            text = (ROOT / "docs" / page).read_text()
+            for block in re.findall("```yaml\n(.*?)```", text, re.S):
+                self.assertEqual([e.message for e in check.iter_errors(yaml.safe_load(block))],
+                                 [], block)
 
     def test_interrupt_keeps_the_best(self):
         if "gbdt" not in algorithms():

@@ -58,8 +58,31 @@ static void print_list(const char *item, const char *range)
     fputs("}}, {\"type\": \"string\"}]", stdout);
 }
 
-static void print_param(const ml_schema *s, int32_t group, int64_t i, const char **comma)
+/* Calls print for each of the names in a list with commas. */
+static void each_alias(const char *list, const char *of,
+                       void (*print)(const char *alias, const char *of))
 {
+    char alias[64];
+    while (*list) {
+        size_t n = strcspn(list, ", ");
+        snprintf(alias, sizeof alias, "%.*s", (int)n, list);
+        if (n) print(alias, of);
+        list += n;
+        list += strspn(list, ", ");
+    }
+}
+
+/* `of`: the place of the parameter that has the other name. */
+static void print_other_name(const char *alias, const char *of)
+{
+    printf(",\n      \"%s\": {\"$ref\": \"%s\"}", alias, of);
+}
+
+/* `place`: of the properties in the file. */
+static void print_param(const ml_schema *s, int32_t group, int64_t i, const char *place,
+                        const char **comma)
+{
+    char of[160];
     const char *type = field(s, group, i, "type"), *range = field(s, group, i, "range");
     printf("%s", *comma);
     print_json_string(stdout, field(s, group, i, "name"));
@@ -67,7 +90,9 @@ static void print_param(const ml_schema *s, int32_t group, int64_t i, const char
     if (strstr(field(s, group, i, "flags"), "parts"))
         printf("{\"$ref\": \"#/definitions/%s\"", *range ? "branches" : "steps");
     else if (strstr(type, "list"))
-        print_list(strstr(type, "string") ? "string" : "number", range);
+        print_list(strncmp(type, "int", 3) && strncmp(type, "float", 5) ? "string"
+                                                                        : "number",
+                   range);
     else if (strcmp(type, "bool") == 0)
         fputs("{\"type\": \"boolean\"", stdout);
     else if (strcmp(type, "int") == 0 || strcmp(type, "float") == 0) {
@@ -80,83 +105,117 @@ static void print_param(const ml_schema *s, int32_t group, int64_t i, const char
     fputs(", \"description\": ", stdout);
     print_json_string(stdout, field(s, group, i, "doc"));
     putchar('}');
+    snprintf(of, sizeof of, "%s/%s", place, field(s, group, i, "name"));
+    each_alias(field(s, group, i, "aliases"), of, print_other_name);
     *comma = ",\n      ";
 }
 
+/* What is made of parts takes blocks of their names; all else only what it knows. */
 static void print_algorithm(const ml_schema *s, const char *name)
 {
-    const char *comma = "";
+    const char *comma = ",\n      ";
+    char place[128];
+    int parts = 0;
+    snprintf(place, sizeof place, "#/definitions/%s/properties", name);
     printf("    \"%s\": {\"type\": \"object\", \"description\": ", name);
     print_json_string(stdout, field(s, ML_SCHEMA_ALGORITHM, 0, "doc"));
-    fputs(", \"properties\": {", stdout);
-    for (int64_t i = 0; i < ml_schema_count(s, ML_SCHEMA_PARAM); i++)
-        print_param(s, ML_SCHEMA_PARAM, i, &comma);
-    fputs("}},\n", stdout);
+    fputs(", \"properties\": {\"algorithm\": {\"$ref\": \"#/definitions/name\"}", stdout);
+    for (int64_t i = 0; i < ml_schema_count(s, ML_SCHEMA_PARAM); i++) {
+        print_param(s, ML_SCHEMA_PARAM, i, place, &comma);
+        parts |= strstr(field(s, ML_SCHEMA_PARAM, i, "flags"), "parts") != NULL;
+    }
+    for (int64_t i = 0; i < ml_schema_count(s, ML_SCHEMA_ROLE); i++)
+        print_param(s, ML_SCHEMA_ROLE, i, place, &comma);
+    printf("}%s},\n", parts ? "" : ", \"additionalProperties\": false");
 }
 
-/* Calls print for the name of each algorithm, with commas between. */
-static void each_name(app *a, void (*print)(const char *name))
+/* Calls print for the name of each algorithm, with `between` in between; with `others`
+ * also for their other names. */
+static void each_name(app *a, const char *between, int others,
+                      void (*print)(const char *name, const char *of))
 {
     const char *comma = "";
     for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         const char *name = ml_schema_name_at(a->ctx, i);
+        ml_schema *s = NULL;
         if (strchr(name, '.')) continue;
         fputs(comma, stdout);
-        print(name);
-        comma = ", ";
+        print(name, "");
+        comma = between;
+        if (others && ml_schema_new(a->ctx, name, &s, NULL) == ML_OK)
+            each_alias(field(s, ML_SCHEMA_ALGORITHM, 0, "aliases"), between, print);
+        ml_schema_free(s);
     }
 }
 
-static void print_name(const char *name)
+static void print_name(const char *name, const char *before)
 {
-    printf("\"%s\"", name);
+    printf("%s\"%s\"", before, name);
 }
 
-static void print_reference(const char *name)
+static void print_bare(const char *name, const char *before)
 {
-    printf("\"%s\": {\"anyOf\": [{\"$ref\": \"#/definitions/%s\"}, "
+    printf("%s%s", before, name);
+}
+
+static void print_reference(const char *name, const char *before)
+{
+    printf("%s\"%s\": {\"anyOf\": [{\"$ref\": \"#/definitions/%s\"}, "
            "{\"$ref\": \"#/definitions/name\"}, {\"$ref\": \"#/definitions/part\"}]}",
-           name, name);
+           before, name, name);
 }
 
-static void print_choice(const char *name)
+static void print_choice(const char *name, const char *before)
 {
-    printf("{\"if\": {\"properties\": {\"algorithm\": {\"const\": \"%s\"}}}, \"then\": "
+    printf("%s{\"if\": {\"properties\": {\"algorithm\": {\"const\": \"%s\"}}}, \"then\": "
            "{\"$ref\": \"#/definitions/%s\"}}",
-           name, name);
+           before, name, name);
 }
 
 static void print_parts(app *a)
 {
     fputs("    \"name\": {\"enum\": [", stdout);
-    each_name(a, print_name);
-    fputs("]},\n    \"part\": {\"type\": \"object\", \"required\": [\"algorithm\"], "
+    each_name(a, ", ", 1, print_name);
+    fputs("]},\n    \"named\": {\"type\": \"string\", \"pattern\": \"^([^=]+=)? *(",
+          stdout);
+    each_name(a, "|", 1, print_bare);
+    fputs(")$\"},\n    \"part\": {\"type\": \"object\", \"required\": [\"algorithm\"], "
           "\"properties\": {\"algorithm\": {\"$ref\": \"#/definitions/name\"}}, "
           "\"allOf\": [",
           stdout);
-    each_name(a, print_choice);
+    each_name(a, ", ", 0, print_choice);
     fputs("]},\n    \"steps\": {\"anyOf\": [{\"type\": \"string\"}, {\"$ref\": "
           "\"#/definitions/part\"}, {\"type\": \"array\", \"items\": {\"anyOf\": "
-          "[{\"type\": "
-          "\"string\"}, {\"$ref\": \"#/definitions/part\"}, {\"type\": \"object\", "
+          "[{\"$ref\": \"#/definitions/named\"}, {\"$ref\": \"#/definitions/part\"}, "
+          "{\"type\": \"object\", "
           "\"minProperties\": 1, \"maxProperties\": 1, \"properties\": {",
           stdout);
-    each_name(a, print_reference);
+    each_name(a, ", ", 0, print_reference);
     fputs("}, \"additionalProperties\": {\"anyOf\": [{\"$ref\": \"#/definitions/name\"}, "
           "{\"$ref\": \"#/definitions/part\"}]}}]}}]},\n"
-          "    \"branches\": {\"type\": \"array\", \"items\": {\"type\": \"object\", "
+          "    \"branches\": {\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", "
+          "\"items\": {\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"object\", "
           "\"minProperties\": 1, \"maxProperties\": 1, \"additionalProperties\": "
-          "{\"$ref\": \"#/definitions/pipeline\"}}},\n",
+          "{\"$ref\": \"#/definitions/pipeline\"}}]}}]},\n",
           stdout);
 }
 
 static void print_run(void)
 {
-    static const char *const keys[] = {"data",    "test",   "valid",  "holdout",
-                                       "metrics", "output", "report", "seed"};
+    static const struct {
+        const char *key, *type;
+    } keys[] = {{"data", "\"type\": \"string\""},
+                {"test", "\"type\": \"string\""},
+                {"valid", "\"type\": \"string\""},
+                {"output", "\"type\": \"string\""},
+                {"report", "\"type\": \"string\""},
+                {"metrics", "\"type\": [\"string\", \"array\"]"},
+                {"seed", "\"type\": \"integer\", \"minimum\": 0"},
+                {"holdout", "\"type\": \"number\", \"exclusiveMinimum\": 0, "
+                            "\"exclusiveMaximum\": 1"}};
     fputs("    \"run\": {\"type\": \"object\", \"properties\": {", stdout);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        printf("\"%s\": {\"type\": [\"string\", \"number\", \"array\"]}, ", keys[i]);
+        printf("\"%s\": {%s}, ", keys[i].key, keys[i].type);
     fputs("\"csv\": {\"type\": \"object\"}, \"study\": {\"type\": \"object\"}}, "
           "\"additionalProperties\": false}\n",
           stdout);
@@ -173,11 +232,14 @@ int cmd_json_schema(app *a)
           stdout);
     if (ml_schema_new(a->ctx, "pipeline", &whole, a->err) < 0) return app_fail(a);
     for (int64_t i = 0; i < ml_schema_count(whole, ML_SCHEMA_PARAM); i++)
-        print_param(whole, ML_SCHEMA_PARAM, i, &comma);
+        print_param(whole, ML_SCHEMA_PARAM, i, "#/properties", &comma);
     for (int64_t i = 0; i < ml_schema_count(whole, ML_SCHEMA_ROLE); i++)
-        print_param(whole, ML_SCHEMA_ROLE, i, &comma);
+        print_param(whole, ML_SCHEMA_ROLE, i, "#/properties", &comma);
     ml_schema_free(whole);
-    fputs("},\n  \"definitions\": {\n", stdout);
+    fputs("},\n  \"anyOf\": [{\"required\": [\"steps\"]}, {\"required\": "
+          "[\"algorithm\"]}],\n"
+          "  \"definitions\": {\n",
+          stdout);
     for (int64_t i = 0; ml_schema_name_at(a->ctx, i); i++) {
         const char *name = ml_schema_name_at(a->ctx, i);
         ml_schema *s = NULL;
