@@ -116,3 +116,16 @@ void mli_cholesky_inverse_diagonal(ml_context *ctx, int64_t n, const double *l,
         out[j] = k->dot(work + j, work + j, n - j);
     }
 }
+
+/* Row i of L^-1 from the rows before. */
+void mli_cholesky_invert(ml_context *ctx, int64_t n, double *l, double *row)
+{
+    const mli_kernels *k = mli_kernels_of(ctx);
+    for (int64_t i = 0; i < n; i++) {
+        double pivot = 1 / l[i * n + i];
+        memset(row, 0, (size_t)i * sizeof *row);
+        for (int64_t j = 0; j < i; j++) k->axpy(-l[i * n + j], l + j * n, row, j + 1);
+        for (int64_t j = 0; j < i; j++) l[i * n + j] = row[j] * pivot;
+        l[i * n + i] = pivot;
+    }
+}

@@ -20,5 +20,7 @@ void mli_cholesky_solve(ml_context *ctx, int64_t n, const double *l, int64_t ld,
 /* The diagonal of (L L')^-1; work has n elements. */
 void mli_cholesky_inverse_diagonal(ml_context *ctx, int64_t n, const double *l,
                                    int64_t ld, double *work, double *out);
+/* L becomes L^-1, where ld is n; work has n elements. */
+void mli_cholesky_invert(ml_context *ctx, int64_t n, double *l, double *work);
 
 #endif

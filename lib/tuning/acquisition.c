@@ -20,6 +20,7 @@
 #define STARTS 3
 #define FEW    12 /* levels that are all tried */
 #define ROUNDS 2
+#define REACH  0.1 /* of a gradient search: with more of it all ends in corners */
 
 #define INV_SQRT_2PI 0.39894228040143268
 #define INV_SQRT_2   0.70710678118654752
@@ -74,17 +75,6 @@ double mli_log_feasible(double mean, double sd, double *d_mean, double *d_sd)
     return log(r * INV_SQRT_2PI) - 0.5 * z * z;
 }
 
-/* log of the share of the improvement that another look at a place can bring when scores
- * are noisy (Huang, Allen, Notz, Zeng, "Global optimization of stochastic black-box
- * systems", 2006): near 0 where the variance is far below the noise. */
-static double log_news(const mli_gp *g, double variance, double *d_variance)
-{
-    double noise = exp(g->theta[g->embedding->space->n + 1]), all = variance + noise;
-    double share = variance / (all + sqrt(noise * all)); /* 1 - sqrt(noise / all) */
-    *d_variance = 0.5 * sqrt(noise / all) / (all * share);
-    return log(share);
-}
-
 /* E max(0, min(top, value) - ...): the expected length of [value, top] below `top`. */
 static double below(double top, double mean, double sd)
 {
@@ -124,8 +114,7 @@ static void evaluate(const mli_acquisition *a, const double *points, int64_t m,
     double *z = work, *mean = z + BLOCK * a->embedding->n_features;
     double *variance = mean + models * BLOCK, *rest = variance + models * BLOCK;
     for (int64_t c = 0; c < m; c++) {
-        double masked[256];
-        double *u = d <= 256 ? masked : rest; /* rest has room for d */
+        double *u = rest; /* it has room for d */
         memcpy(u, points + c * d, (size_t)d * sizeof *u);
         mli_space_mask(a->h->space, u);
         mli_embed(a->embedding, u, z + c, m);
@@ -208,9 +197,6 @@ static double descend(void *arg, const double *x, double *gradient)
         double sd = sqrt(variance);
         value -= k ? mli_log_feasible(mean, sd, &da, &db)
                    : mli_log_ei(mean, sd, a->best, &da, &db);
-        double dv = 0;
-        if (!k) value -= log_news(&a->models[0], variance, &dv);
-        db += 2 * sd * dv;
         for (int64_t i = 0; i < t->n_moving; i++) {
             int64_t f = a->embedding->begin[t->moving[i]];
             gradient[i] -= da * t->d_mean[f] + db * t->d_variance[f] / (2 * sd);
@@ -236,8 +222,8 @@ static void climb(const mli_acquisition *a, double *u, double *work)
     for (int64_t i = 0; i < d; i++) {
         if (!smooth(&a->h->space->dimensions[i]) || isnan(t.masked[i])) continue;
         x[t.n_moving] = u[i];
-        low[t.n_moving] = 0;
-        high[t.n_moving] = 1;
+        low[t.n_moving] = u[i] > REACH ? u[i] - REACH : 0;
+        high[t.n_moving] = u[i] < 1 - REACH ? u[i] + REACH : 1;
         t.moving[t.n_moving++] = i;
     }
     if (t.n_moving == 0) return;

@@ -63,10 +63,11 @@ ml_status mli_gp_init(mli_gp *g, ml_context *ctx, const mli_embedding *e,
     g->z = mli_alloc_vec(ctx, c * e->n_features + 1, sizeof *g->z);
     g->y = mli_alloc_vec(ctx, 2 * c + 1, sizeof *g->y);
     g->l = mli_alloc_vec(ctx, c * c + 1, sizeof *g->l);
-    g->theta = mli_alloc_vec(ctx, 2 * (e->space->n + 2), sizeof *g->theta);
-    g->scale = g->theta ? g->theta + e->space->n + 2 : NULL;
+    g->theta = mli_alloc_vec(ctx, 3 * e->space->n + 2, sizeof *g->theta);
     if (g->z && g->y && g->l && g->theta) {
         g->alpha = g->y + c;
+        g->spread = g->theta + e->space->n + 2;
+        g->scale = g->spread + e->space->n;
         return ML_OK;
     }
     mli_gp_free(g);
@@ -108,7 +109,7 @@ static void distances(const mli_gp *g, const double *zi, const double *z, int64_
     const mli_embedding *e = g->embedding;
     memset(r2, 0, (size_t)m * sizeof *r2);
     for (int64_t d = 0; d < e->space->n; d++) {
-        double w = exp(g->theta[d]);
+        double w = g->scale[d];
         for (int64_t f = e->begin[d]; f < e->begin[d + 1]; f++) {
             const double *column = z + f * m;
             double at = zi[f];
@@ -117,18 +118,6 @@ static void distances(const mli_gp *g, const double *zi, const double *z, int64_
                 r2[c] += w * (diff * diff);
             }
         }
-    }
-}
-
-/* Rows of the inverse of the lower triangle, in place: row i of L^-1 from rows before. */
-static void invert_lower(const mli_kernels *k, double *l, int64_t n, double *row)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double pivot = 1 / l[i * n + i];
-        memset(row, 0, (size_t)i * sizeof *row);
-        for (int64_t j = 0; j < i; j++) k->axpy(-l[i * n + j], l + j * n, row, j + 1);
-        for (int64_t j = 0; j < i; j++) l[i * n + j] = row[j] * pivot;
-        l[i * n + i] = pivot;
     }
 }
 
@@ -163,7 +152,7 @@ ml_status mli_gp_factor(mli_gp *g, ml_error *err)
         return mli_fail(err, ML_E_NUMERIC, "the covariance is not positive definite");
     double *row = mli_alloc_vec(g->ctx, n + 1, sizeof *row);
     if (!row) return mli_nomem(err);
-    invert_lower(g->k, g->l, n, row);
+    mli_cholesky_invert(g->ctx, n, g->l, row);
     for (int64_t i = 0; i < n; i++) sum += g->y[i];
     g->mean = sum / (double)n;
     memset(g->alpha, 0, (size_t)n * sizeof *g->alpha);

@@ -28,13 +28,14 @@ typedef struct mli_gp {
     const mli_kernels *k;
     const mli_embedding *embedding;
     int64_t n, capacity;
-    double *z;     /* [n][n_features] */
-    double *y;     /* [n] */
-    double *theta; /* [space->n + 2] */
-    double *scale; /* [space->n] exp(theta) when it was factorised */
-    double *l;     /* [n][n] Cholesky factor of the covariance, then its inverse */
-    double *alpha; /* [n] covariance^-1 y */
-    double mean;   /* of the process */
+    double *z;      /* [n][n_features] */
+    double *y;      /* [n] */
+    double *theta;  /* [space->n + 2] */
+    double *spread; /* [space->n] how sure theta is: standard deviations, once learnt */
+    double *scale;  /* [space->n] exp(theta) when it was factorised */
+    double *l;      /* [n][n] Cholesky factor of the covariance, then its inverse */
+    double *alpha;  /* [n] covariance^-1 y */
+    double mean;    /* of the process */
 } mli_gp;
 
 /* Room for `capacity` points. */
@@ -43,7 +44,7 @@ ml_status mli_gp_init(mli_gp *g, ml_context *ctx, const mli_embedding *e,
 void mli_gp_free(mli_gp *g);
 void mli_gp_add(mli_gp *g, const double *u, double y);
 /* theta by the largest posterior density (marginal likelihood and priors) of the points,
- * of which y is about standardised. */
+ * of which y is about standardised. Sets spread as well. */
 ml_status mli_gp_learn(mli_gp *g, ml_error *err);
 /* Factorises with theta as it is. ML_E_NUMERIC when that fails. */
 ml_status mli_gp_factor(mli_gp *g, ml_error *err);

@@ -19,6 +19,7 @@
 #define NOISE_MEAN (-11.0) /* of the logarithm */
 #define NOISE_SD   3.0
 #define LENGTH_SD  1.73 /* of the logarithm of a length scale */
+#define NUDGE      0.1
 
 typedef struct learning {
     mli_gp *g;
@@ -78,15 +79,8 @@ static int invert(learning *t, double *log_det)
     const mli_kernels *kernels = t->g->k;
     if (mli_cholesky(t->g->ctx, n, t->k, n, 1e-13) < n) return 0;
     *log_det = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double *row = t->k + i * n, pivot = 1 / row[i];
-        *log_det -= 2 * log(pivot);
-        memset(t->work, 0, (size_t)(i + 1) * sizeof *t->work);
-        for (int64_t j = 0; j < i; j++)
-            kernels->axpy(-row[j], t->k + j * n, t->work, j + 1);
-        for (int64_t j = 0; j < i; j++) row[j] = t->work[j] * pivot;
-        row[i] = pivot;
-    }
+    for (int64_t i = 0; i < n; i++) *log_det += 2 * log(t->k[i * n + i]);
+    mli_cholesky_invert(t->g->ctx, n, t->k, t->work);
     memset(t->inverse, 0, (size_t)(n * n) * sizeof *t->inverse);
     for (int64_t i = 0; i < n; i++) /* += row i' row i, lower triangle */
         for (int64_t j = 0; j <= i; j++)
@@ -145,7 +139,23 @@ static double start(learning *t, const mli_lbfgs *problem, double *theta, double
     return mli_lbfgs_run(problem, theta, work);
 }
 
-static ml_status learn(learning *t, double *bounds, double *other, double *work)
+/* The standard deviations of length scales, each alone, by the curvature of the
+ * posterior: a difference of gradients. point: at theta; work: 2 (d + 2) doubles. */
+static void set_spread(learning *t, double *point, double *work)
+{
+    double *here = work, *there = work + t->d + 2;
+    int known = isfinite(posterior(t, point, here));
+    for (int64_t k = 0; k < t->d; k++) {
+        double least = 0.25 / (LENGTH_SD * LENGTH_SD), curve = least; /* the prior's */
+        point[k] += NUDGE;
+        if (known && isfinite(posterior(t, point, there)))
+            curve = (there[k] - here[k]) / NUDGE;
+        point[k] -= NUDGE;
+        t->g->spread[k] = 1 / sqrt(curve > least ? curve : least);
+    }
+}
+
+static void learn(learning *t, double *bounds, double *other, double *work)
 {
     int64_t m = t->d + 2;
     for (int64_t i = 0; i < m; i++) {
@@ -163,7 +173,7 @@ static ml_status learn(learning *t, double *bounds, double *other, double *work)
     double second = start(t, &problem, other, -1, -3, work);
     if (second < first || !isfinite(first))
         memcpy(t->g->theta, other, (size_t)m * sizeof *other);
-    return ML_OK;
+    set_spread(t, t->g->theta, work);
 }
 
 ml_status mli_gp_learn(mli_gp *g, ml_error *err)

@@ -10,7 +10,10 @@
  *
  * The kernel's parameters are learnt anew when the number of known trials has grown by a
  * tenth, from a part of them, so that a proposal takes few milliseconds with hundreds of
- * trials; they follow from the history alone. O(n^3) with n at most MOST.
+ * trials; they follow from the history alone. In every other trial length scales are
+ * drawn from about their posterior in place of the best ones: few trials say little of
+ * them, and a process that is too sure of them stays in the first optimum it finds.
+ * O(n^3) with n at most MOST.
  */
 #include "tuning/acquisition.h"
 #include "tuning/pareto.h"
@@ -27,7 +30,7 @@
 typedef struct learnt {
     int64_t at; /* known trials, 0: nothing */
     int64_t n_theta;
-    double theta[];
+    double theta[]; /* of each model, its spread behind */
 } learnt;
 
 typedef struct proposal {
@@ -143,8 +146,7 @@ static void set_targets(proposal *p, int64_t trial)
 
 /* A subset of the first `from` known trials of about `most`: half of them the best. The
  * places in `known`, ascending, go to out. */
-static int64_t subset(const proposal *p, int64_t from, int64_t most, const double *target,
-                      int64_t *out)
+static int64_t subset(int64_t from, int64_t most, const double *target, int64_t *out)
 {
     int64_t n = 0;
     if (from <= most) {
@@ -165,7 +167,6 @@ static int64_t subset(const proposal *p, int64_t from, int64_t most, const doubl
     int64_t rest = 0, step = 2 * from / most + 1;
     for (int64_t i = 0; i < from && n < most; i++)
         if (target[i] <= low || rest++ % step == 0) out[n++] = i;
-    (void)p;
     return n;
 }
 
@@ -173,14 +174,17 @@ static ml_status learn(proposal *p, int64_t k, int64_t at, double *theta, ml_err
 {
     mli_gp g;
     const double *target = p->target + k * p->n_known;
-    int64_t chosen[LEARN_FROM];
-    int64_t n = subset(p, at, LEARN_FROM, target, chosen);
+    int64_t chosen[LEARN_FROM], d = p->h->space->n;
+    int64_t n = subset(at, LEARN_FROM, target, chosen);
     ml_status st = mli_gp_init(&g, p->h->ctx, &p->embedding, n, err);
     if (st < 0) return st;
     for (int64_t i = 0; i < n; i++)
-        mli_gp_add(&g, p->h->x + p->known[chosen[i]] * p->h->space->n, target[chosen[i]]);
+        mli_gp_add(&g, p->h->x + p->known[chosen[i]] * d, target[chosen[i]]);
     st = mli_gp_learn(&g, err);
-    if (st == ML_OK) memcpy(theta, g.theta, (size_t)(p->h->space->n + 2) * sizeof *theta);
+    if (st == ML_OK) {
+        memcpy(theta, g.theta, (size_t)(d + 2) * sizeof *theta);
+        memcpy(theta + d + 2, g.spread, (size_t)d * sizeof *theta);
+    }
     mli_gp_free(&g);
     return st;
 }
@@ -190,7 +194,7 @@ static ml_status learn(proposal *p, int64_t k, int64_t at, double *theta, ml_err
 static ml_status learn_all(proposal *p, int64_t at, int64_t trial, learnt *c,
                            ml_error *err)
 {
-    int64_t all = p->n_known, each = p->h->space->n + 2;
+    int64_t all = p->n_known, each = 2 * p->h->space->n + 2;
     ml_status st = ML_OK;
     p->n_known = at;
     set_targets(p, trial);
@@ -201,11 +205,20 @@ static ml_status learn_all(proposal *p, int64_t at, int64_t trial, learnt *c,
     return st;
 }
 
+/* Moves the length scales of a model as far as they are not known. */
+static void vary(const proposal *p, int64_t k, int64_t trial, const double *spread)
+{
+    mli_rng rng;
+    mli_history_rng(p->h, trial, 0x6c656e + (uint32_t)k /* "len" */, &rng);
+    for (int64_t j = 0; j < p->h->space->n; j++)
+        p->gp[k].theta[j] += spread[j] * mli_rng_normal(&rng);
+}
+
 /* The kernels' parameters, from the cache where they are of this history. */
 static ml_status find_theta(proposal *p, int64_t trial, void **cache, ml_error *err)
 {
-    int64_t models = p->n_models + p->constrained, each = p->h->space->n + 2;
-    int64_t at = learnt_at(p->n_known);
+    int64_t models = p->n_models + p->constrained, d = p->h->space->n;
+    int64_t each = 2 * d + 2, at = learnt_at(p->n_known);
     learnt *c = *cache;
     /* With weights that change from trial to trial nothing can be kept. */
     int fresh =
@@ -219,8 +232,11 @@ static ml_status find_theta(proposal *p, int64_t trial, void **cache, ml_error *
         ml_status st = learn_all(p, at, trial, c, err);
         if (st < 0) return st;
     }
-    for (int64_t k = 0; k < models; k++)
-        memcpy(p->gp[k].theta, c->theta + k * each, (size_t)each * sizeof(double));
+    for (int64_t k = 0; k < models; k++) {
+        const double *theta = c->theta + k * each;
+        memcpy(p->gp[k].theta, theta, (size_t)(d + 2) * sizeof *theta);
+        if (trial % 2 == 0) vary(p, k, trial, theta + d + 2);
+    }
     return ML_OK;
 }
 
@@ -262,7 +278,7 @@ static ml_status build(proposal *p, int64_t trial, void **cache, double *work,
         st = mli_gp_init(&p->gp[k], p->h->ctx, &p->embedding, MOST, err);
     if (st == ML_OK) st = find_theta(p, trial, cache, err);
     set_targets(p, trial);
-    p->n_used = subset(p, p->n_known, MOST * 3 / 4, p->target, p->used);
+    p->n_used = subset(p->n_known, MOST * 3 / 4, p->target, p->used);
     for (int64_t k = 0; k < models && st == ML_OK; k++) {
         const double *target = p->target + k * p->n_known;
         for (int64_t i = 0; i < p->n_used; i++)
@@ -273,24 +289,19 @@ static ml_status build(proposal *p, int64_t trial, void **cache, double *work,
     return st;
 }
 
-/* The lowest predicted score of a feasible trial: scores may be noisy. */
-static double best_mean(const proposal *p, const double *branch, double *work)
+/* The lowest predicted score of a feasible trial: scores may be noisy. At a training
+ * point it is y - noise alpha. */
+static double best_mean(const proposal *p, const double *branch)
 {
-    const mli_history *h = p->h;
-    int64_t d = h->space->n, f = p->embedding.n_features;
-    double best = INFINITY, any = INFINITY;
+    const mli_gp *g = &p->gp[0];
+    double best = INFINITY, any = INFINITY, noise = exp(g->theta[p->h->space->n + 1]);
     for (int64_t i = 0; i < p->n_used; i++) {
         int64_t trial = p->known[p->used[i]];
-        const mli_gp *g = &p->gp[0];
-        double mean, *z = work;
-        if (!mli_history_inside(h, trial, branch)) continue;
-        mli_embed(&p->embedding, h->x + trial * d, z, 1);
-        /* mean = y - noise alpha at a training point */
-        mean = g->y[i] - exp(g->theta[d + 1]) * g->alpha[i];
+        double mean = g->y[i] - noise * g->alpha[i];
+        if (!mli_history_inside(p->h, trial, branch)) continue;
         if (mean < any) any = mean;
-        if (h->violation[trial] == 0 && mean < best) best = mean;
+        if (p->h->violation[trial] == 0 && mean < best) best = mean;
     }
-    (void)f;
     return isfinite(best) ? best : isfinite(any) ? any : 0;
 }
 
@@ -357,7 +368,7 @@ static ml_status propose_model(proposal *p, int64_t trial, double *u, void **cac
                              .branch = branch,
                              .work = rest};
         int64_t n = choose_branch(p, trial, branch, incumbents);
-        a.best = best_mean(p, branch, rest);
+        a.best = best_mean(p, branch);
         if (p->n_models == 2) a.n_front = find_front(p, front, a.reference);
         mli_rng rng;
         mli_history_rng(h, trial, 0x6770 /* "gp" */, &rng);
