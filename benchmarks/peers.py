@@ -284,6 +284,15 @@ def compiled(path, threads):
     return model, lambda x: model.predict(tl2cgen.DMatrix(x)).ravel()
 
 
+def compiled_leaves(path, threads):
+    """LightGBM's model compiled by LLVM (lleaves)."""
+    import pathlib
+    import lleaves
+    model = lleaves.Model(model_file=path)
+    model.compile(cache=pathlib.Path(str(path) + ".o"))
+    return model, lambda x: model.predict(x, n_jobs=threads)
+
+
 def onnx_session(path, threads):
     import onnxruntime
     options = onnxruntime.SessionOptions()
@@ -301,6 +310,8 @@ def booster(peer, path, threads):
     """(model, function of a float32 matrix) for a saved model."""
     if peer == "tl2cgen":
         return compiled(path, threads)
+    if peer == "lleaves":
+        return compiled_leaves(path, threads)
     if peer == "onnxruntime":
         return onnx_session(path, threads)
     if peer == "lightgbm":

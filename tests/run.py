@@ -32,7 +32,8 @@ VARIANTS = {
                       r"report|conformance|faults)/"},
     "tsan": {"env": {"CC": "clang"},
              "options": ["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
-             "match": r"(.*/(pool|threads|.*concurren.*|.*hammer.*|const)|core/run|algorithms/gbdt_pack|tuning/study)$"},
+             "match": r"(.*/(pool|threads|.*concurren.*|.*hammer.*|const)|core/run|"
+                      r"algorithms/gbdt_pack|tuning/study)$"},
 }
 
 
