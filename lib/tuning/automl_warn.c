@@ -58,6 +58,11 @@ void mli_automl_warn(const mli_automl *a)
     const mli_design *d = a->given;
     const char *target = d->inputs->target;
     warn_of_numbers(a);
+    if (d->ignored)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "not used, since they have no value or one of their own in nearly every "
+                "row: %s; list columns in features to use them",
+                d->ignored);
     if (!d->table || !target || ml_table_find(d->table, target) < 0) return;
     int64_t columns = ml_table_columns(d->table);
     double cells = (double)d->rows * (double)columns;

@@ -426,7 +426,8 @@ static void note_warning(int32_t level, const char *module, const char *message,
 {
     (void)level;
     (void)module;
-    if (strstr(message, "tells the target")) strncpy(user, message, 255);
+    if (strstr(message, "tells the target") || strstr(message, "not used, since"))
+        strncpy(user, message, 255);
 }
 
 /* Rows that are sorted by the target, with their number. */
@@ -454,6 +455,33 @@ START_TEST(a_row_number_is_warned_of)
     ml_model_free(fit_yaml(ctx, "automl",
                            "{target: y, ignore: [id], trials: 2, folds: 2}", t, NULL));
     ck_assert_str_eq(told, "");
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* A name of its own in each row cannot be learned from, and that is said. */
+START_TEST(columns_left_out_are_told)
+{
+    enum { N = 1200 };
+    static char name[N][8], told[256];
+    static const char *names[N];
+    static double x[N], y[N];
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    host.log = note_warning;
+    host.log_user = told;
+    OK(ml_context_new(&host, &ctx, ERR));
+    for (int i = 0; i < N; i++) {
+        snprintf(name[i], sizeof name[i], "n%d", i);
+        names[i] = name[i];
+        x[i] = i % 37;
+        y[i] = i % 11;
+    }
+    ml_table *t = add_text(ctx, add_f64(ctx, NULL, "x", N, x), "name", N, names);
+    t = add_f64(ctx, t, "y", N, y);
+    ml_model_free(fit_yaml(ctx, "automl", "{target: y, trials: 1, folds: 2}", t, NULL));
+    ck_assert_msg(strstr(told, "name; list columns in features"), "%s", told);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -646,6 +674,6 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           no_time_for_the_last_fits, a_memory_limit_is_kept,
           all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
           memory_fails_side_by_side, dates_are_taken_apart, a_row_number_is_warned_of,
-          classes_of_one_row, candidates_do_not_warn, failures_say_why,
-          little_time_for_many_rows, metrics_keep_their_options,
+          columns_left_out_are_told, classes_of_one_row, candidates_do_not_warn,
+          failures_say_why, little_time_for_many_rows, metrics_keep_their_options,
           smooth_targets_take_linear_leaves)
