@@ -215,7 +215,7 @@ class Command(unittest.TestCase):
         self.assertIn("raise --time", done.stderr)
         self.assertIn("scores on 1000 of 1500 test rows", done.stdout)
         self.assertTrue(model.exists())
-        self.assertIn("(500 of 1500 rows)", report.read_text())
+        self.assertIn("(100 of 1500 rows)", report.read_text())
         done = call("automl", data, "--target", "y", "--time", "1", "--holdout", "0.5",
                     "--json")
         self.assertEqual(done.returncode, 0, done.stderr)

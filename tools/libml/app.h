@@ -162,8 +162,8 @@ ml_status clock_fit(app *a, ml_estimator *e, int64_t test_rows);
 /* Scores of as many rows as there is time for: *rows. */
 ml_status clock_evaluate(app *a, const ml_model *model, const ml_table *test,
                          int64_t *rows, ml_table **out);
-/* Rows there is time for, at so many seconds each; a few at least. */
-int64_t rows_in_time(double seconds, double per_row);
+/* Rows there is time for, at so many seconds each; so many at least. */
+int64_t rows_in_time(double seconds, double per_row, int64_t least);
 /* The table, or as many rows of it, one of each of as many equal stretches. */
 ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out);
 

@@ -19,7 +19,6 @@
 #define SCORES_MOST  0.2
 #define REPORT       0.08 /* of the limit, for each of the tables of a report */
 #define PROBE        1000 /* rows that tell how fast a model is */
-#define FEWEST       500
 
 double clock_given(const app *a)
 {
@@ -98,10 +97,10 @@ ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out)
     return st;
 }
 
-int64_t rows_in_time(double seconds, double per_row)
+int64_t rows_in_time(double seconds, double per_row, int64_t least)
 {
     double rows = seconds / per_row;
-    return rows > 1e15 ? INT64_MAX : rows > FEWEST ? (int64_t)rows : FEWEST;
+    return rows > 1e15 ? INT64_MAX : rows > (double)least ? (int64_t)rows : least;
 }
 
 /* Seconds that the model takes to predict a row. */
@@ -133,8 +132,7 @@ ml_status clock_evaluate(app *a, const ml_model *model, const ml_table *test,
         double left = clock_left(a);
         if (flag(a, OPT_REPORT)) left -= REPORT * a->limit;
         /* Probabilities and classes; what is measured has a start of its own. */
-        *rows = rows_in_time(left - SCORES / 2, 2 * a->per_row + SCORES_ROW / 2);
-        if (*rows < PROBE) *rows = PROBE;
+        *rows = rows_in_time(left - SCORES / 2, 2 * a->per_row + SCORES_ROW / 2, PROBE);
     }
     if (st == ML_OK) st = some_rows(a, test, *rows, &some);
     if (st == ML_OK) {

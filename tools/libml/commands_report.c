@@ -12,7 +12,7 @@
 #define PART    0.5    /* of what automl has left, for the next one */
 #define CELL    1.8e-7 /* seconds per value of a profile, */
 #define PAIR    7e-10  /* and per value of a pair of columns */
-#define TOO_FEW 100    /* rows of a profile */
+#define TOO_FEW 100    /* rows of a profile; a model is shown with so many at least */
 #define TEST    1e-4   /* per row that is predicted, with intervals, for each column */
 
 static double seconds_for_table(const app *a)
@@ -45,7 +45,7 @@ static ml_status add_profile(app *a, ml_report *r, const ml_table *data)
                     columns);
         return ML_OK;
     }
-    ml_status st = some_rows(a, data, rows_in_time(seconds, row), &some);
+    ml_status st = some_rows(a, data, rows_in_time(seconds, row, TOO_FEW), &some);
     if (st == ML_OK) st = ml_params_new(a->ctx, &options, a->err);
     if (st == ML_OK && target && ml_table_find(data, target) >= 0)
         st = ml_params_set_str(options, "target", target, a->err);
@@ -66,7 +66,8 @@ static ml_status add_model(app *a, ml_report *r, const ml_model *model,
     double columns = (double)ml_model_inputs(model);
     /* Scores, plots and checks predict; and each column is shuffled. */
     double row = TEST + columns * TEST / 20 + (6 + 3 * columns) * a->per_row;
-    ml_status st = some_rows(a, test, rows_in_time(seconds_for_table(a), row), &some);
+    ml_status st =
+        some_rows(a, test, rows_in_time(seconds_for_table(a), row, TOO_FEW), &some);
     if (st == ML_OK)
         st = ml_report_add_model(r, heading(title, "Model", some, test), model, some,
                                  a->err);
