@@ -159,7 +159,8 @@ mli_csv_field mli_csv_decode(const mli_csv_dialect *d, const char *text, const c
                              mli_str *scratch);
 int mli_csv_is_null(const mli_csv_nulls *n, const char *text, size_t size);
 /* A number with signs of money or of percent around it, whose groups of thousands are
- * marked by the other one of point and comma. *signs counts. */
+ * marked by the other one of point and comma. *signs, 0 before the first, tells the sign:
+ * with another one a text is no amount beside those before ($5, 5 %). */
 int mli_csv_amount(char decimal, const char *text, size_t size, double *out, int *signs);
 /* The narrowest kind of a text that is not missing, and its value. */
 int32_t mli_csv_classify(const mli_csv_dialect *d, const char *text, size_t size,

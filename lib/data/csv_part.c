@@ -244,12 +244,11 @@ char mli_csv_part_amounts(const mli_csv_part *p, char decimal)
     if (p->kind != MLI_CSV_TEXT) return 0;
     for (int64_t i = 0; i < n && (point || comma); i++) {
         double value[2];
-        int again = 0;
         size_t size;
         const char *text = text_at(p, i, &size);
         if (size == 0) continue;
         point = mli_csv_amount('.', text, size, &value[0], &signs) && point;
-        comma = mli_csv_amount(',', text, size, &value[1], &again) && comma;
+        comma = mli_csv_amount(',', text, size, &value[1], &signs) && comma;
         commas |= memchr(text, ',', size) != NULL;
         if (!point || !comma || value[0] == value[1]) continue;
         differ = 1;

@@ -192,16 +192,19 @@ static int32_t marked_number(char decimal, char thousands, const char *p, const 
     return point_number(buffer, stop, out);
 }
 
-/* Signs of money, a percent sign, and blanks. *seen counts the signs. */
+/* Signs of money, a percent sign, and blanks. *seen is the last byte of the sign there
+ * was, as long as all are the same, else MIXED. */
+#define MIXED 1
 static const char *skip_signs(const char *p, const char *end, int *seen)
 {
     for (; p < end; p++) {
-        int wide = end - p > 2 && p[0] == '\xe2' && p[1] == '\x82'; /* U+2080 to U+20BF */
+        int wide = end - p > 2 && p[0] == '\xe2' && p[1] == '\x82' &&
+                   p[2] >= '\xa0'; /* U+20A0 to U+20BF */
         int latin = end - p > 1 && p[0] == '\xc2' && p[1] >= '\xa2' && p[1] <= '\xa5';
         int blank = *p == ' ' || (end - p > 1 && p[0] == '\xc2' && p[1] == '\xa0');
         if (!wide && !latin && !blank && *p != '$' && *p != '%') break;
-        *seen += !blank;
         p += wide ? 2 : latin || *p == '\xc2';
+        if (!blank) *seen = *seen && *seen != *p ? MIXED : *p;
     }
     return p;
 }
@@ -216,7 +219,7 @@ int mli_csv_amount(char decimal, const char *text, size_t size, double *out, int
     for (stop = p; stop < end && (is_digit(*stop) || *stop == '.' || *stop == ',');
          stop++)
         ;
-    if (skip_signs(stop, end, signs) != end) return 0;
+    if (skip_signs(stop, end, signs) != end || *signs == MIXED) return 0;
     int32_t kind = marked_number(decimal, decimal == '.' ? ',' : '.', p, stop, &number);
     if (kind == MLI_CSV_TEXT) return 0;
     *out = kind == MLI_CSV_INT ? (double)number.i : number.f;

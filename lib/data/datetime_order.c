@@ -113,7 +113,7 @@ int mli_parse_ordered(const char *text, size_t size, int day_first, int64_t *mic
     if (digits[0] == 3 || (first && (named == 0 || digits[2] > 2))) return 0;
     if (year_digits == 2 && (mark == '/' || named >= 0))
         year += year < 69 ? 2000 : 1900;
-    else if (year_digits != 4)
+    else if (year_digits != 4 || year < 1000) /* 10-12-0034 is the number of a thing */
         return 0;
     if (!mli_date_days(year, month, day, &days)) return 0;
     int timed = c.at < c.end;

@@ -411,6 +411,7 @@ START_TEST(dates_in_other_orders)
     SHOWS(ctx, "a\n1/2/2024\n", "a:date\n2024-02-01", "date_order", "day_first", NULL);
     SHOWS(ctx, "a\n1/31/2024\n", "a:text\n1/31/2024", "date_order", "day_first", NULL);
     SHOWS(ctx, "a\n1/31/2024\n", "a:text\n1/31/2024", "types", "[\"a:text\"]", NULL);
+    SHOWS(ctx, "a\n10-13-0034\n", "a:text\n10-13-0034", NULL);
     ml_context_free(ctx);
 }
 END_TEST
@@ -436,6 +437,16 @@ START_TEST(amounts)
     SHOWS(ctx, "a\n192.168.100.200\n", "a:text\n192.168.100.200", NULL);
     SHOWS(ctx, "a\n$5\nfree\n", "a:text\n$5\nfree", NULL);
     SHOWS(ctx, "a\n\"$1,23\"\n$1.5\n", "a:text\n$1,23\n$1.5", NULL);
+    /* what is not of one kind: money of two countries, cents, percent */
+    SHOWS(ctx, "a\n$5\n5%\n", "a:text\n$5\n5%", NULL);
+    SHOWS(ctx,
+          "a\n$5\n6\n\xe2\x82\xac"
+          "5\n",
+          "a:text\n$5\n6\n\xe2\x82\xac"
+          "5",
+          NULL);
+    SHOWS(ctx, "a\n$1.5\n99\xc2\xa2\n", "a:text\n$1.5\n99\xc2\xa2", NULL);
+    SHOWS(ctx, "a\n5\xe2\x82\x82\n", "a:text\n5\xe2\x82\x82", NULL);
     SHOWS(ctx, "a\n$\n", "a:text\n$", NULL);
     SHOWS(ctx, "a\n5 kg\n", "a:text\n5 kg", NULL);
     SHOWS(ctx, "a\n$007\n", "a:text\n$007", NULL);
