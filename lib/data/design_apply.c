@@ -90,6 +90,21 @@ static int needs_memory(const mli_feature *f, int32_t type)
     return is_text(type) || (is_day(type) && type != f->type);
 }
 
+static ml_status read_codes(const reading *r, int64_t j)
+{
+    const mli_feature *f = &r->d->inputs->features[j];
+    mli_design_column *c = &r->d->columns[j];
+    int32_t type = c->column->type;
+    int64_t *bad = &r->bad[j];
+    ml_status status =
+        mli_code_apply(r->ctx, c->column, &f->levels, 1, &c->memory, &c->codes, bad);
+    if (status || *bad < 0 || !is_text(f->type) ||
+        (type != ML_DTYPE_F64 && !is_day(type)))
+        return status;
+    return mli_code_written(r->ctx, c->column, &f->levels, (int32_t *)c->memory->data,
+                            bad);
+}
+
 static void read_feature(void *arg, int64_t j, int32_t slot)
 {
     const reading *r = arg;
@@ -100,8 +115,7 @@ static void read_feature(void *arg, int64_t j, int32_t slot)
     r->status[j] = ML_OK;
     if (!needs_memory(f, c->column->type)) return;
     if (f->kind == MLI_CATEGORICAL) {
-        r->status[j] = mli_code_apply(r->ctx, c->column, &f->levels, 1, &c->memory,
-                                      &c->codes, &r->bad[j]);
+        r->status[j] = read_codes(r, j);
     } else if (f->hashed) {
         r->status[j] = mli_hash_apply(r->ctx, c->column, &c->memory, &c->values);
     } else {

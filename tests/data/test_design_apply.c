@@ -279,6 +279,51 @@ START_TEST(matches_categories_by_text)
 }
 END_TEST
 
+/* Texts that are all amounts or dates in the file to be predicted are numbers there. */
+START_TEST(matches_amounts_and_dates_by_value)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = add_text(ctx, NULL, "off", 4,
+                           (const char *[]){"$5", "none", "$1,250.50", "7 kg"});
+    t = add_text(ctx, t, "day", 4,
+                 (const char *[]){"1/2/2024", "13/2/2024", "never", "3/2/2024 8:00"});
+    t = add_f64(ctx, t, "y", 4, (double[]){1, 2, 3, 4});
+    mli_design *d = train(ctx, &both, t, "target", "y", "features", "[off]", NULL);
+    mli_design *x = apply(d, t, 0);
+    ml_table *p = add_f64(ctx, NULL, "off", 4, (double[]){1250.5, 5, NAN, 6});
+    mli_design *a = apply(d, p, 0);
+    ck_assert(value(a, 0, 0) == value(x, 0, 2) && value(a, 0, 1) == value(x, 0, 0));
+    ck_assert(isnan(value(a, 0, 2)) && isnan(value(a, 0, 3)));
+    mli_design_free(a);
+    mli_design_free(x);
+    mli_design_free(d);
+    d = train(ctx, &both, t, "target", "y", "features", "[off]", "unseen", "error", NULL);
+    apply_fails(ML_E_DATA, d, p, 0);
+    SAYS("row 4");
+    mli_design_free(d);
+    ml_table_free(p);
+    d = train(ctx, &both, t, "target", "y", "features", "[day]", NULL);
+    x = apply(d, t, 0);
+    const int64_t feb = 19754; /* 2024-02-01 */
+    p = days(ctx, ML_TYPE_DATE, 3, (int64_t[]){feb, feb + 12, 1});
+    a = apply(d, p, 0);
+    ck_assert(value(a, 0, 0) == value(x, 0, 0) && value(a, 0, 1) == value(x, 0, 1));
+    ck_assert(isnan(value(a, 0, 2)));
+    mli_design_free(a);
+    ml_table_free(p);
+    p = days(ctx, ML_TYPE_TIMESTAMP, 2,
+             (int64_t[]){(feb + 12) * DAY, (feb + 2) * DAY + DAY / 3});
+    a = apply(d, p, 0);
+    ck_assert(value(a, 0, 0) == value(x, 0, 1) && value(a, 0, 1) == value(x, 0, 3));
+    mli_design_free(a);
+    mli_design_free(x);
+    mli_design_free(d);
+    ml_table_free(p);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Few rows are looked up one by one, many through a hash table: the same codes. */
 START_TEST(codes_few_rows_as_many)
 {
@@ -335,8 +380,8 @@ START_TEST(expects_text_for_text)
 {
     ml_context *ctx = test_context(1);
     ml_table *t = people(ctx);
-    mli_design *d = train(ctx, &reader, t, "target", "age", "features", "[job]",
-                          "text", "[job]", NULL);
+    mli_design *d = train(ctx, &reader, t, "target", "age", "features", "[job]", "text",
+                          "[job]", NULL);
     mli_design_free(apply(d, t, 0));
     ml_table *p = add_f64(ctx, NULL, "job", 1, (double[]){1});
     apply_fails(ML_E_TYPE, d, p, 0);
@@ -512,6 +557,6 @@ END_TEST
 TEST_MAIN("data/design_apply", gives_what_training_gave, matches_columns_by_name,
           counts_the_columns_that_lack, rejects_repeated_features,
           reads_numbers_from_text, converts_dates, matches_categories_by_text,
-          codes_few_rows_as_many, expects_text_for_text, reads_targets,
-          matches_numeric_classes, matches_booleans_and_numbers, survives_out_of_memory,
-          serves_eight_threads)
+          matches_amounts_and_dates_by_value, codes_few_rows_as_many,
+          expects_text_for_text, reads_targets, matches_numeric_classes,
+          matches_booleans_and_numbers, survives_out_of_memory, serves_eight_threads)
