@@ -92,11 +92,13 @@ void mli_run_init(mli_run *run, ml_context *ctx, ml_cancel *cancel,
                      .start = mli_now(),
                      .best_score = NAN,
                      .trial = -1,
+                     .thread = pthread_self(),
                      .to = 1};
 }
 
 void mli_run_part(mli_run *part, mli_run *parent, double from, double to, int report)
 {
+    report = report && pthread_equal(parent->thread, pthread_self());
     mli_run_init(part, parent->ctx, parent->cancel, report ? parent->progress : NULL,
                  parent->user);
     part->trial = parent->trial;

@@ -279,8 +279,8 @@ typedef struct {
     const member *one;
     const char *name; /* of the part */
     int64_t part;
-    mli_run run;
-    ml_model *m; /* NULL: it lacked something */
+    double from, to; /* part of the progress */
+    ml_model *m;     /* NULL: it lacked something */
     int lacked;
 } fitting;
 
@@ -326,8 +326,10 @@ static ml_status fit_task(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
     fitting *f = (fitting *)arg + task;
     mli_fit whole = *f->whole;
+    mli_run run;
     (void)slot;
-    whole.run = &f->run;
+    mli_run_part(&run, whole.run, f->from, f->to, 1);
+    whole.run = &run;
     return f->one->repeat ? fit_again(f, &whole, err) : fit_member(f, &whole, err);
 }
 
@@ -397,8 +399,8 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
         for (int64_t k = 0; k < count; k++) {
             f[k].a = a;
             f[k].whole = whole;
-            mli_run_part(&f[k].run, whole->run, (double)*n / (double)p->n,
-                         (double)(*n + 1) / (double)p->n, most == 1);
+            f[k].from = (double)*n / (double)p->n;
+            f[k].to = (double)(*n + 1) / (double)p->n;
         }
         status = mli_parallel_try(a->ctx, count, fit_task, f, err);
         if (!status) status = adopt_all(whole, p, f, count, n, behind, err);

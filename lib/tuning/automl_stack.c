@@ -112,7 +112,10 @@ static ml_status compare(mli_automl *a, const mli_design *rows, ml_error *err)
     if (!status) status = mli_automl_score(a, out, room, &score, err);
     if (!status && mli_automl_better(a, score, a->score)) {
         a->stacked = 1;
-        a->last = a->limit > 0 ? (mli_now() - start) / (FOLDS - 1) : 0;
+        int64_t turns =
+            mli_fits_beside(rows) ? mli_task_count(FOLDS, mli_slots(a->ctx)) : FOLDS;
+        double fold = (mli_now() - start) / (double)turns;
+        a->last = a->limit > 0 ? fold * FOLDS / (FOLDS - 1) : 0;
         a->score = score;
         memcpy(a->combined, out, (size_t)n * sizeof *out);
     }

@@ -171,20 +171,25 @@ static int prunes(const ml_study *s)
     return strcmp(mli_get_str(s->options, "pruner"), "none") != 0;
 }
 
+static void part_of_fold(const job *j, int64_t k, mli_run *part)
+{
+    /* Beside other trials the fraction of the study must not be written. */
+    double from = j->alone ? j->from : 0;
+    double width = j->alone ? (j->to - j->from) / (double)j->study->n_folds : 0;
+    mli_run_part(part, j->run, from + width * (double)k, from + width * (double)(k + 1),
+                 j->alone);
+    part->trial = (int32_t)j->trial;
+}
+
 /* One fold more; then the pruner may judge by the mean so far. */
 static ml_status run_fold(job *j, int64_t k, tally *t)
 {
     ml_study *s = j->study;
     mli_run part;
-    /* Beside other trials the fraction of the study must not be written. */
-    double from = j->alone ? j->from : 0;
-    double width = j->alone ? (j->to - j->from) / (double)s->n_folds : 0;
     double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
     int64_t rounds = 0;
     int by_rounds = judged_by_rounds(s);
-    mli_run_part(&part, j->run, from + width * (double)k, from + width * (double)(k + 1),
-                 j->alone);
-    part.trial = (int32_t)j->trial;
+    part_of_fold(j, k, &part);
     ml_status st = prunes(s) && by_rounds && k == 0
                        ? watched_fold(j, &part, values, &rounds, &t->pruned)
                        : score_fold(j, k, &part, values, &rounds, j->error);
@@ -208,8 +213,7 @@ static ml_status beside_task(void *arg, int64_t task, int32_t slot, ml_error *er
     beside *f = (beside *)arg + task;
     mli_run part;
     (void)slot;
-    mli_run_part(&part, f->j->run, 0, 0, 0);
-    part.trial = (int32_t)f->j->trial;
+    part_of_fold(f->j, f->k, &part);
     return score_fold(f->j, f->k, &part, f->values, &f->rounds, err);
 }
 

@@ -10,6 +10,8 @@
 #include "calibration_expected.h"
 #include "csv_text.h"
 
+#include <pthread.h>
+
 static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed)
 {
     return kit_table(ctx, &(kit_data){.rows = rows, .classes = classes, .seed = seed});
@@ -473,9 +475,65 @@ START_TEST(errors_of_folds)
 }
 END_TEST
 
+typedef struct reports {
+    pthread_t thread;
+    int64_t n;
+    double first;
+} reports;
+
+static int32_t note_report(const ml_progress *p, void *user)
+{
+    reports *r = user;
+    ck_assert(pthread_equal(r->thread, pthread_self()));
+    if (r->n++ == 0) r->first = p->fraction;
+    return ML_CONTINUE;
+}
+
+/* One piece after the other, by the caller, although two are promised at once. */
+static void run_inline(int64_t n, int64_t grain, ml_task_fn fn, void *arg, void *user)
+{
+    (void)user;
+    for (int64_t i = 0; i < n; i += grain) fn(arg, i, i + grain < n ? i + grain : n);
+}
+
+/* Folds and trees that are made side by side: the host hears of those on its thread. */
+START_TEST(progress_of_folds_side_by_side)
+{
+    kit_bytes bytes[3];
+    for (int k = 0; k < 3; k++) {
+        ml_host host = ML_HOST_INIT;
+        ml_context *ctx = NULL;
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        reports r = {pthread_self(), 0, 1};
+        host.threads = k + 1;
+        host.parallel_for = k == 2 ? run_inline : NULL;
+        host.executor_concurrency = 2;
+        OK(ml_context_new(&host, &ctx, ERR));
+        ml_table *t = table(ctx, 300, 2, 8);
+        OK(ml_estimator_new(ctx, "stacking", &e, ERR));
+        OK(ml_estimator_set_str(e, "target", "y", ERR));
+        OK(ml_estimator_set_str(e, "members", "[m=gbdt, l=logistic_regression]", ERR));
+        OK(ml_estimator_set_str(e, "folds", "5", ERR));
+        ml_estimator_set_progress(e, note_report, &r);
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        /* For certain only where the caller has folds. */
+        if (k != 1) ck_assert_double_lt(r.first, 0.1);
+        bytes[k] = kit_save(m);
+        ck_assert_int_eq(bytes[k].size, bytes[0].size);
+        ck_assert_mem_eq(bytes[k].data, bytes[0].data, bytes[0].size);
+        ml_model_free(m);
+        ml_estimator_free(e);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    for (int k = 0; k < 3; k++) free(bytes[k].data);
+}
+END_TEST
+
 TEST_MAIN("algorithms/compose", maps_equal_those_of_scikit_learn, maps_of_scaled_weights,
           map_of_one_class, maps_of_strange_rows, calibration_lowers_the_loss,
           judging_rows_do_not_stop_training, thresholds_raise_their_metric,
           the_best_threshold_is_found, thresholds_inside_others, thresholds_of_parts,
           tensors_that_are_missing, stacking_is_a_model_of_models, wrong_parameters,
-          parts_of_folds, errors_of_folds)
+          parts_of_folds, errors_of_folds, progress_of_folds_side_by_side)

@@ -142,7 +142,6 @@ typedef struct {
     int64_t n, outputs;
     double *out;
     double from, to; /* part of the progress */
-    int together;    /* folds are fitted side by side */
 } holding;
 
 /* The first class whose rows are all in fold k, or -1. */
@@ -215,7 +214,7 @@ static ml_status fold_task(void *arg, int64_t k, int32_t slot, ml_error *err)
     double step = (h->to - h->from) / (double)h->n;
     (void)slot;
     mli_run_part(&run, h->whole->run, h->from + (double)k * step,
-                 h->from + (double)(k + 1) * step, !h->together);
+                 h->from + (double)(k + 1) * step, 1);
     run.quiet = 1;
     ml_status status = one_fold(h, (int32_t)k, &run, err);
     return status ? fold_failed(h, (int32_t)k, status, err) : ML_OK;
@@ -226,11 +225,11 @@ ml_status mli_heldout_fit(mli_fit *whole, const mli_algorithm *algorithm,
                           int64_t n, int64_t outputs, double from, double to, double *out,
                           ml_error *err)
 {
-    holding h = {whole, algorithm, name, params, fold, n, outputs, out, from, to, 0};
+    holding h = {whole, algorithm, name, params, fold, n, outputs, out, from, to};
     /* The host is called on its own thread only. */
     const mli_hooks *hooks = whole->hooks;
-    h.together = mli_fits_beside(whole->train) && !hooks->objective && !hooks->metric;
-    if (h.together) return mli_parallel_try(whole->ctx, n, fold_task, &h, err);
+    if (mli_fits_beside(whole->train) && !hooks->objective && !hooks->metric)
+        return mli_parallel_try(whole->ctx, n, fold_task, &h, err);
     ml_status status = ML_OK;
     for (int64_t k = 0; k < n && !status; k++) status = fold_task(&h, k, 0, err);
     return status;
