@@ -81,7 +81,8 @@ static ml_status check_for_classes(const mli_descriptor *d, const ml_params *par
 
 int mli_fits_beside(const mli_design *d)
 {
-    return mli_slots(d->ctx) > 1 && mli_design_bytes(d) < SMALL_BYTES;
+    return mli_slots(d->ctx) > 1 && mli_design_bytes(d) < SMALL_BYTES &&
+           !mli_memory_most(d->ctx);
 }
 
 ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,

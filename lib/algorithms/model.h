@@ -88,7 +88,7 @@ ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const ch
                        const mli_design *valid, const mli_hooks *hooks, mli_run *run,
                        ml_model **out, ml_error *err);
 /* Are fits to these rows made side by side, where there are several, a thread each? They
- * are small, and gain little by threads of their own. */
+ * are small, and gain little by threads of their own. Not while memory is limited. */
 int mli_fits_beside(const mli_design *d);
 /* Puts a name before the message of a failure; place and hint stay. */
 ml_status mli_fit_named(const char *name, ml_status status, ml_error *err);

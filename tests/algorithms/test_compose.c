@@ -531,9 +531,23 @@ START_TEST(progress_of_folds_side_by_side)
 }
 END_TEST
 
+/* What fits into limited memory must not depend on the number of threads. */
+START_TEST(one_fit_in_limited_memory)
+{
+    ml_context *ctx = test_context(2);
+    mli_design none = {.ctx = ctx};
+    ck_assert(mli_fits_beside(&none));
+    ck_assert(mli_memory_limit(ctx, (size_t)1 << 30));
+    ck_assert(!mli_fits_beside(&none));
+    mli_memory_lift(ctx);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/compose", maps_equal_those_of_scikit_learn, maps_of_scaled_weights,
           map_of_one_class, maps_of_strange_rows, calibration_lowers_the_loss,
           judging_rows_do_not_stop_training, thresholds_raise_their_metric,
           the_best_threshold_is_found, thresholds_inside_others, thresholds_of_parts,
           tensors_that_are_missing, stacking_is_a_model_of_models, wrong_parameters,
-          parts_of_folds, errors_of_folds, progress_of_folds_side_by_side)
+          parts_of_folds, errors_of_folds, progress_of_folds_side_by_side,
+          one_fit_in_limited_memory)
