@@ -98,11 +98,12 @@ static ml_status read_codes(const reading *r, int64_t j)
     int64_t *bad = &r->bad[j];
     ml_status status =
         mli_code_apply(r->ctx, c->column, &f->levels, 1, &c->memory, &c->codes, bad);
-    if (status || *bad < 0 || !is_text(f->type) ||
-        (type != ML_DTYPE_F64 && !is_day(type)))
-        return status;
-    return mli_code_written(r->ctx, c->column, &f->levels, (int32_t *)c->memory->data,
-                            bad);
+    int numbers = is_text(f->type);
+    int32_t other = numbers ? type : f->type;
+    if (status || *bad < 0 || numbers == is_text(type)) return status;
+    if ((other != ML_DTYPE_F64 && !is_day(other)) || c->column->sparse.rows) return ML_OK;
+    return mli_code_written(r->ctx, c->column, is_day(other), numbers, &f->levels,
+                            (int32_t *)c->memory->data, bad);
 }
 
 static void read_feature(void *arg, int64_t j, int32_t slot)

@@ -31,10 +31,11 @@ void mli_coding_free(mli_coding *c);
 ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_dictionary *d,
                          int sorted, mli_buffer **memory, const int32_t **codes,
                          int64_t *unseen);
-/* Numbers (f64) or days without a code, from row *unseen on, that texts of the dictionary
- * read as: see design_written.c. */
-ml_status mli_code_written(ml_context *ctx, const mli_column *c, const mli_dictionary *d,
-                           int32_t *codes, int64_t *unseen);
+/* Codes for values without one, from row *unseen on, that read as the same number or day
+ * (`days`) as a level: see design_written.c. `numbers`: the column has numbers or days,
+ * and the levels were texts; else the other way round. */
+ml_status mli_code_written(ml_context *ctx, const mli_column *c, int days, int numbers,
+                           const mli_dictionary *d, int32_t *codes, int64_t *unseen);
 /* Text or categories that read as numbers of a column of type `as`; *bad is the first row
  * that does not, or -1. */
 ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,

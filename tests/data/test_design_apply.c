@@ -320,6 +320,19 @@ START_TEST(matches_amounts_and_dates_by_value)
     mli_design_free(d);
     ml_table_free(p);
     ml_table_free(t);
+    /* The other way round. */
+    t = add_f64(ctx, NULL, "off", 3, (double[]){5, 1250.5, 5});
+    t = add_f64(ctx, t, "y", 3, (double[]){1, 2, 3});
+    d = train(ctx, &both, t, "target", "y", "categorical", "[off]", NULL);
+    p = add_text(ctx, NULL, "off", 5,
+                 (const char *[]){"$1,250.50", "none", "$5.00", NULL, "$6"});
+    a = apply(d, p, 0);
+    ck_assert(value(a, 0, 0) == value(d, 0, 1) && value(a, 0, 2) == value(d, 0, 0));
+    for (int i = 1; i < 5; i += 1 + (i == 1)) ck_assert(isnan(value(a, 0, i)));
+    mli_design_free(a);
+    mli_design_free(d);
+    ml_table_free(p);
+    ml_table_free(t);
     ml_context_free(ctx);
 }
 END_TEST
