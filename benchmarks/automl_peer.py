@@ -20,6 +20,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+# FLAML 2.7 does not know the texts of pandas 3.
+if hasattr(pd.options, "future"):
+    pd.options.future.infer_string = False
+
 
 class Task:
     def __init__(self, folder):
