@@ -148,6 +148,22 @@ def gbdt(peer, threads, a):
         p = model.predict(xgb.DMatrix(xt))
         if a.get("model"):
             model.save_model(a["model"])
+    elif peer == "ydf":
+        import ydf
+        ydf.verbose(0)
+        names = [f"f{j}" for j in range(x.shape[1])]
+        data = dict(zip(names, x.T)) | {"y": y.astype(int)}
+        # A hessian of 100 is 400 rows at the least. Its exact cuts take several times as long.
+        learner = ydf.GradientBoostedTreesLearner(
+            "y", num_trees=trees, shrinkage=rate, growing_strategy="BEST_FIRST_GLOBAL",
+            max_num_nodes=leaves, max_depth=-1, min_examples=400, use_hessian_gain=True,
+            validation_ratio=0.0, early_stopping="NONE", discretize_numerical_columns=True,
+            num_discretized_numerical_bins=255, num_threads=threads)
+        start = clock()
+        model = learner.train(data)
+        seconds = clock() - start
+        extra = peak() - before
+        p = model.predict(dict(zip(names, xt.T)))
     elif peer == "catboost":
         import catboost as cb
         start = clock()
