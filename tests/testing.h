@@ -72,13 +72,20 @@ static inline ml_error *test_error(void)
 }
 #define ERR test_error()
 
-static inline ml_context *test_context(int32_t threads)
+/* With vector instructions up to a level; 0: all there are. */
+static inline ml_context *test_context_level(int32_t threads, int32_t cpu_level)
 {
     ml_context *ctx = NULL;
     ml_host host = ML_HOST_INIT;
     host.threads = threads;
+    host.cpu_level = cpu_level;
     if (ml_context_new(&host, &ctx, NULL) != ML_OK) abort();
     return ctx;
+}
+
+static inline ml_context *test_context(int32_t threads)
+{
+    return test_context_level(threads, 0);
 }
 
 /* What a model predicts for a table; kind: NULL for the usual one. */

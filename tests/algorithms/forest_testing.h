@@ -44,17 +44,6 @@ static inline void make_small(void)
 
 static const char *const names[] = {"a", "b", "c", "d"};
 
-/* With vector instructions up to a level; 0: all there are. */
-static inline ml_context *limited_context(int32_t cpu_level)
-{
-    ml_context *ctx = NULL;
-    ml_host host = ML_HOST_INIT;
-    host.threads = 1;
-    host.cpu_level = cpu_level;
-    OK(ml_context_new(&host, &ctx, ERR));
-    return ctx;
-}
-
 static inline ml_table *small_table(ml_context *ctx, const double *y,
                                     const int64_t *label)
 {

@@ -106,12 +106,8 @@ static const char *const cases[][2] = {
 
 static void compare(int32_t level, int64_t rows)
 {
-    ml_host host = ML_HOST_INIT;
-    ml_context *ctx = NULL;
+    ml_context *ctx = test_context_level(2, level);
     double *x = make_values(rows);
-    host.threads = 2;
-    host.cpu_level = level;
-    OK(ml_context_new(&host, &ctx, ERR));
     ml_table *t = make_table(ctx, ML_DTYPE_F64, x, rows);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         ml_tensor *as_rows = NULL;
@@ -135,14 +131,10 @@ static void compare(int32_t level, int64_t rows)
 /* Floats give what the same numbers as doubles give. */
 static void compare_floats(int32_t level, int64_t rows)
 {
-    ml_host host = ML_HOST_INIT;
-    ml_context *ctx = NULL;
+    ml_context *ctx = test_context_level(2, level);
     double *x = make_values(rows);
     float *narrow = malloc((size_t)(rows * WIDE) * sizeof *narrow);
     for (int64_t i = 0; i < rows * WIDE; i++) x[i] = narrow[i] = (float)x[i];
-    host.threads = 2;
-    host.cpu_level = level;
-    OK(ml_context_new(&host, &ctx, ERR));
     ml_table *t = make_table(ctx, ML_DTYPE_F64, x, rows);
     ml_table *floats = make_table(ctx, ML_DTYPE_F32, narrow, rows);
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {

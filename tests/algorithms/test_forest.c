@@ -564,7 +564,7 @@ static ml_model *fit_on(int32_t cpu_level, const char *params)
     enum { n = 3000 };
     static double x[3][n];
     static int64_t label[n];
-    ml_context *ctx = limited_context(cpu_level);
+    ml_context *ctx = test_context_level(1, cpu_level);
     ml_table *t = NULL;
     uint64_t state = 11;
     for (int i = 0; i < n; i++) {

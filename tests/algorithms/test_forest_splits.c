@@ -186,7 +186,8 @@ END_TEST
 START_TEST(processors)
 {
     static const char *const parts[] = {"node_threshold", "node_value", "node_gain"};
-    ml_context *ctx[2] = {limited_context(MLI_CPU_SCALAR), limited_context(0)};
+    ml_context *ctx[2] = {test_context_level(1, MLI_CPU_SCALAR),
+                          test_context_level(1, 0)};
     ml_model *m[2];
     for (int i = 0; i < 2; i++)
         m[i] = fit_kind(ctx[i], &kinds[_i], "random_forest", "n_trees=2");

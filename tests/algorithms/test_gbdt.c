@@ -597,9 +597,7 @@ START_TEST(instructions_do_not_matter)
     ml_context *ctx[2];
     for (int k = 0; k < 4; k++) {
         int i = k / 2, extra = k % 2;
-        ml_host host = ML_HOST_INIT;
-        host.cpu_level = i ? MLI_CPU_AVX2 : MLI_CPU_SCALAR;
-        if (!extra) OK(ml_context_new(&host, &ctx[i], ERR));
+        if (!extra) ctx[i] = test_context_level(0, i ? MLI_CPU_AVX2 : MLI_CPU_SCALAR);
         ml_table *t = sample(ctx[i], ROWS, 21);
         ml_model *m = fit(ctx[i], extra ? "extra_trees=true" : "increasing=", t);
         ml_tensor *p = predicted(m, "value", t);

@@ -2,6 +2,7 @@
  *
  * Transformers beside scikit-learn on real data (tests/reference/prepare.py).
  */
+#include "../testing_data.h"
 #include "csv_text.h"
 
 #define COLUMNS 256
@@ -216,7 +217,6 @@ START_TEST(powers_of_small_numbers)
 {
     enum { ROWS = 400 };
     double x[ROWS], mean = 0, square = 0;
-    int64_t n = ROWS;
     uint64_t z = 1;
     for (int i = 0; i < ROWS; i++) {
         z = z * 6364136223846793005u + 1442695040888963407u;
@@ -225,18 +225,14 @@ START_TEST(powers_of_small_numbers)
     }
     for (int i = 0; i < ROWS; i++) square += (x[i] - mean) * (x[i] - mean) / ROWS;
     ml_context *ctx = test_context(2);
-    ml_tensor *column = NULL, *out;
-    ml_table *t = NULL;
+    ml_table *t = add_f64(ctx, NULL, "x", ROWS, x);
     char none[] = "-";
-    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &column, ERR));
-    OK(ml_table_with_tensor(NULL, "x", column, &t, ERR));
-    out = transform(ctx, "power_transformer", none, "x", "-", t);
+    ml_tensor *out = transform(ctx, "power_transformer", none, "x", "-", t);
     for (int i = 0; i < ROWS; i++)
         near("small numbers", i, 0, ml_tensor_get_f64(out, i, 0),
              (x[i] - mean) / sqrt(square));
     ml_tensor_free(out);
     ml_table_free(t);
-    ml_tensor_free(column);
     ml_context_free(ctx);
 }
 END_TEST
@@ -248,24 +244,19 @@ START_TEST(large_powers)
     static const double expected[2][3] = {
         {1.2459001497040592, 1.181362193821407, 0.9940049683139028},
         {-1.2459001497040592, -1.181362193821407, -0.9940049683139028}};
-    int64_t n = ROWS;
     ml_context *ctx = test_context(2);
     for (int side = 0; side < 2; side++) {
         double x[ROWS];
         for (int i = 0; i < ROWS; i++)
             x[i] = (side ? -1 : 1) * (100 - (i % 10) * (i % 10) / 8.0);
-        ml_tensor *column = NULL, *out;
-        ml_table *t = NULL;
+        ml_table *t = add_f64(ctx, NULL, "x", ROWS, x);
         char none[] = "-";
-        OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &column, ERR));
-        OK(ml_table_with_tensor(NULL, "x", column, &t, ERR));
-        out = transform(ctx, "power_transformer", none, "x", "-", t);
+        ml_tensor *out = transform(ctx, "power_transformer", none, "x", "-", t);
         for (int i = 0; i < 3; i++)
             near("power of large numbers", i, 0, ml_tensor_get_f64(out, i, 0),
                  expected[side][i]);
         ml_tensor_free(out);
         ml_table_free(t);
-        ml_tensor_free(column);
     }
     ml_context_free(ctx);
 }

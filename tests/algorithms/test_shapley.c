@@ -197,10 +197,7 @@ START_TEST(large)
     double *x = forest_rows(f, ROWS, 3), *first = NULL;
     int64_t width = e->n_features + 1;
     for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX2; level++) {
-        ml_context *ctx = NULL;
-        ml_host host = ML_HOST_INIT;
-        host.cpu_level = level;
-        OK(ml_context_new(&host, &ctx, ERR));
+        ml_context *ctx = test_context_level(0, level);
         double *v = run(ctx, e, 0, x, ROWS), *one = run(ctx, e, 0, x + 50, 1);
         size_t row = (size_t)(2 * width) * sizeof *v;
         ck_assert_mem_eq(v + 2 * width, one, row);

@@ -9,16 +9,6 @@
 
 #define ROWS 300
 
-static ml_context *level_context(int32_t level)
-{
-    ml_context *ctx = NULL;
-    ml_host host = ML_HOST_INIT;
-    host.threads = 1;
-    host.cpu_level = level;
-    OK(ml_context_new(&host, &ctx, ERR));
-    return ctx;
-}
-
 static void expect(const mli_ensemble *e, const double *x, int64_t n, double *out)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -90,7 +80,7 @@ static void check_forest(forest_kind kind, int wide, int parts)
     double *want = calloc((size_t)(ROWS * kind.scores), sizeof *want);
     expect(&f->e, x, ROWS, want);
     for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX2; level++) {
-        ml_context *ctx = level_context(level);
+        ml_context *ctx = test_context_level(1, level);
         mli_engine *g = NULL;
         OK(mli_engine_new(ctx, &f->e, &g, ERR));
         ck_assert_int_eq(g->wide, wide);
@@ -278,7 +268,7 @@ static void check_rows(forest_kind kind, int64_t n, int wide)
             want[i] += rows[(int64_t)value[leaf] * WIDTH + i % WIDTH];
         }
     for (int32_t level = MLI_CPU_SCALAR; level <= MLI_CPU_AVX2; level++) {
-        ml_context *ctx = level_context(level);
+        ml_context *ctx = test_context_level(1, level);
         mli_engine *g = NULL;
         OK(mli_engine_new_rows(ctx, &e, rows, WIDTH, &g, ERR));
         ck_assert_int_eq(g->wide, wide);
@@ -351,7 +341,7 @@ START_TEST(mixed_feature)
         f->threshold[i] = (double)(i % 30);
     }
     expect(&f->e, x, ROWS, want);
-    ml_context *ctx = level_context(0);
+    ml_context *ctx = test_context_level(1, 0);
     mli_engine *g = NULL;
     OK(mli_engine_new(ctx, &f->e, &g, ERR));
     ck_assert_int_eq(g->wide, 1);

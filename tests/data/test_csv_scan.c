@@ -19,15 +19,6 @@ static size_t random_text(uint64_t *seed, const char *alphabet, char *out, size_
     return size;
 }
 
-static ml_context *level_context(int32_t level)
-{
-    ml_context *ctx = NULL;
-    ml_host host = ML_HOST_INIT;
-    host.cpu_level = level;
-    if (ml_context_new(&host, &ctx, NULL) != ML_OK) abort();
-    return ctx;
-}
-
 /* Records of an index as text: fields in brackets, records in braces. */
 static void show(const mli_csv_index *x, const char *text, mli_str *out)
 {
@@ -72,7 +63,7 @@ static void compare(mli_csv_index *fast, mli_csv_index *slow, const mli_csv_dial
 
 static void run_pairs(const char *alphabet, size_t room, int times)
 {
-    ml_context *wide = level_context(0), *narrow = level_context(1);
+    ml_context *wide = test_context_level(0, 0), *narrow = test_context_level(-1, 1);
     mli_csv_index fast, slow;
     mli_csv_index_init(&fast, wide);
     mli_csv_index_init(&slow, narrow);
@@ -132,7 +123,7 @@ START_TEST(kernels_agree_with_the_general_way)
 {
     static const char *const alphabets[] = {
         "0123456789", "0123456789.", "0123456789.-", "0123456789.-e ", "00012.", "9.-"};
-    ml_context *wide = level_context(0), *narrow = level_context(1);
+    ml_context *wide = test_context_level(0, 0), *narrow = test_context_level(-1, 1);
     uint64_t seed = 11;
     for (int round = 0; round < 600; round++) {
         mli_str s;
@@ -166,7 +157,7 @@ END_TEST
 
 START_TEST(reals_are_exact)
 {
-    ml_context *ctx = level_context(0);
+    ml_context *ctx = test_context_level(0, 0);
     uint64_t seed = 3;
     mli_str s;
     mli_str_init(&s, NULL);

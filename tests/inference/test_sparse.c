@@ -87,11 +87,7 @@ static void check_trees(int32_t threads, int32_t level)
         {"gbdt", "{n_trees: 10, objective: quantile, quantiles: [0.1, 0.5, 0.9]}"},
         {"gbdt", "{n_trees: 5, linear_tree: true}"},
         {"decision_tree", "{}"}};
-    ml_host host = ML_HOST_INIT;
-    ml_context *ctx = NULL;
-    host.threads = threads;
-    host.cpu_level = level;
-    OK(ml_context_new(&host, &ctx, ERR));
+    ml_context *ctx = test_context_level(threads, level);
     double *rows = make_rows(ROWS, WIDTH);
     ml_table *t = make_table(ctx, rows, ROWS, WIDTH);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

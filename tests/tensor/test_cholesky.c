@@ -109,11 +109,10 @@ START_TEST(the_same_bits)
     const int64_t n = 300;
     double *first = NULL;
     for (int k = 0; k < 4; k++) {
-        ml_host host = ML_HOST_INIT;
-        ml_context *ctx = NULL;
-        host.threads = k == 1 ? 2 : k == 2 ? 7 : 1;
-        host.cpu_level = k == 3 ? MLI_CPU_SCALAR : 0;
-        OK(ml_context_new(&host, &ctx, ERR));
+        ml_context *ctx = test_context_level(k == 1   ? 2
+                                             : k == 2 ? 7
+                                                      : 1,
+                                             k == 3 ? MLI_CPU_SCALAR : 0);
         double *a = definite(n, n);
         ck_assert_int_eq(mli_cholesky(ctx, n, a, n, 0), n);
         if (first) ck_assert_mem_eq(first, a, (size_t)(n * n) * sizeof *a);
