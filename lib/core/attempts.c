@@ -23,11 +23,11 @@ static void attempt_task(void *arg, int64_t task, int32_t slot)
     one->status = one->error ? all->fn(all->arg, task, slot, one->error) : ML_E_MEMORY;
 }
 
-ml_status mli_parallel_try(ml_context *ctx, int64_t n, mli_attempt fn, void *arg,
-                           ml_error *err)
+ml_status mli_parallel_try(ml_context *ctx, int together, int64_t n, mli_attempt fn,
+                           void *arg, ml_error *err)
 {
     ml_status status = ML_OK;
-    if (n < 2 || mli_slots(ctx) < 2) {
+    if (!together || n < 2 || mli_slots(ctx) < 2) {
         for (int64_t i = 0; i < n && !status; i++) status = fn(arg, i, 0, err);
         return status;
     }

@@ -18,11 +18,12 @@ typedef void (*mli_task)(void *arg, int64_t task, int32_t slot);
 void mli_parallel(ml_context *ctx, int64_t n, mli_task fn, void *arg);
 int32_t mli_slots(const ml_context *ctx);
 
-/* Tasks that can fail. All are run, unless one follows the other: then up to the first
- * that fails. The error is that of the first, in their order. */
+/* Tasks that can fail: at once, or (`together` 0, or with one thread) one after the other
+ * on this thread up to the first that fails. The error is that of the first, in their
+ * order. */
 typedef ml_status (*mli_attempt)(void *arg, int64_t task, int32_t slot, ml_error *err);
-ml_status mli_parallel_try(ml_context *ctx, int64_t n, mli_attempt fn, void *arg,
-                           ml_error *err);
+ml_status mli_parallel_try(ml_context *ctx, int together, int64_t n, mli_attempt fn,
+                           void *arg, ml_error *err);
 
 /* While held, ml_context_set_threads fails with ML_E_STATE, so mli_slots stays the same.
  * A public call that sizes memory by mli_slots holds from before that until its last

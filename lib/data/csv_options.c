@@ -70,9 +70,8 @@ static const mli_param params[] = {
      NULL,
      "How dates other than 2024-12-31 are read: 12/31/2024, 31.12.2024, 2024/12/31, "
      "31-Dec-2024, December 31, 2024, with a time such as 8:30 PM if wanted. auto: in "
-     "the "
-     "one order that fits all values of a column, or a column that fits only one; texts "
-     "where both fit and differ.",
+     "the one order that fits all values of a column, or a column that fits only one; "
+     "texts where both fit and differ.",
      "0.1"},
     {"decimal", "decimal_point,decimal_separator", ML_PARAM_STR, 0, "auto",
      "{auto, point, comma}", NULL, NULL,

@@ -25,8 +25,8 @@ typedef struct texts {
     const mli_column *c;
     const int32_t *codes;
     int64_t n;
-    int days,
-        ways; /* 1: with a decimal point, or the month first; 2: comma, day; 3: both */
+    int days;
+    int ways; /* 1: with a decimal point, or the month first; 2: comma, day; 3: both */
 } texts;
 
 static int by_value(const void *x, const void *y)

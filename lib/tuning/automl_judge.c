@@ -319,9 +319,7 @@ typedef struct fold {
     ml_model *kept;
     int64_t rounds;
     double seconds;
-    int cut;
-    ml_status status;
-    ml_error *error;
+    int cut, done;
 } fold;
 
 typedef struct judging {
@@ -370,17 +368,19 @@ static ml_status fit_fold(const judging *j, int64_t k, mli_run *run, ml_error *e
     return status;
 }
 
-static void judge_fold(const judging *j, int64_t k, int32_t slot)
+static ml_status judge_fold(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
-    fold *f = &j->folds[k];
+    const judging *j = arg;
+    int64_t k = j->begin + task;
     ml_cancel *clock = NULL;
     mli_run run;
     double start = mli_now();
-    f->error = ml_error_new();
-    f->status = f->error ? start_fold(j, slot, &run, &clock, f->error) : ML_E_MEMORY;
-    if (!f->status) f->status = fit_fold(j, k, &run, f->error);
+    ml_status status = start_fold(j, slot, &run, &clock, err);
+    if (!status) status = fit_fold(j, k, &run, err);
     ml_cancel_free(clock);
-    f->seconds = mli_now() - start;
+    j->folds[k].seconds = mli_now() - start;
+    j->folds[k].done = !status;
+    return status;
 }
 
 ml_status mli_automl_score_first(const mli_automl *a, const double *predictions,
@@ -431,39 +431,18 @@ static double slice_of(const mli_automl *a, int64_t first, int together)
     return a->slice / (double)turns;
 }
 
-static void fold_task(void *arg, int64_t task, int32_t slot)
-{
-    judging *j = arg;
-    judge_fold(j, j->begin + task, slot);
-}
-
-/* Folds `begin` to `end` - 1; one after the other up to the first failure. */
-static void judge_some(judging *j, int64_t begin, int64_t end, int together)
-{
-    j->begin = begin;
-    if (together)
-        mli_parallel(j->a->ctx, end - begin, fold_task, j);
-    else
-        for (int64_t k = begin; k < end && !(k && j->folds[k - 1].status); k++)
-            judge_fold(j, k, 0);
-}
-
 /* What the first n folds say; others were fitted beside them for nothing. */
-static ml_status sum_folds(judging *j, int64_t n, ml_error *err)
+static void sum_folds(judging *j, int64_t n)
 {
     mli_candidate *c = j->c;
-    ml_status status = ML_OK;
     for (int64_t k = 0; k < j->a->n_folds; k++) {
-        fold *f = &j->folds[k];
+        const fold *f = &j->folds[k];
         j->a->spent += f->seconds;
-        c->rounds += k < n ? f->rounds : 0;
-        c->cut |= k < n && f->cut;
-        c->seconds += k < n ? f->seconds : 0;
-        if (k < n && f->status && !status)
-            status = f->error ? mli_error_copy(err, f->error, f->status) : mli_nomem(err);
-        ml_error_free(f->error);
+        if (k >= n) continue;
+        c->rounds += f->rounds;
+        c->cut |= f->cut;
+        c->seconds += f->seconds;
     }
-    return status;
 }
 
 static ml_status judge_folds(judging *j, ml_error *err)
@@ -471,17 +450,21 @@ static ml_status judge_folds(judging *j, ml_error *err)
     mli_automl *a = j->a;
     mli_candidate *c = j->c;
     int together = mli_automl_side_by_side(a, a->train[0]);
-    int64_t first = first_folds(a, together), n = 1;
+    int64_t first = first_folds(a, together);
     double start = mli_now();
     j->slice = slice_of(a, first, together);
-    judge_some(j, 0, first, together);
+    ml_status status = mli_parallel_try(a->ctx, together, first, judge_fold, j, err);
     c->kept = j->folds[0].kept;
-    if (!j->folds[0].status && !mli_automl_behind(a, c)) {
-        judge_some(j, first, a->n_folds, together);
-        n = a->n_folds;
-    }
+    /* Given up by the first fold, it is no matter how the others went. */
+    int behind = j->folds[0].done && mli_automl_behind(a, c);
+    if (behind) status = ML_OK;
+    j->begin = first;
+    if (!behind && !status)
+        status =
+            mli_parallel_try(a->ctx, together, a->n_folds - first, judge_fold, j, err);
     a->took += mli_now() - start;
-    return sum_folds(j, n, err);
+    sum_folds(j, behind ? 1 : a->n_folds);
+    return status;
 }
 
 static ml_status judge(mli_automl *a, mli_candidate *c, ml_error *err)

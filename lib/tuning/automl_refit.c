@@ -388,13 +388,12 @@ static int64_t at_once(const mli_automl *a)
 static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
                            const member *m, int64_t *n, ml_error *err)
 {
-    int64_t behind[3] = {0}, most = at_once(a), count = 1;
+    int64_t behind[3] = {0}, most = at_once(a);
     fitting *f = mli_alloc_vec(a->ctx, most, sizeof *f);
     if (!f) return mli_nomem(err);
     ml_status status = ML_OK;
-    for (*n = 0; *n < p->n && count && !status;) {
-        int64_t before = *n;
-        count = most < p->n - *n ? most : p->n - *n;
+    for (*n = 0; *n < p->n && !status;) {
+        int64_t before = *n, count = most < p->n - *n ? most : p->n - *n;
         next_members(p, m, f, count);
         for (int64_t k = 0; k < count; k++) {
             f[k].a = a;
@@ -402,7 +401,7 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
             f[k].from = (double)*n / (double)p->n;
             f[k].to = (double)(*n + 1) / (double)p->n;
         }
-        status = mli_parallel_try(a->ctx, count, fit_task, f, err);
+        status = mli_parallel_try(a->ctx, 1, count, fit_task, f, err);
         if (!status) status = adopt_all(whole, p, f, count, n, behind, err);
         for (int64_t k = 0; k < count; k++) ml_model_free(f[k].m);
         if (!status && most > 1)

@@ -237,7 +237,7 @@ static ml_status run_beside(job *j, int64_t begin, tally *t)
     beside *f = mli_calloc(s->ctx, (size_t)n, sizeof *f);
     if (!f) return mli_nomem(j->error);
     for (int64_t i = 0; i < n; i++) f[i] = (beside){.j = j, .k = begin + i};
-    ml_status st = mli_parallel_try(s->ctx, n, beside_task, f, j->error);
+    ml_status st = mli_parallel_try(s->ctx, 1, n, beside_task, f, j->error);
     for (int64_t i = 0; i < n && st == ML_OK; i++)
         add_fold(s, t, f[i].values, f[i].rounds);
     mli_free(s->ctx, f);

@@ -228,11 +228,8 @@ ml_status mli_heldout_fit(mli_fit *whole, const mli_algorithm *algorithm,
     holding h = {whole, algorithm, name, params, fold, n, outputs, out, from, to};
     /* The host is called on its own thread only. */
     const mli_hooks *hooks = whole->hooks;
-    if (mli_fits_beside(whole->train) && !hooks->objective && !hooks->metric)
-        return mli_parallel_try(whole->ctx, n, fold_task, &h, err);
-    ml_status status = ML_OK;
-    for (int64_t k = 0; k < n && !status; k++) status = fold_task(&h, k, 0, err);
-    return status;
+    int together = mli_fits_beside(whole->train) && !hooks->objective && !hooks->metric;
+    return mli_parallel_try(whole->ctx, together, n, fold_task, &h, err);
 }
 
 ml_status mli_heldout_predict(mli_fit *whole, const mli_param_part *part,

@@ -209,8 +209,7 @@ static const mli_param outlier_params[] = {
     MLI_PARAM_COLUMNS,
     {"method", NULL, ML_PARAM_STR, 0, "quartiles", "{quartiles, deviation}", NULL, NULL,
      "How far is far: from the quartiles, in their distance (a column whose quartiles "
-     "are "
-     "equal has no outliers); or from the mean, in standard deviations.",
+     "are equal has no outliers); or from the mean, in standard deviations.",
      "0.1"},
     {"factor", "threshold", ML_PARAM_F64, 0, "3", "(0, inf)", "[1.5, 6]", NULL,
      "How many of these.", "0.1"},
