@@ -33,7 +33,7 @@ VARIANTS = {
     "tsan": {"env": {"CC": "clang"},
              "options": ["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"],
              "match": r"(.*/(pool|threads|.*concurren.*|.*hammer.*|const)|core/run|"
-                      r"algorithms/gbdt_pack|tuning/study)$"},
+                      r"algorithms/gbdt_pack|tuning/study|tuning/check)$"},
 }
 
 

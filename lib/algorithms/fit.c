@@ -79,10 +79,14 @@ static ml_status check_for_classes(const mli_descriptor *d, const ml_params *par
     return ML_OK;
 }
 
+int mli_small_beside(ml_context *ctx, int64_t bytes)
+{
+    return mli_slots(ctx) > 1 && bytes < SMALL_BYTES && !mli_memory_most(ctx);
+}
+
 int mli_fits_beside(const mli_design *d)
 {
-    return mli_slots(d->ctx) > 1 && mli_design_bytes(d) < SMALL_BYTES &&
-           !mli_memory_most(d->ctx);
+    return mli_small_beside(d->ctx, mli_design_bytes(d));
 }
 
 ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const char *name,

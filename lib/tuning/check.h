@@ -32,6 +32,8 @@ ml_status mli_check_compare_folds(const mli_check *x, ml_table **out, ml_error *
 struct mli_folds;
 ml_status mli_check_split(const mli_check *x, const ml_model *m, uint64_t seed,
                           struct mli_folds **out, ml_error *err);
+/* Are the folds of the table fitted side by side? */
+int mli_check_beside(const mli_check *x);
 /* An estimator with what a model was fitted with. */
 ml_status mli_check_estimator(const ml_model *m, ml_estimator **out, ml_error *err);
 /* The metric of the options, or the usual one of the task. */
@@ -41,8 +43,8 @@ ml_status mli_check_metric(const mli_check *x, const ml_model *m, const mli_metr
 ml_status mli_check_score(const mli_metric *metric, const ml_model *m,
                           const ml_table *table, const int64_t *rows, int64_t n,
                           double *out, ml_error *err);
-/* A model of the estimator fitted to some rows. */
-ml_status mli_check_fit(ml_estimator *e, const ml_table *table, const int64_t *rows,
+/* A model of the estimator fitted to some rows, on any thread. */
+ml_status mli_check_fit(const ml_estimator *e, const ml_table *table, const int64_t *rows,
                         int64_t n, ml_model **out, ml_error *err);
 
 /* What a model predicts for the rows of a design: probabilities, or values. */

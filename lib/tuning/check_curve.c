@@ -5,6 +5,7 @@
  * on the fold left out. Rows of training are drawn by chance, the smaller sets parts of
  * the larger ones.
  */
+#include "core/parallel.h"
 #include "core/rng.h"
 #include "tuning/check.h"
 #include "tuning/split.h"
@@ -16,20 +17,27 @@ typedef struct {
     const mli_check *x;
     const mli_metric *metric;
     ml_estimator *e;
+    const mli_folds *of;
     int64_t points, folds;
     double *train, *test; /* [points * folds]; NaN: not defined */
     double *rows, *mean;  /* [points], [4 * points] */
 } curve;
 
-static ml_status one_point(curve *c, const mli_folds *f, int64_t k, const int64_t *order,
-                           int64_t i, ml_error *err)
+/* Rows of training at a point of fold k. */
+static int64_t rows_at(const curve *c, int64_t k, int64_t i)
 {
     double share = 0.1 + 0.9 * (double)i / (double)(c->points - 1);
-    int64_t n = (int64_t)(share * (double)f->n_train[k] + 0.5), at = i * c->folds + k;
+    int64_t all = c->of->n_train[k], n = (int64_t)(share * (double)all + 0.5);
+    return n >= 2 ? n : all < 2 ? all : 2;
+}
+
+static ml_status one_point(const curve *c, int64_t k, const int64_t *order, int64_t i,
+                           ml_error *err)
+{
+    int64_t n = rows_at(c, k, i), at = i * c->folds + k;
+    const mli_folds *f = c->of;
     const ml_table *t = c->x->table;
     ml_model *m = NULL;
-    if (n < 2) n = f->n_train[k] < 2 ? f->n_train[k] : 2;
-    c->rows[i] += (double)n / (double)f->n_folds;
     ml_status st = mli_check_fit(c->e, t, order, n, &m, err);
     if (st == ML_OK) st = mli_check_score(c->metric, m, t, order, n, &c->train[at], err);
     if (st == ML_OK)
@@ -37,15 +45,19 @@ static ml_status one_point(curve *c, const mli_folds *f, int64_t k, const int64_
             mli_check_score(c->metric, m, t, f->test[k], f->n_test[k], &c->test[at], err);
     ml_model_free(m);
     /* Few rows may lack what an algorithm or the metric needs, such as a class. */
-    if ((st != ML_E_DATA && st != ML_E_NUMERIC) || share == 1) return st;
+    if ((st != ML_E_DATA && st != ML_E_NUMERIC) || i == c->points - 1) return st;
     c->train[at] = c->test[at] = NAN;
     return ML_OK;
 }
 
-static ml_status one_fold(curve *c, const mli_folds *f, int64_t k, ml_error *err)
+/* A fold at a point, the points with most rows first: they take longest. */
+static ml_status point_task(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
+    const curve *c = arg;
+    const mli_folds *f = c->of;
+    int64_t k = task % c->folds, i = c->points - 1 - task / c->folds;
     mli_rng rng;
-    ml_status st = ML_OK;
+    (void)slot;
     int64_t *order = mli_alloc_vec(c->x->ctx, f->n_train[k], sizeof *order);
     if (!order) return mli_nomem(err);
     memcpy(order, f->train[k], (size_t)f->n_train[k] * sizeof *order);
@@ -53,12 +65,11 @@ static ml_status one_fold(curve *c, const mli_folds *f, int64_t k, ml_error *err
                  0x63757276 /* "curv" */, (uint64_t)k);
     /* In the order of time the last rows count. */
     if (c->x->model->inputs->time)
-        for (int64_t i = 0; i < f->n_train[k]; i++)
-            order[i] = f->train[k][f->n_train[k] - 1 - i];
+        for (int64_t r = 0; r < f->n_train[k]; r++)
+            order[r] = f->train[k][f->n_train[k] - 1 - r];
     else
         mli_rng_shuffle(&rng, order, f->n_train[k]);
-    for (int64_t i = 0; i < c->points && st == ML_OK; i++)
-        st = one_point(c, f, k, order, i, err);
+    ml_status st = one_point(c, k, order, i, err);
     mli_free(c->x->ctx, order);
     return st;
 }
@@ -85,6 +96,8 @@ static ml_status curve_table(curve *c, ml_table **out, ml_error *err)
     mli_builder *b = NULL;
     int64_t n = c->points;
     for (int64_t i = 0; i < n; i++) {
+        for (int64_t k = 0; k < c->folds; k++)
+            c->rows[i] += (double)rows_at(c, k, i) / (double)c->folds;
         c->rows[i] = floor(c->rows[i] + 0.5);
         summarize(c->train + i * c->folds, c->folds, &c->mean[i], &c->mean[n + i]);
         summarize(c->test + i * c->folds, c->folds, &c->mean[2 * n + i],
@@ -109,6 +122,7 @@ ml_status mli_check_curve(const mli_check *x, ml_table **out, ml_error *err)
         st = mli_check_split(x, x->model, (uint64_t)mli_get_i64(x->params, "seed"), &f,
                              err);
     if (st != ML_OK) return st;
+    c.of = f;
     c.folds = f->n_folds;
     c.rows = mli_calloc(x->ctx, (size_t)(c.points * (5 + 2 * c.folds)), sizeof *c.rows);
     if (c.rows) {
@@ -119,7 +133,9 @@ ml_status mli_check_curve(const mli_check *x, ml_table **out, ml_error *err)
     } else {
         st = mli_nomem(err);
     }
-    for (int64_t k = 0; k < f->n_folds && st == ML_OK; k++) st = one_fold(&c, f, k, err);
+    if (st == ML_OK)
+        st = mli_parallel_try(x->ctx, mli_check_beside(x), c.points * c.folds, point_task,
+                              &c, err);
     if (st == ML_OK) st = curve_table(&c, out, err);
     ml_estimator_free(c.e);
     mli_free(x->ctx, c.rows);

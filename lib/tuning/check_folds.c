@@ -5,6 +5,7 @@
  * over-fitting in model selection, 2010), learning curves, and two models on the same
  * folds.
  */
+#include "core/parallel.h"
 #include "core/rng.h"
 #include "tuning/check.h"
 #include "tuning/split.h"
@@ -149,12 +150,36 @@ ml_status mli_check_split(const mli_check *x, const ml_model *m, uint64_t seed,
     return mli_folds_new(x->table, &s, out, err);
 }
 
-ml_status mli_check_fit(ml_estimator *e, const ml_table *table, const int64_t *rows,
+/* A limit of time or memory, of the whole or a part, is meant for one fit at a time. */
+static int limited(const ml_model *m)
+{
+    for (int64_t i = 0; m && i < m->params->count; i++) {
+        const mli_value *v = &m->params->values[i];
+        const char *dot = strrchr(v->name, '.'), *name = dot ? dot + 1 : v->name;
+        if (v->f64 > 0 &&
+            (strcmp(name, "time_limit") == 0 || strcmp(name, "memory_limit") == 0))
+            return 1;
+    }
+    return 0;
+}
+
+int mli_check_beside(const mli_check *x)
+{
+    int64_t values = ml_table_rows(x->table) * x->model->inputs->n_features;
+    return mli_small_beside(x->ctx, values * (int64_t)sizeof(double)) &&
+           !limited(x->model) && !limited(x->other);
+}
+
+ml_status mli_check_fit(const ml_estimator *e, const ml_table *table, const int64_t *rows,
                         int64_t n, ml_model **out, ml_error *err)
 {
     ml_table *some = NULL;
+    mli_run run;
+    mli_run_init(&run, e->ctx, NULL, NULL, NULL);
+    run.quiet = 1; /* one of many */
     ml_status st = ml_table_take(table, rows, n, &some, err);
-    if (st == ML_OK) st = ml_estimator_fit(e, some, NULL, out, err);
+    if (st == ML_OK)
+        st = mli_fit_table(e->ctx, e->algorithm, e->params, some, NULL, &run, out, err);
     ml_table_free(some);
     return st;
 }
@@ -190,14 +215,22 @@ static void mean_and_deviation(const double *v, int64_t n, double out[2])
 /* ---- rounds of fitting and scoring ---- */
 
 /* Scores of models, one per fold and repeat. */
-typedef struct {
+typedef struct rounds rounds;
+
+/* Scores fold k of the repeat, which is number `at` of all. */
+typedef ml_status (*score_one)(rounds *r, int64_t k, int64_t at, ml_error *err);
+
+struct rounds {
     const mli_check *x;
     const mli_metric *metric;
-    int64_t n, folds, repeats;
+    const mli_folds *of; /* those of the repeat */
+    score_one one;
+    ml_estimator *e[2]; /* what it fits */
+    int64_t n, folds, repeats, repeat;
     double *score, *train_rows, *test_rows, *extra; /* [n + 2]: and mean, deviation */
     const char **names, **texts;
     char (*labels)[48], (*notes)[512];
-} rounds;
+};
 
 static ml_status rounds_new(rounds *r, const mli_check *x, int64_t repeats, ml_error *err)
 {
@@ -219,32 +252,41 @@ static ml_status rounds_new(rounds *r, const mli_check *x, int64_t repeats, ml_e
 
 static void rounds_free(rounds *r)
 {
+    ml_estimator_free(r->e[0]);
+    ml_estimator_free(r->e[1]);
     mli_free(r->x->ctx, r->score);
     mli_free(r->x->ctx, r->names);
     mli_free(r->x->ctx, r->labels);
     mli_free(r->x->ctx, r->notes);
 }
 
+static ml_status fold_task(void *arg, int64_t k, int32_t slot, ml_error *err)
+{
+    rounds *r = arg;
+    int64_t at = r->n + k;
+    (void)slot;
+    snprintf(r->labels[at], sizeof *r->labels, r->repeats > 1 ? "%lld.%lld" : "%lld",
+             (long long)(r->repeats > 1 ? r->repeat + 1 : k + 1), (long long)(k + 1));
+    r->train_rows[at] = (double)r->of->n_train[k];
+    r->test_rows[at] = (double)r->of->n_test[k];
+    return r->one(r, k, at, err);
+}
+
 /* Does `one` for each fold of each repeat. */
-static ml_status each_fold(rounds *r,
-                           ml_status (*one)(rounds *r, void *arg, const mli_folds *f,
-                                            int64_t k, ml_error *err),
-                           void *arg, ml_error *err)
+static ml_status each_fold(rounds *r, score_one one, ml_error *err)
 {
     uint64_t seed = (uint64_t)mli_get_i64(r->x->params, "seed");
     ml_status st = ML_OK;
+    r->one = one;
     for (int64_t i = 0; i < r->repeats && st == ML_OK; i++) {
         mli_folds *f = NULL;
         st = mli_check_split(r->x, r->x->model, seed + (uint64_t)i, &f, err);
-        for (int64_t k = 0; st == ML_OK && k < f->n_folds && k < r->folds; k++) {
-            snprintf(r->labels[r->n], sizeof *r->labels,
-                     r->repeats > 1 ? "%lld.%lld" : "%lld",
-                     (long long)(r->repeats > 1 ? i + 1 : k + 1), (long long)(k + 1));
-            r->train_rows[r->n] = (double)f->n_train[k];
-            r->test_rows[r->n] = (double)f->n_test[k];
-            st = one(r, arg, f, k, err);
-            r->n++;
-        }
+        if (st != ML_OK) break;
+        int64_t n = f->n_folds < r->folds ? f->n_folds : r->folds;
+        r->of = f;
+        r->repeat = i;
+        st = mli_parallel_try(r->x->ctx, mli_check_beside(r->x), n, fold_task, r, err);
+        r->n += n;
         mli_folds_free(f);
     }
     return st;
@@ -283,9 +325,10 @@ static ml_status rounds_table(rounds *r, const char *extra, const char *texts,
 
 /* ---- cross-validation ---- */
 
-static ml_status score_fold(rounds *r, ml_estimator *e, const mli_folds *f, int64_t k,
+static ml_status score_fold(const rounds *r, const ml_estimator *e, int64_t k,
                             double *out, ml_error *err)
 {
+    const mli_folds *f = r->of;
     ml_model *m = NULL;
     ml_status st = mli_check_fit(e, r->x->table, f->train[k], f->n_train[k], &m, err);
     if (st == ML_OK)
@@ -295,33 +338,28 @@ static ml_status score_fold(rounds *r, ml_estimator *e, const mli_folds *f, int6
     return st;
 }
 
-static ml_status plain_fold(rounds *r, void *arg, const mli_folds *f, int64_t k,
-                            ml_error *err)
+static ml_status plain_fold(rounds *r, int64_t k, int64_t at, ml_error *err)
 {
-    return score_fold(r, arg, f, k, &r->score[r->n], err);
+    return score_fold(r, r->e[0], k, &r->score[at], err);
 }
 
 ml_status mli_check_folds(const mli_check *x, ml_table **out, ml_error *err)
 {
     rounds r;
-    ml_estimator *e = NULL;
     ml_status st = rounds_new(&r, x, mli_get_i64(x->params, "repeats"), err);
-    if (st == ML_OK) st = mli_check_estimator(x->model, &e, err);
-    if (st == ML_OK) st = each_fold(&r, plain_fold, e, err);
+    if (st == ML_OK) st = mli_check_estimator(x->model, &r.e[0], err);
+    if (st == ML_OK) st = each_fold(&r, plain_fold, err);
     if (st == ML_OK) st = rounds_table(&r, NULL, NULL, out, err);
-    ml_estimator_free(e);
     rounds_free(&r);
     return st;
 }
 
 /* ---- two models ---- */
 
-static ml_status both_fold(rounds *r, void *arg, const mli_folds *f, int64_t k,
-                           ml_error *err)
+static ml_status both_fold(rounds *r, int64_t k, int64_t at, ml_error *err)
 {
-    ml_estimator **e = arg;
-    ml_status st = score_fold(r, e[0], f, k, &r->score[r->n], err);
-    return st == ML_OK ? score_fold(r, e[1], f, k, &r->extra[r->n], err) : st;
+    ml_status st = score_fold(r, r->e[0], k, &r->score[at], err);
+    return st == ML_OK ? score_fold(r, r->e[1], k, &r->extra[at], err) : st;
 }
 
 static ml_status compared_table(const mli_check *x, const char *test, const char *metric,
@@ -350,12 +388,11 @@ ml_status mli_check_compare_folds(const mli_check *x, ml_table **out, ml_error *
 {
     rounds r;
     mli_compared c;
-    ml_estimator *e[2] = {NULL, NULL};
     ml_status st = rounds_new(&r, x, mli_get_i64(x->params, "repeats"), err);
     if (st == ML_OK) st = mli_metric_fits(r.metric, x->other->inputs, err);
-    if (st == ML_OK) st = mli_check_estimator(x->model, &e[0], err);
-    if (st == ML_OK) st = mli_check_estimator(x->other, &e[1], err);
-    if (st == ML_OK) st = each_fold(&r, both_fold, e, err);
+    if (st == ML_OK) st = mli_check_estimator(x->model, &r.e[0], err);
+    if (st == ML_OK) st = mli_check_estimator(x->other, &r.e[1], err);
+    if (st == ML_OK) st = each_fold(&r, both_fold, err);
     if (st == ML_OK) {
         double train = 0, test = 0;
         for (int64_t i = 0; i < r.n; i++) {
@@ -366,8 +403,6 @@ ml_status mli_check_compare_folds(const mli_check *x, ml_table **out, ml_error *
         st = compared_table(x, "corrected resampled t", short_name(r.metric), &c, out,
                             err);
     }
-    ml_estimator_free(e[0]);
-    ml_estimator_free(e[1]);
     rounds_free(&r);
     return st;
 }
@@ -407,22 +442,22 @@ static ml_status make_study(const rounds *r, const ml_estimator *e, const ml_tab
 }
 
 /* Tunes on the training rows of the fold, and scores the best on its test rows. */
-static ml_status nested_fold(rounds *r, void *arg, const mli_folds *f, int64_t k,
-                             ml_error *err)
+static ml_status nested_fold(rounds *r, int64_t k, int64_t at, ml_error *err)
 {
+    const mli_folds *f = r->of;
     ml_table *train = NULL;
     ml_study *study = NULL;
     ml_params *best = NULL;
     ml_model *m = NULL;
     ml_status st = ml_table_take(r->x->table, f->train[k], f->n_train[k], &train, err);
-    if (st == ML_OK) st = make_study(r, arg, train, &study, err);
+    if (st == ML_OK) st = make_study(r, r->e[0], train, &study, err);
     if (st == ML_OK) st = ml_study_run(study, NULL, NULL, NULL, err);
-    if (st == ML_OK) st = ml_study_best_params(study, &r->extra[r->n], &best, err);
+    if (st == ML_OK) st = ml_study_best_params(study, &r->extra[at], &best, err);
     if (st == ML_OK) st = ml_study_best_model(study, NULL, &m, err);
     if (st == ML_OK)
         st = mli_check_score(r->metric, m, r->x->table, f->test[k], f->n_test[k],
-                             &r->score[r->n], err);
-    if (st == ML_OK) note_params(r->x->model, best, r->notes[r->n]);
+                             &r->score[at], err);
+    if (st == ML_OK) note_params(r->x->model, best, r->notes[at]);
     ml_model_free(m);
     ml_params_free(best);
     ml_study_free(study);
@@ -433,12 +468,10 @@ static ml_status nested_fold(rounds *r, void *arg, const mli_folds *f, int64_t k
 ml_status mli_check_nested(const mli_check *x, ml_table **out, ml_error *err)
 {
     rounds r;
-    ml_estimator *e = NULL;
     ml_status st = rounds_new(&r, x, 1, err);
-    if (st == ML_OK) st = check_estimator(x->model, 1, &e, err);
-    if (st == ML_OK) st = each_fold(&r, nested_fold, e, err);
+    if (st == ML_OK) st = check_estimator(x->model, 1, &r.e[0], err);
+    if (st == ML_OK) st = each_fold(&r, nested_fold, err);
     if (st == ML_OK) st = rounds_table(&r, "inner", "parameters", out, err);
-    ml_estimator_free(e);
     rounds_free(&r);
     return st;
 }

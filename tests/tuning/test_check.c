@@ -7,6 +7,7 @@
 #include "../failing.h"
 #include "check_expected.h"
 #include "algorithms/prepare/prepare.h"
+#include "tuning/check.h"
 #include "tuning/statistics.h"
 
 static ml_table *table(ml_context *ctx, int64_t rows, int classes, uint64_t seed)
@@ -481,9 +482,97 @@ START_TEST(nested_tunes_inside)
 }
 END_TEST
 
+/* All cells of a table, byte for byte. */
+static void add_cells(mli_str *out, const ml_table *t)
+{
+    char text[512];
+    for (int64_t j = 0; j < ml_table_columns(t); j++)
+        for (int64_t i = 0; i < ml_table_rows(t); i++) {
+            int words = ml_table_column_type(t, j) == ML_TYPE_TEXT;
+            double v = words ? 0 : ml_table_get_f64(t, i, j);
+            if (words && ml_table_get_str(t, i, j, text, sizeof text) < 0) *text = 0;
+            mli_str_printf(out, "%s %s\n", ml_table_column_name(t, j), words ? text : "");
+            mli_str_add_n(out, (const char *)&v, sizeof v);
+        }
+}
+
+/* Folds side by side say what one after the other says. */
+START_TEST(threads_do_not_matter)
+{
+    static const char *const checks[] = {"{folds: 5, repeats: 2}",
+                                         "{method: compare_folds, folds: 3}",
+                                         "{method: learning_curve, folds: 3, points: 4}",
+                                         "{method: nested, folds: 3, trials: 3}"};
+    static const int threads[] = {1, 2, 3, 7};
+    mli_str cells[4];
+    for (int k = 0; k < 4; k++) {
+        ml_context *ctx = test_context(threads[k]);
+        ml_table *t = table(ctx, 150, 2, 3);
+        ml_model *m = fit_yaml(ctx, "gbdt", "{target: y, n_trees: 8}", t, NULL);
+        ml_model *other = fit_yaml(ctx, "logistic_regression", "{target: y}", t, NULL);
+        mli_str_init(&cells[k], NULL);
+        for (int i = 0; i < 4; i++) {
+            ml_table *c = checked(m, other, t, ctx, checks[i]);
+            add_cells(&cells[k], c);
+            ml_table_free(c);
+        }
+        ck_assert_uint_eq(cells[k].size, cells[0].size);
+        ck_assert_mem_eq(cells[k].data, cells[0].data, cells[0].size);
+        ml_model_free(m);
+        ml_model_free(other);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+    for (int k = 0; k < 4; k++) mli_str_free(&cells[k]);
+}
+END_TEST
+
+/* Side by side: few rows, several threads, no limit that is meant for one fit at a time.
+ */
+START_TEST(what_is_fitted_side_by_side)
+{
+    ml_context *one = test_context(1), *two = test_context(2);
+    ml_table *t = table(two, 60, 2, 1), *wide = table(two, 600000, 0, 1);
+    ml_model *m = fit_yaml(two, "baseline", "{target: y}", t, NULL);
+    ml_model *timed = fit_yaml(
+        two, "pipeline",
+        "{target: y, steps: [model=automl], model.trials: 1, model.time_limit: 60}", t,
+        NULL);
+    ck_assert(mli_check_beside(&(mli_check){two, m, NULL, t, NULL}));
+    ck_assert(!mli_check_beside(&(mli_check){one, m, NULL, t, NULL}));
+    ck_assert(!mli_check_beside(&(mli_check){two, m, NULL, wide, NULL}));
+    ck_assert(!mli_check_beside(&(mli_check){two, timed, NULL, t, NULL}));
+    ck_assert(!mli_check_beside(&(mli_check){two, m, timed, t, NULL}));
+    ml_model_free(m);
+    ml_model_free(timed);
+    ml_table_free(t);
+    ml_table_free(wide);
+    ml_context_free(one);
+    ml_context_free(two);
+}
+END_TEST
+
+/* The error is that of the first fold that fails, however many run. */
+START_TEST(errors_of_folds_side_by_side)
+{
+    char text[512] = "";
+    for (int threads = 1; threads <= 3; threads++) {
+        ml_context *ctx = test_context(threads);
+        ml_table *t = rows_of(ctx, "x,y\n1,a\n2,a\n3,a\n4,a\n5,a\n6,b\n"), *c = NULL;
+        ml_model *m = fit_yaml(ctx, "logistic_regression", "{target: y}", t, NULL);
+        ck_assert_int_lt(check(ctx, m, NULL, t, "{folds: 6}", &c), 0);
+        if (threads == 1) snprintf(text, sizeof text, "%s", ml_error_message(ERR));
+        ck_assert_str_eq(ml_error_message(ERR), text);
+        ml_model_free(m);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
-static ml_status all_methods(failing_alloc *f, int which)
+static ml_status all_methods(failing_alloc *f, int which, int threads)
 {
     static const char *const methods[] = {"{method: calibration}",
                                           "{method: slices}",
@@ -493,6 +582,7 @@ static ml_status all_methods(failing_alloc *f, int which)
                                           "{method: compare_folds, folds: 2}"};
     ml_context *ctx = NULL, *plain = test_context(1);
     ml_host host = failing_host(f);
+    host.threads = threads;
     ml_params *p = NULL;
     ml_model *m = NULL;
     ml_estimator *e = NULL;
@@ -518,7 +608,8 @@ static ml_status all_methods(failing_alloc *f, int which)
 START_TEST(out_of_memory)
 {
     failing_alloc f = {0};
-    for (int k = 0; k < 6; k++) OUT_OF_MEMORY_LOOP(f, all_methods(&f, k));
+    for (int k = 0; k < 6; k++) OUT_OF_MEMORY_LOOP(f, all_methods(&f, k, 1));
+    for (int k = 3; k < 6; k++) OUT_OF_MEMORY_LOOP(f, all_methods(&f, k, 2));
 }
 END_TEST
 
@@ -528,4 +619,5 @@ TEST_MAIN("tuning/check", tests_equal_those_of_scipy, equal_models_do_not_differ
           slices_of_text_are_refused, two_models_compared,
           compared_models_of_other_columns, what_cannot_be_compared,
           cross_validation_and_curves, a_curve_of_rare_classes, nested_tunes_inside,
-          out_of_memory)
+          threads_do_not_matter, what_is_fitted_side_by_side,
+          errors_of_folds_side_by_side, out_of_memory)
