@@ -13,7 +13,7 @@
 
 typedef struct {
     char *name;
-    int32_t type, ordered;
+    int32_t type, ordered, order;
     int64_t rows, nulls;
     int64_t size;      /* TEXT: bytes in `values` */
     mli_room values;   /* as `data` of a column */
@@ -69,6 +69,7 @@ static ml_status begin(mli_appender *g, const ml_table *t, ml_error *err)
         mli_map_init(&p->levels, g->ctx);
         p->type = c->type;
         p->ordered = c->ordered;
+        p->order = c->order;
         p->name = mli_strdup(g->ctx, c->name);
         if (!p->name) return mli_nomem(err);
     }
@@ -254,6 +255,7 @@ static int take_column(part *p, mli_column *out)
     p->name = NULL;
     out->type = p->type;
     out->ordered = p->ordered;
+    out->order = p->order;
     out->rows = p->rows;
     out->stride = 1;
     if (!(out->keep[0] = take_room(&p->values, size, &out->data))) return 0;

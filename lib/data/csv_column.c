@@ -269,6 +269,7 @@ static int make_dates(mli_csv_reader *r)
             wanted = order == wanted ? 0 : order;
         else if (r->o.date_order && wanted)
             wanted &= order;
+        c->order = wanted;
         if (!wanted && !(c->dates & MLI_CSV_ANY_ORDER)) continue;
         if (!mli_csv_part_become(&c->all,
                                  c->dates & MLI_CSV_TIMED ? MLI_CSV_TIME : MLI_CSV_DATE,
@@ -305,6 +306,7 @@ ml_status mli_csv_table_make(mli_csv_reader *r, ml_table **out, ml_error *err)
         mli_csv_column *c = &r->columns[i];
         int category = is_category(c, &c->all, r->o.max_categories);
         st = mli_csv_part_column(&c->all, c->name, category, &t->columns[i], err);
+        t->columns[i].order = c->order;
         mli_csv_part_free(&c->all);
     }
     if (st == ML_OK) t->spill = mli_spill_ref(r->spill);

@@ -69,6 +69,7 @@ typedef struct mli_feature {
     char *name;
     int32_t kind;          /* MLI_NUMERIC, MLI_CATEGORICAL, MLI_TEXT */
     int32_t type;          /* column type in training */
+    int32_t order;         /* of dates in training: see mli_column */
     mli_dictionary levels; /* of categorical ones */
     int32_t sparse; /* what a transformer makes: most values may be 0; not stored */
     int32_t truth;  /* the same: all are 0 or 1, none is missing; not stored */
@@ -113,6 +114,9 @@ ml_status mli_inputs_set_targets(mli_inputs *in, char *const *names, int64_t n,
                                  ml_error *err);
 /* Task, classes and the names of role columns, for new inputs. */
 ml_status mli_inputs_take_roles(mli_inputs *to, const mli_inputs *from, ml_error *err);
+/* A copy for new inputs. */
+ml_status mli_feature_copy(ml_context *ctx, const mli_feature *from, mli_feature *to,
+                           ml_error *err);
 /* Those features that are chosen[j], with the roles. */
 ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inputs **out,
                             ml_error *err);

@@ -102,8 +102,8 @@ static ml_status read_codes(const reading *r, int64_t j)
     int32_t other = numbers ? type : f->type;
     if (status || *bad < 0 || numbers == is_text(type)) return status;
     if ((other != ML_DTYPE_F64 && !is_day(other)) || c->column->sparse.rows) return ML_OK;
-    return mli_code_written(r->ctx, c->column, is_day(other), numbers, &f->levels,
-                            (int32_t *)c->memory->data, bad);
+    return mli_code_written(r->ctx, c->column, is_day(other), f->order, numbers,
+                            &f->levels, (int32_t *)c->memory->data, bad);
 }
 
 static void read_feature(void *arg, int64_t j, int32_t slot)
@@ -120,7 +120,7 @@ static void read_feature(void *arg, int64_t j, int32_t slot)
     } else if (f->hashed) {
         r->status[j] = mli_hash_apply(r->ctx, c->column, &c->memory, &c->values);
     } else {
-        r->status[j] = mli_read_numbers(r->ctx, c->column, f->type, &c->memory,
+        r->status[j] = mli_read_numbers(r->ctx, c->column, f->type, f->order, &c->memory,
                                         &c->values, &r->bad[j]);
     }
 }

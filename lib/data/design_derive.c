@@ -157,6 +157,15 @@ ml_status mli_inputs_take_roles(mli_inputs *to, const mli_inputs *from, ml_error
     return status;
 }
 
+ml_status mli_feature_copy(ml_context *ctx, const mli_feature *from, mli_feature *to,
+                           ml_error *err)
+{
+    *to = *from;
+    mli_dictionary_share(&from->levels, &to->levels);
+    to->name = mli_strdup(ctx, from->name);
+    return to->name ? ML_OK : mli_nomem(err);
+}
+
 ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inputs **out,
                             ml_error *err)
 {
@@ -167,12 +176,8 @@ ml_status mli_inputs_select(const mli_inputs *in, const uint8_t *chosen, mli_inp
     if (status) return status;
     for (int64_t j = 0; j < in->n_features && !status; j++) {
         if (!chosen[j]) continue;
-        to->features[at].kind = in->features[j].kind;
-        to->features[at].hashed = in->features[j].hashed;
-        to->features[at].type = in->features[j].type;
-        to->features[at].sparse = in->features[j].sparse;
-        mli_dictionary_share(&in->features[j].levels, &to->features[at].levels);
-        to->features[at++].name = copy_text(in->ctx, in->features[j].name, &status, err);
+        status = mli_feature_copy(in->ctx, &in->features[j], &to->features[at], err);
+        to->features[at++].truth = 0;
     }
     if (!status) status = mli_inputs_take_roles(to, in, err);
     if (status)

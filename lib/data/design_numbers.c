@@ -15,29 +15,21 @@ static int64_t day_of(int64_t micros)
     return day - (micros % MLI_DAY_MICROS < 0);
 }
 
-static int read_date(const char *text, size_t size, double *out)
+/* As days or microseconds; texts of another order than that of ISO 8601 in the one that
+ * was found in training, if it was. */
+static int read_time(const char *text, size_t size, int32_t as, int order, double *out)
 {
     int32_t days = 0;
     int64_t micros = 0;
+    int date = as == ML_TYPE_DATE;
     if (mli_parse_date(text, size, &days)) {
-        *out = days;
+        *out = days * (date ? 1 : (double)MLI_DAY_MICROS);
         return 1;
     }
-    if (!mli_parse_timestamp(text, size, &micros)) return 0;
-    *out = (double)day_of(micros);
-    return 1;
-}
-
-static int read_timestamp(const char *text, size_t size, double *out)
-{
-    int32_t days = 0;
-    int64_t micros = 0;
-    if (mli_parse_timestamp(text, size, &micros)) {
-        *out = (double)micros;
-        return 1;
-    }
-    if (!mli_parse_date(text, size, &days)) return 0;
-    *out = (double)days * (double)MLI_DAY_MICROS;
+    if (!mli_parse_timestamp(text, size, &micros) &&
+        !(order && mli_parse_ordered(text, size, order == 2, &micros)))
+        return 0;
+    *out = (double)(date ? day_of(micros) : micros);
     return 1;
 }
 
@@ -57,7 +49,7 @@ static int read_bool(const char *text, size_t size, double *out)
 }
 
 /* Blank text is a missing value. */
-static int read_number(const char *text, size_t size, int32_t as, double *out)
+static int read_number(const char *text, size_t size, int32_t as, int order, double *out)
 {
     while (size && (*text == ' ' || *text == '\t')) {
         text++;
@@ -66,19 +58,20 @@ static int read_number(const char *text, size_t size, int32_t as, double *out)
     while (size && (text[size - 1] == ' ' || text[size - 1] == '\t')) size--;
     *out = NAN;
     if (size == 0) return 1;
-    if (as == ML_TYPE_DATE) return read_date(text, size, out);
-    if (as == ML_TYPE_TIMESTAMP) return read_timestamp(text, size, out);
+    if (as == ML_TYPE_DATE || as == ML_TYPE_TIMESTAMP)
+        return read_time(text, size, as, order, out);
     if (as == ML_DTYPE_BOOL && read_bool(text, size, out)) return 1;
     return mli_parse_f64(text, text + size, out);
 }
 
-static void read_texts(const mli_column *c, int32_t as, double *out, int64_t *bad)
+static void read_texts(const mli_column *c, int32_t as, int order, double *out,
+                       int64_t *bad)
 {
     for (int64_t i = 0; i < c->rows; i++) {
         size_t size = 0;
         const char *text = mli_column_text(c, i, &size);
         out[i] = NAN;
-        if (text && !read_number(text, size, as, &out[i])) {
+        if (text && !read_number(text, size, as, order, &out[i])) {
             *bad = i;
             return;
         }
@@ -96,7 +89,7 @@ static void convert_units(const mli_column *c, int32_t as, double *out)
     }
 }
 
-ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,
+ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as, int order,
                            mli_buffer **memory, const double **values, int64_t *bad)
 {
     double *data = NULL;
@@ -106,7 +99,7 @@ ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,
     if (c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP) {
         convert_units(c, as, data);
     } else {
-        read_texts(c, as, data, bad);
+        read_texts(c, as, order, data, bad);
     }
     *memory = buffer;
     *values = data;

@@ -33,12 +33,14 @@ ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_diction
                          int64_t *unseen);
 /* Codes for values without one, from row *unseen on, that read as the same number or day
  * (`days`) as a level: see design_written.c. `numbers`: the column has numbers or days,
- * and the levels were texts; else the other way round. */
-ml_status mli_code_written(ml_context *ctx, const mli_column *c, int days, int numbers,
-                           const mli_dictionary *d, int32_t *codes, int64_t *unseen);
-/* Text or categories that read as numbers of a column of type `as`; *bad is the first row
- * that does not, or -1. */
-ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as,
+ * and the levels were texts; else the other way round. `order`: that of the days in
+ * training, if known. */
+ml_status mli_code_written(ml_context *ctx, const mli_column *c, int days, int order,
+                           int numbers, const mli_dictionary *d, int32_t *codes,
+                           int64_t *unseen);
+/* Text or categories that read as numbers of a column of type `as`, dates also in an
+ * order (see mli_column); *bad is the first row that does not, or -1. */
+ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as, int order,
                            mli_buffer **memory, const double **values, int64_t *bad);
 /* The hashes of the texts of a column: values of a hashed feature. */
 ml_status mli_hash_apply(ml_context *ctx, const mli_column *c, mli_buffer **memory,

@@ -86,7 +86,7 @@ static ml_status read_y(mli_design *d, const mli_column *c, ml_error *err)
     d->y = mli_calloc(d->ctx, (size_t)d->rows, sizeof *d->y);
     if (!d->y) return mli_nomem(err);
     if (is_text(c)) {
-        if (mli_read_numbers(d->ctx, c, ML_DTYPE_F64, &memory, &values, &bad)) {
+        if (mli_read_numbers(d->ctx, c, ML_DTYPE_F64, 0, &memory, &values, &bad)) {
             return mli_nomem(err);
         }
         if (bad < 0 && d->rows) memcpy(d->y, values, (size_t)d->rows * sizeof *d->y);

@@ -245,6 +245,7 @@ static ml_status accept(mli_design *d, candidate *f, int64_t j, ml_error *err)
     if (!feature->name) return mli_nomem(err);
     feature->kind = column->kind = f->kind;
     feature->type = f->column->type;
+    feature->order = f->column->order;
     /* Text or coded text: the same rows give the same model. */
     if (f->kind == MLI_CATEGORICAL && feature->type == ML_TYPE_TEXT)
         feature->type = ML_TYPE_CATEGORY;

@@ -59,12 +59,12 @@ static int read_written(const texts *t, int64_t i, double v[2])
     return fits;
 }
 
-/* All that can be read is read in one way. */
-static void find_ways(texts *t)
+/* All that can be read is read in one way: that of `order`, if it is known. */
+static void find_ways(texts *t, int order)
 {
     double v[2];
-    t->ways = 3;
-    for (int64_t i = 0; i < t->n; i++) {
+    t->ways = order ? order : 3;
+    for (int64_t i = 0; !order && i < t->n; i++) {
         int fits = read_written(t, i, v);
         if (fits) t->ways &= fits;
     }
@@ -74,7 +74,7 @@ static void find_ways(texts *t)
 static int value_of(const texts *t, int64_t i, double *out)
 {
     double v[2];
-    if (!t->ways || !read_written(t, i, v)) return 0;
+    if (!(read_written(t, i, v) & t->ways)) return 0;
     if (t->days && t->ways == 3 && v[0] != v[1]) return 0;
     *out = v[t->ways == 2];
     return 1;
@@ -103,15 +103,16 @@ static int number_at(const mli_column *c, int64_t row, double *out)
     return !isnan(*out);
 }
 
-ml_status mli_code_written(ml_context *ctx, const mli_column *c, int days, int numbers,
-                           const mli_dictionary *d, int32_t *codes, int64_t *unseen)
+ml_status mli_code_written(ml_context *ctx, const mli_column *c, int days, int order,
+                           int numbers, const mli_dictionary *d, int32_t *codes,
+                           int64_t *unseen)
 {
     texts levels = {.d = d, .n = d->n, .days = days};
     texts rows = {.c = c, .codes = codes, .n = c->rows, .days = days};
     int64_t n = 0, row = *unseen;
     written *known = mli_alloc_vec(ctx, d->n, sizeof *known), key;
     if (!known) return ML_E_MEMORY;
-    find_ways(numbers ? &levels : &rows);
+    find_ways(numbers ? &levels : &rows, order);
     for (int64_t k = 0; k < d->n; k++) {
         known[n].code = (int32_t)k;
         n += numbers ? value_of(&levels, k, &known[n].value)

@@ -301,6 +301,7 @@ static ml_status name_column(const stacking *s, const char *name, mli_column *to
     to->rows = s->table[0]->rows + s->table[1]->rows;
     to->stride = 1;
     to->ordered = (!part[0] || part[0]->ordered) && (!part[1] || part[1]->ordered);
+    to->order = (part[0] ? part[0] : part[1])->order;
     if (to->type < 0) {
         mli_fail(err, ML_E_TYPE, "\"%s\" is %s in the left table and %s in the right one",
                  name, mli_type_name(part[0]->type), mli_type_name(part[1]->type));

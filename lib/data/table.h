@@ -37,6 +37,7 @@ typedef struct mli_column {
     char *name;
     int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
     int32_t ordered;
+    int32_t order; /* of dates that were texts: 1 month first, 2 day first; 0 unknown */
     int64_t rows, null_count; /* null_count is exact */
     const uint8_t *validity;  /* NULL: no missing value */
     int64_t offset;           /* in bits */
@@ -131,8 +132,8 @@ static inline int64_t mli_days_to_micros(int32_t days)
 int mli_parse_timestamp(const char *text, size_t size, int64_t *micros);
 /* 0 when there is no such day. */
 int mli_date_days(int64_t year, int64_t month, int64_t day, int64_t *days);
-/* A date in another order than that of ISO 8601 (datetime_order.c): 0 none, 1 a date, 2 with
- * a time. */
+/* A date in another order than that of ISO 8601 (datetime_order.c): 0 none, 1 a date, 2
+ * with a time. */
 int mli_parse_ordered(const char *text, size_t size, int day_first, int64_t *micros);
 
 /* Building a table in memory, column by column (used by results, studies, profiles). */

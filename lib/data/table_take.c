@@ -274,6 +274,7 @@ static ml_status take_column(ml_context *ctx, mli_spill *spill, const mli_column
     if (!to->name) return mli_nomem(err);
     to->type = from->type;
     to->ordered = from->ordered;
+    to->order = from->order;
     to->rows = count;
     to->stride = 1;
     if (from->type == ML_TYPE_TEXT) {

@@ -46,17 +46,6 @@ const mli_descriptor mli_options_predict = {
 
 /* ---- inputs with another policy ---- */
 
-static ml_status copy_feature(ml_context *ctx, const mli_feature *from, mli_feature *to,
-                              ml_error *err)
-{
-    to->kind = from->kind;
-    to->hashed = from->hashed;
-    to->type = from->type;
-    mli_dictionary_share(&from->levels, &to->levels);
-    to->name = mli_strdup(ctx, from->name);
-    return to->name ? ML_OK : mli_nomem(err);
-}
-
 static ml_status copy_inputs(const mli_inputs *in, int unseen_error, mli_inputs **out,
                              ml_error *err)
 {
@@ -66,7 +55,7 @@ static ml_status copy_inputs(const mli_inputs *in, int unseen_error, mli_inputs 
     status = mli_inputs_take_roles(copy, in, err);
     copy->unseen_error = unseen_error;
     for (int64_t i = 0; !status && i < in->n_features; i++)
-        status = copy_feature(in->ctx, &in->features[i], &copy->features[i], err);
+        status = mli_feature_copy(in->ctx, &in->features[i], &copy->features[i], err);
     if (status)
         mli_inputs_free(copy);
     else

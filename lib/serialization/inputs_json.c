@@ -19,6 +19,7 @@ static const struct {
 #define N_TASKS ((int)(sizeof tasks / sizeof tasks[0]))
 
 static const char *const kinds[] = {NULL, "numeric", "categorical", "text"};
+static const char *const orders[] = {NULL, "month_first", "day_first"};
 
 static const int32_t types[] = {
     ML_DTYPE_BOOL, ML_DTYPE_I8,  ML_DTYPE_I16,     ML_DTYPE_I32, ML_DTYPE_I64,
@@ -48,6 +49,7 @@ static void write_feature(mli_str *s, const mli_feature *f)
     mli_json_str(s, f->name);
     write_text(s, "kind", f->hashed ? "hashed" : kinds[f->kind]);
     write_text(s, "type", mli_type_name(f->type));
+    write_text(s, "date_order", orders[f->order]);
     if (f->kind == MLI_CATEGORICAL) write_count(s, "levels", f->levels.n);
     mli_str_char(s, '}');
 }
@@ -163,6 +165,14 @@ static ml_status read_kind(reader *r, mli_feature *f)
                    : DAMAGED("the model's inputs have an unknown kind of feature");
 }
 
+static ml_status read_order(reader *r, mli_feature *f)
+{
+    if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
+    for (int32_t i = 1; i <= 2; i++)
+        if (mli_json_is(&r->j, orders[i])) f->order = i;
+    return f->order ? ML_OK : DAMAGED("the model's inputs have an unknown date_order");
+}
+
 static ml_status read_unseen(reader *r)
 {
     if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
@@ -176,6 +186,7 @@ static ml_status read_feature_field(reader *r, mli_feature *f)
     if (mli_json_is(&r->j, "name")) return read_text(r, &f->name);
     if (mli_json_is(&r->j, "kind")) return read_kind(r, f);
     if (mli_json_is(&r->j, "type")) return read_type(r, &f->type);
+    if (mli_json_is(&r->j, "date_order")) return read_order(r, f);
     if (mli_json_is(&r->j, "levels")) return read_count(r, &f->levels.n);
     return mli_json_skip(&r->j, MLI_JSON_KEY) ? ML_OK : bad_json(r);
 }

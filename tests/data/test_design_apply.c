@@ -245,6 +245,55 @@ START_TEST(converts_dates)
 }
 END_TEST
 
+/* 3/4/2024 is what it was in training, as a number and as a category. */
+START_TEST(dates_keep_the_order_of_training)
+{
+    ml_context *ctx = test_context(1);
+    const int64_t march = 19786, april = 19816; /* 4 March, 3 April 2024 */
+    ml_table *both_fit =
+        add_text(ctx, NULL, "day", 3, (const char *[]){"3/4/2024", "2024-03-04", NULL});
+    ml_table *one_fits =
+        add_text(ctx, NULL, "day", 2, (const char *[]){"3/4/2024", "13/4/2024"});
+    for (int order = 0; order < 3; order++) {
+        int64_t expected = order == 2 ? april : march;
+        for (int timed = 0; timed < 2; timed++) {
+            int64_t unit = timed ? DAY : 1;
+            ml_table *t = days(ctx, timed ? ML_TYPE_TIMESTAMP : ML_TYPE_DATE, 3,
+                               (int64_t[]){march * unit, april * unit, 0}),
+                     *taken;
+            t->columns[0].order = order;
+            t = add_f64(ctx, t, "y", 3, (double[]){1, 2, 4});
+            OK(ml_table_take(t, (int64_t[]){2, 1, 0}, 3, &taken, ERR));
+            mli_design *d = train(ctx, &both, taken, "target", "y", NULL), *a;
+            if (order) {
+                a = apply(d, both_fit, 0);
+                ck_assert_double_eq(value(a, 0, 0), (double)(expected * unit));
+                ck_assert_double_eq(value(a, 0, 1), (double)(march * unit));
+                ck_assert(isnan(value(a, 0, 2)));
+                mli_design_free(a);
+            } else {
+                apply_fails(ML_E_TYPE, d, both_fit, 0);
+            }
+            if (order != 2) apply_fails(ML_E_TYPE, d, one_fits, 0);
+            mli_design_free(d);
+            d = train(ctx, &both, t, "target", "y", "categorical", "[day]", NULL);
+            a = apply(d, both_fit, 0);
+            if (order)
+                ck_assert_double_eq(value(a, 0, 0), value(d, 0, order - 1));
+            else
+                ck_assert(isnan(value(a, 0, 0)));
+            mli_design_free(a);
+            mli_design_free(d);
+            ml_table_free(taken);
+            ml_table_free(t);
+        }
+    }
+    ml_table_free(both_fit);
+    ml_table_free(one_fits);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(matches_categories_by_text)
 {
     ml_context *ctx = test_context(1);
@@ -569,7 +618,8 @@ END_TEST
 
 TEST_MAIN("data/design_apply", gives_what_training_gave, matches_columns_by_name,
           counts_the_columns_that_lack, rejects_repeated_features,
-          reads_numbers_from_text, converts_dates, matches_categories_by_text,
-          matches_amounts_and_dates_by_value, codes_few_rows_as_many,
-          expects_text_for_text, reads_targets, matches_numeric_classes,
-          matches_booleans_and_numbers, survives_out_of_memory, serves_eight_threads)
+          reads_numbers_from_text, converts_dates, dates_keep_the_order_of_training,
+          matches_categories_by_text, matches_amounts_and_dates_by_value,
+          codes_few_rows_as_many, expects_text_for_text, reads_targets,
+          matches_numeric_classes, matches_booleans_and_numbers, survives_out_of_memory,
+          serves_eight_threads)

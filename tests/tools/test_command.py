@@ -388,6 +388,29 @@ class Command(unittest.TestCase):
         self.assertNotIn("separators", call("automl", codes, "--target", "y", "--trials",
                                             "2").stderr)
 
+    def test_dates_of_a_model_are_read_in_its_order(self):
+        """3/4/2024 is what it was in training, found there or told, whatever reads it."""
+        def rows(write, days):
+            return "day,y\n" + "".join(f"{write(d)},{d * 3}\n" for d in days)
+        def iso(d):
+            return f"2024-{d % 12 + 1:02d}-{d // 12 % 28 + 1:02d}"
+        def first(d):
+            return "/".join(reversed(iso(d).split("-")))
+        def month(d):
+            return "/".join((iso(d)[5:7], iso(d)[8:], "2024"))
+        plain = self.file("plain.csv", rows(iso, range(144)))
+        for write, told in ((first, ()), (month, ()), (first, ("--csv", "date_order=day_first")),
+                            (month, ("--csv", "date_order=month_first"))):
+            train = self.file("train.csv", rows(write, range(144 if told else 336)))
+            other = self.file("other.csv", rows(write, range(144)))
+            model = self.folder / "dates.mlm"
+            done = call("train", train, "--target", "y", "-a", "gbdt", "-o", model,
+                        "--holdout", "0.1", *told)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            here, there = (call("predict", model, path) for path in (other, plain))
+            self.assertEqual(here.returncode, 0, here.stderr)
+            self.assertEqual(here.stdout, there.stdout)
+
     def test_rare_classes_are_not_held_out(self):
         """A class of one row is learned, whatever the seed, and each has its share."""
         rows = "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)) + "7,c\n8,d\n9,e\n"

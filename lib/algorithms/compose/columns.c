@@ -239,13 +239,9 @@ static ml_status copy_features(const mli_inputs *from, const uint8_t *chosen,
     for (int64_t j = 0; j < from->n_features; j++) {
         if (chosen && !chosen[j]) continue;
         mli_feature *f = &to->features[(*at)++];
-        f->kind = from->features[j].kind;
-        f->type = from->features[j].type;
-        f->sparse = from->features[j].sparse;
-        f->hashed = from->features[j].hashed;
-        mli_dictionary_share(&from->features[j].levels, &f->levels);
-        f->name = mli_strdup(to->ctx, from->features[j].name);
-        if (!f->name) return mli_nomem(err);
+        ml_status status = mli_feature_copy(to->ctx, &from->features[j], f, err);
+        if (status) return status;
+        f->truth = 0;
     }
     return ML_OK;
 }

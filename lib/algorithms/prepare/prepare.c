@@ -226,19 +226,6 @@ ml_status mli_prepare_plan(const ml_model *m, const mli_transformer *kind, mli_p
 
 /* ---- describing ---- */
 
-static ml_status same_feature(ml_context *ctx, const mli_feature *from, mli_feature *to,
-                              ml_error *err)
-{
-    to->kind = from->kind;
-    to->type = from->type;
-    to->sparse = from->sparse;
-    to->hashed = from->hashed;
-    to->truth = from->truth;
-    mli_dictionary_share(&from->levels, &to->levels);
-    to->name = mli_strdup(ctx, from->name);
-    return to->name ? ML_OK : mli_nomem(err);
-}
-
 static ml_status describe(const mli_prepared *t, mli_inputs *to, ml_error *err)
 {
     ml_status status = ML_OK;
@@ -251,7 +238,7 @@ static ml_status describe(const mli_prepared *t, mli_inputs *to, ml_error *err)
             to->features[k].type = ML_DTYPE_F64;
         }
         if (j < n && !t->picked[j]) {
-            status = same_feature(to->ctx, &t->in->features[j], f, err);
+            status = mli_feature_copy(to->ctx, &t->in->features[j], f, err);
         } else if (t->kind->describe) {
             status = t->kind->describe(t, j, f, err);
         } else {
