@@ -13,7 +13,8 @@
 
 typedef struct {
     char *name;
-    int32_t type, ordered, order;
+    int32_t type;
+    int16_t ordered, order;
     int64_t rows, nulls;
     int64_t size;      /* TEXT: bytes in `values` */
     mli_room values;   /* as `data` of a column */

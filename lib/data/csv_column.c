@@ -269,7 +269,7 @@ static int make_dates(mli_csv_reader *r)
             wanted = order == wanted ? 0 : order;
         else if (r->o.date_order && wanted)
             wanted &= order;
-        c->order = wanted;
+        c->order = (int16_t)wanted;
         if (!wanted && !(c->dates & MLI_CSV_ANY_ORDER)) continue;
         if (!mli_csv_part_become(&c->all,
                                  c->dates & MLI_CSV_TIMED ? MLI_CSV_TIME : MLI_CSV_DATE,

@@ -15,7 +15,7 @@ typedef struct mli_csv_column {
     int32_t forced;     /* kind, or -1 */
     int strings;        /* 0 auto, 1 text, 2 category */
     int dates;          /* what mli_csv_part_dates found */
-    int order;          /* in which it is read: see mli_column */
+    int16_t order;      /* in which it is read: see mli_column */
     mli_csv_part all;   /* the rows from all.base on */
     mli_csv_part front; /* the rows before, from the second reading */
 } mli_csv_column;

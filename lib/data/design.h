@@ -69,11 +69,11 @@ typedef struct mli_feature {
     char *name;
     int32_t kind;          /* MLI_NUMERIC, MLI_CATEGORICAL, MLI_TEXT */
     int32_t type;          /* column type in training */
-    int32_t order;         /* of dates in training: see mli_column */
     mli_dictionary levels; /* of categorical ones */
     int32_t sparse; /* what a transformer makes: most values may be 0; not stored */
     int32_t truth;  /* the same: all are 0 or 1, none is missing; not stored */
     int32_t hashed; /* numeric: the value is a hash of the text (mli_text_hash) */
+    int32_t order;  /* of dates in training: see mli_column */
 } mli_feature;
 
 /* The value that a hashed feature has for a text: CityHash64, its lower 32 bits. Models

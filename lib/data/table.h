@@ -36,8 +36,8 @@ typedef struct mli_sparse {
 typedef struct mli_column {
     char *name;
     int32_t type; /* ML_DTYPE_ or ML_TYPE_ */
-    int32_t ordered;
-    int32_t order; /* of dates that were texts: 1 month first, 2 day first; 0 unknown */
+    int16_t ordered;
+    int16_t order; /* of dates that were texts: 1 month first, 2 day first; 0 unknown */
     int64_t rows, null_count; /* null_count is exact */
     const uint8_t *validity;  /* NULL: no missing value */
     int64_t offset;           /* in bits */

@@ -170,7 +170,7 @@ static ml_status read_order(reader *r, mli_feature *f)
     if (mli_json_next(&r->j) != MLI_JSON_STRING) return bad_json(r);
     for (int32_t i = 1; i <= 2; i++)
         if (mli_json_is(&r->j, orders[i])) f->order = i;
-    return f->order ? ML_OK : DAMAGED("the model's inputs have an unknown date_order");
+    return f->order ? ML_OK : bad_json(r);
 }
 
 static ml_status read_unseen(reader *r)

@@ -261,7 +261,7 @@ START_TEST(dates_keep_the_order_of_training)
             ml_table *t = days(ctx, timed ? ML_TYPE_TIMESTAMP : ML_TYPE_DATE, 3,
                                (int64_t[]){march * unit, april * unit, 0}),
                      *taken;
-            t->columns[0].order = order;
+            t->columns[0].order = (int16_t)order;
             t = add_f64(ctx, t, "y", 3, (double[]){1, 2, 4});
             OK(ml_table_take(t, (int64_t[]){2, 1, 0}, 3, &taken, ERR));
             mli_design *d = train(ctx, &both, taken, "target", "y", NULL), *a;

@@ -370,7 +370,7 @@ START_TEST(inputs_that_do_not_fit_are_refused)
     edit_fails(&b, "\\\"numeric\\\"", "\\\"complex\\\"", "kind");
     edit_fails(&b, "\\\"i64\\\"", "\\\"i65\\\"", "type");
     edit_fails(&b, "\\\"kind\\\"", "\\\"date_order\\\": \\\"?\\\", \\\"kind\\\"",
-               "date_order");
+               "malformed");
     edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 5", "fewer texts");
     edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 3", "more texts");
     edit_fails(&b, "\\\"levels\\\": 4", "\\\"levels\\\": 0", "more texts");
