@@ -92,6 +92,25 @@ static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
     return ML_OK;
 }
 
+/* It may name parameters of the lines above only. */
+static ml_status check_condition(const mli_space *s, mli_param *q, const char *line,
+                                 ml_error *err)
+{
+    const mli_descriptor so_far = {.name = "study.space", .params = s->params};
+    const char *own = q->name;
+    int readable = mli_condition_valid(&so_far, q->active_if);
+    q->name = NULL; /* ends the list */
+    int above = mli_condition_valid(&so_far, q->active_if);
+    q->name = own;
+    if (above) return ML_OK;
+    return malformed(line,
+                     readable ? "a condition of a parameter on itself"
+                              : "a condition that cannot be read",
+                     "write \"name == value\" or \"name in {a, b}\", of a parameter "
+                     "above it",
+                     err);
+}
+
 /* One line: the next dimension. */
 static ml_status add_line(mli_space *s, const char *line, ml_error *err)
 {
@@ -108,12 +127,7 @@ static ml_status add_line(mli_space *s, const char *line, ml_error *err)
     for (int64_t i = 0; i < s->n; i++)
         if (strcmp(s->dimensions[i].param->name, q->name) == 0)
             return malformed(line, "a name twice", "give each parameter one line", err);
-    mli_descriptor so_far = {.name = "study.space", .params = s->params};
-    if (q->active_if && !mli_condition_valid(&so_far, q->active_if))
-        return malformed(q->active_if, "a condition that cannot be read",
-                         "write \"name == value\" or \"name in {a, b}\", of a parameter "
-                         "above it",
-                         err);
+    if (q->active_if && (st = check_condition(s, q, line, err)) < 0) return st;
     mli_dimension *d = &s->dimensions[s->n++];
     d->param = q;
     mli_range_parse(q->tune, &d->range);
@@ -127,7 +141,7 @@ static ml_status add_lines(mli_space *s, ml_error *err)
         char *next = strpbrk(at, "\n;");
         if (next) *next++ = 0;
         part p = trimmed(at, at + strlen(at));
-        if (p.begin < p.end && *p.begin != '#') st = add_line(s, at, err);
+        if (p.begin < p.end && *p.begin != '#') st = add_line(s, p.begin, err);
         at = next;
     }
     if (st == ML_OK && s->n == 0)

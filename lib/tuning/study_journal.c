@@ -55,8 +55,9 @@ static void write_space(mli_str *s, const mli_space *space)
             mli_str_f64(s, r->low);
             mli_str_add(s, ", ");
             mli_str_f64(s, r->high);
-            mli_str_add(s, "] step ");
-            mli_str_f64(s, r->step);
+            mli_str_char(s, ']');
+            if (r->step > 0) mli_str_add(s, " step ");
+            if (r->step > 0) mli_str_f64(s, r->step);
         }
         const char *condition = space->dimensions[i].param->active_if;
         if (condition) mli_str_printf(s, " if %s", condition);

@@ -243,7 +243,12 @@ START_TEST(journals_that_do_not_fit)
     ml_study_free(s);
     s = NULL;
     FAILS(ML_E_DATA, open_study(ctx, path, "{space: \"y: [0, 1]\"}", &s));
-    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "another study"));
+    ck_assert_ptr_nonnull(
+        strstr(ml_error_message(ERR),
+               "of another study: its space is \"x: [0, 1]; kind: {a, b}; k: [1, 9] if "
+               "kind == a\", not \"y: [0, 1]\""));
+    FAILS(ML_E_DATA, open_study(ctx, path, "{space: \"x: [0, 1] step 0.5\"}", &s));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "not \"x: [0, 1] step 0.5\""));
     FAILS(ML_E_DATA, open_study(ctx, path, "{direction: maximize}", &s));
     FAILS(ML_E_DATA, open_study(ctx, path, "{objectives: [cost]}", &s));
     size_t size;

@@ -272,7 +272,11 @@ START_TEST(bad_spaces)
     refuse(ctx, "x: {a, }", ML_E_PARSE, "range");
     refuse(ctx, "x: [0, 1]; x: [0, 2]", ML_E_PARSE, "twice");
     refuse(ctx, "x: [0, 1] if y == 1; y: [0, 2]", ML_E_PARSE, "condition");
-    refuse(ctx, "x: [0, 1]; y: [0, 1] if x >", ML_E_PARSE, "condition");
+    refuse(ctx, "x: [0, 1]; y: [0, 1] if x >", ML_E_PARSE, "read: \"y: [0, 1] if x >\"");
+    refuse(ctx, "w: {a, b}; x: [0, 1] if x > 0.5", ML_E_PARSE,
+           "a condition of a parameter on itself: \"x: [0, 1] if x > 0.5\"");
+    ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "above it"));
+    refuse(ctx, "x: {a, b} if w == a and x in {a}; w: {a, b}", ML_E_PARSE, "condition");
     refuse(ctx, "# nothing\n\n", ML_E_PARSE, "no parameter");
     ml_context_free(ctx);
 }
