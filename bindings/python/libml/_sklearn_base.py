@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the generated estimators of libml.sklearn have in common."""
 
+import functools
 import inspect
 from io import BytesIO
 
@@ -15,6 +16,8 @@ from sklearn.utils.validation import _check_feature_names_in, _check_sample_weig
 from libml import _build, _columns
 from libml._context import Context, context_pointer, default_context
 from libml._estimator import estimator
+from libml._names import python_name
+from libml._params import describe
 from libml._table import Table, read_csv
 
 _OLD = tuple(int(p) for p in sklearn.__version__.split(".")[:2]) < (1, 6)
@@ -53,6 +56,30 @@ def _target_columns(target):
             for k, column in enumerate(target.T)]
 
 
+@functools.lru_cache(maxsize=None)
+def _other_names(init, algorithm):
+    """What other libraries call the parameters: their names in this constructor."""
+    own, out, known = inspect.signature(init).parameters, {}, describe(algorithm)
+    for p in known.get("params", []) + known.get("roles", []):
+        names = [python_name(n) for n in (p["name"], *(p.get("aliases") or ()))]
+        mine = next((n for n in names if n in own), None)
+        out.update({n: mine for n in names if mine and n not in own})
+    return out
+
+
+def _proper_names(init, algorithm, given):
+    """Arguments by the names of the constructor."""
+    if all(name in init.__code__.co_varnames for name in given):
+        return given
+    others, out = _other_names(init, algorithm), {}
+    for name, value in given.items():
+        proper = others.get(name, name)
+        if proper in out or (proper != name and proper in given):
+            raise TypeError(f"{name!r} is another name of {proper!r}, which is given as well")
+        out[proper] = value
+    return out
+
+
 class LibmlBase(BaseEstimator):
     """Common part of the estimators. Not for direct use."""
 
@@ -67,6 +94,24 @@ class LibmlBase(BaseEstimator):
     _own = frozenset({"categorical", "text", "class_weight", "random_state", "n_jobs"})
 
     # ---- parameters ----
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        init = vars(cls).get("__init__")
+        if not init or "_algorithm" not in vars(cls):
+            return
+
+        @functools.wraps(init)
+        def by_any_name(self, *args, **given):
+            init(self, *args, **_proper_names(init, cls._algorithm, given))
+        cls.__init__ = by_any_name
+
+    def set_params(self, **params):
+        """Sets parameters, by the names of other libraries too."""
+        return super().set_params(**self._by_proper_names(params))
+
+    def _by_proper_names(self, params):
+        return _proper_names(inspect.unwrap(type(self).__init__), self._algorithm, params)
 
     def _params(self):
         """Parameters in the library's names."""

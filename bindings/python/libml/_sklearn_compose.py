@@ -204,7 +204,7 @@ class Composed(LibmlBase):
 
     def set_params(self, **params):
         """Sets parameters, parts ("name") and parameters of parts ("name__parameter")."""
-        own = super().get_params(deep=False)
+        own, params = super().get_params(deep=False), self._by_proper_names(params)
         for key in [k for k in params if k in own]:
             setattr(self, key, params.pop(key))
         inner = {}

@@ -138,6 +138,35 @@ class Tools(Case):
         self.refused(libml.RangeError, "n_trees", ls.GBDTClassifier(n_trees=-1).fit,
                      *rows()[:2])
 
+    def test_names_of_other_libraries(self):
+        import inspect
+        from sklearn.model_selection import GridSearchCV
+        x, y, z = rows(150)
+        est = ls.GBDTClassifier(n_estimators=7, num_leaves=5, random_seed=3)
+        self.assertEqual((est.n_trees, est.max_leaves, est.random_state), (7, 5, 3))
+        self.assertEqual(repr(est), repr(clone(est)))
+        self.assertNotIn("n_estimators", est.get_params())
+        self.assertNotIn("n_estimators", inspect.signature(ls.GBDTClassifier).parameters)
+        self.assertEqual(est.set_params(eta=0.5, n_trees=8).learning_rate, 0.5)
+        search = GridSearchCV(est, {"num_leaves": [3, 9]}, cv=2).fit(x, y)
+        self.assertIn(search.best_estimator_.max_leaves, (3, 9))
+        self.refused(TypeError, "'n_estimators' is another name of 'n_trees'",
+                     ls.GBDTClassifier, n_estimators=7, n_trees=8)
+        self.refused(TypeError, "n_trees", ls.GBDTClassifier, n_estimators=7, iterations=8)
+        self.refused(TypeError, "nope", ls.GBDTClassifier, nope=1)
+        self.refused(TypeError, "label", ls.GBDTClassifier, label="y") # a column is not set
+        pipe = ls.PipelineRegressor(steps=[("scale", ls.StandardScaler()),
+                                           ("trees", ls.GBDTRegressor(iterations=9))])
+        self.assertEqual(pipe.set_params(trees__eta=0.3).get_params()["trees__learning_rate"],
+                         0.3)
+        self.assertEqual(pipe.fit(x, z).get_params()["trees__n_trees"], 9)
+
+        class Few(ls.GBDTRegressor):
+            def __init__(self, rounds=3):
+                super().__init__(n_estimators=rounds)
+                self.rounds = rounds
+        self.assertEqual(Few().n_trees, 3)
+
     def test_pickle_and_joblib_through_the_model_file(self):
         import joblib
         x, y, _ = rows()
