@@ -26,6 +26,7 @@ typedef struct permuting {
 static ml_status score(const permuting *p, double *out, ml_error *err)
 {
     mli_truth truth = mli_truth_of(p->design);
+    mli_metric_risks(p->metric, p->x->model, p->prediction, p->design->rows);
     mli_metric_options options = mli_metric_options_of(p->x->model->params);
     return mli_metric_score(p->metric, p->x->ctx, &truth, p->prediction, &options, out,
                             err);
@@ -63,7 +64,6 @@ static ml_status one_column(permuting *p, int64_t i, ml_error *err)
 
 static ml_status open_plan(permuting *p, ml_error *err)
 {
-    static const char *const kinds[] = {"", "value", "class", "proba"};
     const ml_model *m = p->x->model;
     const char *name = mli_get_str(p->x->params, "metric");
     if (!*name) name = mli_metric_default(m->inputs, m->params);
@@ -73,7 +73,7 @@ static ml_status open_plan(permuting *p, ml_error *err)
     if (s != ML_OK) return s;
     if (p->design->rows == 0)
         return mli_fail(err, ML_E_DATA, "there are no rows with a target to score");
-    return mli_plan_new(m, kinds[p->metric->needs], NULL, &p->plan, err);
+    return mli_plan_new(m, mli_metric_kind(p->metric), NULL, &p->plan, err);
 }
 
 static ml_status permute(permuting *p, ml_error *err)

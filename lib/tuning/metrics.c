@@ -108,15 +108,28 @@ mli_truth mli_truth_of(const mli_design *design)
                        .event = design->event};
 }
 
+const char *mli_metric_kind(const mli_metric *metric)
+{
+    static const char *const kinds[] = {"", "value", "class", "proba", "value"};
+    return kinds[metric->needs];
+}
+
+void mli_metric_risks(const mli_metric *metric, const ml_model *model, double *p,
+                      int64_t n)
+{
+    int times = strcmp(mli_get_str(model->params, "objective"), "aft") == 0;
+    for (int64_t i = 0; metric->needs == MLI_NEEDS_RISK && times && i < n; i++)
+        p[i] = -p[i];
+}
+
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
                              const mli_design *design, mli_run *run, double **out,
                              ml_error *err)
 {
-    static const char *const kinds[] = {"", "value", "class", "proba", "value"};
     mli_plan *plan = NULL;
     ml_status st = mli_metric_fits(metric, model->inputs, err);
     if (st < 0) return st;
-    st = mli_plan_new(model, kinds[metric->needs], NULL, &plan, err);
+    st = mli_plan_new(model, mli_metric_kind(metric), NULL, &plan, err);
     if (st < 0) return st;
     if (design->ys && plan->n_outputs != design->inputs->n_targets) {
         st = mli_fail(err, ML_E_SHAPE, "%lld targets, but the model predicts %lld",
@@ -131,10 +144,7 @@ ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
         mli_free(model->ctx, p);
         return st;
     }
-    /* Of predicted times the shorter are the higher risks. */
-    int times = strcmp(mli_get_str(model->params, "objective"), "aft") == 0;
-    for (int64_t i = 0; metric->needs == MLI_NEEDS_RISK && times && i < design->rows; i++)
-        p[i] = -p[i];
+    mli_metric_risks(metric, model, p, design->rows);
     *out = p;
     return ML_OK;
 }

@@ -18,6 +18,12 @@ ml_status mli_metric_fits(const mli_metric *metric, const mli_inputs *inputs,
                           ml_error *err);
 /* What a design says of the truth. */
 mli_truth mli_truth_of(const mli_design *design);
+/* The kind of prediction that a metric needs. */
+const char *mli_metric_kind(const mli_metric *metric);
+/* Turns the predicted times of a model into risks where the metric needs those: the
+ * shorter a time, the higher the risk. */
+void mli_metric_risks(const mli_metric *metric, const ml_model *model, double *p,
+                      int64_t n);
 /* The predictions that a metric needs, in fresh memory (mli_free). */
 ml_status mli_metric_predict(const mli_metric *metric, const ml_model *model,
                              const mli_design *design, mli_run *run, double **out,

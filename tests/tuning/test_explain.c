@@ -108,6 +108,35 @@ START_TEST(permutation)
 }
 END_TEST
 
+/* Survival has one metric, of risks: cox predicts those, aft times. */
+START_TEST(permutation_of_survival)
+{
+    const char *const objectives[] = {"cox", "aft"};
+    ml_context *ctx = test_context(1);
+    ml_table *t = make_table(ctx), *out = NULL;
+    for (int k = 0; k < 2; k++) {
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        OK(ml_estimator_new(ctx, "gbdt", &e, ERR));
+        OK(ml_estimator_set_str(e, "target", "target", ERR));
+        OK(ml_estimator_set_str(e, "objective", objectives[k], ERR));
+        OK(ml_estimator_set_str(e, "features", "[a, b]", ERR));
+        ml_table *part = NULL;
+        OK(ml_table_slice(t, 1, ROWS / 2, &part, ERR)); /* times above 0 */
+        OK(ml_estimator_fit(e, part, NULL, &m, ERR));
+        OK(explain(m, part, "method=permutation", &out));
+        ck_assert_double_gt(cell(out, 0, "importance"), 0.2);
+        ck_assert_double_lt(fabs(cell(out, 1, "importance")), 0.1);
+        ml_table_free(out);
+        ml_table_free(part);
+        ml_model_free(m);
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(partial_dependence)
 {
     ml_context *ctx = test_context(2);
@@ -294,5 +323,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-TEST_MAIN("tuning/explain", permutation, partial_dependence, categories,
-          importance_and_trees, functions_of_leaves, refused, out_of_memory)
+TEST_MAIN("tuning/explain", permutation, permutation_of_survival, partial_dependence,
+          categories, importance_and_trees, functions_of_leaves, refused, out_of_memory)
