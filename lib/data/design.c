@@ -52,6 +52,21 @@ void mli_design_free(mli_design *d)
 
 /* ---- reading ---- */
 
+double mli_unseen(void)
+{
+    const uint64_t bits = MLI_UNSEEN_BITS;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+int mli_is_unseen(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & MLI_UNSEEN_BITS) == MLI_UNSEEN_BITS;
+}
+
 static void text_cells_f64(const mli_text *texts, int64_t n, double *out, int64_t stride)
 {
     for (int64_t i = 0; i < n; i++)
@@ -74,7 +89,9 @@ static void text_cells_f32(const mli_text *texts, int64_t n, float *out, int64_t
         if (c->codes) {                                                                  \
             const int32_t *codes = c->codes + begin;                                     \
             for (int64_t i = 0; i < n; i++) {                                            \
-                out[i * stride] = codes[i] < 0 ? (type)NAN : (type)codes[i];             \
+                out[i * stride] = codes[i] >= 0                 ? (type)codes[i]         \
+                                  : codes[i] == MLI_CODE_UNSEEN ? (type)mli_unseen()     \
+                                                                : (type)NAN;             \
             }                                                                            \
         } else if (c->values) {                                                          \
             const double *values = c->values + begin;                                    \

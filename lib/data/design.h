@@ -139,11 +139,19 @@ typedef struct mli_text {
 double mli_text_cell(const mli_text *text); /* NULL: missing */
 const mli_text *mli_text_of(double cell);   /* NULL: missing, or no text */
 
+/* Of a category that the model does not know. As a value it is missing, with a mark that
+ * tells it from what has no category: another NaN, of which floats keep the mark. */
+#define MLI_CODE_UNSEEN (-2)
+#define MLI_UNSEEN_BITS 0x7ffc000000000000u
+double mli_unseen(void);
+int mli_is_unseen(double value);
+
 /* How to read one feature of one table. Codes are already those of the model. */
 typedef struct mli_design_column {
     const mli_column *column; /* of the table */
     int32_t kind;
-    const int32_t *codes; /* [rows] categorical: model codes, -1 missing or unseen */
+    const int32_t *codes; /* [rows] categorical: model codes; below 0: -1 missing, or
+                           * MLI_CODE_UNSEEN */
     const double
         *values; /* [rows] numeric that the column does not hold as such; or NULL */
     const mli_text *texts; /* [rows] text; data is NULL where it is missing */

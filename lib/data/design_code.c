@@ -210,6 +210,12 @@ static ml_status find_distinct(ml_context *ctx, distinct *r, const mli_column *c
     return distinct_number(r, c, codes);
 }
 
+static void set_unseen(int32_t *codes, int64_t row, int64_t *first)
+{
+    codes[row] = MLI_CODE_UNSEEN;
+    if (*first < 0) *first = row;
+}
+
 /* Raw numbers to codes; the first row whose value the map lacks, or -1. Returns how many
  * were missing before. */
 static int64_t recode(int32_t *codes, int64_t rows, const int32_t *map, int64_t *unseen)
@@ -220,7 +226,7 @@ static int64_t recode(int32_t *codes, int64_t rows, const int32_t *map, int64_t 
         missing += codes[i] < 0;
         if (codes[i] < 0) continue;
         codes[i] = map[codes[i]];
-        if (codes[i] < 0 && *unseen < 0) *unseen = i;
+        if (codes[i] < 0) set_unseen(codes, i, unseen);
     }
     return missing;
 }
@@ -484,7 +490,7 @@ static ml_status apply_few(ml_context *ctx, const mli_column *c, const finder *f
         size_t size = 0;
         const char *text = text_at(c, i, &s, &size);
         codes[i] = text ? find(f, text, size) : -1;
-        if (text && codes[i] < 0 && *unseen < 0) *unseen = i;
+        if (text && codes[i] < 0) set_unseen(codes, i, unseen);
     }
     ml_status status = s.failed ? ML_E_MEMORY : ML_OK;
     mli_str_free(&s);
@@ -504,7 +510,8 @@ static void apply_text(const mli_column *c, finder *f, int32_t *codes, int64_t *
         if (valid)
             lost = mli_map_find_texts(&f->map, c->data, c->offsets + i, n, codes + i);
         for (int64_t k = i; k < end && !valid; k++) codes[k] = -1;
-        if (lost < n && *unseen < 0) *unseen = i + lost;
+        for (int64_t k = i + lost; k < end; k++)
+            if (codes[k] < 0) set_unseen(codes, k, unseen);
     }
 }
 

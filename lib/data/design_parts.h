@@ -27,7 +27,7 @@ ml_status mli_code_train(ml_context *ctx, const mli_column *c, int by_value,
 void mli_coding_free(mli_coding *c);
 
 /* Codes by a known dictionary. `sorted`: its texts are in memcmp order. Unseen values
- * become -1; *unseen is the first row that has one, or -1. Errors as above. */
+ * become MLI_CODE_UNSEEN; *unseen is the first row that has one, or -1. Errors as above. */
 ml_status mli_code_apply(ml_context *ctx, const mli_column *c, const mli_dictionary *d,
                          int sorted, mli_buffer **memory, const int32_t **codes,
                          int64_t *unseen);

@@ -129,7 +129,7 @@ double ml_predictor_code(const ml_predictor *predictor, int64_t input, const cha
     int64_t code = f->levels.n > HASHED_LEVELS
                        ? mli_dictionary_find(&f->levels, text, size)
                        : mli_map_find(&predictor->codes[input], text, size);
-    return code < 0 ? NAN : (double)code;
+    return code < 0 ? mli_unseen() : (double)code;
 }
 
 /* ---- memory for plain rows ---- */

@@ -245,7 +245,7 @@ static ml_status add_chain(forest *f, int64_t i, int32_t feature, int64_t *next)
     for (int64_t k = 0; !s && k < n; k++, at = f->child[1][at]) {
         double v = f->value[at];
         if (!(v >= 0 && v < 16777216) || floor(v) != v)
-            s = refuse(f, "BRANCH_EQ of a number that is not whole");
+            s = refuse(f, "BRANCH_EQ of a number below 0 or not whole");
         else
             codes[k] = (int32_t)v;
         tracks |= f->tracks && f->tracks[at] != 0;
@@ -268,7 +268,7 @@ static ml_status unequal_split(forest *f, int64_t i, mli_import_node *p, int64_t
 {
     double v = f->value[i];
     if (!(v >= 0 && v < 16777216) || floor(v) != v)
-        return refuse(f, "BRANCH_NEQ of a number that is not whole");
+        return refuse(f, "BRANCH_NEQ of a number below 0 or not whole");
     int32_t code = (int32_t)v;
     ml_status s = ML_OK;
     if (f->set[i] < 0)

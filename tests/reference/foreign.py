@@ -127,6 +127,13 @@ def xgboost_models(rng):
         write_expected(f"{tag}.xgb_category", b.predict(t, output_margin=True), b.predict(t))
 
 
+def own_softmax(scores, data):
+    """An objective of the caller: the file names none."""
+    p = np.exp(scores)
+    p /= p.sum(axis=1, keepdims=True)
+    return p - np.eye(3)[data.get_label().astype(int)], 2 * p * (1 - p)
+
+
 def lightgbm_models(rng):
     import lightgbm as lgb
     f = numbers(rng, 2000)
@@ -148,6 +155,7 @@ def lightgbm_models(rng):
         "linear": ({"objective": "regression", "linear_tree": True, "linear_lambda": 0.1}, z),
         "linear3": ({"objective": "multiclass", "num_class": 3, "linear_tree": True,
                      "linear_lambda": 1}, third),
+        "own3": ({"objective": own_softmax, "num_class": 3}, third),
     }
     keep = {"verbose": -1, "num_leaves": 7, "seed": 1, "num_threads": 1}
     for name, (params, y) in cases.items():
@@ -440,6 +448,17 @@ def onnx_texts():
     feeds = {c: rows[[c]].to_numpy(np.float32 if c in "ab" else object) for c in rows}
     session = onnxruntime.InferenceSession(m.SerializeToString())
     write_expected("named.onnx_texts", np.empty((0, 1)), session.run(None, feeds)[-1])
+    # What an empty text becomes counts, what an unknown one does not.
+    p = make_pipeline(
+        compose.ColumnTransformer([("hot", hot, ["colour"]), ("code", ordinal, ["place"])]),
+        ensemble.RandomForestRegressor(n_estimators=1, max_depth=4, random_state=0))
+    p.fit(f, y - 5 * (f["colour"] == ""))
+    m = to_onnx(p, initial_types=[(c, StringTensorType([None, 1])) for c in ("colour", "place")],
+                target_opset={"": 17, "ai.onnx.ml": 3})
+    (OUT / "named.onnx_empty.onnx").write_bytes(m.SerializeToString())
+    session = onnxruntime.InferenceSession(m.SerializeToString())
+    write_expected("named.onnx_empty", np.empty((0, 1)),
+                   session.run(None, {c: feeds[c] for c in ("colour", "place")})[-1])
 
 
 def onnx_models(rng):

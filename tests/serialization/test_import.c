@@ -77,6 +77,7 @@ static const struct {
     {"whole", "onnx_clusters.onnx", 1e-6},     {"whole", "onnx_net.onnx", 1e-6},
     {"numbers", "onnx_least.onnx", 1e-6},      {"numbers", "onnx_most.onnx", 1e-6},
     {"numbers", "onnx_probit.onnx", 1e-6},     {"numbers", "onnx_zero.onnx", 1e-6},
+    {"numbers", "lgb_own3.txt", 1e-14},        {"named", "onnx_empty.onnx", 1e-6},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 

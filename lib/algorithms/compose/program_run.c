@@ -183,9 +183,9 @@ static void run_fetch(const mli_step *s, const double *const *v, double *out)
 {
     for (int64_t j = 0; j < s->n; j++) {
         double at = v[1][j];
-        out[j] = at >= 0 && at < s->of[0].n ? v[0][(int64_t)at]
-                 : s->p                     ? (double)s->p - 1
-                                            : NAN;
+        out[j] = at >= 0 && at < s->of[0].n   ? v[0][(int64_t)at]
+                 : s->p && !mli_is_unseen(at) ? (double)s->p - 1
+                                              : NAN;
     }
 }
 
