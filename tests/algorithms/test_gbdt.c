@@ -117,6 +117,15 @@ START_TEST(monotone_everywhere)
         ml_predictor_free(p);
         ml_model_free(m);
     }
+    ml_model *none = NULL;
+    ml_estimator *e = make(ctx, "increasing=[a, b];decreasing=b");
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &none, ERR));
+    SAYS("params.decreasing: gbdt: \"b\" cannot be both increasing and decreasing");
+    ml_estimator_free(e);
+    e = make(ctx, "monotone_constraints=[1, 0, 0, 0, 0, 0, 0, 0, 0]");
+    FAILS(ML_E_SHAPE, ml_estimator_fit(e, t, NULL, &none, ERR));
+    SAYS("increasing and decreasing take names");
+    ml_estimator_free(e);
     ml_table_free(t);
     ml_context_free(ctx);
 }
@@ -196,6 +205,15 @@ static int32_t lazy(int64_t rows, int64_t outputs, const double *labels,
     return 0;
 }
 
+static int32_t unset(int64_t rows, int64_t outputs, const double *labels,
+                     const double *weights, const double *scores, double *value,
+                     void *user)
+{
+    (void)rows, (void)outputs, (void)labels, (void)weights, (void)scores, (void)value;
+    (void)user;
+    return 0;
+}
+
 START_TEST(objective_of_the_caller)
 {
     ml_context *ctx = test_context(2);
@@ -222,6 +240,9 @@ START_TEST(objective_of_the_caller)
     FAILS(ML_E_CALLBACK, ml_estimator_fit(e, t, NULL, &m, ERR));
     SAYS("the gradient nan and the hessian nan for row 1");
     OK(ml_estimator_set_objective(e, NULL, NULL, ERR));
+    OK(ml_estimator_set_metric(e, unset, NULL, 0, ERR));
+    FAILS(ML_E_CALLBACK, ml_estimator_fit(e, t, valid, &m, ERR));
+    SAYS("the caller's metric gave nan");
     OK(ml_estimator_set_metric(e, NULL, NULL, 0, ERR));
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     ck_assert_double_eq(error_of(m, t), error_of(plain, t));
@@ -571,6 +592,7 @@ START_TEST(linear_leaves_in_use)
     ml_model *next = NULL;
     OK(ml_estimator_set_model(e, m, ERR));
     FAILS(ML_E_UNSUPPORTED, ml_estimator_fit(e, t, NULL, &next, ERR));
+    SAYS("a model with linear leaves");
     ml_estimator_free(e);
     const char *const refused[] = {"boosting=dart", "objective=absolute", "increasing=a",
                                    "max_delta_step=0.5", "l1=1"};

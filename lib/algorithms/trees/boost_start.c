@@ -54,8 +54,9 @@ ml_status mli_boost_start(mli_booster *b, mli_bin_levels *levels, ml_error *err)
         status = mli_ensemble_read(b->options.objective.hooks->start, &e, err);
     if (status != ML_OK) return status;
     if (!mli_ensemble_plain(&e))
-        return mli_fail(err, ML_E_UNSUPPORTED,
-                        "training cannot go on from an imported model of this form");
+        return mli_fail(err, ML_E_UNSUPPORTED, "training cannot go on from %s",
+                        e.linear_start ? "a model with linear leaves"
+                                       : "an imported model of this form");
     if (e.n_scores != b->n_scores || e.n_features != b->train->n_features)
         return mli_fail(err, ML_E_ARGUMENT,
                         "the model to go on from has %lld scores, this objective %d",

@@ -224,6 +224,11 @@ static ml_status read_named(const mli_fit *job, const char *param, int8_t sign,
         int64_t j = find_feature(in, names[i]);
         if (j < 0 || in->features[j].kind != MLI_NUMERIC)
             return no_feature(param, names[i], err);
+        if (out[j] && out[j] != sign) {
+            mli_fail(err, ML_E_ARGUMENT,
+                     "\"%s\" cannot be both increasing and decreasing", names[i]);
+            return mli_error_at(err, ML_E_ARGUMENT, "params.%s", param);
+        }
         out[j] = sign;
     }
     return ML_OK;
@@ -237,7 +242,10 @@ static ml_status read_positions(const mli_fit *job, int8_t *out, ml_error *err)
     if (n > in->n_features) {
         mli_fail(err, ML_E_SHAPE, "%lld constraints for %lld features", (long long)n,
                  (long long)in->n_features);
-        return mli_error_at(err, ML_E_SHAPE, "params.monotone_constraints");
+        mli_error_at(err, ML_E_SHAPE, "params.monotone_constraints");
+        return mli_error_hint(err, ML_E_SHAPE,
+                              "columns without a value are no features; increasing and "
+                              "decreasing take names");
     }
     for (int64_t j = 0; j < n; j++) {
         if (signs[j] == 0) continue;

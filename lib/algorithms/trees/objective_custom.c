@@ -98,6 +98,8 @@ ml_status mli_custom_metric(ml_context *ctx, const mli_objective *o, const mli_t
     if (status == ML_OK && o->hooks->metric(a.rows, a.outputs, a.y, t->weight, a.scores,
                                             out, o->hooks->metric_user) != 0)
         status = refused("metric", err);
+    if (status == ML_OK && isnan(*out))
+        status = mli_fail(err, ML_E_CALLBACK, "the caller's metric gave nan");
     asking_free(&a);
     return status;
 }
