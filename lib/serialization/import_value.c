@@ -84,6 +84,7 @@ int mli_doc_close(mli_doc *d, int64_t first, mli_item *out)
         double *numbers = mli_doc_alloc(d, (size_t)n * sizeof *numbers);
         for (int64_t i = 0; numbers && i < n; i++) numbers[i] = from[i].as.number;
         out->type = MLI_V_NUMBERS;
+        out->truth = n > 0 && from[0].truth;
         out->as.numbers = numbers;
         return numbers != NULL;
     }
@@ -175,6 +176,7 @@ static ml_status json_token(json_reader *r, mli_json_token t)
         break;
     default:
         item.type = MLI_V_NUMBER;
+        item.truth = 1;
         item.as.number = t == MLI_JSON_TRUE;
     }
     return mli_doc_push(r->doc, &item) ? ML_OK : mli_nomem(r->err);

@@ -25,7 +25,8 @@ enum {
 };
 
 typedef struct mli_item {
-    int32_t type; /* MLI_V_; true and false are numbers */
+    int32_t type;  /* MLI_V_; true and false are numbers */
+    int32_t truth; /* of JSON: this number, or the first of these, is true or false */
     size_t key_size;
     const char *key; /* in an object; not NUL-terminated */
     int64_t n;       /* bytes of the text, members of the rest */

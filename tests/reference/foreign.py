@@ -134,6 +134,20 @@ def own_softmax(scores, data):
     return p - np.eye(3)[data.get_label().astype(int)], 2 * p * (1 - p)
 
 
+def truth_categories(rng):
+    """LightGBM: categories that are true and false, in a column of texts."""
+    import lightgbm as lgb
+    k = rng.integers(0, 3, 600)
+    f = pd.DataFrame({"a": rng.normal(size=600),
+                      "k": pd.Categorical.from_codes(k - 1, [False, True])})
+    b = lgb.train({"verbose": -1, "num_leaves": 5, "num_threads": 1},
+                  lgb.Dataset(f, f["a"] + 2 * k), 2)
+    texts = np.array(["neither", "false", "true"])[k]
+    f.assign(k=texts)[:ROWS].to_csv(OUT / "truth.csv", index=False)
+    b.save_model(OUT / "truth.lgb_category.txt")
+    write_expected("truth.lgb_category", b.predict(f[:ROWS], raw_score=True), b.predict(f[:ROWS]))
+
+
 def lightgbm_models(rng):
     import lightgbm as lgb
     f = numbers(rng, 2000)
@@ -753,7 +767,7 @@ def catboost_crosses(rng):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    for part in (xgboost_models, lightgbm_models, onnx_models,
+    for part in (xgboost_models, lightgbm_models, truth_categories, onnx_models,
                  catboost_models, catboost_categories, catboost_crosses):
         part(np.random.default_rng(7))
     old_xgboost()

@@ -78,6 +78,7 @@ static const struct {
     {"numbers", "onnx_least.onnx", 1e-6},      {"numbers", "onnx_most.onnx", 1e-6},
     {"numbers", "onnx_probit.onnx", 1e-6},     {"numbers", "onnx_zero.onnx", 1e-6},
     {"numbers", "lgb_own3.txt", 1e-14},        {"named", "onnx_empty.onnx", 1e-6},
+    {"truth", "lgb_category.txt", 1e-14},
 };
 #define N_MODELS (int)(sizeof models / sizeof models[0])
 
