@@ -178,8 +178,10 @@ ml_status mli_check_compare(const mli_check *x, ml_table **out, ml_error *err)
     comparison c = {.x = x};
     const mli_inputs *in = x->model->inputs;
     int classes = in->task == MLI_TASK_CLASSIFICATION;
-    if ((!classes && in->task != MLI_TASK_REGRESSION) ||
-        !same_classes(in, x->other->inputs) || !in->target || !x->other->inputs->target ||
+    if (!classes && in->task != MLI_TASK_REGRESSION)
+        return mli_fail(err, ML_E_UNSUPPORTED,
+                        "comparisons are for models of classes or values");
+    if (!same_classes(in, x->other->inputs) || !in->target || !x->other->inputs->target ||
         strcmp(in->target, x->other->inputs->target) != 0)
         return mli_fail(err, ML_E_UNSUPPORTED,
                         "the models do not predict the same target");

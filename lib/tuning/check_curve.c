@@ -11,6 +11,7 @@
 #include "tuning/split.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -50,6 +51,12 @@ static ml_status one_point(const curve *c, int64_t k, const int64_t *order, int6
     return ML_OK;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* A fold at a point, the points with most rows first: they take longest. */
 static ml_status point_task(void *arg, int64_t task, int32_t slot, ml_error *err)
 {
@@ -69,6 +76,9 @@ static ml_status point_task(void *arg, int64_t task, int32_t slot, ml_error *err
             order[r] = f->train[k][f->n_train[k] - 1 - r];
     else
         mli_rng_shuffle(&rng, order, f->n_train[k]);
+    /* The rows of a group stay together. */
+    if (c->x->model->inputs->task == MLI_TASK_RANKING)
+        qsort(order, (size_t)rows_at(c, k, i), sizeof *order, by_number);
     ml_status st = one_point(c, k, order, i, err);
     mli_free(c->x->ctx, order);
     return st;

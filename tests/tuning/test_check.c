@@ -447,6 +447,31 @@ START_TEST(a_curve_of_rare_classes)
 }
 END_TEST
 
+START_TEST(a_ranking)
+{
+    ml_context *ctx = test_context(1);
+    mli_str csv;
+    mli_str_init(&csv, ctx);
+    mli_str_add(&csv, "x,z,g,y\n");
+    for (int i = 0; i < 400; i++)
+        mli_str_printf(&csv, "%d,%d,q%d,%d\n", i * 37 % 101, i * 53 % 97, i / 10,
+                       i * 37 % 101 / 26);
+    ml_table *t = rows_of(ctx, csv.data), *c = NULL;
+    ml_model *m = fit_yaml(ctx, "gbdt",
+                           "{target: y, group: g, task: ranking, n_trees: 5}", t, NULL);
+    c = checked(m, NULL, t, ctx, "{method: learning_curve, folds: 2, points: 3}");
+    ck_assert_int_eq(ml_table_rows(c), 3);
+    ck_assert_double_gt(at(c, 2, "test"), 0.8);
+    ml_table_free(c);
+    FAILS(ML_E_UNSUPPORTED, check(ctx, m, m, t, "{method: compare}", &c));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "of classes or values"));
+    ml_model_free(m);
+    ml_table_free(t);
+    mli_str_free(&csv);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(nested_tunes_inside)
 {
     ml_context *ctx = test_context(2);
@@ -618,6 +643,6 @@ TEST_MAIN("tuning/check", tests_equal_those_of_scipy, equal_models_do_not_differ
           slices_find_what_a_model_lacks, slices_by_welch, slices_with_weights,
           slices_of_text_are_refused, two_models_compared,
           compared_models_of_other_columns, what_cannot_be_compared,
-          cross_validation_and_curves, a_curve_of_rare_classes, nested_tunes_inside,
-          threads_do_not_matter, what_is_fitted_side_by_side,
+          cross_validation_and_curves, a_curve_of_rare_classes, a_ranking,
+          nested_tunes_inside, threads_do_not_matter, what_is_fitted_side_by_side,
           errors_of_folds_side_by_side, out_of_memory)
