@@ -1355,7 +1355,7 @@ function ml.frequency_encoder(params) end
 ---@field max_bin? integer Numeric features are cut into at most so many bins; categories beyond so many are treated as one. (default 255)
 ---@field bundle? boolean Sparse features of which at most one is away from its usual value in a row, such as one-hot columns, are summed together. (default true)
 ---@field min_data_in_bin? integer The fewest sampled rows of a bin. (default 3)
----@field early_stopping_rounds? integer Training stops when the validation metric has not improved for so many rounds, and the best round is kept; 0: all rounds. It acts when there are validation rows. (default 50)
+---@field early_stopping_rounds? integer Training stops when the validation metric has not improved for so many rounds, and the best round is kept; -1: 50, or three tenths of the best round where that is more; 0: all rounds. It acts when there are validation rows. (default -1)
 ---@field validation_fraction? number The share of the training rows held out for early stopping when no validation table is given. (default 0)
 ---@field eval_metric? string What early stopping watches: loss (the objective's own; for rankings NDCG or average precision), auc, error, rmse, mae, ndcg, map, concordance, custom (see ml_estimator_set_metric), or any metric of the schemas metric.*, such as pr_auc. (default loss)
 ---@field metric_at? integer The positions that count for the metrics ndcg and map; 0: all. (default 10)

@@ -22,7 +22,7 @@
 /* The number of rounds; models offer the attribute "n_rounds", fewer when they stopped
  * early. */
 #define MLI_FLAG_ROUNDS   32
-#define MLI_FLAG_STOPPING 64 /* rounds without improvement before stopping; 0 is off */
+#define MLI_FLAG_STOPPING 64 /* rounds without gain before stopping; 0: off */
 /* Keeps rounds from learning noise; 0 is off. Its default acts unless early stopping
  * watches. */
 #define MLI_FLAG_GUARD   1024

@@ -21,7 +21,6 @@
 #define LEAST_ROWS    200 /* where memory is short: */
 #define MOST_COPIED   0.3 /* of it is for copies of rows */
 #define ENOUGH_ROUNDS 60  /* fewer in a candidate's time are too few */
-#define MOST_ROUNDS   "2000"
 #define MOST_KEPT     12 /* as many as are considered for the blend */
 
 int mli_automl_better(const mli_automl *a, double x, double y)
@@ -282,7 +281,7 @@ static ml_status with_rounds(const mli_automl *a, const mli_algorithm *algorithm
     const mli_value *set =
         rounds && !status ? mli_params_find(given, rounds->name) : NULL;
     if (!status && rounds && stopping && !(set && set->given))
-        status = ml_params_set_str(p, rounds->name, MOST_ROUNDS, err);
+        status = ml_params_set_i64(p, rounds->name, MLI_AUTOML_ROUNDS, err);
     if (!status) status = mli_automl_params(a, algorithm, p, out, err);
     ml_params_free(p);
     return status;

@@ -132,7 +132,8 @@ static ml_status open_study(mli_automl *a, searched *s, ml_error *err)
     ml_status status = ml_estimator_new(a->ctx, s->algorithm->head.name, &e, err);
     /* The number of rounds finds itself. */
     const mli_param *rounds = mli_automl_flagged(s->algorithm, MLI_FLAG_ROUNDS);
-    if (!status && rounds) status = ml_estimator_set_i64(e, rounds->name, 2000, err);
+    if (!status && rounds)
+        status = ml_estimator_set_i64(e, rounds->name, MLI_AUTOML_ROUNDS, err);
     if (!status && s->kin)
         status = ml_estimator_set_str(e, s->kin->name, s->kin->value, err);
     if (!status) status = ml_params_new(a->ctx, &options, err);

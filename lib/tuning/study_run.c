@@ -440,7 +440,7 @@ static int is_watched(const ml_study *s, const ml_params *p)
     mli_path stopping;
     return mli_study_path(s, MLI_FLAG_STOPPING, &stopping) &&
            mli_param_active(stopping.param, p) &&
-           mli_get_i64(p, stopping.param->name) > 0;
+           mli_get_i64(p, stopping.param->name) != 0;
 }
 
 /* Puts in the number of rounds that early stopping found, and turns it off. */

@@ -1474,10 +1474,11 @@ class GBDT(Estimator):
         row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
-    early_stopping_rounds : int, default 50
+    early_stopping_rounds : int, default -1
         Training stops when the validation metric has not improved for so many
-        rounds, and the best round is kept; 0: all rounds. It acts when there are
-        validation rows. Range: [0, 100000]. Used when boosting == gbdt. Also:
+        rounds, and the best round is kept; -1: 50, or three tenths of the best
+        round where that is more; 0: all rounds. It acts when there are validation
+        rows. Range: [-1, 100000]. Used when boosting == gbdt. Also:
         early_stopping_round, n_iter_no_change, od_wait, early_stopping.
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no

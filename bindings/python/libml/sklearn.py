@@ -2406,10 +2406,11 @@ class GBDTClassifier(LibmlClassifier):
         row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
-    early_stopping_rounds : int, default 50
+    early_stopping_rounds : int, default -1
         Training stops when the validation metric has not improved for so many
-        rounds, and the best round is kept; 0: all rounds. It acts when there are
-        validation rows. Range: [0, 100000]. Used when boosting == gbdt. Also:
+        rounds, and the best round is kept; -1: 50, or three tenths of the best
+        round where that is more; 0: all rounds. It acts when there are validation
+        rows. Range: [-1, 100000]. Used when boosting == gbdt. Also:
         early_stopping_round, n_iter_no_change, od_wait, early_stopping.
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
@@ -2571,7 +2572,7 @@ class GBDTClassifier(LibmlClassifier):
         max_bin=255,
         bundle=True,
         min_data_in_bin=3,
-        early_stopping_rounds=50,
+        early_stopping_rounds=-1,
         validation_fraction=0.0,
         eval_metric='loss',
         metric_at=10,
@@ -2828,10 +2829,11 @@ class GBDTRegressor(LibmlRegressor):
         row, such as one-hot columns, are summed together. Also: enable_bundle.
     min_data_in_bin : int, default 3
         The fewest sampled rows of a bin. Range: [1, 1000000000].
-    early_stopping_rounds : int, default 50
+    early_stopping_rounds : int, default -1
         Training stops when the validation metric has not improved for so many
-        rounds, and the best round is kept; 0: all rounds. It acts when there are
-        validation rows. Range: [0, 100000]. Used when boosting == gbdt. Also:
+        rounds, and the best round is kept; -1: 50, or three tenths of the best
+        round where that is more; 0: all rounds. It acts when there are validation
+        rows. Range: [-1, 100000]. Used when boosting == gbdt. Also:
         early_stopping_round, n_iter_no_change, od_wait, early_stopping.
     validation_fraction : float, default 0.0
         The share of the training rows held out for early stopping when no
@@ -2985,7 +2987,7 @@ class GBDTRegressor(LibmlRegressor):
         max_bin=255,
         bundle=True,
         min_data_in_bin=3,
-        early_stopping_rounds=50,
+        early_stopping_rounds=-1,
         validation_fraction=0.0,
         eval_metric='loss',
         metric_at=10,

@@ -349,8 +349,9 @@ static inline ML_CHECK ml_status ml_gbdt_set_min_data_in_bin(
 
 /**
  * Training stops when the validation metric has not improved for so many rounds, and
- * the best round is kept; 0: all rounds. It acts when there are validation rows.
- * Default 50; range [0, 100000].
+ * the best round is kept; -1: 50, or three tenths of the best round where that is
+ * more; 0: all rounds. It acts when there are validation rows. Default -1; range [-1,
+ * 100000].
  */
 static inline ML_CHECK ml_status ml_gbdt_set_early_stopping_rounds(
     ml_estimator *estimator, int64_t value, ml_error *error)

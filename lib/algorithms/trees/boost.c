@@ -185,6 +185,15 @@ static ml_status grow_round(mli_booster *b, int64_t round, ml_error *err)
     return status;
 }
 
+/* How many rounds without gain are enough. Where many rounds helped, gains are rare and
+ * small: a fixed number ends slow learners long before their best. */
+static int64_t patience_of(const mli_booster *b)
+{
+    int64_t share = 3 * b->best_round / 10;
+    if (b->options.patience > 0) return b->options.patience;
+    return share > 50 ? share : 50;
+}
+
 /* Notes the metric; is it time to stop? */
 static int judge(mli_booster *b, int64_t round, double metric)
 {
@@ -197,8 +206,8 @@ static int judge(mli_booster *b, int64_t round, double metric)
         b->best_round = round;
     }
     /* Of DART, later rounds change the trees of earlier ones: all are kept. */
-    return b->options.patience > 0 && !b->options.dart &&
-           round - b->best_round >= b->options.patience;
+    return b->options.patience && !b->options.dart &&
+           round - b->best_round >= patience_of(b);
 }
 
 static ml_status all_rounds(mli_booster *b, ml_error *err)
@@ -215,7 +224,7 @@ static ml_status all_rounds(mli_booster *b, ml_error *err)
         if (status != ML_OK) return status;
         if (judge(b, round, metric) || mli_run_state(b->run) == ML_STOP_KEEP) break;
     }
-    if (b->valid && b->options.patience > 0 && !b->options.dart)
+    if (b->valid && b->options.patience && !b->options.dart)
         mli_ensemble_builder_cut(&b->trees,
                                  b->start_trees + (b->best_round + 1) * b->n_scores);
     return ML_OK;

@@ -46,7 +46,7 @@ typedef struct mli_boost_options {
     mli_objective objective;
     mli_grow_options grow;
     mli_split_rule rule;      /* in real units: see mli_boost_scale */
-    int64_t rounds, patience; /* patience 0: no early stopping */
+    int64_t rounds, patience; /* patience 0: no early stopping, -1: by the rounds */
     double learning_rate, subsample;
     int by_weight;          /* trees are grown by weights instead of hessians */
     double random_strength; /* of the noise that splits are compared with */

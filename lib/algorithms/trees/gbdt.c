@@ -102,7 +102,7 @@ static ml_status boost(mli_fit *job, const mli_design *train, const mli_design *
     memset(&b, 0, sizeof b);
     ml_status s = mli_gbdt_options(job, &options, err);
     if (options.min_gain_ratio < 0)
-        options.min_gain_ratio = valid && options.patience > 0 && !options.dart ? 0 : 1;
+        options.min_gain_ratio = valid && options.patience && !options.dart ? 0 : 1;
     if (s == ML_OK) s = mli_gbdt_weights(job, train, &weight, &fresh[0], err);
     if (s == ML_OK && valid)
         s = mli_gbdt_weights(job, valid, &valid_weight, &fresh[1], err);

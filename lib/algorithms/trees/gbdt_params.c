@@ -153,10 +153,10 @@ const mli_param mli_gbdt_params[] = {
                "The fewest sampled rows of a bin."),
     {"early_stopping_rounds",
      "early_stopping_round,n_iter_no_change,od_wait,early_stopping", ML_PARAM_I64,
-     MLI_FLAG_STOPPING, "50", "[0, 100000]", NULL, "boosting == gbdt",
+     MLI_FLAG_STOPPING, "-1", "[-1, 100000]", NULL, "boosting == gbdt",
      "Training stops when the validation metric has not improved for so many rounds, "
-     "and the best round is kept; 0: all rounds. It acts when there are validation "
-     "rows.",
+     "and the best round is kept; -1: 50, or three tenths of the best round where that is "
+     "more; 0: all rounds. It acts when there are validation rows.",
      "0.1"},
     F64("validation_fraction", "validation_share", "0", "[0, 1)", NULL,
         "The share of the training rows held out for early stopping when no validation "
