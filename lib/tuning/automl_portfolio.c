@@ -56,6 +56,7 @@ static const entry portfolio[] = {
      "{linear_tree: true, linear_lambda: 10, learning_rate: 0.05, max_leaves: 31, "
      "colsample_bytree: 0.8, subsample: 0.8}",
      NUMBERS},
+    {"gbdt", "{growth: symmetric, learning_rate: 0.03, max_depth: 6}", ANY},
     {"logistic_regression", "{penalty: l2, alpha: 100, standardize: true}", ANY},
     {"linear_regression", "{penalty: elasticnet, alpha: 0.01, standardize: true}", ANY},
     {"gbdt",
