@@ -349,10 +349,15 @@ class Predictor(Handle):
     def _table(self, data):
         """An array has no names: as wide as the model, it has the inputs in their order."""
         np = numpy()
-        if np is not None and isinstance(data, np.ndarray) and data.ndim == 2 and \
-                data.shape[1] == self._inputs and \
-                set(self._names) != {f"f{i}" for i in range(self._inputs)}:
-            return Table(data, names=self._names)
+        if np is not None and isinstance(data, np.ndarray) and data.ndim == 2:
+            width = data.shape[1]
+            theirs = {f"f{i}" for i in range(width)}
+            if width == self._inputs and set(self._names) != theirs:
+                return Table(data, names=self._names)
+            if data.dtype.names is None and width != self._inputs and \
+                    theirs.isdisjoint(self._names):
+                raise ValueError(f"an array of shape {data.shape}: the model has {self._inputs} "
+                                 f"inputs, so it must be (rows, {self._inputs})")
         return as_table(data)
 
     def _shaped(self, tensor):

@@ -55,7 +55,7 @@ class Tables(Case):
                                                     "y": x[:, 0] - 2 * x[:, 1]})
         self.assertEqual(m.inputs, ["b", "a"])
         np.testing.assert_allclose(m.predict(x), x[:, 0] - 2 * x[:, 1], atol=1e-9)
-        self.refused(libml.UnknownNameError, "columns are matched by name", m.predict,
+        self.refused(ValueError, "the model has 2 inputs, so it must be (rows, 2)", m.predict,
                      np.zeros((2, 3)))
         # Names that are those of a matrix stay names.
         m = libml.LinearRegression(target="y").fit({"f1": x[:, 0], "f0": x[:, 1],
