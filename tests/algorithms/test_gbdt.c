@@ -636,6 +636,25 @@ START_TEST(instructions_do_not_matter)
 }
 END_TEST
 
+/* Shares of rows that are more than all. */
+START_TEST(goss_takes_no_more_than_all)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, 100, 1);
+    ml_model *m = NULL;
+    ml_estimator *e = make(ctx, "sampling=goss;goss_top=0.7;goss_other=0.4");
+    FAILS(ML_E_ARGUMENT, ml_estimator_fit(e, t, NULL, &m, ERR));
+    SAYS("params.goss_other: gbdt: goss_top and goss_other are more than all rows: 0.7");
+    ml_estimator_free(e);
+    e = make(ctx, "sampling=goss;goss_top=0.7;goss_other=0.3");
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- out of memory ---- */
 
 static ml_status short_life(failing_alloc *f, const char *settings)
@@ -688,4 +707,5 @@ TEST_MAIN("algorithms/gbdt", variants_learn_and_repeat, noise_and_chance,
           training_goes_on, offsets_are_added_in_training_only, rankings_and_their_groups,
           survival_orders_the_risks, ordered_statistics_do_not_leak,
           bundles_change_nothing, linear_leaves, linear_leaves_in_use,
-          instructions_do_not_matter, out_of_memory_in_variants)
+          goss_takes_no_more_than_all, instructions_do_not_matter,
+          out_of_memory_in_variants)

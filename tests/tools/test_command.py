@@ -471,6 +471,7 @@ class Command(unittest.TestCase):
         newer = content.replace(b'"libml.format": "1"', b'"libml.format": "9"')
         self.assertNotEqual(newer, content)
         self.refused(call("inspect", self.file("newer.mlm", newer)), "9")
+        self.refused(call("inspect", model, "--tree", "-1"), "--tree", code=2)
         flipped = content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
         self.refused(call("inspect", self.file("flip.mlm", flipped), "--verify"))
         self.refused(call("inspect", self.data), "data.csv")

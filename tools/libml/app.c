@@ -57,11 +57,12 @@ static int parse_number(app *a, int id, long long low, long long *out)
 
 int app_open(app *a)
 {
-    long long threads = 0, seed;
+    long long threads = 0, seed, tree;
     ml_host host = ML_HOST_INIT;
     if (flag(a, OPT_THREADS) && parse_number(a, OPT_THREADS, 0, &threads))
         return EXIT_USAGE;
     if (flag(a, OPT_SEED) && parse_number(a, OPT_SEED, 0, &seed)) return EXIT_USAGE;
+    if (flag(a, OPT_TREE) && parse_number(a, OPT_TREE, 0, &tree)) return EXIT_USAGE;
     host.threads = threads == 0 ? -1 : threads > 4096 ? 4096 : (int32_t)threads;
     host.log = on_log;
     host.log_user = a;

@@ -368,7 +368,7 @@ static void read_rule(const mli_fit *job, mli_split_rule *r)
     r->random = mli_get_bool(p, "extra_trees");
 }
 
-static void read_sampling(const ml_params *p, mli_boost_options *out)
+static ml_status read_sampling(const ml_params *p, mli_boost_options *out, ml_error *err)
 {
     out->subsample = mli_get_f64(p, "subsample");
     out->subsample_every = mli_get_i64(p, "subsample_freq");
@@ -380,6 +380,13 @@ static void read_sampling(const ml_params *p, mli_boost_options *out)
     out->drop_rate = mli_get_f64(p, "drop_rate");
     out->skip_drop = mli_get_f64(p, "skip_drop");
     out->max_drop = mli_get_i64(p, "max_drop");
+    /* 0.7 and 0.3 are not quite 1. */
+    if (out->sampling != MLI_SAMPLE_GOSS || out->goss_top + out->goss_other < 1 + 1e-9)
+        return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT,
+             "goss_top and goss_other are more than all rows: %g + %g", out->goss_top,
+             out->goss_other);
+    return mli_error_at(err, ML_E_ARGUMENT, "params.goss_other");
 }
 
 /* Linear leaves, and what does not go with them. */
@@ -421,7 +428,6 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     out->objective.hooks = job->hooks;
     read_grow(p, &out->grow);
     read_rule(job, &out->rule);
-    read_sampling(p, out);
     out->min_gain_ratio = mli_get_f64(p, "min_gain_ratio");
     out->rounds = mli_get_i64(p, "n_trees");
     out->patience = mli_get_i64(p, "early_stopping_rounds");
@@ -432,6 +438,7 @@ ml_status mli_gbdt_options(const mli_fit *job, mli_boost_options *out, ml_error 
     int method = mli_get_enum(p, "categories", "auto,grouped,ordered");
     out->ordered_levels = method == 1 ? -1 : method == 2 ? 0 : 100;
     ml_status status = check_objective(job, &out->objective, err);
+    if (status == ML_OK) status = read_sampling(p, out, err);
     if (status == ML_OK) status = read_metric(job, out, err);
     if (status == ML_OK) status = read_monotone(job, &out->monotone, err);
     if (status == ML_OK) status = read_groups(job, &out->groups, err);
