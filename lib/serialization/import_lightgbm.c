@@ -623,7 +623,8 @@ static ml_status name_levels(lgb *l, int64_t feature, const mli_item *names)
         if (name && name->type == MLI_V_TEXT)
             s = mli_import_level(l->im, feature, k, name->as.text, (size_t)name->n);
         else if (name ? name->truth : names->truth)
-            s = mli_import_level(l->im, feature, k, v ? "true" : "false", v ? 4 : 5);
+            s = mli_import_level(l->im, feature, k, v != 0 ? "true" : "false",
+                                 v != 0 ? 4 : 5);
         else if (!name || name->type == MLI_V_NUMBER)
             s = mli_import_level(l->im, feature, k, text,
                                  (size_t)mli_format_f64(v, text));
