@@ -90,8 +90,8 @@ ml_status mli_fit_part(ml_context *ctx, const mli_algorithm *algorithm, const ch
 /* Are fits to these rows made side by side, where there are several, a thread each? They
  * are small, and gain little by threads of their own. Not while memory is limited. */
 int mli_fits_beside(const mli_design *d);
-int mli_small_beside(ml_context *ctx,
-                     int64_t bytes); /* the same by the bytes of values */
+/* The same by the bytes of their values. */
+int mli_small_beside(ml_context *ctx, int64_t bytes);
 /* Puts a name before the message of a failure; place and hint stay. */
 ml_status mli_fit_named(const char *name, ml_status status, ml_error *err);
 /* A plan for a kind, "class" included. NULL kind: the first of the descriptor that the

@@ -92,5 +92,44 @@ START_TEST(early_stopping_judges_as_evaluation)
 }
 END_TEST
 
+/* Rounds up to the best, and those after it. */
+static void watch(ml_context *ctx, const char *settings, const ml_table *t,
+                  const ml_table *v, int64_t *best, int64_t *after)
+{
+    ml_model *m = NULL;
+    ml_tensor *history = NULL, *rounds = NULL;
+    ml_estimator *e = make(ctx, settings);
+    OK(ml_estimator_set_i64(e, "n_trees", 5000, ERR));
+    OK(ml_estimator_fit(e, t, v, &m, ERR));
+    OK(ml_model_get_tensor(m, "validation_history", &history, ERR));
+    OK(ml_model_get_tensor(m, "n_rounds", &rounds, ERR));
+    *best = (int64_t)ml_tensor_get_f64(rounds, 0, 0);
+    *after = ml_tensor_shape(history)[0] - *best;
+    ml_tensor_free(history);
+    ml_tensor_free(rounds);
+    ml_model_free(m);
+    ml_estimator_free(e);
+}
+
+/* As many rounds as are given; else 50, or three tenths of those up to the best. */
+START_TEST(patience_grows_unless_given)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = sample(ctx, ROWS, 11), *v = sample(ctx, ROWS, 12);
+    int64_t best, after;
+    watch(ctx, "learning_rate=0.02;early_stopping_rounds=20", t, v, &best, &after);
+    ck_assert_int_eq(after, 20);
+    watch(ctx, "learning_rate=0.02", t, v, &best, &after);
+    ck_assert_int_gt(best, 200);
+    ck_assert_int_eq(after, 3 * (best - 1) / 10);
+    watch(ctx, "learning_rate=1", t, v, &best, &after);
+    ck_assert_int_lt(best, 160);
+    ck_assert_int_eq(after, 50);
+    ml_table_free(v);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/gbdt_stopping", chance_or_validation_rows, any_metric_can_stop,
-          early_stopping_judges_as_evaluation)
+          early_stopping_judges_as_evaluation, patience_grows_unless_given)
