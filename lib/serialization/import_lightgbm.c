@@ -239,7 +239,7 @@ static ml_status read_objective(lgb *l, int64_t classes)
     }
     if (im->link_scale != 1 && !im->link) im->link = MLI_LINK_SIGMOID;
     im->n_classes = objectives[i].classes < 0 ? classes : objectives[i].classes;
-    int own = memcmp(objectives[i].name, "custom", 6) == 0; /* any number of scores */
+    int own = strcmp(objectives[i].name, "custom") == 0; /* any number of scores */
     if (objectives[i].classes < 0 ? classes < 2 : classes != 1 && !own)
         return fail(l, ML_E_UNSUPPORTED, "num_class", "does not fit the objective");
     return ML_OK;
