@@ -198,8 +198,9 @@ ml_status mli_automl_search(mli_automl *a, ml_error *err);
  * are of them, the more are best by chance. */
 #define MLI_AUTOML_OF_A_KIND 3
 
-/* The most rounds of what stops early: steps of 0.02 take thousands. */
-#define MLI_AUTOML_ROUNDS 10000
+/* The most rounds of what stops early: small steps gain from thousands, but models of
+ * more are large for what they gain (docs/design/tuning.md). */
+#define MLI_AUTOML_ROUNDS 3000
 
 /* Sets the weights of the candidates; they sum to 1; and `combined` and `score`. */
 ml_status mli_automl_blend(mli_automl *a, int64_t most, ml_error *err);
