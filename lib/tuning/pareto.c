@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int mli_pareto_dominates(const double *a, const double *b, int64_t m)
+/* Does a dominate b: nowhere worse, somewhere better? */
+static int dominates(const double *a, const double *b, int64_t m)
 {
     int better = 0;
     for (int64_t k = 0; k < m; k++) {
@@ -26,7 +27,7 @@ static int wins(const double *y, const double *violation, int64_t m, int64_t a, 
 {
     double va = violation ? violation[a] : 0, vb = violation ? violation[b] : 0;
     if (va != vb) return va < vb;
-    return mli_pareto_dominates(y + a * m, y + b * m, m);
+    return dominates(y + a * m, y + b * m, m);
 }
 
 int mli_pareto_fronts(ml_context *ctx, const double *y, const double *violation,

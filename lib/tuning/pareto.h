@@ -7,8 +7,6 @@
 
 #include "core/memory.h"
 
-/* Does a dominate b: nowhere worse, somewhere better? */
-int mli_pareto_dominates(const double *a, const double *b, int64_t m);
 /* Sorts the n numbers in `order`, best first: by violation (0 before more), then front,
  * then crowding distance (far apart first; one objective: its value), ties by number.
  * y[i * m + k] is objective k of number i. Returns 0 without memory. */

@@ -133,7 +133,7 @@ START_TEST(lists_are_chosen)
         OK(mli_params_resolve(ctx, gbdt, params, &full, ERR));
         OK(mli_design_train(ctx, gbdt, full, t, &d, ERR));
         mli_bin_options o = {.max_bin = 255, .min_data = 3, .bundle = 1, .sparse = 1};
-        OK(mli_binner_make_from(d, &o, &run, &b, ERR));
+        OK(mli_binner_make(d, &o, &run, &b, ERR));
         ck_assert_int_eq(b->sparse, copies == 0);
         mli_binner_free(b);
         mli_design_free(d);

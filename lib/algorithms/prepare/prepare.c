@@ -278,12 +278,6 @@ ml_status mli_prepare_name(const mli_prepared *t, mli_feature *out, ml_error *er
     return out->name ? ML_OK : mli_nomem(err);
 }
 
-void mli_prepare_level(const mli_feature *f, int64_t code, mli_str *s)
-{
-    const int64_t *at = f->levels.offsets + code;
-    mli_str_add_n(s, f->levels.bytes + at[0], (size_t)(at[1] - at[0]));
-}
-
 /* ---- tensors ---- */
 
 ml_status mli_prepare_want(mli_prepared *t, const char *name, const double **out,

@@ -123,8 +123,6 @@ ml_status mli_prepare_offsets(mli_prepared *t, const char *name, int64_t total,
 /* Names a column: copied, or printed. */
 ml_status mli_prepare_name(const mli_prepared *t, mli_feature *out, ml_error *err,
                            const char *format, ...) MLI_PRINTF(4, 5);
-/* The text of a level of a feature, appended. */
-void mli_prepare_level(const mli_feature *f, int64_t code, mli_str *s);
 
 extern const mli_kind mli_transform_kinds[];
 /* Roles of transformers that may look at a target, and need none. */

@@ -415,15 +415,8 @@ static ml_status cut_all(mli_binner *b, cutting *c, ml_error *err)
     return status == ML_OK ? lay_out(b, err) : status;
 }
 
-ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
+ml_status mli_binner_make(const mli_design *design, const mli_bin_options *options,
                           mli_run *run, mli_binner **out, ml_error *err)
-{
-    mli_bin_options o = {.max_bin = max_bin, .min_data = min_data};
-    return mli_binner_make_from(design, &o, run, out, err);
-}
-
-ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *options,
-                               mli_run *run, mli_binner **out, ml_error *err)
 {
     ml_context *ctx = design->ctx;
     mli_binner *b = mli_calloc(ctx, 1, sizeof *b);

@@ -91,10 +91,7 @@ ml_status mli_bin_order_make(mli_bin_order *o, const mli_design *d, const double
                              const int32_t *label, uint64_t seed, ml_error *err);
 void mli_bin_order_free(ml_context *ctx, mli_bin_order *o);
 
-/* Cuts every feature of a training design. max_bin: 2 to 255. */
-ml_status mli_binner_make(const mli_design *design, int32_t max_bin, int32_t min_data,
-                          mli_run *run, mli_binner **out, ml_error *err);
-/* The same with more to say. */
+/* How the features of a training design are cut. max_bin: 2 to 255. */
 typedef struct mli_bin_options {
     int32_t max_bin, min_data;
     const mli_bin_levels *levels; /* the bins of categories; NULL: found */
@@ -103,8 +100,8 @@ typedef struct mli_bin_options {
     const uint8_t *apart;         /* [n_features] but for these; or NULL */
     int sparse;                   /* rows may be kept as lists */
 } mli_bin_options;
-ml_status mli_binner_make_from(const mli_design *design, const mli_bin_options *options,
-                               mli_run *run, mli_binner **out, ml_error *err);
+ml_status mli_binner_make(const mli_design *design, const mli_bin_options *options,
+                          mli_run *run, mli_binner **out, ml_error *err);
 void mli_binner_free(mli_binner *b);
 
 /* The matrix of a design: [rows * stride] bytes, and 64 more to read past the end. */

@@ -113,7 +113,7 @@ static ml_status make_binner(mli_booster *b, const mli_bin_levels *from,
                            .order = order,
                            .bundle = o->bundle && !o->groups && !o->monotone,
                            .sparse = 1};
-    return mli_binner_make_from(b->train, &how, b->run, &b->binner, err);
+    return mli_binner_make(b->train, &how, b->run, &b->binner, err);
 }
 
 /* Has a category so many levels that ordered statistics stand for it? */
