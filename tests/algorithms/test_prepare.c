@@ -237,6 +237,56 @@ START_TEST(powers_of_small_numbers)
 }
 END_TEST
 
+/* Columns of any size keep their differences; a constant is one in spite of rounding. */
+START_TEST(numbers_of_any_size)
+{
+    enum { ROWS = 300 };
+    static const double sizes[] = {1e-300, 1e-20, 1, 1e100};
+    static const char *const algorithms[] = {
+        "min_max_scaler", "max_abs_scaler", "robust_scaler",
+        "quantile_transformer:distribution=normal", "discretizer:bins=4"};
+    double x[ROWS], first[5][ROWS], constant[ROWS];
+    ml_context *ctx = test_context(2);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        for (int i = 0; i < ROWS; i++) x[i] = (i * 37 % ROWS - 100) * sizes[s];
+        ml_table *t = add_f64(ctx, NULL, "x", ROWS, x);
+        for (int a = 0; a < 5; a++) {
+            char name[64], *params = name;
+            snprintf(name, sizeof name, "%s", algorithms[a]);
+            strsep(&params, ":");
+            char none[] = "-";
+            ml_tensor *out = transform(ctx, name, params ? params : none, "x", "-", t);
+            for (int i = 0; i < ROWS; i++) {
+                double got = ml_tensor_get_f64(out, i, 0);
+                if (s == 0) first[a][i] = got;
+                near(algorithms[a], i, (int)s, got, first[a][i]);
+            }
+            ck_assert(first[a][0] != first[a][5] && isfinite(first[a][0]));
+            ml_tensor_free(out);
+        }
+        char power[] = "-";
+        ml_tensor *out = transform(ctx, "power_transformer", power, "x", "-", t);
+        for (int i = 0; i < ROWS; i++) ck_assert(isfinite(ml_tensor_get_f64(out, i, 0)));
+        ml_tensor_free(out);
+        ml_table_free(t);
+    }
+    for (int i = 0; i < ROWS; i++) x[i] = i, constant[i] = 3.7;
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", ROWS, x), "c", ROWS, constant);
+    char centred[] = "-", by_variance[] = "method=variance", wide[] = "strategy=uniform";
+    ml_tensor *out = transform(ctx, "standard_scaler", centred, "c", "-", t);
+    ck_assert(ml_tensor_get_f64(out, 0, 0) == 0);
+    ml_tensor_free(out);
+    out = transform(ctx, "feature_selector", by_variance, "x,c", "-", t);
+    ck_assert_int_eq(ml_tensor_shape(out)[1], 1);
+    ml_tensor_free(out);
+    out = transform(ctx, "discretizer", wide, "c", "-", t);
+    ck_assert(ml_tensor_get_f64(out, 0, 0) == 0);
+    ml_tensor_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Values far from 0 beside their spread have powers beyond 8: as scikit-learn finds. */
 START_TEST(large_powers)
 {
@@ -312,4 +362,5 @@ START_TEST(functions_of_numbers)
 END_TEST
 
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
-          takes_dates_apart, powers_of_small_numbers, large_powers, functions_of_numbers)
+          takes_dates_apart, powers_of_small_numbers, large_powers, numbers_of_any_size,
+          functions_of_numbers)

@@ -7,6 +7,7 @@
 #include "algorithms/prepare/affine.h"
 #include "algorithms/prepare/stream.h"
 
+#include <float.h>
 #include <math.h>
 
 #define ROWS_BODY                                                                        \
@@ -185,6 +186,14 @@ ml_status mli_affine_add(mli_fit *job, double **center, double **scale, ml_error
         status = mli_model_add(job->model, "scale", ML_DTYPE_F64, 1, &n, scale, err);
     for (int64_t j = 0; j < n && !status; j++) (*scale)[j] = 1;
     return status;
+}
+
+/* Relative, so that columns of small numbers are scaled, too; beyond 1 it is the bound of
+ * scikit-learn. */
+double mli_affine_span(double low, double high)
+{
+    double span = high - low, most = fmin(1, fmax(fabs(low), fabs(high)));
+    return span > 0 && span >= 10 * DBL_EPSILON * most ? span : 1;
 }
 
 const mli_attribute mli_affine_attributes[] = {

@@ -16,6 +16,8 @@ ml_status mli_affine_plan(const ml_model *m, const char *name, mli_plan **out,
 ml_status mli_affine_outputs(const ml_model *m, mli_inputs **out, ml_error *err);
 /* Adds both tensors, 0 and 1. */
 ml_status mli_affine_add(mli_fit *job, double **center, double **scale, ml_error *err);
+/* The distance of two values of a column, or 1 where it is nothing but rounding. */
+double mli_affine_span(double low, double high);
 extern const mli_attribute mli_affine_attributes[];
 
 #endif

@@ -16,7 +16,8 @@
 #define EDGES  f64[0]
 #define START  i64[0]
 #define ONEHOT option[0]
-#define NARROW 1e-8 /* bins no wider are joined with the next */
+#define NARROW                                                                           \
+    1e-8 /* bins no wider are joined with the next; of smaller columns a part */
 
 typedef struct {
     double *edges; /* [features][bins + 1] */
@@ -67,9 +68,10 @@ static ml_status place_edges(mli_fit *job, binning *b, const uint8_t *picked,
 static int64_t inner(const binning *b, int64_t j, double *to)
 {
     const double *e = b->edges + j * (b->bins + 1);
+    double narrow = NARROW * fmin(1, fmax(fabs(e[0]), fabs(e[b->bins])));
     int64_t n = 0, last = 0;
     for (int64_t k = 1; k <= b->bins; k++) {
-        if (!b->uniform && !(e[k] - e[k - 1] > NARROW)) continue;
+        if (!(e[k] - e[k - 1] > (b->uniform ? 0 : narrow))) continue;
         if (last > 0) to[n++] = e[last];
         last = k;
     }

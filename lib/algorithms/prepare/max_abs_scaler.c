@@ -5,7 +5,6 @@
  */
 #include "algorithms/prepare/affine.h"
 
-#include <float.h>
 #include <math.h>
 
 static ml_status fit(mli_fit *job, ml_error *err)
@@ -19,8 +18,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     if (!status) status = mli_affine_add(job, &center, &scale, err);
     for (int64_t j = 0; j < job->train->n_features && !status; j++) {
         if (!picked[j] || !m[j].present) continue;
-        double most = fmax(fabs(m[j].min), fabs(m[j].max));
-        if (most >= 10 * DBL_EPSILON) scale[j] = most;
+        scale[j] = mli_affine_span(0, fmax(fabs(m[j].min), fabs(m[j].max)));
     }
     mli_free(job->ctx, m);
     mli_free(job->ctx, picked);

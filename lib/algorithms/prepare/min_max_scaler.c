@@ -7,15 +7,11 @@
  */
 #include "algorithms/prepare/affine.h"
 
-#include <float.h>
-
 /* low + (x - min) * (high - low) / (max - min), as (x - center) / scale. */
 static void scale_of(const mli_moments *m, double low, double high, double *center,
                      double *scale)
 {
-    double span = m->max - m->min;
-    if (!(span >= 10 * DBL_EPSILON)) span = 1;
-    *scale = span / (high - low);
+    *scale = mli_affine_span(m->min, m->max) / (high - low);
     *center = m->min - low * *scale;
 }
 

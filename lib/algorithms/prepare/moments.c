@@ -109,6 +109,13 @@ MLI_AVX2 static int64_t squares_floats(const float *v, int64_t n, double mean,
 #define squares_avx2 squares_plain
 #endif
 
+/* Rounded sums must not leave the range: a constant is its own mean, of variance 0. */
+static double mean_of(const mli_moments *m, double sum)
+{
+    double mean = sum / m->weight;
+    return mean < m->min ? m->min : mean > m->max ? m->max : mean;
+}
+
 /* Floats where they stand, the same bits as of doubles made of them. 0: there are not
  * sixteen times so many, or some are missing or infinite. */
 static int of_floats(const float *v, int64_t n, int what, mli_moments *out)
@@ -118,7 +125,7 @@ static int of_floats(const float *v, int64_t n, int what, mli_moments *out)
     double sum;
     if (n % 16 || whole_floats(v, n, &m, &sum) != n || !isfinite(sum)) return 0;
     m.weight = (double)n;
-    m.mean = sum / m.weight;
+    m.mean = mean_of(&m, sum);
     if (!(what & MLI_NO_SQUARES)) squares_floats(v, n, m.mean, &m.square);
     *out = m;
     return 1;
@@ -162,7 +169,7 @@ static mli_moments of_plain_piece(int fast, int gaps, const double *v, int64_t n
     double sum, square;
     mli_moments m = scan(fast, gaps, v, n, &sum);
     m.weight = (double)m.present;
-    if (m.present) m.mean = sum / m.weight;
+    if (m.present) m.mean = mean_of(&m, sum);
     int64_t i =
         fast ? squares_avx2(v, n, m.mean, &square) : squares_plain(v, n, m.mean, &square);
     for (; i < n; i++)
@@ -177,7 +184,7 @@ static mli_moments of_mean_piece(int fast, int gaps, const double *v, int64_t n)
     double sum;
     mli_moments m = scan(fast, gaps, v, n, &sum);
     m.weight = (double)m.present;
-    if (m.present) m.mean = sum / m.weight;
+    if (m.present) m.mean = mean_of(&m, sum);
     return m;
 }
 
@@ -195,7 +202,7 @@ static mli_moments of_weighted_piece(const double *v, const double *w, int64_t n
         if (v[i] < m.min) m.min = v[i];
         if (v[i] > m.max) m.max = v[i];
     }
-    if (m.weight > 0) m.mean = sum / m.weight;
+    if (m.weight > 0) m.mean = mean_of(&m, sum);
     for (int64_t i = 0; i < n; i++) {
         double d = v[i] - m.mean;
         if (!isnan(v[i])) m.square += w[i] * d * d;

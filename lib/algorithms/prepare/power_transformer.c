@@ -142,7 +142,9 @@ static double minimum(const column *c, double a, double b)
 static double best_power(const column *c)
 {
     double most = fmax(fabs(c->log[0]), fabs(c->log[c->n - 1]));
-    double at = minimum(c, -8, 8), limit = LARGEST_LOG / most, next;
+    double limit = fmax(LARGEST_LOG / most, 1), next;
+    double at = minimum(c, c->negative ? fmax(-8, 2 - limit) : -8, fmin(8, limit));
+    if (!isfinite(cost(c, at))) return 1; /* nothing but rounding, at any power */
     for (double end = 8; fabs(at) > 0.999 * end && end < limit; end = next) {
         next = fmin(4 * end, limit);
         at = at > 0 ? minimum(c, end / 2, next) : minimum(c, -next, -end / 2);

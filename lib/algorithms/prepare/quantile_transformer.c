@@ -113,11 +113,8 @@ static double share(const double *q, int64_t n, int64_t left, double x)
     return ((double)(left - 1) + part) / last;
 }
 
-static double to_normal(const mli_prepared *t, double u, double x, const double *q)
+static double to_normal(const mli_prepared *t, double u)
 {
-    if (x - EDGE < q[0]) u = 0;
-    if (x + EDGE > q[t->COUNT - 1]) u = 1;
-    if (x - EDGE < q[0]) u = 0;
     if (u <= EDGE) return t->LOW;
     if (u >= 1 - EDGE) return t->HIGH;
     return mli_normal_quantile(u);
@@ -135,8 +132,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
         search(q, t->COUNT, x, left);
         for (int64_t i = 0; i < m; i++) {
             double u = isnan(x[i]) ? NAN : share(q, t->COUNT, left[i], x[i]);
-            out[(at + i) * out_stride] =
-                isnan(x[i]) || !t->NORMAL ? u : to_normal(t, u, x[i], q);
+            out[(at + i) * out_stride] = isnan(x[i]) || !t->NORMAL ? u : to_normal(t, u);
         }
     }
 }

@@ -6,9 +6,6 @@
  */
 #include "algorithms/prepare/affine.h"
 
-#include <float.h>
-#include <math.h>
-
 typedef struct {
     double *center, *scale;
     const double *range;
@@ -22,18 +19,22 @@ static void measure(void *arg, int64_t j, double *sorted, int64_t n)
     if (m->centering) m->center[j] = mli_quantile(sorted, n, 0.5);
     if (!m->scaling) return;
     double low = mli_quantile(sorted, n, m->range[0] / 100);
-    double high = mli_quantile(sorted, n, m->range[1] / 100), span = high - low;
+    double high = mli_quantile(sorted, n, m->range[1] / 100);
+    m->scale[j] = mli_affine_span(low, high);
     if (m->unit_variance)
-        span /= mli_normal_quantile(m->range[1] / 100) -
-                mli_normal_quantile(m->range[0] / 100);
-    if (span >= 10 * DBL_EPSILON) m->scale[j] = span;
+        m->scale[j] /= mli_normal_quantile(m->range[1] / 100) -
+                       mli_normal_quantile(m->range[0] / 100);
 }
 
 static ml_status check_range(const ml_params *p, const double **range, ml_error *err)
 {
-    if (mli_get_f64s(p, "quantile_range", range) == 2 && (*range)[0] < (*range)[1])
+    int two = mli_get_f64s(p, "quantile_range", range) == 2 && (*range)[0] < (*range)[1];
+    if (two &&
+        !(mli_get_bool(p, "unit_variance") && ((*range)[0] <= 0 || (*range)[1] >= 100)))
         return ML_OK;
-    mli_fail(err, ML_E_RANGE, "the range needs two percentages, the lower one first");
+    mli_fail(err, ML_E_RANGE,
+             two ? "unit_variance needs percentages between 0 and 100"
+                 : "the range needs two percentages, the lower one first");
     return mli_error_at(err, ML_E_RANGE, "params.quantile_range");
 }
 
