@@ -287,6 +287,24 @@ START_TEST(numbers_of_any_size)
 }
 END_TEST
 
+/* Of equally frequent levels the last ones have columns, as many as there is room for. */
+START_TEST(levels_of_equal_frequency)
+{
+    static const double want[4][3] = {{0, 0, 1}, {0, 0, 1}, {1, 0, 0}, {0, 1, 0}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "k\na\nb\nc\nd\nd\n");
+    char params[] = "max_levels=3";
+    ml_tensor *out = transform(ctx, "one_hot_encoder", params, "k", "-", t);
+    ck_assert_int_eq(ml_tensor_shape(out)[1], 3);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 3; j++)
+            near("one_hot_encoder", i, j, ml_tensor_get_f64(out, i, j), want[i][j]);
+    ml_tensor_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Values far from 0 beside their spread have powers beyond 8: as scikit-learn finds. */
 START_TEST(large_powers)
 {
@@ -363,4 +381,4 @@ END_TEST
 
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
           takes_dates_apart, powers_of_small_numbers, large_powers, numbers_of_any_size,
-          functions_of_numbers)
+          levels_of_equal_frequency, functions_of_numbers)

@@ -103,16 +103,17 @@ static double of_two(int32_t code, double a, double b)
         return a * b;
     case DIV:
         return b == 0 ? NAN : a / b;
-    case MOD:
-        return b == 0 ? NAN : a - b * floor(a / b);
+    case MOD: { /* exact, with the sign of the divisor */
+        double rest = fmod(a, b);
+        return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    }
     case POW:
         return pow(a, b);
     case AHEAD:
         return a * DAY - b;
     case EQ:
-        return a == b;
     case NE:
-        return a != b;
+        return (a == b) == (code == EQ);
     case LT:
         return a < b;
     case LE:
@@ -121,10 +122,8 @@ static double of_two(int32_t code, double a, double b)
         return a > b;
     case GE:
         return a >= b;
-    case MIN:
-        return a < b ? a : b;
     default:
-        return a > b ? a : b;
+        return (a < b) == (code == MIN) ? a : b;
     }
 }
 
@@ -447,18 +446,21 @@ static piece call(parser *p, const char *name, size_t size)
     return made;
 }
 
+/* What is between quotes, one for two of them, in the expression's own text. */
 static piece quoted(parser *p, char quote)
 {
     const char *begin = p->at + 1, *end = strchr(begin, quote);
+    while (end && end[1] == quote) end = strchr(end + 2, quote);
     if (!end) {
         fail(p, p->at, "a quote is not closed%s", "");
         return (piece){.kind = NUMBER};
     }
-    const char *at = p->at;
+    char *own = p->e->text + (begin - p->text);
+    size_t n = 0;
+    for (const char *c = begin; c < end; c += *c == quote ? 2 : 1) own[n++] = *c;
     p->at = end + 1;
-    if (quote == '\'')
-        return (piece){.kind = TEXT, .text = begin, .size = (size_t)(end - begin)};
-    return column(p, begin, (size_t)(end - begin), at);
+    if (quote == '\'') return (piece){.kind = TEXT, .text = own, .size = n};
+    return column(p, own, n, begin - 1);
 }
 
 static piece parse_number(parser *p)
@@ -583,7 +585,7 @@ static void compare_text(parser *p, const piece *category, const piece *text)
     if (f->kind == MLI_TEXT) {
         emit(p, SAME, category->feature, 0);
         if (p->status) return;
-        p->e->ops[p->e->n - 1].begin = (int32_t)(text->text - p->text);
+        p->e->ops[p->e->n - 1].begin = (int32_t)(text->text - p->e->text);
         p->e->ops[p->e->n - 1].size = (int32_t)text->size;
         emit(p, PUSH, 0, 1);
         return;
@@ -605,7 +607,7 @@ static void push_time(parser *p, const piece *beside, const piece *text)
     } else {
         snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
                  text->text);
-        fail(p, text->text - 1,
+        fail(p, p->text + (text->text - p->e->text) - 1,
              "\"%s\" is no date or time, as 2024-01-31 or 2024-01-31 08:30:00", own);
     }
 }
@@ -771,10 +773,8 @@ ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
                        ml_error *err)
 {
     mli_expr *e = mli_calloc(in->ctx, 1, sizeof *e);
-    if (!e) return mli_nomem(err);
-    e->ctx = in->ctx;
-    e->text = mli_strdup(in->ctx, text);
-    if (!e->text) {
+    if (e) e->ctx = in->ctx, e->text = mli_strdup(in->ctx, text);
+    if (!e || !e->text) {
         mli_expr_free(e);
         return mli_nomem(err);
     }

@@ -28,9 +28,10 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The least count of a level with a column of its own. */
+/* The least count of a level with a column of its own, and how many levels have one that
+ * occur once less. */
 static ml_status least_count(mli_fit *job, const double *counts, int64_t n, double *out,
-                             ml_error *err)
+                             int64_t *room, ml_error *err)
 {
     double least = mli_get_f64(job->params, "min_frequency");
     int64_t most = mli_get_i64(job->params, "max_levels");
@@ -41,21 +42,27 @@ static ml_status least_count(mli_fit *job, const double *counts, int64_t n, doub
     if (!sorted) return mli_nomem(err);
     memcpy(sorted, counts, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, falling);
-    /* One column is for the others; of equally frequent ones all or none. */
     double next = sorted[most - 1];
-    if (next + 1 > *out) *out = next + 1;
+    if (next >= *out) {
+        *out = next + 1;
+        *room = most - 1; /* one column is for the others */
+        for (int64_t k = 0; sorted[k] > next; k++) (*room)--;
+    }
     mli_free(job->ctx, sorted);
     return ML_OK;
 }
 
-/* Columns of one feature; returns their number. */
-static int64_t assign(const double *counts, int64_t n, double least, int drop,
-                      int64_t *slot)
+/* Columns of one feature; returns their number. As in scikit-learn the last ones of
+ * equally frequent levels take the room that is left. */
+static int64_t assign(const double *counts, int64_t n, double least, int64_t room,
+                      int drop, int64_t *slot)
 {
     int64_t at = 0, rare = 0;
+    for (int64_t k = n - 1; k >= 0; k--)
+        slot[k] = counts[k] < least && (counts[k] < least - 1 || room-- <= 0) ? -2 : 0;
     for (int64_t k = 0; k < n; k++) {
-        slot[k] = counts[k] >= least ? at++ : -2;
         rare += slot[k] == -2;
+        if (slot[k] == 0) slot[k] = at++;
     }
     for (int64_t k = 0; k < n; k++)
         if (slot[k] == -2) slot[k] = at;
@@ -70,13 +77,14 @@ static ml_status fit_feature(mli_fit *job, int64_t j, int64_t *slot, int64_t *co
 {
     int64_t n = job->train->inputs->features[j].levels.n;
     double *counts = mli_calloc(job->ctx, (size_t)n, sizeof *counts), least, seen = 0;
+    int64_t room = 0;
     if (!counts) return mli_nomem(err);
     mli_prepare_counts(job->train, j, counts);
     for (int64_t k = 0; k < n; k++) seen += counts[k];
-    ml_status status = least_count(job, counts, n, &least, err);
+    ml_status status = least_count(job, counts, n, &least, &room, err);
     if (!status)
         *columns =
-            assign(counts, n, least,
+            assign(counts, n, least, room,
                    mli_get_enum(job->params, "drop", "none,first,if_binary"), slot);
     mli_free(job->ctx, counts);
     if (mli_get_bool(job->params, "indicators") && seen < (double)job->train->rows)
