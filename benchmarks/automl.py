@@ -5,14 +5,14 @@ saw, and the mean rank.
 
 Usage: benchmarks/automl.py [--time SECONDS] [--seeds N] [--threads N] [--tables a,b]
                             [--tools a,b] [--more FILE.json] [--parallel-peers]
-                            [--libml COMMAND] [--autogluon PYTHON] [--out FILE.jsonl]
-                            [--note TEXT]
+                            [--libml COMMAND] [--autogluon PYTHON] [--flaml PYTHON]
+                            [--out FILE.jsonl] [--note TEXT]
        benchmarks/automl.py --docs FILE.jsonl...
 
 Tables are those of benchmarks/quality.py, and of --more: {"name": {"file", "target",
 "classes", "drop"}}, whose files stand beside it. Tools: libml, flaml, LightGBM tuned by
 Optuna's TPE, autogluon (medium quality). Run it with the Python of the benchmarks' virtual
-environment; --autogluon names the Python of another. A quarter of the rows is for the
+environment; --autogluon and --flaml name the Pythons of others. A quarter of the rows is for the
 score, another for each seed. --parallel-peers runs all tools of a table at once, so that
 other work on the machine slows all alike; give each one thread then. A line of --out is
 one fit; fits that are there are not run again. --docs writes the tables of
@@ -84,7 +84,7 @@ def loss(train, test, target, classes, predicted):
 # ---- fits ----
 
 def start(tool, folder, args):
-    python = args.autogluon if tool == "autogluon" else sys.executable
+    python = {"autogluon": args.autogluon, "flaml": args.flaml}.get(tool, sys.executable)
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     env = dict(os.environ, **{n: str(args.threads) for n in names})
     log = open(folder / f"{tool}.log", "w")
@@ -213,6 +213,7 @@ def main():
     parser.add_argument("--parallel-peers", action="store_true")
     parser.add_argument("--libml", type=Path, default=ROOT / "build" / "tools" / "libml")
     parser.add_argument("--autogluon", default=sys.executable)
+    parser.add_argument("--flaml", default=sys.executable)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--note", default="")
     parser.add_argument("--docs", nargs="+", type=Path)

@@ -1776,17 +1776,21 @@ function ml.permutation_selector(params) end
 ---@class libml.pipeline.params
 ---@field steps? string[] The steps in order: names of algorithms, or name=algorithm. The parameters of a step are set as "name.parameter".
 ---@field columns? string[] The columns that it works on, for branches of `columns`: names, patterns with *, or kinds: number, category, text, date. The others are left out. Not set: all.
----@field target? string The column to predict, where a part needs one.
----@field features? string[] The columns to work on. Not set: all columns without another role.
+---@field target? string The column to predict, where a step needs one.
+---@field targets? string[] Several columns of numbers to predict at once, instead of `target`. Of columns of 0 and 1 the predicted number is the probability of 1. Rows that lack one of them are not used.
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
----@field categorical? string[] Columns whose values are names, although they look like numbers.
----@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where a step takes text.
----@field weight? string The column of row weights: numbers, 0 or larger.
----@field task? "auto" | "regression" | "classification" What the target is: numbers or classes. auto: by its type and values. (default auto)
----@field positive? string Of two classes the one that counts as positive.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field task? "auto" | "regression" | "classification" | "ranking" | "survival" What is predicted. auto: what the objective is for; without one, classes when the target is text, a category, a boolean or holds only 0 and 1, and a number otherwise. Rankings need `group`. (default auto)
+---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
----@field group? string The column that says which rows belong together.
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
 ---@field time? string The column of dates, times or numbers that orders the rows.
+---@field offset? string The column of numbers that are added to the score in training, such as the logarithm of an exposure. Predictions are without it.
+---@field event? string Survival: the column that is 0 where the event had not happened until the time in the target (censored to the right). Not set: all happened.
+---@field upper? string Survival: the column of the latest times at which the event can have happened; the target is the earliest. Missing: any later time.
 
 ---Transformers one after another, and mostly a predicting algorithm at the end: one
 ---estimator, one model file, one predictor. It predicts what its last step does.

@@ -232,6 +232,7 @@ const void *mli_design_in_place(const mli_design *d, int32_t dtype, int64_t *str
 extern const mli_param mli_roles_supervised[];     /* of several tasks; target required */
 extern const mli_param mli_roles_several[];        /* and several targets at once */
 extern const mli_param mli_roles_boosting[];       /* also rankings, survival, offsets */
+extern const mli_param mli_roles_steps[];          /* the same, and no target is needed */
 extern const mli_param mli_roles_regression[];     /* without task and positive */
 extern const mli_param mli_roles_classification[]; /* without task */
 extern const mli_param mli_roles_unsupervised[];   /* no target */

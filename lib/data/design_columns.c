@@ -26,13 +26,25 @@ ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
 }
 
 /* The column that a role of one column names. */
-static ml_status find_one(mli_columns *c, const ml_table *t, const ml_params *params,
-                          const char *role, int64_t *out, ml_error *err)
+/* Roles of an algorithm made of others can depend on these. */
+static ml_status check_role(const mli_descriptor *d, const char *role, ml_error *err)
+{
+    if (mli_param_find(d, role)) return ML_OK;
+    mli_fail(err, ML_E_ARGUMENT, "the last part of this %s has no use for it", d->name);
+    mli_error_at(err, ML_E_ARGUMENT, "params.%s", role);
+    return mli_error_hint(err, ML_E_ARGUMENT,
+                          "leave it out, or end with an algorithm that has it");
+}
+
+static ml_status find_one(mli_columns *c, const ml_table *t, const mli_descriptor *d,
+                          const ml_params *params, const char *role, int64_t *out,
+                          ml_error *err)
 {
     const mli_value *v = mli_params_find(params, role);
     *out = -1;
     if (!v || !v->text || !v->text[0]) return ML_OK;
-    ml_status status = mli_design_find(t, v->text, role, out, err);
+    ml_status status = check_role(d, role, err);
+    if (!status) status = mli_design_find(t, v->text, role, out, err);
     if (!status) c->flags[*out] |= MLI_COLUMN_ROLE;
     return status;
 }
@@ -73,19 +85,21 @@ static ml_status mark_others(mli_columns *c, const ml_table *t, const mli_descri
     int64_t at = 0;
     for (const mli_param *p = d->roles; p && p->name; p++) {
         if (!(p->flags & MLI_FLAG_ROLE) || p->type != ML_PARAM_STR) continue;
-        ml_status status = find_one(c, t, params, p->name, &at, err);
+        ml_status status = find_one(c, t, d, params, p->name, &at, err);
         if (status) return status;
     }
     return ML_OK;
 }
 
 /* `targets`: one is the target, several are a list whose first is the target. */
-static ml_status find_targets(mli_columns *c, const ml_table *t, const ml_params *params,
-                              ml_error *err)
+static ml_status find_targets(mli_columns *c, const ml_table *t, const mli_descriptor *d,
+                              const ml_params *params, ml_error *err)
 {
     const mli_value *v = mli_params_find(params, "targets");
     int64_t n = v ? v->count : 0;
     if (n == 0) return ML_OK;
+    ml_status status = check_role(d, "targets", err);
+    if (status) return status;
     if (c->target >= 0) {
         mli_fail(err, ML_E_ARGUMENT, "both a target and several targets are given");
         mli_error_at(err, ML_E_ARGUMENT, "params.targets");
@@ -95,7 +109,7 @@ static ml_status find_targets(mli_columns *c, const ml_table *t, const ml_params
     if (!c->targets) return mli_nomem(err);
     for (int64_t k = 0; k < n; k++) {
         int64_t at = 0;
-        ml_status status = mli_design_find(t, v->strs[k], "targets", &at, err);
+        status = mli_design_find(t, v->strs[k], "targets", &at, err);
         if (status) return status;
         for (int64_t i = 0; i < k; i++) {
             if (c->targets[i] != at) continue;
@@ -194,16 +208,16 @@ ml_status mli_columns_find(ml_context *ctx, const mli_descriptor *d,
     c.flags = mli_calloc(ctx, (size_t)table->n_columns, 1);
     c.features = mli_calloc(ctx, (size_t)table->n_columns, sizeof *c.features);
     if (!c.flags || !c.features) status = mli_nomem(err);
-    if (!status) status = find_one(&c, table, params, "target", &c.target, err);
-    if (!status) status = find_targets(&c, table, params, err);
+    if (!status) status = find_one(&c, table, d, params, "target", &c.target, err);
+    if (!status) status = find_targets(&c, table, d, params, err);
     if (!status) status = need_target(&c, d, table, err);
-    if (!status) status = find_one(&c, table, params, "weight", &c.weight, err);
-    if (!status) status = find_one(&c, table, params, "group", &c.group, err);
+    if (!status) status = find_one(&c, table, d, params, "weight", &c.weight, err);
+    if (!status) status = find_one(&c, table, d, params, "group", &c.group, err);
     if (!status) status = need_group(&c, d, err);
-    if (!status) status = find_one(&c, table, params, "time", &c.time, err);
-    if (!status) status = find_one(&c, table, params, "offset", &c.offset, err);
-    if (!status) status = find_one(&c, table, params, "event", &c.event, err);
-    if (!status) status = find_one(&c, table, params, "upper", &c.upper, err);
+    if (!status) status = find_one(&c, table, d, params, "time", &c.time, err);
+    if (!status) status = find_one(&c, table, d, params, "offset", &c.offset, err);
+    if (!status) status = find_one(&c, table, d, params, "event", &c.event, err);
+    if (!status) status = find_one(&c, table, d, params, "upper", &c.upper, err);
     if (!status) status = mark_others(&c, table, d, params, err);
     if (!status) {
         status = mark_many(&c, table, params, "ignore", MLI_COLUMN_ROLE, err);

@@ -12,6 +12,11 @@
             MLI_FLAG_ROLE | MLI_FLAG_REQUIRED, NULL, NULL, NULL, NULL,                   \
             "The column to predict. Rows in which it is missing are not used.", "0.1"    \
     }
+#define MAY_TARGET                                                                       \
+    {                                                                                    \
+        "target", "label,y,label_column,target_column", ML_PARAM_STR, COLUMN, "", NULL,  \
+            NULL, NULL, "The column to predict, where a step needs one.", "0.1"          \
+    }
 #define TARGETS                                                                          \
     {                                                                                    \
         "targets", "labels,target_columns", ML_PARAM_STRS, COLUMN, "", NULL, NULL, NULL, \
@@ -142,6 +147,10 @@ const mli_param mli_roles_several[] = {TARGET, TARGETS, FEATURES, IGNORE,   CATE
 const mli_param mli_roles_boosting[] = {
     TARGET,   TARGETS, FEATURES, IGNORE, CATEGORICAL, TEXT,  WEIGHT, ANY_TASK,
     POSITIVE, UNSEEN,  GROUP,    TIME,   OFFSET,      EVENT, UPPER,  END};
+
+const mli_param mli_roles_steps[] = {
+    MAY_TARGET, TARGETS, FEATURES, IGNORE, CATEGORICAL, TEXT,  WEIGHT, ANY_TASK,
+    POSITIVE,   UNSEEN,  GROUP,    TIME,   OFFSET,      EVENT, UPPER,  END};
 
 const mli_param mli_roles_regression[] = {TARGET, FEATURES, IGNORE, CATEGORICAL, TEXT,
                                           WEIGHT, UNSEEN,   GROUP,  TIME,        END};

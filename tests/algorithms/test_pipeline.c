@@ -520,9 +520,93 @@ START_TEST(attributes_of_parts)
 }
 END_TEST
 
+/* Twenty groups of ten rows. */
+static ml_table *queries(void)
+{
+    char text[16384] = "q,a,c,rank,time,dead\n";
+    uint64_t x = 1;
+    for (int i = 0; i < 200; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        int a = (int)(x >> 57), b = (int)(x >> 33 & 3);
+        snprintf(text + strlen(text), 64, "%d,%d,%c,%d,%d,%d\n", i / 10, a, 'x' + i % 3,
+                 a / 40, 1 + a + 9 * b, b > 0);
+    }
+    return csv_text(ctx, text);
+}
+
+/* With nothing before it that changes rows or columns, it predicts what its last step
+ * does alone: rankings, survival times, several targets. */
+START_TEST(last_step_decides_the_task)
+{
+    static const char *const cases[][3] = {
+        {"gbdt", "group: q\ntarget: rank\nignore: [time, dead]", "objective: lambdarank"},
+        {"gbdt", "event: dead\ntarget: time\nignore: [q, rank]", "objective: cox"},
+        {"random_forest", "targets: [time, rank]\nignore: [q, dead]", "n_trees: 7"}};
+    ctx = test_context(1);
+    ml_table *t = queries();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_tensor *made[2];
+        for (int whole = 0; whole < 2; whole++) {
+            char yaml[512];
+            ml_model *m = NULL;
+            snprintf(yaml, sizeof yaml, "%s\n%s%s", cases[i][1], whole ? "last." : "",
+                     cases[i][2]);
+            if (whole)
+                snprintf(yaml + strlen(yaml), 64, "\nsteps: [last=%s]", cases[i][0]);
+            ml_estimator *e = estimator_of(ctx, whole ? "pipeline" : cases[i][0], yaml);
+            OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+            made[whole] = predicted(m, NULL, t);
+            ml_model_free(m);
+            ml_estimator_free(e);
+        }
+        int64_t wide = ml_tensor_shape(made[0])[1];
+        ck_assert_int_eq(wide, i == 2 ? 2 : 1);
+        for (int64_t k = 0; k < 200 * wide; k++)
+            ck_assert(ml_tensor_get_f64(made[0], k / wide, k % wide) ==
+                      ml_tensor_get_f64(made[1], k / wide, k % wide));
+        ml_tensor_free(made[0]);
+        ml_tensor_free(made[1]);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+START_TEST(roles_without_use_are_refused)
+{
+    static const char *const cases[][2] = {
+        {"event: dead\ntarget: time\nsteps: [imputer, linear_regression]",
+         "params.event"},
+        {"targets: [time, rank]\nsteps: [imputer, one_hot_encoder, linear_regression]",
+         "params.targets"},
+        {"targets: [time, rank]\nsteps: [target_encoder, random_forest]",
+         "params.target_encoder.target: pipeline: target_encoder: target_encoder does "
+         "not "
+         "work with several targets"},
+        {"event: dead\ntarget: time\nsteps: [boruta, g=gbdt]\ng.objective: cox",
+         "a target of this task"},
+        {"group: q\ntarget: rank\nsteps: [permutation_selector, g=gbdt]\n"
+         "g.objective: lambdarank",
+         "a target of this task"},
+        {"target: rank\nsteps: [g=gbdt]\ng.objective: lambdarank", "group"}};
+    ctx = test_context(1);
+    ml_table *t = queries();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ml_model *m = NULL;
+        ml_estimator *e = estimator_of(ctx, "pipeline", cases[i][0]);
+        ck_assert_int_lt(ml_estimator_fit(e, t, NULL, &m, ERR), 0);
+        ck_assert_msg(strstr(ml_error_message(ERR), cases[i][1]) != NULL, "%s",
+                      ml_error_message(ERR));
+        ml_estimator_free(e);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/pipeline", parameters_have_paths, yaml_round_trip,
           yaml_parts_without_names, yaml_of_odd_names, yaml_errors_have_places,
           equals_its_steps, refuses_what_cannot_be, rows_of_training_change,
           rows_of_training_are_cross_fitted, branches_stand_side_by_side,
           names_of_branches_are_free, large_columns, attributes_of_steps,
-          attributes_of_parts)
+          attributes_of_parts, last_step_decides_the_task, roles_without_use_are_refused)

@@ -2780,37 +2780,59 @@ class Pipeline(Estimator):
     Columns and their use
     ---------------------
     target : string
-        The column to predict, where a part needs one. Also: label, y,
+        The column to predict, where a step needs one. Also: label, y,
         label_column, target_column.
+    targets : string list
+        Several columns of numbers to predict at once, instead of `target`. Of
+        columns of 0 and 1 the predicted number is the probability of 1. Rows that
+        lack one of them are not used. Also: labels, target_columns.
     features : string list
-        The columns to work on. Not set: all columns without another role. Also:
+        The columns to predict from. Not set: all columns without another role,
+        but for text that identifies rows and columns without any value. Also:
         feature_columns.
     ignore : string list
         Columns that are not to be used. Also: ignore_column, ignored_features.
     categorical : string list
-        Columns whose values are names, although they look like numbers. Also:
-        categorical_feature, cat_features, categorical_features.
+        Columns whose values are names, although they look like numbers, such as
+        postal codes, or like sentences. Also: categorical_feature, cat_features,
+        categorical_features.
     text : string list
         Columns whose values are texts to be read word by word. Not set: text
-        columns that read like sentences, where a step takes text. Also:
+        columns that read like sentences, where an algorithm takes text. Also:
         text_columns, text_features.
     weight : string
-        The column of row weights: numbers, 0 or larger. Also: sample_weight,
-        weight_column.
-    task : "auto", "regression", "classification", default "auto"
-        What the target is: numbers or classes. auto: by its type and values.
+        The column of row weights: numbers, 0 or larger. Not set: all rows count
+        the same. Also: sample_weight, weight_column.
+    task : "auto", "regression", "classification", "ranking", "survival", default
+      "auto"
+        What is predicted. auto: what the objective is for; without one, classes
+        when the target is text, a category, a boolean or holds only 0 and 1, and
+        a number otherwise. Rankings need `group`.
     positive : string
-        Of two classes the one that counts as positive. Also: pos_label,
-        positive_class.
+        Of two classes the one that counts as positive. Not set: the second in
+        sorted order. Also: pos_label, positive_class.
     unseen : "missing", "error", default "missing"
         What a category means in prediction that training did not have: a missing
         value, or an error. Also: handle_unknown.
     group : string
-        The column that says which rows belong together. Also: group_column,
-        group_id, query_id, qid.
+        The column that says which rows belong together, such as the query of a
+        ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
+        qid.
     time : string
         The column of dates, times or numbers that orders the rows. Also:
         time_column, timestamp_column.
+    offset : string
+        The column of numbers that are added to the score in training, such as the
+        logarithm of an exposure. Predictions are without it. Also: base_margin,
+        init_score, baseline, margin.
+    event : string
+        Survival: the column that is 0 where the event had not happened until the
+        time in the target (censored to the right). Not set: all happened. Also:
+        event_column, status.
+    upper : string
+        Survival: the column of the latest times at which the event can have
+        happened; the target is the earliest. Missing: any later time. Also:
+        label_upper_bound, upper_bound.
 
     Prediction kinds
     ----------------

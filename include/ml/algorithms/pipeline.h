@@ -43,7 +43,7 @@ static inline ML_CHECK ml_status ml_pipeline_set_columns(
     return ml_estimator_set_str(estimator, "columns", value, error);
 }
 
-/** The column to predict, where a part needs one. */
+/** The column to predict, where a step needs one. */
 static inline ML_CHECK ml_status ml_pipeline_set_target(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
@@ -51,8 +51,20 @@ static inline ML_CHECK ml_status ml_pipeline_set_target(
 }
 
 /**
- * The columns to work on. Not set: all columns without another role. Several with
- * commas, "a, b", or as ["a", "b"].
+ * Several columns of numbers to predict at once, instead of target. Of columns of 0
+ * and 1 the predicted number is the probability of 1. Rows that lack one of them are
+ * not used. Several with commas, "a, b", or as ["a", "b"].
+ */
+static inline ML_CHECK ml_status ml_pipeline_set_targets(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "targets", value, error);
+}
+
+/**
+ * The columns to predict from. Not set: all columns without another role, but for
+ * text that identifies rows and columns without any value. Several with commas, "a,
+ * b", or as ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_pipeline_set_features(
     ml_estimator *estimator, const char *value, ml_error *error)
@@ -68,8 +80,8 @@ static inline ML_CHECK ml_status ml_pipeline_set_ignore(
 }
 
 /**
- * Columns whose values are names, although they look like numbers. Several with
- * commas, "a, b", or as ["a", "b"].
+ * Columns whose values are names, although they look like numbers, such as postal
+ * codes, or like sentences. Several with commas, "a, b", or as ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_pipeline_set_categorical(
     ml_estimator *estimator, const char *value, ml_error *error)
@@ -79,8 +91,8 @@ static inline ML_CHECK ml_status ml_pipeline_set_categorical(
 
 /**
  * Columns whose values are texts to be read word by word. Not set: text columns that
- * read like sentences, where a step takes text. Several with commas, "a, b", or as
- * ["a", "b"].
+ * read like sentences, where an algorithm takes text. Several with commas, "a, b", or
+ * as ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_pipeline_set_text(
     ml_estimator *estimator, const char *value, ml_error *error)
@@ -88,7 +100,9 @@ static inline ML_CHECK ml_status ml_pipeline_set_text(
     return ml_estimator_set_str(estimator, "text", value, error);
 }
 
-/** The column of row weights: numbers, 0 or larger. */
+/**
+ * The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+ */
 static inline ML_CHECK ml_status ml_pipeline_set_weight(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
@@ -98,22 +112,29 @@ static inline ML_CHECK ml_status ml_pipeline_set_weight(
 typedef enum ml_pipeline_task {
     ML_PIPELINE_TASK_AUTO,
     ML_PIPELINE_TASK_REGRESSION,
-    ML_PIPELINE_TASK_CLASSIFICATION
+    ML_PIPELINE_TASK_CLASSIFICATION,
+    ML_PIPELINE_TASK_RANKING,
+    ML_PIPELINE_TASK_SURVIVAL
 } ml_pipeline_task;
 
 /**
- * What the target is: numbers or classes. auto: by its type and values. Default auto.
+ * What is predicted. auto: what the objective is for; without one, classes when the
+ * target is text, a category, a boolean or holds only 0 and 1, and a number
+ * otherwise. Rankings need group. Default auto.
  */
 static inline ML_CHECK ml_status ml_pipeline_set_task(
     ml_estimator *estimator, ml_pipeline_task value, ml_error *error)
 {
     static const char *const names[] = {
-        "auto", "regression", "classification"};
-    const char *text = (unsigned)value < 3u ? names[value] : "?";
+        "auto", "regression", "classification", "ranking", "survival"};
+    const char *text = (unsigned)value < 5u ? names[value] : "?";
     return ml_estimator_set_str(estimator, "task", text, error);
 }
 
-/** Of two classes the one that counts as positive. */
+/**
+ * Of two classes the one that counts as positive. Not set: the second in sorted
+ * order.
+ */
 static inline ML_CHECK ml_status ml_pipeline_set_positive(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
@@ -138,7 +159,10 @@ static inline ML_CHECK ml_status ml_pipeline_set_unseen(
     return ml_estimator_set_str(estimator, "unseen", text, error);
 }
 
-/** The column that says which rows belong together. */
+/**
+ * The column that says which rows belong together, such as the query of a ranking.
+ * Splits keep groups whole.
+ */
 static inline ML_CHECK ml_status ml_pipeline_set_group(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
@@ -150,6 +174,36 @@ static inline ML_CHECK ml_status ml_pipeline_set_time(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
     return ml_estimator_set_str(estimator, "time", value, error);
+}
+
+/**
+ * The column of numbers that are added to the score in training, such as the
+ * logarithm of an exposure. Predictions are without it.
+ */
+static inline ML_CHECK ml_status ml_pipeline_set_offset(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "offset", value, error);
+}
+
+/**
+ * Survival: the column that is 0 where the event had not happened until the time in
+ * the target (censored to the right). Not set: all happened.
+ */
+static inline ML_CHECK ml_status ml_pipeline_set_event(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "event", value, error);
+}
+
+/**
+ * Survival: the column of the latest times at which the event can have happened; the
+ * target is the earliest. Missing: any later time.
+ */
+static inline ML_CHECK ml_status ml_pipeline_set_upper(
+    ml_estimator *estimator, const char *value, ml_error *error)
+{
+    return ml_estimator_set_str(estimator, "upper", value, error);
 }
 
 #ifdef __cplusplus

@@ -408,6 +408,18 @@ static const mli_algorithm *offers(const ml_model *m)
     return last ? last : m->algorithm;
 }
 
+/* What the parameters of the last step say, such as an objective for rankings. */
+static uint32_t task_of(const ml_params *p)
+{
+    mli_param_part part;
+    ml_params *own = NULL;
+    if (!mli_pipeline_last(p, &part) || !part.d->task_of) return 0;
+    uint32_t task =
+        mli_params_part(p, part.name, &own, NULL) == ML_OK ? part.d->task_of(own) : 0;
+    ml_params_free(own);
+    return task;
+}
+
 /* Tasks and roles are those of the last step; text is taken when a step takes it. */
 static void describe(const ml_params *p, mli_descriptor *out)
 {
@@ -453,8 +465,9 @@ const mli_algorithm mli_pipeline = {
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS |
                      MLI_CAN_EARLY_STOP,
              .params = params,
-             .roles = mli_roles_prepare,
-             .kinds = kinds},
+             .roles = mli_roles_steps,
+             .kinds = kinds,
+             .task_of = task_of},
     .fit = fit,
     .plan = plan,
     .check = check,

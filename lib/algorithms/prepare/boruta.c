@@ -243,7 +243,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     uint8_t *picked = NULL;
     double *kept;
     boruta b = {.job = job};
-    ml_status status = mli_select_needs_target(job, err);
+    ml_status status = mli_prepare_needs_target(job, MLI_LEARNS, err);
     if (!status) status = check_rounds(job->params, err);
     if (!status)
         status = mli_prepare_picked(job, MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES,

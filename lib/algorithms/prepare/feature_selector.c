@@ -179,14 +179,12 @@ static ml_status score_by_target(mli_fit *job, const uint8_t *picked, int method
     const mli_design *d = job->train;
     int64_t slots = mli_slots(job->ctx), rows = d->rows;
     scoring s = {.d = d, .picked = picked, .method = method, .score = score};
-    if (!d->y && !d->label) {
-        mli_fail(err, ML_E_ARGUMENT, "this method needs a target");
-        return mli_error_at(err, ML_E_ARGUMENT, "params.target");
-    }
+    ml_status status = mli_prepare_needs_target(job, MLI_LEARNS | MLI_TASK_RANKING, err);
+    if (status) return status;
     s.per_slot = 2 * rows + 2 * classes_of(d);
     s.memory = mli_alloc_vec(job->ctx, slots * s.per_slot, sizeof *s.memory);
     s.bins = mli_alloc_vec(job->ctx, (slots + 1) * rows, sizeof *s.bins);
-    ml_status status = s.memory && s.bins ? ML_OK : mli_nomem(err);
+    if (!s.memory || !s.bins) status = mli_nomem(err);
     if (!status) {
         s.target = d->label ? d->label : s.bins + slots * rows;
         s.target_bins =

@@ -253,7 +253,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
     int64_t n = job->train->n_features;
     uint8_t *picked = NULL;
     double *importance, *error, *kept;
-    ml_status status = mli_select_needs_target(job, err);
+    ml_status status = mli_prepare_needs_target(job, MLI_LEARNS, err);
     if (!status)
         status = mli_prepare_picked(job, MLI_TAKES_NUMBERS | MLI_TAKES_CATEGORIES,
                                     &picked, err);

@@ -278,6 +278,23 @@ ml_status mli_prepare_name(const mli_prepared *t, mli_feature *out, ml_error *er
     return out->name ? ML_OK : mli_nomem(err);
 }
 
+ml_status mli_prepare_needs_target(const mli_fit *job, uint32_t tasks, ml_error *err)
+{
+    const mli_design *d = job->train;
+    const char *name = job->model->algorithm->head.name;
+    int any = d->y || d->label;
+    if (any && !d->ys && (tasks & (uint32_t)d->inputs->task)) return ML_OK;
+    if (any)
+        mli_fail(err, ML_E_UNSUPPORTED, "%s does not work with %s", name,
+                 d->ys ? "several targets" : "a target of this task");
+    else
+        mli_fail(err, ML_E_ARGUMENT, "%s needs a target", name);
+    mli_error_at(err, ML_E_ARGUMENT, "params.target");
+    return mli_error_hint(err, any ? ML_E_UNSUPPORTED : ML_E_ARGUMENT,
+                          any ? "leave this step out"
+                              : "set target to the column to predict");
+}
+
 /* ---- tensors ---- */
 
 ml_status mli_prepare_want(mli_prepared *t, const char *name, const double **out,

@@ -124,6 +124,11 @@ ml_status mli_prepare_offsets(mli_prepared *t, const char *name, int64_t total,
 ml_status mli_prepare_name(const mli_prepared *t, mli_feature *out, ml_error *err,
                            const char *format, ...) MLI_PRINTF(4, 5);
 
+/* Fails unless there is one target, of one of these tasks. Several targets and times that
+ * may be censored are not what a mean of the target or its correlation is right for. */
+#define MLI_LEARNS (MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION)
+ml_status mli_prepare_needs_target(const mli_fit *job, uint32_t tasks, ml_error *err);
+
 extern const mli_kind mli_transform_kinds[];
 /* Roles of transformers that may look at a target, and need none. */
 extern const mli_param mli_roles_prepare[];

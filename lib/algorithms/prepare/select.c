@@ -56,13 +56,6 @@ ml_status mli_select_best(ml_context *ctx, const double *score, int64_t n, int64
     return ML_OK;
 }
 
-ml_status mli_select_needs_target(const mli_fit *job, ml_error *err)
-{
-    if (job->train->y || job->train->label) return ML_OK;
-    mli_fail(err, ML_E_ARGUMENT, "%s needs a target", job->model->algorithm->head.name);
-    return mli_error_at(err, ML_E_ARGUMENT, "params.target");
-}
-
 ml_status mli_select_fit(mli_fit *job, const char *trees, int64_t max_depth,
                          uint64_t seed, const mli_design *design, mli_run *run,
                          ml_model **out, ml_error *err)

@@ -18,8 +18,6 @@ ml_status mli_select_outputs(const ml_model *m, mli_inputs **out, ml_error *err)
 ml_status mli_select_best(ml_context *ctx, const double *score, int64_t n, int64_t k,
                           double *from, ml_error *err);
 
-/* Fails unless there is a target. */
-ml_status mli_select_needs_target(const mli_fit *job, ml_error *err);
 /* Fits the trees of that name, `n_trees` of them, to a design; max_depth 0: their own. */
 ml_status mli_select_fit(mli_fit *job, const char *trees, int64_t max_depth,
                          uint64_t seed, const mli_design *design, mli_run *run,

@@ -103,11 +103,8 @@ static ml_status start(const mli_fit *job, encoding *e, ml_error *err)
     *e = (encoding){.d = job->train, .smooth = NAN};
     int64_t classes = job->train->inputs->classes.n;
     e->outputs = classes > 2 ? classes : 1;
-    if (!job->train->y && !job->train->label) {
-        mli_fail(err, ML_E_ARGUMENT, "target_encoder needs a target");
-        mli_error_at(err, ML_E_ARGUMENT, "params.target");
-        return mli_error_hint(err, ML_E_ARGUMENT, "set target to the column to predict");
-    }
+    ml_status status = mli_prepare_needs_target(job, MLI_LEARNS | MLI_TASK_RANKING, err);
+    if (status) return status;
     if (mli_same_word(smooth, "auto")) return ML_OK;
     if (mli_read_f64(smooth, &e->smooth) && e->smooth >= 0) return ML_OK;
     mli_fail(err, ML_E_RANGE, "smooth is \"auto\" or a number of rows, not \"%s\"",
