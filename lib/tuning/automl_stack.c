@@ -123,11 +123,20 @@ static ml_status compare(mli_automl *a, const mli_design *rows, ml_error *err)
     return status;
 }
 
+/* With many classes the final model has more coefficients than rows can tell, and one
+ * step of its fit, which the clock does not cut, takes longer than there is time for. */
+static int too_large(const mli_automl *a)
+{
+    double rows = (double)a->judged->rows, outputs = (double)a->n_outputs;
+    double coefficients = (double)chosen(a) * outputs * outputs;
+    return coefficients > 50 * rows || 2e-8 * rows * coefficients > mli_automl_left(a);
+}
+
 ml_status mli_automl_stack(mli_automl *a, ml_error *err)
 {
     mli_design *rows = NULL;
     if (!mli_get_bool(a->job->params, "stacking")) return ML_OK;
-    if (chosen(a) < 2 || a->judged->rows < 20 * FOLDS) return ML_OK;
+    if (chosen(a) < 2 || a->judged->rows < 20 * FOLDS || too_large(a)) return ML_OK;
     /* It is worth a fit to all rows, for which the model of a fold can stand in. */
     if (mli_automl_left(a) < 0.5 * mli_automl_refit_seconds(a)) return ML_OK;
     ml_status status = mli_automl_stack_rows(a, &rows, err);

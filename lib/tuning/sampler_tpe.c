@@ -9,9 +9,11 @@
  * of the same condition are a group; groups are drawn one after the other, each from the
  * trials that have it, so that a branch of few and bad trials is still searched well.
  * Running trials count as others, so that parallel trials keep apart. O(n d) a drawn
- * point, O(n^2 d) for the widths.
+ * point, O(n log n d) for the widths.
  */
 #include "tuning/sampler.h"
+
+#include "core/radix.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +29,8 @@ typedef struct mixture {
     int64_t n_dims, n;
     const int64_t *trials; /* [n], which all have the group */
     double *weight;        /* [n + 1], the last is that of the broad kernel; sums to 1 */
-    double *width;         /* [n][space->n] of the kernels */
+    double *width;         /* [n][n_dims] of the kernels */
+    double *norm;          /* [n][n_dims] log of what divides the density of one */
 } mixture;
 
 static double normal_cdf(double z)
@@ -42,41 +45,45 @@ static double mass(double mean, double width, double a, double b)
     return (normal_cdf((b - mean) / width) - normal_cdf((a - mean) / width)) / all;
 }
 
-/* The chance of the stretch (or the density at the point) u of one dimension. */
-static double kernel(const mixture *m, int64_t dim, double mean, double width, double u)
+/* Of a normal kernel that is cut off at 0 and 1, up to a constant. */
+static double log_norm(double mean, double width)
+{
+    return log(width * (normal_cdf((1 - mean) / width) - normal_cdf(-mean / width)));
+}
+
+/* Log of the chance of the stretch (or the density at the point) u of one dimension. */
+static double log_kernel(const mixture *m, int64_t dim, double mean, double width,
+                         double norm, double u)
 {
     const mli_dimension *d = &m->h->space->dimensions[dim];
     int64_t levels = mli_dimension_levels(d);
     if (mli_dimension_is_set(d)) {
         double even = 1.0 / (double)(m->n + 1); /* for each level */
         int same = !isnan(mean) && fabs(mean - u) * (double)levels < 0.5;
-        return isnan(mean) ? 1.0 / (double)levels
-                           : ((same ? 1.0 : 0) + even) / (1.0 + even * (double)levels);
+        return log(isnan(mean)
+                       ? 1.0 / (double)levels
+                       : ((same ? 1.0 : 0) + even) / (1.0 + even * (double)levels));
     }
-    if (isnan(mean)) {
-        mean = 0.5;
-        width = BROAD;
-    }
+    if (isnan(mean)) mean = 0.5;
     if (levels > 0 && levels <= 64 && !d->range.log) {
         double half = 0.5 / (double)levels;
-        return mass(mean, width, u - half, u + half) + 1e-300;
+        return log(mass(mean, width, u - half, u + half) + 1e-300);
     }
     double z = (u - mean) / width;
-    double all = normal_cdf((1 - mean) / width) - normal_cdf(-mean / width);
-    return exp(-0.5 * z * z) / (width * all) + 1e-300;
+    return fmax(-0.5 * z * z - norm, -690);
 }
 
 static double log_density(const mixture *m, const double *u)
 {
     int64_t d = m->h->space->n;
-    double most = -INFINITY, sum = 0;
+    double most = -INFINITY, sum = 0, broad = log_norm(0.5, BROAD);
     for (int64_t i = 0; i <= m->n; i++) {
         const double *x = i < m->n ? m->h->x + m->trials[i] * d : NULL;
         double log_p = log(m->weight[i]);
         for (int64_t g = 0; g < m->n_dims; g++) {
-            int64_t k = m->dims[g];
-            double width = x ? m->width[i * m->n_dims + g] : BROAD;
-            log_p += log(kernel(m, k, x ? x[k] : NAN, width, u[k]));
+            int64_t k = m->dims[g], at = i * m->n_dims + g;
+            log_p += log_kernel(m, k, x ? x[k] : NAN, x ? m->width[at] : BROAD,
+                                x ? m->norm[at] : broad, u[k]);
         }
         if (log_p > most) {
             sum = sum * exp(most - log_p) + 1;
@@ -133,26 +140,22 @@ static void set_weights(mixture *m, int rising)
 }
 
 /* The width of a kernel is the distance to its farther neighbour in that dimension. */
-static void set_widths(mixture *m)
+static void set_widths(mixture *m, double *at, uint64_t *word)
 {
-    int64_t d = m->h->space->n;
-    double least = 1.0 / fmin(100, 2 + (double)m->n);
-    for (int64_t g = 0; g < m->n_dims; g++)
-        for (int64_t i = 0; i < m->n; i++) {
-            int64_t k = m->dims[g];
-            double at = m->h->x[m->trials[i] * d + k], left = -1, right = 2;
-            for (int64_t j = 0; j < m->n; j++) {
-                double other = m->h->x[m->trials[j] * d + k];
-                if (j == i) continue;
-                if (other > at || (other == at && j > i))
-                    right = other < right ? other : right;
-                else
-                    left = other > left ? other : left;
-            }
-            double a = left >= 0 ? at - left : -1, b = right <= 1 ? right - at : -1;
-            double width = a < 0 && b < 0 ? BROAD : fmax(a, b);
-            m->width[i * m->n_dims + g] = width < least ? least : width;
+    int64_t d = m->h->space->n, n = m->n, found;
+    double least = 1.0 / fmin(100, 2 + (double)n);
+    for (int64_t g = 0; g < m->n_dims; g++) {
+        for (int64_t i = 0; i < n; i++) at[i] = m->h->x[m->trials[i] * d + m->dims[g]];
+        const uint64_t *order = mli_radix_order_f64(at, n, word, word + n, &found);
+        for (int64_t k = 0; k < n; k++) {
+            int64_t i = (int64_t)(order[k] & UINT32_MAX);
+            double left = k > 0 ? at[i] - at[order[k - 1] & UINT32_MAX] : -1;
+            double right = k < n - 1 ? at[order[k + 1] & UINT32_MAX] - at[i] : -1;
+            double width = n > 1 ? fmax(fmax(left, right), least) : BROAD;
+            m->width[i * m->n_dims + g] = width;
+            m->norm[i * m->n_dims + g] = log_norm(at[i], width);
         }
+    }
 }
 
 /* Work space of a proposal. */
@@ -165,6 +168,7 @@ typedef struct parzen {
     int64_t *dims;   /* [d] of the group */
     double *branch;  /* [d] coordinates that are given, or NaN */
     double *work;
+    uint64_t *word; /* [2 n] */
 } parzen;
 
 /* Of the trials that have the group (its first dimension), the best tenth go to `good`,
@@ -219,12 +223,15 @@ static void propose_group(parzen *p, int64_t n_dims, mli_rng *rng, double *u)
     good.weight = p->work;
     rest.weight = good.weight + good.n + 1;
     good.width = rest.weight + rest.n + 1;
-    rest.width = good.width + good.n * n_dims;
+    good.norm = good.width + good.n * n_dims;
+    rest.width = good.norm + good.n * n_dims;
+    rest.norm = rest.width + rest.n * n_dims;
+    double *spare = rest.norm + rest.n * n_dims; /* [n], and [d] for a point */
     set_weights(&good, 0);
     set_weights(&rest, 1);
-    set_widths(&good);
-    set_widths(&rest);
-    choose(&good, &rest, rng, rest.width + rest.n * n_dims, u);
+    set_widths(&good, spare, p->word);
+    set_widths(&rest, spare, p->word);
+    choose(&good, &rest, rng, spare, u);
 }
 
 /* The dimensions of the same condition as `first`, which is their lowest; 0 when a lower
@@ -268,9 +275,10 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
     int64_t n = h->n, d = h->space->n;
     parzen p = {.h = h};
     p.order = mli_alloc_vec(h->ctx, 2 * n + d + 1, sizeof *p.order);
-    double *work = mli_alloc_vec(h->ctx, (n + 2) * (d + 1) + 3 * d, sizeof *work);
+    double *work = mli_alloc_vec(h->ctx, (n + 2) * (2 * d + 2) + 4 * d, sizeof *work);
+    p.word = mli_alloc_vec(h->ctx, 2 * n + 1, sizeof *p.word);
     p.is_good = mli_calloc(h->ctx, (size_t)n + 1, 1);
-    int made = p.order && work && p.is_good;
+    int made = p.order && work && p.is_good && p.word;
     p.n_order = made ? mli_history_order(h, p.order) : -1;
     if (p.n_order >= 0) {
         p.trials = p.order + n;
@@ -286,6 +294,7 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
     mli_free(h->ctx, p.order);
     mli_free(h->ctx, work);
     mli_free(h->ctx, p.is_good);
+    mli_free(h->ctx, p.word);
     return p.n_order < 0 ? mli_nomem(err) : ML_OK;
 }
 

@@ -225,8 +225,14 @@ void mli_dimension_text(const mli_dimension *d, double u, mli_str *s)
         v = r->low + r->step * (k < n ? k : n - 1);
     }
     v = v > r->high ? r->high : v < r->low ? r->low : v;
-    /* Six digits are enough to tune by, and pleasant to read. */
-    mli_str_short(s, v, 6);
+    /* Six digits are enough to tune by, and pleasant to read; where the ends or steps are
+     * close to each other, as many more as they have in common. */
+    double top = fmax(fabs(r->low), fabs(r->high)),
+           part = r->step > 0 ? r->step : r->high - r->low;
+    if (v == r->low || v == r->high)
+        mli_str_f64(s, v);
+    else
+        mli_str_short(s, v, 6 + (int)(top > part ? log10(top / part) : 0));
 }
 
 static double unit_of_set(const mli_range *r, const char *text)
@@ -248,7 +254,8 @@ double mli_dimension_unit(const mli_dimension *d, const mli_value *v)
     if (!v || !v->text) return NAN;
     if (r->is_set) return unit_of_set(r, v->text);
     double x = v->f64;
-    double slack = 1e-5 * (fabs(r->low) + fabs(r->high)); /* of six digits */
+    double slack = fmin(1e-5 * (fabs(r->low) + fabs(r->high)), /* of six digits */
+                        1e-4 * (r->high - r->low));
     if (!(x >= r->low - slack && x <= r->high + slack)) return NAN;
     x = x < r->low ? r->low : x > r->high ? r->high : x;
     int whole = d->param->type == ML_PARAM_I64;
@@ -283,15 +290,8 @@ double mli_dimension_snap(const mli_dimension *d, double u)
 
 int64_t mli_dimension_points(const mli_dimension *d, int64_t points)
 {
-    const mli_range *r = &d->range;
-    if (r->is_set) return r->count;
-    if (r->step > 0) {
-        int64_t n = (int64_t)floor((r->high - r->low) / r->step + 1e-9) + 1;
-        return n < points ? n : points;
-    }
-    if (d->param->type == ML_PARAM_I64 && r->ihigh - r->ilow + 1 < points)
-        return r->ihigh - r->ilow + 1;
-    return points;
+    int64_t n = mli_dimension_levels(d);
+    return n > 0 && (n < points || d->range.is_set) ? n : points;
 }
 
 int64_t mli_space_grid(const mli_space *s, int64_t points)
@@ -352,7 +352,7 @@ int mli_space_unit(const mli_space *s, const ml_params *p, double *u)
         const mli_dimension *d = &s->dimensions[i];
         const mli_value *v = mli_params_find(p, d->param->name);
         u[i] = NAN;
-        if (!mli_space_active(s, i, u) || (s->own && !v)) continue;
+        if (!mli_space_active(s, i, u)) continue;
         u[i] = mli_dimension_unit(d, v);
         if (!isnan(u[i])) continue;
         inside = 0;

@@ -23,7 +23,7 @@ typedef struct mli_dimension {
 
 /* When a dimension is active: always, or by the values of those before it. One whose
  * condition names an inactive parameter is inactive as well. */
-#define MLI_MOST_PARENTS 4
+#define MLI_MOST_PARENTS 16
 typedef struct mli_activity {
     int32_t conditional, n_parents;
     int32_t parents[MLI_MOST_PARENTS]; /* dimensions */

@@ -86,7 +86,11 @@ static ml_status fill_table(mli_space *s, int64_t i, const ml_params *base, ml_e
     if (!a->table) st = mli_nomem(err);
     for (int64_t k = 0; k < size && st == ML_OK; k++) st = outcome(s, a, i, k, p, err);
     ml_params_free(p);
-    return st;
+    if (st < 0 || !s->own || memchr(a->table, 1, (size_t)size)) return st;
+    mli_fail(err, ML_E_PARSE, "the search space has a condition that never holds: \"%s\"",
+             s->dimensions[i].param->active_if);
+    mli_error_at(err, ML_E_PARSE, "params.space");
+    return mli_error_hint(err, ML_E_PARSE, "compare with a value that the range has");
 }
 
 ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err)

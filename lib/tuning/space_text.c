@@ -7,9 +7,9 @@
  *     optimizer: {sgd, adam}
  *     momentum: [0, 0.99] if optimizer == sgd
  *
- * A range is of integers when both its ends are written as integers and no step says
- * otherwise. With an algorithm the names and types are those of its parameters, and the
- * ranges replace its tuning ranges.
+ * A range is of integers when both its ends and its step are written as integers, a set
+ * when all its values are. With an algorithm the names and types are those of its
+ * parameters, and the ranges replace its tuning ranges.
  */
 #include "tuning/space.h"
 
@@ -45,12 +45,36 @@ static ml_status malformed(const char *line, const char *problem, const char *re
     return mli_error_hint(err, ML_E_PARSE, "%s", remedy);
 }
 
-/* Integers: both ends are, and the step. */
+static int32_t type_of_item(const char *text)
+{
+    double real;
+    int64_t whole;
+    if (mli_read_i64(text, &whole)) return ML_PARAM_I64;
+    if (mli_read_f64(text, &real) && isfinite(real)) return ML_PARAM_F64;
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? ML_PARAM_BOOL
+                                                                   : ML_PARAM_STR;
+}
+
+/* Of a set: what all its values are. */
 static int32_t type_of(const mli_range *r, const char *text)
 {
-    if (r->is_set) return ML_PARAM_STR;
-    int real = strpbrk(text, ".eEnN") != NULL;
-    return real || r->step != floor(r->step) ? ML_PARAM_F64 : ML_PARAM_I64;
+    int32_t type = ML_PARAM_I64;
+    char item[128];
+    for (int64_t i = 0; i < r->count; i++) {
+        mli_range_item(r, i, item, sizeof item);
+        int32_t one = type_of_item(item);
+        if (i == 0) type = one;
+        if (one == type) continue;
+        if (one + type != ML_PARAM_I64 + ML_PARAM_F64 || one == ML_PARAM_STR ||
+            type == ML_PARAM_STR)
+            return ML_PARAM_STR;
+        type = ML_PARAM_F64;
+    }
+    if (r->is_set) return type;
+    const char *step = strstr(text, "step");
+    size_t ends = step ? (size_t)(step - text) : strlen(text);
+    int real = strcspn(text, ".eE") < ends || r->step != floor(r->step);
+    return real ? ML_PARAM_F64 : ML_PARAM_I64;
 }
 
 static ml_status known_range(const mli_descriptor *d, const mli_param *p,
@@ -82,11 +106,15 @@ static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
                                    (size_t)(condition.end - condition.begin));
         if (!q->active_if) return mli_nomem(err);
     }
-    if (!mli_range_parse(q->tune, &r) || (!r.is_set && !(r.low < r.high)) ||
-        !isfinite(r.is_set ? 0 : r.high - r.low))
+    if (!mli_range_parse(q->tune, &r) || r.open_low || r.open_high ||
+        !isfinite(r.high - r.low))
         return malformed(line, "a range that cannot be read",
                          "write [1, 9], log [1e-3, 1], [0, 1] step 0.25 or {a, b}", err);
+    if (r.log && r.step > 0)
+        return malformed(line, "a logarithm with steps", "leave one of them out", err);
     q->type = type_of(&r, q->tune);
+    if (q->type == ML_PARAM_I64 && !(fmax(-r.low, r.high) < 0x1p53))
+        return malformed(line, "integers beyond 2^53", "write numbers: [0.0, 1e18]", err);
     q->doc = "";
     q->since = "";
     return ML_OK;
@@ -131,6 +159,9 @@ static ml_status add_line(mli_space *s, const char *line, ml_error *err)
     mli_dimension *d = &s->dimensions[s->n++];
     d->param = q;
     mli_range_parse(q->tune, &d->range);
+    if (d->range.is_set || d->range.low < d->range.high) return ML_OK;
+    d->range.log = 0; /* one value */
+    d->range.step = 1;
     return ML_OK;
 }
 

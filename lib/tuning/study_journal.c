@@ -343,6 +343,7 @@ static ml_status complete(ml_study *s, const record *r, ml_params **out, ml_erro
     for (int64_t i = 0; st == ML_OK && r->params && i < r->params->count; i++) {
         const mli_value *v = &r->params->values[i];
         st = mli_params_put(p, s->space.descriptor, v->name, v, err);
+        if (st == ML_E_NAME && s->transfer) st = ML_OK; /* of another space */
     }
     if (st < 0) {
         ml_params_free(p);
@@ -435,7 +436,17 @@ ml_status mli_study_resume(ml_study *s, ml_error *err)
 
 /* ------------------------------------------------------------------------ warm starts */
 
-/* Keeps the trials of a shadow of the study that have a score and lie in the space. */
+/* Has a trial like it been kept? */
+static int is_kept(const ml_study *s, const mli_trial *t)
+{
+    for (int64_t i = 0; i < s->n_prior; i++)
+        if (memcmp(s->prior[i].unit, t->unit, (size_t)s->space.n * sizeof *t->unit) == 0)
+            return 1;
+    return 0;
+}
+
+/* Keeps the trials of a shadow of the study that have a score and lie in the space. To be
+ * tried first they need not: they are what is nearest to them there. */
 static ml_status take_priors(ml_study *s, ml_study *shadow, ml_error *err)
 {
     size_t size = (size_t)(s->n_prior + shadow->count + 1) * sizeof *s->prior;
@@ -445,9 +456,15 @@ static ml_status take_priors(ml_study *s, ml_study *shadow, ml_error *err)
     for (int64_t i = 0; i < shadow->count; i++) {
         mli_trial *t = &shadow->trials[i];
         int ended = t->state == MLI_TRIAL_DONE || t->state == MLI_TRIAL_PRUNED;
-        if (!ended || !isfinite(t->score) ||
-            !mli_space_unit(&s->space, t->params, t->unit))
-            continue;
+        if (!ended || !isfinite(t->score)) continue;
+        if (!mli_space_unit(&s->space, t->params, t->unit)) {
+            if (!s->transfer || is_kept(s, t)) continue;
+            ml_params *p = NULL;
+            ml_status st = mli_space_at(&s->space, s->base, t->unit, &p, err);
+            if (st < 0) return st;
+            ml_params_free(t->params);
+            t->params = p;
+        }
         s->prior[s->n_prior++] = *t;
         *t = (mli_trial){0}; /* moved */
     }

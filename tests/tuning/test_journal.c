@@ -290,6 +290,22 @@ START_TEST(warm_starts)
     ml_params_free(p);
     ml_params_free(q);
     ml_study_free(s);
+    /* Into another space: what is nearest there, each once, with what it has beside. */
+    snprintf(more, sizeof more,
+             "{warm_start: [\"%s\"], warm_start_type: transfer, "
+             "space: \"x: [1.5, 3.0]; more: [1, 9]\"}",
+             path);
+    s = NULL;
+    OK(open_study(ctx, NULL, more, &s));
+    for (int i = 0; i < 5; i++) {
+        OK(ml_study_ask(s, &trial, &q, ERR));
+        if (i == 0) ck_assert_str_eq(ml_params_get_str(q, "x"), "1.5");
+        if (i == 0) ck_assert_str_eq(ml_params_get_str(q, "more"), "5");
+        if (i > 0) ck_assert_str_ne(ml_params_get_str(q, "x"), "1.5");
+        ck_assert_ptr_nonnull(ml_params_get_str(q, "more"));
+        ml_params_free(q);
+    }
+    ml_study_free(s);
     /* identical: no startup is needed, the first trials are good already. */
     snprintf(more, sizeof more, "{warm_start: [\"%s\"], sampler: gp}", path);
     s = NULL;

@@ -245,6 +245,74 @@ START_TEST(coordinates_there_and_back)
 }
 END_TEST
 
+/* What `space` makes of its first proposal by a grid of 3, and the type. */
+static void first_value(ml_context *ctx, const char *space, int32_t type,
+                        const char *text, int64_t points)
+{
+    ml_study *s = host_study(ctx, space, "grid", 1, NULL);
+    int64_t n = 0;
+    for (;; n++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        ml_status st = ml_study_ask(s, &trial, &p, ERR);
+        if (st == ML_E_STATE) break;
+        ck_assert_int_eq(st, ML_OK);
+        if (n == 0) ck_assert_str_eq(ml_params_get_str(p, "x"), text);
+        ck_assert_int_eq(mli_params_find(p, "x")->type, type);
+        ml_params_free(p);
+    }
+    ck_assert_int_eq(n, points);
+    ml_study_free(s);
+}
+
+START_TEST(values_have_the_type_they_are_written_in)
+{
+    ml_context *ctx = test_context(1);
+    first_value(ctx, "x: [10, 50] step 10", ML_PARAM_I64, "10", 3);
+    first_value(ctx, "x: [10, 50] step 2.5", ML_PARAM_F64, "15", 3);
+    first_value(ctx, "x: [10.0, 50] step 10", ML_PARAM_F64, "10", 3);
+    first_value(ctx, "x: {16, 32, 64, 128}", ML_PARAM_I64, "16", 4);
+    first_value(ctx, "x: {1, 0.5}", ML_PARAM_F64, "1", 2);
+    first_value(ctx, "x: {0.5, 1}", ML_PARAM_F64, "0.5", 2);
+    first_value(ctx, "x: {true, false}", ML_PARAM_BOOL, "true", 2);
+    first_value(ctx, "x: {1, few}", ML_PARAM_STR, "1", 2);
+    first_value(ctx, "x: {true, few}", ML_PARAM_STR, "true", 2);
+    first_value(ctx, "x: [3, 3]", ML_PARAM_I64, "3", 1);
+    first_value(ctx, "x: [0.123456789, 0.123456789]", ML_PARAM_F64, "0.123456789", 1);
+    first_value(ctx, "x: log [2, 2]", ML_PARAM_I64, "2", 1);
+    first_value(ctx, "x: [-9007199254740991, 9007199254740991]", ML_PARAM_I64,
+                "-9007199254740991", 3);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Six digits would leave one value of this range, and of the steps every hundredth. */
+START_TEST(narrow_ranges_keep_their_values_apart)
+{
+    static const char *const spaces[] = {"x: [1000000.0, 1000001.0]",
+                                         "x: [0, 100000] step 0.01",
+                                         "x: log [1000.0, 1000.01]"};
+    ml_context *ctx = test_context(1);
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+        ml_study *s = host_study(ctx, spaces[i], "sobol", 1, NULL);
+        double seen[64];
+        int same = 0;
+        for (int n = 0; n < 64; n++) {
+            int64_t trial;
+            ml_params *p = NULL;
+            OK(ml_study_ask(s, &trial, &p, ERR));
+            seen[n] = real(p, "x");
+            for (int k = 0; k < n; k++) same += seen[k] == seen[n];
+            if (i == 1) same += fabs(seen[n] * 10 - round(seen[n] * 10)) < 1e-4;
+            ml_params_free(p);
+        }
+        ck_assert_int_le(same, i == 1 ? 15 : 0);
+        ml_study_free(s);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 static void refuse(ml_context *ctx, const char *text, ml_status status, const char *word)
 {
     ml_estimator *e = NULL;
@@ -277,6 +345,11 @@ START_TEST(bad_spaces)
            "a condition of a parameter on itself: \"x: [0, 1] if x > 0.5\"");
     ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), "above it"));
     refuse(ctx, "x: {a, b} if w == a and x in {a}; w: {a, b}", ML_E_PARSE, "condition");
+    refuse(ctx, "x: {a, b}; y: [0, 1] if x == c", ML_E_PARSE, "never holds: \"x == c\"");
+    refuse(ctx, "x: log [1, 100] step 3", ML_E_PARSE, "a logarithm with steps");
+    refuse(ctx, "x: (0.0, 1.0]", ML_E_PARSE, "range");
+    refuse(ctx, "x: [0, 9223372036854775807]", ML_E_PARSE, "integers beyond 2^53");
+    refuse(ctx, "x: [-99999999999999999999, 0]", ML_E_PARSE, "integers beyond 2^53");
     refuse(ctx, "# nothing\n\n", ML_E_PARSE, "no parameter");
     ml_context_free(ctx);
 }
@@ -521,6 +594,7 @@ END_TEST
 
 TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batches_spread,
           small_spaces_are_used_up_without_repeating, branches_are_not_given_up,
-          coordinates_there_and_back, bad_spaces, sobol_points_are_even,
+          coordinates_there_and_back, values_have_the_type_they_are_written_in,
+          narrow_ranges_keep_their_values_apart, bad_spaces, sobol_points_are_even,
           fronts_and_volumes, log_of_improvement, gaussian_process,
           importance_of_parameters, volume_of_the_front, out_of_memory_anywhere)
