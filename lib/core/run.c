@@ -129,6 +129,9 @@ static void keep_best(mli_run *run, double score)
     if (isnan(score)) return;
     if (isnan(best) || (run->maximize ? score > best : score < best))
         run->best_score = score;
+    if (!run->scores) return;
+    run->parent->maximize = run->maximize;
+    keep_best(run->parent, score);
 }
 
 /* Raises the fractions of the run and of those around it; returns the outermost one. */
@@ -142,6 +145,13 @@ static mli_run *raise_fraction(mli_run *run, double fraction)
     }
 }
 
+/* Are its scores those of the whole call? */
+static int is_whole(const mli_run *run)
+{
+    while (run->parent && run->scores) run = run->parent;
+    return !run->parent;
+}
+
 static void report(mli_run *run, const char *stage, int64_t step, int64_t steps,
                    double score)
 {
@@ -153,7 +163,7 @@ static void report(mli_run *run, const char *stage, int64_t step, int64_t steps,
                      .fraction = f,
                      .elapsed = elapsed,
                      .remaining = f > 0 ? elapsed * (1 - f) / f : NAN,
-                     .score = run == root ? score : NAN,
+                     .score = is_whole(run) ? score : NAN,
                      .best_score = root->best_score,
                      .step = step,
                      .steps = steps > 0 ? steps : 0,

@@ -23,6 +23,7 @@ typedef struct mli_run {
     atomic_int answer;      /* what the progress callback said last: ML_CONTINUE, ... */
     struct mli_run *parent; /* of a trial or a stage: its state counts as well */
     double from, to;        /* the part of the parent's fraction that this run covers */
+    int32_t scores;         /* its scores are those of the parent as well */
     pthread_t thread;       /* where it began */
     int32_t quiet;          /* one of many fits of a search: see mli_run_warn */
 } mli_run;
@@ -38,7 +39,7 @@ ml_cancel *mli_cancel_ref(ml_cancel *cancel); /* NULL is fine */
 void mli_run_init(mli_run *run, ml_context *ctx, ml_cancel *cancel,
                   ml_progress_fn progress, void *user);
 /* A part of a run, reporting fractions in [from, to] of the parent's. Scores of a part
- * are not passed on. It reports nothing with report == 0, or on another thread than its
+ * are not passed on, unless `scores` is set. It reports nothing with report == 0, or on another thread than its
  * parent. */
 void mli_run_part(mli_run *part, mli_run *parent, double from, double to, int report);
 /* ML_CONTINUE, ML_STOP_KEEP or ML_CANCEL; cheap, from any thread. */

@@ -45,13 +45,6 @@ void ml_study_free(ml_study *study)
     ml_context_free(ctx);
 }
 
-const mli_param *mli_study_flagged(const ml_study *s, int32_t flag)
-{
-    for (const mli_param *p = s->algorithm->head.params; p && p->name; p++)
-        if (p->flags & flag) return p;
-    return NULL;
-}
-
 int mli_study_path(const ml_study *s, int32_t flag, mli_path *out)
 {
     mli_path at;

@@ -123,8 +123,6 @@ ml_status mli_study_next(ml_study *s, int host, int64_t *trial, ml_params **para
 const char *mli_study_reached(const ml_study *s);
 /* The most trials that the sampler can propose. */
 int64_t mli_study_limit(ml_study *s);
-/* The algorithm's first parameter with that flag, or NULL. */
-const mli_param *mli_study_flagged(const ml_study *s, int32_t flag);
 /* The one parameter with that flag, those of parts included; 0 when there is none, or
  * several. Holds as long as *out stays where it is. */
 int mli_study_path(const ml_study *s, int32_t flag, mli_path *out);

@@ -6,6 +6,7 @@
  * Samplers depend on the number of a trial alone, and ties go to the lowest number, so
  * the outcome is the same for any number of threads (unless time cuts the study).
  */
+#include "algorithms/compose/compose.h"
 #include "core/parallel.h"
 #include "core/text.h"
 #include "tuning/study.h"
@@ -153,9 +154,15 @@ typedef struct tally {
     int pruned;
 } tally;
 
-static int judged_by_rounds(const ml_study *s)
+/* Are scores of rounds those of the whole: of the algorithm, or of the last step of a
+ * pipeline? *rounds: the parameter. */
+static int judged_by_rounds(const ml_study *s, mli_path *rounds)
 {
-    return mli_study_flagged(s, MLI_FLAG_ROUNDS) != NULL;
+    mli_param_part last;
+    const mli_descriptor *d = &s->algorithm->head;
+    if (!mli_study_path(s, MLI_FLAG_ROUNDS, rounds)) return 0;
+    if (mli_pipeline_last(s->base, &last)) d = mli_part_last(&last, s->base);
+    return rounds->d == d;
 }
 
 static void add_fold(const ml_study *s, tally *t, const double *values, int64_t rounds)
@@ -188,7 +195,8 @@ static ml_status run_fold(job *j, int64_t k, tally *t)
     mli_run part;
     double values[MLI_MOST_OBJECTIVES + MLI_MOST_CONSTRAINTS];
     int64_t rounds = 0;
-    int by_rounds = judged_by_rounds(s);
+    mli_path path;
+    int by_rounds = judged_by_rounds(s, &path);
     part_of_fold(j, k, &part);
     ml_status st = prunes(s) && by_rounds && k == 0
                        ? watched_fold(j, &part, values, &rounds, &t->pruned)
@@ -222,8 +230,9 @@ static ml_status beside_task(void *arg, int64_t task, int32_t slot, ml_error *er
 static int side_by_side(const job *j)
 {
     const ml_study *s = j->study;
+    mli_path rounds;
     if (!j->alone || s->n_folds < 2 || s->hooks.objective || s->hooks.metric) return 0;
-    if (prunes(s) && !judged_by_rounds(s)) return 0;
+    if (prunes(s) && !judged_by_rounds(s, &rounds)) return 0;
     for (int64_t i = 0; i < s->n_goals; i++)
         if (s->goals[i].measure == MLI_MEASURE_SECONDS) return 0;
     return mli_fits_beside(s->whole);
@@ -358,11 +367,13 @@ static ml_status run_round(ml_study *s, mli_run *run, job *jobs, int64_t n, int6
 /* The most steps that the pruner can hear of: rounds of a fold, or folds. */
 static int64_t steps_of(const ml_study *s)
 {
-    const mli_param *p = mli_study_flagged(s, MLI_FLAG_ROUNDS);
-    if (!p) return s->n_folds;
-    for (int64_t i = 0; i < s->space.n; i++)
-        if (s->space.dimensions[i].param == p) return s->space.dimensions[i].range.ihigh;
-    return mli_get_i64(s->base, p->name);
+    mli_path path;
+    if (!judged_by_rounds(s, &path)) return s->n_folds;
+    for (int64_t i = 0; i < s->space.n; i++) {
+        const mli_dimension *d = &s->space.dimensions[i];
+        if (strcmp(d->param->name, path.param->name) == 0) return d->range.ihigh;
+    }
+    return mli_get_i64(s->base, path.param->name);
 }
 
 static ml_status run_rounds(ml_study *s, mli_run *run, ml_error *failure, ml_error *err)
@@ -413,12 +424,13 @@ ml_status ml_study_run(ml_study *study, ml_progress_fn progress, void *user,
         return mli_error_hint(error, ML_E_STATE, "score trials with ask and tell");
     }
     mli_run run, timed;
+    mli_path rounds;
     ml_cancel *clock = NULL;
     ml_error *failure = ml_error_new();
     if (!failure) return mli_nomem(error);
     mli_run_init(&run, study->ctx, cancel, progress, user);
     run.maximize = study->maximize;
-    study->report_maximize = judged_by_rounds(study) ? 0 : study->maximize;
+    study->report_maximize = judged_by_rounds(study, &rounds) ? 0 : study->maximize;
     ml_status st = ml_cancel_new(&clock, error);
     if (st == ML_OK) {
         double seconds = mli_get_f64(study->options, "time");

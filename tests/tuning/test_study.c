@@ -386,6 +386,54 @@ START_TEST(pruning_of_fits)
 }
 END_TEST
 
+/* The last step of a pipeline is judged by its rounds too: the same trials are given up
+ * as without the pipeline. */
+START_TEST(pruning_of_last_steps)
+{
+    static const char *const spec[] = {"target: y\nn_trees: 60\nseed: 1\n",
+                                       "target: y\nsteps: [g=gbdt]\ng.n_trees: 60\n"
+                                       "g.seed: 1\n"};
+    char *first = NULL;
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 300, .classes = 2});
+    for (int i = 0; i < 2; i++) {
+        ml_estimator *e = estimator_of(ctx, i ? "pipeline" : "gbdt", spec[i]);
+        ml_params *o = options(ctx, "{n_trials: 20, folds: 2, seed: 4, pruner: median, "
+                                    "metric: log_loss}");
+        ml_study *s = NULL;
+        ml_table *trials = NULL;
+        char text[2048] = "";
+        OK(ml_params_set_str(o, "space",
+                             i ? "g.learning_rate: log [0.001, 1]\n"
+                                 "g.max_leaves: log [4, 64]"
+                               : "learning_rate: log [0.001, 1]\n"
+                                 "max_leaves: log [4, 64]",
+                             ERR));
+        OK(ml_study_new(e, t, NULL, o, &s, ERR));
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+        OK(ml_study_get_table(s, "trials", &trials, ERR));
+        for (int64_t k = 0; k < ml_table_rows(trials); k++) {
+            char state[16];
+            ml_table_get_str(trials, k, ml_table_find(trials, "state"), state,
+                             sizeof state);
+            double score = ml_table_get_f64(trials, k, ml_table_find(trials, "score"));
+            snprintf(text + strlen(text), 64, "%s %.17g\n", state, score);
+        }
+        ck_assert_ptr_nonnull(strstr(text, "pruned"));
+        ck_assert_ptr_nonnull(strstr(text, "done"));
+        if (i) ck_assert_str_eq(text, first);
+        if (!i) first = strdup(text);
+        ml_table_free(trials);
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+    }
+    free(first);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(objectives_and_constraints)
 {
     ml_context *ctx = test_context(1);
@@ -761,7 +809,7 @@ END_TEST
 TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limits,
           grid_visits_each_point_once, threads_do_not_change_the_outcome,
           limits_end_the_study, cancelled, validation_rows_are_used,
-          pruners_give_up_bad_trials, pruning_of_fits, objectives_and_constraints,
-          measured_objectives, parameters_of_steps, first_steps_are_kept, bad_input,
-          functions_of_the_host, refits_are_as_watched, says_what_a_study_lacks,
-          out_of_memory_anywhere)
+          pruners_give_up_bad_trials, pruning_of_fits, pruning_of_last_steps,
+          objectives_and_constraints, measured_objectives, parameters_of_steps,
+          first_steps_are_kept, bad_input, functions_of_the_host, refits_are_as_watched,
+          says_what_a_study_lacks, out_of_memory_anywhere)

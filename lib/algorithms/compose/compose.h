@@ -16,6 +16,7 @@ typedef struct mli_parts {
     int64_t n;
     mli_param_part *part;
     ml_model **model; /* counted; NULL where not (yet) made */
+    int scores;       /* those of the last part are those of the whole */
 } mli_parts;
 
 static inline const mli_algorithm *mli_part_algorithm(const mli_param_part *p)

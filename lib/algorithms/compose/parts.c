@@ -248,6 +248,7 @@ ml_status mli_part_fit(mli_fit *whole, mli_parts *p, int64_t i, const mli_design
     hooks.start = NULL;
     hooks.prefixes = NULL; /* these designs are not the caller's */
     mli_run_part(&run, whole->run, from, to, 1);
+    run.scores = p->scores && i == p->n - 1;
     status = mli_fit_part(whole->ctx, mli_part_algorithm(part), part->name, params, train,
                           valid, &hooks, &run, &p->model[i], err);
     if (!status) status = add_tensors(whole->model, part->name, p->model[i], err);

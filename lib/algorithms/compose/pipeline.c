@@ -49,6 +49,7 @@ static ml_status list_steps(ml_context *ctx, const ml_params *p, mli_parts *out,
     if (out->n == 0) status = no_steps(err);
     for (int64_t i = 0; i + 1 < out->n && !status; i++)
         if (!mli_is_transformer(out->part[i].d)) status = not_last(&out->part[i], err);
+    out->scores = 1;
     if (status) mli_parts_free(out);
     return status;
 }
