@@ -121,14 +121,15 @@ END_TEST
 
 START_TEST(deep_trees)
 {
-    check_forest((forest_kind){.trees = 13,
-                               .leaves = 255,
-                               .scores = 1,
-                               .features = 9,
-                               .values = 200,
-                               .wide_trees = 1,
-                               .odd = 1},
-                 0, 1);
+    for (int64_t leaves = 255; leaves <= 257; leaves++)
+        check_forest((forest_kind){.trees = 13,
+                                   .leaves = leaves,
+                                   .scores = 1,
+                                   .features = 9,
+                                   .values = 200,
+                                   .wide_trees = 1,
+                                   .odd = 1},
+                     0, 1);
 }
 END_TEST
 

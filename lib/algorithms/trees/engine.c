@@ -159,37 +159,37 @@ int64_t mli_engine_block(const mli_engine *g)
 
 /* ---- running on codes ---- */
 
-static void add_floats(const double *value, const uint16_t *slot, double *score)
+/* A tree on `tiles` <= 2 tiles of codes. */
+static void tree_tiles(const mli_engine *g, const mli_code_tree *t, const int8_t *codes,
+                       int64_t step, int64_t tiles, int8_t *cell, uint16_t *slot)
 {
-    for (int i = 0; i < MLI_TILE; i++)
-        score[i] = (double)(float)(score[i] + value[slot[i]]);
+#ifdef MLI_X86
+    if (t->fold) {
+        mli_fold_tiles(t, codes, step, tiles, cell, slot);
+        return;
+    }
+#endif
+    (void)cell;
+    for (int64_t i = 0; i < tiles; i++)
+        mli_engine_tile(g, t, codes + i * step, slot + i * MLI_TILE);
 }
 
-/* Adds n <= TREES trees, `step` apart, to 32 scores. */
-static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t step,
-                      int64_t n, const int8_t *codes, double *score)
+/* Adds n <= TREES trees, `apart` from each other, whose leaves are found, to scores. */
+static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t apart,
+                      int64_t n, uint16_t (*slot)[2 * MLI_TILE], int64_t rows,
+                      double *score)
 {
-    _Alignas(64) uint16_t slot[TREES][MLI_TILE];
-    for (int64_t j = 0; j < n; j++) mli_engine_tile(g, first + j * step, codes, slot[j]);
-    if (g->float_leaves && n == TREES) {
-        const double *a = first[0].value, *b = first[step].value;
-        const double *c = first[2 * step].value, *d = first[3 * step].value;
-        for (int i = 0; i < MLI_TILE; i++) {
+    const double *a = first[0].value;
+    if (n == TREES && (g->float_leaves || !g->e.float_sums)) {
+        const double *b = first[apart].value, *c = first[2 * apart].value;
+        const double *d = first[3 * apart].value;
+        for (int64_t i = 0; g->float_leaves && i < rows; i++) {
             float sum = (float)score[i] + (float)a[slot[0][i]];
             sum += (float)b[slot[1][i]];
             sum += (float)c[slot[2][i]];
             score[i] = (double)(sum + (float)d[slot[3][i]]);
         }
-        return;
-    }
-    if (g->e.float_sums) {
-        for (int64_t j = 0; j < n; j++) add_floats(first[j * step].value, slot[j], score);
-        return;
-    }
-    if (n == TREES) {
-        const double *a = first[0].value, *b = first[step].value;
-        const double *c = first[2 * step].value, *d = first[3 * step].value;
-        for (int i = 0; i < MLI_TILE; i++) {
+        for (int64_t i = 0; !g->float_leaves && i < rows; i++) {
             double sum = score[i] + a[slot[0][i]];
             sum += b[slot[1][i]];
             sum += c[slot[2][i]];
@@ -197,23 +197,26 @@ static void add_trees(const mli_engine *g, const mli_code_tree *first, int64_t s
         }
         return;
     }
-    for (int64_t j = 0; j < n; j++) {
-        const double *a = first[j * step].value;
-        for (int i = 0; i < MLI_TILE; i++) score[i] += a[slot[j][i]];
+    for (int64_t j = 0; j < n; j++, first += apart) {
+        const double *value = first->value;
+        for (int64_t i = 0; i < rows; i++)
+            score[i] = mli_ensemble_sum(&g->e, score[i], value[slot[j][i]]);
     }
 }
 
 /* Tree after tree, of which only one is in the cache: rows are longer than scores. */
 static void part_rows(const mli_engine *g, const mli_part *p, int64_t tiles,
-                      const int8_t *codes, double *score)
+                      const int8_t *codes, int8_t *cell, double *score)
 {
-    _Alignas(64) uint16_t slot[MLI_TILE];
+    _Alignas(64) uint16_t slot[2 * MLI_TILE];
+    int64_t tile = (int64_t)p->n_columns * MLI_TILE;
     for (int64_t t = p->first; t < p->first + p->n_trees; t++) {
         const double *value = g->tree[t].value;
         double *to = score;
-        for (int64_t k = 0; k < tiles; k++) {
-            mli_engine_tile(g, &g->tree[t], codes + k * p->n_columns * MLI_TILE, slot);
-            for (int i = 0; i < MLI_TILE; i++, to += g->outs)
+        for (int64_t k = 0; k < tiles; k += 2) {
+            int64_t two = tiles - k < 2 ? 1 : 2;
+            tree_tiles(g, &g->tree[t], codes + k * tile, tile, two, cell, slot);
+            for (int64_t i = 0; i < two * MLI_TILE; i++, to += g->outs)
                 mli_engine_add_row(g, (int64_t)value[slot[i]], to);
         }
     }
@@ -226,8 +229,11 @@ void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
 {
     int64_t scores = g->e.n_scores, end = p->first + p->n_trees;
     int64_t tile = (int64_t)p->n_columns * MLI_TILE;
+    _Alignas(64) int8_t cell[MLI_FOLD_BYTES];
+    _Alignas(64) uint16_t slot[TREES][2 * MLI_TILE];
+    if (g->folds) mli_fold_begin(cell);
     if (g->rows) {
-        part_rows(g, p, tiles, codes, score);
+        part_rows(g, p, tiles, codes, cell, score);
         return;
     }
     for (int64_t round = p->first; round < end; round += TREES * scores) {
@@ -235,8 +241,14 @@ void mli_engine_part(const mli_engine *g, const mli_part *p, int64_t tiles,
             int64_t n = (end - 1 - t) / scores + 1;
             if (n > TREES) n = TREES;
             double *to = score + t % scores * tiles * MLI_TILE;
-            for (int64_t i = 0; i < tiles; i++)
-                add_trees(g, &g->tree[t], scores, n, codes + i * tile, to + i * MLI_TILE);
+            for (int64_t i = 0; i < tiles; i += 2) {
+                int64_t two = tiles - i < 2 ? 1 : 2;
+                for (int64_t j = 0; j < n; j++)
+                    tree_tiles(g, &g->tree[t + j * scores], codes + i * tile, tile, two,
+                               cell, slot[j]);
+                add_trees(g, &g->tree[t], scores, n, slot, two * MLI_TILE,
+                          to + i * MLI_TILE);
+            }
         }
     }
 }

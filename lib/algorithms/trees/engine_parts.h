@@ -9,6 +9,7 @@
  *   engine_code.c   rows to codes
  *   engine_column.c 32 values of a feature to codes
  *   engine_tile.c   32 rows through a tree
+ *   engine_fold.c   the same from the leaves up
  *   engine_row.c    one row through all trees
  *   engine_sparse.c rows of which only some values are stored
  *   engine_wide.c   the form without codes
@@ -28,6 +29,7 @@
 #define MLI_WIDE_LANES 16   /* rows at a time of the form without codes */
 #define MLI_TOP        6    /* levels decided for all rows of a tile at once */
 #define MLI_TREE_NODES 65535
+#define MLI_FOLD_LEAVES 256 /* of a tree in engine_fold.c: their numbers are bytes */
 #define MLI_CODE(n)    ((int8_t)((int32_t)(n)-128)) /* stored codes compare as signed */
 
 /* Where to look for a value among the cuts: see engine_column.c. first: NULL: none. */
@@ -74,15 +76,26 @@ typedef struct mli_top {
     int32_t above; /* cut + 1 in each byte: left when it is above the code */
 } mli_top;
 
+/* A node of a tree that is decided from the leaves up: where the numbers of the leaves of
+ * its children lie, and where that of its own goes. */
+typedef struct mli_fold {
+    int32_t above; /* as in mli_top */
+    uint16_t offset;
+    uint16_t left, right, to;
+} mli_fold;
+
 typedef struct mli_code_tree {
     int32_t levels;          /* of `top` */
     int32_t walks;           /* some exits of `top` are not leaves */
     const mli_top *top;      /* [2^levels - 1], level by level */
     const uint16_t *exit;    /* [2^levels] node below the last level */
-    const double *value;     /* walks: per node, of the model; else per exit */
+    const double *value;     /* walks: per node, of the model; else per exit.
+                              * With `fold` the leaves in its order */
     const mli_step *node;    /* [nodes] */
     const uint8_t *sets;     /* trees with categories: see mli_code_in */
     const uint16_t *set_top; /* [2^levels - 1] set that decides, 0: the cut does */
+    const mli_fold *fold;    /* [n_fold], children first; NULL: none */
+    int32_t n_fold, fold_pairs;
 } mli_code_tree;
 
 /* The upper levels of MLI_TILE trees, tree by tree in each register: what one row asks of
@@ -93,6 +106,11 @@ typedef struct mli_code_group {
                           * columns the columns */
     const double *value; /* [trees][2^levels]; NULL: some trees walk */
 } mli_code_group;
+
+static inline int32_t mli_code_repeat(int32_t byte)
+{
+    return (int32_t)((uint32_t)(uint8_t)byte * 0x01010101u);
+}
 
 /* Sets have 32 bytes, or 8 when no bin is above 63: the codes -128 .. -65 are then
  * counted from 0. */
@@ -169,6 +187,7 @@ struct mli_engine {
     mli_part *part;      /* [n_parts] */
     mli_code_tree *tree; /* [trees] */
     int32_t most_columns;
+    int folds;     /* some trees have `fold` */
     int set_shift; /* sets have 2^set_shift bytes */
     /* wide */
     int32_t n_wide_sources, n_wide_columns;
@@ -195,6 +214,15 @@ ml_status mli_engine_cuts(mli_engine *g, int *fits, ml_error *err);
 ml_status mli_engine_trees(mli_engine *g, ml_error *err);
 /* The groups of a part whose trees are made, if it can have them. 0: no memory. */
 int mli_part_groups(mli_engine *g, mli_part *p);
+/* Forms of engine_fold.c for the trees of a part that gain by them, after the groups. 0:
+ * no memory. */
+int mli_part_folds(mli_engine *g, const mli_part *p);
+/* What folds need of memory, to be filled once for any number of tiles. */
+#define MLI_FOLD_BYTES (MLI_FOLD_LEAVES * 3 * MLI_TILE)
+void mli_fold_begin(int8_t *cell);
+/* One tile or two, whose codes are `step` apart. */
+void mli_fold_tiles(const mli_code_tree *t, const int8_t *codes, int64_t step,
+                    int64_t tiles, int8_t *cell, uint16_t *slot);
 /* The code of a threshold: its place among the cuts. */
 int32_t mli_source_cut(const mli_source *s, double threshold);
 ml_status mli_engine_wide(mli_engine *g, ml_error *err);

@@ -70,11 +70,6 @@ static void fill_steps(const making *m, int64_t tree, mli_step *step, uint8_t *s
     }
 }
 
-static int32_t repeat(int32_t byte)
-{
-    return (int32_t)((uint32_t)(uint8_t)byte * 0x01010101u);
-}
-
 /* Fills top, exit and set_top; a leaf above the last level has itself as both children.
  */
 static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, uint16_t *sets)
@@ -87,7 +82,7 @@ static void fill_top(const mli_code_tree *t, mli_top *top, uint16_t *exit, uint1
         at[2 * i + 1] = left;
         at[2 * i + 2] = (uint16_t)(left + node->inner);
         top[i].offset = node->offset;
-        top[i].above = repeat(node->inner ? node->cut + 1 : 0);
+        top[i].above = mli_code_repeat(node->inner ? node->cut + 1 : 0);
         if (sets) sets[i] = node->set;
     }
     for (int32_t i = 0; i <= n; i++) exit[i] = at[n + i];
@@ -152,7 +147,7 @@ ml_status mli_engine_trees(mli_engine *g, ml_error *err)
         for (int32_t j = 0; j < p->n_sources; j++) source[p->source[j].feature] = j;
         for (int64_t t = p->first; ok && t < p->first + p->n_trees; t++)
             ok = make_tree(&m, t, &g->tree[t]);
-        ok = ok && mli_part_groups(g, p);
+        ok = ok && mli_part_groups(g, p) && mli_part_folds(g, p);
     }
     mli_free(g->ctx, source);
     mli_free(g->ctx, depth);
