@@ -1178,7 +1178,7 @@ function ml.decision_tree(params) end
 ---Adds columns that expressions make of the others, as SQL writes them: arithmetic,
 ---comparisons, and, or, not, in, between, if, coalesce and functions.
 ---@class libml.derive.params
----@field expressions? string[] The new columns, as "name = expression", such as "rooms = total_rooms / households".
+---@field expressions? string[] The new columns, as "name = expression", such as "rooms = total_rooms / households". A column of that name is replaced.
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.

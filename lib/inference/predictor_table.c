@@ -144,6 +144,44 @@ static ml_status training_columns(ml_predictor *p, const mli_design *design, mli
     return status;
 }
 
+/* A column of numbers that are dates or times becomes one of these. */
+static ml_status give_times(ml_context *ctx, int32_t type, mli_column *c, ml_error *err)
+{
+    size_t size = type == ML_TYPE_DATE ? sizeof(int32_t) : sizeof(int64_t);
+    void *data = NULL;
+    uint8_t *bits = NULL;
+    mli_buffer *keep = mli_buffer_new(ctx, (size_t)c->rows * size, &data);
+    mli_buffer *valid = mli_buffer_new(ctx, (size_t)(c->rows + 7) / 8, &bits);
+    const double *from = c->data;
+    if (!keep || !valid) {
+        mli_buffer_free(keep);
+        mli_buffer_free(valid);
+        return mli_nomem(err);
+    }
+    c->null_count = c->rows;
+    for (int64_t i = 0; i < c->rows; i++) {
+        double x = floor(from[i * c->stride]),
+               most = type == ML_TYPE_DATE ? 0x1p31 : 0x1p63;
+        if (!(x >= -most && x < most)) continue;
+        if (type == ML_TYPE_DATE)
+            ((int32_t *)data)[i] = (int32_t)x;
+        else
+            ((int64_t *)data)[i] = (int64_t)x;
+        bits[i >> 3] |= (uint8_t)(1u << (i & 7));
+        c->null_count--;
+    }
+    for (int k = 0; k < 5; k++) {
+        mli_buffer_free(c->keep[k]);
+        c->keep[k] = k == 0 ? keep : k == 1 ? valid : NULL;
+    }
+    c->type = type;
+    c->data = data;
+    c->validity = c->null_count ? bits : NULL;
+    c->stride = 1;
+    c->offset = 0;
+    return ML_OK;
+}
+
 /* The columns that a transformer makes. */
 static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **out,
                            ml_error *err)
@@ -158,6 +196,18 @@ static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **ou
     else
         status = mli_plan_run_columns(p->plan, design, p->outputs, 0, &run, out, err);
     mli_design_free(design);
+    for (int64_t j = 0; j < p->n_outputs && !status; j++) {
+        int32_t type = p->outputs->features[j].type;
+        mli_column *c = &(*out)->columns[j];
+        if ((type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP) &&
+            c->type == ML_DTYPE_F64) {
+            status = give_times(p->ctx, type, c, err);
+            if (status) {
+                ml_table_free(*out);
+                *out = NULL;
+            }
+        }
+    }
     return status;
 }
 

@@ -305,6 +305,41 @@ START_TEST(levels_of_equal_frequency)
 }
 END_TEST
 
+/* An expression may take the name of a column, and gives dates as dates, also to the next
+ * step; so do columns that pass by. */
+START_TEST(derives_dates_and_replaces)
+{
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, "d,x\n2024-01-31,1\n,2\n2024-02-28,3\n"), *out = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    OK(ml_estimator_new(ctx, "pipeline", &e, ERR));
+    OK(ml_estimator_set_str(e, "steps", "derive, late=derive", ERR));
+    OK(ml_estimator_set_str(e, "derive.expressions", "[x = 10 * x, `next day` = d + 1]",
+                            ERR));
+    OK(ml_estimator_set_str(e, "late.expressions", "[z = `next day` >= '2024-02-29']",
+                            ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, "transform", NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    static const char *const names[] = {"d", "x", "next day", "z"};
+    ck_assert_int_eq(ml_table_columns(out), 4);
+    for (int j = 0; j < 4; j++) ck_assert_str_eq(ml_table_column_name(out, j), names[j]);
+    ck_assert_int_eq(ml_table_column_type(out, 0), ML_TYPE_DATE);
+    ck_assert_int_eq(ml_table_column_type(out, 2), ML_TYPE_DATE);
+    ck_assert(isnan(ml_table_get_f64(out, 1, 2)));
+    ck_assert(ml_table_get_f64(out, 2, 1) == 30 && ml_table_get_f64(out, 2, 3) == 1);
+    ck_assert(ml_table_get_f64(out, 2, 2) == ml_table_get_f64(out, 2, 0) + 1);
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Values far from 0 beside their spread have powers beyond 8: as scikit-learn finds. */
 START_TEST(large_powers)
 {
@@ -381,4 +416,4 @@ END_TEST
 
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
           takes_dates_apart, powers_of_small_numbers, large_powers, numbers_of_any_size,
-          levels_of_equal_frequency, functions_of_numbers)
+          levels_of_equal_frequency, derives_dates_and_replaces, functions_of_numbers)

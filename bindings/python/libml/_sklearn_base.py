@@ -654,6 +654,7 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
         first = X.head(1) if isinstance(X, Table) else Table(X[:1])
         types = self.model_._cached("transform").run_table(first).types.values()
         self._text = any(t in ("text", "category") for t in types)
+        self._typed = self._text or any(t in ("date", "timestamp") for t in types)
         return self
 
     def transform(self, X):
@@ -665,21 +666,38 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
 
         Returns
         -------
-        array of shape (n_samples, n_outputs); of objects if there are categories
+        array of shape (n_samples, n_outputs), of objects if there are categories; or
+        the frame that `set_output` asks for
         """
         return self._transformed(X)
 
     def _transformed(self, X):
-        if not self.__dict__.get("_text", False):
+        frame = self._frame()
+        if not self.__dict__.get("_typed" if frame else "_text", False):
             out = self._predict(X, "transform")
             return out.reshape(len(out), -1)
         check_is_fitted(self, "model_")
         data = self._table(X, reset=False)
         table = data if isinstance(data, Table) else self._positional(Table(data))
-        return self._array(self.model_._cached("transform").run_table(table))
+        return self._array(self.model_._cached("transform").run_table(table), X, frame)
 
-    def _array(self, made):
-        """A table of outputs as an array; of objects if there are categories."""
+    def _frame(self):
+        """The kind of frame that set_output asks for, or None."""
+        try:
+            from sklearn.utils._set_output import _get_output_config
+            kind = _get_output_config("transform", self)["dense"]
+        except ImportError:
+            return None
+        return kind if kind in ("pandas", "polars") else None
+
+    def _array(self, made, X=None, frame=None):
+        """A table of outputs as an array, of objects if there are categories; or as a
+        frame, whose columns keep their types."""
+        if frame and self._typed and len(set(made.columns)) == made.shape[1]:
+            out = made.to_pandas() if frame == "pandas" else made.to_polars()
+            if frame == "pandas" and hasattr(X, "iloc"):
+                out.index = X.index
+            return out
         if not self._text:
             return made.to_numpy()
         out = np.empty(made.shape, object)
@@ -700,7 +718,8 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
 
         Returns
         -------
-        array of shape (n_samples, n_outputs); of objects if there are categories
+        array of shape (n_samples, n_outputs), of objects if there are categories; or
+        the frame that `set_output` asks for
         """
         self.fit(X, y, **fit_params)
         if not self._takes_target:
@@ -711,9 +730,9 @@ class LibmlTransformer(TransformerMixin, LibmlBase):
         weight = _weights(fit_params.get("sample_weight"), data)
         y = column_or_1d(y)
         if weight is None or weight.all():
-            return self._array(self._training_rows(table, y, weight))
+            return self._array(self._training_rows(table, y, weight), X, self._frame())
         used = np.flatnonzero(weight)  # the fit has not seen the other rows
-        out = self._transformed(X)
+        out = self._array(self.model_.transform(table))
         out[used] = self._array(self._training_rows(table.take(used), y[used], weight[used]))
         return out
 

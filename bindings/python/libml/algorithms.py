@@ -895,7 +895,7 @@ class Derive(Estimator):
     ----------
     expressions : string list
         The new columns, as "name = expression", such as "rooms = total_rooms /
-        households".
+        households". A column of that name is replaced.
 
     Columns and their use
     ---------------------

@@ -1511,7 +1511,7 @@ class Derive(LibmlTransformer):
     ----------
     expressions : string list
         The new columns, as "name = expression", such as "rooms = total_rooms /
-        households".
+        households". A column of that name is replaced.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.

@@ -24,7 +24,8 @@ static inline ML_CHECK ml_status ml_derive_new(
 
 /**
  * The new columns, as "name = expression", such as "rooms = total_rooms /
- * households". Several with commas, "a, b", or as ["a", "b"].
+ * households". A column of that name is replaced. Several with commas, "a, b", or as
+ * ["a", "b"].
  */
 static inline ML_CHECK ml_status ml_derive_set_expressions(
     ml_estimator *estimator, const char *value, ml_error *error)

@@ -15,20 +15,23 @@
 #define LIST  own[0] /* mli_expr *[size[0]] */
 #define COUNT size[0]
 
-/* "name = expression": where the expression begins; the name is [text, *end). */
-static const char *split(const char *text, const char **end)
+/* "name = expression", the name in quotes or without: where the expression begins; the
+ * name is [*name, *end). */
+static const char *split(const char *text, const char **name, const char **end)
 {
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text || equals[1] == '=') return NULL;
-    *end = equals;
-    while (*end > text && (*end)[-1] == ' ') --*end;
-    return *end == text ? NULL : equals + 1;
+    char quote = *text == '"' || *text == '`' ? *text : 0;
+    *name = text + (quote != 0);
+    *end = strchr(*name, quote ? quote : '=');
+    const char *equals = *end && quote ? *end + 1 + strspn(*end + 1, " ") : *end;
+    if (!equals || *equals != '=' || equals[1] == '=') return NULL;
+    while (!quote && *end > *name && (*end)[-1] == ' ') --*end;
+    return *end == *name ? NULL : equals + 1;
 }
 
 static ml_status compile(const mli_inputs *in, const char *item, mli_expr **out,
                          ml_error *err)
 {
-    const char *end = NULL, *text = split(item, &end);
+    const char *name, *end, *text = split(item, &name, &end);
     if (text) return mli_expr_new(in, text + strspn(text, " "), out, err);
     mli_fail(err, ML_E_PARSE, "\"%s\" has no name: write name = expression", item);
     return mli_error_at(err, ML_E_PARSE, "params.expressions");
@@ -37,6 +40,18 @@ static ml_status compile(const mli_inputs *in, const char *item, mli_expr **out,
 static void free_list(mli_expr **list, int64_t n)
 {
     for (int64_t k = 0; list && k < n; k++) mli_expr_free(list[k]);
+}
+
+/* A feature whose name an expression takes goes. */
+static void replace(mli_prepared *t, const char *item)
+{
+    const char *name, *end;
+    if (!split(item, &name, &end)) return;
+    for (int64_t j = 0; j < t->in->n_features; j++) {
+        const char *own = t->in->features[j].name;
+        if (strlen(own) == (size_t)(end - name) && !strncmp(own, name, strlen(own)))
+            t->picked[j] = 1;
+    }
 }
 
 static ml_status load(mli_prepared *t, ml_error *err)
@@ -49,6 +64,7 @@ static ml_status load(mli_prepared *t, ml_error *err)
     if (!list) return mli_nomem(err);
     for (int64_t k = 0; k < n && !status; k++) {
         status = compile(t->in, items[k], &list[k], err);
+        replace(t, items[k]);
         if (!status) t->COUNT = k + 1;
     }
     return status;
@@ -56,7 +72,7 @@ static ml_status load(mli_prepared *t, ml_error *err)
 
 static int64_t width(const mli_prepared *t, int64_t j)
 {
-    return j < t->in->n_features ? 1 : t->COUNT;
+    return j < t->in->n_features ? 0 : t->COUNT;
 }
 
 static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
@@ -67,10 +83,10 @@ static ml_status describe(const mli_prepared *t, int64_t j, mli_feature *out,
     (void)j;
     mli_get_strs(t->model->params, "expressions", &items);
     for (int64_t k = 0; k < t->COUNT && !status; k++) {
-        const char *end = NULL;
-        if (!split(items[k], &end)) continue;
-        status =
-            mli_prepare_name(t, &out[k], err, "%.*s", (int)(end - items[k]), items[k]);
+        const char *name, *end;
+        if (!split(items[k], &name, &end)) continue;
+        status = mli_prepare_name(t, &out[k], err, "%.*s", (int)(end - name), name);
+        out[k].type = ((mli_expr *const *)t->LIST)[k]->type;
     }
     return status;
 }
@@ -116,7 +132,7 @@ static ml_status fit(mli_fit *job, ml_error *err)
 static const mli_param params[] = {
     {"expressions", NULL, ML_PARAM_STRS, MLI_FLAG_NULLABLE, "", NULL, NULL, NULL,
      "The new columns, as \"name = expression\", such as \"rooms = total_rooms / "
-     "households\".",
+     "households\". A column of that name is replaced.",
      "0.1"},
     MLI_PARAM_END};
 

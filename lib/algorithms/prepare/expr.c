@@ -61,18 +61,11 @@ enum {
     SIGN
 };
 
-typedef struct {
+typedef struct mli_expr_op {
     int32_t code, arg;
     double value;
     int32_t begin, size; /* of SAME: the text, in the expression */
 } op;
-
-struct mli_expr {
-    ml_context *ctx;
-    int64_t n, capacity;
-    op *ops;
-    char *text; /* the expression */
-};
 
 /* ---- running ---- */
 
@@ -781,6 +774,7 @@ ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
     parser p = {.in = in, .e = e, .text = text, .at = text, .err = err};
     piece x = parse_or(&p);
     number(&p, &x, text);
+    e->type = !x.point ? ML_DTYPE_F64 : x.unit == DAYS ? ML_TYPE_DATE : ML_TYPE_TIMESTAMP;
     skip(&p);
     if (*p.at) fail(&p, p.at, "\"%.8s\" is not expected here", p.at);
     if (p.status) {

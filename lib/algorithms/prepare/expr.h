@@ -19,7 +19,14 @@
 
 #include "data/design.h"
 
-typedef struct mli_expr mli_expr;
+typedef struct mli_expr {
+    ml_context *ctx;
+    int32_t type; /* of the result: ML_DTYPE_F64, ML_TYPE_DATE or ML_TYPE_TIMESTAMP */
+    int64_t n, capacity;
+    struct mli_expr_op *ops;
+    char *text; /* the expression, texts without their quotes' doubles */
+} mli_expr;
+
 /* ML_E_PARSE with the place in the text, ML_E_NAME for a column that is not there. */
 ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
                        ml_error *err);

@@ -392,6 +392,22 @@ class Tools(Case):
             self.assertEqual(search.fit(docs, y).score(docs, y), 1)
             self.assertEqual(search.model_.info["inputs"][0]["kind"], kind)
 
+    @needs("pandas")
+    def test_frames_keep_types(self):
+        import pandas as pd
+        x, y, z = rows()
+        frame = pd.DataFrame({"a": x[:, 0], "day": pd.date_range("2024-01-31", periods=300),
+                              "k": np.where(x[:, 1] > 0.5, "red", "green")})
+        part = frame.sample(20, random_state=1)
+        out = ls.StandardScaler().set_output(transform="pandas").fit(frame).transform(part)
+        self.assertEqual(out["a"].dtype, float)
+        self.assertEqual(list(out["k"]), list(part["k"]))
+        self.assertEqual(list(out["day"].dt.day_of_year), list(part["day"].dt.day_of_year))
+        self.assertTrue((out.index == part.index).all())
+        if module("polars"):
+            framed = ls.StandardScaler().set_output(transform="polars").fit(frame)
+            self.assertNotIn("Object", [str(t) for t in framed.transform(part).dtypes])
+
     def test_set_output(self):
         made = [getattr(ls, n) for n in ls.__all__ if getattr(ls, n)._task == "transform"]
         for cls in made:
