@@ -24,7 +24,7 @@ typedef struct xgb {
     int64_t capacity;
     int32_t *set; /* [nodes] of the present tree */
     int linear;   /* the booster is gblinear */
-    int major;    /* of the version that wrote the file */
+    int version;  /* that wrote the file: 1000 * major + minor */
     char place[96];
 } xgb;
 
@@ -41,7 +41,7 @@ static const struct {
     int32_t link; /* where `param` does not say it */
     int classes;  /* 0: a number; 2: two; -1: as many as there are */
     int base; /* what base_score is: 'i' a score, 'p' a probability, 'e' e^score, 'r' a
-               * probability before version 2, then a score */
+               * probability before version 1.3, then a score */
 } objectives[] = {
     {"reg:squarederror", "squared", 0, 0, 'i'},
     {"reg:linear", "squared", 0, 0, 'i'},
@@ -94,7 +94,7 @@ static ml_status read_base(xgb *x, const mli_item *params, int64_t n, int how)
     for (int64_t k = count; k < n; k++) im->base[k] = v;
     for (int64_t k = 0; k < n; k++) { /* as XGBoost: in floats */
         float b = (float)im->base[k];
-        if (how == 'p' || (how == 'r' && x->major < 2)) b = -logf(1.0F / b - 1.0F);
+        if (how == 'p' || (how == 'r' && x->version < 1003)) b = -logf(1.0F / b - 1.0F);
         if (how == 'e') b = logf(b);
         im->base[k] = (double)b;
         if (isfinite(b)) continue;
@@ -501,7 +501,7 @@ static void read_version(xgb *x, mli_import *im, const mli_item *root)
     if (!v || v->type != MLI_V_NUMBERS || v->n != 3) return;
     for (int64_t i = 0; i < 3; i++)
         if (!whole(v->as.numbers[i], 0, 1e6)) return;
-    x->major = (int)v->as.numbers[0];
+    x->version = (int)v->as.numbers[0] * 1000 + (int)v->as.numbers[1];
     snprintf(im->system, sizeof im->system, "XGBoost %d.%d.%d", (int)v->as.numbers[0],
              (int)v->as.numbers[1], (int)v->as.numbers[2]);
 }

@@ -179,6 +179,16 @@ static inline bytes changed_file(const char *path, const char *from, const char 
     return out;
 }
 
+static inline ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
+                                     const char *end, const char *to)
+{
+    ml_model *m = NULL;
+    bytes e = changed_file(path, from, end, to);
+    OK(ml_model_load_memory(ctx, e.data, e.size, NULL, NULL, NULL, &m, ERR));
+    free(e.data);
+    return m;
+}
+
 /* What is said of a changed file. */
 static inline void says_of(ml_context *ctx, const char *rows, const char *file,
                            const char *from, const char *to, ml_status status,

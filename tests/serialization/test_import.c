@@ -729,7 +729,32 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
+/* The base of binary:logitraw was a probability until XGBoost 1.3. */
+START_TEST(bases_of_raw_logits)
+{
+    static const char *const versions[] = {"[1,0,2]", "[1,2,1]", "[1,3,0]", "[2,0,3]"};
+    ml_context *ctx = test_context(1);
+    const char *path = foreign_path("numbers", "xgb_logitraw.json");
+    double row[5] = {0.5, 10, NAN, 2, 0};
+    matrix rows = {1, 5, row};
+    ml_model *now = load_foreign(ctx, path);
+    matrix a = predict_rows(now, "score", rows);
+    for (int i = 0; i < 4; i++) {
+        ml_model *old = load_changed(ctx, path, "[3,2,0]", NULL, versions[i]);
+        matrix b = predict_rows(old, "score", rows);
+        double base = 0.4185, was = i < 2 ? log(base / (1 - base)) : base;
+        ck_assert_double_eq_tol(b.at[0] - a.at[0], was - base, 1e-6);
+        free(b.at);
+        ml_model_free(old);
+    }
+    free(a.at);
+    ml_model_free(now);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("serialization/import", predicts_the_same, shared_lightgbm, shared_leaves,
           shared_xgboost, shared_xgboost_binary, shared_onnx, inputs_and_facts,
           from_memory, float_thresholds, many_categories, refused_by_name, damaged,
-          messages, constants_have_types, damaged_programs, out_of_memory)
+          messages, constants_have_types, damaged_programs, out_of_memory,
+          bases_of_raw_logits)

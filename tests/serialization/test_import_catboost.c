@@ -47,9 +47,6 @@ static matrix expected_of(const char *rows, const char *name)
     return m;
 }
 
-static ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
-                              const char *end, const char *to);
-
 /* Saved without the pool a file has no texts, or not those of all: rows get hashes. */
 START_TEST(texts_that_lack)
 {
@@ -385,16 +382,6 @@ START_TEST(endless_answers)
     ml_context_free(ctx);
 }
 END_TEST
-
-static ml_model *load_changed(ml_context *ctx, const char *path, const char *from,
-                              const char *end, const char *to)
-{
-    ml_model *m = NULL;
-    bytes e = changed_file(path, from, end, to);
-    OK(ml_model_load_memory(ctx, e.data, e.size, NULL, NULL, NULL, &m, ERR));
-    free(e.data);
-    return m;
-}
 
 /* CatBoost before 1.0 has one bias, before 0.24 none. */
 START_TEST(older_catboost)
