@@ -307,10 +307,11 @@ static void percentiles(double *values, int64_t n, mli_judged *j)
     j->high = values[(int64_t)(0.975 * (double)(kept - 1) + 0.5)];
 }
 
-/* Few samples of many rows, and many of few. */
+/* Few samples of many rows or classes, and many of few. */
 static int64_t samples_for(const mli_truth *given, int64_t rows)
 {
     int64_t most = given->group ? ROWS : rows_for(given); /* groups: all rows */
+    if (most == ROWS_MIN) most = ROWS * 3 / given->n_classes;
     int64_t n = SAMPLES_MIN * most / rows;
     return n < SAMPLES_MIN ? SAMPLES_MIN : n > SAMPLES_MAX ? SAMPLES_MAX : n;
 }

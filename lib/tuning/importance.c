@@ -66,7 +66,7 @@ static double best_cut(const mli_anova *f, const int64_t *rows, int64_t n, int64
         double right = sum - left, gain = left * left / (double)i +
                                           right * right / (double)(n - i) -
                                           sum * sum / (double)n;
-        if (gain <= best) continue;
+        if (!(gain > best)) continue;
         best = gain;
         *at = 0.5 * (a + b);
     }
@@ -128,11 +128,18 @@ static int64_t usable(const ml_study *s, int64_t *rows)
     return n;
 }
 
+/* Scores count from 0 to 1: shares do not depend on their scale, and squares of large
+ * ones have no number. */
 static void fill(mli_anova *f, const ml_study *s, const int64_t *trials)
 {
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < f->n; i++) {
+        low = fmin(low, s->trials[trials[i]].score / 2);
+        high = fmax(high, s->trials[trials[i]].score / 2);
+    }
     for (int64_t i = 0; i < f->n; i++) {
         const mli_trial *t = &s->trials[trials[i]];
-        f->y[i] = t->score;
+        f->y[i] = high > low ? (t->score / 2 - low) / (high - low) : 0;
         for (int64_t k = 0; k < f->d; k++)
             f->x[i * f->d + k] = isnan(t->unit[k]) ? 0.5 : t->unit[k];
     }

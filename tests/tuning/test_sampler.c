@@ -478,6 +478,39 @@ START_TEST(gaussian_process)
 }
 END_TEST
 
+/* Squares of the large scores are infinite, those of the small ones next to nothing. */
+START_TEST(importance_has_no_scale)
+{
+    static const double scales[] = {1, 1e-9, -1e300};
+    ml_context *ctx = test_context(1);
+    double share[3][2];
+    for (int k = 0; k < 3; k++) {
+        ml_study *s = host_study(ctx, "x: [0.0, 1.0]\nc: {a, b}", "sobol", 1, NULL);
+        for (int i = 0; i < 64; i++) {
+            int64_t trial;
+            ml_params *p = NULL;
+            OK(ml_study_ask(s, &trial, &p, ERR));
+            double x = real(p, "x"), c = *ml_params_get_str(p, "c") == 'b';
+            OK(ml_study_tell(s, trial, (x > 0.6 ? 1 + 0.5 * c : x) * scales[k], ERR));
+            ml_params_free(p);
+        }
+        ml_table *t = NULL;
+        OK(ml_study_get_table(s, "importance", &t, ERR));
+        for (int64_t i = 0; i < 2; i++) share[k][i] = ml_table_get_f64(t, i, 1);
+        for (int i = 0; i < 2 && k > 0; i++)
+            ck_assert_double_eq_tol(share[k][i], share[0][i], 1e-3);
+        ml_table_free(t);
+        ml_report *r = NULL;
+        OK(ml_report_new(ctx, "r", &r, ERR));
+        OK(ml_report_add_study(r, "Study", s, ERR));
+        ml_report_free(r);
+        ml_study_free(s);
+    }
+    ck_assert_double_gt(share[0][0], 0.5);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* The score depends on x most, on c a little, on z not at all. */
 START_TEST(importance_of_parameters)
 {
@@ -597,4 +630,5 @@ TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batche
           coordinates_there_and_back, values_have_the_type_they_are_written_in,
           narrow_ranges_keep_their_values_apart, bad_spaces, sobol_points_are_even,
           fronts_and_volumes, log_of_improvement, gaussian_process,
-          importance_of_parameters, volume_of_the_front, out_of_memory_anywhere)
+          importance_has_no_scale, importance_of_parameters, volume_of_the_front,
+          out_of_memory_anywhere)
