@@ -49,6 +49,15 @@ static const char *score_name(const ml_study *study)
     return study->metric ? strrchr(study->metric->head.name, '.') + 1 : "score";
 }
 
+/* May the trial be the best? Those that were given up and those that break a constraint
+ * may not. */
+static int counts(const ml_study *study, int64_t i)
+{
+    const mli_trial *t = &study->trials[i];
+    return isfinite(t->score) && t->state == MLI_TRIAL_DONE &&
+           mli_study_violation(study, t) <= 0;
+}
+
 static void history(mli_str *s, const ml_study *study, const double *score, int64_t n,
                     double *x, double *best)
 {
@@ -57,7 +66,7 @@ static void history(mli_str *s, const ml_study *study, const double *score, int6
     if (!range_of(score, n, &low, &high)) return;
     for (int64_t i = 0; i < n; i++) {
         x[i] = (double)i;
-        if (isfinite(score[i]) &&
+        if (counts(study, i) &&
             (isnan(so_far) || (maximize ? score[i] > so_far : score[i] < so_far)))
             so_far = score[i];
         best[i] = isnan(so_far) ? (maximize ? low : high) : so_far;
@@ -130,8 +139,10 @@ static ml_status best_trials(mli_str *s, const ml_study *study, const ml_table *
     int64_t *rows = mli_alloc_vec(study->ctx, n, sizeof *rows);
     ml_table *top = NULL;
     ml_status st = order && rows ? ML_OK : mli_nomem(err);
+    int some = 0;
+    for (int64_t i = 0; i < n; i++) some |= counts(study, i);
     for (int64_t i = 0; i < n && st == ML_OK; i++)
-        if (isfinite(score[i]))
+        if (some ? counts(study, i) : isfinite(score[i]))
             order[kept++] = (scored){i, study->maximize ? -score[i] : score[i]};
     if (st == ML_OK) {
         qsort(order, (size_t)kept, sizeof *order, lower_first);

@@ -220,7 +220,7 @@ ml_status mli_report_contour(mli_str *s, const ml_study *study, ml_error *err)
     double *share = work, *x = work + n, *y = x + study->count;
     ml_status st = mli_study_importance(study, share, err);
     for (int64_t k = 0; k < n && st == ML_OK; k++) {
-        if (isnan(share[k])) continue;
+        if (!(share[k] > 0)) continue;
         if (a < 0 || share[k] > share[a]) {
             b = a;
             a = k;

@@ -126,7 +126,7 @@ static size_t longest(const mli_plot *p, const mli_range *set, const double *tic
     return most;
 }
 
-static void x_tick(mli_plot *p, double v)
+static void x_tick(mli_plot *p, double v, double room)
 {
     if (!p->under) line(p->s, to_x(p, v), p->top, to_x(p, v), p->top + p->h, "grid");
     text_at(p->s, to_x(p, v), p->top + p->h + 15,
@@ -134,7 +134,7 @@ static void x_tick(mli_plot *p, double v)
     if (p->day > 0)
         say_time(p, v);
     else
-        say(p->s, p->x_set, v, p->x_set ? p->w / (double)p->x_set->count : 0);
+        say(p->s, p->x_set, v, room);
     mli_str_add(p->s, "</text>");
 }
 
@@ -162,10 +162,9 @@ static int axis_ticks(const mli_range *set, int log, double low, double high, do
 {
     int n = 0;
     if (!set) return log ? log_ticks(low, high, room, out) : mli_ticks(low, high, out);
-    while (n < set->count && n < MOST_TICKS) {
-        out[n] = n + 0.5;
-        n++;
-    }
+    int64_t most = room < MOST_TICKS / 2 ? (int64_t)(2 * room) : MOST_TICKS;
+    int64_t every = (set->count + most - 1) / most;
+    for (int64_t k = 0; k < set->count; k += every) out[n++] = (double)k + 0.5;
     return n;
 }
 
@@ -174,16 +173,15 @@ static void x_ticks(mli_plot *p)
     double ticks[MOST_TICKS];
     for (int i = 1; i < 6 && p->day > 0; i += 2) { /* there is room for three dates */
         double v = p->x0 + (p->x1 - p->x0) * i / 6;
-        x_tick(p, is_long(p) ? floor(v / p->day) * p->day : v);
+        x_tick(p, is_long(p) ? floor(v / p->day) * p->day : v, 0);
     }
     int n =
         p->day > 0 ? 0 : axis_ticks(p->x_set, p->log_x, p->x0, p->x1, p->w / 50, ticks);
     int every = 1; /* long numbers stand side by side */
-    if (n > 1 && !p->x_set && !p->log_x) {
-        double step = to_x(p, ticks[1]) - to_x(p, ticks[0]);
+    double step = n > 1 ? to_x(p, ticks[1]) - to_x(p, ticks[0]) : p->w;
+    if (n > 1 && !p->x_set)
         every = (int)ceil(LETTER * (double)(longest(p, NULL, ticks, n) + 1) / step);
-    }
-    for (int i = 0; i < n; i += every) x_tick(p, ticks[i]);
+    for (int i = 0; i < n; i += every) x_tick(p, ticks[i], step);
 }
 
 static int y_values(const mli_plot *p, double ticks[MOST_TICKS])

@@ -209,7 +209,7 @@ void mli_dimension_text(const mli_dimension *d, double u, mli_str *s)
     const mli_range *r = &d->range;
     u = !(u > 0) ? 0 : u > 1 ? 1 : u;
     if (r->is_set) {
-        char item[128];
+        char item[MLI_SET_ITEM];
         int64_t i = (int64_t)(u * (double)r->count);
         mli_range_item(r, i < r->count ? i : r->count - 1, item, sizeof item);
         mli_str_add(s, item);
@@ -237,7 +237,7 @@ void mli_dimension_text(const mli_dimension *d, double u, mli_str *s)
 
 static double unit_of_set(const mli_range *r, const char *text)
 {
-    char item[128];
+    char item[MLI_SET_ITEM];
     double x, y;
     int number = mli_read_f64(text, &x);
     for (int64_t i = 0; i < r->count; i++) {

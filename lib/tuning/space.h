@@ -24,6 +24,7 @@ typedef struct mli_dimension {
 /* When a dimension is active: always, or by the values of those before it. One whose
  * condition names an inactive parameter is inactive as well. */
 #define MLI_MOST_PARENTS 16
+#define MLI_SET_ITEM 128 /* bytes of a value of a set, its end included */
 typedef struct mli_activity {
     int32_t conditional, n_parents;
     int32_t parents[MLI_MOST_PARENTS]; /* dimensions */

@@ -55,11 +55,22 @@ static int32_t type_of_item(const char *text)
                                                                    : ML_PARAM_STR;
 }
 
+/* Longer values would be cut. */
+static int is_long(const mli_range *r)
+{
+    char item[MLI_SET_ITEM];
+    for (int64_t i = 0; i < r->count; i++) {
+        mli_range_item(r, i, item, sizeof item);
+        if (strlen(item) == sizeof item - 1) return 1;
+    }
+    return 0;
+}
+
 /* Of a set: what all its values are. */
 static int32_t type_of(const mli_range *r, const char *text)
 {
     int32_t type = ML_PARAM_I64;
-    char item[128];
+    char item[MLI_SET_ITEM];
     for (int64_t i = 0; i < r->count; i++) {
         mli_range_item(r, i, item, sizeof item);
         int32_t one = type_of_item(item);
@@ -112,6 +123,9 @@ static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
                          "write [1, 9], log [1e-3, 1], [0, 1] step 0.25 or {a, b}", err);
     if (r.log && r.step > 0)
         return malformed(line, "a logarithm with steps", "leave one of them out", err);
+    if (is_long(&r))
+        return malformed(line, "a value of more than 126 bytes",
+                         "give it a short name, and tell by that", err);
     q->type = type_of(&r, q->tune);
     if (q->type == ML_PARAM_I64 && !(fmax(-r.low, r.high) < 0x1p53))
         return malformed(line, "integers beyond 2^53", "write numbers: [0.0, 1e18]", err);

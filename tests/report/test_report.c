@@ -352,6 +352,57 @@ END_TEST
 
 /* Members that differ in their seed alone are shown once, and others in full; so are
  * parts of parts. */
+/* Trials that were given up or break a constraint are not among the best, however good
+ * their scores; of many levels those have names for which there is room. */
+START_TEST(a_study_of_many_levels_and_a_constraint)
+{
+    ml_context *ctx = test_context(1);
+    char space[512] = "level: {c0";
+    for (int i = 1; i < 50; i++)
+        snprintf(space + strlen(space), sizeof space - strlen(space), ", c%d", i);
+    strcat(space, "}; w: {keeps, breaks, slow}");
+    ml_estimator *e = NULL;
+    ml_params *o = NULL;
+    ml_study *s = NULL;
+    ml_report *r = NULL;
+    OK(ml_estimator_new(ctx, "baseline", &e, ERR));
+    OK(ml_params_new(ctx, &o, ERR));
+    OK(ml_params_set_str(o, "space", space, ERR));
+    OK(ml_params_set_str(o, "sampler", "random", ERR));
+    OK(ml_params_set_str(o, "constraints", "cost <= 1", ERR));
+    OK(ml_params_set_str(o, "pruner", "median", ERR));
+    OK(ml_study_new(e, NULL, NULL, o, &s, ERR));
+    for (int i = 0; i < 60; i++) {
+        ml_params *p = NULL;
+        int64_t trial;
+        int64_t stop = 0;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        const char *w = ml_params_get_str(p, "w");
+        double score = atoi(ml_params_get_str(p, "level") + 1);
+        if (*w != 'k') score -= 100;
+        OK(ml_study_tell_value(s, trial, NULL, 1, *w == 's' ? 1000 : 0, &stop, ERR));
+        OK(ml_study_tell_value(s, trial, "cost", 0, *w == 'b' ? 2 : 0, NULL, ERR));
+        OK(ml_study_tell(s, trial, stop || *w != 's' ? score : 200, ERR));
+        ml_params_free(p);
+    }
+    OK(ml_report_new(ctx, "r", &r, ERR));
+    OK(ml_report_add_study(r, "Study", s, ERR));
+    page p = page_of(r);
+    check_well_formed(&p);
+    SHOWS(p, ">c48</text>");
+    const char *best = strstr(p.text, "Best trials");
+    ck_assert_ptr_nonnull(strstr(best, ">keeps<"));
+    ck_assert_ptr_null(strstr(best, ">breaks<"));
+    ck_assert_ptr_null(strstr(best, ">pruned<"));
+    free(p.text);
+    ml_report_free(r);
+    ml_study_free(s);
+    ml_params_free(o);
+    ml_estimator_free(e);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(repeated_members_are_shown_once)
 {
     static const char *const given[] = {
@@ -594,7 +645,8 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-TEST_MAIN("report/report", a_search_explains_itself, repeated_members_are_shown_once,
+TEST_MAIN("report/report", a_search_explains_itself,
+          a_study_of_many_levels_and_a_constraint, repeated_members_are_shown_once,
           the_matrix_has_the_classes_of_the_model, pages_are_well_formed,
           small_tables_are_fine, the_same_input_gives_the_same_page,
           a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,

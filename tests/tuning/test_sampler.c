@@ -350,6 +350,10 @@ START_TEST(bad_spaces)
     refuse(ctx, "x: (0.0, 1.0]", ML_E_PARSE, "range");
     refuse(ctx, "x: [0, 9223372036854775807]", ML_E_PARSE, "integers beyond 2^53");
     refuse(ctx, "x: [-99999999999999999999, 0]", ML_E_PARSE, "integers beyond 2^53");
+    char long_value[160] = "x: {short, ";
+    memset(long_value + strlen(long_value), 'v', 127);
+    strcat(long_value, "}");
+    refuse(ctx, long_value, ML_E_PARSE, "more than 126 bytes");
     refuse(ctx, "# nothing\n\n", ML_E_PARSE, "no parameter");
     ml_context_free(ctx);
 }
