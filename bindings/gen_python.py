@@ -556,8 +556,8 @@ def sk_class(s, task):
            f"    _allow_nan = {'missing' in s.get('caps', [])}",
            f"    _poor_score = {s.get('family') == 'baseline'}"]
     boosts = any(p["name"] == "objective" for p in s["params"])  # its labels are one target
-    if any(r["name"] == "targets" for r in s["roles"]) and not (boosts and
-                                                                task == "classification"):
+    several = any(r["name"] == "targets" for r in s["roles"])
+    if several and not parts and not (boosts and task == "classification"):
         out.append("    _several = True")
     if "text" in s.get("caps", []):
         out.append("    _reads_text = True")

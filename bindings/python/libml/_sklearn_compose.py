@@ -269,5 +269,11 @@ def _reads_text(part):
 class Steps:
     """Parts one after another: all but the last make columns. Not for direct use."""
 
+    @property
+    def _several(self):
+        """Does the last part take several targets?"""
+        known = self._known_parts()
+        return bool(known) and getattr(known[-1][1], "_several", False)
+
     def _task_at(self, last):
         return self._task if last else "transform"

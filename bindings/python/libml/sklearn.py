@@ -4566,7 +4566,6 @@ class PipelineClassifier(Steps, Composed, LibmlClassifier):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _several = True
     _own = LibmlClassifier._own | {"steps"}
     _more_parts = ()
     _parts = "steps"
@@ -4657,7 +4656,6 @@ class PipelineRegressor(Steps, Composed, LibmlRegressor):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _several = True
     _own = LibmlRegressor._own | {"steps"}
     _more_parts = ()
     _parts = "steps"
@@ -4745,7 +4743,6 @@ class PipelineTransformer(Steps, ComposedTransformer):
     _both = True
     _allow_nan = True
     _poor_score = False
-    _several = True
     _own = ComposedTransformer._own | {"steps"}
     _more_parts = ()
     _parts = "steps"

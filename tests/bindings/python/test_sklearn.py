@@ -433,6 +433,13 @@ class Composed(Case):
         self.frame["k"] = pd.Categorical(np.where(x[:, 3] > 0.5, "red", "green"))
         self.frame.loc[3, "a"] = np.nan
 
+    def test_several_targets(self):
+        both = np.column_stack([self.x[:, 3], 2 * self.x[:, 3]])
+        pipe = ls.PipelineRegressor([ls.StandardScaler(), ls.GBDTRegressor(n_trees=5)])
+        self.assertEqual(pipe.fit(self.x, both).predict(self.x).shape, both.shape)
+        with self.assertRaisesRegex(ValueError, "1d|y should be"):
+            ls.PipelineRegressor().fit(self.x, both)
+
     def test_a_pipeline_is_that_of_the_library(self):
         pipe = ls.PipelineRegressor([ls.Imputer(strategy="median"), ("s", ls.StandardScaler()),
                                      ls.GBDTRegressor(n_trees=5)]).fit(self.frame, self.z)
