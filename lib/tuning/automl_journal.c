@@ -27,26 +27,6 @@
 
 /* ---- what the search is ---- */
 
-#define BLOCK 256
-
-static ml_status hash_design(const mli_design *d, mli_sha256 *h, ml_error *err)
-{
-    int64_t k = d->n_features, rows = d->rows;
-    double *block = mli_alloc_vec(d->ctx, BLOCK * (k + 1), sizeof *block);
-    if (!block) return mli_nomem(err);
-    mli_sha256_add(h, &rows, sizeof rows);
-    for (int64_t i = 0; i < rows; i += BLOCK) {
-        int64_t end = i + BLOCK < rows ? i + BLOCK : rows;
-        mli_design_rows(d, i, end, block, k);
-        mli_sha256_add(h, block, (size_t)((end - i) * k) * sizeof *block);
-    }
-    if (d->y) mli_sha256_add(h, d->y, (size_t)rows * sizeof *d->y);
-    if (d->label) mli_sha256_add(h, d->label, (size_t)rows * sizeof *d->label);
-    if (d->weight) mli_sha256_add(h, d->weight, (size_t)rows * sizeof *d->weight);
-    mli_free(d->ctx, block);
-    return ML_OK;
-}
-
 /* The rows to learn from, and those that candidates are judged by: rows of their own, or
  * how they are divided. */
 static ml_status hash_rows(const mli_automl *a, char hex[65], ml_error *err)
@@ -58,8 +38,8 @@ static ml_status hash_rows(const mli_automl *a, char hex[65], ml_error *err)
     for (int64_t j = 0; j < d->n_features; j++)
         mli_sha256_add(&h, d->inputs->features[j].name,
                        strlen(d->inputs->features[j].name) + 1);
-    ml_status status = hash_design(d, &h, err);
-    if (!status && !a->judged_rows) status = hash_design(a->judged, &h, err);
+    ml_status status = mli_journal_hash(d, &h, err);
+    if (!status && !a->judged_rows) status = mli_journal_hash(a->judged, &h, err);
     if (status) return status;
     for (int64_t k = 0; k < a->n_folds; k++) {
         const int64_t n[2] = {a->train[k]->rows, a->test[k]->rows};

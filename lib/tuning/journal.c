@@ -227,3 +227,23 @@ ml_status mli_journal_read(ml_context *ctx, const char *path, mli_journal_fn fn,
     mli_str_free(&text);
     return st;
 }
+
+#define BLOCK 256
+
+ml_status mli_journal_hash(const mli_design *d, mli_sha256 *h, ml_error *err)
+{
+    int64_t k = d->n_features, rows = d->rows;
+    double *block = mli_alloc_vec(d->ctx, BLOCK * (k + 1), sizeof *block);
+    if (!block) return mli_nomem(err);
+    mli_sha256_add(h, &rows, sizeof rows);
+    for (int64_t i = 0; i < rows; i += BLOCK) {
+        int64_t end = i + BLOCK < rows ? i + BLOCK : rows;
+        mli_design_rows(d, i, end, block, k);
+        mli_sha256_add(h, block, (size_t)((end - i) * k) * sizeof *block);
+    }
+    if (d->y) mli_sha256_add(h, d->y, (size_t)rows * sizeof *d->y);
+    if (d->label) mli_sha256_add(h, d->label, (size_t)rows * sizeof *d->label);
+    if (d->weight) mli_sha256_add(h, d->weight, (size_t)rows * sizeof *d->weight);
+    mli_free(d->ctx, block);
+    return ML_OK;
+}

@@ -11,6 +11,8 @@
 #define MLI_TUNING_JOURNAL_H
 
 #include "core/context.h"
+#include "core/sha256.h"
+#include "data/design.h"
 
 typedef struct mli_journal mli_journal;
 
@@ -33,5 +35,7 @@ typedef ml_status (*mli_journal_fn)(void *arg, const char *json, size_t size,
  * bytes gives 0; one that is no journal ML_E_FORMAT. */
 ml_status mli_journal_read(ml_context *ctx, const char *path, mli_journal_fn fn,
                            void *arg, int64_t *records, ml_error *err);
+/* Adds the values, targets and weights of rows: what a journal was written for. */
+ml_status mli_journal_hash(const mli_design *d, mli_sha256 *h, ml_error *err);
 
 #endif

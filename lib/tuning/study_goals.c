@@ -74,13 +74,10 @@ static ml_status add_constraint(ml_study *s, const char *text, ml_error *err)
     memcpy(g->text, name, n);
     g->name = g->text;
     at = skip(at);
-    if (*at) {
-        g->maximize = strncmp(at, ">=", 2) == 0;
-        if ((!g->maximize && strncmp(at, "<=", 2) != 0) ||
-            !mli_read_f64(skip(at + 2), &g->bound) || !isfinite(g->bound))
-            return malformed("constraints", text, "write \"seconds <= 2\", for example",
-                             err);
-    }
+    g->maximize = strncmp(at, ">=", 2) == 0;
+    if ((!g->maximize && strncmp(at, "<=", 2) != 0) ||
+        !mli_read_f64(skip(at + 2), &g->bound) || !isfinite(g->bound))
+        return malformed("constraints", text, "write \"seconds <= 2\", for example", err);
     s->n_goals++;
     return resolve(s, g, "constraints", err);
 }

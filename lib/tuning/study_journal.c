@@ -64,6 +64,22 @@ static void write_space(mli_str *s, const mli_space *space)
     }
 }
 
+/* How many rows, and which: other rows have other scores. */
+static void write_rows(mli_str *s, const ml_study *study)
+{
+    unsigned char digest[32];
+    char hex[65];
+    mli_sha256 h;
+    mli_sha256_init(&h);
+    ml_status st = mli_journal_hash(study->whole, &h, NULL);
+    if (st == ML_OK && study->valid) st = mli_journal_hash(study->fold_test[0], &h, NULL);
+    mli_sha256_end(&h, digest);
+    mli_sha256_hex(digest, hex);
+    if (st < 0) s->failed = 1;
+    mli_str_printf(s, "%lld (%.16s), %lld folds", (long long)study->whole->rows, hex,
+                   (long long)study->n_folds);
+}
+
 /* Fact k of the study, as text. */
 static void write_fact(mli_str *s, const ml_study *study, int k)
 {
@@ -85,9 +101,7 @@ static void write_fact(mli_str *s, const ml_study *study, int k)
             mli_str_printf(s, "%s: %s; ", v->name, v->text);
     }
     if (k == 5) write_hooks(s, &study->hooks);
-    if (k == 4 && study->whole)
-        mli_str_printf(s, "%lld, %lld folds", (long long)study->whole->rows,
-                       (long long)study->n_folds);
+    if (k == 4 && study->whole) write_rows(s, study);
 }
 
 static ml_status append(ml_study *s, mli_str *json, int sync, ml_error *err)

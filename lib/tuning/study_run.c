@@ -403,10 +403,15 @@ static ml_status run_rounds(ml_study *s, mli_run *run, ml_error *failure, ml_err
     return st;
 }
 
-/* When nothing succeeded, says why. */
+/* When nothing succeeded, says why; when nothing keeps the constraints, says so. */
 static ml_status check_outcome(ml_study *s, const ml_error *failure, ml_error *err)
 {
-    if (s->best >= 0) return ML_OK;
+    if (s->best >= 0) {
+        if (mli_study_violation(s, &s->trials[s->best]) > 0)
+            mli_log(s->ctx, ML_LOG_WARNING, "study",
+                    "no trial keeps the constraints; the best breaks them least");
+        return ML_OK;
+    }
     if (ml_error_code(failure) < 0) {
         ml_status st = mli_error_copy(err, failure, ml_error_code(failure));
         return mli_error_wrap(err, "all trials failed: %s", ml_error_message(failure)),

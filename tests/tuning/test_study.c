@@ -496,6 +496,63 @@ START_TEST(measured_objectives)
 }
 END_TEST
 
+static void note_last(int32_t level, const char *module, const char *message, void *user)
+{
+    (void)module;
+    if (level <= ML_LOG_WARNING) snprintf(user, 256, "%s", message);
+}
+
+START_TEST(constraints_that_nothing_keeps)
+{
+    char told[256] = "";
+    ml_host host = ML_HOST_INIT;
+    ml_context *ctx = NULL;
+    host.log = note_last;
+    host.log_user = told;
+    OK(ml_context_new(&host, &ctx, ERR));
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 200, .classes = 2});
+    for (int kept = 1; kept >= 0; kept--) {
+        char yaml[128];
+        snprintf(yaml, sizeof yaml,
+                 "{n_trials: 3, folds: 2, constraints: ['bytes <= %d'], "
+                 "space: 'max_leaves: [2, 30]'}",
+                 kept ? 100000 : 10);
+        ml_study *s = study(ctx, t, yaml);
+        OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+        ck_assert_int_eq(strstr(told, "no trial keeps the constraints") == NULL, kept);
+        ml_study_free(s);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Other rows have other scores, also where there are as many. */
+START_TEST(a_journal_belongs_to_its_rows)
+{
+    static const char yaml[] = "{n_trials: 2, folds: 2, journal: test_study_rows.tmp}";
+    ml_context *ctx = test_context(1);
+    remove("test_study_rows.tmp");
+    for (int k = 0; k < 4; k++) {
+        ml_table *t =
+            kit_table(ctx, &(kit_data){.rows = 200, .classes = 2, .seed = k == 2});
+        ml_estimator *e = tuned_estimator(ctx);
+        ml_params *o = options(ctx, yaml);
+        ml_study *s = NULL;
+        ml_status st = ml_study_new(e, t, k == 3 ? t : NULL, o, &s, ERR);
+        ck_assert_int_eq(st, k < 2 ? ML_OK : ML_E_DATA);
+        if (k < 2) OK(ml_study_run(s, NULL, NULL, NULL, ERR));
+        if (k == 2) ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "its rows"));
+        ml_study_free(s);
+        ml_params_free(o);
+        ml_estimator_free(e);
+        ml_table_free(t);
+    }
+    remove("test_study_rows.tmp");
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Parameters of steps are tuned by their paths, conditions hold among those of a step. */
 START_TEST(parameters_of_steps)
 {
@@ -614,6 +671,7 @@ START_TEST(bad_input)
     refuse(ctx, t, "{objectives: [acuracy]}", ML_E_NAME, "acuracy");
     refuse(ctx, t, "{objectives: [rmse], sampler: tpe}", ML_E_UNSUPPORTED, "rmse");
     refuse(ctx, t, "{constraints: ['seconds < 5']}", ML_E_PARSE, "seconds");
+    refuse(ctx, t, "{constraints: [rmse]}", ML_E_PARSE, "rmse");
     ml_table_free(few);
     ml_table_free(t);
     ml_context_free(ctx);
@@ -810,6 +868,7 @@ TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limit
           grid_visits_each_point_once, threads_do_not_change_the_outcome,
           limits_end_the_study, cancelled, validation_rows_are_used,
           pruners_give_up_bad_trials, pruning_of_fits, pruning_of_last_steps,
-          objectives_and_constraints, measured_objectives, parameters_of_steps,
-          first_steps_are_kept, bad_input, functions_of_the_host, refits_are_as_watched,
+          objectives_and_constraints, measured_objectives, constraints_that_nothing_keeps,
+          a_journal_belongs_to_its_rows, parameters_of_steps, first_steps_are_kept,
+          bad_input, functions_of_the_host, refits_are_as_watched,
           says_what_a_study_lacks, out_of_memory_anywhere)
