@@ -73,8 +73,30 @@ static void add_row(int classes, int row, long double *sums)
     sums[classes ? label[row] : 0] += weight[row] * (classes ? 1 : number[row]);
 }
 
+static long double entropy_part(long double c)
+{
+    return c > 0 ? c * log2l(c) : 0;
+}
+
+/* Impurity that a cut takes away, times the weight. */
+static long double gain_of(const long double *left, const long double *all, int width,
+                           long double w, long double total, int entropy)
+{
+    long double gain = 0;
+    for (int k = 0; k < width; k++) {
+        long double more = left[k] - all[k] * w / total;
+        if (entropy)
+            gain += entropy_part(left[k]) + entropy_part(all[k] - left[k]) -
+                    entropy_part(all[k]);
+        else
+            gain += more * more * total / (w * (total - w));
+    }
+    if (entropy) gain -= entropy_part(w) + entropy_part(total - w) - entropy_part(total);
+    return gain;
+}
+
 /* The best decrease of impurity times weight that a cut of the rows leaves. */
-static double best_gain(int classes, int least, const int *row, int n)
+static double best_gain(int classes, int entropy, int least, const int *row, int n)
 {
     int sorted[N], width = classes ? classes : 1;
     long double all[MOST] = {0}, total = 0, best = 0;
@@ -92,11 +114,7 @@ static double best_gain(int classes, int least, const int *row, int n)
             w += weight[sorted[i]];
             if (x[j][sorted[i]] == x[j][sorted[i + 1]]) continue;
             if (i + 1 < least || n - i - 1 < least) continue;
-            long double gain = 0;
-            for (int k = 0; k < width; k++) {
-                long double more = left[k] - all[k] * w / total;
-                gain += more * more * total / (w * (total - w));
-            }
+            long double gain = gain_of(left, all, width, w, total, entropy);
             if (gain > best) best = gain;
         }
     }
@@ -107,7 +125,7 @@ static double best_gain(int classes, int least, const int *row, int n)
 
 typedef struct tree {
     ml_tensor *feature, *left, *threshold, *gain;
-    int classes, least, nodes;
+    int classes, entropy, least, nodes;
 } tree;
 
 static void check_node(tree *t, int64_t node, int *row, int n)
@@ -115,7 +133,7 @@ static void check_node(tree *t, int64_t node, int *row, int n)
     int64_t left = (int64_t)ml_tensor_get_f64(t->left, node, 0);
     int feature = (int)ml_tensor_get_f64(t->feature, node, 0), kept = 0;
     if (left == 0) return;
-    double best = best_gain(t->classes, t->least, row, n);
+    double best = best_gain(t->classes, t->entropy, t->least, row, n);
     double gain = ml_tensor_get_f64(t->gain, node, 0);
     ck_assert_msg(fabs(gain - best) <= 1e-6 * best + 1e-9, "node %d of %d rows: %g, %g",
                   (int)node, n, gain, best);
@@ -135,13 +153,25 @@ static void check_node(tree *t, int64_t node, int *row, int n)
 }
 
 static const kind kinds[] = {
-    {0, "max_depth=0"},          {0, "max_depth=0 weight=w"},
-    {0, "max_depth=0 weight=v"}, {0, "max_depth=0 min_data_in_leaf=7"},
-    {2, "max_depth=0 weight=w"}, {3, "max_depth=0"},
-    {5, "max_depth=0 weight=w"}, {5, "max_depth=0 min_data_in_leaf=7"},
-    {8, "max_depth=0"},          {9, "max_depth=0 weight=w"},
-    {40, "max_depth=12"},        {4, "max_depth=0 weight=v"},
-    {0, "max_depth=0 weight=u"}, {5, "max_depth=0 weight=u"},
+    {0, "max_depth=0"},
+    {0, "max_depth=0 weight=w"},
+    {0, "max_depth=0 weight=v"},
+    {0, "max_depth=0 min_data_in_leaf=7"},
+    {2, "max_depth=0 weight=w"},
+    {3, "max_depth=0"},
+    {5, "max_depth=0 weight=w"},
+    {5, "max_depth=0 min_data_in_leaf=7"},
+    {8, "max_depth=0"},
+    {9, "max_depth=0 weight=w"},
+    {40, "max_depth=12"},
+    {4, "max_depth=0 weight=v"},
+    {0, "max_depth=0 weight=u"},
+    {5, "max_depth=0 weight=u"},
+    {2, "criterion=entropy"},
+    {2, "criterion=entropy weight=w"},
+    {2, "criterion=entropy min_data_in_leaf=7"},
+    {2, "criterion=entropy weight=v"},
+    {5, "criterion=entropy weight=w"},
 };
 
 static ml_model *fit_kind(ml_context *ctx, const kind *k, const char *algorithm,
@@ -167,6 +197,7 @@ START_TEST(splits_are_the_best)
               tensor(m, "node_threshold"),
               tensor(m, "node_gain"),
               k->classes,
+              strstr(k->params, "entropy") != NULL,
               strstr(k->params, "leaf=7") ? 7 : 1,
               0};
     static int row[N];

@@ -22,6 +22,8 @@
 
 #include "algorithms/trees/ensemble.h"
 
+#include <math.h>
+
 /* ---- codes ---- */
 
 #define MLI_FOREST_NARROW 256
@@ -101,6 +103,8 @@ typedef struct mli_forest_data {
     const double *y;      /* [rows] of numbers */
     const double *ys;     /* [rows * targets] of several targets */
     const int32_t *label; /* [rows] of classes */
+    const double *logs;   /* [n_logs] c log2 c, for entropy; else NULL */
+    int64_t n_logs;
 } mli_forest_data;
 
 /* A split: where rows go. */
@@ -226,6 +230,11 @@ typedef struct mli_forest_search {
     /* Several classes, up to MLI_FOREST_FEW rows: [n][2] weights, eight bits for each of
      * up to MLI_FOREST_BYTES classes; else NULL. */
     const uint32_t *few;
+    /* Entropy of whole weights: c log2 c for c < n_logs, and, of two classes, the sums of
+     * these that the node itself has. Else NULL. */
+    const double *logs;
+    int64_t n_logs;
+    double own;
     double unit; /* what a gain has to be divided by twice */
     int two;     /* two rows: any split is perfect */
     /* [n] not counted: weight; weight times target, [n * targets] with several */
@@ -250,6 +259,31 @@ static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
     if (!a->counted) return (uint64_t)i;
     if (!a->pair) return a->payload[i];
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
+}
+
+/* c log2 c of a whole weight. */
+static inline double mli_forest_log(const mli_forest_search *a, double c)
+{
+    return c < (double)a->n_logs ? a->logs[(int64_t)c] : c * log2(c);
+}
+/* Minus the entropy, times the weight, of w of which s are of the second class: 0 when
+ * they are of one class. */
+static inline double mli_forest_purity(const mli_forest_search *a, double w, double s)
+{
+    return mli_forest_log(a, s) + mli_forest_log(a, w - s) - mli_forest_log(a, w);
+}
+/* Numerator and denominator of a split with these on its left side, of two sums. */
+static inline void mli_forest_rate_sums(const mli_forest_search *a, double w, double s,
+                                        double *num, double *den)
+{
+    double d = s * a->weight - a->sum * w, wide = w * (a->weight - w);
+    *num = d * d;
+    *den = wide;
+    if (!a->logs || !(wide > 0)) return;
+    *num = fmax(mli_forest_purity(a, w, s) +
+                    mli_forest_purity(a, a->weight - w, a->sum - s) - a->own,
+                0);
+    *den = 1;
 }
 
 /* Looks at one feature. Keeps a better split in best. 0: the feature is constant. */

@@ -143,24 +143,30 @@ static inline int64_t second_before(const cells *c, int32_t k)
     return c->a->pair ? c->pair[k] >> 16 : c->wide[k] & 0xffffffff;
 }
 
-/* Numerator, before it is squared, and denominator of a rating. */
-static inline float difference(const cells *c, int64_t w, int64_t s, float *den)
+/* Numerator and denominator of a rating. */
+static inline float numerator(const cells *c, int64_t w, int64_t s, float *den)
 {
     const mli_forest_search *a = c->a;
+    if (a->logs) {
+        double num, wide;
+        mli_forest_rate_sums(a, (double)w, (double)s, &num, &wide);
+        *den = 1;
+        return (float)num;
+    }
     if (a->pair) {
         int32_t d = (int32_t)(s * c->weight - c->second * w);
         int32_t wide = (int32_t)(w * (c->weight - w));
         *den = (float)(wide > 1 ? wide : 1);
-        return (float)d;
+        return (float)d * (float)d;
     }
     double d = (double)s * a->weight - a->sum * (double)w;
     *den = (float)fmax((double)w * (a->weight - (double)w), 1);
-    return (float)d;
+    return (float)d * (float)d;
 }
 static inline int reaches(const cells *c, int64_t w, int64_t s)
 {
-    float den, d = difference(c, w, s, &den);
-    return d * d >= c->top * den;
+    float den, num = numerator(c, w, s, &den);
+    return num >= c->top * den;
 }
 
 /* Sums before each cell, and ratings. Returns the largest. */
@@ -179,8 +185,8 @@ static float rate_plain(cells *c)
             c->wide[k] = wide;
             wide += own;
         }
-        float den, d = difference(c, weight_before(c, k), second_before(c, k), &den);
-        c->rating[k] = d * d / den;
+        float den, num = numerator(c, weight_before(c, k), second_before(c, k), &den);
+        c->rating[k] = num / den;
         top = c->rating[k] > top ? c->rating[k] : top;
     }
     return top;
@@ -337,12 +343,19 @@ static int is_legal_edge(const cells *c, int32_t k)
     return is_legal(c->a, weight_before(c, k), c->rows[k]);
 }
 
+#ifdef MLI_AVX2
+static int by_words(const cells *c)
+{
+    return c->a->pair && !c->a->logs && c->a->codes->ctx->cpu_level >= MLI_CPU_AVX2;
+}
+#endif
+
 static void rate_all(cells *c, const mli_forest_split *best)
 {
     float known = best->num > 0 ? (float)(best->num / best->den) : 0, top;
     int fast = 0;
 #ifdef MLI_AVX2
-    fast = c->a->pair && c->a->codes->ctx->cpu_level >= MLI_CPU_AVX2;
+    fast = by_words(c);
     if (fast) top = rate_avx2(c);
 #endif
     if (!fast) top = rate_plain(c);
@@ -377,7 +390,7 @@ static void find(cells *c)
     c->n_edges = 0;
     memset(c->open, 0, (size_t)c->n);
 #ifdef MLI_AVX2
-    fast = c->a->pair && c->a->codes->ctx->cpu_level >= MLI_CPU_AVX2;
+    fast = by_words(c);
     if (fast) find_avx2(c);
 #endif
     if (!fast) find_plain(c);
@@ -390,8 +403,8 @@ static void find(cells *c)
 static inline void look(const mli_forest_search *a, int32_t feature, int64_t w, int64_t s,
                         uint32_t code, mli_forest_split *best)
 {
-    double d = (double)s * a->weight - a->sum * (double)w;
-    double den = (double)w * (a->weight - (double)w), num = d * d;
+    double num, den;
+    mli_forest_rate_sums(a, (double)w, (double)s, &num, &den);
     double is = num * best->den, was = best->num * den;
     if (!(is > was || (is == was && best->feature == feature && code < best->last)))
         return;

@@ -27,6 +27,7 @@
 enum { PAIRS, NUMBERS, CLASSES };
 
 typedef struct few {
+    const mli_forest_search *a;
     int kind;
     int32_t n, padded; /* padded: to 8 or a multiple of 16, with codes of the first row */
     int32_t weight, second; /* of the node; second: of the second class, or target */
@@ -97,6 +98,11 @@ static float rate_row(few *f, int32_t i)
     if (f->kind == CLASSES) {
         rate_classes(f, i);
         return (float)f->num[i] / (float)(den > 1 ? den : 1);
+    }
+    if (f->a->logs) {
+        double num, wide;
+        mli_forest_rate_sums(f->a, w, f->sum[i] >> 16, &num, &wide);
+        return (float)num;
     }
     int32_t d = (f->sum[i] >> 16) * f->weight - f->second * w;
     return (float)d * (float)d / (float)(den > 1 ? den : 1);
@@ -210,10 +216,18 @@ MLI_AVX2 static __m256 rate_eight_numbers(const few *f, int32_t at)
     return _mm256_div_ps(_mm256_mul_ps(d, d), _mm256_max_ps(den, _mm256_set1_ps(1)));
 }
 
+MLI_AVX2 static __m256 rate_each(few *f, int32_t at)
+{
+    float rating[8];
+    for (int32_t i = 0; i < 8; i++) rating[i] = rate_row(f, at + i);
+    return _mm256_loadu_ps(rating);
+}
+
 MLI_AVX2 static __m256 rate_eight(few *f, int32_t at)
 {
     if (f->kind == NUMBERS) return rate_eight_numbers(f, at);
     if (f->kind == CLASSES) return rate_eight_classes(f, at);
+    if (f->a->logs) return rate_each(f, at);
     __m256i sum = LOAD(f->sum + at);
     __m256i w = _mm256_and_si256(sum, _mm256_set1_epi32(0xffff));
     __m256i weight = _mm256_set1_epi32(f->weight);
@@ -267,11 +281,9 @@ static void compare(const few *f, uint64_t bits, int32_t feature, int missing_le
             num = f->num[i];
             den = f->den[i];
         } else {
-            double w = weight_of(f, i),
-                   second = f->kind == PAIRS ? f->sum[i] >> 16 : f->more[i];
-            num = second * f->weight - (double)f->second * w;
-            num *= num;
-            den = w * (f->weight - w);
+            mli_forest_rate_sums(f->a, weight_of(f, i),
+                                 f->kind == PAIRS ? f->sum[i] >> 16 : f->more[i], &num,
+                                 &den);
         }
         if (!(den > 0)) continue;
         double mine_is = best->num * den, it_is = num * best->den;
@@ -312,6 +324,7 @@ int mli_forest_few(const mli_forest_search *a, int32_t feature, mli_forest_split
     const uint16_t *code = a->code + feature * a->ld;
     int32_t low = MLI_CODE_MISSING, high = 0, level = a->codes->ctx->cpu_level;
     few f;
+    f.a = a;
     f.kind = a->lane ? NUMBERS : a->few ? CLASSES : PAIRS;
     f.n = (int32_t)a->n;
     f.padded = f.n <= 8 ? 8 : (f.n + 15) / 16 * 16;

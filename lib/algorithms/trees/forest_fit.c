@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define OOB_BLOCK 512
+#define MOST_LOGS (1 << 17) /* 1 MB, which is read from one end to the other */
 
 typedef struct forest {
     mli_fit *job;
@@ -19,6 +20,7 @@ typedef struct forest {
     mli_forest_data data;
     mli_forest_codes *codes;
     double *weight; /* with class weights; NULL: those of the design */
+    double *logs;   /* of data */
     int64_t n_trees, done;
     mli_forest_tree *tree;        /* [n_trees] */
     mli_forest_scratch **scratch; /* [slots] */
@@ -136,6 +138,19 @@ static ml_status make_weights(forest *f, ml_error *err)
     }
     mli_free(f->ctx, total);
     return total && f->weight ? ML_OK : mli_nomem(err);
+}
+
+/* What class weights of whole numbers count in an entropy, for those up to a limit. */
+static ml_status make_logs(forest *f, ml_error *err)
+{
+    int64_t n = f->design->rows < MOST_LOGS ? f->design->rows + 1 : MOST_LOGS;
+    if (f->options.criterion != MLI_FOREST_ENTROPY) return ML_OK;
+    f->logs = mli_alloc_vec(f->ctx, n, sizeof *f->logs);
+    if (!f->logs) return mli_nomem(err);
+    for (int64_t c = 0; c < n; c++) f->logs[c] = c ? (double)c * log2((double)c) : 0;
+    f->data.logs = f->logs;
+    f->data.n_logs = n;
+    return ML_OK;
 }
 
 /* ---- trees ---- */
@@ -325,6 +340,7 @@ static ml_status fit_all(forest *f, ml_error *err)
     if (s == ML_OK && f->design->rows > UINT32_MAX - 1)
         s = mli_fail(err, ML_E_DATA, "forests take at most 4294967294 rows");
     if (s == ML_OK) s = make_weights(f, err);
+    if (s == ML_OK) s = make_logs(f, err);
     if (s == ML_OK)
         s = mli_forest_codes_make(f->design, f->options.random_cuts, f->job->run,
                                   &f->codes, err);
@@ -358,6 +374,7 @@ ml_status mli_forest_fit(mli_fit *job, ml_error *err)
     mli_free(f.ctx, f.tree);
     mli_free(f.ctx, f.scratch);
     mli_free(f.ctx, f.weight);
+    mli_free(f.ctx, f.logs);
     mli_forest_writer_free(&f.writer);
     mli_forest_codes_free(f.codes);
     return s;

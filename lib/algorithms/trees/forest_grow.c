@@ -76,6 +76,8 @@ static void complete(const mli_forest_scratch *s, const mli_forest_search *a,
     double ratio = best->num / best->den;
     if (s->options->targets)
         best->gain = ratio / a->weight / (double)s->options->targets;
+    else if (a->scalar && a->logs)
+        best->gain = ratio;
     else if (a->scalar)
         best->gain = ratio / a->weight * (s->data->label ? 2 : 1);
     else if (s->options->criterion == MLI_FOREST_ENTROPY)
@@ -90,6 +92,7 @@ static int is_perfect(const mli_forest_search *a, const mli_forest_split *best)
 {
     if (best->feature < 0) return 0;
     if (a->n == 2) return 1;
+    if (a->scalar && a->logs) return best->num >= -a->own;
     return a->scalar && a->options->classes &&
            best->num >= a->sum * (a->weight - a->sum) * best->den;
 }
@@ -137,6 +140,7 @@ static int consider(mli_forest_scratch *s, int64_t id)
     best.threshold = NAN;
     a->two = node->n == 2 && o->min_leaf < 2 && !(a->min_weight > 0) && !o->random_cuts;
     if (!a->two) mli_forest_prepare(s);
+    if (a->logs) a->own = mli_forest_purity(a, a->weight, a->sum);
     search(s, a, &best);
     if (best.feature < 0) return 1;
     complete(s, a, node->impurity, &best);

@@ -260,13 +260,10 @@ static int rate_cut(const mli_forest_search *a, float t, mli_forest_split *s,
     }
     if (!(w > 0 && w < a->weight) || mli_forest_too_light(a, w) || too_few(a, t))
         return 0;
-    if (a->scalar) {
-        double d = second * a->weight - a->sum * w;
-        s->num = d * d;
-        s->den = w * (a->weight - w);
-    } else {
+    if (a->scalar)
+        mli_forest_rate_sums(a, w, second, &s->num, &s->den);
+    else
         mli_forest_rate(a, l, w, &s->num, &s->den);
-    }
     return s->num * best->den > best->num * s->den;
 }
 

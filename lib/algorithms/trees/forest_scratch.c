@@ -152,6 +152,8 @@ static void prepare_search(mli_forest_scratch *s)
                                     .near = s->near,
                                     .left = s->left,
                                     .bins = s->bins,
+                                    .logs = s->counted ? s->data->logs : NULL,
+                                    .n_logs = s->data->n_logs,
                                     .unit = 1};
     s->bytes = s->counted && !s->scalar && !s->options->random_cuts &&
                s->options->classes <= MLI_FOREST_BYTES &&
@@ -173,8 +175,8 @@ mli_forest_scratch *mli_forest_scratch_new(const mli_forest_data *data,
     s->ctx = ctx;
     s->whole = has_whole_weights(data);
     s->counted = s->whole && data->label && o->classes <= 65535;
-    s->scalar = !o->targets &&
-                (!data->label || (o->classes == 2 && o->criterion == MLI_FOREST_GINI));
+    s->scalar =
+        !o->targets && (!data->label || (o->classes == 2 && (!data->logs || s->counted)));
     s->row = mli_alloc_vec(ctx, n + 1, sizeof *s->row);
     s->spare_row = mli_alloc_vec(ctx, n + 8, sizeof *s->spare_row);
     s->count = mli_alloc_vec(ctx, n + 1, sizeof *s->count);

@@ -59,6 +59,21 @@ void mli_forest_offer(mli_forest_split *best, double num, double den, int32_t fe
     offer(best, num, den, feature, last, missing_left);
 }
 
+/* Minus the entropy of both sides. */
+static double purities(const mli_forest_search *a, const double *l, double wl)
+{
+    double sum = 0, wr = a->weight - wl;
+    int64_t n = a->options->classes;
+    if (!a->logs) {
+        for (int64_t k = 0; k < n; k++)
+            sum += entropy_part(l[k]) + entropy_part(a->classes[k] - l[k]);
+        return sum - entropy_part(wl) - entropy_part(wr);
+    }
+    for (int64_t k = 0; k < n; k++)
+        sum += mli_forest_log(a, l[k]) + mli_forest_log(a, a->classes[k] - l[k]);
+    return sum - mli_forest_log(a, wl) - mli_forest_log(a, wr);
+}
+
 void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, double *num,
                      double *den)
 {
@@ -69,9 +84,7 @@ void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, dou
         return;
     }
     if (a->options->criterion == MLI_FOREST_ENTROPY) {
-        for (int64_t k = 0; k < k_n; k++)
-            sum += entropy_part(l[k]) + entropy_part(a->classes[k] - l[k]);
-        *num = sum - entropy_part(wl) - entropy_part(wr);
+        *num = purities(a, l, wl);
         *den = 1;
         return;
     }
@@ -160,6 +173,7 @@ static void scan_pairs(const mli_forest_search *a, int32_t feature, const uint64
         if (i + 1 < n && e[i] >> 48 == e[i + 1] >> 48) continue;
         double d = sl * W - S * wl, wide = wl * (W - wl);
         d *= d;
+        if (a->logs) mli_forest_rate_sums(a, wl, sl, &d, &wide);
         if (!(d * den > num * wide)) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least || !(wide > 0)) continue;
         if (mli_forest_too_light(a, wl)) continue;
@@ -177,7 +191,7 @@ static void scan_bins(const mli_forest_search *a, int32_t feature, const double 
                       const double *s, const uint64_t *rows, uint32_t low, int64_t range,
                       int64_t m, pair base, int missing_left, mli_forest_split *best)
 {
-    double wl = base.w, sl = base.s, W = a->weight, S = a->sum;
+    double wl = base.w, sl = base.s, num, den;
     int64_t least = a->options->min_leaf, nl = missing_left ? m : 0;
     int64_t end = m > 0 && !missing_left ? range : range - 1;
     for (int64_t i = 0; i < end; i++) {
@@ -186,9 +200,9 @@ static void scan_bins(const mli_forest_search *a, int32_t feature, const double 
         sl += s[i];
         nl += (int64_t)rows[i];
         if (nl < least || a->n - nl < least || mli_forest_too_light(a, wl)) continue;
-        double d = sl * W - S * wl, wide = wl * (W - wl);
-        if (!(wide > 0) || !(d * d * best->den > best->num * wide)) continue;
-        offer(best, d * d, wide, feature, low + (uint32_t)i, missing_left);
+        mli_forest_rate_sums(a, wl, sl, &num, &den);
+        if (!(den > 0)) continue;
+        offer(best, num, den, feature, low + (uint32_t)i, missing_left);
     }
 }
 
@@ -366,13 +380,10 @@ static void cut_levels(const mli_forest_search *a, int32_t feature, const level 
             a->left[k] += a->bins[l[i].code * k_n + k];
         if (rows < least || a->n - rows < least || !(wl > 0 && wl < a->weight)) continue;
         if (mli_forest_too_light(a, wl)) continue;
-        if (a->scalar) {
-            double d = sl * a->weight - a->sum * wl;
-            num = d * d;
-            den = wl * (a->weight - wl);
-        } else {
+        if (a->scalar)
+            mli_forest_rate_sums(a, wl, sl, &num, &den);
+        else
             mli_forest_rate(a, a->left, wl, &num, &den);
-        }
         if (num * best->den > best->num * den)
             keep_levels(l, i + 1, feature, num, den, best);
     }
