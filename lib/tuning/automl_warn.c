@@ -2,14 +2,17 @@
  *
  * automl_warn.c: columns that a search by itself would take at their word: row numbers
  * and columns that tell the target by themselves are named in a warning. They take part
- * all the same; the caller knows what they are. Cost: a profile of the table, only where
- * it is small beside the time, and there is memory for it.
+ * all the same; the caller knows what they are. So are whole numbers that may be classes.
+ * Cost: a profile of the table, only where it is small beside the time, and there is
+ * memory for it.
  */
 #include "data/profile.h"
 #include "tuning/automl.h"
 
+#include <math.h>
 #include <string.h>
 
+#define FEW_VALUES  10 /* of a target: may be classes */
 #define MANY_LEVELS 20
 #define MOST_CELLS  2e6 /* values of the table, without a limit: any */
 #define CELLS       1e5 /* and per second of it */
@@ -53,11 +56,35 @@ static void warn_of_numbers(const mli_automl *a)
     }
 }
 
+/* Whole numbers that may be names of classes. */
+static void warn_of_classes(const mli_automl *a)
+{
+    const mli_design *d = a->given;
+    double value[FEW_VALUES];
+    int n = 0;
+    if (!d->y || d->label || strcmp(mli_get_str(a->job->params, "task"), "auto") != 0 ||
+        mli_get_str(a->job->params, "metric")[0])
+        return;
+    for (int64_t i = 0; i < d->rows; i++) {
+        int k = 0;
+        while (k < n && value[k] != d->y[i]) k++;
+        if (k < n) continue;
+        if (n == FEW_VALUES || d->y[i] != floor(d->y[i])) return;
+        value[n++] = d->y[i];
+    }
+    if (n > 2 && d->rows >= 10 * (int64_t)n)
+        mli_log(a->ctx, ML_LOG_WARNING, "automl",
+                "the target has %d whole numbers and is predicted as a number: "
+                "task=classification predicts classes, task=regression is sure",
+                n);
+}
+
 void mli_automl_warn(const mli_automl *a)
 {
     const mli_design *d = a->given;
     const char *target = d->inputs->target;
     warn_of_numbers(a);
+    warn_of_classes(a);
     if (d->ignored)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
                 "not used, since they have no value or one of their own in nearly every "

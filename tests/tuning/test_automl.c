@@ -556,6 +556,33 @@ static void note_last(int32_t level, const char *module, const char *message, vo
     if (level <= ML_LOG_WARNING) snprintf(user, 256, "%s", message);
 }
 
+/* A few whole numbers may be classes; whoever names the task or the metric knows. */
+START_TEST(whole_numbers_that_may_be_classes)
+{
+    enum { N = 120 };
+    static const char *const more[] = {"", ", task: regression", ", metric: mae", ""};
+    double x[N], y[N];
+    for (int k = 0; k < 4; k++) {
+        char told[256] = "", yaml[128];
+        ml_host host = ML_HOST_INIT;
+        ml_context *ctx = NULL;
+        host.log = note_last;
+        host.log_user = told;
+        OK(ml_context_new(&host, &ctx, ERR));
+        for (int i = 0; i < N; i++) {
+            x[i] = i % 37;
+            y[i] = i % (k == 3 ? 11 : 4);
+        }
+        ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", N, x), "y", N, y);
+        snprintf(yaml, sizeof yaml, "{target: y, trials: 1, folds: 2%s}", more[k]);
+        ml_model_free(fit_yaml(ctx, "automl", yaml, t, NULL));
+        ck_assert_int_eq(strstr(told, "has 4 whole numbers") != NULL, k == 0);
+        ml_table_free(t);
+        ml_context_free(ctx);
+    }
+}
+END_TEST
+
 /* What an algorithm cannot take is told, once, and stands in the leaderboard. */
 START_TEST(failures_say_why)
 {
@@ -675,5 +702,5 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
           memory_fails_side_by_side, dates_are_taken_apart, a_row_number_is_warned_of,
           columns_left_out_are_told, classes_of_one_row, candidates_do_not_warn,
-          failures_say_why, little_time_for_many_rows, metrics_keep_their_options,
-          smooth_targets_take_linear_leaves)
+          failures_say_why, whole_numbers_that_may_be_classes, little_time_for_many_rows,
+          metrics_keep_their_options, smooth_targets_take_linear_leaves)
