@@ -52,11 +52,16 @@ static const char *kind_name(const mli_feature *f)
     return f->kind == MLI_CATEGORICAL ? "a category" : "a number";
 }
 
-static ml_status wrong_kind(const mli_feature *f, ml_error *err)
+static ml_status wrong_kind(const mli_feature *f, uint32_t takes, ml_error *err)
 {
+    int text = (takes & MLI_TAKES_TEXT) != 0;
     mli_fail(err, ML_E_TYPE, "the column \"%s\" is %s, which it does not work on",
              f->name, kind_name(f));
-    return mli_error_at(err, ML_E_TYPE, "params.columns");
+    mli_error_at(err, ML_E_TYPE, "params.columns");
+    if (text || takes & MLI_TAKES_CATEGORIES)
+        mli_error_hint(err, ML_E_TYPE, "if it holds %s, say so: %s: [%s]",
+                       text ? "texts" : "names", text ? "text" : "categorical", f->name);
+    return ML_E_TYPE;
 }
 
 static ml_status no_match(const mli_inputs *in, const char *item, ml_error *err)
@@ -82,7 +87,7 @@ static ml_status pick_item(const mli_inputs *in, const char *item, uint32_t take
     for (int64_t j = 0; j < in->n_features; j++) {
         const mli_feature *f = &in->features[j];
         if (strcmp(f->name, item) != 0) continue;
-        if (!(takes >> f->kind & 1)) return wrong_kind(f, err);
+        if (!(takes >> f->kind & 1)) return wrong_kind(f, takes, err);
         picked[j] = 1;
         return ML_OK;
     }
