@@ -530,6 +530,9 @@ class Command(unittest.TestCase):
         self.refused_with(spec, "n_trees", "n_treees", "spec.yaml: line 12, column 7",
                           "n_trees")
         self.refused_with(spec, "holdout", "hold", "run.hold", "holdout", "spec.yaml, line ")
+        spec.write_text(spec.read_text().replace("treees", "trees").replace("hold:", "holdout:"))
+        self.refused_with(spec, "  - scale", "  - row_filter: {where: a > 1e9}\n  - scale",
+                          "spec.yaml, line 9: ", "no row fulfils")
         self.refused(call("run", self.folder / "none.yaml"), "none.yaml: cannot read")
 
     def test_run_tunes_and_says_where(self):

@@ -90,6 +90,9 @@ void print_spec_place(const app *a, FILE *to)
         line = at ? line_at(a->spec_text, at) : 0;
     } else if (path) {
         line = spec_line(a->spec_text, path + 7, said, a->n_set == 0);
+    } else if (strncmp(said, "there is no ", 12) == 0 ||
+               strstr(said, "the condition \"")) {
+        line = spec_line(a->spec_text, "", said, 0);
     }
     if (line) fprintf(to, "%s, line %d: ", a->spec_file, line);
 }
