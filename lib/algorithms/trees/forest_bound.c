@@ -43,6 +43,7 @@ typedef struct cells {
     float rating[MOST + 1]; /* of the edge before each cell */
     uint8_t open[MOST];     /* to be looked at */
     int32_t first, last;    /* open cells */
+    int32_t from, to;       /* with limits: edges that have enough on both sides */
     int32_t n_edges;
     uint16_t edge[MOST]; /* edges that may be the best split */
 } cells;
@@ -338,9 +339,20 @@ static inline int is_legal(const mli_forest_search *a, int64_t w, int64_t rows)
     return rows >= a->options->min_leaf && a->n - rows >= a->options->min_leaf &&
            (double)w >= a->min_weight && a->weight - (double)w >= a->min_weight;
 }
-static int is_legal_edge(const cells *c, int32_t k)
+/* Sums grow from edge to edge: those from some on have enough on their left side, those
+ * up to some on their right side. */
+static void find_limits(cells *c)
 {
-    return is_legal(c->a, weight_before(c, k), c->rows[k]);
+    const mli_forest_search *a = c->a;
+    int64_t least = a->options->min_leaf;
+    c->from = 0;
+    c->to = c->n;
+    while (c->from <= c->n && (c->rows[c->from] < least ||
+                               (double)weight_before(c, c->from) < a->min_weight))
+        c->from++;
+    while (c->to >= 0 && (a->n - c->rows[c->to] < least ||
+                          a->weight - (double)weight_before(c, c->to) < a->min_weight))
+        c->to--;
 }
 
 #ifdef MLI_AVX2
@@ -362,31 +374,26 @@ static void rate_all(cells *c, const mli_forest_split *best)
     if (has_limits(c->a)) {
         top = 0;
         count_rows(c);
-        for (int32_t k = 0; k <= c->n; k++)
-            if (c->rating[k] > top && is_legal_edge(c, k)) top = c->rating[k];
+        find_limits(c);
+        for (int32_t k = c->from; k <= c->to; k++)
+            if (c->rating[k] > top) top = c->rating[k];
     }
     c->top = (top > known ? top : known) * NEAR;
 }
 
-/* Opens cells within which splits become legal: their edges do not bound them. */
-static void open_limits(cells *c)
+/* Cells within which splits become legal: their edges do not bound them. */
+static void open_limit(cells *c, int32_t k)
 {
-    const mli_forest_search *a = c->a;
-    int64_t least = a->options->min_leaf;
-    c->first = -1;
-    for (int32_t k = 0; k < c->n; k++) {
-        int inside = c->rows[k + 1] >= least && a->n - c->rows[k] >= least &&
-                     (double)weight_before(c, k + 1) >= a->min_weight &&
-                     a->weight - (double)weight_before(c, k) >= a->min_weight &&
-                     !(is_legal_edge(c, k) && is_legal_edge(c, k + 1));
-        if (c->open[k] || (inside && !c->grid.exact)) open_cell(c, k);
-    }
+    if (k < 0 || k >= c->n) return;
+    if (c->first < 0 || k < c->first) c->first = k;
+    if (c->last < k) c->last = k;
+    c->open[k] = 1;
 }
 
 static void find(cells *c)
 {
     int fast = 0;
-    c->first = -1;
+    c->first = c->last = -1;
     c->n_edges = 0;
     memset(c->open, 0, (size_t)c->n);
 #ifdef MLI_AVX2
@@ -394,7 +401,9 @@ static void find(cells *c)
     if (fast) find_avx2(c);
 #endif
     if (!fast) find_plain(c);
-    if (has_limits(c->a)) open_limits(c);
+    if (!has_limits(c->a) || c->grid.exact || c->from > c->to + 1) return;
+    open_limit(c, c->from - 1);
+    open_limit(c, c->to);
 }
 
 /* ---- looking ---- */
@@ -422,7 +431,7 @@ static void look_at_edges(const cells *c, int32_t feature, mli_forest_split *bes
     int limits = has_limits(c->a);
     for (int32_t i = 0; i < c->n_edges; i++) {
         int32_t k = c->edge[i];
-        if (limits && !is_legal_edge(c, k)) continue;
+        if (limits && (k < c->from || k > c->to)) continue;
         look(c->a, feature, weight_before(c, k), second_before(c, k),
              mli_forest_grid_last(&c->grid, k - 1), best);
     }

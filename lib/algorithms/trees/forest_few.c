@@ -35,9 +35,10 @@ typedef struct few {
     const int32_t *word;    /* [n] `step` apart, and without pairs the second behind it */
     int32_t step, least;    /* least: rows of either side of a split */
     double min_weight;
-    float known; /* rating of the best split so far */
-    int32_t key[MOST], sum[MOST], more[MOST], rows[MOST]; /* more: of second words */
-    int32_t num[MOST], den[MOST];                         /* of classes: ratings */
+    float known;                              /* rating of the best split so far */
+    int32_t key[MOST], sum[MOST], more[MOST]; /* more: of second words */
+    int32_t num[MOST], den[MOST];             /* of classes: ratings */
+    int16_t enough[MOST]; /* of least > 1: -1 where both sides have as many rows, or 0 */
 } few;
 
 static inline uint32_t byte_of(uint32_t word, int32_t k)
@@ -65,7 +66,7 @@ static int is_legal(const few *f, int32_t i)
 {
     if (!has_limits(f)) return 1;
     double w = weight_of(f, i);
-    if (f->least > 1 && (f->rows[i] < f->least || f->n - f->rows[i] < f->least)) return 0;
+    if (f->least > 1 && !f->enough[i]) return 0;
     return w >= f->min_weight && f->weight - w >= f->min_weight;
 }
 
@@ -131,6 +132,15 @@ static uint64_t rate_plain(few *f)
     return bits;
 }
 
+static void count_plain(few *f)
+{
+    for (int32_t i = 0; i < f->padded; i++) {
+        int32_t right = 0;
+        for (int32_t j = 0; j < f->n; j++) right += f->key[j] > f->key[i];
+        f->enough[i] = right >= f->least && f->n - right >= f->least ? -1 : 0;
+    }
+}
+
 #ifdef MLI_AVX2
 #define LOAD(p)     _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define STORE(p, x) _mm256_storeu_si256((__m256i *)(void *)(p), x)
@@ -171,6 +181,25 @@ MLI_AVX2 static void sum_avx2(few *f)
         for (; n > at; at += 16) sum_blocks(f, at, 2, 2);
     for (; n - at > 16; at += 32) sum_blocks(f, at, 4, 1);
     if (n > at) sum_blocks(f, at, 2, 1);
+}
+
+/* count_plain, sixteen rows at a time: keys need 16 bits. add: 1 where some are -1. */
+MLI_AVX2 static void count_avx2(few *f, int32_t add)
+{
+    int16_t key[MOST] = {0};
+    __m256i least = _mm256_set1_epi16((int16_t)f->least), n;
+    n = _mm256_set1_epi16((int16_t)f->n);
+    for (int32_t i = 0; i < f->padded; i++)
+        key[i] = (int16_t)(f->key[i] + add + INT16_MIN);
+    for (int32_t at = 0; at < f->padded; at += 16) {
+        __m256i own = LOAD(key + at), right = _mm256_setzero_si256();
+        for (int32_t j = 0; j < f->n; j++) {
+            __m256i other = _mm256_set1_epi16(key[j]);
+            right = _mm256_sub_epi16(right, _mm256_cmpgt_epi16(other, own));
+        }
+        __m256i fewer = _mm256_min_epi16(right, _mm256_sub_epi16(n, right));
+        STORE(f->enough + at, _mm256_cmpeq_epi16(_mm256_max_epi16(fewer, least), fewer));
+    }
 }
 
 /* Of bytes x: their sums, and added to *squares the sums of their squares. */
@@ -248,7 +277,13 @@ MLI_AVX2 static uint64_t rate_avx2(few *f)
     sum_avx2(f);
     for (int32_t i = 0; i < f->padded; i += 8) {
         rating[i / 8] = rate_eight(f, i);
-        if (has_limits(f)) {
+        if (f->least > 1) {
+            const void *from = f->enough + i;
+            __m256i enough = _mm256_cvtepi16_epi32(_mm_loadu_si128(from));
+            rating[i / 8] = _mm256_blendv_ps(_mm256_set1_ps(-1), rating[i / 8],
+                                             _mm256_castsi256_ps(enough));
+        }
+        if (f->min_weight > 0) {
             float one[8];
             _mm256_storeu_ps(one, rating[i / 8]);
             for (int32_t k = 0; k < 8; k++) one[k] = is_legal(f, i + k) ? one[k] : -1;
@@ -303,19 +338,17 @@ static void compare(const few *f, uint64_t bits, int32_t feature, int missing_le
 static void look(few *f, int32_t feature, int missing_left, int32_t cpu_level,
                  mli_forest_split *best)
 {
-    uint64_t bits;
+    uint64_t bits = 0;
     f->known = best->num > 0 ? (float)(best->num / best->den) : 0;
-    for (int32_t i = 0; f->least > 1 && i < f->padded; i++) {
-        f->rows[i] = 0;
-        for (int32_t j = 0; j < f->n; j++) f->rows[i] += f->key[j] <= f->key[i];
-    }
+    int fast = 0;
     (void)cpu_level;
 #ifdef MLI_AVX2
-    if (cpu_level >= MLI_CPU_AVX2)
-        bits = rate_avx2(f);
-    else
+    fast = cpu_level >= MLI_CPU_AVX2;
+    if (fast && f->least > 1) count_avx2(f, missing_left);
+    if (fast) bits = rate_avx2(f);
 #endif
-        bits = rate_plain(f);
+    if (!fast && f->least > 1) count_plain(f);
+    if (!fast) bits = rate_plain(f);
     compare(f, bits, feature, missing_left, best);
 }
 
