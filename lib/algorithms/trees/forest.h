@@ -280,9 +280,9 @@ static inline void mli_forest_rate_sums(const mli_forest_search *a, double w, do
     *num = d * d;
     *den = wide;
     if (!a->logs || !(wide > 0)) return;
-    *num = fmax(mli_forest_purity(a, w, s) +
-                    mli_forest_purity(a, a->weight - w, a->sum - s) - a->own,
-                0);
+    double gain = mli_forest_purity(a, w, s) +
+                  mli_forest_purity(a, a->weight - w, a->sum - s) - a->own;
+    *num = gain > 0 ? gain : 0;
     *den = 1;
 }
 

@@ -228,15 +228,21 @@ static void few_codes(const mli_forest_search *a, int32_t feature, int64_t n,
 
 /* ---- numbers, classes ---- */
 
-/* Class weights of the left side and their squares, moved row by row. */
+/* Class weights of both sides and the sums of their squares, or of c log2 c, moved row by
+ * row. */
 typedef struct moving {
     double *l, *r, wl, left, right;
 } moving;
 
-static inline void move_row(moving *v, int64_t k, double w)
+static inline void move_row(const mli_forest_search *a, moving *v, int64_t k, double w)
 {
-    v->left += w * (2 * v->l[k] + w);
-    v->right -= w * (2 * v->r[k] - w);
+    if (a->logs) {
+        v->left += mli_forest_log(a, v->l[k] + w) - mli_forest_log(a, v->l[k]);
+        v->right += mli_forest_log(a, v->r[k] - w) - mli_forest_log(a, v->r[k]);
+    } else {
+        v->left += w * (2 * v->l[k] + w);
+        v->right -= w * (2 * v->r[k] - w);
+    }
     v->l[k] += w;
     v->r[k] -= w;
     v->wl += w;
@@ -251,7 +257,7 @@ static void start_moving(const mli_forest_search *a, moving *v)
     for (int64_t k = 0; k < k_n; k++) {
         v->l[k] = 0;
         v->r[k] = a->classes[k];
-        v->right += v->r[k] * v->r[k];
+        v->right += a->logs ? mli_forest_log(a, v->r[k]) : v->r[k] * v->r[k];
     }
 }
 
@@ -265,16 +271,21 @@ static void scan_classes(const mli_forest_search *a, int32_t feature, const uint
     moving v;
     start_moving(a, &v);
     for (int64_t i = 0; i < add; i++)
-        move_row(&v, class_of(a, e[n + i], counted), weight_of(a, e[n + i], counted));
+        move_row(a, &v, class_of(a, e[n + i], counted), weight_of(a, e[n + i], counted));
     for (int64_t i = 0; i < end; i++) {
-        move_row(&v, class_of(a, e[i], counted), weight_of(a, e[i], counted));
+        move_row(a, &v, class_of(a, e[i], counted), weight_of(a, e[i], counted));
         if (i + 1 < n && e[i] >> 48 == e[i + 1] >> 48) continue;
         if (i + 1 + add < least || a->n - i - 1 - add < least) continue;
         double wr = a->weight - v.wl, den = v.wl * wr;
         /* What is left of heavy rows that moved must not outweigh light ones. */
         double num = v.left * wr + (v.right < wr * wr ? v.right : wr * wr) * v.wl;
         if (!(den > 0) || mli_forest_too_light(a, v.wl)) continue;
-        if (entropy) mli_forest_rate(a, v.l, v.wl, &num, &den);
+        if (a->logs) {
+            num = v.left + v.right - mli_forest_log(a, v.wl) - mli_forest_log(a, wr);
+            den = 1;
+        } else if (entropy) {
+            mli_forest_rate(a, v.l, v.wl, &num, &den);
+        }
         offer(best, num, den, feature, (uint32_t)(e[i] >> 48), missing_left);
     }
 }
