@@ -261,17 +261,12 @@ static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
 }
 
-/* c log2 c of a whole weight. */
-static inline double mli_forest_log(const mli_forest_search *a, double c)
-{
-    return c < (double)a->n_logs ? a->logs[(int64_t)c] : c * log2(c);
-}
-/* Minus the entropy, times the weight, of w of which s are of the second class: 0 when
- * they are of one class. */
-static inline double mli_forest_purity(const mli_forest_search *a, double w, double s)
-{
-    return mli_forest_log(a, s) + mli_forest_log(a, w - s) - mli_forest_log(a, w);
-}
+/* Of entropy: c log2 c of a whole weight; the gain of a split with these on its left
+ * side, of two classes, and minus the entropy of a side, times its weight, which is 0
+ * when all is of one class. */
+double mli_forest_log(const mli_forest_search *a, double c);
+double mli_forest_purity(const mli_forest_search *a, double w, double s);
+double mli_forest_gain(const mli_forest_search *a, double w, double s);
 /* Numerator and denominator of a split with these on its left side, of two sums. */
 static inline void mli_forest_rate_sums(const mli_forest_search *a, double w, double s,
                                         double *num, double *den)
@@ -280,9 +275,7 @@ static inline void mli_forest_rate_sums(const mli_forest_search *a, double w, do
     *num = d * d;
     *den = wide;
     if (!a->logs || !(wide > 0)) return;
-    double gain = mli_forest_purity(a, w, s) +
-                  mli_forest_purity(a, a->weight - w, a->sum - s) - a->own;
-    *num = gain > 0 ? gain : 0;
+    *num = mli_forest_gain(a, w, s);
     *den = 1;
 }
 

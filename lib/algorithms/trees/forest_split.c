@@ -41,6 +41,32 @@ static double entropy_part(double c)
     return c > 0 ? c * log2(c) : 0;
 }
 
+static inline double log_of(const mli_forest_search *a, double c)
+{
+    return c < (double)a->n_logs ? a->logs[(int64_t)c] : c * log2(c);
+}
+
+double mli_forest_log(const mli_forest_search *a, double c)
+{
+    return log_of(a, c);
+}
+
+static inline double purity(const mli_forest_search *a, double w, double s)
+{
+    return log_of(a, s) + log_of(a, w - s) - log_of(a, w);
+}
+
+double mli_forest_purity(const mli_forest_search *a, double w, double s)
+{
+    return purity(a, w, s);
+}
+
+double mli_forest_gain(const mli_forest_search *a, double w, double s)
+{
+    double gain = purity(a, w, s) + purity(a, a->weight - w, a->sum - s) - a->own;
+    return gain > 0 ? gain : 0;
+}
+
 double mli_forest_impurity(int criterion, const double *c, int64_t n, double weight)
 {
     double sum = 0;
