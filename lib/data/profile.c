@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "data/distinct.h"
 #include "data/profile.h"
+#include "data/sketch.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,10 +89,8 @@ static int64_t sample_row(int64_t k, int64_t rows)
  * LeVeque 1979). */
 static void add_moments(finding *f, const double *x, int64_t n)
 {
-    double sum = 0, m2 = 0;
+    double mean = mli_block_mean(x, n), m2 = 0;
     if (n == 0) return;
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    double mean = sum / (double)n;
     for (int64_t i = 0; i < n; i++) m2 += (x[i] - mean) * (x[i] - mean);
     double before = (double)f->present, all = before + (double)n;
     double gap = mean - f->mean;

@@ -255,7 +255,7 @@ ml_status mli_profile_summary(const ml_table *table, ml_table **out, ml_error *e
     ml_status st = mli_profile_duplicates(table, &duplicates, err);
     if (st) return st;
     for (int64_t j = 0; j < table->n_columns; j++)
-        missing += mli_column_missing(&table->columns[j], 0, table->rows);
+        missing += mli_column_absent(&table->columns[j]);
     double cells = (double)table->rows * (double)table->n_columns;
     double percent = cells > 0 ? 100 * (double)missing / cells : NAN;
     st = mli_builder_new(table->ctx, 1, &b, err);

@@ -38,11 +38,16 @@ static void join_moments(mli_sketch *s, double n, double mean, double m2)
     s->m2 += m2 + gap * gap * before * n / all;
 }
 
+double mli_block_mean(const double *x, int64_t n)
+{
+    double sum = 0, from = n && fabs(x[0]) < 1e300 ? x[0] : 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] - from;
+    return n ? from + sum / (double)n : 0;
+}
+
 static void add_moments(mli_sketch *s, const double *x, int64_t n)
 {
-    double sum = 0, m2 = 0;
-    for (int64_t i = 0; i < n; i++) sum += x[i];
-    double mean = n ? sum / (double)n : 0;
+    double mean = mli_block_mean(x, n), m2 = 0;
     for (int64_t i = 0; i < n; i++) m2 += (x[i] - mean) * (x[i] - mean);
     join_moments(s, (double)n, mean, m2);
 }

@@ -84,6 +84,19 @@ int64_t mli_column_count_missing(const mli_column *c, int64_t begin, int64_t end
     return missing;
 }
 
+int64_t mli_column_absent(const mli_column *c)
+{
+    double block[512];
+    int64_t missing = 0;
+    if (c->type != ML_DTYPE_F64 && c->type != ML_DTYPE_F32) return c->null_count;
+    for (int64_t begin = 0, n; begin < c->rows; begin += n) {
+        n = c->rows - begin < 512 ? c->rows - begin : 512;
+        mli_column_f64(c, begin, begin + n, block, 1);
+        for (int64_t i = 0; i < n; i++) missing += isnan(block[i]) != 0;
+    }
+    return missing;
+}
+
 ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
                            ml_error *err)
 {

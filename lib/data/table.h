@@ -102,6 +102,8 @@ int64_t mli_bits_count(const uint8_t *bits, int64_t offset, int64_t count);
  * with the help of null_count. */
 int64_t mli_column_count_missing(const mli_column *c, int64_t begin, int64_t end);
 int64_t mli_column_missing(const mli_column *c, int64_t begin, int64_t end);
+/* All that count as missing for algorithms: NaNs, too. */
+int64_t mli_column_absent(const mli_column *c);
 int mli_type_is_number(int32_t type); /* dtypes, bool included */
 size_t mli_type_size(int32_t type);   /* bytes of an element at `data`; 0: bool, text */
 const char *mli_type_name(int32_t type); /* "f64", "text", "category", "date", ... */

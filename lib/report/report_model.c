@@ -224,7 +224,7 @@ static ml_status scores(mli_str *s, const ml_model *m, const ml_table *test,
     int64_t target = m->inputs->target ? ml_table_find(test, m->inputs->target) : -1,
             rows = ml_table_rows(test);
     char heading[96];
-    if (target >= 0) rows -= mli_column_missing(&test->columns[target], 0, rows);
+    if (target >= 0) rows -= mli_column_absent(&test->columns[target]);
     ml_status st = ml_model_evaluate(m, test, NULL, &t, err);
     if (st == ML_OK) st = explain_scores(t, &explained, err);
     if (st == ML_OK) {

@@ -208,6 +208,36 @@ START_TEST(names_of_rows)
 }
 END_TEST
 
+/* NaN in a column that came without bits of validity; a deviation beyond 2^53. */
+START_TEST(columns_of_tensors)
+{
+    enum { ROWS = 5000 };
+    static double x[ROWS], far[ROWS];
+    int64_t n = ROWS;
+    for (int i = 0; i < ROWS; i++) {
+        x[i] = i % 4 ? i : NAN;
+        far[i] = 0x1p53 + 2 * (i * 7919 % ROWS);
+    }
+    ml_table *t = NULL, *with = NULL, *p = NULL;
+    ml_tensor *column = NULL;
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, x, &column, ERR));
+    OK(ml_table_with_tensor(NULL, "x", column, &t, ERR));
+    ml_tensor_free(column);
+    OK(ml_tensor_new(ctx, ML_DTYPE_F64, 1, &n, NULL, far, &column, ERR));
+    OK(ml_table_with_tensor(t, "far", column, &with, ERR));
+    ml_tensor_free(column);
+    OK(part(ctx, with, "summary", NULL, &p, ERR));
+    ck_assert_double_eq_tol(ml_table_get_f64(p, 0, 3), 12.5, 1e-12);
+    ml_table_free(p);
+    OK(ml_table_profile(with, NULL, &p, ERR));
+    double want = 2 * sqrt((double)ROWS * (ROWS + 1) / 12);
+    ck_assert_double_eq_tol(ml_table_get_f64(p, 1, ml_table_find(p, "sd")), want, 1e-3);
+    ml_table_free(p);
+    ml_table_free(with);
+    ml_table_free(t);
+}
+END_TEST
+
 START_TEST(repeated_rows)
 {
     double x[] = {1, 1, -0.0, 0.0, NAN, NAN, 1};
@@ -287,8 +317,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        correlations,          predictors,  repeated_rows, names_of_rows,
-        numbers_far_from_zero, bad_options, empty_tables,  out_of_memory};
+        correlations,          predictors,         repeated_rows, names_of_rows,
+        numbers_far_from_zero, columns_of_tensors, bad_options,   empty_tables,
+        out_of_memory};
     ctx = test_context(2);
     int result =
         test_run("data/profile_parts", tests, (int)(sizeof tests / sizeof tests[0]));
