@@ -215,7 +215,7 @@ START_TEST(columns_of_tensors)
     static double x[ROWS], far[ROWS];
     int64_t n = ROWS;
     for (int i = 0; i < ROWS; i++) {
-        x[i] = i % 4 ? i : NAN;
+        x[i] = i % 4 ? (double)i : (double)NAN;
         far[i] = 0x1p53 + 2 * (i * 7919 % ROWS);
     }
     ml_table *t = NULL, *with = NULL, *p = NULL;
