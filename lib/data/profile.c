@@ -85,19 +85,6 @@ static int64_t sample_row(int64_t k, int64_t rows)
     return begin + (int64_t)(mli_mix64((uint64_t)k) % (uint64_t)(end - begin));
 }
 
-/* Joins the mean and the sum of squares of a block to those before it (Chan, Golub,
- * LeVeque 1979). */
-static void add_moments(finding *f, const double *x, int64_t n)
-{
-    double mean = mli_block_mean(x, n), m2 = 0;
-    if (n == 0) return;
-    for (int64_t i = 0; i < n; i++) m2 += (x[i] - mean) * (x[i] - mean);
-    double before = (double)f->present, all = before + (double)n;
-    double gap = mean - f->mean;
-    f->mean += gap * (double)n / all;
-    f->m2 += m2 + gap * gap * before * (double)n / all;
-}
-
 static void add_number(finding *f, double value)
 {
     if (f->previous >= value) f->rising = 0;
@@ -141,7 +128,7 @@ static void scan_numbers(const mli_column *c, finding *f, scratch *s)
             if (row >= s->next) take_sample(c, s, row, value);
             s->block[n++] = value;
         }
-        add_moments(f, s->block, n);
+        mli_join_moments((double)f->present, s->block, n, &f->mean, &f->m2);
         f->present += n;
     }
 }

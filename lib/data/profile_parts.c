@@ -31,15 +31,12 @@ const mli_descriptor mli_options_profile = {
             {"part", "kind", ML_PARAM_STR, 0, "columns",
              "{columns, correlations, summary, sketch, merge}", NULL, NULL,
              "columns: one row per column. correlations: pairs of columns, the strongest "
-             "first, with columns first, second, method, value, rows: Pearson's "
-             "correlation of two columns of numbers, the correlation ratio of numbers "
-             "and texts, Cramer's V of two columns of texts. summary: one row with rows, "
-             "columns, duplicate_rows, missing_percent. sketch: one row per column with "
-             "a "
-             "sketch of its values, from which profiles of parts of the data are put "
-             "together. merge: the table is one of sketches, several for each column; "
-             "gives "
-             "one per column, of all the data.",
+             "first, with columns first, second, method, value, rows: Pearson's of "
+             "numbers; the correlation ratio of numbers and texts, and Cramer's V of "
+             "texts, less what chance gives. summary: one row with rows, columns, "
+             "duplicate_rows, missing_percent. sketch: a sketch per column, from which "
+             "profiles of parts of the data are put together. merge: of a table of such "
+             "sketches one per column, of all the data.",
              "0.1"},
             {"target", "label", ML_PARAM_STR, MLI_FLAG_NULLABLE | MLI_FLAG_ROLE, "", NULL,
              NULL, "part == columns",

@@ -30,26 +30,22 @@ void mli_sketch_free(mli_sketch *s)
 
 /* ---- moments (Chan, Golub, LeVeque 1979) ---- */
 
-static void join_moments(mli_sketch *s, double n, double mean, double m2)
+static void join(double before, double n, double mean, double m2, double *all_mean,
+                 double *all_m2)
 {
-    double before = (double)s->present, all = before + n, gap = mean - s->mean;
+    double all = before + n, gap = mean - *all_mean;
     if (n == 0) return;
-    s->mean += gap * n / all;
-    s->m2 += m2 + gap * gap * before * n / all;
+    *all_mean += gap * n / all;
+    *all_m2 += m2 + gap * gap * before * n / all;
 }
 
-double mli_block_mean(const double *x, int64_t n)
+void mli_join_moments(double before, const double *x, int64_t n, double *mean, double *m2)
 {
-    double sum = 0, from = n && fabs(x[0]) < 1e300 ? x[0] : 0;
+    double sum = 0, square = 0, from = n && fabs(x[0]) < 1e300 ? x[0] : 0;
     for (int64_t i = 0; i < n; i++) sum += x[i] - from;
-    return n ? from + sum / (double)n : 0;
-}
-
-static void add_moments(mli_sketch *s, const double *x, int64_t n)
-{
-    double mean = mli_block_mean(x, n), m2 = 0;
-    for (int64_t i = 0; i < n; i++) m2 += (x[i] - mean) * (x[i] - mean);
-    join_moments(s, (double)n, mean, m2);
+    double own = n ? from + sum / (double)n : 0;
+    for (int64_t i = 0; i < n; i++) square += (x[i] - own) * (x[i] - own);
+    join(before, (double)n, own, square, mean, m2);
 }
 
 /* ---- distinct values ---- */
@@ -218,7 +214,7 @@ static int scan_numbers(mli_sketch *s, const mli_column *c, mli_distinct *d)
             if (value > s->max) s->max = value;
             x[n++] = value;
         }
-        add_moments(s, x, n);
+        mli_join_moments((double)s->present, x, n, &s->mean, &s->m2);
         s->present += n;
         ok = mli_quantiles_add(&s->quantiles, x, n);
     }
@@ -289,7 +285,8 @@ static int merge_top(mli_sketch *s, const mli_sketch *other)
 
 int mli_sketch_merge(mli_sketch *s, const mli_sketch *other)
 {
-    join_moments(s, (double)other->present, other->mean, other->m2);
+    join((double)s->present, (double)other->present, other->mean, other->m2, &s->mean,
+         &s->m2);
     s->rows += other->rows;
     s->present += other->present;
     if (other->min < s->min) s->min = other->min;

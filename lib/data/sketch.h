@@ -39,8 +39,9 @@ typedef struct mli_sketch {
 
 void mli_sketch_init(mli_sketch *s, ml_context *ctx);
 void mli_sketch_free(mli_sketch *s);
-/* The mean of a block, from its first value: numbers far from 0 keep their digits. */
-double mli_block_mean(const double *x, int64_t n);
+/* Joins the values of a block to the mean and the sum of squares of those before. The
+ * block's mean is taken from its first value: numbers far from 0 keep their digits. */
+void mli_join_moments(double before, const double *x, int64_t n, double *mean, double *m2);
 /* Takes a column in; `distinct` is memory to count in. 0 when out of memory. */
 int mli_sketch_scan(mli_sketch *s, const mli_column *c, mli_distinct *distinct);
 /* Adds another one of the same kind. 0 when out of memory. */

@@ -32,9 +32,8 @@ static ml_status check_range(const ml_params *p, const double **range, ml_error 
     if (two &&
         !(mli_get_bool(p, "unit_variance") && ((*range)[0] <= 0 || (*range)[1] >= 100)))
         return ML_OK;
-    mli_fail(err, ML_E_RANGE,
-             two ? "unit_variance needs percentages between 0 and 100"
-                 : "the range needs two percentages, the lower one first");
+    mli_fail(err, ML_E_RANGE, "the range needs two percentages, the lower one first%s",
+             two ? ", of unit_variance between 0 and 100" : "");
     return mli_error_at(err, ML_E_RANGE, "params.quantile_range");
 }
 
