@@ -1,34 +1,67 @@
 /* SPDX-License-Identifier: MIT
  *
- * sampler_grid.c: all combinations; the last parameter varies fastest.
+ * sampler_grid.c: all combinations; the last parameter varies fastest. Those that differ
+ * in parameters that are not active only are one, in grids of up to MOST points: of
+ * larger ones each is taken as it comes, since the distinct ones are found by counting.
  */
 #include "tuning/sampler.h"
+
+#include <math.h>
+
+#define MOST 10000
 
 static int64_t points(const mli_history *h)
 {
     return mli_get_i64(h->options, "grid_points");
 }
 
+/* The coordinates of a point by its number. 1 where it is the first of those that differ
+ * in inactive parameters only. */
+static int place(const mli_history *h, int64_t number, double *u)
+{
+    int first = 1;
+    for (int64_t i = h->space->n - 1; i >= 0; i--) {
+        int64_t n = mli_dimension_points(&h->space->dimensions[i], points(h));
+        u[i] = (double)(number % n);
+        number /= n;
+    }
+    for (int64_t i = 0; i < h->space->n; i++) {
+        const mli_dimension *d = &h->space->dimensions[i];
+        int64_t n = mli_dimension_points(d, points(h));
+        double k = u[i];
+        /* Ranges include both ends; sets and steps take the middle of their stretch. */
+        int whole = d->param->type == ML_PARAM_I64;
+        int ends =
+            !d->range.is_set && d->range.step <= 0 && n > 1 && (whole || n == points(h));
+        u[i] = ends ? k / (double)(n - 1) : (k + 0.5) / (double)n;
+        if (mli_space_active(h->space, i, u)) continue;
+        u[i] = NAN;
+        first &= k == 0;
+    }
+    return first;
+}
+
 static int64_t limit(const mli_history *h)
 {
-    return mli_space_grid(h->space, points(h));
+    int64_t all = mli_space_grid(h->space, points(h)), distinct = 0;
+    if (!h->space->conditional || all > MOST) return all;
+    double *u = mli_alloc_vec(h->ctx, h->space->n, sizeof *u);
+    for (int64_t i = 0; u && i < all; i++) distinct += place(h, i, u);
+    mli_free(h->ctx, u);
+    return u ? distinct : all;
 }
 
 static ml_status propose(const mli_history *h, int64_t trial, double *u, void **cache,
                          ml_error *err)
 {
     (void)cache, (void)err;
-    int64_t rest = trial;
-    for (int64_t i = h->space->n - 1; i >= 0; i--) {
-        const mli_dimension *d = &h->space->dimensions[i];
-        int64_t n = mli_dimension_points(d, points(h)), k = rest % n;
-        rest /= n;
-        /* Ranges include both ends; sets and steps take the middle of their stretch. */
-        int whole = d->param->type == ML_PARAM_I64;
-        int ends =
-            !d->range.is_set && d->range.step <= 0 && n > 1 && (whole || n == points(h));
-        u[i] = ends ? (double)k / (double)(n - 1) : ((double)k + 0.5) / (double)n;
-    }
+    int64_t number = trial;
+    if (h->space->conditional && mli_space_grid(h->space, points(h)) <= MOST)
+        for (int64_t left = trial + 1, i = 0; left > 0; i++) {
+            left -= place(h, i, u);
+            number = i;
+        }
+    place(h, number, u);
     return ML_OK;
 }
 

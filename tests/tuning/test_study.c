@@ -148,6 +148,36 @@ START_TEST(grid_visits_each_point_once)
 }
 END_TEST
 
+/* Points that differ in what is not active are one. */
+START_TEST(a_grid_of_conditions)
+{
+    static const char *const expected[] = {"a c 0", "a c 0.5", "a c 1",
+                                           "a d -", "b - -",   "e - -"};
+    ml_context *ctx = test_context(1);
+    ml_study *s =
+        study(ctx, NULL,
+              "{sampler: grid, metric: rmse, space: 'x: {a, b, e}; y: {c, d} if "
+              "x == a; z: [0.0, 1.0] if y == c'}");
+    for (int i = 0; i < 6; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        char seen[64];
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        const char *y = ml_params_get_str(p, "y"), *z = ml_params_get_str(p, "z");
+        snprintf(seen, sizeof seen, "%s %s %s", ml_params_get_str(p, "x"), y ? y : "-",
+                 z ? z : "-");
+        ck_assert_str_eq(seen, expected[i]);
+        ml_params_free(p);
+    }
+    int64_t trial;
+    ml_params *p = NULL;
+    FAILS(ML_E_STATE, ml_study_ask(s, &trial, &p, ERR));
+    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "all 6 points"));
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static char *results_text(const ml_study *s)
 {
     ml_table *t = NULL, *part = NULL;
@@ -865,10 +895,10 @@ START_TEST(out_of_memory_anywhere)
 END_TEST
 
 TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limits,
-          grid_visits_each_point_once, threads_do_not_change_the_outcome,
-          limits_end_the_study, cancelled, validation_rows_are_used,
-          pruners_give_up_bad_trials, pruning_of_fits, pruning_of_last_steps,
-          objectives_and_constraints, measured_objectives, constraints_that_nothing_keeps,
-          a_journal_belongs_to_its_rows, parameters_of_steps, first_steps_are_kept,
-          bad_input, functions_of_the_host, refits_are_as_watched,
-          says_what_a_study_lacks, out_of_memory_anywhere)
+          grid_visits_each_point_once, a_grid_of_conditions,
+          threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
+          validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
+          pruning_of_last_steps, objectives_and_constraints, measured_objectives,
+          constraints_that_nothing_keeps, a_journal_belongs_to_its_rows,
+          parameters_of_steps, first_steps_are_kept, bad_input, functions_of_the_host,
+          refits_are_as_watched, says_what_a_study_lacks, out_of_memory_anywhere)
