@@ -51,7 +51,7 @@ static const char style[] =
     ".bar{background:var(--a);height:11px;border-radius:2px;min-width:1px}"
     ".bars td:nth-child(2){width:420px;min-width:80px}"
     ".cell{text-align:center;min-width:64px;max-width:150px}"
-    ".row{min-width:80px;max-width:260px}"
+    ".row{max-width:260px}"
     ".pl{stroke:var(--soft);stroke-opacity:.22;stroke-width:1;fill:none}"
     ".best{stroke:var(--a);stroke-opacity:.85;stroke-width:1.6}.cl{fill:var(--a);"
     "shape-rendering:crispEdges}"

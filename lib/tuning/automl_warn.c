@@ -74,8 +74,8 @@ static void warn_of_classes(const mli_automl *a)
     }
     if (n > 2 && d->rows >= 10 * (int64_t)n)
         mli_log(a->ctx, ML_LOG_WARNING, "automl",
-                "the target has %d whole numbers and is predicted as a number: "
-                "task=classification predicts classes, task=regression is sure",
+                "the target has %d whole numbers; for classes set "
+                "task=classification",
                 n);
 }
 

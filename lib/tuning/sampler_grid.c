@@ -55,13 +55,11 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
                          ml_error *err)
 {
     (void)cache, (void)err;
-    int64_t number = trial;
+    int64_t left = trial;
     if (h->space->conditional && mli_space_grid(h->space, points(h)) <= MOST)
-        for (int64_t left = trial + 1, i = 0; left > 0; i++) {
-            left -= place(h, i, u);
-            number = i;
-        }
-    place(h, number, u);
+        for (trial = 0; left > 0 || !place(h, trial, u); trial++)
+            left -= place(h, trial, u);
+    place(h, trial, u);
     return ML_OK;
 }
 

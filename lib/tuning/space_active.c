@@ -90,7 +90,7 @@ static ml_status fill_table(mli_space *s, int64_t i, const ml_params *base, ml_e
     mli_fail(err, ML_E_PARSE, "the search space has a condition that never holds: \"%s\"",
              s->dimensions[i].param->active_if);
     mli_error_at(err, ML_E_PARSE, "params.space");
-    return mli_error_hint(err, ML_E_PARSE, "compare with a value that the range has");
+    return mli_error_hint(err, ML_E_PARSE, "compare with one of its values");
 }
 
 ml_status mli_space_compile(mli_space *s, const ml_params *base, ml_error *err)

@@ -55,31 +55,19 @@ static int32_t type_of_item(const char *text)
                                                                    : ML_PARAM_STR;
 }
 
-/* Longer values would be cut. */
-static int is_long(const mli_range *r)
-{
-    char item[MLI_SET_ITEM];
-    for (int64_t i = 0; i < r->count; i++) {
-        mli_range_item(r, i, item, sizeof item);
-        if (strlen(item) == sizeof item - 1) return 1;
-    }
-    return 0;
-}
-
-/* Of a set: what all its values are. */
+/* Of a set: what all its values are; -1 where one is so long that it would be cut. */
 static int32_t type_of(const mli_range *r, const char *text)
 {
     int32_t type = ML_PARAM_I64;
     char item[MLI_SET_ITEM];
     for (int64_t i = 0; i < r->count; i++) {
         mli_range_item(r, i, item, sizeof item);
+        if (strlen(item) == sizeof item - 1) return -1;
         int32_t one = type_of_item(item);
         if (i == 0) type = one;
         if (one == type) continue;
-        if (one + type != ML_PARAM_I64 + ML_PARAM_F64 || one == ML_PARAM_STR ||
-            type == ML_PARAM_STR)
-            return ML_PARAM_STR;
-        type = ML_PARAM_F64;
+        int numbers = one * type == ML_PARAM_I64 * ML_PARAM_F64;
+        type = numbers ? ML_PARAM_F64 : ML_PARAM_STR;
     }
     if (r->is_set) return type;
     const char *step = strstr(text, "step");
@@ -105,6 +93,8 @@ static ml_status known_range(const mli_descriptor *d, const mli_param *p,
     return mli_error_at(err, ML_E_RANGE, "params.space");
 }
 
+static const char ranges[] = "write [1, 9], log [1e-3, 1], [0, 1] step 0.25 or {a, b}";
+
 static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
                             part condition, const char *line, ml_error *err)
 {
@@ -119,16 +109,14 @@ static ml_status fill_param(mli_space *s, mli_param *q, part name, part range,
     }
     if (!mli_range_parse(q->tune, &r) || r.open_low || r.open_high ||
         !isfinite(r.high - r.low))
-        return malformed(line, "a range that cannot be read",
-                         "write [1, 9], log [1e-3, 1], [0, 1] step 0.25 or {a, b}", err);
+        return malformed(line, "a range that cannot be read", ranges, err);
     if (r.log && r.step > 0)
-        return malformed(line, "a logarithm with steps", "leave one of them out", err);
-    if (is_long(&r))
-        return malformed(line, "a value of more than 126 bytes",
-                         "give it a short name, and tell by that", err);
+        return malformed(line, "a logarithm with steps", ranges, err);
     q->type = type_of(&r, q->tune);
+    if (q->type < 0)
+        return malformed(line, "a value of more than 126 bytes", "shorten it", err);
     if (q->type == ML_PARAM_I64 && !(fmax(-r.low, r.high) < 0x1p53))
-        return malformed(line, "integers beyond 2^53", "write numbers: [0.0, 1e18]", err);
+        return malformed(line, "integers beyond 2^53", "write [0.0, 1e18]", err);
     q->doc = "";
     q->since = "";
     return ML_OK;

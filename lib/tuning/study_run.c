@@ -408,8 +408,7 @@ static ml_status check_outcome(ml_study *s, const ml_error *failure, ml_error *e
 {
     if (s->best >= 0) {
         if (mli_study_violation(s, &s->trials[s->best]) > 0)
-            mli_log(s->ctx, ML_LOG_WARNING, "study",
-                    "no trial keeps the constraints; the best breaks them least");
+            mli_log(s->ctx, ML_LOG_WARNING, "study", "no trial keeps the constraints");
         return ML_OK;
     }
     if (ml_error_code(failure) < 0) {
