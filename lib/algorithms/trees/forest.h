@@ -294,7 +294,9 @@ void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, dou
 int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* Cells of codes. */
 typedef struct mli_forest_grid {
-    uint32_t low, scale; /* a code's cell: (code - low) * scale / 2^16 */
+    /* A code's cell: 1 + (code - low) * scale / 2^16, of the lowest one 0. That may have
+     * most rows of the node, such as zeros, and nothing to be found inside. */
+    uint32_t low, scale;
     int32_t n;           /* cells, a multiple of eight */
     int exact;           /* each code has its cell */
 } mli_forest_grid;
@@ -304,20 +306,22 @@ int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t 
                           mli_forest_grid *g, uint16_t *code, uint16_t *cell);
 static inline uint32_t mli_forest_grid_cell(const mli_forest_grid *g, uint32_t code)
 {
-    return g->exact ? code - g->low : (code - g->low) * g->scale >> 16;
+    uint32_t x = code - g->low;
+    return g->exact ? x : (x > 0) + (x * g->scale >> 16);
 }
 /* The largest code of a cell. */
 static inline uint32_t mli_forest_grid_last(const mli_forest_grid *g, int32_t cell)
 {
-    if (g->exact) return g->low + (uint32_t)cell;
-    uint32_t last = g->low + (((uint32_t)(cell + 1) << 16) - 1) / g->scale;
+    if (g->exact || !cell) return g->low + (uint32_t)cell;
+    uint32_t last = g->low + (((uint32_t)cell << 16) - 1) / g->scale;
     return last < MLI_CODE_MISSING ? last : MLI_CODE_MISSING - 1;
 }
 /* Cells whose rows are looked at one by one. */
 typedef struct mli_forest_opened {
     const uint16_t *code, *cell; /* of the rows */
     const uint8_t *open;         /* of the cells */
-    int32_t first, last, end;    /* open ones: between these, cell 0, and this one */
+    int32_t first, last;         /* open ones lie between these, */
+    int32_t begin, end;          /* or are at either end */
 } mli_forest_opened;
 /* Elements of the rows of open cells, sorted. */
 const uint64_t *mli_forest_collect(const mli_forest_search *a, const mli_forest_opened *c,

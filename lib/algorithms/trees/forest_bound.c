@@ -95,9 +95,12 @@ MLI_AVX2 static void cells_avx2(const mli_forest_grid *g, const uint16_t *code, 
 {
     __m256i low = _mm256_set1_epi16((int16_t)g->low);
     __m256i scale = _mm256_set1_epi16((int16_t)g->scale);
+    __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
     for (int64_t i = 0; i < n; i += 16) {
         __m256i x = _mm256_sub_epi16(LOAD(code + i), low);
-        STORE(cell + i, g->exact ? x : _mm256_mulhi_epu16(x, scale));
+        __m256i more = _mm256_add_epi16(_mm256_cmpeq_epi16(x, zero), one);
+        more = _mm256_add_epi16(more, _mm256_mulhi_epu16(x, scale));
+        STORE(cell + i, g->exact ? x : more);
     }
 }
 #endif
@@ -124,7 +127,7 @@ int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t 
     if (high == g->low) return 0;
     uint32_t range = high - g->low + 1;
     g->exact = range <= most;
-    g->scale = g->exact ? 0 : (most << 16) / range;
+    g->scale = g->exact ? 0 : ((most - 1) << 16) / range;
     g->n = (int32_t)(mli_forest_grid_cell(g, high) / 8 * 8 + 8);
 #ifdef MLI_AVX2
     if (fast) cells_avx2(g, to, a->n, cell);
@@ -208,7 +211,7 @@ static void find_plain(cells *c)
         int64_t s = second_before(c, k), ds = second_before(c, k + 1) - s;
         int left = c->rating[k] >= c->top, right = c->rating[k + 1] >= c->top;
         if (right && dw > 0) c->edge[c->n_edges++] = (uint16_t)(k + 1);
-        if (ds <= 0 || ds >= dw || c->grid.exact) continue;
+        if (ds <= 0 || ds >= dw || c->grid.exact || !k) continue;
         if (left || right || reaches(c, w + ds, s + ds) || reaches(c, w + dw - ds, s))
             open_cell(c, k);
     }
@@ -287,6 +290,7 @@ MLI_AVX2 static void find_avx2(cells *c)
         right = _mm256_and_ps(right, _mm256_castsi256_ps(_mm256_cmpgt_epi32(dw, zero)));
         uint32_t edges = (uint32_t)_mm256_movemask_ps(right);
         uint32_t inside = (uint32_t)_mm256_movemask_ps(reach);
+        if (!k) inside &= ~UINT32_C(1); /* one code */
         for (; edges; edges &= edges - 1)
             c->edge[c->n_edges++] = (uint16_t)(k + 1 + __builtin_ctz(edges));
         for (; inside; inside &= inside - 1) open_cell(c, k + __builtin_ctz(inside));
@@ -384,7 +388,7 @@ static void rate_all(cells *c, const mli_forest_split *best)
 /* Cells within which splits become legal: their edges do not bound them. */
 static void open_limit(cells *c, int32_t k)
 {
-    if (k < 0 || k >= c->n) return;
+    if (k < 1 || k >= c->n) return;
     if (c->first < 0 || k < c->first) c->first = k;
     if (c->last < k) c->last = k;
     c->open[k] = 1;
@@ -459,12 +463,13 @@ MLI_AVX2 static int64_t collect_avx2(const mli_forest_search *a,
 {
     __m256i first = _mm256_set1_epi16((int16_t)c->first);
     __m256i most = _mm256_set1_epi16((int16_t)(c->last - c->first));
-    __m256i end = _mm256_set1_epi16((int16_t)c->end), zero = _mm256_setzero_si256();
+    __m256i begin = _mm256_set1_epi16((int16_t)c->begin);
+    __m256i end = _mm256_set1_epi16((int16_t)c->end);
     int64_t kept = 0, n = a->n;
     for (int64_t at = 0; at < n; at += 16) {
         __m256i cell = LOAD(c->cell + at), x = _mm256_sub_epi16(cell, first);
         x = _mm256_cmpeq_epi16(_mm256_min_epu16(x, most), x);
-        x = _mm256_or_si256(x, _mm256_cmpeq_epi16(cell, zero));
+        x = _mm256_or_si256(x, _mm256_cmpeq_epi16(cell, begin));
         x = _mm256_or_si256(x, _mm256_cmpeq_epi16(cell, end));
         uint32_t bits = (uint32_t)_mm256_movemask_epi8(x) & 0x55555555;
         for (; bits; bits &= bits - 1) {
@@ -501,8 +506,8 @@ static void look_inside(const cells *c, int32_t feature, mli_forest_split *best)
 {
     const mli_forest_search *a = c->a;
     int64_t n, w = 0, s = 0, rows = 0;
-    const mli_forest_opened opened = {c->code,  c->cell, c->open,
-                                      c->first, c->last, c->last};
+    const mli_forest_opened opened = {c->code, c->cell,  c->open, c->first,
+                                      c->last, c->first, c->last};
     const uint64_t *e = mli_forest_collect(a, &opened, &n);
     int limits = has_limits(a);
     uint32_t before = UINT32_MAX;

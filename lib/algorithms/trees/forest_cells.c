@@ -45,7 +45,7 @@ typedef struct cells {
     float den[LD];               /* w (W - w) */
     float rating[LD], reach[LD]; /* of the edge before each cell; bound of its inside */
     uint8_t open[MOST];
-    int32_t first, last, end; /* as in mli_forest_opened; end: -1: none */
+    int32_t first, last, begin, end; /* as in mli_forest_opened; end: -1: none */
 } cells;
 
 /* ---- counting ---- */
@@ -327,6 +327,7 @@ static void open_cell(cells *c, int32_t j, int limits)
     int inside = c->den[j] > 0 && c->den[j + 1] > 0;
     c->open[j] = is_mixed(c, j, limits) && (inside || end_reaches(c, j));
     if (!c->open[j]) return;
+    if (c->begin < 0) c->begin = j;
     c->end = j;
     if (inside && c->first < 0) c->first = j;
     if (inside) c->last = j;
@@ -335,9 +336,10 @@ static void open_cell(cells *c, int32_t j, int limits)
 static void open_cells(cells *c, int limits)
 {
     const float *den = c->den, *reach = c->reach, top = c->top;
-    c->first = c->end = -1;
+    c->first = c->begin = c->end = -1;
     for (int32_t j = 0; j < c->grid.n; j++)
         c->open[j] = (reach[j] >= top * den[j]) | (reach[j] >= top * den[j + 1]);
+    c->open[0] = 0; /* one code */
     for (int32_t j = 0; j < c->grid.n; j += 8) {
         uint64_t any; /* there are few */
         memcpy(&any, c->open + j, sizeof any);
@@ -352,8 +354,8 @@ static void look_inside(const cells *c, int32_t feature, int limits,
 {
     const mli_forest_search *a = c->a;
     int64_t n, rows = 0;
-    const mli_forest_opened opened = {c->code,  c->cell, c->open,
-                                      c->first, c->last, c->end};
+    const mli_forest_opened opened = {c->code, c->cell,  c->open, c->first,
+                                      c->last, c->begin, c->end};
     const uint64_t *e = mli_forest_collect(a, &opened, &n);
     double *l = a->left, w = 0;
     uint32_t before = UINT32_MAX;
