@@ -212,6 +212,29 @@ START_TEST(takes_dates_apart)
 }
 END_TEST
 
+/* Each second of an hour long ago and of one to come is its own. */
+START_TEST(seconds_are_exact)
+{
+    enum { ROWS = 7200 };
+    static char text[8 + ROWS * 20];
+    int n = snprintf(text, sizeof text, "t\n");
+    for (int i = 0; i < ROWS; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%d-03-31 17:%02d:%02d\n",
+                      i < ROWS / 2 ? 1893 : 2043, i / 60 % 60, i % 60);
+    ml_context *ctx = test_context(1);
+    ml_table *t = csv_text(ctx, text);
+    char params[] = "parts=day,hour,minute,second";
+    ml_tensor *out = transform(ctx, "date_parts", params, "t", "-", t);
+    for (int i = 0; i < ROWS; i++) {
+        const int want[] = {31, 17, i / 60 % 60, i % 60};
+        for (int k = 0; k < 4; k++) ck_assert(ml_tensor_get_f64(out, i, k) == want[k]);
+    }
+    ml_tensor_free(out);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Numbers far below 1 have their digits in e^x - 1: a power of them is a line. */
 START_TEST(powers_of_small_numbers)
 {
@@ -415,5 +438,6 @@ START_TEST(functions_of_numbers)
 END_TEST
 
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
-          takes_dates_apart, powers_of_small_numbers, large_powers, numbers_of_any_size,
-          levels_of_equal_frequency, derives_dates_and_replaces, functions_of_numbers)
+          takes_dates_apart, seconds_are_exact, powers_of_small_numbers, large_powers,
+          numbers_of_any_size, levels_of_equal_frequency, derives_dates_and_replaces,
+          functions_of_numbers)

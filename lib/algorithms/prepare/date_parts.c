@@ -52,9 +52,14 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-static moment split(double days)
+/* Whole days and the rest are exact: a part of a day would lose its seconds. */
+static moment split(double x, double unit)
 {
-    double whole = floor(days);
+    double whole = floor(x / unit), rest = x - whole * unit;
+    if (rest < 0) {
+        whole--;
+        rest += unit;
+    }
     int64_t n = (int64_t)whole, z = n + 719468, era = floor_div(z, 146097);
     int64_t doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
@@ -65,7 +70,7 @@ static moment split(double days)
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     m.yearday = before[m.month - 1] + m.day + (leap && m.month > 2);
     m.weekday = (n + 3) - 7 * floor_div(n + 3, 7);
-    m.second = (days - whole) * 86400;
+    m.second = unit > 1 ? rest / 1e6 : rest * 86400;
     return m;
 }
 
@@ -203,7 +208,7 @@ static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stri
     for (int64_t i = 0; i < n; i++) {
         double days = in[i * stride] / unit, *to = out + i * out_stride;
         int good = fabs(days) < 1e8;
-        moment m = good ? split(days) : (moment){0};
+        moment m = good ? split(in[i * stride], unit) : (moment){0};
         for (int64_t k = 0; k < t->COUNT; k++) {
             double v = good ? part_of(&m, list[k], days) : NAN;
             if (!is_round(t, list[k])) {
