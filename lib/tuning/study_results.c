@@ -32,6 +32,20 @@ static ml_status front_column(ml_study *s, mli_builder *b, ml_error *err)
     return st;
 }
 
+/* The column of a parameter has its name, or "params.name" where another has it. */
+static void name_column(const ml_study *s, const char *param, mli_str *name)
+{
+    static const char *const fixed[] = {"trial",   "state",   "score", "spread",
+                                        "seconds", "message", "front"};
+    int taken = 0;
+    for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
+        taken |= strcmp(fixed[k], param) == 0;
+    for (int64_t k = 1; k < s->n_goals; k++)
+        taken |= strcmp(s->goals[k].name, param) == 0;
+    mli_str_init(name, s->ctx);
+    mli_str_printf(name, "%s%s", taken ? "params." : "", param);
+}
+
 /* Columns of the results: fixed ones, then one per tuned parameter. */
 static ml_status result_column(ml_study *s, mli_builder *b, const mli_param *param,
                                ml_error *err)
@@ -39,7 +53,9 @@ static ml_status result_column(ml_study *s, mli_builder *b, const mli_param *par
     int number = param->type == ML_PARAM_I64 || param->type == ML_PARAM_F64;
     double *f = mli_alloc_vec(s->ctx, s->count, sizeof *f);
     const char **text = mli_calloc(s->ctx, (size_t)s->count + 1, sizeof *text);
-    ml_status st = f && text ? ML_OK : mli_nomem(err);
+    mli_str name;
+    name_column(s, param->name, &name);
+    ml_status st = f && text && !name.failed ? ML_OK : mli_nomem(err);
     for (int64_t i = 0; i < s->count && st == ML_OK; i++) {
         const mli_value *v = mli_params_find(s->trials[i].params, param->name);
         f[i] = v && number ? v->f64 : NAN;
@@ -50,8 +66,9 @@ static ml_status result_column(ml_study *s, mli_builder *b, const mli_param *par
         }
     }
     if (st == ML_OK)
-        st = number ? mli_builder_f64(b, param->name, f, err)
-                    : mli_builder_text(b, param->name, text, err);
+        st = number ? mli_builder_f64(b, name.data, f, err)
+                    : mli_builder_text(b, name.data, text, err);
+    mli_str_free(&name);
     mli_free(s->ctx, f);
     mli_free(s->ctx, text);
     return st;

@@ -178,6 +178,34 @@ START_TEST(a_grid_of_conditions)
 }
 END_TEST
 
+/* Parameters that are called like columns of the results. */
+START_TEST(each_result_has_its_column)
+{
+    ml_context *ctx = test_context(1);
+    ml_study *s = study(ctx, NULL,
+                        "{sampler: random, metric: rmse, objectives: [cost], space: "
+                        "'score: [0.0, 1.0]; cost: [3, 9]; other: [5, 6]'}");
+    int64_t trial;
+    ml_params *p = NULL;
+    ml_table *t = NULL;
+    double score;
+    OK(ml_study_ask(s, &trial, &p, ERR));
+    OK(ml_params_get_f64(p, "score", &score, ERR));
+    OK(ml_study_tell_value(s, trial, "cost", 0, 100, NULL, ERR));
+    OK(ml_study_tell(s, trial, 50, ERR));
+    OK(ml_study_get_table(s, "trials", &t, ERR));
+    ck_assert_double_eq(ml_table_get_f64(t, 0, ml_table_find(t, "score")), 50);
+    ck_assert_double_eq(ml_table_get_f64(t, 0, ml_table_find(t, "params.score")), score);
+    ck_assert_double_eq(ml_table_get_f64(t, 0, ml_table_find(t, "cost")), 100);
+    ck_assert(ml_table_get_f64(t, 0, ml_table_find(t, "params.cost")) <= 9);
+    ck_assert_int_ge(ml_table_find(t, "other"), 0);
+    ml_params_free(p);
+    ml_table_free(t);
+    ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static char *results_text(const ml_study *s)
 {
     ml_table *t = NULL, *part = NULL;
@@ -895,7 +923,7 @@ START_TEST(out_of_memory_anywhere)
 END_TEST
 
 TEST_MAIN("tuning/study", ask_and_tell_keeps_the_best, asking_keeps_to_the_limits,
-          grid_visits_each_point_once, a_grid_of_conditions,
+          grid_visits_each_point_once, a_grid_of_conditions, each_result_has_its_column,
           threads_do_not_change_the_outcome, limits_end_the_study, cancelled,
           validation_rows_are_used, pruners_give_up_bad_trials, pruning_of_fits,
           pruning_of_last_steps, objectives_and_constraints, measured_objectives,
