@@ -288,7 +288,35 @@ START_TEST(groups_stay_together)
 }
 END_TEST
 
+/* A column that tells the target without error is the best, a constant the worst, in
+ * spite of rounding. */
+START_TEST(perfect_lines_and_constants)
+{
+    double line[ROWS], same[ROWS];
+    ml_context *ctx = test_context(1);
+    for (int classes = 0; classes < 2; classes++) {
+        const char *params[] = {"method",   "f_test",    "k",  "1",
+                                "features", "line,same", NULL, NULL};
+        int64_t columns = 0;
+        ml_table *t = make(ctx, classes);
+        int64_t y = ml_table_find(t, "y");
+        for (int i = 0; i < ROWS; i++) {
+            line[i] = 1e9 + 1e8 * ml_table_get_f64(t, i, y) + classes * uniform();
+            same[i] = 0.1 + 0.2;
+        }
+        t = add_f64(ctx, add_f64(ctx, t, "line", ROWS, line), "same", ROWS, same);
+        ml_tensor *r =
+            fitted_to(ctx, t, "feature_selector", classes, "score", params, &columns);
+        ck_assert(ml_tensor_get_f64(r, 0, 0) > 1e10);
+        ck_assert(ml_tensor_get_f64(r, 1, 0) < 1e-6);
+        ml_tensor_free(r);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare_select", boruta_finds_all_that_matter,
           boruta_keeps_undecided_ones_if_asked, boruta_percentile_is_a_lower_mark,
           boruta_needs_rounds, permutation_finds_what_cannot_be_missed, at_most_k_columns,
-          rows_without_weight_count_nothing, weights_in_one_fold, groups_stay_together)
+          rows_without_weight_count_nothing, weights_in_one_fold, groups_stay_together,
+          perfect_lines_and_constants)

@@ -11,6 +11,7 @@
  */
 #include "algorithms/prepare/select.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +46,23 @@ static double f_of_line(const double *x, const double *y, int64_t rows)
         sxy += dx * dy;
     }
     double r2 = sxy / sxx * (sxy / syy);
-    return n > 2 && sxx > 0 && syy > 0 ? r2 / (1 - r2) * (n - 2) : 0;
+    /* A perfect line is not below 0 by its rounding. */
+    double rest = fmax(1 - r2, DBL_EPSILON);
+    return n > 2 && sxx > 0 && syy > 0 ? r2 / rest * (n - 2) : 0;
 }
 
 /* Of the means of the classes: variance between them to that within. */
 static double f_of_classes(const double *x, const int32_t *label, int64_t rows, int64_t k,
                            double *sum, double *count)
 {
-    double n = 0, total = 0, between = 0, within = 0, used = 0;
+    double n = 0, total = 0, between = 0, within = 0, used = 0, first = NAN;
+    int varies = 0; /* a constant has means that differ by their rounding */
     memset(sum, 0, (size_t)k * sizeof *sum);
     memset(count, 0, (size_t)k * sizeof *count);
     for (int64_t i = 0; i < rows; i++) {
         if (isnan(x[i])) continue;
+        varies |= first != first ? 0 : x[i] != first;
+        first = x[i];
         sum[label[i]] += x[i];
         count[label[i]] += 1;
         total += x[i];
@@ -73,6 +79,7 @@ static double f_of_classes(const double *x, const int32_t *label, int64_t rows, 
         double d = x[i] - sum[label[i]] / count[label[i]];
         within += d * d;
     }
+    if (!varies) return 0;
     if (!(within > 0) || used < 2 || n <= used) return between > 0 ? INFINITY : 0;
     return between / (used - 1) / (within / (n - used));
 }
