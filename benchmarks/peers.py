@@ -53,7 +53,7 @@ def forest(peer, threads, a):
     xt, yt = read(a["test"])
     if peer == "ydf-forest":
         return ydf_forest(threads, a, x, y, xt, yt)
-    if peer.endswith(("-extra", "-numbers", "-multiclass")):
+    if peer.endswith(("-extra", "-leaf5", "-numbers", "-multiclass")):
         return other_forest(peer, threads, a, x, y, xt, yt)
     model = RandomForestClassifier(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
     start = clock()
@@ -70,13 +70,14 @@ def other_forest(peer, threads, a, x, y, xt, yt):
         from sklearn.ensemble import (ExtraTreesClassifier, RandomForestClassifier,
                                       RandomForestRegressor)
     kind = peer.split("-")[1]
-    maker = {"extra": ExtraTreesClassifier, "numbers": RandomForestRegressor,
-             "multiclass": RandomForestClassifier}[kind]
-    model = maker(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0)
+    maker = {"extra": ExtraTreesClassifier, "numbers": RandomForestRegressor}.get(
+        kind, RandomForestClassifier)
+    model = maker(int(a["trees"]), max_features=5, n_jobs=threads, random_state=0,
+                  min_samples_leaf=5 if kind == "leaf5" else 1)
     start = clock()
     model.fit(x, y)
     seconds = clock() - start
-    if kind == "extra":
+    if kind in ("extra", "leaf5"):
         return seconds, auc(yt, model.predict_proba(xt)[:, 1]), {}
     return seconds, model.score(xt, yt), {}
 

@@ -23,7 +23,7 @@
 
 #define MLI_TILE       32 /* rows whose codes lie together: codes[column * 32 + row] */
 #define MLI_TILES      8  /* tiles per block, at most */
-#define MLI_FEW_ROWS   8  /* fewer rows go one by one */
+#define MLI_FEW_ROWS   8  /* fewer rows go one by one, or twice as many: see engine.c */
 #define MLI_CUTS       254 /* thresholds that a byte tells apart, with missing at the end */
 #define MLI_COLUMNS    2047 /* columns of a part: column * 32 fits 16 bits */
 #define MLI_WIDE_LANES 16   /* rows at a time of the form without codes */
@@ -181,6 +181,7 @@ struct mli_engine {
     int64_t outs;       /* numbers per row of data */
     int32_t wide;
     int64_t tiles; /* per block */
+    int64_t few;   /* fewer rows go one by one */
     size_t scratch;
     /* codes */
     int64_t n_parts;

@@ -103,7 +103,7 @@ void mli_engine_scores_sparse(const mli_engine *g, const mli_csr *rows, int64_t 
     int64_t scores = g->e.n_scores, block = g->tiles * MLI_TILE;
     double *score = scratch;
     int8_t *codes = (int8_t *)(score + block * scores);
-    for (; n >= MLI_FEW_ROWS; begin += block, out += block * scores) {
+    for (; n >= g->few; begin += block, out += block * scores) {
         int64_t count = n < block ? n : block;
         int64_t tiles = (count - 1) / MLI_TILE + 1, room = tiles * MLI_TILE;
         for (int64_t i = 0; i < room * scores; i++) score[i] = g->e.base[i / room];
