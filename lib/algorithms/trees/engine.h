@@ -9,8 +9,8 @@
  *   send missing values both ways has two columns of codes, one where missing is below
  *   and one where it is above all thresholds, so that no node has to ask. Trees of at
  *   most 256 leaves are decided for 32 rows at once, of larger ones the upper levels,
- *   and the lower ones by interleaved walks. Trees with more thresholds than bytes can tell apart are cut into parts, each
- *   with its own codes.
+ *   and the lower ones by interleaved walks. Trees with more thresholds than bytes can
+ *   tell apart are cut into parts, each with its own codes.
  * - wide: interleaved walks that compare doubles. For single trees with more than 254
  *   thresholds on a feature, and for ensembles so large that preparing costs more than
  *   it saves.
