@@ -5,6 +5,7 @@
  * fit into bytes, and numbers, with and without weights.
  */
 #include "forest_testing.h"
+#include "algorithms/trees/ensemble.h"
 #include "core/cpu.h"
 
 #define N        3000
@@ -16,13 +17,14 @@
 typedef struct kind {
     int classes; /* 0: numbers */
     const char *params;
+    int missing; /* one value of so many, but for one feature; 0: none */
 } kind;
 
 static double x[FEATURES][N], number[N], weight[N];
 static int64_t label[N];
 
 /* Features: many values, few, two, and one with gaps. */
-static void make_data(int classes, const char *params)
+static void make_data(int classes, const char *params, int missing)
 {
     uint64_t state = 77;
     for (int i = 0; i < N; i++) {
@@ -39,6 +41,8 @@ static void make_data(int classes, const char *params)
         if (v[4] % 97 == 0) number[i] *= -30;
         label[i] = (int64_t)(number[i] * 2 + (double)(v[5] % 3));
         if (classes > 0) label[i] = (label[i] % classes + classes) % classes;
+        for (int j = 0; missing && j < FEATURES; j++)
+            if (j != 2 && v[5] / (7 + j) % missing == 0) x[j][i] = NAN;
         weight[i] = 1;
         if (strstr(params, "weight=w")) weight[i] = (double)(1 + v[5] % 4);
         if (strstr(params, "weight=v")) weight[i] = 0.1 + (double)(v[5] % 100) / 77;
@@ -62,9 +66,14 @@ static ml_table *make_table(ml_context *ctx, int classes)
 /* ---- all splits of a node ---- */
 
 static const double *sort_key;
+static double absent; /* what missing values count as */
+static double key_of(int row)
+{
+    return isnan(sort_key[row]) ? absent : sort_key[row];
+}
 static int by_key(const void *a, const void *b)
 {
-    double p = sort_key[*(const int *)a], q = sort_key[*(const int *)b];
+    double p = key_of(*(const int *)a), q = key_of(*(const int *)b);
     return p < q ? -1 : p > q;
 }
 
@@ -105,14 +114,15 @@ static double best_gain(int classes, int entropy, int least, const int *row, int
         total += weight[row[i]];
         sorted[i] = row[i];
     }
-    for (int j = 0; j < FEATURES; j++) {
+    for (int j = 0; j < 2 * FEATURES; j++) {
         long double left[MOST] = {0}, w = 0;
-        sort_key = x[j];
+        sort_key = x[j / 2];
+        absent = j % 2 ? INFINITY : -INFINITY;
         qsort(sorted, (size_t)n, sizeof *sorted, by_key);
         for (int i = 0; i + 1 < n; i++) {
             add_row(classes, sorted[i], left);
             w += weight[sorted[i]];
-            if (x[j][sorted[i]] == x[j][sorted[i + 1]]) continue;
+            if (key_of(sorted[i]) == key_of(sorted[i + 1])) continue;
             if (i + 1 < least || n - i - 1 < least) continue;
             long double gain = gain_of(left, all, width, w, total, entropy);
             if (gain > best) best = gain;
@@ -124,7 +134,7 @@ static double best_gain(int classes, int entropy, int least, const int *row, int
 /* ---- a tree ---- */
 
 typedef struct tree {
-    ml_tensor *feature, *left, *threshold, *gain;
+    ml_tensor *feature, *left, *threshold, *gain, *flags;
     int classes, entropy, least, nodes;
 } tree;
 
@@ -133,12 +143,14 @@ static void check_node(tree *t, int64_t node, int *row, int n)
     int64_t left = (int64_t)ml_tensor_get_f64(t->left, node, 0);
     int feature = (int)ml_tensor_get_f64(t->feature, node, 0), kept = 0;
     if (left == 0) return;
+    int missing_left = (int)ml_tensor_get_f64(t->flags, node, 0) & MLI_NODE_MISSING_LEFT;
     double best = best_gain(t->classes, t->entropy, t->least, row, n);
     double gain = ml_tensor_get_f64(t->gain, node, 0);
     ck_assert_msg(fabs(gain - best) <= 1e-6 * best + 1e-9, "node %d of %d rows: %g, %g",
                   (int)node, n, gain, best);
     for (int i = 0; i < n; i++) {
         int r = row[i], goes = x[feature][r] <= ml_tensor_get_f64(t->threshold, node, 0);
+        if (isnan(x[feature][r])) goes = missing_left;
         row[i] = row[kept];
         row[kept] = r;
         kept += goes;
@@ -153,32 +165,39 @@ static void check_node(tree *t, int64_t node, int *row, int n)
 }
 
 static const kind kinds[] = {
-    {0, "max_depth=0"},
-    {0, "max_depth=0 weight=w"},
-    {0, "max_depth=0 weight=v"},
-    {0, "max_depth=0 min_data_in_leaf=7"},
-    {2, "max_depth=0 weight=w"},
-    {3, "max_depth=0"},
-    {5, "max_depth=0 weight=w"},
-    {5, "max_depth=0 min_data_in_leaf=7"},
-    {8, "max_depth=0"},
-    {9, "max_depth=0 weight=w"},
-    {40, "max_depth=12"},
-    {4, "max_depth=0 weight=v"},
-    {0, "max_depth=0 weight=u"},
-    {5, "max_depth=0 weight=u"},
-    {2, "criterion=entropy"},
-    {2, "criterion=entropy weight=w"},
-    {2, "criterion=entropy min_data_in_leaf=7"},
-    {2, "criterion=entropy weight=v"},
-    {5, "criterion=entropy weight=w"},
+    {0, "max_depth=0", 0},
+    {0, "max_depth=0 weight=w", 0},
+    {0, "max_depth=0 weight=v", 0},
+    {0, "max_depth=0 min_data_in_leaf=7", 0},
+    {2, "max_depth=0 weight=w", 0},
+    {3, "max_depth=0", 0},
+    {5, "max_depth=0 weight=w", 0},
+    {5, "max_depth=0 min_data_in_leaf=7", 0},
+    {8, "max_depth=0", 0},
+    {9, "max_depth=0 weight=w", 0},
+    {40, "max_depth=12", 0},
+    {4, "max_depth=0 weight=v", 0},
+    {0, "max_depth=0 weight=u", 0},
+    {5, "max_depth=0 weight=u", 0},
+    {2, "criterion=entropy", 0},
+    {2, "criterion=entropy weight=w", 0},
+    {2, "criterion=entropy min_data_in_leaf=7", 0},
+    {2, "criterion=entropy weight=v", 0},
+    {5, "criterion=entropy weight=w", 0},
+    {2, "max_depth=0", 4},
+    {2, "max_depth=0 weight=w", 2},
+    {2, "max_depth=0 min_data_in_leaf=7", 3},
+    {2, "criterion=entropy", 30},
+    {2, "max_depth=0 weight=v", 3},
+    {5, "max_depth=0", 3},
+    {0, "max_depth=0", 3},
 };
 
 static ml_model *fit_kind(ml_context *ctx, const kind *k, const char *algorithm,
                           const char *more)
 {
     char params[160];
-    make_data(k->classes, k->params);
+    make_data(k->classes, k->params, k->missing);
     ml_table *t = make_table(ctx, k->classes);
     snprintf(params, sizeof params, "features=[a,b,c,d] %s %s%s", k->params, more,
              k->classes ? " task=classification" : "");
@@ -196,6 +215,7 @@ START_TEST(splits_are_the_best)
               tensor(m, "node_left"),
               tensor(m, "node_threshold"),
               tensor(m, "node_gain"),
+              tensor(m, "node_flags"),
               k->classes,
               strstr(k->params, "entropy") != NULL,
               strstr(k->params, "leaf=7") ? 7 : 1,
@@ -208,6 +228,7 @@ START_TEST(splits_are_the_best)
     ml_tensor_free(t.left);
     ml_tensor_free(t.threshold);
     ml_tensor_free(t.gain);
+    ml_tensor_free(t.flags);
     ml_model_free(m);
     ml_context_free(ctx);
 }
@@ -245,7 +266,7 @@ START_TEST(scales)
                      of_weight[] = {0, 0, 0, 900, -900};
     ml_context *ctx = test_context(1);
     double want[40];
-    make_data(0, "weight=v");
+    make_data(0, "weight=v", 0);
     for (int k = 0; k < (int)SIZE(of_target); k++) {
         for (int i = 0; i < N; i++) {
             number[i] = ldexp(number[i], of_target[k]);

@@ -290,20 +290,22 @@ int mli_forest_random(const mli_forest_search *a, int32_t feature, double unifor
 void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, double *num,
                      double *den);
 /* The same for a node of two classes of whole weights, larger than those of
- * mli_forest_few. -1: it has missing values, and nothing was done. */
+ * mli_forest_few. */
 int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best);
 /* Cells of codes. */
 typedef struct mli_forest_grid {
     /* A code's cell: 1 + (code - low) * scale / 2^16, of the lowest one 0. That may have
      * most rows of the node, such as zeros, and nothing to be found inside. */
     uint32_t low, scale;
-    int32_t n;           /* cells, a multiple of eight */
-    int exact;           /* each code has its cell */
+    int32_t n; /* cells, a multiple of eight */
+    int exact; /* each code has its cell */
 } mli_forest_grid;
-/* Codes of the rows of a node and their cells, at most `most`: [n + 16] each. 0: the
- * feature is constant, -1: it has missing values. */
+/* Codes of the rows of a node and their cells, at most `most`: [n + 16] each. Rows with
+ * missing values, of which there are *missing, are in cell n. 0: the feature is constant;
+ * -1: it has missing values, and `missing` is NULL. */
 int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t most,
-                          mli_forest_grid *g, uint16_t *code, uint16_t *cell);
+                          mli_forest_grid *g, uint16_t *code, uint16_t *cell,
+                          int64_t *missing);
 static inline uint32_t mli_forest_grid_cell(const mli_forest_grid *g, uint32_t code)
 {
     uint32_t x = code - g->low;
@@ -326,8 +328,8 @@ typedef struct mli_forest_opened {
 /* Elements of the rows of open cells, sorted. */
 const uint64_t *mli_forest_collect(const mli_forest_search *a, const mli_forest_opened *c,
                                    int64_t *n);
-/* The same for numbers and more classes, of larger nodes (forest_cells.c). -1: as above.
- */
+/* The same for numbers and more classes, of larger nodes (forest_cells.c). -1: it has
+ * missing values, and nothing was done. */
 #define MLI_FOREST_CELLS   512
 #define MLI_FOREST_CELL_LD (MLI_FOREST_CELLS + 8)
 #define MLI_FOREST_CLASSES 32 /* at most */

@@ -12,6 +12,9 @@
  * precision, splits that come near the largest compared exactly. The result is the one of
  * a full search, ties going to the smaller code.
  *
+ * Rows with missing values are in no cell. First they are on the right side, then their
+ * sums come before those of all cells.
+ *
  * Nodes of little weight have both sums in one word, and are rated by AVX2 when there is
  * any; the other form gives the same results.
  *
@@ -41,9 +44,12 @@ typedef struct cells {
     uint64_t wide[MOST + 1];
     int32_t rows[MOST + 1]; /* before each, when leaves must have some */
     float rating[MOST + 1]; /* of the edge before each cell */
-    uint8_t open[MOST];     /* to be looked at */
-    int32_t first, last;    /* open cells */
-    int32_t from, to;       /* with limits: edges that have enough on both sides */
+    uint8_t open[MOST + 1]; /* to be looked at */
+    int missing_left;       /* sums of missing rows come first: */
+    int64_t base_weight, base_second;
+    int32_t base_rows;
+    int32_t first, last; /* open cells */
+    int32_t from, to;    /* with limits: edges that have enough on both sides */
     int32_t n_edges;
     uint16_t edge[MOST]; /* edges that may be the best split */
 } cells;
@@ -110,10 +116,25 @@ static uint32_t cells_for(int64_t n)
     return n < 3840 ? 64 + (uint32_t)n / 4 : MOST;
 }
 
+/* The largest code of rows without missing values, of which there are *n. */
+static uint32_t largest_present(const uint16_t *code, int64_t rows, int64_t *n)
+{
+    uint32_t most = 0;
+    *n = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        uint32_t present = code[i] != MLI_CODE_MISSING, c = present ? code[i] : 0;
+        most = c > most ? c : most;
+        *n += present;
+    }
+    return most;
+}
+
 int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t most,
-                          mli_forest_grid *g, uint16_t *to, uint16_t *cell)
+                          mli_forest_grid *g, uint16_t *to, uint16_t *cell,
+                          int64_t *missing)
 {
     const uint16_t *code = a->code + feature * a->ld;
+    int64_t present = a->n;
     uint32_t high = 0;
     int fast = 0;
     const uint32_t *row = a->row;
@@ -123,8 +144,12 @@ int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t 
     if (fast) range_avx2(to, a->n, &g->low, &high);
 #endif
     if (!fast) find_range(to, a->n, &g->low, &high);
-    if (high == MLI_CODE_MISSING) return -1;
-    if (high == g->low) return 0;
+    if (high == MLI_CODE_MISSING) {
+        if (!missing) return -1;
+        high = largest_present(to, a->n, &present);
+    }
+    if (missing) *missing = a->n - present;
+    if (present == 0 || (high == g->low && present == a->n)) return 0;
     uint32_t range = high - g->low + 1;
     g->exact = range <= most;
     g->scale = g->exact ? 0 : ((most - 1) << 16) / range;
@@ -133,6 +158,8 @@ int mli_forest_grid_place(const mli_forest_search *a, int32_t feature, uint32_t 
     if (fast) cells_avx2(g, to, a->n, cell);
 #endif
     if (!fast) find_cells(g, to, a->n, cell);
+    for (int64_t i = 0; present < a->n && i < a->n; i++)
+        cell[i] = to[i] == MLI_CODE_MISSING ? (uint16_t)g->n : cell[i];
     return 1;
 }
 
@@ -177,8 +204,8 @@ static inline int reaches(const cells *c, int64_t w, int64_t s)
 static float rate_plain(cells *c)
 {
     float top = 0;
-    uint64_t wide = 0;
-    uint32_t pair = 0;
+    uint64_t wide = (uint64_t)c->base_weight << 32 | (uint64_t)c->base_second;
+    uint32_t pair = (uint32_t)(c->base_second << 16 | c->base_weight);
     for (int32_t k = 0; k <= c->n; k++) {
         if (c->a->pair) {
             uint32_t own = c->pair[k];
@@ -241,7 +268,8 @@ MLI_AVX2 static inline __m256 differences(const cells *c, __m256i x, __m256 *den
 
 MLI_AVX2 static float rate_avx2(cells *c)
 {
-    __m256i before = _mm256_setzero_si256(), last = _mm256_set1_epi32(7);
+    __m256i last = _mm256_set1_epi32(7);
+    __m256i before = _mm256_set1_epi32((int32_t)(c->base_second << 16 | c->base_weight));
     __m256 top = _mm256_setzero_ps();
     c->rating[0] = 0;
     for (int32_t k = 0; k < c->n; k += 8) {
@@ -323,7 +351,7 @@ static void count(cells *c)
 
 static void count_rows(cells *c)
 {
-    int32_t sum = 0;
+    int32_t sum = c->base_rows;
     memset(c->rows, 0, ((size_t)c->n + 1) * sizeof *c->rows);
     for (int64_t i = 0; i < c->a->n; i++) c->rows[c->cell[i]]++;
     for (int32_t k = 0; k <= c->n; k++) {
@@ -399,7 +427,7 @@ static void find(cells *c)
     int fast = 0;
     c->first = c->last = -1;
     c->n_edges = 0;
-    memset(c->open, 0, (size_t)c->n);
+    memset(c->open, 0, (size_t)c->n + 1);
 #ifdef MLI_AVX2
     fast = by_words(c);
     if (fast) find_avx2(c);
@@ -413,20 +441,21 @@ static void find(cells *c)
 /* ---- looking ---- */
 
 /* A split behind a code, exactly. */
-static inline void look(const mli_forest_search *a, int32_t feature, int64_t w, int64_t s,
+static inline void look(const cells *c, int32_t feature, int64_t w, int64_t s,
                         uint32_t code, mli_forest_split *best)
 {
     double num, den;
-    mli_forest_rate_sums(a, (double)w, (double)s, &num, &den);
+    mli_forest_rate_sums(c->a, (double)w, (double)s, &num, &den);
     double is = num * best->den, was = best->num * den;
-    if (!(is > was || (is == was && best->feature == feature && code < best->last)))
-        return;
+    int same = best->feature == feature && best->missing_left == c->missing_left;
+    if (!(is > was || (is == was && same && code < best->last))) return;
     if (!(den > 0)) return;
     best->num = num;
     best->den = den;
     best->feature = feature;
     best->last = (uint16_t)code;
-    best->missing_left = best->categorical = 0;
+    best->missing_left = c->missing_left;
+    best->categorical = 0;
     best->threshold = NAN;
 }
 
@@ -436,7 +465,7 @@ static void look_at_edges(const cells *c, int32_t feature, mli_forest_split *bes
     for (int32_t i = 0; i < c->n_edges; i++) {
         int32_t k = c->edge[i];
         if (limits && (k < c->from || k > c->to)) continue;
-        look(c->a, feature, weight_before(c, k), second_before(c, k),
+        look(c, feature, weight_before(c, k), second_before(c, k),
              mli_forest_grid_last(&c->grid, k - 1), best);
     }
 }
@@ -524,26 +553,41 @@ static void look_inside(const cells *c, int32_t feature, mli_forest_split *best)
         rows++;
         if (i + 1 < n && code == e[i + 1] >> 48) continue;
         if (limits && !is_legal(a, w, rows)) continue;
-        look(a, feature, w, s, code, best);
+        look(c, feature, w, s, code, best);
     }
+}
+
+static void search(cells *c, int32_t feature, mli_forest_split *best)
+{
+    count(c);
+    rate_all(c, best);
+    find(c);
+    look_at_edges(c, feature, best);
+    if (c->first >= 0) look_inside(c, feature, best);
 }
 
 int mli_forest_bound(const mli_forest_search *a, int32_t feature, mli_forest_split *best)
 {
     cells c;
+    int64_t missing = 0;
     c.a = a;
     c.code = a->near;
     c.cell = a->near + a->n + 16;
     c.weight = (int32_t)a->weight;
     c.second = (int32_t)a->sum;
-    int placed =
-        mli_forest_grid_place(a, feature, cells_for(a->n), &c.grid, c.code, c.cell);
-    if (placed < 1) return placed;
+    c.missing_left = 0;
+    c.base_weight = c.base_second = 0;
+    c.base_rows = 0;
+    if (!mli_forest_grid_place(a, feature, cells_for(a->n), &c.grid, c.code, c.cell,
+                               &missing))
+        return 0;
     c.n = c.grid.n;
-    count(&c);
-    rate_all(&c, best);
-    find(&c);
-    look_at_edges(&c, feature, best);
-    if (c.first >= 0) look_inside(&c, feature, best);
+    search(&c, feature, best);
+    if (!missing) return 1;
+    c.missing_left = 1;
+    c.base_weight = (int64_t)a->weight - weight_before(&c, c.n);
+    c.base_second = (int64_t)a->sum - second_before(&c, c.n);
+    c.base_rows = (int32_t)missing;
+    search(&c, feature, best);
     return 1;
 }

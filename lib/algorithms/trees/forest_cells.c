@@ -396,7 +396,7 @@ int mli_forest_cells(const mli_forest_search *a, int32_t feature, mli_forest_spl
         known = fmax(known * a->weight - base, 0);
     }
     int placed = mli_forest_grid_place(a, feature, most < MOST ? (uint32_t)most : MOST,
-                                       &c.grid, c.code, c.cell);
+                                       &c.grid, c.code, c.cell, NULL);
     if (placed < 1) return placed;
     if (a->lane)
         count_numbers(&c);

@@ -477,10 +477,8 @@ int mli_forest_try(const mli_forest_search *a, int32_t feature, mli_forest_split
         return try_category(a, feature, best);
     if (a->n <= MLI_FOREST_FEW && (a->pair || a->lane || a->few))
         return mli_forest_few(a, feature, best);
-    if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9) {
-        int found = mli_forest_bound(a, feature, best);
-        if (found >= 0) return found;
-    }
+    if (a->scalar && a->counted && a->n > MLI_FOREST_FEW && a->weight < 2e9)
+        return mli_forest_bound(a, feature, best);
     int cells = a->lane || (a->counted && !a->scalar && a->weight < 2e9 &&
                             a->options->classes <= MLI_FOREST_CLASSES &&
                             a->options->criterion == MLI_FOREST_GINI);
