@@ -3,9 +3,8 @@
  * Samplers and search spaces: text, coordinates there and back, conditions, Sobol points,
  * the Gaussian process, fronts, and that what learns does better than chance.
  */
-#include "../testing.h"
-
 #include "../failing.h"
+#include "testing_study.h"
 #include "tuning/acquisition.h"
 #include "tuning/pareto.h"
 #include "tuning/space.h"
@@ -250,13 +249,9 @@ static void first_value(ml_context *ctx, const char *space, int32_t type,
                         const char *text, int64_t points)
 {
     ml_study *s = host_study(ctx, space, "grid", 1, NULL);
-    int64_t n = 0;
-    for (;; n++) {
-        int64_t trial;
-        ml_params *p = NULL;
-        ml_status st = ml_study_ask(s, &trial, &p, ERR);
-        if (st == ML_E_STATE) break;
-        ck_assert_int_eq(st, ML_OK);
+    int64_t n = 0, trial;
+    ml_params *p = NULL;
+    for (; next_params(s, &trial, &p); n++) {
         if (n == 0) ck_assert_str_eq(ml_params_get_str(p, "x"), text);
         ck_assert_int_eq(mli_params_find(p, "x")->type, type);
         ml_params_free(p);
