@@ -25,7 +25,6 @@ ml_status mli_design_find(const ml_table *t, const char *name, const char *what,
     return ML_OK;
 }
 
-/* The column that a role of one column names. */
 /* Roles of an algorithm made of others can depend on these. */
 static ml_status check_role(const mli_descriptor *d, const char *role, ml_error *err)
 {
@@ -36,6 +35,7 @@ static ml_status check_role(const mli_descriptor *d, const char *role, ml_error 
                           "leave it out, or end with an algorithm that has it");
 }
 
+/* The column that a role of one column names. */
 static ml_status find_one(mli_columns *c, const ml_table *t, const mli_descriptor *d,
                           const ml_params *params, const char *role, int64_t *out,
                           ml_error *err)

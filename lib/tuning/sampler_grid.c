@@ -41,10 +41,16 @@ static int place(const mli_history *h, int64_t number, double *u)
     return first;
 }
 
+/* Are the distinct ones of so many points found by counting? */
+static int by_count(const mli_history *h, int64_t all)
+{
+    return h->space->conditional && all <= MOST;
+}
+
 static int64_t limit(const mli_history *h)
 {
     int64_t all = mli_space_grid(h->space, points(h)), distinct = 0;
-    if (!h->space->conditional || all > MOST) return all;
+    if (!by_count(h, all)) return all;
     double *u = mli_alloc_vec(h->ctx, h->space->n, sizeof *u);
     for (int64_t i = 0; u && i < all; i++) distinct += place(h, i, u);
     mli_free(h->ctx, u);
@@ -55,12 +61,12 @@ static ml_status propose(const mli_history *h, int64_t trial, double *u, void **
                          ml_error *err)
 {
     (void)cache, (void)err;
-    int64_t left = trial;
-    if (h->space->conditional && mli_space_grid(h->space, points(h)) <= MOST)
-        for (trial = 0; left > 0 || !place(h, trial, u); trial++)
-            left -= place(h, trial, u);
-    place(h, trial, u);
-    return ML_OK;
+    if (!by_count(h, mli_space_grid(h->space, points(h)))) {
+        place(h, trial, u);
+        return ML_OK;
+    }
+    for (int64_t at = 0;; at++)
+        if (place(h, at, u) && trial-- == 0) return ML_OK;
 }
 
 const mli_sampler mli_sampler_grid = {"grid", 0, limit, propose};

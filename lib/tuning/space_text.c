@@ -55,6 +55,11 @@ static int32_t type_of_item(const char *text)
                                                                    : ML_PARAM_STR;
 }
 
+static int is_number(int32_t type)
+{
+    return type == ML_PARAM_I64 || type == ML_PARAM_F64;
+}
+
 /* Of a set: what all its values are; -1 where one is so long that it would be cut. */
 static int32_t type_of(const mli_range *r, const char *text)
 {
@@ -66,8 +71,7 @@ static int32_t type_of(const mli_range *r, const char *text)
         int32_t one = type_of_item(item);
         if (i == 0) type = one;
         if (one == type) continue;
-        int numbers = one * type == ML_PARAM_I64 * ML_PARAM_F64;
-        type = numbers ? ML_PARAM_F64 : ML_PARAM_STR;
+        type = is_number(one) && is_number(type) ? ML_PARAM_F64 : ML_PARAM_STR;
     }
     if (r->is_set) return type;
     const char *step = strstr(text, "step");

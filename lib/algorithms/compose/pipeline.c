@@ -430,7 +430,7 @@ static void describe(const ml_params *p, mli_descriptor *out)
     int64_t n = mli_get_strs(p, "steps", &items);
     for (int64_t i = 0; i < n; i++) {
         if (mli_part_read(params, items[i], &part, NULL)) continue;
-        learning |= part.d->tasks & (MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION);
+        learning |= part.d->tasks & MLI_LEARNS;
     }
     out->caps |= mli_parts_text(params, p);
     const mli_algorithm *last = last_step(p);
@@ -438,8 +438,7 @@ static void describe(const ml_params *p, mli_descriptor *out)
     const mli_param *target = mli_param_find(&last->head, "target");
     if (target && (target->flags & MLI_FLAG_REQUIRED)) out->roles = last->head.roles;
     out->tasks = last->head.tasks;
-    if (mli_is_transformer(&last->head))
-        out->tasks |= learning ? learning : MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION;
+    if (mli_is_transformer(&last->head)) out->tasks |= learning ? learning : MLI_LEARNS;
     if (!(last->head.caps & MLI_CAN_WEIGHTS) && !mli_is_transformer(&last->head))
         out->caps &= ~MLI_CAN_WEIGHTS;
 }

@@ -16,8 +16,7 @@
 #define EDGES  f64[0]
 #define START  i64[0]
 #define ONEHOT option[0]
-#define NARROW                                                                           \
-    1e-8 /* bins no wider are joined with the next; of smaller columns a part */
+#define NARROW 1e-8 /* bins no wider, or such a part of small values, join the next */
 
 typedef struct {
     double *edges; /* [features][bins + 1] */

@@ -105,8 +105,9 @@ static double of_two(int32_t code, double a, double b)
     case AHEAD:
         return a * DAY - b;
     case EQ:
+        return a == b;
     case NE:
-        return (a == b) == (code == EQ);
+        return a != b;
     case LT:
         return a < b;
     case LE:
@@ -115,8 +116,10 @@ static double of_two(int32_t code, double a, double b)
         return a > b;
     case GE:
         return a >= b;
+    case MIN:
+        return a < b ? a : b;
     default:
-        return (a < b) == (code == MIN) ? a : b;
+        return a > b ? a : b;
     }
 }
 
@@ -766,8 +769,10 @@ ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
                        ml_error *err)
 {
     mli_expr *e = mli_calloc(in->ctx, 1, sizeof *e);
-    if (e) e->ctx = in->ctx, e->text = mli_strdup(in->ctx, text);
-    if (!e || !e->text) {
+    if (!e) return mli_nomem(err);
+    e->ctx = in->ctx;
+    e->text = mli_strdup(in->ctx, text);
+    if (!e->text) {
         mli_expr_free(e);
         return mli_nomem(err);
     }

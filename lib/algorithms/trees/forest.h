@@ -22,8 +22,6 @@
 
 #include "algorithms/trees/ensemble.h"
 
-#include <math.h>
-
 /* ---- codes ---- */
 
 #define MLI_FOREST_NARROW 256
@@ -261,10 +259,8 @@ static inline uint64_t mli_forest_payload(const mli_forest_search *a, int64_t i)
     return (uint64_t)(a->pair[i] >> 16 != 0) << 32 | (a->pair[i] & 0xffff);
 }
 
-/* Of entropy: c log2 c of a whole weight; the gain of a split with these on its left
- * side, of two classes, and minus the entropy of a side, times its weight, which is 0
- * when all is of one class. */
-double mli_forest_log(const mli_forest_search *a, double c);
+/* Of entropy and two classes: minus the entropy of a side, times its weight, which is 0
+ * when all is of one class; and the gain of a split with these on its left side. */
 double mli_forest_purity(const mli_forest_search *a, double w, double s);
 double mli_forest_gain(const mli_forest_search *a, double w, double s);
 /* Numerator and denominator of a split with these on its left side, of two sums. */

@@ -41,14 +41,10 @@ static double entropy_part(double c)
     return c > 0 ? c * log2(c) : 0;
 }
 
+/* c log2 c of a whole weight. */
 static inline double log_of(const mli_forest_search *a, double c)
 {
     return c < (double)a->n_logs ? a->logs[(int64_t)c] : c * log2(c);
-}
-
-double mli_forest_log(const mli_forest_search *a, double c)
-{
-    return log_of(a, c);
 }
 
 static inline double purity(const mli_forest_search *a, double w, double s)
@@ -96,8 +92,8 @@ static double purities(const mli_forest_search *a, const double *l, double wl)
         return sum - entropy_part(wl) - entropy_part(wr);
     }
     for (int64_t k = 0; k < n; k++)
-        sum += mli_forest_log(a, l[k]) + mli_forest_log(a, a->classes[k] - l[k]);
-    return sum - mli_forest_log(a, wl) - mli_forest_log(a, wr);
+        sum += log_of(a, l[k]) + log_of(a, a->classes[k] - l[k]);
+    return sum - log_of(a, wl) - log_of(a, wr);
 }
 
 void mli_forest_rate(const mli_forest_search *a, const double *l, double wl, double *num,
@@ -263,8 +259,8 @@ typedef struct moving {
 static inline void move_row(const mli_forest_search *a, moving *v, int64_t k, double w)
 {
     if (a->logs) {
-        v->left += mli_forest_log(a, v->l[k] + w) - mli_forest_log(a, v->l[k]);
-        v->right += mli_forest_log(a, v->r[k] - w) - mli_forest_log(a, v->r[k]);
+        v->left += log_of(a, v->l[k] + w) - log_of(a, v->l[k]);
+        v->right += log_of(a, v->r[k] - w) - log_of(a, v->r[k]);
     } else {
         v->left += w * (2 * v->l[k] + w);
         v->right -= w * (2 * v->r[k] - w);
@@ -283,7 +279,7 @@ static void start_moving(const mli_forest_search *a, moving *v)
     for (int64_t k = 0; k < k_n; k++) {
         v->l[k] = 0;
         v->r[k] = a->classes[k];
-        v->right += a->logs ? mli_forest_log(a, v->r[k]) : v->r[k] * v->r[k];
+        v->right += a->logs ? log_of(a, v->r[k]) : v->r[k] * v->r[k];
     }
 }
 
@@ -307,7 +303,7 @@ static void scan_classes(const mli_forest_search *a, int32_t feature, const uint
         double num = v.left * wr + (v.right < wr * wr ? v.right : wr * wr) * v.wl;
         if (!(den > 0) || mli_forest_too_light(a, v.wl)) continue;
         if (a->logs) {
-            num = v.left + v.right - mli_forest_log(a, v.wl) - mli_forest_log(a, wr);
+            num = v.left + v.right - log_of(a, v.wl) - log_of(a, wr);
             den = 1;
         } else if (entropy) {
             mli_forest_rate(a, v.l, v.wl, &num, &den);
