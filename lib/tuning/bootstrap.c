@@ -101,7 +101,8 @@ static void divide(const strata *x)
     }
 }
 
-/* rows: those chosen, in the given order (NULL: their own). Returns how many. */
+/* rows: those chosen, in the order of mli_rank_rows (NULL: their own). Returns how many.
+ */
 static int64_t choose(const strata *x, const int64_t *order, int64_t *rows,
                       double *stands)
 {
@@ -110,7 +111,7 @@ static int64_t choose(const strata *x, const int64_t *order, int64_t *rows,
     mli_rng_init(&rng, 0, (uint64_t)x->truth->n, 0x726f7773 /* "rows" */);
     divide(x);
     for (int64_t i = 0; i < x->truth->n; i++) {
-        int64_t r = order ? order[i] : i;
+        int64_t r = order ? order[i] / 2 : i;
         stratum *s = stratum_of(x, r);
         int takes = s->missing == s->left ||
                     mli_rng_f64(&rng) * (double)s->left < (double)s->missing;

@@ -36,7 +36,8 @@ ml_status mli_metric_model(const mli_metric *metric, const ml_model *model,
 /* The metrics are listed in lib/catalog.c. */
 extern const mli_descriptor mli_options_metric;
 
-/* Rows by falling probability of class k, ties in order: [n], to be freed. */
+/* Rows by falling probability of class k, ties in order: [n] twice the row, and 1 more
+ * where the probability is that of the one before. To be freed. */
 int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *truth, const double *proba,
                        int64_t k);
 

@@ -8,74 +8,59 @@
  * Sun, Weinberger, "On calibration of modern neural networks", 2017).
  */
 #include "tuning/metrics.h"
+#include "core/radix.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
 /* A class's rows in the order of its ranking, and their weight on each side. */
 typedef struct ranking {
-    int64_t n, k, n_classes;
-    const int64_t *order;
-    const double *proba;
+    int64_t n, k;
+    const int64_t *order; /* mli_rank_rows */
     const mli_truth *truth;
     double positive, negative; /* sums */
 } ranking;
 
-typedef struct scored {
-    double score;
-    int64_t row;
-} scored;
-
-static int by_score_falling(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
-}
-
 int64_t *mli_rank_rows(ml_context *ctx, const mli_truth *t, const double *proba,
                        int64_t k)
 {
-    scored *s = mli_alloc_vec(ctx, t->n, sizeof *s);
-    int64_t *order = mli_alloc_vec(ctx, t->n, sizeof *order);
-    if (!s || !order) {
-        mli_free(ctx, s);
+    int64_t n = t->n, found = 0;
+    double *falling = mli_alloc_vec(ctx, n, sizeof *falling);
+    uint64_t *words = mli_alloc_vec(ctx, 2 * n, sizeof *words);
+    int64_t *order = mli_alloc_vec(ctx, n, sizeof *order);
+    if (falling && words && order && n <= UINT32_MAX) {
+        for (int64_t r = 0; r < n; r++) {
+            double p = proba[r * t->n_classes + k];
+            falling[r] = isnan(p) ? INFINITY : -p;
+        }
+        const uint64_t *sorted =
+            mli_radix_order_f64(falling, n, words, words + n, &found);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t r = (int64_t)(sorted[i] & UINT32_MAX);
+            int tied = i > 0 && falling[r] == falling[order[i - 1] / 2];
+            order[i] = 2 * r + tied;
+        }
+    } else {
         mli_free(ctx, order);
-        return NULL;
+        order = NULL;
     }
-    for (int64_t r = 0; r < t->n; r++) s[r] = (scored){proba[r * t->n_classes + k], r};
-    qsort(s, (size_t)t->n, sizeof *s, by_score_falling);
-    for (int64_t i = 0; i < t->n; i++) order[i] = s[i].row;
-    mli_free(ctx, s);
+    mli_free(ctx, falling);
+    mli_free(ctx, words);
     return order;
-}
-
-static void ranking_sums(ranking *g)
-{
-    for (int64_t r = 0; r < g->n; r++) {
-        double w = mli_truth_weight(g->truth, r);
-        if (g->truth->label[r] == g->k)
-            g->positive += w;
-        else
-            g->negative += w;
-    }
 }
 
 /* Weights of the rows from place *i on that have the same score; moves *i past them. */
 static void next_tie(const ranking *g, int64_t *i, double *positive, double *negative)
 {
-    double score = g->proba[g->order[*i] * g->n_classes + g->k];
     *positive = *negative = 0;
-    for (; *i < g->n; ++*i) {
-        int64_t r = g->order[*i];
-        if (g->proba[r * g->n_classes + g->k] != score) break;
+    do {
+        int64_t r = g->order[*i] / 2;
         double w = mli_truth_weight(g->truth, r);
         if (g->truth->label[r] == g->k)
             *positive += w;
         else
             *negative += w;
-    }
+    } while (++*i < g->n && g->order[*i] % 2);
 }
 
 /* Area under the ROC curve: ties count half. */
@@ -116,15 +101,17 @@ static double largest_distance(const ranking *g)
     return best;
 }
 
-/* The area of class k; NaN when it does not occur or nothing else does. */
+/* The area of class k; NaN when it does not occur or nothing else does. weights: of the
+ * classes. */
 static ml_status area_of_class(ml_context *ctx, const mli_truth *t, const double *p,
-                               int64_t k, double (*area)(const ranking *), double *out,
+                               int64_t k, const double *weights,
+                               double (*area)(const ranking *), double *out,
                                ml_error *err)
 {
     int64_t *own = NULL;
-    ranking g = {.n = t->n, .k = k, .n_classes = t->n_classes, .proba = p, .truth = t};
+    ranking g = {.n = t->n, .k = k, .truth = t, .positive = weights[k]};
     *out = NAN;
-    ranking_sums(&g);
+    for (int64_t c = 0; c < t->n_classes; c++) g.negative += c == k ? 0 : weights[c];
     if (!(g.positive > 0 && g.negative > 0)) return ML_OK;
     g.order = t->order ? t->order[k] : NULL;
     if (!g.order) g.order = own = mli_rank_rows(ctx, t, p, k);
@@ -141,13 +128,18 @@ static ml_status score_area(ml_context *ctx, const mli_truth *t, const double *p
                             double *out, ml_error *err)
 {
     double sum = 0, count = 0, value;
-    for (int64_t k = t->n_classes == 2 ? 1 : 0; k < t->n_classes; k++) {
-        ml_status st = area_of_class(ctx, t, p, k, area, &value, err);
-        if (st < 0) return st;
-        if (isnan(value)) continue;
+    double *weights = mli_calloc(ctx, (size_t)t->n_classes, sizeof *weights);
+    ml_status st = weights ? ML_OK : mli_nomem(err);
+    for (int64_t r = 0; r < t->n && weights; r++)
+        weights[t->label[r]] += mli_truth_weight(t, r);
+    for (int64_t k = t->n_classes == 2; k < t->n_classes && st >= 0; k++) {
+        st = area_of_class(ctx, t, p, k, weights, area, &value, err);
+        if (st < 0 || isnan(value)) continue;
         sum += value;
         count += 1;
     }
+    mli_free(ctx, weights);
+    if (st < 0) return st;
     if (count == 0) {
         mli_fail(err, ML_E_DATA, "%s needs rows of at least two classes", name);
         return mli_error_hint(err, ML_E_DATA, "use log_loss or accuracy, or more rows");
