@@ -141,10 +141,25 @@ static ml_status covariance(const mli_gp *g, ml_error *err)
     return ML_OK;
 }
 
+/* The most likely mean: 1' covariance^-1 y / 1' covariance^-1 1. The mean of y would take
+ * a crowd of good points for the whole: far from all points, where the process goes back
+ * to its mean, scores would seem nearly as good. */
+static double likely_mean(const mli_gp *g)
+{
+    double top = 0, bottom = 0;
+    for (int64_t i = 0; i < g->n; i++) {
+        const double *l = g->l + i * g->n;
+        double ones = 0;
+        for (int64_t j = 0; j <= i; j++) ones += l[j];
+        top += ones * g->k->dot(l, g->y, i + 1);
+        bottom += ones * ones;
+    }
+    return top / bottom;
+}
+
 ml_status mli_gp_factor(mli_gp *g, ml_error *err)
 {
     int64_t n = g->n;
-    double sum = 0;
     for (int64_t j = 0; j < g->embedding->space->n; j++) g->scale[j] = exp(g->theta[j]);
     ml_status st = covariance(g, err);
     if (st < 0) return st;
@@ -153,8 +168,7 @@ ml_status mli_gp_factor(mli_gp *g, ml_error *err)
     double *row = mli_alloc_vec(g->ctx, n + 1, sizeof *row);
     if (!row) return mli_nomem(err);
     mli_cholesky_invert(g->ctx, n, g->l, row);
-    for (int64_t i = 0; i < n; i++) sum += g->y[i];
-    g->mean = sum / (double)n;
+    g->mean = likely_mean(g);
     memset(g->alpha, 0, (size_t)n * sizeof *g->alpha);
     for (int64_t i = 0; i < n; i++) row[i] = g->y[i] - g->mean;
     for (int64_t i = 0; i < n; i++) { /* alpha += L^-T row i of L^-1 (y - mean) */

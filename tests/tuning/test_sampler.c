@@ -477,6 +477,40 @@ START_TEST(gaussian_process)
 }
 END_TEST
 
+/* Ten good points close together and three bad ones apart: four places, so far from all
+ * of them about (3 * 2 - 2) / 4 is expected, not the mean of the scores. */
+START_TEST(a_crowd_is_not_the_whole)
+{
+    ml_context *ctx = test_context(1);
+    mli_space s;
+    mli_embedding e;
+    mli_gp g;
+    ml_params *empty = NULL;
+    OK(ml_params_new(ctx, &empty, ERR));
+    OK(mli_space_parse(&s, ctx, NULL, NULL, "x: [0.0, 1.0]", ERR));
+    OK(mli_space_compile(&s, empty, ERR));
+    OK(mli_embedding_init(&e, &s, ERR));
+    OK(mli_gp_init(&g, ctx, &e, 13, ERR));
+    for (int i = 0; i < 13; i++) {
+        static const double apart[] = {0, 0.2, 0.8};
+        double u = i < 10 ? 0.5 + 0.001 * i : apart[i - 10];
+        mli_gp_add(&g, &u, i < 10 ? -2 : 2);
+    }
+    g.theta[0] = log(1e3);
+    g.theta[1] = 0;
+    g.theta[2] = -8;
+    OK(mli_gp_factor(&g, ERR));
+    double far = 1, work[28], mean, variance;
+    mli_gp_predict(&g, &far, 1, work, &mean, &variance);
+    ck_assert_double_eq_tol(mean, 1, 0.2);
+    mli_gp_free(&g);
+    mli_embedding_free(&e);
+    mli_space_free(&s);
+    ml_params_free(empty);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Squares of the large scores are infinite, those of the small ones next to nothing. */
 START_TEST(importance_has_no_scale)
 {
@@ -629,5 +663,5 @@ TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batche
           coordinates_there_and_back, values_have_the_type_they_are_written_in,
           narrow_ranges_keep_their_values_apart, bad_spaces, sobol_points_are_even,
           fronts_and_volumes, log_of_improvement, gaussian_process,
-          importance_has_no_scale, importance_of_parameters, volume_of_the_front,
-          out_of_memory_anywhere)
+          a_crowd_is_not_the_whole, importance_has_no_scale, importance_of_parameters,
+          volume_of_the_front, out_of_memory_anywhere)
