@@ -120,6 +120,15 @@ START_TEST(gives_values)
                  {"(t - e) / 86400e6 < d - (d - 1)", 1},
                  {"abs(e - t) + -(t - e)", 0},
                  {"d % 7 = 6 and t > 0", 1},
+                 {"d - '2024-01-01'", 30},
+                 {"'2024-03-01' - d", 30},
+                 {"d - '2024-01-30 12:00:00'", 0.5},
+                 {"(d - '2024-01-01') / 30 + 1", 2},
+                 {"t - '2024-01-31'", 43200e6},
+                 {"'2024-01-31 12:00:01' - t", 1e6},
+                 {"max(d, '2024-02-02') - d", 2},
+                 {"coalesce(d, '2000-01-01') = d", 1},
+                 {"if(a = 6, d, '2000-01-01') < t", 1},
                  {"(d and 1) < t", 1},
                  {"(not d) < t", 1},
                  {"s = 'good'", 1},
@@ -187,6 +196,13 @@ START_TEST(refuses_with_place)
         {"d + (t - e)", "are mixed", 5},
         {"t between d - d and t", "are mixed", 1},
         {"t - e in (1, d)", "are mixed", 1},
+        {"d - 'soon'", "no date or time", 5},
+        {"'soon' - d", "no date or time", 1},
+        {"'2024-01-31' - 3", "a text can only be compared", 1},
+        {"a - '2024-01-31'", "a text can only be compared", 5},
+        {"d + '2024-01-31'", "a text can only be compared", 5},
+        {"d - d - '2024-01-31'", "a text can only be compared", 9},
+        {"max('2024-01-31', d)", "a text can only be compared", 5},
         {"d - d = '2024-01-31'", "a text can only be compared", 1},
         {"sin(a)", "some are if, coalesce", 1},
         {"a + y", "it is the target", 5},
@@ -223,4 +239,42 @@ START_TEST(refuses_with_place)
 }
 END_TEST
 
-TEST_MAIN("algorithms/expr", gives_values, refuses_with_place)
+/* A date with part of a day is a time. */
+START_TEST(types_of_results)
+{
+    static const struct {
+        const char *text;
+        int32_t type;
+        double value;
+    } cases[] = {{"d + 1", ML_TYPE_DATE, 19754},
+                 {"d + 2 * 3", ML_TYPE_DATE, 19759},
+                 {"floor(d + 0.5)", ML_TYPE_DATE, 19753},
+                 {"d + round(a / b)", ML_TYPE_DATE, 19755},
+                 {"max(d, '2024-02-01')", ML_TYPE_DATE, 19754},
+                 {"d + (d > e)", ML_TYPE_DATE, 19753},
+                 {"d + 0.5", ML_TYPE_TIMESTAMP, 19753.5 * 86400e6},
+                 {"d - 1 / 4", ML_TYPE_TIMESTAMP, 19752.75 * 86400e6},
+                 {"d + -a", ML_TYPE_TIMESTAMP, 19747 * 86400e6},
+                 {"d + sqrt(4)", ML_TYPE_TIMESTAMP, 19755 * 86400e6},
+                 {"d + 2 ^ 0", ML_TYPE_TIMESTAMP, 19754 * 86400e6},
+                 {"d + pow(2, 0)", ML_TYPE_TIMESTAMP, 19754 * 86400e6},
+                 {"max(d, '2024-02-01 06:00:00')", ML_TYPE_TIMESTAMP, 19754.25 * 86400e6},
+                 {"t + 0.5", ML_TYPE_TIMESTAMP, 19753.5 * 86400e6 + 0.5},
+                 {"d + 0.5 - d", ML_DTYPE_F64, 0.5}};
+    ctx = test_context(1);
+    const double row[] = {
+        6, 4, NAN, 1, 2, 19753, 19753.5 * 86400e6, NAN, NAN, 19753 * 86400e6};
+    mli_inputs *in = inputs();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mli_expr *e = NULL;
+        OK(mli_expr_new(in, cases[i].text, &e, ERR));
+        ck_assert_msg(e->type == cases[i].type && mli_expr_run(e, row) == cases[i].value,
+                      "%s: type %d, %.17g", cases[i].text, e->type, mli_expr_run(e, row));
+        mli_expr_free(e);
+    }
+    mli_inputs_free(in);
+    ml_context_free(ctx);
+}
+END_TEST
+
+TEST_MAIN("algorithms/expr", gives_values, refuses_with_place, types_of_results)

@@ -341,17 +341,23 @@ START_TEST(derives_dates_and_replaces)
     OK(ml_estimator_set_str(e, "steps", "derive, late=derive", ERR));
     OK(ml_estimator_set_str(e, "derive.expressions", "[x = 10 * x, `next day` = d + 1]",
                             ERR));
-    OK(ml_estimator_set_str(e, "late.expressions", "[z = `next day` >= '2024-02-29']",
+    OK(ml_estimator_set_str(e, "late.expressions",
+                            "[z = `next day` >= '2024-02-29', noon = d + x / 20, "
+                            "since = d - '2024-01-01']",
                             ERR));
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     OK(ml_predictor_new(m, "transform", NULL, &p, ERR));
     OK(ml_predictor_run_table(p, t, &out, ERR));
-    static const char *const names[] = {"d", "x", "next day", "z"};
-    ck_assert_int_eq(ml_table_columns(out), 4);
-    for (int j = 0; j < 4; j++) ck_assert_str_eq(ml_table_column_name(out, j), names[j]);
+    static const char *const names[] = {"d", "x", "next day", "z", "noon", "since"};
+    ck_assert_int_eq(ml_table_columns(out), 6);
+    for (int j = 0; j < 6; j++) ck_assert_str_eq(ml_table_column_name(out, j), names[j]);
     ck_assert_int_eq(ml_table_column_type(out, 0), ML_TYPE_DATE);
     ck_assert_int_eq(ml_table_column_type(out, 2), ML_TYPE_DATE);
-    ck_assert(isnan(ml_table_get_f64(out, 1, 2)));
+    ck_assert_int_eq(ml_table_column_type(out, 4), ML_TYPE_TIMESTAMP);
+    ck_assert_int_eq(ml_table_column_type(out, 5), ML_DTYPE_F64);
+    ck_assert(ml_table_get_f64(out, 0, 4) == 19753.5 * 86400e6);
+    ck_assert(ml_table_get_f64(out, 0, 5) == 30);
+    ck_assert(isnan(ml_table_get_f64(out, 1, 2)) && isnan(ml_table_get_f64(out, 1, 4)));
     ck_assert(ml_table_get_f64(out, 2, 1) == 30 && ml_table_get_f64(out, 2, 3) == 1);
     ck_assert(ml_table_get_f64(out, 2, 2) == ml_table_get_f64(out, 2, 0) + 1);
     ml_table_free(out);

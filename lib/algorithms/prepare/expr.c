@@ -9,208 +9,25 @@
  *
  * Columns of categories and texts are held back until a comparison takes them.
  */
-#include "algorithms/prepare/expr.h"
+#include "algorithms/prepare/expr_code.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define STACK   64
 #define DEEPEST 100 /* nested parentheses */
 #define MOST    100000
-#define DAY     86400e6 /* microseconds */
-
-enum {
-    PUSH,
-    LOAD,
-    LEVEL,
-    SAME, /* is the text of the column that of the expression? */
-    SOME, /* 1, or missing where the text is */
-    ADD,
-    SUB,
-    MUL,
-    DIV,
-    MOD,
-    POW,
-    AHEAD, /* microseconds from a time to a date */
-    NEG,
-    EQ,
-    NE,
-    LT,
-    LE,
-    GT,
-    GE,
-    AND,
-    OR,
-    NOT,
-    MISSING,
-    IF,
-    COALESCE,
-    MIN,
-    MAX,
-    ABS,
-    SQRT,
-    EXP,
-    LOG,
-    LOG1P,
-    LOG2,
-    LOG10,
-    FLOOR,
-    CEIL,
-    ROUND,
-    SIGN
-};
-
-typedef struct mli_expr_op {
-    int32_t code, arg;
-    double value;
-    int32_t begin, size; /* of SAME: the text, in the expression */
-} op;
-
-/* ---- running ---- */
-
-static double both(double a, double b)
-{
-    if (a == 0 || b == 0) return 0;
-    return isnan(a) || isnan(b) ? NAN : 1;
-}
-
-static double either(double a, double b)
-{
-    if ((a != 0 && !isnan(a)) || (b != 0 && !isnan(b))) return 1;
-    return isnan(a) || isnan(b) ? NAN : 0;
-}
-
-static double of_two(int32_t code, double a, double b)
-{
-    if (code == AND) return both(a, b);
-    if (code == OR) return either(a, b);
-    if (code == COALESCE) return isnan(a) ? b : a;
-    if (isnan(a) || isnan(b)) return NAN;
-    switch (code) {
-    case ADD:
-        return a + b;
-    case SUB:
-        return a - b;
-    case MUL:
-        return a * b;
-    case DIV:
-        return b == 0 ? NAN : a / b;
-    case MOD: { /* exact, with the sign of the divisor */
-        double rest = fmod(a, b);
-        return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-    }
-    case POW:
-        return pow(a, b);
-    case AHEAD:
-        return a * DAY - b;
-    case EQ:
-        return a == b;
-    case NE:
-        return a != b;
-    case LT:
-        return a < b;
-    case LE:
-        return a <= b;
-    case GT:
-        return a > b;
-    case GE:
-        return a >= b;
-    case MIN:
-        return a < b ? a : b;
-    default:
-        return a > b ? a : b;
-    }
-}
-
-static double of_one(int32_t code, double a)
-{
-    switch (code) {
-    case MISSING:
-        return isnan(a);
-    case NOT:
-        return isnan(a) ? NAN : a == 0;
-    case NEG:
-        return -a;
-    case ABS:
-        return fabs(a);
-    case SQRT:
-        return a < 0 ? NAN : sqrt(a);
-    case EXP:
-        return exp(a);
-    case LOG:
-        return a > 0 ? log(a) : NAN;
-    case LOG1P:
-        return a > -1 ? log1p(a) : NAN;
-    case LOG2:
-        return a > 0 ? log2(a) : NAN;
-    case LOG10:
-        return a > 0 ? log10(a) : NAN;
-    case FLOOR:
-        return floor(a);
-    case CEIL:
-        return ceil(a);
-    case ROUND:
-        return nearbyint(a);
-    default:
-        return isnan(a) ? a : (a > 0) - (a < 0);
-    }
-}
-
-static int takes_two(int32_t code)
-{
-    return (code >= ADD && code <= AHEAD) || (code >= EQ && code <= OR) ||
-           (code >= COALESCE && code <= MAX);
-}
-
-static double of_text(const mli_expr *e, const op *o, const mli_text *cell)
-{
-    if (!cell) return NAN;
-    if (o->code == SOME) return 1;
-    return cell->size == o->size &&
-           memcmp(cell->data, e->text + o->begin, (size_t)o->size) == 0;
-}
-
-double mli_expr_run(const mli_expr *e, const double *row)
-{
-    double s[STACK + 1];
-    int64_t top = 0;
-    for (int64_t i = 0; i < e->n; i++) {
-        const op *o = &e->ops[i];
-        if (o->code == PUSH) {
-            s[top++] = o->value;
-        } else if (o->code == LOAD) {
-            s[top++] = row[o->arg];
-        } else if (o->code == LEVEL) { /* a code that is no level is missing */
-            double x = row[o->arg];
-            s[top++] = x >= 0 && x < o->value ? floor(x) : NAN;
-        } else if (o->code == SAME || o->code == SOME) {
-            s[top++] = of_text(e, o, mli_text_of(row[o->arg]));
-        } else if (o->code == IF) {
-            top -= 2;
-            double c = s[top - 1];
-            s[top - 1] = isnan(c) ? NAN : c != 0 ? s[top] : s[top + 1];
-        } else if (takes_two(o->code)) {
-            top--;
-            s[top - 1] = of_two(o->code, s[top - 1], s[top]);
-        } else {
-            s[top - 1] = of_one(o->code, s[top - 1]);
-        }
-    }
-    return s[0];
-}
-
-/* ---- compiling ---- */
 
 /* What a piece of the text is: a number on the stack, or held back. Numbers of dates and
- * times have a unit; a point is a date or time, else it is a distance of two. */
+ * times have a unit; a point is a date or time, else it is a distance of two. What may be
+ * no whole number makes a time of a date that it is added to. */
 typedef struct {
     enum { NUMBER, CATEGORY, TEXT } kind;
     int64_t feature;
     const char *text;
     size_t size;
     enum { PLAIN, DAYS, MICROS } unit;
-    int point;
+    int point, fraction;
 } piece;
 
 typedef struct {
@@ -244,7 +61,7 @@ static void emit(parser *p, int32_t code, int64_t arg, double value)
     mli_expr *e = p->e;
     if (p->status) return;
     p->stack += code <= SOME ? 1 : code == IF ? -2 : takes_two(code) ? -1 : 0;
-    if (p->stack > STACK || e->n == MOST) {
+    if (p->stack > MLI_EXPR_STACK || e->n == MOST) {
         fail(p, p->at, "the expression is too large%s", "");
         return;
     }
@@ -352,7 +169,9 @@ static piece joined(parser *p, const piece *x, const piece *y, const char *at)
         fail(p, at, "days of a date and microseconds of a time are mixed%s", "");
         mli_error_hint(p->err, p->status, "multiply the days by 86400e6");
     }
-    return (piece){.unit = x->unit ? x->unit : y->unit, .point = x->point || y->point};
+    return (piece){.unit = x->unit ? x->unit : y->unit,
+                   .point = x->point || y->point,
+                   .fraction = x->fraction || y->fraction};
 }
 
 static piece column(parser *p, const char *name, size_t size, const char *at)
@@ -369,6 +188,7 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
                                : f->type == ML_TYPE_TIMESTAMP ? MICROS
                                                               : PLAIN};
             x.point = x.unit != PLAIN;
+            x.fraction = f->type == ML_DTYPE_F64 || f->type == ML_DTYPE_F32;
             return x;
         }
         const char *pair[2] = {f->name, near};
@@ -382,6 +202,35 @@ static piece column(parser *p, const char *name, size_t size, const char *at)
             mli_error_hint(p->err, p->status, "did you mean \"%s\"?", near);
     }
     return (piece){.kind = NUMBER};
+}
+
+/* A date or time, in the unit of what it stands beside: its value. */
+static double push_time(parser *p, const piece *beside, const piece *text)
+{
+    int32_t days;
+    int64_t micros;
+    double value = 0;
+    char own[64];
+    if (mli_parse_date(text->text, text->size, &days)) {
+        value = beside->unit == DAYS ? days : days * DAY;
+    } else if (mli_parse_timestamp(text->text, text->size, &micros)) {
+        value = beside->unit == DAYS ? (double)micros / DAY : (double)micros;
+    } else {
+        snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
+                 text->text);
+        fail(p, p->text + (text->text - p->e->text) - 1,
+             "\"%s\" is no date or time, as 2024-01-31 or 2024-01-31 08:30:00", own);
+    }
+    emit(p, PUSH, 0, value);
+    return value;
+}
+
+/* A text beside a date or time is one too. */
+static void take_time(parser *p, const piece *beside, piece *text)
+{
+    if (!beside->point || text->kind != TEXT) return;
+    double value = push_time(p, beside, text);
+    *text = (piece){.unit = beside->unit, .point = 1, .fraction = value != floor(value)};
 }
 
 static const struct {
@@ -431,6 +280,7 @@ static piece call(parser *p, const char *name, size_t size)
             emit_presence(p, x.feature);
             x.kind = NUMBER;
         }
+        if (first >= 0 && n > first) take_time(p, &made, &x);
         number(p, &x, begin);
         if (first >= 0 && n >= first) made = n > first ? joined(p, &made, &x, begin) : x;
         if (++n > 1 && want < 0) emit(p, code, 0, 0);
@@ -439,6 +289,9 @@ static piece call(parser *p, const char *name, size_t size)
     if (want < 0 ? n < 2 : n != want)
         fail(p, at, "%s has another number of arguments", functions[found].name);
     if (want >= 0) emit(p, code, 0, 0);
+    made.fraction = first < 0 ? code == POW || (code >= SQRT && code <= LOG10)
+                    : code >= FLOOR && code <= ROUND ? 0
+                                                     : made.fraction;
     return made;
 }
 
@@ -470,7 +323,7 @@ static piece parse_number(parser *p)
     if (!mli_parse_f64(p->at, end, &v)) fail(p, p->at, "this is no number%s", "");
     p->at = end;
     emit(p, PUSH, 0, v);
-    return (piece){.kind = NUMBER};
+    return (piece){.fraction = v != floor(v)};
 }
 
 static piece primary(parser *p)
@@ -519,7 +372,7 @@ static piece unary(parser *p)
     p->depth--;
     number(p, &x, at + 1);
     emit(p, NEG, 0, 0);
-    return (piece){.unit = x.unit};
+    return (piece){.unit = x.unit, .fraction = x.fraction};
 }
 
 static piece power(parser *p)
@@ -534,7 +387,7 @@ static piece power(parser *p)
     p->depth--;
     number(p, &y, at);
     emit(p, POW, 0, 0);
-    return (piece){.kind = NUMBER};
+    return (piece){.fraction = 1};
 }
 
 /* Left to right: operators of one precedence. */
@@ -548,15 +401,22 @@ static piece chain(parser *p, piece (*below)(parser *), const char *const *signs
         int k = 0;
         while (k < n && !take(p, signs[k])) k++;
         if (k == n) break;
-        number(p, &x, at);
+        int late = codes[k] == SUB && x.kind == TEXT; /* comes after what it is less */
+        if (!late) number(p, &x, at);
         skip(p);
-        at = p->at;
+        const char *next = p->at;
         piece y = below(p);
+        if (codes[k] == SUB) take_time(p, &x, &y);
+        if (late) take_time(p, &y, &x);
+        number(p, &x, at);
+        at = next;
         number(p, &y, at);
-        x = codes[k] == ADD || codes[k] == SUB ? joined(p, &x, &y, at)
-                                               : (piece){.kind = NUMBER};
+        x = codes[k] == ADD || codes[k] == SUB
+                ? joined(p, &x, &y, at)
+                : (piece){.fraction = codes[k] == DIV || x.fraction || y.fraction};
         if (codes[k] == SUB && y.point) x.point = 0;
         emit(p, codes[k], 0, 0);
+        if (late) emit(p, NEG, 0, 0);
     }
     return x;
 }
@@ -588,24 +448,6 @@ static void compare_text(parser *p, const piece *category, const piece *text)
     }
     emit(p, LEVEL, category->feature, (double)f->levels.n);
     emit(p, PUSH, 0, (double)mli_dictionary_find(&f->levels, text->text, text->size));
-}
-
-/* A date or time, in the unit of what it stands beside. */
-static void push_time(parser *p, const piece *beside, const piece *text)
-{
-    int32_t days;
-    int64_t micros;
-    char own[64];
-    if (mli_parse_date(text->text, text->size, &days)) {
-        emit(p, PUSH, 0, beside->unit == DAYS ? days : days * DAY);
-    } else if (mli_parse_timestamp(text->text, text->size, &micros)) {
-        emit(p, PUSH, 0, beside->unit == DAYS ? (double)micros / DAY : (double)micros);
-    } else {
-        snprintf(own, sizeof own, "%.*s", (int)(text->size < 40 ? text->size : 40),
-                 text->text);
-        fail(p, p->text + (text->text - p->e->text) - 1,
-             "\"%s\" is no date or time, as 2024-01-31 or 2024-01-31 08:30:00", own);
-    }
 }
 
 /* A date beside a time, in microseconds. */
@@ -779,6 +621,11 @@ ml_status mli_expr_new(const mli_inputs *in, const char *text, mli_expr **out,
     parser p = {.in = in, .e = e, .text = text, .at = text, .err = err};
     piece x = parse_or(&p);
     number(&p, &x, text);
+    if (x.point && x.unit == DAYS && x.fraction) {
+        emit(&p, PUSH, 0, DAY);
+        emit(&p, MUL, 0, 0);
+        x.unit = MICROS;
+    }
     e->type = !x.point ? ML_DTYPE_F64 : x.unit == DAYS ? ML_TYPE_DATE : ML_TYPE_TIMESTAMP;
     skip(&p);
     if (*p.at) fail(&p, p.at, "\"%.8s\" is not expected here", p.at);

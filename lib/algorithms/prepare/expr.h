@@ -4,7 +4,7 @@
  *
  *     a / b + 1          arithmetic: + - * / % ^, parentheses
  *     age >= 18 and k = 'x'      comparisons, and, or, not; 'texts' for categories
- *     day >= '2024-01-31', t < '2024-01-31 08:30:00'     dates and times
+ *     day >= '2024-01-31', day - '2024-01-31', t < '2024-01-31 08:30:00'   dates, times
  *     k in ('a', 'b'), x between 1 and 2, x is missing, x is not null
  *     if(c, a, b), coalesce(a, b), min(a, b), max(a, b), pow(a, b), abs, sqrt, exp, log,
  *     log1p, log2, log10, floor, ceil, round, sign
