@@ -66,8 +66,8 @@ typedef struct {
     const mli_column **columns; /* [2 n_keys]: of the table, of left */
     int *compare;
     mli_aggregate *aggregates;
-    const mli_column *time, *left_time;
-    double *times[2], *sorted; /* sorted: times[0] in the order of list */
+    const mli_column *time, *left_time, *unit; /* unit: of windows */
+    double *times[2], *sorted;                 /* sorted: times[0] in the order of list */
     mli_keys keys, left_keys;
     mli_groups groups;
     int64_t *start, *list;
@@ -102,8 +102,9 @@ static ml_status find_keys(job *j, ml_error *err)
     return status;
 }
 
-static ml_status find_times(job *j, int *micros, ml_error *err)
+static ml_status find_times(job *j, ml_error *err)
 {
+    int micros;
     const char *a = mli_get_str(j->p, "time"), *b = mli_get_str(j->p, "left_time");
     ml_status status = ML_OK;
     if (*b && (!*a || !j->left)) {
@@ -120,10 +121,11 @@ static ml_status find_times(job *j, int *micros, ml_error *err)
         status = mli_columns_named(j->left, &b, 1, "the left table",
                                    own ? "left_time" : "time", &j->left_time, err);
     if (!status)
-        status = mli_times_agree(j->time, j->left ? j->left_time : j->time, micros, err);
-    if (!status) status = mli_time_read(j->ctx, j->time, *micros, &j->times[0], err);
+        status = mli_times_agree(j->time, j->left ? j->left_time : j->time, &micros,
+                                 &j->unit, err);
+    if (!status) status = mli_time_read(j->ctx, j->time, micros, &j->times[0], err);
     if (!status && j->left)
-        status = mli_time_read(j->ctx, j->left_time, *micros, &j->times[1], err);
+        status = mli_time_read(j->ctx, j->left_time, micros, &j->times[1], err);
     return status;
 }
 
@@ -135,14 +137,12 @@ static ml_status no_window(const char *place, ml_error *err)
                           "it says how long before the time of each left row");
 }
 
-static ml_status read_aggregates(job *j, int micros, ml_error *err)
+static ml_status read_aggregates(job *j, ml_error *err)
 {
     const char *const *texts;
     const char *window = mli_get_str(j->p, "window");
-    const mli_column *unit = j->time;
     int64_t n = mli_get_strs(j->p, "aggregates", &texts);
     ml_status status = ML_OK;
-    if (micros && j->left && unit->type != ML_TYPE_TIMESTAMP) unit = j->left_time;
     if (*window && !j->left_time) return no_window("window", err);
     const mli_value *strict = mli_params_find(j->p, "strict");
     if (strict && strict->given && !j->left_time) {
@@ -156,8 +156,9 @@ static ml_status read_aggregates(job *j, int micros, ml_error *err)
         status = mli_aggregate_parse(j->table, texts[j->n], a, err);
         if (!status && a->span[0] && !j->left_time) status = no_window("aggregates", err);
         if (status || !j->left_time) continue;
-        status = a->span[0] ? mli_time_span(unit, a->span, "aggregates", &a->window, err)
-                            : mli_time_span(unit, window, "window", &a->window, err);
+        status = a->span[0]
+                     ? mli_time_span(j->unit, a->span, "aggregates", &a->window, err)
+                     : mli_time_span(j->unit, window, "window", &a->window, err);
     }
     if (status || n) return status;
     mli_fail(err, ML_E_ARGUMENT, "there is nothing to compute");
@@ -331,7 +332,6 @@ static ml_status aggregate(const ml_table *table, const ml_table *left,
                            const ml_params *options, ml_table **out, ml_error *error)
 {
     ml_params *p = NULL;
-    int micros = 0;
     job j = {.ctx = table->ctx, .table = table, .left = left};
     ml_status status =
         mli_params_resolve(j.ctx, &mli_options_aggregate, options, &p, error);
@@ -339,8 +339,8 @@ static ml_status aggregate(const ml_table *table, const ml_table *left,
     j.p = p;
     j.groups.ctx = j.ctx;
     status = find_keys(&j, error);
-    if (!status) status = find_times(&j, &micros, error);
-    if (!status) status = read_aggregates(&j, micros, error);
+    if (!status) status = find_times(&j, error);
+    if (!status) status = read_aggregates(&j, error);
     if (!status) status = find_ranges(&j, error);
     if (!status) status = make_table(&j, out, error);
     job_free(&j);

@@ -183,17 +183,17 @@ static ml_status read_time(const joining *j, const ml_table *t, const char *name
 static ml_status find_times(joining *j, ml_error *err)
 {
     const char *a, *b;
+    const mli_column *unit;
     int micros;
     ml_status status = name_times(j, &a, &b, err);
     if (status || !a) return status;
     status = read_time(j, j->left, a, "left_time", &j->left_time, err);
     if (!status) status = read_time(j, j->right, b, "right_time", &j->right_time, err);
-    if (!status) status = mli_times_agree(j->left_time, j->right_time, &micros, err);
+    if (!status)
+        status = mli_times_agree(j->left_time, j->right_time, &micros, &unit, err);
     if (status) return status;
-    int right = micros && j->left_time->type != ML_TYPE_TIMESTAMP;
-    status =
-        mli_time_span(right ? j->right_time : j->left_time,
-                      mli_get_str(j->p, "tolerance"), "tolerance", &j->tolerance, err);
+    status = mli_time_span(unit, mli_get_str(j->p, "tolerance"), "tolerance",
+                           &j->tolerance, err);
     if (!status) status = mli_time_read(j->ctx, j->left_time, micros, &j->times[0], err);
     if (!status) status = mli_time_read(j->ctx, j->right_time, micros, &j->times[1], err);
     return status;
@@ -409,25 +409,42 @@ static ml_status choose(const joining *j, uint8_t *chosen, int64_t *n, ml_error 
     return status;
 }
 
+/* A key without any value in the left table has the values of the right one. */
+static ml_status take_keys(const joining *j, const mli_column *key, mli_column *to,
+                           ml_error *err)
+{
+    char *name = to->name;
+    to->name = NULL;
+    mli_column_clear(j->ctx, to);
+    ml_status status = mli_column_gather(j->ctx, key, j->take[1], j->count, to, err);
+    mli_free(j->ctx, status ? name : to->name);
+    if (!status) to->name = name;
+    return status;
+}
+
 /* Keys of right rows without a partner into those of the left table. */
 static ml_status fill_keys(const joining *j, ml_table *t, ml_error *err)
 {
-    for (int64_t i = 0; i < j->n_keys && j->how == FULL; i++) {
+    ml_status status = ML_OK;
+    for (int64_t i = 0; i < j->n_keys && j->how == FULL && !status; i++) {
         const mli_column *a = j->columns[i], *b = j->columns[j->n_keys + i];
         mli_column *to = &t->columns[a - j->left->columns];
-        if (a->type != b->type || a->type == ML_TYPE_CATEGORY) {
+        if (mli_column_empty(b)) continue;
+        if (mli_column_empty(a)) {
+            status = take_keys(j, b, to, err);
+        } else if (a->type != b->type || a->type == ML_TYPE_CATEGORY) {
             mli_fail(err, ML_E_TYPE,
                      "the key \"%s\" is %s in the left table and %s in the right one",
                      a->name, mli_type_name(a->type), mli_type_name(b->type));
             return mli_error_hint(
                 err, ML_E_TYPE, "a full join needs keys of one type, and no categories");
+        } else {
+            mli_column_clear(t->ctx, to);
+            status =
+                mli_column_merge(t->ctx, a, j->take[0], b, j->take[1], j->count, to, err);
         }
-        mli_column_clear(t->ctx, to);
-        ml_status status =
-            mli_column_merge(t->ctx, a, j->take[0], b, j->take[1], j->count, to, err);
-        if (status) return status;
     }
-    return ML_OK;
+    return status;
 }
 
 static ml_status rename_right(const joining *j, ml_table *t, ml_error *err)

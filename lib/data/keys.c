@@ -42,18 +42,28 @@ static int is_real(const mli_column *c)
     return c->type == ML_DTYPE_F32 || c->type == ML_DTYPE_F64;
 }
 
+static int alike(const mli_column *x, const mli_column *y)
+{
+    return is_words(x) == is_words(y) && is_date(x) == is_date(y);
+}
+
 ml_status mli_keys_agree(const mli_column *const *a, const mli_column *const *b,
                          int64_t n, int *how, ml_error *err)
 {
     for (int64_t i = 0; i < n; i++) {
         const mli_column *x = a[i], *y = b ? b[i] : a[i];
-        int u64 = (x->type == ML_DTYPE_U64) != (y->type == ML_DTYPE_U64);
-        if (is_words(x) != is_words(y) || is_date(x) != is_date(y)) {
+        if (alike(x, y)) {
+        } else if (mli_column_empty(y)) {
+            y = x;
+        } else if (mli_column_empty(x)) {
+            x = y;
+        } else {
             mli_fail(err, ML_E_TYPE,
                      "the key \"%s\" is %s, and \"%s\" of the other table is %s", x->name,
                      mli_type_name(x->type), y->name, mli_type_name(y->type));
             return mli_error_hint(err, ML_E_TYPE, "give both the same type");
         }
+        int u64 = (x->type == ML_DTYPE_U64) != (y->type == ML_DTYPE_U64);
         how[i] = is_words(x)                        ? WORDS
                  : is_real(x) || is_real(y) || u64  ? REAL
                  : is_date(x) && x->type != y->type ? MICROS

@@ -35,7 +35,7 @@ typedef struct mli_keys {
 } mli_keys;
 
 /* How columns a[i] and b[i] (NULL: a alone) are compared, how[n]; ML_E_TYPE, with both
- * names, where they cannot be. */
+ * names, where they cannot be. A column without any value is compared with any other. */
 ml_status mli_keys_agree(const mli_column *const *a, const mli_column *const *b,
                          int64_t n, int *how, ml_error *err);
 
@@ -93,9 +93,10 @@ ml_status mli_time_sort(ml_context *ctx, const int64_t *start, int64_t n, int64_
 /* The time column of a table as numbers: dates as microseconds when `micros`. */
 ml_status mli_time_read(ml_context *ctx, const mli_column *c, int micros, double **out,
                         ml_error *err);
-/* Are both dates and times, or both numbers? *micros: dates must be read so. */
+/* Are both dates and times, or both numbers, or has one no value? *micros: dates must be
+ * read so; *unit: the one whose unit they are in then. */
 ml_status mli_times_agree(const mli_column *a, const mli_column *b, int *micros,
-                          ml_error *err);
+                          const mli_column **unit, ml_error *err);
 /* Among sorted[low] .. sorted[high - 1], ascending behind those that are NaN: the first
  * that is not NaN, >= t, > t. */
 int64_t mli_time_known(const double *sorted, int64_t low, int64_t high);

@@ -271,24 +271,13 @@ static void stack_column(void *arg, int64_t task, int32_t slot)
         to->null_count = mli_column_count_missing(to, 0, to->rows);
 }
 
-static int is_empty(const mli_column *c)
-{
-    double value = NAN;
-    int real = is_float(c->type); /* whose NaN are missing as well */
-    for (int64_t i = 0; i < c->rows && isnan(value); i++) {
-        if (!real && mli_column_missing(c, i, i + 1) == 0) return 0;
-        if (real) mli_column_f64(c, i, i + 1, &value, 1);
-    }
-    return isnan(value);
-}
-
 /* A column without any value takes the type of its partner. */
 static int32_t type_of(const mli_column *a, const mli_column *b)
 {
     if (!a || !b) return a ? a->type : b->type;
     int32_t type = common_type(a->type, b->type);
     if (type >= 0) return type;
-    return is_empty(a) ? b->type : is_empty(b) ? a->type : -1;
+    return mli_column_empty(a) ? b->type : mli_column_empty(b) ? a->type : -1;
 }
 
 /* Name and type of a column of the result. */

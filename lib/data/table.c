@@ -97,6 +97,11 @@ int64_t mli_column_absent(const mli_column *c)
     return missing;
 }
 
+int mli_column_empty(const mli_column *c)
+{
+    return mli_column_absent(c) == c->rows;
+}
+
 ml_status mli_column_share(ml_context *ctx, const mli_column *from, mli_column *to,
                            ml_error *err)
 {

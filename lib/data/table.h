@@ -104,6 +104,8 @@ int64_t mli_column_count_missing(const mli_column *c, int64_t begin, int64_t end
 int64_t mli_column_missing(const mli_column *c, int64_t begin, int64_t end);
 /* All that count as missing for algorithms: NaNs, too. */
 int64_t mli_column_absent(const mli_column *c);
+/* Has it no value at all? Then it may stand for a column of any type. */
+int mli_column_empty(const mli_column *c);
 int mli_type_is_number(int32_t type); /* dtypes, bool included */
 size_t mli_type_size(int32_t type);   /* bytes of an element at `data`; 0: bool, text */
 const char *mli_type_name(int32_t type); /* "f64", "text", "category", "date", ... */

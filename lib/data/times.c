@@ -23,13 +23,22 @@ static ml_status bad_time(const mli_column *c, ml_error *err)
     return mli_error_at(err, ML_E_TYPE, "column \"%s\"", c->name);
 }
 
-ml_status mli_times_agree(const mli_column *a, const mli_column *b, int *micros,
-                          ml_error *err)
+static int is_time(const mli_column *c)
 {
-    *micros = a->type == ML_TYPE_TIMESTAMP || b->type == ML_TYPE_TIMESTAMP;
-    if (!is_day(a) && !mli_type_is_number(a->type)) return bad_time(a, err);
-    if (!is_day(b) && !mli_type_is_number(b->type)) return bad_time(b, err);
-    if (is_day(a) == is_day(b)) return ML_OK;
+    return is_day(c) || mli_type_is_number(c->type);
+}
+
+ml_status mli_times_agree(const mli_column *a, const mli_column *b, int *micros,
+                          const mli_column **unit, ml_error *err)
+{
+    int alike = is_time(a) && is_time(b) && is_day(a) == is_day(b);
+    const mli_column *known = alike || !mli_column_empty(a) ? a : b;
+    const mli_column *other = alike || !mli_column_empty(b) ? b : known;
+    *micros = known->type == ML_TYPE_TIMESTAMP || other->type == ML_TYPE_TIMESTAMP;
+    *unit = *micros && known->type != ML_TYPE_TIMESTAMP ? other : known;
+    if (!is_time(known)) return bad_time(known, err);
+    if (!is_time(other)) return bad_time(other, err);
+    if (is_day(known) == is_day(other)) return ML_OK;
     mli_fail(err, ML_E_TYPE, "the time \"%s\" is %s, and \"%s\" of the other table is %s",
              a->name, mli_type_name(a->type), b->name, mli_type_name(b->type));
     return mli_error_hint(err, ML_E_TYPE, "give both the same type");

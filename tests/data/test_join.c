@@ -368,6 +368,55 @@ START_TEST(joins_types_of_csv)
 }
 END_TEST
 
+/* A key or time without any value has no partner, whatever the type of the other one. */
+START_TEST(joins_columns_without_values)
+{
+    static const struct {
+        const char *options;
+        int64_t rows, turned; /* with the tables exchanged */
+        const char *key;      /* of the last row, both ways */
+    } cases[] = {
+        {"on=who;how=inner", 0, 0, NULL},
+        {"on=who;how=left", 2, 3, NULL},
+        {"on=who;how=full", 5, 5, "bob"},
+        {"on=who;how=semi", 0, 0, NULL},
+        {"on=who;how=anti", 2, 3, NULL},
+        {"on=day, who;how=full", 5, 5, "bob"},
+        {"on=day;time=when;tolerance=2h", 2, 3, NULL},
+        {"on=n;time=day;tolerance=7d", 2, 3, NULL},
+        {"time=day;how=inner", 0, 0, NULL},
+    };
+    ml_context *ctx = test_context(1);
+    ml_table *a = from_csv(ctx, "who,day,when,n\n,,,1\n,,,2\n");
+    ml_table *b = from_csv(ctx, "who,day,when,n\nann,2024-01-01,2024-01-01 10:00:00,1\n"
+                                "ann,2024-01-02,2024-01-02 10:00:00,2\n"
+                                "bob,2024-01-03,2024-01-03 10:00:00,3\n");
+    ml_table *t;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int side = 0; side < 2; side++) {
+            t = join(ctx, side ? b : a, side ? a : b, cases[i].options);
+            ck_assert_msg(ml_table_rows(t) == (side ? cases[i].turned : cases[i].rows),
+                          "%s: %lld", cases[i].options, (long long)ml_table_rows(t));
+            if (cases[i].key)
+                ck_assert_str_eq(cell(t, side ? 2 : 4, "who"), cases[i].key);
+            if (cases[i].key)
+                ck_assert_int_eq(ml_table_column_type(t, 0), ml_table_column_type(b, 0));
+            if (cases[i].key) ck_assert_str_eq(ml_table_column_name(t, 0), "who");
+            ml_table_free(t);
+        }
+    }
+    t = aggregate(ctx, a, b, "by=who;time=day;window=7d;aggregates=count(), sum(n)");
+    ck_assert(ml_table_rows(t) == 3 && at(t, 1, "count") == 0);
+    ml_table_free(t);
+    t = aggregate(ctx, b, a, "by=who;time=day;window=7d;aggregates=count(), sum(n)");
+    ck_assert(ml_table_rows(t) == 2 && at(t, 1, "count") == 0);
+    ml_table_free(t);
+    ml_table_free(a);
+    ml_table_free(b);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* ---- aggregates ---- */
 
 /* Whole numbers that doubles cannot tell apart. */
@@ -679,10 +728,11 @@ static ml_status small_work(failing_alloc *f)
 {
     ml_host host = failing_host(f);
     ml_context *ctx = NULL;
-    ml_table *a = NULL, *b = NULL, *out = NULL;
+    ml_table *a = NULL, *b = NULL, *none = NULL, *out = NULL;
     ml_params *j = NULL, *g = NULL;
     const char *keys[] = {"a", "b", NULL, "a"};
     const char *more[] = {"b", "b", "c", "a"};
+    const char *lacking[] = {NULL, NULL};
     ml_status s = ml_context_new(&host, &ctx, NULL);
     if (!s) s = ml_table_with_strs(ctx, NULL, "k", keys, 4, &a, NULL);
     if (!s) s = ml_table_with_strs(ctx, NULL, "k", more, 4, &b, NULL);
@@ -690,6 +740,10 @@ static ml_status small_work(failing_alloc *f)
     if (!s) s = ml_params_set_str(j, "on", "k", NULL);
     if (!s) s = ml_params_set_str(j, "how", "full", NULL);
     if (!s) s = ml_table_join(a, b, j, &out, NULL);
+    ml_table_free(out);
+    out = NULL;
+    if (!s) s = ml_table_with_strs(ctx, NULL, "k", lacking, 2, &none, NULL);
+    if (!s) s = ml_table_join(none, b, j, &out, NULL);
     ml_table_free(out);
     out = NULL;
     if (!s) s = ml_params_new(ctx, &g, NULL);
@@ -702,6 +756,7 @@ static ml_status small_work(failing_alloc *f)
     ml_params_free(g);
     ml_table_free(a);
     ml_table_free(b);
+    ml_table_free(none);
     ml_context_free(ctx);
     return s;
 }
@@ -740,7 +795,7 @@ START_TEST(takes_empty_tables)
 END_TEST
 
 TEST_MAIN("data/join", joins_whole_numbers, joins_far_times_and_repeated_names,
-          compares_exactly, joins_types_of_csv, tells_big_numbers_apart, joins,
-          joins_as_of, compares_types, aggregates_groups, aggregates_what_was_before,
-          sums_long_windows, same_for_any_threads, names_mistakes, stands_lack_of_memory,
-          takes_empty_tables)
+          compares_exactly, joins_types_of_csv, joins_columns_without_values,
+          tells_big_numbers_apart, joins, joins_as_of, compares_types, aggregates_groups,
+          aggregates_what_was_before, sums_long_windows, same_for_any_threads,
+          names_mistakes, stands_lack_of_memory, takes_empty_tables)
