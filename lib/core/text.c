@@ -200,6 +200,7 @@ int mli_in_list(const char *name, const char *list)
 
 /* Longer texts are compared by this many bytes and their lengths. */
 #define DISTANCE_MAX 120
+#define MOST_SLIPS   10
 
 static int min_of(int a, int b)
 {
@@ -248,15 +249,27 @@ static int has_part(const char *whole, const char *part)
     return 0;
 }
 
+/* A slip of the pen: one letter in three at most (one of two), and not the first one,
+ * unless it is the only one, or has changed places. */
+static int is_slip(const char *a, const char *b, int distance)
+{
+    size_t n = strlen(a), m = strlen(b), longer = n > m ? n : m;
+    if (distance == 0) return 1;
+    if (distance > MOST_SLIPS || (distance > 1 && (size_t)distance * 3 > longer))
+        return 0;
+    if (folded(a[0]) == folded(b[0])) return longer > 1;
+    int swapped = folded(a[0]) == folded(b[1]) && folded(a[1]) == folded(b[0]);
+    return swapped || (distance == 1 && longer > 4);
+}
+
 const char *mli_nearest(const char *name, const char *const *names, int64_t n)
 {
     const char *best = NULL;
     size_t size = strlen(name);
-    int limit = size <= 2 ? 1 : (int)(size < 30 ? size / 3 + 1 : 11), least = limit + 1;
+    int least = MOST_SLIPS + 1;
     for (int64_t i = 0; i < n; i++) {
         int d = mli_distance(name, names[i]);
-        size_t longer = strlen(names[i]) > size ? strlen(names[i]) : size;
-        if (d < least && (size_t)d < longer && (d == 0 || (size_t)d * 2 <= longer)) {
+        if (d < least && is_slip(name, names[i], d)) {
             best = names[i];
             least = d;
         }

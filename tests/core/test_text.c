@@ -496,6 +496,10 @@ START_TEST(suggests_the_nearest)
     ck_assert_str_eq(mli_nearest("l1", names, n), "l2");
     ck_assert_str_eq(mli_nearest("samples", names, n), "min_samples_leaf");
     ck_assert_ptr_null(mli_nearest("verbosity", names, n));
+    ck_assert_str_eq(mli_nearest("esed", names, n), "seed");
+    ck_assert_str_eq(mli_nearest("ubsample", names, n), "subsample");
+    ck_assert_ptr_null(mli_nearest("weed", names, n));
+    ck_assert_ptr_null(mli_nearest("burning_rate", names, n));
     ck_assert_ptr_null(mli_nearest("x", names, n));
     ck_assert_ptr_null(mli_nearest("", names, n));
     ck_assert_ptr_null(mli_nearest("seed", names, 0));
