@@ -4,6 +4,7 @@
  * leading zeros, valid UTF-8 only, paired surrogates only, one value per document.
  */
 #include "core/json.h"
+#include "core/value.h"
 
 #include <string.h>
 
@@ -497,6 +498,14 @@ void mli_json_num(mli_str *s, double v)
     } else {
         mli_str_add(s, "null");
     }
+}
+
+void mli_json_real(mli_str *s, double v)
+{
+    if (v - v == 0)
+        mli_str_real(s, v);
+    else
+        mli_json_num(s, v);
 }
 
 void mli_json_key(mli_str *s, const char *key, int first)

@@ -62,6 +62,8 @@ void mli_json_place(const mli_json *j, int64_t *line, int64_t *column);
 void mli_json_str(mli_str *s, const char *text);
 void mli_json_str_n(mli_str *s, const char *text, size_t size);
 void mli_json_num(mli_str *s, double v);
+/* The same with a point, so that no reader takes it for an integer. */
+void mli_json_real(mli_str *s, double v);
 /* `"key": ` with a comma before it unless `first`. */
 void mli_json_key(mli_str *s, const char *key, int first);
 

@@ -113,7 +113,7 @@ static void write_predictions(const mli_automl *a, const mli_candidate *c, mli_s
 static void write_number(mli_str *s, const char *key, double v)
 {
     mli_json_key(s, key, 0);
-    mli_json_num(s, v);
+    mli_json_real(s, v);
 }
 
 ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
@@ -126,8 +126,8 @@ ml_status mli_automl_keep(mli_automl *a, const mli_candidate *c, ml_error *err)
     if (!isnan(c->score)) write_number(&s, "score", c->score);
     if (!isnan(c->guess)) write_number(&s, "guess", c->guess);
     write_number(&s, "seconds", c->seconds);
-    write_number(&s, "rounds", (double)c->rounds);
-    if (c->cut) write_number(&s, "cut", 1);
+    mli_str_printf(&s, ", \"rounds\": %lld", (long long)c->rounds);
+    if (c->cut) mli_str_add(&s, ", \"cut\": 1");
     write_number(&s, "elapsed", mli_now() - a->start);
     if (c->predictions) write_predictions(a, c, &s);
     for (int64_t i = 0; i < c->given->count; i++) {
@@ -151,7 +151,7 @@ static int32_t beat(const ml_progress *p, void *user)
     a->beat = now;
     mli_str_init(&s, a->ctx);
     mli_str_add(&s, "{\"elapsed\": ");
-    mli_json_num(&s, now - a->start);
+    mli_json_real(&s, now - a->start);
     mli_str_char(&s, '}');
     /* It need not outlive the machine, and what cannot be written the next record tells.
      */

@@ -14,6 +14,7 @@
 #include "tuning/study.h"
 
 #include "core/json.h"
+#include "core/value.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,10 +42,13 @@ static void write_hooks(mli_str *s, const mli_hooks *h)
     if (h->metric) mli_str_add(s, "a metric of the host; ");
 }
 
-static void write_space(mli_str *s, const mli_space *space)
+/* Journals of old have real ends without a point, as if they were integers. */
+static void write_space(mli_str *s, const mli_space *space, int old)
 {
     for (int64_t i = 0; i < space->n; i++) {
         const mli_range *r = &space->dimensions[i].range;
+        int real = !old && space->dimensions[i].param->type == ML_PARAM_F64;
+        void (*number)(mli_str *, double) = real ? mli_str_real : mli_str_f64;
         mli_str_printf(s, "%s%s: ", i ? "; " : "", space->dimensions[i].param->name);
         if (r->is_set) {
             mli_str_char(s, '{');
@@ -52,12 +56,12 @@ static void write_space(mli_str *s, const mli_space *space)
             mli_str_char(s, '}');
         } else {
             mli_str_add(s, r->log ? "log [" : "[");
-            mli_str_f64(s, r->low);
+            number(s, r->low);
             mli_str_add(s, ", ");
-            mli_str_f64(s, r->high);
+            number(s, r->high);
             mli_str_char(s, ']');
             if (r->step > 0) mli_str_add(s, " step ");
-            if (r->step > 0) mli_str_f64(s, r->step);
+            if (r->step > 0) number(s, r->step);
         }
         const char *condition = space->dimensions[i].param->active_if;
         if (condition) mli_str_printf(s, " if %s", condition);
@@ -84,7 +88,7 @@ static void write_rows(mli_str *s, const ml_study *study)
 static void write_fact(mli_str *s, const ml_study *study, int k)
 {
     if (k == 0) mli_str_add(s, study->space.own ? "" : study->algorithm->head.name);
-    if (k == 1) write_space(s, &study->space);
+    if (k == 1) write_space(s, &study->space, 0);
     for (int64_t i = 0; k == 2 && i < study->n_goals; i++) {
         const mli_goal *g = &study->goals[i];
         mli_str_printf(s, "%s%s %s", i ? "; " : "", g->maximize ? "maximize" : "minimize",
@@ -146,7 +150,13 @@ ml_status mli_study_log_ask(ml_study *s, int64_t trial, const ml_params *params,
         const mli_value *v = mli_params_find(params, s->space.dimensions[i].param->name);
         if (!v) continue;
         mli_json_key(&json, v->name, first);
-        mli_json_str(&json, v->text);
+        if (v->type == ML_PARAM_F64) {
+            mli_str_char(&json, '"');
+            mli_str_real(&json, v->f64);
+            mli_str_char(&json, '"');
+        } else {
+            mli_json_str(&json, v->text);
+        }
         first = 0;
     }
     mli_str_add(&json, "}}");
@@ -162,7 +172,7 @@ ml_status mli_study_log_report(ml_study *s, int64_t trial, int64_t step, double 
     mli_str_printf(&json,
                    "{\"report\": %lld, \"step\": %lld, \"value\": ", (long long)trial,
                    (long long)step);
-    mli_json_num(&json, value);
+    mli_json_real(&json, value);
     mli_str_char(&json, '}');
     return append(s, &json, 0, err);
 }
@@ -177,12 +187,12 @@ ml_status mli_study_log_tell(ml_study *s, int64_t trial, const mli_outcome *o,
                    (long long)trial, mli_trial_states[o->state]);
     for (int64_t i = 0; i < s->n_goals; i++) {
         if (i) mli_str_add(&json, ", ");
-        mli_json_num(&json, o->values[i]);
+        mli_json_real(&json, o->values[i]);
     }
     mli_str_add(&json, "], \"spread\": ");
-    mli_json_num(&json, o->spread);
+    mli_json_real(&json, o->spread);
     mli_str_add(&json, ", \"seconds\": ");
-    mli_json_num(&json, o->seconds);
+    mli_json_real(&json, o->seconds);
     mli_str_printf(&json, ", \"rounds\": %lld", (long long)o->rounds);
     if (o->message) mli_json_key(&json, "message", 0);
     if (o->message) mli_json_str(&json, o->message);
@@ -319,6 +329,16 @@ typedef struct resuming {
     const char *path;
 } resuming;
 
+static int is_old_space(const ml_study *s, const char *text)
+{
+    mli_str old;
+    mli_str_init(&old, s->ctx);
+    write_space(&old, &s->space, 1);
+    int same = !old.failed && strcmp(old.data, text) == 0;
+    mli_str_free(&old);
+    return same;
+}
+
 static ml_status check_head(resuming *c, record *r, ml_error *err)
 {
     mli_str own;
@@ -332,7 +352,8 @@ static ml_status check_head(resuming *c, record *r, ml_error *err)
         write_fact(&own, c->s, k);
         if (own.failed) {
             st = mli_nomem(err);
-        } else if (strcmp(own.data, r->facts[k].data) != 0) {
+        } else if (strcmp(own.data, r->facts[k].data) != 0 &&
+                   !(k == 1 && is_old_space(c->s, r->facts[k].data))) {
             mli_fail(
                 err, ML_E_DATA,
                 "the journal is of another study: its %s is \"%.200s\", not \"%.200s\"",

@@ -243,12 +243,13 @@ START_TEST(journals_that_do_not_fit)
     ml_study_free(s);
     s = NULL;
     FAILS(ML_E_DATA, open_study(ctx, path, "{space: \"y: [0, 1]\"}", &s));
-    ck_assert_ptr_nonnull(
-        strstr(ml_error_message(ERR),
-               "of another study: its space is \"x: [0, 1]; kind: {a, b}; k: [1, 9] if "
-               "kind == a\", not \"y: [0, 1]\""));
+    ck_assert_ptr_nonnull(strstr(
+        ml_error_message(ERR),
+        "of another study: its space is \"x: [0.0, 1.0]; kind: {a, b}; k: [1, 9] if "
+        "kind == a\", not \"y: [0, 1]\""));
     FAILS(ML_E_DATA, open_study(ctx, path, "{space: \"x: [0, 1] step 0.5\"}", &s));
-    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "not \"x: [0, 1] step 0.5\""));
+    ck_assert_ptr_nonnull(
+        strstr(ml_error_message(ERR), "not \"x: [0.0, 1.0] step 0.5\""));
     FAILS(ML_E_DATA, open_study(ctx, path, "{direction: maximize}", &s));
     FAILS(ML_E_DATA, open_study(ctx, path, "{objectives: [cost]}", &s));
     size_t size;
@@ -259,11 +260,58 @@ START_TEST(journals_that_do_not_fit)
     free(left);
     FAILS(ML_E_IO, open_study(ctx, "/no/such/folder/journal", NULL, &s));
     ck_assert_ptr_null(s);
+    /* Real ends had no point before. */
+    static const char old[] =
+        "J1 42ec28217e318e29 158 {\"study\": 1, \"algorithm\": \"\", \"space\": \"x: "
+        "[0, 1]; kind: {a, b}; k: [1, 9] if kind == a\", \"goals\": \"minimize score\", "
+        "\"fixed\": \"\", \"rows\": \"\", \"estimator\": \"\"}\n"
+        "J1 bddc6831517a973a 52 {\"ask\": 0, \"params\": {\"x\": \"0.908588\", \"kind\": "
+        "\"b\"}}\n"
+        "J1 22a67194a59858cc 89 {\"tell\": 0, \"state\": \"done\", \"values\": [0], "
+        "\"spread\": null, \"seconds\": null, \"rounds\": 0}\n";
+    write_all(path, old, sizeof old - 1);
+    OK(open_study(ctx, path, NULL, &s));
+    ck_assert_int_eq(count_state(s, "done"), 1);
+    go_on(s, 2, 0);
+    ml_study_free(s);
+    s = NULL;
     /* Whole records of nonsense are passed over. */
     write_all(path, "J1 0000000000000000 2 {}\n", 25);
     OK(open_study(ctx, path, NULL, &s));
     go_on(s, 2, 0);
     ml_study_free(s);
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Reals have a point, whatever their value: another reader sees their type. */
+START_TEST(reals_stay_reals)
+{
+    ml_context *ctx = test_context(1);
+    const char *path = journal_path("reals");
+    ml_study *s = NULL;
+    int64_t trial;
+    size_t size;
+    ml_params *p = NULL;
+    OK(open_study(
+        ctx, path,
+        "{space: \"x: [0.0, 2.0] step 1.0; n: [3, 4]; z: {1.0}\", sampler: grid, "
+        "grid_points: 2}",
+        &s));
+    OK(ml_study_ask(s, &trial, &p, ERR));
+    ml_params_free(p);
+    (void)!ml_study_tell_value(s, trial, NULL, 7, 3, NULL, ERR);
+    OK(ml_study_tell(s, trial, 2, ERR));
+    ml_study_free(s);
+    char *text = read_all(path, &size);
+    static const char *const lines[] = {
+        "\"x: [0.0, 2.0] step 1.0; n: [3, 4]; z: {1.0}\"",
+        "{\"ask\": 0, \"params\": {\"x\": \"0.0\", \"n\": \"3\", \"z\": \"1.0\"}}",
+        "{\"report\": 0, \"step\": 7, \"value\": 3.0}",
+        "\"values\": [2.0], \"spread\": null"};
+    for (int i = 0; i < 4; i++)
+        ck_assert_msg(strstr(text, lines[i]) != NULL, "%s in %s", lines[i], text);
+    free(text);
     ml_context_free(ctx);
 }
 END_TEST
@@ -441,5 +489,5 @@ START_TEST(out_of_memory_anywhere)
 END_TEST
 
 TEST_MAIN("tuning/journal", a_resumed_study_is_the_same, killed, one_writer,
-          damaged_at_any_byte, journals_that_do_not_fit, warm_starts, disk_full_anywhere,
-          out_of_memory_anywhere)
+          damaged_at_any_byte, journals_that_do_not_fit, reals_stay_reals, warm_starts,
+          disk_full_anywhere, out_of_memory_anywhere)
