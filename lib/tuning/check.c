@@ -28,8 +28,10 @@ static const mli_param check_params[] = {
      "compare_folds: two models' parameters, fitted to the same folds.",
      "0.1"},
     {"metric", "scoring", ML_PARAM_STR, MLI_FLAG_NULLABLE, "", NULL, NULL,
-     "method in {cross_validation, nested, learning_curve, compare_folds}",
-     "The metric. By default the usual one of the task.", "0.1"},
+     "method in {compare, cross_validation, nested, learning_curve, compare_folds}",
+     "The metric. By default the usual one of the task; compare: all that it has a test "
+     "for.",
+     "0.1"},
     {"folds", "cv,n_splits", ML_PARAM_I64, 0, "5", "[2, 1000]", NULL,
      "method in {cross_validation, nested, learning_curve, compare_folds}",
      "Folds: by class for classifiers, by the group or time column when there is one.",

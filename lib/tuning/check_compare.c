@@ -7,6 +7,7 @@
  * when there is none. (Tests: tuning/statistics.c.)
  */
 #include "tuning/check.h"
+#include "tuning/metrics.h"
 #include "tuning/statistics.h"
 
 #include <math.h>
@@ -173,6 +174,31 @@ static ml_status predict(comparison *c, ml_error *err)
     return st;
 }
 
+/* Keeps the test of the metric that was asked for. */
+static ml_status choose_test(comparison *c, ml_error *err)
+{
+    const char *name = mli_get_str(c->x->params, "metric");
+    const mli_metric *m = NULL;
+    if (!*name) return ML_OK;
+    ml_status st = mli_metric_find(name, &m, err);
+    for (int64_t i = 0; i < c->n && st == ML_OK; i++) {
+        if (strcmp(m->head.name + sizeof "metric." - 1, c->metric[i]) != 0) continue;
+        c->test[0] = c->test[i];
+        c->metric[0] = c->metric[i];
+        c->found[0] = c->found[i];
+        c->n = 1;
+        return ML_OK;
+    }
+    if (st == ML_OK) {
+        st = mli_fail(err, ML_E_UNSUPPORTED, "there is no test of %s here", name);
+        mli_error_hint(err, st, "%s",
+                       c->d[0]->label
+                           ? "roc_auc (two classes), accuracy and log_loss have one"
+                           : "mse and mae have one");
+    }
+    return mli_error_at(err, st, "params.metric");
+}
+
 ml_status mli_check_compare(const mli_check *x, ml_table **out, ml_error *err)
 {
     comparison c = {.x = x};
@@ -195,6 +221,7 @@ ml_status mli_check_compare(const mli_check *x, ml_table **out, ml_error *err)
         st = compare_classes(&c, err);
     else if (st == ML_OK)
         compare_values(&c);
+    if (st == ML_OK) st = choose_test(&c, err);
     if (st == ML_OK) st = comparison_table(&c, out, err);
     for (int k = 0; k < 2; k++) {
         mli_free(x->ctx, c.p[k]);

@@ -125,7 +125,6 @@ static const mli_trial *best_prior(const ml_study *s, int64_t k)
 /* With the lock held: the parameters of the next trial. */
 static ml_status next_params(ml_study *s, ml_params **out, ml_error *err)
 {
-    if (use_default(s)) return ml_params_clone(s->base, out, err);
     if (s->transfer && s->count <= TRANSFERRED) {
         int64_t k =
             s->count - (!s->space.own && mli_get_bool(s->options, "first_default"));
@@ -134,7 +133,14 @@ static ml_status next_params(ml_study *s, ml_params **out, ml_error *err)
     }
     double *u = mli_calloc(s->ctx, (size_t)s->space.n + 1, sizeof *u);
     if (!u) return mli_nomem(err);
-    ml_status st = propose(s, u, err);
+    ml_status st = ML_OK;
+    if (!use_default(s)) {
+        st = propose(s, u, err);
+    } else if (mli_space_unit(&s->space, s->base, u) ||
+               !*mli_get_str(s->options, "space")) {
+        mli_free(s->ctx, u);
+        return ml_params_clone(s->base, out, err);
+    } /* else what is nearest in the space given */
     if (st == ML_OK) st = mli_space_at(&s->space, s->base, u, out, err);
     mli_free(s->ctx, u);
     return st;

@@ -43,6 +43,11 @@ static ml_status resolve(ml_study *s, mli_goal *g, const char *option, ml_error 
     return st < 0 ? mli_error_at(err, st, "params.%s", option) : ML_OK;
 }
 
+static int same_goal(const mli_goal *x, const mli_goal *y)
+{
+    return x->metric || y->metric ? x->metric == y->metric : !strcmp(x->name, y->name);
+}
+
 static ml_status add_objective(ml_study *s, const char *text, ml_error *err)
 {
     const char *name = skip(text);
@@ -56,6 +61,13 @@ static ml_status add_objective(ml_study *s, const char *text, ml_error *err)
         return malformed("objectives", text, "write \"maximize recall\", for example",
                          err);
     ml_status st = resolve(s, g, "objectives", err);
+    for (int32_t i = 0; i < s->n_objectives && st == ML_OK; i++) {
+        if (!same_goal(&s->goals[i], g)) continue;
+        mli_fail(err, ML_E_ARGUMENT, "the objective %s is there twice", g->name);
+        mli_error_at(err, ML_E_ARGUMENT, "params.objectives");
+        return mli_error_hint(err, ML_E_ARGUMENT,
+                              i ? "leave one out" : "leave it out: it is the score");
+    }
     g->maximize = up || (!down && g->metric && g->metric->maximize);
     s->n_goals = ++s->n_objectives;
     return st;

@@ -107,7 +107,9 @@ static const mli_param study_params[] = {
      "pruner in {asha, successive_halving, hyperband}",
      "One of so many trials passes a rung; rungs are this factor apart.", "0.1"},
     {"first_default", NULL, ML_PARAM_BOOL, 0, "true", NULL, NULL, "sampler != grid",
-     "Let the first trial use the estimator's parameters as they are.", "0.1"},
+     "Let the first trial use the estimator's parameters as they are; in a {param:space} "
+     "that is given, what is nearest to them.",
+     "0.1"},
     {"grid_points", NULL, ML_PARAM_I64, 0, "3", "[1, 1000]", NULL, "sampler == grid",
      "Points per numeric parameter of a grid.", "0.1"},
     {"parallel", "n_jobs,max_parallel_training_jobs", ML_PARAM_I64, MLI_FLAG_NO_EFFECT,

@@ -286,6 +286,19 @@ START_TEST(two_models_compared)
             ml_table_free(s);
         }
         ml_table_free(c);
+        c = checked(good, bad, test, ctx,
+                    classes ? "{method: compare, metric: accuracy}"
+                            : "{method: compare, metric: mean_absolute_error}");
+        ck_assert_int_eq(ml_table_rows(c), 1);
+        ck_assert_str_eq(text_at(c, 0, "metric"), classes ? "accuracy" : "mae");
+        ck_assert_str_eq(text_at(c, 0, "test"), classes ? "McNemar" : "paired t");
+        ml_table_free(c);
+        FAILS(ML_E_UNSUPPORTED,
+              check(ctx, good, bad, test, "{method: compare, metric: rmsle}", &c));
+        ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "no test of rmsle here"));
+        ck_assert_ptr_nonnull(strstr(ml_error_hint(ERR), classes ? "log_loss" : "mae"));
+        FAILS(ML_E_NAME,
+              check(ctx, good, bad, test, "{method: compare, metric: acuracy}", &c));
         c = checked(good, bad, train, ctx, "{method: compare_folds, repeats: 2}");
         ck_assert_int_eq(ml_table_rows(c), 1);
         ck_assert_double_lt(at(c, 0, "p_value"), 0.05);

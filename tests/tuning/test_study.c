@@ -295,6 +295,38 @@ START_TEST(objectives_and_constraints)
 }
 END_TEST
 
+/* The first trial is the estimator as it is, or what is nearest in the space. */
+START_TEST(the_first_trial_is_in_the_space)
+{
+    static const struct {
+        const char *space;
+        double rate;
+        int64_t leaves;
+    } cases[] = {{"learning_rate: [0.05, 0.5]; max_leaves: [8, 64]", 0.1, 31},
+                 {"learning_rate: log [0.2, 0.5]; max_leaves: [8, 64]", 0.2, 31},
+                 {"learning_rate: [0.01, 0.05]; max_leaves: [4, 16]", 0.05, 16}};
+    ml_context *ctx = test_context(1);
+    ml_table *t = kit_table(ctx, &(kit_data){.rows = 40, .classes = 2});
+    for (int k = 0; k < 3; k++) {
+        char yaml[128];
+        int64_t trial, leaves;
+        double rate;
+        ml_params *p = NULL;
+        snprintf(yaml, sizeof yaml, "{space: '%s'}", cases[k].space);
+        ml_study *s = study(ctx, t, yaml);
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        OK(ml_params_get_f64(p, "learning_rate", &rate, ERR));
+        OK(ml_params_get_i64(p, "max_leaves", &leaves, ERR));
+        ck_assert_msg(fabs(rate - cases[k].rate) < 1e-9 && leaves == cases[k].leaves,
+                      "%s: %g, %lld", cases[k].space, rate, (long long)leaves);
+        ml_params_free(p);
+        ml_study_free(s);
+    }
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 START_TEST(measured_objectives)
 {
     ml_context *ctx = test_context(1);
@@ -490,6 +522,9 @@ START_TEST(bad_input)
     refuse(ctx, t, "{space: 'learning_rate: [0.1, 2]'}", ML_E_RANGE, "legal range");
     refuse(ctx, t, "{objectives: [acuracy]}", ML_E_NAME, "acuracy");
     refuse(ctx, t, "{objectives: [rmse], sampler: tpe}", ML_E_UNSUPPORTED, "rmse");
+    refuse(ctx, t, "{objectives: [accuracy, acc]}", ML_E_ARGUMENT, "there twice");
+    refuse(ctx, t, "{objectives: [seconds, minimize seconds]}", ML_E_ARGUMENT, "twice");
+    refuse(ctx, t, "{objectives: [roc_auc]}", ML_E_ARGUMENT, "it is the score");
     refuse(ctx, t, "{constraints: ['seconds < 5']}", ML_E_PARSE, "seconds");
     refuse(ctx, t, "{constraints: [rmse]}", ML_E_PARSE, "rmse");
     ml_table_free(few);
@@ -686,7 +721,8 @@ END_TEST
 
 TEST_MAIN("tuning/study", threads_do_not_change_the_outcome, limits_end_the_study,
           cancelled, validation_rows_are_used, pruning_of_fits, pruning_of_last_steps,
-          objectives_and_constraints, measured_objectives, constraints_that_nothing_keeps,
+          objectives_and_constraints, the_first_trial_is_in_the_space,
+          measured_objectives, constraints_that_nothing_keeps,
           a_journal_belongs_to_its_rows, parameters_of_steps, first_steps_are_kept,
           bad_input, functions_of_the_host, refits_are_as_watched,
           says_what_a_study_lacks, out_of_memory_anywhere)
