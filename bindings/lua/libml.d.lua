@@ -921,7 +921,7 @@ function ml.info() end
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
----@field time? string The column of dates, times or numbers that orders the rows.
+---@field time? string The column of dates, times or numbers that orders the rows. It is a feature too, unless `ignore` names it.
 
 ---Judges algorithms and parameters on held-out rows, within a number of trials or a time
 ---limit, and fits a weighted mean of the best.

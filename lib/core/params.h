@@ -28,6 +28,7 @@
 #define MLI_FLAG_GUARD   1024
 #define MLI_FLAG_CLASSES 256 /* for targets of classes only: refused for others */
 #define MLI_FLAG_FITTED  512 /* found by the fit, for reading only */
+#define MLI_FLAG_FEATURE 2048 /* a role whose column is a feature as well */
 /* STRS: names other algorithms, whose parameters the set holds as well: see mli_path. */
 #define MLI_FLAG_PARTS 128
 

@@ -410,7 +410,7 @@ const mli_algorithm mli_automl_algorithm = {
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS |
                      MLI_CAN_TEXT | MLI_CAN_EARLY_STOP,
              .params = params,
-             .roles = mli_roles_supervised,
+             .roles = mli_roles_search,
              .kinds = kinds,
              .attributes = attributes},
     .fit = fit,

@@ -107,8 +107,9 @@ class AutoML(Estimator):
         ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
         qid.
     time : string
-        The column of dates, times or numbers that orders the rows. Also:
-        time_column, timestamp_column.
+        The column of dates, times or numbers that orders the rows. It is a
+        feature too, unless `ignore` names it. Also: time_column,
+        timestamp_column.
 
     Prediction kinds
     ----------------

@@ -312,7 +312,10 @@ static inline ML_CHECK ml_status ml_automl_set_group(
     return ml_estimator_set_str(estimator, "group", value, error);
 }
 
-/** The column of dates, times or numbers that orders the rows. */
+/**
+ * The column of dates, times or numbers that orders the rows. It is a feature too,
+ * unless ignore names it.
+ */
 static inline ML_CHECK ml_status ml_automl_set_time(
     ml_estimator *estimator, const char *value, ml_error *error)
 {
