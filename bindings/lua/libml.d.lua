@@ -1048,11 +1048,12 @@ function ml.calibrated(params) end
 ---@return libml.estimator?, libml.error?
 function ml.class_balancer(params) end
 
----Cuts values to given bounds. Missing values stay missing.
+---Cuts values to given bounds, or makes those outside missing.
 ---@class libml.clipper.params
 ---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
 ---@field low? number Values below it become it. (default -inf)
 ---@field high? number Values above it become it. (default inf)
+---@field outside? "clip" | "missing" What becomes of values outside the bounds: the bound, or a missing value. (default clip)
 ---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
 ---@field ignore? string[] Columns that are not to be used.
 ---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
@@ -1062,7 +1063,7 @@ function ml.class_balancer(params) end
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
 ---@field time? string The column of dates, times or numbers that orders the rows.
 
----Cuts values to given bounds. Missing values stay missing.
+---Cuts values to given bounds, or makes those outside missing.
 ---@param params? libml.clipper.params
 ---@return libml.estimator?, libml.error?
 function ml.clipper(params) end

@@ -339,7 +339,7 @@ static ml_status plan(const ml_model *m, const char *kind, mli_plan **out, ml_er
 {
     mli_automl_chain c;
     mli_plan *rest = NULL;
-    if (mli_automl_front_column(m->inputs) < 0) return plan_numbers(m, kind, out, err);
+    if (!mli_automl_has_front(m)) return plan_numbers(m, kind, out, err);
     ml_status status = mli_automl_front_load(m, &c, err);
     if (status) return status;
     status = plan_numbers(c.model[c.n - 1], kind, &rest, err);
@@ -361,7 +361,7 @@ static ml_status check_numbers(const ml_model *m, ml_error *err)
 static ml_status check(const ml_model *m, ml_error *err)
 {
     mli_automl_chain c;
-    if (mli_automl_front_column(m->inputs) < 0) return check_numbers(m, err);
+    if (!mli_automl_has_front(m)) return check_numbers(m, err);
     ml_status status = mli_automl_front_load(m, &c, err);
     if (status) return status;
     status = check_numbers(c.model[c.n - 1], err);

@@ -242,8 +242,8 @@ void mli_automl_warn(const mli_automl *a);
 
 /* ---- automl_front.c ---- */
 
-/* The first column that a step before all candidates reads, -1: there is none. */
-int64_t mli_automl_front_column(const mli_inputs *in);
+/* Are there steps before all candidates? */
+int mli_automl_has_front(const ml_model *m);
 /* The job with dates and words as numbers (the same job when there are none), whose
  * designs mli_automl_front_free frees. */
 ml_status mli_automl_front(const mli_fit *job, mli_fit *inner, ml_error *err);

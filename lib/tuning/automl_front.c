@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * automl_front.c: what automl makes of columns before anything is judged, so that all
- * candidates see it: numbers of dates (date_parts), and of text columns (tfidf), whose
- * columns are sparse: linear models gain from many, trees look at each. Neither looks at
- * the target, so folds may share them.
+ * candidates see it: numbers of dates (date_parts), numbers out of all proportion made
+ * missing (clipper), and numbers of text columns (tfidf), whose columns are sparse:
+ * linear models gain from many, trees look at each. None looks at the target, so folds
+ * may share them.
  *
  * Tensors: those of date_parts under "dates.", those of tfidf under "words."; what a
- * model has of them follows from its columns.
+ * model has of them follows from its columns. Those of clipper under "limits." where a
+ * column had such numbers.
  */
 #include "algorithms/compose/compose.h"
+#include "data/quantiles.h"
 #include "tuning/automl.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +43,12 @@ static ml_status date_params(const mli_design *d, ml_params *given, ml_error *er
                              "epoch, year, month, day, weekday, yearday, hour", err);
 }
 
+static ml_status limit_params(const mli_design *d, ml_params *given, ml_error *err)
+{
+    (void)d;
+    return ml_params_set_str(given, "outside", "missing", err);
+}
+
 static int64_t terms_for(const mli_design *d)
 {
     int64_t columns = 0;
@@ -52,13 +63,15 @@ static ml_status word_params(const mli_design *d, ml_params *given, ml_error *er
     return ml_params_set_i64(given, "max_features", d ? terms_for(d) : MOST, err);
 }
 
+enum { DATES, LIMITS, WORDS, STEPS };
 static const struct {
     const char *algorithm, *prefix;
-    int64_t (*first)(const mli_inputs *in); /* column that needs it, or -1 */
+    /* Column that needs it, or -1; NULL: their values decide. */
+    int64_t (*first)(const mli_inputs *in);
     ml_status (*set)(const mli_design *d, ml_params *given, ml_error *err);
-} steps[] = {{"date_parts", "dates.", first_date, date_params},
-             {"tfidf", "words.", mli_inputs_text, word_params}};
-#define STEPS ((int)(sizeof steps / sizeof *steps))
+} steps[STEPS] = {{"date_parts", "dates.", first_date, date_params},
+                  {"clipper", "limits.", NULL, limit_params},
+                  {"tfidf", "words.", mli_inputs_text, word_params}};
 
 static const mli_algorithm *step_algorithm(int k)
 {
@@ -78,11 +91,109 @@ static ml_status step_params(ml_context *ctx, int k, const mli_design *d, ml_par
     return status;
 }
 
-int64_t mli_automl_front_column(const mli_inputs *in)
+static int has_step(const ml_model *m, int k, const mli_inputs *in)
 {
-    for (int k = 0; k < STEPS; k++)
-        if (steps[k].first(in) >= 0) return steps[k].first(in);
-    return -1;
+    return steps[k].first ? steps[k].first(in) >= 0
+                          : mli_model_find(m, "limits.low") != NULL;
+}
+
+int mli_automl_has_front(const ml_model *m)
+{
+    int any = 0;
+    for (int k = 0; k < STEPS; k++) any |= has_step(m, k, m->inputs);
+    return any;
+}
+
+/* ---- numbers out of all proportion ---- */
+
+/* In a sum with a number that is 2^53 times as large as the usual ones nothing is left of
+ * them, and beside infinity linear models have no solution at all. */
+#define BEYOND 0x1p53
+#define LARGE  1e15 /* smaller ones are not looked at twice */
+#define BLOCK  512
+
+static double largest(const mli_design *d, int64_t j)
+{
+    double room[BLOCK], most = 0;
+    for (int64_t i = 0, n; i < d->rows; i += n) {
+        n = d->rows - i < BLOCK ? d->rows - i : BLOCK;
+        const double *x = mli_design_look(d, j, i, i + n, room);
+        for (int64_t r = 0; r < n; r++) most = fabs(x[r]) > most ? fabs(x[r]) : most;
+    }
+    return most;
+}
+
+/* The size above which numbers of a column count as missing; infinite: none is so large.
+ */
+static ml_status find_limit(const mli_design *d, int64_t j, double *out, ml_error *err)
+{
+    static const double half = 0.5;
+    mli_quantiles sizes;
+    double room[BLOCK], most = largest(d, j), usual;
+    *out = INFINITY;
+    if (!(most > LARGE)) return ML_OK;
+    mli_quantiles_init(&sizes, d->ctx);
+    int ok = 1;
+    for (int64_t i = 0, n; i < d->rows && ok; i += n) {
+        int64_t kept = 0;
+        n = d->rows - i < BLOCK ? d->rows - i : BLOCK;
+        const double *x = mli_design_look(d, j, i, i + n, room);
+        for (int64_t r = 0; r < n; r++) {
+            double size = fabs(x[r]);
+            if (size > 0 && size <= DBL_MAX) room[kept++] = size;
+        }
+        ok = mli_quantiles_add(&sizes, room, kept);
+    }
+    if (ok) ok = mli_quantiles_at(&sizes, &half, 1, &usual);
+    mli_quantiles_free(&sizes);
+    if (!ok) return mli_nomem(err);
+    double limit = isnan(usual) ? 0 : fmin(BEYOND * usual, DBL_MAX);
+    if (most > limit) *out = limit;
+    return ML_OK;
+}
+
+/* Bounds of all columns, infinite where all values stay. *any: is there another one? */
+static ml_status find_bounds(const mli_design *d, double *low, double *high, int *any,
+                             ml_error *err)
+{
+    ml_status status = ML_OK;
+    for (int64_t j = 0; j < d->n_features && !status; j++) {
+        high[j] = INFINITY;
+        if (d->columns[j].kind == MLI_NUMERIC) status = find_limit(d, j, &high[j], err);
+        low[j] = -high[j];
+        if (isinf(high[j])) continue;
+        *any = 1;
+        mli_log(d->ctx, ML_LOG_INFO, "automl",
+                "values of \"%s\" beyond %g count as missing",
+                d->inputs->features[j].name, high[j]);
+    }
+    return status;
+}
+
+/* *out: the model of the step, or NULL where no number is to be cut. */
+static ml_status fit_limits(const mli_design *d, const ml_params *params, ml_model **out,
+                            ml_error *err)
+{
+    int64_t n = d->n_features;
+    double *bounds = mli_alloc_vec(d->ctx, 2 * n, sizeof *bounds), *to;
+    ml_model *m = NULL;
+    int any = 0;
+    if (!bounds) return mli_nomem(err);
+    ml_status status = find_bounds(d, bounds, bounds + n, &any, err);
+    if (!status && any)
+        status =
+            mli_model_new(d->ctx, step_algorithm(LIMITS), params, d->inputs, &m, err);
+    for (int k = 0; k < 2 && m && !status; k++) {
+        status = mli_model_add(m, k ? "high" : "low", ML_DTYPE_F64, 1, &n, &to, err);
+        if (!status) memcpy(to, bounds + k * n, (size_t)n * sizeof *to);
+    }
+    if (m && !status) status = mli_model_seal(m, err);
+    mli_free(d->ctx, bounds);
+    if (status)
+        ml_model_free(m);
+    else
+        *out = m;
+    return status;
 }
 
 /* ---- fitting ---- */
@@ -117,12 +228,14 @@ static ml_status fit_step(const mli_fit *job, mli_fit *inner, int k, ml_error *e
     ml_model *step = NULL;
     mli_hooks hooks = {0};
     ml_status status = step_params(job->ctx, k, inner->train, &params, err);
-    if (!status)
+    if (!status && k == LIMITS)
+        status = fit_limits(inner->train, params, &step, err);
+    else if (!status)
         status = mli_fit_part(job->ctx, step_algorithm(k), steps[k].algorithm, params,
                               inner->train, NULL, &hooks, job->run, &step, err);
-    if (!status) status = keep(job->model, k, step, err);
-    if (!status) status = replace(job, step, job->train, &inner->train, err);
-    if (!status && job->valid)
+    if (!status && step) status = keep(job->model, k, step, err);
+    if (!status && step) status = replace(job, step, job->train, &inner->train, err);
+    if (!status && step && job->valid)
         status = replace(job, step, job->valid, &inner->valid, err);
     ml_model_free(step);
     ml_params_free(params);
@@ -134,7 +247,7 @@ ml_status mli_automl_front(const mli_fit *job, mli_fit *inner, ml_error *err)
     ml_status status = ML_OK;
     *inner = *job;
     for (int k = 0; k < STEPS && !status; k++)
-        if (steps[k].first(inner->train->inputs) >= 0)
+        if (!steps[k].first || steps[k].first(inner->train->inputs) >= 0)
             status = fit_step(job, inner, k, err);
     if (status) mli_automl_front_free(job, inner);
     return status;
@@ -201,7 +314,7 @@ ml_status mli_automl_front_load(const ml_model *m, mli_automl_chain *c, ml_error
     ml_status status = ML_OK;
     c->n = 0;
     for (int k = 0; k < STEPS && !status; k++) {
-        if (steps[k].first(in) < 0) continue;
+        if (!has_step(m, k, in)) continue;
         status = load_step(m, k, in, &c->model[c->n], err);
         if (status) break;
         status = mli_part_outputs(c->model[c->n++], in, &next, err);

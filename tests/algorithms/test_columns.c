@@ -93,6 +93,7 @@ static const char *const cases[][2] = {
     {"imputer", "strategy=median"},
     {"imputer", "indicators=true"},
     {"clipper", "low=-50;high=50"},
+    {"clipper", "low=-50;high=50;outside=missing"},
     {"log_transformer", ""},
     {"log_transformer", "function=log"},
     {"log_transformer", "function=signed_log1p"},

@@ -607,6 +607,48 @@ START_TEST(whole_numbers_that_may_be_classes)
 }
 END_TEST
 
+/* Values that are infinite, or that nothing is left of the others beside, count as
+ * missing: all candidates take them, and the model does. */
+START_TEST(numbers_out_of_proportion)
+{
+    enum { N = 120 };
+    static const double odd[] = {INFINITY, 1e300, 1e20, 3e18};
+    ml_context *ctx = test_context(2);
+    for (int k = 0; k < 4; k++) {
+        double x[N], z[N], y[N];
+        ml_tensor *board = NULL;
+        for (int i = 0; i < N; i++) {
+            x[i] = y[i] = i % 37;
+            z[i] = 1e18 * (i % 5); /* large, and in proportion */
+        }
+        x[3] = odd[k];
+        x[77] = -odd[k];
+        ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", N, x), "y", N, y);
+        t = add_f64(ctx, t, "z", N, z);
+        ml_model *m =
+            fit_yaml(ctx, "automl", "{target: y, trials: 4, folds: 2}", t, NULL);
+        OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
+        char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
+        ck_assert_msg(!strstr(text, "failed") && strstr(text, "linear_regression"), "%s",
+                      text);
+        free(text);
+        ml_tensor_free(board);
+        ck_assert_double_lt(number(m, "held_out_score", 0), 5);
+        same_after_loading(ctx, m, "value", t);
+        x[3] = x[77] = NAN; /* the same prediction */
+        ml_table *gaps = add_f64(ctx, add_f64(ctx, NULL, "x", N, x), "z", N, z);
+        ml_tensor *a = predicted(m, "value", t), *b = predicted(m, "value", gaps);
+        ck_assert(same_tensor(a, b));
+        ml_tensor_free(a);
+        ml_tensor_free(b);
+        ml_table_free(gaps);
+        ml_model_free(m);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* What an algorithm cannot take is told, once, and stands in the leaderboard. */
 START_TEST(failures_say_why)
 {
@@ -619,15 +661,20 @@ START_TEST(failures_say_why)
     host.log = note_last;
     host.log_user = told;
     OK(ml_context_new(&host, &ctx, ERR));
-    for (int i = 0; i < N; i++) x[i] = y[i] = i % 37;
-    x[3] = INFINITY;
-    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "\"odd\", x", N, x), "y", N, y);
-    ml_model *m = fit_yaml(ctx, "automl", "{target: y, trials: 3, folds: 2}", t, NULL);
-    ck_assert_msg(strstr(told, "linear_regression failed") && strstr(told, "infinite"),
+    for (int i = 0; i < N; i++) { /* the first fold has one class */
+        x[i] = i;
+        y[i] = i >= 80;
+    }
+    ml_table *t = add_f64(ctx, add_f64(ctx, NULL, "x", N, x), "\"odd\", y", N, y);
+    ml_model *m = fit_yaml(
+        ctx, "automl", "{target: '\"odd\", y', time: x, trials: 3, folds: 2}", t, NULL);
+    ck_assert_msg(strstr(told, "logistic_regression failed") &&
+                      strstr(told, "same class"),
                   "%s", told);
     OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
     char *text = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
-    ck_assert_msg(strstr(text, "\"column \"\"") && strstr(text, "infinite"), "%s", text);
+    ck_assert_msg(strstr(text, "\"column \"\"") && strstr(text, "same class"), "%s",
+                  text);
     free(text);
     ml_tensor_free(board);
     ml_model_free(m);
@@ -726,6 +773,6 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
           memory_fails_side_by_side, dates_are_taken_apart, the_time_is_a_feature,
           a_row_number_is_warned_of, columns_left_out_are_told, classes_of_one_row,
-          candidates_do_not_warn, failures_say_why, whole_numbers_that_may_be_classes,
-          little_time_for_many_rows, metrics_keep_their_options,
-          smooth_targets_take_linear_leaves)
+          candidates_do_not_warn, failures_say_why, numbers_out_of_proportion,
+          whole_numbers_that_may_be_classes, little_time_for_many_rows,
+          metrics_keep_their_options, smooth_targets_take_linear_leaves)

@@ -489,7 +489,7 @@ class ClassBalancer(Estimator):
 class Clipper(Estimator):
     """Values cut to bounds.
 
-    Cuts values to given bounds. Missing values stay missing.
+    Cuts values to given bounds, or makes those outside missing.
 
     Parameters
     ----------
@@ -501,6 +501,8 @@ class Clipper(Estimator):
         Values below it become it. Also: min.
     high : float, default Infinity
         Values above it become it. Also: max.
+    outside : "clip", "missing", default "clip"
+        What becomes of values outside the bounds: the bound, or a missing value.
 
     Columns and their use
     ---------------------

@@ -151,6 +151,7 @@ class Clipper(Estimator):
         columns: Optional[Sequence[str]] = ...,
         low: Optional[float] = ...,
         high: Optional[float] = ...,
+        outside: Optional[Literal["clip", "missing"]] = ...,
         features: Optional[Sequence[str]] = ...,
         ignore: Optional[Sequence[str]] = ...,
         categorical: Optional[Sequence[str]] = ...,

@@ -881,7 +881,7 @@ class ClassBalancer(LibmlStep):
 class Clipper(LibmlTransformer):
     """Values cut to bounds.
 
-    Cuts values to given bounds. Missing values stay missing.
+    Cuts values to given bounds, or makes those outside missing.
 
     Parameters
     ----------
@@ -893,6 +893,8 @@ class Clipper(LibmlTransformer):
         Values below it become it. Also: min.
     high : float, default Infinity
         Values above it become it. Also: max.
+    outside : "clip", "missing", default "clip"
+        What becomes of values outside the bounds: the bound, or a missing value.
     categorical : list of str or int, or a mask, default None
         Columns whose values are names although they look like numbers. Text and
         categorical columns of a DataFrame are categories in any case.
@@ -924,6 +926,7 @@ class Clipper(LibmlTransformer):
         columns=None,
         low=float("-inf"),
         high=float("inf"),
+        outside='clip',
         categorical=None,
         unseen='missing',
         n_jobs=None,
@@ -931,6 +934,7 @@ class Clipper(LibmlTransformer):
         self.columns = columns
         self.low = low
         self.high = high
+        self.outside = outside
         self.categorical = categorical
         self.unseen = unseen
         self.n_jobs = n_jobs

@@ -169,6 +169,7 @@ class Clipper(LibmlTransformer):
         columns: Optional[Sequence[str]] = ...,
         low: Optional[float] = ...,
         high: Optional[float] = ...,
+        outside: Optional[Literal["clip", "missing"]] = ...,
         categorical: Any = ...,
         unseen: Any = ...,
         n_jobs: Any = ...,

@@ -226,8 +226,12 @@ static ml_status fit_winsorizer(mli_fit *job, ml_error *err)
     return status;
 }
 
+#define OUTSIDE "clip,missing"
+
 static ml_status load_bounds(mli_prepared *t, ml_error *err)
 {
+    if (mli_params_find(t->model->params, "outside"))
+        t->option[0] = mli_get_enum(t->model->params, "outside", OUTSIDE);
     ml_status status = mli_prepare_want(t, "low", &t->f64[0], err);
     return status ? status : mli_prepare_want(t, "high", &t->f64[1], err);
 }
@@ -236,9 +240,10 @@ static void map_bounds(const mli_prepared *t, int64_t j, const double *in, int64
                        int64_t n, double *out, int64_t out_stride)
 {
     double low = t->f64[0][j], high = t->f64[1][j];
+    double below = t->option[0] ? NAN : low, above = t->option[0] ? NAN : high;
     for (int64_t i = 0; i < n; i++) {
         double x = in[i * stride];
-        out[i * out_stride] = x < low ? low : x > high ? high : x;
+        out[i * out_stride] = x < low ? below : x > high ? above : x;
     }
 }
 
@@ -257,13 +262,15 @@ static const mli_param clipper_params[] = {
      "Values below it become it.", "0.1"},
     {"high", "max", ML_PARAM_F64, 0, "inf", NULL, NULL, NULL,
      "Values above it become it.", "0.1"},
+    {"outside", NULL, ML_PARAM_STR, 0, "clip", "{clip, missing}", NULL, NULL,
+     "What becomes of values outside the bounds: the bound, or a missing value.", "0.1"},
     MLI_PARAM_END};
 
 extern const mli_algorithm mli_clipper;
 const mli_algorithm mli_clipper = {
     .head = {MLI_PREPARE_HEAD, .name = "clipper", .aliases = "clip",
              .title = "values cut to bounds",
-             .doc = "Cuts values to given bounds. Missing values stay missing.",
+             .doc = "Cuts values to given bounds, or makes those outside missing.",
              .caps = MLI_CAN_PREPARE, .params = clipper_params,
              .roles = mli_roles_unsupervised, .attributes = bound_attributes},
     .fit = fit_clipper,
