@@ -212,6 +212,8 @@ static inline void mli_csv_part_null(mli_csv_part *p, int64_t row)
 #define MLI_CSV_ANY_ORDER   4 /* the same dates in both */
 #define MLI_CSV_TIMED       8 /* with times */
 int mli_csv_part_dates(const mli_csv_part *p);
+/* Are the texts of a dictionary sentences? */
+int mli_csv_part_sentences(const mli_csv_part *p);
 /* The decimal mark with which all texts are amounts ($1,234.50, 12 %); 0: none. */
 char mli_csv_part_amounts(const mli_csv_part *p, char decimal);
 /* Texts to dates or times, in the order month_first (0) or day_first (1), or to reals,

@@ -234,7 +234,8 @@ static int is_category(const mli_csv_column *c, const mli_csv_part *p,
     if (c->strings) return c->strings == 2;
     int64_t values = p->rows - p->nulls, levels = p->map.count;
     return levels * 2 <= values && levels <= max_categories &&
-           (levels <= FEW_LEVELS || levels * LEVEL_SHARE <= values);
+           (levels <= FEW_LEVELS || levels * LEVEL_SHARE <= values) &&
+           !mli_csv_part_sentences(p);
 }
 
 /* Puts what the second reading brought in front. */

@@ -7,6 +7,7 @@
  * too many distinct values; then as bytes.
  */
 #include "data/csv.h"
+#include "data/design_parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -236,9 +237,20 @@ int mli_csv_part_dates(const mli_csv_part *p)
     return orders | (timed ? MLI_CSV_TIMED : 0);
 }
 
+/* Has a text two marks of thousands or more? It may be a list of codes of three digits
+ * instead, but in lists the first one has three digits as well. *brief: it has not. */
+static int is_long_amount(const char *text, size_t size, int *brief)
+{
+    const char *first = memchr(text, ',', size), *end = text + size;
+    const char *second = first ? memchr(first + 1, ',', (size_t)(end - first - 1)) : NULL;
+    int64_t digits = first ? first - text - (*text == '-' || *text == '+') : 0;
+    *brief = digits < 3 || memchr(text, '.', size) != NULL;
+    return second != NULL;
+}
+
 char mli_csv_part_amounts(const mli_csv_part *p, char decimal)
 {
-    int64_t n = p->plain ? p->rows : p->map.count;
+    int64_t n = p->plain ? p->rows : p->map.count, lists = 0;
     int point = decimal != ',', comma = decimal != '.', differ = 0, dots = 0, commas = 0,
         signs = 0;
     if (p->kind != MLI_CSV_TEXT) return 0;
@@ -250,13 +262,34 @@ char mli_csv_part_amounts(const mli_csv_part *p, char decimal)
         point = mli_csv_amount('.', text, size, &value[0], &signs) && point;
         comma = mli_csv_amount(',', text, size, &value[1], &signs) && comma;
         commas |= memchr(text, ',', size) != NULL;
+        int brief;
+        if (is_long_amount(text, size, &brief)) lists += brief ? -1 : 1;
         if (!point || !comma || value[0] == value[1]) continue;
         differ = 1;
         dots |= memchr(text, '.', size) != NULL;
     }
     if (!signs && !(point && !comma && commas)) return 0;
+    if (!signs && decimal != '.' && lists > 0) return 0;
     if (point && comma && differ) return dots ? 0 : '.';
     return point ? '.' : comma ? ',' : 0;
+}
+
+/* Sentences that repeat are text, unless they are as few as the answers to choose from in
+ * a form. */
+#define ANSWERS   50
+#define SENTENCE  4 /* words */
+#define LOOKED_AT 1000
+
+int mli_csv_part_sentences(const mli_csv_part *p)
+{
+    int64_t levels = p->map.count, n = levels < LOOKED_AT ? levels : LOOKED_AT, words = 0;
+    if (levels <= ANSWERS) return 0;
+    for (int64_t i = 0; i < n; i++) {
+        size_t size;
+        const char *text = text_at(p, levels * i / n, &size);
+        words += mli_count_words(text, size);
+    }
+    return words >= SENTENCE * n;
 }
 
 /* A text as a value of that kind; `way`: is the day first, or the decimal mark. */

@@ -51,6 +51,8 @@ const char *mli_show_value(const mli_column *c, int64_t row, char buffer[MLI_SHO
 
 /* The texts of a text feature, in memory of their own: design_text.c. */
 ml_status mli_design_bind_text(mli_design *d, int64_t feature, ml_error *err);
+/* Words of a text, up to a limit. */
+int64_t mli_count_words(const char *text, size_t size);
 /* Do the distinct values of a column read like sentences? */
 int mli_reads_as_text(const mli_dictionary *levels, int64_t present);
 

@@ -59,7 +59,7 @@ ml_status mli_design_bind_text(mli_design *d, int64_t feature, ml_error *err)
 #define LOOKED_AT 1000 /* values */
 #define FAR       64   /* words of one value that are counted */
 
-static int64_t count_words(const char *text, size_t size)
+int64_t mli_count_words(const char *text, size_t size)
 {
     size_t at = 0, begin, end;
     int64_t n = 0;
@@ -74,7 +74,7 @@ int mli_reads_as_text(const mli_dictionary *d, int64_t present)
     for (int64_t i = 0; i < n; i++) {
         int64_t k = d->n * i / n; /* spread over all of them */
         const int64_t *at = d->offsets + k;
-        words += count_words(d->bytes + at[0], (size_t)(at[1] - at[0]));
+        words += mli_count_words(d->bytes + at[0], (size_t)(at[1] - at[0]));
     }
     return words >= n * (d->n * 2 > present ? 2 : 4);
 }

@@ -416,6 +416,34 @@ START_TEST(dates_in_other_orders)
 }
 END_TEST
 
+/* Sentences that repeat are text, short ones or few of them categories. */
+START_TEST(repeated_sentences)
+{
+    static const struct {
+        const char *format;
+        int levels;
+        int32_t type;
+    } cases[] = {{"this is sentence %d", 60, ML_TYPE_TEXT},
+                 {"this is sentence %d", 50, ML_TYPE_CATEGORY},
+                 {"kind number %d", 60, ML_TYPE_CATEGORY},
+                 {"101,102,103,%d", 60, ML_TYPE_CATEGORY}};
+    ctx = test_context(1);
+    for (int k = 0; k < 4; k++) {
+        char text[8192] = "a;b\n", value[64];
+        ml_table *t = NULL;
+        for (int i = 0; i < 2 * cases[k].levels; i++) {
+            snprintf(value, sizeof value, cases[k].format, 900 + i % cases[k].levels);
+            strcat(strcat(strcat(text, "\""), value), "\";1\n");
+        }
+        OK(csv_try(ctx, text, &t, NULL));
+        ck_assert_msg(ml_table_column_type(t, 0) == cases[k].type, "%s: %d",
+                      cases[k].format, ml_table_column_type(t, 0));
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Signs of money and percent, marks of thousands. */
 START_TEST(amounts)
 {
@@ -437,6 +465,17 @@ START_TEST(amounts)
     SHOWS(ctx, "a\n192.168.100.200\n", "a:text\n192.168.100.200", NULL);
     SHOWS(ctx, "a\n$5\nfree\n", "a:text\n$5\nfree", NULL);
     SHOWS(ctx, "a\n\"$1,23\"\n$1.5\n", "a:text\n$1,23\n$1.5", NULL);
+    /* lists of codes of three digits, which would be one number each */
+    SHOWS(ctx, "a\n\"101,102,103\"\n\"57\"\n\"101,104\"\n",
+          "a:text\n101,102,103\n57\n101,104", NULL);
+    SHOWS(ctx, "a\n\"57,101,102\"\n\"101,102,103\"\n\"-101,104,999,100\"\n",
+          "a:text\n57,101,102\n101,102,103\n-101,104,999,100", NULL);
+    SHOWS(ctx, "a\n\"57,101,102\"\n\"101,102,103\"\n\"-1,104,999,100\"\n",
+          "a:f64\n57101102\n101102103\n-1104999100", NULL);
+    SHOWS(ctx, "a\n\"101,102,103.5\"\n\"101,102\"\n", "a:f64\n101102103.5\n101102", NULL);
+    SHOWS(ctx, "a\n\"$101,102,103\"\n", "a:f64\n101102103", NULL);
+    SHOWS(ctx, "a\n\"101,102,103\"\n", "a:f64\n101102103", "decimal", "point", NULL);
+    SHOWS(ctx, "a\n\"101,102,103\"\n", "a:i64\n101102103", "thousands", ",", NULL);
     /* what is not of one kind: money of two countries, cents, percent */
     SHOWS(ctx, "a\n$5\n5%\n", "a:text\n$5\n5%", NULL);
     SHOWS(ctx,
@@ -456,9 +495,9 @@ START_TEST(amounts)
 }
 END_TEST
 
-TEST_MAIN("data/csv", types_are_found, amounts, dates_in_other_orders, types_widen,
-          numbers_in_all_forms, minus_zero_is_kept, names_made_of_digits_stay_text,
-          categories_and_text, missing_values, quotes, line_ends, delimiters_are_detected,
-          decimal_commas, headers, ragged_records, comments_and_skipped_rows,
-          columns_and_types_by_name, blanks, encodings, unusable_files, bad_options,
-          streams)
+TEST_MAIN("data/csv", types_are_found, repeated_sentences, amounts, dates_in_other_orders,
+          types_widen, numbers_in_all_forms, minus_zero_is_kept,
+          names_made_of_digits_stay_text, categories_and_text, missing_values, quotes,
+          line_ends, delimiters_are_detected, decimal_commas, headers, ragged_records,
+          comments_and_skipped_rows, columns_and_types_by_name, blanks, encodings,
+          unusable_files, bad_options, streams)
