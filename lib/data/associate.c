@@ -149,8 +149,9 @@ double mli_associate(const mli_coded *a, const mli_coded *b, int64_t rows,
 
 /* Rows that the mean of all counts for in a level: what the other half of the rows
  * bears out best counts, many where the levels tell little. */
-static const double priors[] = {5, 50, 500};
-#define PRIORS ((int)(sizeof priors / sizeof *priors))
+static const double priors[] = {0.5, 5, 50, 500};
+#define PRIORS   ((int)(sizeof priors / sizeof *priors))
+#define FEW_BINS 8
 
 /* One half of the rows: of classes how often each comes with each level, else the sums of
  * the values and of their squares, from a value in their midst. */
@@ -236,20 +237,27 @@ static double mean_of(const double *y, int64_t rows)
     return sum / (double)(n ? n : 1);
 }
 
-double mli_predictive_power(const mli_coded *column, const mli_coded *target, int classes,
-                            int64_t rows)
+/* Pairs of neighbouring bins become one; level 0 stays. */
+static void join_bins(half *h)
 {
-    half h[2];
-    if (column->n == 0) return NAN; /* texts that were not looked at */
-    double best = 0, middle = classes ? 0 : mean_of(target->value, rows);
-    memset(h, 0, sizeof h);
-    for (int p = 0; p < 2; p++) {
-        if (classes)
-            learn_classes(column, target, rows, p, &h[p]);
-        else
-            learn_values(column, target, rows, p, middle, &h[p]);
-        for (int l = 0; l < MLI_LEVELS; l++) h[p].all += h[p].rows[l];
+    for (int l = 1; l < MLI_LEVELS; l++) {
+        int to = (l + 1) / 2;
+        if (to == l) continue;
+        h->rows[to] += h->rows[l];
+        h->sum[to] += h->sum[l];
+        h->squares[to] += h->squares[l];
+        for (int k = 0; k < MLI_LEVELS; k++) {
+            h->of[to][k] += h->of[l][k];
+            h->of[l][k] = 0;
+        }
+        h->rows[l] = h->sum[l] = h->squares[l] = 0;
     }
+}
+
+/* The best share of the squared error that the levels take away, of all priors. */
+static double gain(const half *h, int classes)
+{
+    double best = 0;
     for (int k = 0; k < PRIORS; k++) {
         double with = 0, without = 0;
         for (int p = 0; p < 2; p++) {
@@ -261,6 +269,29 @@ double mli_predictive_power(const mli_coded *column, const mli_coded *target, in
         }
         if (!(without > 0)) return NAN;
         best = fmax(best, 1 - with / without);
+    }
+    return best;
+}
+
+double mli_predictive_power(const mli_coded *column, const mli_coded *target, int classes,
+                            int64_t rows)
+{
+    half h[2];
+    if (column->n == 0) return NAN; /* texts that were not looked at */
+    double middle = classes ? 0 : mean_of(target->value, rows);
+    memset(h, 0, sizeof h);
+    for (int p = 0; p < 2; p++) {
+        if (classes)
+            learn_classes(column, target, rows, p, &h[p]);
+        else
+            learn_values(column, target, rows, p, middle, &h[p]);
+        for (int l = 0; l < MLI_LEVELS; l++) h[p].all += h[p].rows[l];
+    }
+    /* Few rows tell more of few bins. */
+    double best = gain(h, classes);
+    for (int bins = MLI_LEVELS / 2; column->numeric && bins >= FEW_BINS; bins /= 2) {
+        for (int p = 0; p < 2; p++) join_bins(&h[p]);
+        best = fmax(best, gain(h, classes));
     }
     return best;
 }

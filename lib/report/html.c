@@ -51,7 +51,7 @@ static const char style[] =
     ".bar{background:var(--a);height:11px;border-radius:2px;min-width:1px}"
     ".bars td:nth-child(2){width:420px;min-width:80px}"
     ".cell{text-align:center;min-width:64px;max-width:150px}"
-    ".row{max-width:260px}"
+    ".row{max-width:260px;position:sticky;left:0}"
     ".pl{stroke:var(--soft);stroke-opacity:.22;stroke-width:1;fill:none}"
     ".best{stroke:var(--a);stroke-opacity:.85;stroke-width:1.6}.cl{fill:var(--a);"
     "shape-rendering:crispEdges}"
@@ -184,7 +184,7 @@ static void table_cell(mli_str *s, const mli_column *c, int64_t row)
     if (c->type == ML_DTYPE_F64 || c->type == ML_DTYPE_F32) {
         double v;
         mli_column_f64(c, row, row + 1, &v, 1);
-        if (!isnan(v)) mli_str_short(&text, v, 5);
+        if (!isnan(v)) mli_html_number(&text, v, 5);
     } else if (mli_column_valid(c, row)) {
         mli_column_print(c, row, &text);
     }
@@ -219,6 +219,16 @@ void mli_html_table(mli_str *s, const ml_table *t, int64_t most)
         mli_html_note(s, "%lld more rows are left out", (long long)(t->rows - rows));
 }
 
+#define LARGE 1e9
+
+void mli_html_number(mli_str *s, double v, int digits)
+{
+    int large = isfinite(v) && fabs(v) >= LARGE;
+    int top = large ? (int)floor(log10(fabs(v))) : 0;
+    mli_str_short(s, large ? v / pow(10, top) : v, digits);
+    if (large) mli_str_printf(s, "e%d", top);
+}
+
 void mli_html_bar(mli_str *s, const char *name, double share, double value)
 {
     mli_str_add(s, "<tr><td>");
@@ -226,6 +236,6 @@ void mli_html_bar(mli_str *s, const char *name, double share, double value)
     mli_str_add(s, "</td><td><div class=\"bar\" style=\"width:");
     mli_str_short(s, 100 * (share > 0 ? share : 0), 4);
     mli_str_add(s, "%\"></div></td><td class=\"n\">");
-    mli_str_short(s, value, 4);
+    mli_html_number(s, value, 4);
     mli_str_add(s, "</td></tr>\n");
 }

@@ -21,6 +21,8 @@ void mli_html_cell(mli_str *s, const char *text, size_t size, int number);
 /* A table of at most `most` rows; says how many are left out. Columns in which all cells
  * are empty are left out. */
 void mli_html_table(mli_str *s, const ml_table *t, int64_t most);
+/* To so many digits, with an exponent where it would end in zeros that tell nothing. */
+void mli_html_number(mli_str *s, double v, int digits);
 /* A line of a bar list: name, bar of a share in 0..1, value. */
 void mli_html_bar(mli_str *s, const char *name, double share, double value);
 /* A paragraph of formatted, escaped text. */

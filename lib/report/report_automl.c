@@ -84,14 +84,6 @@ static int search_of(const ml_model *m, const ml_table *board, search *out)
            out->state >= 0 && mli_metric_find(name, &out->metric, NULL) == ML_OK;
 }
 
-/* To five digits. */
-static double rounded(double v)
-{
-    if (!isfinite(v) || v == 0) return v;
-    double scale = pow(10, 4 - floor(log10(fabs(v))));
-    return rint(v * scale) / scale;
-}
-
 static void name_of(const search *x, int64_t row, int64_t column, char out[64])
 {
     if (ml_table_get_str(x->board, row, column, out, 64) < 0) *out = 0;
@@ -124,8 +116,9 @@ static void tell_tried(mli_str *s, const search *x)
                   (long long)x->rows, metric, x->metric->maximize ? "higher" : "lower",
                   (long long)(x->rows - cut - up - failed), (long long)cut, (long long)up,
                   (long long)failed);
-    mli_html_note(s, "The best one alone: %s, %s.", best,
-                  MLI_NUM(rounded(ml_table_get_f64(x->board, 0, x->score))));
+    mli_str_printf(s, "<p class=\"soft\">The best one alone: %s, ", best);
+    mli_html_number(s, ml_table_get_f64(x->board, 0, x->score), 5);
+    mli_str_add(s, ".</p>\n");
 }
 
 /* Candidates that count in the model. */
@@ -149,17 +142,23 @@ static void tell_made_of(mli_str *s, const search *x)
     char made[128];
     snprintf(made, sizeof made, how, (long long)n);
     if (n == 1) snprintf(made, sizeof made, "one candidate");
-    mli_html_note(s, "The model is %s, fitted again to all rows.", made);
+    if (has(m, "not_refitted"))
+        mli_html_note(s,
+                      "The model is %s. There was no time or memory to fit all of them "
+                      "again to all rows: %lld are of some rows only.",
+                      made, (long long)number_of(m, "not_refitted"));
+    else
+        mli_html_note(s, "The model is %s, fitted again to all rows.", made);
     if (members > n)
         mli_html_note(s,
                       "It has %lld members: what draws at random is fitted with several "
                       "seeds.",
                       (long long)members);
-    mli_html_note(s,
-                  "On the rows held out it reached %s; since its parts were chosen by "
-                  "that, it is a little too good, and rows that took no part tell what "
-                  "to expect.",
-                  MLI_NUM(rounded(score)));
+    mli_str_add(s, "<p class=\"soft\">On the rows held out it reached ");
+    mli_html_number(s, score, 5);
+    mli_str_add(
+        s, "; since its parts were chosen by that, it is a little too good, and rows "
+           "that took no part tell what to expect.</p>\n");
     if (has(m, "calibration_sigmoid") || has(m, "calibration_isotonic") ||
         has(m, "calibration_beta"))
         mli_html_note(s, "Its probabilities are calibrated on rows held out.");

@@ -107,8 +107,8 @@ void mli_report_check(mli_str *s, const ml_table *t)
     if (ml_table_find(t, "rounds") >= 0 && ml_table_find(t, "weight") >= 0)
         mli_html_note(s,
                       "score: on rows that the candidate was not fitted to. weight: its "
-                      "share of the model, 0 where it has none. rounds: trees of "
-                      "boosting, for each class.");
+                      "share of the weighted mean, 0 where it has none. rounds: "
+                      "trees of boosting, for each class.");
     if (v) {
         mli_str_add(s, "<div class=\"plots\">\n");
         learning_curve(s, v, n);

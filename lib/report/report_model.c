@@ -199,7 +199,7 @@ static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
 /* The table of scores with what each metric is. */
 static ml_status explain_scores(const ml_table *t, ml_table **out, ml_error *err)
 {
-    char text[MOST_METRICS][160] = {{0}}, name[64];
+    char text[MOST_METRICS][224] = {{0}}, name[64];
     const char *meaning[MOST_METRICS];
     int64_t n = ml_table_rows(t) < MOST_METRICS ? ml_table_rows(t) : MOST_METRICS;
     const mli_metric *metric;
@@ -208,8 +208,9 @@ static ml_status explain_scores(const ml_table *t, ml_table **out, ml_error *err
         if (ml_table_get_str(t, i, 0, name, sizeof name) < 0 ||
             mli_metric_find(name, &metric, NULL) < 0)
             continue;
-        snprintf(text[i], sizeof text[i], "%.*s (%s is better)",
-                 (int)strcspn(metric->head.doc, ";:."), metric->head.doc,
+        const char *doc = metric->head.doc, *option = strstr(doc, " (see ");
+        size_t first = option ? (size_t)(option - doc) : strcspn(doc, ".");
+        snprintf(text[i], sizeof text[i], "%.*s (%s is better)", (int)first, doc,
                  metric->maximize ? "higher" : "lower");
     }
     return n < ml_table_rows(t)

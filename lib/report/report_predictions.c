@@ -15,6 +15,7 @@
 #define RESIDUAL_BINS 40
 #define SCATTER       1200 /* points of the scatter plot */
 #define MATRIX_MAX    20   /* classes of a confusion matrix */
+#define ROW_LETTERS   24   /* of the name of a row in it */
 #define LONG_TAIL     20   /* times the mean: the largest value of a linear scale */
 
 typedef struct ranked {
@@ -149,7 +150,9 @@ static ml_status confusion(mli_str *s, const mli_design *d, const double *class,
         size_t size;
         const char *label = mli_inputs_label(in, a, &size);
         for (int64_t b = 0; b < k; b++) total += counts[a * k + b];
-        mli_str_add(s, "<tr><th class=\"row\">");
+        /* As wide as its name, and a row of its own below when that is long. */
+        mli_str_printf(s, "<tr><th class=\"row\" style=\"min-width:%dch\">",
+                       4 + (int)(size < ROW_LETTERS ? size : ROW_LETTERS));
         mli_html_text_n(s, label, size);
         mli_str_add(s, "</th>");
         for (int64_t b = 0; b < k; b++) {

@@ -105,7 +105,7 @@ static void say(mli_str *s, const mli_range *set, double v, double room)
     char item[64];
     double letters = room / LETTER;
     if (!set) {
-        mli_str_short(s, v, 4);
+        mli_html_number(s, v, 4);
         return;
     }
     mli_range_item(set, (int64_t)v, item, sizeof item);

@@ -6,7 +6,8 @@
  * Feurer et al., Efficient and Robust Automated Machine Learning, NeurIPS 2015
  * (portfolio, search, ensemble of what was tried). Tensors: those of an ensemble, or of
  * stacking; those of calibrated and threshold, where they help; "held_out_score" f64 [1],
- * the score of all of it on the rows it was judged by; "trial_scores" f64 [trials];
+ * the score of all of it on the rows it was judged by; "not_refitted" f64 [1], where
+ * members are not fitted to all rows; "trial_scores" f64 [trials];
  * "leaderboard" u8, a CSV text. With a number of trials and no time limit the model
  * depends on data, parameters and seed alone.
  */
@@ -42,8 +43,10 @@ static const mli_param params[] = {
      "which is fastest.",
      "0.1"},
     {"repeats", "num_bag_sets", ML_PARAM_I64, 0, "0", "[0, 20]", NULL, NULL,
-     "How often a member that draws at random (boosting) is fitted to all rows, as far as "
-     "there is time and memory, with another seed each time; their mean is the member. 0: "
+     "How often a member that draws at random (boosting) is fitted to all rows, as far "
+     "as "
+     "there is time and memory, with another seed each time; their mean is the member. "
+     "0: "
      "3 times up to 50,000 rows, and once where max_members is 1. Members of a final "
      "model are fitted once.",
      "0.1"},
@@ -389,6 +392,10 @@ static const mli_attribute attributes[] = {
     {"held_out_score", "f64", "[1]",
      "The score of it all on rows held out, by the metric; there is none of a distilled "
      "model that there was no time to judge."},
+    {"not_refitted", "f64", "[1]",
+     "How many members there was no time or memory to fit to all rows; there is none "
+     "where "
+     "all were."},
     {"trial_scores", "f64", "[trials]",
      "The score of each candidate; NaN: it failed, or was given up."},
     {"leaderboard", "u8", "[bytes]",

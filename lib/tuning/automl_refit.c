@@ -410,6 +410,9 @@ static ml_status fit_parts(const mli_automl *a, mli_fit *whole, mli_parts *p,
     }
     mli_free(a->ctx, f);
     if (!status) tell_lacking(a, m, p->n, behind);
+    double lacking = (double)(behind[TIME] + behind[MEMORY]);
+    if (!status && lacking > 0)
+        status = mli_model_add_f64s(a->job->model, "not_refitted", &lacking, 1, err);
     return status;
 }
 

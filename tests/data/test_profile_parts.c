@@ -307,6 +307,36 @@ static ml_status whole_life(failing_alloc *f)
     return st;
 }
 
+/* With few rows a column that is the target, but for its scale, is known for it; noise is
+ * not. */
+START_TEST(few_rows_with_the_target_among_them)
+{
+    for (int rows = 200; rows <= 3200; rows *= 2) {
+        double x[3200], same[3200], noise[3200];
+        mli_builder *b = NULL;
+        ml_table *t = NULL, *p = NULL;
+        for (int i = 0; i < rows; i++) {
+            x[i] = i * 7919 % 3203;
+            same[i] = sqrt(x[i]) - 7;
+            noise[i] = i * 6007 % 3203 * 3203 % 2903;
+        }
+        OK(mli_builder_new(ctx, rows, &b, ERR));
+        OK(mli_builder_f64(b, "same", same, ERR));
+        OK(mli_builder_f64(b, "noise", noise, ERR));
+        OK(mli_builder_f64(b, "y", x, ERR));
+        OK(mli_builder_finish(b, &t, ERR));
+        OK(part(ctx, t, "columns", "y", &p, ERR));
+        int64_t at = ml_table_find(p, "predictive_power");
+        ck_assert_double_gt(ml_table_get_f64(p, 0, at), 0.97);
+        ck_assert_double_lt(ml_table_get_f64(p, 1, at), 0.1);
+        ck_assert_ptr_nonnull(strstr(cell(p, 0, "warnings"), "may leak"));
+        ck_assert_ptr_null(strstr(cell(p, 1, "warnings"), "may leak"));
+        ml_table_free(p);
+        ml_table_free(t);
+    }
+}
+END_TEST
+
 START_TEST(out_of_memory)
 {
     failing_alloc f;
@@ -316,10 +346,16 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        correlations,          predictors,         repeated_rows, names_of_rows,
-        numbers_far_from_zero, columns_of_tensors, bad_options,   empty_tables,
-        out_of_memory};
+    const TTest *const tests[] = {correlations,
+                                  predictors,
+                                  repeated_rows,
+                                  names_of_rows,
+                                  numbers_far_from_zero,
+                                  columns_of_tensors,
+                                  bad_options,
+                                  empty_tables,
+                                  few_rows_with_the_target_among_them,
+                                  out_of_memory};
     ctx = test_context(2);
     int result =
         test_run("data/profile_parts", tests, (int)(sizeof tests / sizeof tests[0]));

@@ -478,6 +478,53 @@ START_TEST(the_matrix_has_the_classes_of_the_model)
 }
 END_TEST
 
+/* Names of rows have room; numbers with many zeros have an exponent, axes included. */
+START_TEST(long_names_and_large_numbers)
+{
+    enum { N = 120 };
+    ml_context *ctx = test_context(1);
+    double x[N], y[N];
+    const char *kind[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = i;
+        y[i] = 1e14 * i + 1e12 * (i % 7);
+        kind[i] = i % 3 == 0 ? "ab" : i % 3 == 1 ? "diaporthe-stem-canker-of-soy" : "c";
+    }
+    ml_table *t = add_text(ctx, add_f64(ctx, NULL, "x", N, x), "kind", N, kind);
+    ml_model *m = fit_yaml(ctx, "decision_tree", "{target: kind}", t, NULL);
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_model(r, "Model", m, t, ERR));
+    page p = page_of(r);
+    SHOWS(p, "min-width:6ch\">ab<");
+    SHOWS(p, "min-width:28ch\">diaporthe-stem-canker-of-soy<");
+    SHOWS(p, "for more than two classes the mean over the classes");
+    LACKS(p, "see the option");
+    free(p.text);
+    ml_report_free(r);
+    ml_model_free(m);
+    t = add_f64(ctx, t, "y", N, y);
+    m = fit_yaml(ctx, "automl", "{target: y, trials: 2, folds: 2}", t, NULL);
+    r = new_report(ctx);
+    OK(ml_report_add_model(r, "Model", m, t, ERR));
+    p = page_of(r);
+    check_page(&p);
+    LACKS(p, "00000000");
+    SHOWS(p, ">4e15<");
+    free(p.text);
+    ml_report_free(r);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
+static double noise_of(int i, int j)
+{
+    uint32_t v = (uint32_t)(i * 66 + j) * 2654435761u;
+    v = (v ^ v >> 15) * 2246822519u;
+    return (v ^ v >> 13) % 401;
+}
+
 /* Labels are cut between characters, columns without a value are left out, texts that
  * differ show their lengths, ticks do not overlap, and many columns are folded, the
  * telling ones first. */
@@ -523,8 +570,7 @@ START_TEST(profiles_of_odd_tables)
         ml_params_free(o);
         ml_report_free(r);
         for (int j = 0; j < 66 && !k; j++) {
-            for (int i = 0; i < 400; i++)
-                x[i] = j == 65 ? i * 2 : i * (j + 3) * 7919 % 401;
+            for (int i = 0; i < 400; i++) x[i] = j == 65 ? i * 2 : noise_of(i, j);
             snprintf(name, sizeof name, "x%d", j);
             t = add_f64(ctx, t, name, 400, x);
         }
@@ -647,8 +693,9 @@ END_TEST
 
 TEST_MAIN("report/report", a_search_explains_itself,
           a_study_of_many_levels_and_a_constraint, repeated_members_are_shown_once,
-          the_matrix_has_the_classes_of_the_model, pages_are_well_formed,
-          small_tables_are_fine, the_same_input_gives_the_same_page,
-          a_failed_section_is_taken_out, what_cannot_be_written_leaves_nothing, no_memory,
-          models_of_several_values, folds_defaults, profiles_of_odd_tables,
-          only_a_calibration_is_drawn_as_one, slices_in_the_report, arguments_are_checked)
+          the_matrix_has_the_classes_of_the_model, long_names_and_large_numbers,
+          pages_are_well_formed, small_tables_are_fine,
+          the_same_input_gives_the_same_page, a_failed_section_is_taken_out,
+          what_cannot_be_written_leaves_nothing, no_memory, models_of_several_values,
+          folds_defaults, profiles_of_odd_tables, only_a_calibration_is_drawn_as_one,
+          slices_in_the_report, arguments_are_checked)

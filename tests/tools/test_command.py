@@ -303,6 +303,9 @@ class Command(unittest.TestCase):
         self.assertIn(".TH LIBML 1", call("manual").stdout)
         self.assertIn("complete ", call("completion").stdout)
         self.assertTrue(json.loads(call("schema").stdout)["schemas"])
+        for text in (call("algorithms", "gbdt"), call("schema", "--json-schema")):
+            self.assertIn("instead of target. Of columns", " ".join(text.stdout.split()))
+            self.assertNotIn("{param:", text.stdout)
         self.assertEqual(json.loads(call("version", "--json").stdout)["version"],
                          json.loads(call("schema").stdout)["version"])
         done = subprocess.run(["bash", "-n", "-c", call("completion").stdout])

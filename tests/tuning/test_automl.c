@@ -226,6 +226,23 @@ static int sleep_at_the_end(const ml_progress *p, void *user)
     return ML_CONTINUE;
 }
 
+static int report_has(ml_context *ctx, const ml_model *m, const char *text)
+{
+    ml_report *r = NULL;
+    kit_bytes page = {0};
+    ml_io io = ML_IO_INIT;
+    io.write = kit_write;
+    io.user = &page;
+    OK(ml_report_new(ctx, "search", &r, ERR));
+    OK(ml_report_add_model(r, "Model", m, NULL, ERR));
+    OK(ml_report_save_io(r, &io, ERR));
+    kit_write("", 1, &page);
+    int found = strstr(page.data, text) != NULL;
+    ml_report_free(r);
+    free(page.data);
+    return found;
+}
+
 /* The time is over when the last fits begin: models of one fold stand in, not those of a
  * few rounds. */
 START_TEST(no_time_for_the_last_fits)
@@ -243,6 +260,9 @@ START_TEST(no_time_for_the_last_fits)
     OK(ml_estimator_fit(e, t, NULL, &m, ERR));
     ck_assert_double_lt(scored(m, test, "rmse"), 1.3 * number(m, "held_out_score", 0));
     same_after_loading(ctx, m, "value", t);
+    ck_assert_double_ge(number(m, "not_refitted", 0), 1);
+    ck_assert(report_has(ctx, m, "of some rows only"));
+    ck_assert(!report_has(ctx, m, "fitted again to all rows"));
     ml_model_free(m);
     ml_estimator_free(e);
     ml_table_free(t);

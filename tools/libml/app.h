@@ -141,6 +141,8 @@ const char *plural(int64_t n); /* "s", unless there is one */
 void print_table(FILE *to, const ml_table *t);
 void print_table_json(FILE *to, const ml_table *t); /* an array of objects */
 void print_json_string(FILE *to, const char *text);
+/* A description without its marks: {param:name} is the name. */
+const char *plain_doc(const char *doc, char *out, size_t size);
 void print_wrapped(FILE *to, const char *text, int indent, int width);
 void print_params_json(FILE *to, const ml_params *p);
 

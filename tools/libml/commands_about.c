@@ -43,6 +43,7 @@ static int list_algorithms(app *a)
 
 static void print_group(const ml_schema *s, int32_t group, const char *title)
 {
+    char doc[2048];
     int64_t n = ml_schema_count(s, group);
     if (n == 0) return;
     printf("\n%s\n", title);
@@ -57,7 +58,8 @@ static void print_group(const ml_schema *s, int32_t group, const char *title)
         if (*dflt) printf(", default %s", dflt);
         if (*shape) printf("  %s", shape);
         fputc('\n', stdout);
-        print_wrapped(stdout, field(s, group, i, "doc"), 6, 84);
+        print_wrapped(stdout, plain_doc(field(s, group, i, "doc"), doc, sizeof doc), 6,
+                      84);
         if (*field(s, group, i, "aliases"))
             printf("      also: %s\n", field(s, group, i, "aliases"));
         if (*field(s, group, i, "tune"))
@@ -67,6 +69,7 @@ static void print_group(const ml_schema *s, int32_t group, const char *title)
 
 int cmd_algorithms(app *a)
 {
+    char doc[2048];
     ml_schema *s = NULL;
     if (a->n_operand == 0) return list_algorithms(a);
     if (ml_schema_new(a->ctx, a->operand[0], &s, a->err) < 0) return app_fail(a);
@@ -75,7 +78,9 @@ int cmd_algorithms(app *a)
     } else {
         printf("%s: %s\n\n", field(s, ML_SCHEMA_ALGORITHM, 0, "name"),
                field(s, ML_SCHEMA_ALGORITHM, 0, "title"));
-        print_wrapped(stdout, field(s, ML_SCHEMA_ALGORITHM, 0, "doc"), 0, 84);
+        print_wrapped(stdout,
+                      plain_doc(field(s, ML_SCHEMA_ALGORITHM, 0, "doc"), doc, sizeof doc),
+                      0, 84);
         print_group(s, ML_SCHEMA_PARAM, "parameters");
         print_group(s, ML_SCHEMA_ROLE, "roles of columns");
         print_group(s, ML_SCHEMA_KIND, "prediction kinds");

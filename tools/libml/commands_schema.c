@@ -82,7 +82,7 @@ static void print_other_name(const char *alias, const char *of)
 static void print_param(const ml_schema *s, int32_t group, int64_t i, const char *place,
                         const char **comma)
 {
-    char of[160];
+    char of[160], doc[2048];
     const char *type = field(s, group, i, "type"), *range = field(s, group, i, "range");
     printf("%s", *comma);
     print_json_string(stdout, field(s, group, i, "name"));
@@ -103,7 +103,7 @@ static void print_param(const ml_schema *s, int32_t group, int64_t i, const char
         print_range(range, 1);
     }
     fputs(", \"description\": ", stdout);
-    print_json_string(stdout, field(s, group, i, "doc"));
+    print_json_string(stdout, plain_doc(field(s, group, i, "doc"), doc, sizeof doc));
     putchar('}');
     snprintf(of, sizeof of, "%s/%s", place, field(s, group, i, "name"));
     each_alias(field(s, group, i, "aliases"), of, print_other_name);
@@ -114,11 +114,12 @@ static void print_param(const ml_schema *s, int32_t group, int64_t i, const char
 static void print_algorithm(const ml_schema *s, const char *name)
 {
     const char *comma = ",\n      ";
-    char place[128];
+    char place[128], doc[2048];
     int parts = 0;
     snprintf(place, sizeof place, "#/definitions/%s/properties", name);
     printf("    \"%s\": {\"type\": \"object\", \"description\": ", name);
-    print_json_string(stdout, field(s, ML_SCHEMA_ALGORITHM, 0, "doc"));
+    print_json_string(
+        stdout, plain_doc(field(s, ML_SCHEMA_ALGORITHM, 0, "doc"), doc, sizeof doc));
     fputs(", \"properties\": {\"algorithm\": {\"$ref\": \"#/definitions/name\"}", stdout);
     for (int64_t i = 0; i < ml_schema_count(s, ML_SCHEMA_PARAM); i++) {
         print_param(s, ML_SCHEMA_PARAM, i, place, &comma);

@@ -169,6 +169,22 @@ void print_params_json(FILE *to, const ml_params *p)
     fputc('}', to);
 }
 
+const char *plain_doc(const char *doc, char *out, size_t size)
+{
+    static const char mark[] = "{param:";
+    size_t n = 0;
+    int inside = 0;
+    while (*doc && n + 1 < size) {
+        int begins = strncmp(doc, mark, sizeof mark - 1) == 0,
+            ends = inside && *doc == '}';
+        if (!begins && !ends) out[n++] = *doc;
+        inside = begins || (inside && !ends);
+        doc += begins ? sizeof mark - 1 : 1;
+    }
+    out[n] = 0;
+    return out;
+}
+
 void print_wrapped(FILE *to, const char *text, int indent, int width)
 {
     int column = 0;

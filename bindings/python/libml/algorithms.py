@@ -131,6 +131,8 @@ class AutoML(Estimator):
         largest is the class.
     held_out_score f64 [1]: The score of it all on rows held out, by the metric;
         there is none of a distilled model that there was no time to judge.
+    not_refitted f64 [1]: How many members there was no time or memory to fit to
+        all rows; there is none where all were.
     trial_scores f64 [trials]: The score of each candidate; NaN: it failed, or was
         given up.
     leaderboard u8 [bytes]: All candidates as CSV text: algorithm, score, weight,
