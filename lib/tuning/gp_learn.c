@@ -212,9 +212,9 @@ ml_status mli_gp_learn(mli_gp *g, ml_error *err)
     t.inverse = t.k + n * n;
     t.ones = t.inverse + n * n;
     t.a = t.ones + n;
-    /* Length scales are log-normal around sqrt(2) + log(d) / 2 - 2: shorter than theirs,
+    /* Length scales are log-normal around sqrt(2) + log(d) / 2 - 3: shorter than theirs,
      * which found fewer of the optima of the benchmark. */
-    t.centre = -2 * (1.4142135623730951 + 0.5 * log((double)(d > 0 ? d : 1)) - 2);
+    t.centre = -2 * (1.4142135623730951 + 0.5 * log((double)(d > 0 ? d : 1)) - 3);
     fill_squares(&t);
     double *bounds = t.a + n;
     learn(&t, bounds, bounds + 2 * m, bounds + 3 * m);
