@@ -8,7 +8,7 @@
  *
  * Tensors: those of date_parts under "dates.", those of tfidf under "words."; what a
  * model has of them follows from its columns. Those of clipper under "limits." where a
- * column had such numbers.
+ * column had such numbers; "dates.span": the days that the dates cover.
  */
 #include "algorithms/compose/compose.h"
 #include "data/quantiles.h"
@@ -22,30 +22,70 @@
 #define MOST      3000 /* terms of a column */
 #define MOST_CELL 3e8  /* values in all, 0 or not: fewer terms for many rows */
 #define LEAST     50
+#define BLOCK     512
+#define SPAN      "dates.span"
 
 /* ---- the steps ---- */
 
+static int is_date(const mli_feature *f)
+{
+    return f->kind == MLI_NUMERIC &&
+           (f->type == ML_TYPE_DATE || f->type == ML_TYPE_TIMESTAMP);
+}
+
 static int64_t first_date(const mli_inputs *in)
 {
-    for (int64_t j = 0; j < in->n_features; j++) {
-        int32_t type = in->features[j].type;
-        if (in->features[j].kind == MLI_NUMERIC &&
-            (type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP))
-            return j;
-    }
+    for (int64_t j = 0; j < in->n_features; j++)
+        if (is_date(&in->features[j])) return j;
     return -1;
 }
 
-static ml_status date_params(const mli_design *d, ml_params *given, ml_error *err)
+/* The most days that the dates of a column cover. */
+static double days_covered(const mli_design *d)
 {
-    (void)d;
-    return ml_params_set_str(given, "parts",
-                             "epoch, year, month, day, weekday, yearday, hour", err);
+    double room[BLOCK], most = 0;
+    for (int64_t j = 0; j < d->n_features; j++) {
+        const mli_feature *f = &d->inputs->features[j];
+        double low = INFINITY, high = -INFINITY;
+        for (int64_t i = 0, n; is_date(f) && i < d->rows; i += n) {
+            n = d->rows - i < BLOCK ? d->rows - i : BLOCK;
+            const double *x = mli_design_look(d, j, i, i + n, room);
+            for (int64_t r = 0; r < n; r++) {
+                low = x[r] < low ? x[r] : low;
+                high = x[r] > high ? x[r] : high;
+            }
+        }
+        double span = (high - low) / (f->type == ML_TYPE_DATE ? 1 : 86400e6);
+        most = span > most ? span : most;
+    }
+    return most;
 }
 
-static ml_status limit_params(const mli_design *d, ml_params *given, ml_error *err)
+/* A part that has not come round says what the time itself says, and a line through both
+ * would leave its way when it does. */
+#define COMES_ROUND 1.25
+
+static ml_status date_params(const mli_design *d, double span, ml_params *given,
+                             ml_error *err)
 {
+    static const struct {
+        const char *name;
+        double days;
+    } parts[] = {{", year", 365.25}, {", month", 365.25},   {", day", 30.5},
+                 {", weekday", 7},   {", yearday", 365.25}, {", hour", 1}};
+    char text[64] = "epoch";
+    size_t n = strlen(text);
     (void)d;
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if (span >= COMES_ROUND * parts[k].days)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s", parts[k].name);
+    return ml_params_set_str(given, "parts", text, err);
+}
+
+static ml_status limit_params(const mli_design *d, double span, ml_params *given,
+                              ml_error *err)
+{
+    (void)d, (void)span;
     return ml_params_set_str(given, "outside", "missing", err);
 }
 
@@ -58,8 +98,10 @@ static int64_t terms_for(const mli_design *d)
 }
 
 /* d: NULL when the model is there already. */
-static ml_status word_params(const mli_design *d, ml_params *given, ml_error *err)
+static ml_status word_params(const mli_design *d, double span, ml_params *given,
+                             ml_error *err)
 {
+    (void)span;
     return ml_params_set_i64(given, "max_features", d ? terms_for(d) : MOST, err);
 }
 
@@ -68,7 +110,7 @@ static const struct {
     const char *algorithm, *prefix;
     /* Column that needs it, or -1; NULL: their values decide. */
     int64_t (*first)(const mli_inputs *in);
-    ml_status (*set)(const mli_design *d, ml_params *given, ml_error *err);
+    ml_status (*set)(const mli_design *d, double span, ml_params *given, ml_error *err);
 } steps[STEPS] = {{"date_parts", "dates.", first_date, date_params},
                   {"clipper", "limits.", NULL, limit_params},
                   {"tfidf", "words.", mli_inputs_text, word_params}};
@@ -79,12 +121,12 @@ static const mli_algorithm *step_algorithm(int k)
         steps[k].algorithm); /* a descriptor is its algorithm's first member */
 }
 
-static ml_status step_params(ml_context *ctx, int k, const mli_design *d, ml_params **out,
-                             ml_error *err)
+static ml_status step_params(ml_context *ctx, int k, const mli_design *d, double span,
+                             ml_params **out, ml_error *err)
 {
     ml_params *given = NULL;
     ml_status status = ml_params_new(ctx, &given, err);
-    if (!status) status = steps[k].set(d, given, err);
+    if (!status) status = steps[k].set(d, span, given, err);
     if (!status)
         status = mli_params_resolve(ctx, &step_algorithm(k)->head, given, out, err);
     ml_params_free(given);
@@ -110,7 +152,6 @@ int mli_automl_has_front(const ml_model *m)
  * them, and beside infinity linear models have no solution at all. */
 #define BEYOND 0x1p53
 #define LARGE  1e15 /* smaller ones are not looked at twice */
-#define BLOCK  512
 
 static double largest(const mli_design *d, int64_t j)
 {
@@ -227,7 +268,15 @@ static ml_status fit_step(const mli_fit *job, mli_fit *inner, int k, ml_error *e
     ml_params *params = NULL;
     ml_model *step = NULL;
     mli_hooks hooks = {0};
-    ml_status status = step_params(job->ctx, k, inner->train, &params, err);
+    double span = 0, *kept;
+    int64_t one = 1;
+    ml_status status = ML_OK;
+    if (k == DATES) {
+        span = days_covered(inner->train);
+        status = mli_model_add(job->model, SPAN, ML_DTYPE_F64, 1, &one, &kept, err);
+        if (!status) *kept = span;
+    }
+    if (!status) status = step_params(job->ctx, k, inner->train, span, &params, err);
     if (!status && k == LIMITS)
         status = fit_limits(inner->train, params, &step, err);
     else if (!status)
@@ -269,7 +318,9 @@ static ml_status load_step(const ml_model *m, int k, mli_inputs *in, ml_model **
     size_t n = strlen(steps[k].prefix);
     ml_params *params = NULL;
     ml_model *step = NULL;
-    ml_status status = step_params(m->ctx, k, NULL, &params, err);
+    const ml_tensor *span = mli_model_find(m, SPAN);
+    ml_status status = step_params(
+        m->ctx, k, NULL, span ? ml_tensor_get_f64(span, 0, 0) : INFINITY, &params, err);
     if (!status)
         status = mli_model_new(m->ctx, step_algorithm(k), params, in, &step, err);
     for (int64_t i = 0; i < m->count && !status; i++)

@@ -21,7 +21,7 @@
 #define LEAST_ROWS    200 /* where memory is short: */
 #define MOST_COPIED   0.3 /* of it is for copies of rows */
 #define ENOUGH_ROUNDS 60  /* fewer in a candidate's time are too few */
-#define MOST_KEPT     12 /* as many as are considered for the blend */
+#define MOST_KEPT     12  /* as many as are considered for the blend */
 
 int mli_automl_better(const mli_automl *a, double x, double y)
 {
@@ -137,6 +137,7 @@ static mli_split choose_split(const mli_automl *a)
     int classes = in->task == MLI_TASK_CLASSIFICATION;
     int64_t folds = mli_get_i64(a->job->params, "folds");
     mli_split s = {.fraction = 0.2,
+                   .first = 0.5, /* what is fitted in the end knows all of the past */
                    .folds = folds ? folds : 5,
                    .shuffle = 1,
                    .seed = a->seed,

@@ -301,7 +301,7 @@ static ml_status deal_groups(const ml_table *t, const mli_split *s, int32_t *fol
 }
 
 /* Rows in order of time: the last fraction is the holdout (fold 0, the rest -1), or equal
- * stretches of which the first only trains. */
+ * stretches of which the first, or what is in front of them, only trains. */
 static ml_status deal_time(const ml_table *t, const mli_split *s, int32_t *fold,
                            int64_t folds, ml_error *err)
 {
@@ -316,10 +316,14 @@ static ml_status deal_time(const ml_table *t, const mli_split *s, int32_t *fold,
     }
     keyed *order = sorted_rows(t, column);
     if (!order) return mli_nomem(err);
-    int64_t kept = rows - (int64_t)((double)rows * s->fraction + 0.5);
+    double judged = folds > 1 ? 1 - s->first : s->fraction;
+    int64_t first = rows - (int64_t)((double)rows * judged + 0.5);
+    if (rows - first < folds) first = 0;
     for (int64_t i = 0; i < rows; i++)
-        fold[order[i].row] =
-            folds == 1 ? (i < kept ? -1 : 0) : (int32_t)(i * (folds + 1) / rows) - 1;
+        fold[order[i].row] = i < first ? -1
+                             : folds > 1 && first == 0
+                                 ? (int32_t)(i * (folds + 1) / rows) - 1
+                                 : (int32_t)((i - first) * folds / (rows - first));
     mli_free(t->ctx, order);
     return ML_OK;
 }

@@ -21,6 +21,7 @@ typedef struct mli_folds {
 typedef struct mli_split {
     const char *method; /* auto, holdout, kfold, stratified, group, time */
     double fraction;    /* of a holdout */
+    double first;       /* of folds by time: the share that only trains; 0: like a fold */
     int64_t folds;
     int shuffle;
     uint64_t seed;

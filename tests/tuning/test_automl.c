@@ -403,68 +403,6 @@ START_TEST(memory_fails_side_by_side)
 }
 END_TEST
 
-/* 400 days in order, with what is sold on them: less at weekends. */
-static ml_table *days(ml_context *ctx)
-{
-    static const time_t first = 1262347200; /* 2010-01-01, noon */
-    char text[400][16];
-    const char *dates[400];
-    double sales[400];
-    ml_table *raw = NULL;
-    for (int i = 0; i < 400; i++) {
-        time_t at = first + 86400 * (time_t)i;
-        const struct tm *day = gmtime(&at);
-        strftime(text[i], sizeof text[i], "%Y-%m-%d", day);
-        dates[i] = text[i];
-        sales[i] = day->tm_wday % 6 == 0 ? 1.5 : 3.25;
-    }
-    raw = add_f64(ctx, add_text(ctx, NULL, "day", 400, dates), "sales", 400, sales);
-    OK(ml_table_write_csv(raw, "test_automl_days.tmp", NULL, ERR));
-    ml_table_free(raw);
-    OK(ml_table_read_csv(ctx, "test_automl_days.tmp", NULL, &raw, ERR));
-    remove("test_automl_days.tmp");
-    return raw;
-}
-
-/* The weekday is in no column, but in the calendar. */
-START_TEST(dates_are_taken_apart)
-{
-    ml_context *ctx = test_context(2);
-    ml_table *t = days(ctx);
-    ml_model *m =
-        fit_yaml(ctx, "automl", "{target: sales, trials: 4, folds: 3}", t, NULL);
-    ck_assert_double_lt(number(m, "held_out_score", 0), 0.2);
-    same_after_loading(ctx, m, "value", t);
-    ml_model_free(m);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
-/* The time orders the folds, and is a feature like any date, unless it is ignored. */
-START_TEST(the_time_is_a_feature)
-{
-    ml_context *ctx = test_context(2);
-    ml_table *t = days(ctx);
-    ml_estimator *e = NULL;
-    ml_model *m =
-        fit_yaml(ctx, "automl", "{target: sales, time: day, trials: 4}", t, NULL);
-    ck_assert_double_lt(number(m, "held_out_score", 0), 0.2);
-    same_after_loading(ctx, m, "value", t);
-    ml_model_free(m);
-    m = NULL;
-    OK(ml_estimator_new(ctx, "automl", &e, ERR));
-    OK(ml_estimator_set_str(e, "target", "sales", ERR));
-    OK(ml_estimator_set_str(e, "time", "day", ERR));
-    OK(ml_estimator_set_str(e, "ignore", "day", ERR));
-    FAILS(ML_E_DATA, ml_estimator_fit(e, t, NULL, &m, ERR));
-    ck_assert_ptr_nonnull(strstr(ml_error_message(ERR), "no column is left"));
-    ml_estimator_free(e);
-    ml_table_free(t);
-    ml_context_free(ctx);
-}
-END_TEST
-
 static void note_warning(int32_t level, const char *module, const char *message,
                          void *user)
 {
@@ -791,8 +729,8 @@ TEST_MAIN("tuning/automl", an_ensemble_is_the_weighted_mean, wrong_parameters,
           a_stopped_search_keeps_the_best, validation_rows_judge,
           no_time_for_the_last_fits, a_memory_limit_is_kept,
           all_of_a_search_keeps_the_memory_limit, bad_candidates_are_given_up,
-          memory_fails_side_by_side, dates_are_taken_apart, the_time_is_a_feature,
-          a_row_number_is_warned_of, columns_left_out_are_told, classes_of_one_row,
-          candidates_do_not_warn, failures_say_why, numbers_out_of_proportion,
-          whole_numbers_that_may_be_classes, little_time_for_many_rows,
-          metrics_keep_their_options, smooth_targets_take_linear_leaves)
+          memory_fails_side_by_side, a_row_number_is_warned_of, columns_left_out_are_told,
+          classes_of_one_row, candidates_do_not_warn, failures_say_why,
+          numbers_out_of_proportion, whole_numbers_that_may_be_classes,
+          little_time_for_many_rows, metrics_keep_their_options,
+          smooth_targets_take_linear_leaves)
