@@ -107,6 +107,7 @@
     A(mli_target_encoder)                                                                \
     A(mli_tfidf)                                                                         \
     A(mli_threshold)                                                                     \
+    A(mli_to_category)                                                                   \
     A(mli_winsorizer)
 
 #define DECLARE_A(symbol) extern const mli_algorithm symbol;

@@ -2146,6 +2146,27 @@ function ml.tfidf(params) end
 ---@return libml.estimator?, libml.error?
 function ml.threshold(params) end
 
+---Makes a category of numbers that name things, such as shops, users or postcodes: each
+---number is a level. Missing values and numbers that training did not have are missing.
+---@class libml.to_category.params
+---@field columns? string[] The columns to work on: names, patterns with *, or kinds: number, category, text, date. The others pass unchanged. Not set: all that it can work on.
+---@field keep? boolean Keep the numbers too, with the category as a column of its own beside them. (default false)
+---@field min_count? integer Numbers in fewer training rows are no levels: they count as unseen. (default 1)
+---@field features? string[] The columns to predict from. Not set: all columns without another role, but for text that identifies rows and columns without any value.
+---@field ignore? string[] Columns that are not to be used.
+---@field categorical? string[] Columns whose values are names, although they look like numbers, such as postal codes, or like sentences.
+---@field text? string[] Columns whose values are texts to be read word by word. Not set: text columns that read like sentences, where an algorithm takes text.
+---@field weight? string The column of row weights: numbers, 0 or larger. Not set: all rows count the same.
+---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
+---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
+---@field time? string The column of dates, times or numbers that orders the rows.
+
+---Makes a category of numbers that name things, such as shops, users or postcodes: each
+---number is a level. Missing values and numbers that training did not have are missing.
+---@param params? libml.to_category.params
+---@return libml.estimator?, libml.error?
+function ml.to_category(params) end
+
 ---Cuts values to two quantiles of their column in training: outliers stay in place and
 ---lose their weight. Missing values stay missing.
 ---@class libml.winsorizer.params

@@ -240,17 +240,27 @@ ml_status mli_automl_distill(mli_automl *a, ml_error *err);
 /* Warns of columns that tell the target by themselves. */
 void mli_automl_warn(const mli_automl *a);
 
+/* ---- automl_codes.c, automl_limits.c ---- */
+
+/* *out: the step that makes categories of numbers that name things, where trees are
+ * better with them; else NULL. params: its parameters but for the columns. */
+ml_status mli_automl_codes(const mli_fit *job, const mli_algorithm *to_category,
+                           const ml_params *params, ml_model **out, ml_error *err);
+/* *out: the step that makes numbers out of all proportion missing, or NULL. */
+ml_status mli_automl_limits(const mli_fit *job, const mli_algorithm *clipper,
+                            const ml_params *params, ml_model **out, ml_error *err);
+
 /* ---- automl_front.c ---- */
 
 /* Are there steps before all candidates? */
 int mli_automl_has_front(const ml_model *m);
-/* The job with dates and words as numbers (the same job when there are none), whose
- * designs mli_automl_front_free frees. */
+/* The job with dates and words as numbers, and categories of numbers that name things
+ * (the same job when there are none), whose designs mli_automl_front_free frees. */
 ml_status mli_automl_front(const mli_fit *job, mli_fit *inner, ml_error *err);
 void mli_automl_front_free(const mli_fit *job, mli_fit *inner);
 /* The models of the steps, and last the rest, of the columns that they make. */
 typedef struct mli_automl_chain {
-    ml_model *model[4];
+    ml_model *model[5];
     int64_t n;
 } mli_automl_chain;
 ml_status mli_automl_front_load(const ml_model *m, mli_automl_chain *c, ml_error *err);

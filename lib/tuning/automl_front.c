@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * automl_front.c: what automl makes of columns before anything is judged, so that all
- * candidates see it: numbers of dates (date_parts), numbers out of all proportion made
- * missing (clipper), and numbers of text columns (tfidf), whose columns are sparse:
- * linear models gain from many, trees look at each. None looks at the target, so folds
- * may share them.
+ * candidates see it: numbers that name things as categories too (to_category), numbers
+ * of dates (date_parts), numbers out of all proportion made missing (clipper), and
+ * numbers of text columns (tfidf), whose columns are sparse: linear models gain from
+ * many, trees look at each. None looks at the target, but to find the numbers that name
+ * things, so folds may share them.
  *
  * Tensors: those of date_parts under "dates.", those of tfidf under "words."; what a
- * model has of them follows from its columns. Those of clipper under "limits." where a
- * column had such numbers; "dates.span": the days that the dates cover.
+ * model has of them follows from its columns. Those of to_category under "codes." and of
+ * clipper under "limits." where a column had such numbers; "dates.span": the days that
+ * the dates cover.
  */
 #include "algorithms/compose/compose.h"
-#include "data/quantiles.h"
 #include "tuning/automl.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #define MOST      3000 /* terms of a column */
 #define MOST_CELL 3e8  /* values in all, 0 or not: fewer terms for many rows */
 #define LEAST     50
+#define FEWEST    "2" /* rows of a number that is a level */
 #define BLOCK     512
 #define SPAN      "dates.span"
 
@@ -82,6 +83,15 @@ static ml_status date_params(const mli_design *d, double span, ml_params *given,
     return ml_params_set_str(given, "parts", text, err);
 }
 
+/* Which columns, mli_automl_codes finds. */
+static ml_status code_params(const mli_design *d, double span, ml_params *given,
+                             ml_error *err)
+{
+    (void)d, (void)span;
+    ml_status status = ml_params_set_str(given, "keep", "true", err);
+    return status ? status : ml_params_set_str(given, "min_count", FEWEST, err);
+}
+
 static ml_status limit_params(const mli_design *d, double span, ml_params *given,
                               ml_error *err)
 {
@@ -105,15 +115,21 @@ static ml_status word_params(const mli_design *d, double span, ml_params *given,
     return ml_params_set_i64(given, "max_features", d ? terms_for(d) : MOST, err);
 }
 
-enum { DATES, LIMITS, WORDS, STEPS };
+enum { CODES, DATES, LIMITS, WORDS, STEPS };
 static const struct {
     const char *algorithm, *prefix;
     /* Column that needs it, or -1; NULL: their values decide. */
     int64_t (*first)(const mli_inputs *in);
     ml_status (*set)(const mli_design *d, double span, ml_params *given, ml_error *err);
-} steps[STEPS] = {{"date_parts", "dates.", first_date, date_params},
-                  {"clipper", "limits.", NULL, limit_params},
-                  {"tfidf", "words.", mli_inputs_text, word_params}};
+    /* *out: its model, or NULL where no value needs it. Without `first`. */
+    ml_status (*fit)(const mli_fit *job, const mli_algorithm *step,
+                     const ml_params *params, ml_model **out, ml_error *err);
+    const char *mark; /* a tensor of it */
+} steps[STEPS] = {
+    {"to_category", "codes.", NULL, code_params, mli_automl_codes, "codes.start"},
+    {"date_parts", "dates.", first_date, date_params, NULL, NULL},
+    {"clipper", "limits.", NULL, limit_params, mli_automl_limits, "limits.low"},
+    {"tfidf", "words.", mli_inputs_text, word_params, NULL, NULL}};
 
 static const mli_algorithm *step_algorithm(int k)
 {
@@ -136,7 +152,7 @@ static ml_status step_params(ml_context *ctx, int k, const mli_design *d, double
 static int has_step(const ml_model *m, int k, const mli_inputs *in)
 {
     return steps[k].first ? steps[k].first(in) >= 0
-                          : mli_model_find(m, "limits.low") != NULL;
+                          : mli_model_find(m, steps[k].mark) != NULL;
 }
 
 int mli_automl_has_front(const ml_model *m)
@@ -144,97 +160,6 @@ int mli_automl_has_front(const ml_model *m)
     int any = 0;
     for (int k = 0; k < STEPS; k++) any |= has_step(m, k, m->inputs);
     return any;
-}
-
-/* ---- numbers out of all proportion ---- */
-
-/* In a sum with a number that is 2^53 times as large as the usual ones nothing is left of
- * them, and beside infinity linear models have no solution at all. */
-#define BEYOND 0x1p53
-#define LARGE  1e15 /* smaller ones are not looked at twice */
-
-static double largest(const mli_design *d, int64_t j)
-{
-    double room[BLOCK], most = 0;
-    for (int64_t i = 0, n; i < d->rows; i += n) {
-        n = d->rows - i < BLOCK ? d->rows - i : BLOCK;
-        const double *x = mli_design_look(d, j, i, i + n, room);
-        for (int64_t r = 0; r < n; r++) most = fabs(x[r]) > most ? fabs(x[r]) : most;
-    }
-    return most;
-}
-
-/* The size above which numbers of a column count as missing; infinite: none is so large.
- */
-static ml_status find_limit(const mli_design *d, int64_t j, double *out, ml_error *err)
-{
-    static const double half = 0.5;
-    mli_quantiles sizes;
-    double room[BLOCK], most = largest(d, j), usual;
-    *out = INFINITY;
-    if (!(most > LARGE)) return ML_OK;
-    mli_quantiles_init(&sizes, d->ctx);
-    int ok = 1;
-    for (int64_t i = 0, n; i < d->rows && ok; i += n) {
-        int64_t kept = 0;
-        n = d->rows - i < BLOCK ? d->rows - i : BLOCK;
-        const double *x = mli_design_look(d, j, i, i + n, room);
-        for (int64_t r = 0; r < n; r++) {
-            double size = fabs(x[r]);
-            if (size > 0 && size <= DBL_MAX) room[kept++] = size;
-        }
-        ok = mli_quantiles_add(&sizes, room, kept);
-    }
-    if (ok) ok = mli_quantiles_at(&sizes, &half, 1, &usual);
-    mli_quantiles_free(&sizes);
-    if (!ok) return mli_nomem(err);
-    double limit = isnan(usual) ? 0 : fmin(BEYOND * usual, DBL_MAX);
-    if (most > limit) *out = limit;
-    return ML_OK;
-}
-
-/* Bounds of all columns, infinite where all values stay. *any: is there another one? */
-static ml_status find_bounds(const mli_design *d, double *low, double *high, int *any,
-                             ml_error *err)
-{
-    ml_status status = ML_OK;
-    for (int64_t j = 0; j < d->n_features && !status; j++) {
-        high[j] = INFINITY;
-        if (d->columns[j].kind == MLI_NUMERIC) status = find_limit(d, j, &high[j], err);
-        low[j] = -high[j];
-        if (isinf(high[j])) continue;
-        *any = 1;
-        mli_log(d->ctx, ML_LOG_INFO, "automl",
-                "values of \"%s\" beyond %g count as missing",
-                d->inputs->features[j].name, high[j]);
-    }
-    return status;
-}
-
-/* *out: the model of the step, or NULL where no number is to be cut. */
-static ml_status fit_limits(const mli_design *d, const ml_params *params, ml_model **out,
-                            ml_error *err)
-{
-    int64_t n = d->n_features;
-    double *bounds = mli_alloc_vec(d->ctx, 2 * n, sizeof *bounds), *to;
-    ml_model *m = NULL;
-    int any = 0;
-    if (!bounds) return mli_nomem(err);
-    ml_status status = find_bounds(d, bounds, bounds + n, &any, err);
-    if (!status && any)
-        status =
-            mli_model_new(d->ctx, step_algorithm(LIMITS), params, d->inputs, &m, err);
-    for (int k = 0; k < 2 && m && !status; k++) {
-        status = mli_model_add(m, k ? "high" : "low", ML_DTYPE_F64, 1, &n, &to, err);
-        if (!status) memcpy(to, bounds + k * n, (size_t)n * sizeof *to);
-    }
-    if (m && !status) status = mli_model_seal(m, err);
-    mli_free(d->ctx, bounds);
-    if (status)
-        ml_model_free(m);
-    else
-        *out = m;
-    return status;
 }
 
 /* ---- fitting ---- */
@@ -277,8 +202,8 @@ static ml_status fit_step(const mli_fit *job, mli_fit *inner, int k, ml_error *e
         if (!status) *kept = span;
     }
     if (!status) status = step_params(job->ctx, k, inner->train, span, &params, err);
-    if (!status && k == LIMITS)
-        status = fit_limits(inner->train, params, &step, err);
+    if (!status && steps[k].fit)
+        status = steps[k].fit(inner, step_algorithm(k), params, &step, err);
     else if (!status)
         status = mli_fit_part(job->ctx, step_algorithm(k), steps[k].algorithm, params,
                               inner->train, NULL, &hooks, job->run, &step, err);

@@ -443,7 +443,62 @@ START_TEST(functions_of_numbers)
 }
 END_TEST
 
+/* Levels are in the order of their texts; numbers that training lacks are missing. */
+START_TEST(numbers_become_categories)
+{
+    ml_context *ctx = test_context(2);
+    ml_table *t = csv_text(ctx, "shop,none,x\n10,,1\n9,,2\n10,,3\n-2.5,,4\n,,5\n");
+    ml_table *later = csv_text(ctx, "shop,none,x\n11,1,1\n-2.5,1,2\n"), *out = NULL;
+    ml_estimator *e = NULL;
+    ml_model *m = NULL;
+    ml_predictor *p = NULL;
+    char text[32];
+    OK(ml_estimator_new(ctx, "to_category", &e, ERR));
+    OK(ml_estimator_set_str(e, "features", "shop, none, x", ERR));
+    OK(ml_estimator_set_str(e, "columns", "shop, none", ERR));
+    OK(ml_estimator_set_str(e, "keep", "true", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    ck_assert_int_eq(ml_table_columns(out), 4);
+    ck_assert_str_eq(ml_table_column_name(out, 1), "shop as category");
+    ck_assert_int_eq(ml_table_column_type(out, 1), ML_TYPE_CATEGORY);
+    ck_assert_str_eq(ml_table_column_name(out, 2), "none");
+    for (int i = 0; i < 4; i++) {
+        static const char *const want[] = {"10", "9", "10", "-2.5"};
+        ml_table_get_str(out, i, 1, text, sizeof text);
+        ck_assert_str_eq(text, want[i]);
+        ck_assert(ml_table_get_f64(out, i, 0) == ml_table_get_f64(t, i, 0));
+    }
+    ck_assert_int_lt(ml_table_get_str(out, 4, 1, text, sizeof text), 0);
+    ml_table_free(out);
+    OK(ml_predictor_run_table(p, later, &out, ERR));
+    ck_assert_int_lt(ml_table_get_str(out, 0, 1, text, sizeof text), 0);
+    ml_table_get_str(out, 1, 1, text, sizeof text);
+    ck_assert_str_eq(text, "-2.5");
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    OK(ml_estimator_set_str(e, "keep", "false", ERR));
+    OK(ml_estimator_set_str(e, "min_count", "2", ERR));
+    OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+    OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+    OK(ml_predictor_run_table(p, t, &out, ERR));
+    ck_assert_int_eq(ml_table_columns(out), 3);
+    ml_table_get_str(out, 2, 0, text, sizeof text);
+    ck_assert_str_eq(text, "10");
+    ck_assert_int_lt(ml_table_get_str(out, 1, 0, text, sizeof text), 0);
+    ml_table_free(out);
+    ml_predictor_free(p);
+    ml_model_free(m);
+    ml_estimator_free(e);
+    ml_table_free(later);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
           takes_dates_apart, seconds_are_exact, powers_of_small_numbers, large_powers,
           numbers_of_any_size, levels_of_equal_frequency, derives_dates_and_replaces,
-          functions_of_numbers)
+          functions_of_numbers, numbers_become_categories)

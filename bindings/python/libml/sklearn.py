@@ -60,6 +60,7 @@ __all__ = ["AutoMLClassifier",
            "TargetEncoder",
            "TfIdf",
            "ThresholdClassifier",
+           "ToCategory",
            "Winsorizer"]
 
 
@@ -6313,6 +6314,85 @@ class ThresholdClassifier(Composed, LibmlClassifier):
         """
         return self._fit_classifier(X, y, sample_weight, eval_set,
                                     progress=progress, cancel=cancel)
+
+
+class ToCategory(LibmlTransformer):
+    """Numbers as categories.
+
+    Makes a category of numbers that name things, such as shops, users or
+    postcodes: each number is a level. Missing values and numbers that training
+    did not have are missing.
+
+    Parameters
+    ----------
+    columns : string list
+        The columns to work on: names, patterns with *, or kinds: number,
+        category, text, date. The others pass unchanged. Not set: all that it can
+        work on. Also: select.
+    keep : bool, default false
+        Keep the numbers too, with the category as a column of its own beside
+        them.
+    min_count : int, default 1
+        Numbers in fewer training rows are no levels: they count as unseen. Range:
+        [1, 1000000000]. Also: min_frequency.
+    categorical : list of str or int, or a mask, default None
+        Columns whose values are names although they look like numbers. Text and
+        categorical columns of a DataFrame are categories in any case.
+    unseen : "missing", "error", default "missing"
+        What a category means in prediction that training did not have: a missing
+        value, or an error. Also: handle_unknown.
+    n_jobs : int or None, default None
+        Number of threads: -1 or None all that are allowed. The result does not
+        depend on it.
+
+    Attributes
+    ----------
+    model_ : libml.Model
+        The fitted model, as the library has it.
+    n_features_in_, feature_names_in_
+        As elsewhere in scikit-learn.
+    """
+
+    _algorithm = "to_category"
+    _task = "transform"
+    _both = False
+    _allow_nan = True
+    _poor_score = False
+    _takes_target = False
+
+    def __init__(
+        self,
+        *,
+        columns=None,
+        keep=False,
+        min_count=1,
+        categorical=None,
+        unseen='missing',
+        n_jobs=None,
+    ):
+        self.columns = columns
+        self.keep = keep
+        self.min_count = min_count
+        self.categorical = categorical
+        self.unseen = unseen
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, progress=None, cancel=None):
+        """Fits the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array of shape (n_samples,), optional
+        progress : callable, True or a bar of tqdm, optional
+        cancel : libml.CancelToken, optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_transformer(X, y, None,
+                                     progress=progress, cancel=cancel)
 
 
 class Winsorizer(LibmlTransformer):

@@ -1015,6 +1015,18 @@ class ThresholdClassifier(LibmlClassifier):
         n_jobs: Any = ...,
     ) -> None: ...
 
+class ToCategory(LibmlTransformer):
+    def __init__(
+        self,
+        *,
+        columns: Optional[Sequence[str]] = ...,
+        keep: Optional[bool] = ...,
+        min_count: Optional[int] = ...,
+        categorical: Any = ...,
+        unseen: Any = ...,
+        n_jobs: Any = ...,
+    ) -> None: ...
+
 class Winsorizer(LibmlTransformer):
     def __init__(
         self,
