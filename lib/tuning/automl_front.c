@@ -126,10 +126,12 @@ static const struct {
                      const ml_params *params, ml_model **out, ml_error *err);
     const char *mark; /* a tensor of it */
 } steps[STEPS] = {
-    {"to_category", "codes.", NULL, code_params, mli_automl_codes, "codes.start"},
-    {"date_parts", "dates.", first_date, date_params, NULL, NULL},
-    {"clipper", "limits.", NULL, limit_params, mli_automl_limits, "limits.low"},
-    {"tfidf", "words.", mli_inputs_text, word_params, NULL, NULL}};
+    [CODES] = {"to_category", "codes.", NULL, code_params, mli_automl_codes,
+               "codes.start"},
+    [DATES] = {"date_parts", "dates.", first_date, date_params, NULL, NULL},
+    [LIMITS] = {"clipper", "limits.", NULL, limit_params, mli_automl_limits,
+                "limits.low"},
+    [WORDS] = {"tfidf", "words.", mli_inputs_text, word_params, NULL, NULL}};
 
 static const mli_algorithm *step_algorithm(int k)
 {
