@@ -25,6 +25,8 @@
 #define LEARN_FROM  96  /* trials that the kernel is learnt from */
 #define INCUMBENTS  4
 #define MOST_MODELS 3
+#define FIRST       16 /* trials that tell how far apart scores are */
+#define FAR         10
 
 /* What is known for a number of known trials: computed again when it is missing. */
 typedef struct learnt {
@@ -60,10 +62,14 @@ static double yeo_johnson(double v, double lambda)
     return -(pow(1 - v, other) - 1) / other;
 }
 
+/* Scores of any size: they are brought near 1 by a power of two, which is exact. */
 static void standardise(double *v, int64_t n)
 {
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++) sum += v[i];
+    double sum = 0, squares = 0, largest = 0;
+    int size;
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(v[i]));
+    (void)frexp(largest, &size);
+    for (int64_t i = 0; i < n; i++) sum += v[i] = ldexp(v[i], -size);
     for (int64_t i = 0; i < n; i++)
         squares += (v[i] - sum / (double)n) * (v[i] - sum / (double)n);
     double sd = sqrt(squares / (double)n);
@@ -99,6 +105,23 @@ static void warp(double *v, int64_t n)
     standardise(v, n);
 }
 
+/* Scores above this one count as this one: those of diverged fits would leave no
+ * differences between the others. The first trials tell, since later ones crowd at the
+ * best: FAR times as far above their median as that is above the best of them. */
+static double worst(const proposal *p, int64_t k)
+{
+    double first[FIRST];
+    int64_t n = p->n_known < FIRST ? p->n_known : FIRST, m = p->h->n_objectives;
+    for (int64_t i = 0; i < n; i++) {
+        double v = p->h->y[p->known[i] * m + k];
+        int64_t at = i;
+        for (; at > 0 && first[at - 1] > v; at--) first[at] = first[at - 1];
+        first[at] = v;
+    }
+    double middle = first[n / 2];
+    return middle > first[0] ? middle + FAR * (middle - first[0]) : INFINITY;
+}
+
 /* More than two objectives: the largest weighted one, and a little of their sum. */
 static void scalarise(const proposal *p, int64_t trial, double *out)
 {
@@ -111,14 +134,15 @@ static void scalarise(const proposal *p, int64_t trial, double *out)
         sum += weight[k] = -log(1 - mli_rng_f64(&rng));
     for (int64_t i = 0; i < p->n_known; i++) out[i] = 0;
     for (int64_t k = 0; k < m && k < 32; k++) {
-        double low = INFINITY, high = -INFINITY;
+        double low = INFINITY, high = -INFINITY, top = worst(p, k);
         for (int64_t i = 0; i < p->n_known; i++) {
-            double v = h->y[p->known[i] * m + k];
+            double v = fmin(h->y[p->known[i] * m + k], top);
             low = v < low ? v : low;
             high = v > high ? v : high;
         }
         for (int64_t i = 0; i < p->n_known && high > low; i++) {
-            double v = weight[k] / sum * (h->y[p->known[i] * m + k] - low) / (high - low);
+            double v = fmin(h->y[p->known[i] * m + k], top);
+            v = weight[k] / sum * (v - low) / (high - low);
             out[i] = fmax(out[i], v) + 0.05 * v;
         }
     }
@@ -129,8 +153,9 @@ static void set_targets(proposal *p, int64_t trial)
     const mli_history *h = p->h;
     int64_t m = h->n_objectives;
     for (int64_t k = 0; k < p->n_models; k++) {
-        double *out = p->target + k * p->n_known;
-        for (int64_t i = 0; i < p->n_known; i++) out[i] = h->y[p->known[i] * m + k];
+        double *out = p->target + k * p->n_known, top = worst(p, k);
+        for (int64_t i = 0; i < p->n_known; i++)
+            out[i] = fmin(h->y[p->known[i] * m + k], top);
         if (m > 2) scalarise(p, trial, out);
         warp(out, p->n_known);
     }

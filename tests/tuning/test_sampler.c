@@ -477,6 +477,55 @@ START_TEST(gaussian_process)
 }
 END_TEST
 
+/* The best of 40 scores of a bowl, which are told `size` times as large; where x is large
+ * they are `diverged`, unless that is 0. */
+static double run_bowl(ml_context *ctx, double size, double diverged, double *points)
+{
+    ml_study *s =
+        host_study(ctx, "x: [0.0, 1.0]\ny: [0.0, 1.0]\nz: [0.0, 1.0]", "gp", 4, NULL);
+    double best = INFINITY;
+    for (int i = 0; i < 40; i++) {
+        int64_t trial;
+        ml_params *p = NULL;
+        OK(ml_study_ask(s, &trial, &p, ERR));
+        double x = real(p, "x"), y = real(p, "y") - x * x, z = real(p, "z") - 0.5;
+        double score = (x - 0.6) * (x - 0.6) + 4 * y * y + z * z;
+        if (x > 0.7 && diverged > 0) score = diverged;
+        best = fmin(best, score);
+        OK(ml_study_tell(s, trial, size * score, ERR));
+        points[i] = x;
+        ml_params_free(p);
+    }
+    ml_study_free(s);
+    return best;
+}
+
+START_TEST(scores_of_any_size)
+{
+    static const double sizes[] = {0x1p900, 0x1p-900};
+    double expected[40], points[40];
+    ml_context *ctx = test_context(1);
+    run_bowl(ctx, 1, 0, expected);
+    for (int k = 0; k < 2; k++) {
+        run_bowl(ctx, sizes[k], 0, points);
+        ck_assert_mem_eq(points, expected, sizeof points);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
+/* Fits that diverge leave the differences between the others to be seen. */
+START_TEST(diverged_trials)
+{
+    static const double scores[] = {1e3, 1e9, 1e200};
+    double points[40];
+    ml_context *ctx = test_context(1);
+    for (int k = 0; k < 3; k++)
+        ck_assert_double_lt(run_bowl(ctx, 1, scores[k], points), 1e-2);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Ten good points close together and three bad ones apart: four places, so far from all
  * of them about (3 * 2 - 2) / 4 is expected, not the mean of the scores. */
 START_TEST(a_crowd_is_not_the_whole)
@@ -663,5 +712,6 @@ TEST_MAIN("tuning/sampler", learning_beats_chance, same_seed_same_points, batche
           coordinates_there_and_back, values_have_the_type_they_are_written_in,
           narrow_ranges_keep_their_values_apart, bad_spaces, sobol_points_are_even,
           fronts_and_volumes, log_of_improvement, gaussian_process,
-          a_crowd_is_not_the_whole, importance_has_no_scale, importance_of_parameters,
-          volume_of_the_front, out_of_memory_anywhere)
+          a_crowd_is_not_the_whole, scores_of_any_size, diverged_trials,
+          importance_has_no_scale, importance_of_parameters, volume_of_the_front,
+          out_of_memory_anywhere)
