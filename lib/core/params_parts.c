@@ -116,10 +116,27 @@ static int join(char *to, const char *prefix, const char *name)
     return n > 0 && n < MLI_PATH_SIZE;
 }
 
+/* Names below a parameter that is no part: a mapping where a value or a list belongs. */
+static ml_status no_mapping(const mli_param *q, const char *path, ml_error *err)
+{
+    const char *what = q->flags & MLI_FLAG_PARTS ? "a list"
+                       : q->type == ML_PARAM_STR ? "a text"
+                                                 : "a value";
+    mli_fail(err, ML_E_NAME, "%s is %s, not a mapping", q->name, what);
+    mli_error_at(err, ML_E_NAME, "params.%s", path);
+    return mli_error_hint(
+        err, ML_E_NAME,
+        q->flags & MLI_FLAG_PARTS
+            ? "in YAML write `- ` before each of its items"
+            : "in YAML write it in one line, or a long text behind `|`");
+}
+
 static ml_status no_part(const ml_params *p, const mli_descriptor *d, const char *prefix,
                          const char *name, const char *path, ml_error *err)
 {
     char full[MLI_PATH_SIZE];
+    const mli_param *same = mli_param_find(d, name);
+    if (same) return no_mapping(same, path, err);
     mli_fail(err, ML_E_NAME, "%s has no part \"%s\"", d->name, name);
     mli_error_at(err, ML_E_NAME, "params.%s", path);
     for (const mli_param *q = d->params; q && q->name; q++) {

@@ -537,6 +537,13 @@ class Command(unittest.TestCase):
         self.refused_with(spec, "  - scale", "  - row_filter: {where: a > 1e9}\n  - scale",
                           "spec.yaml, line 9: ", "no row fulfils")
         self.refused(call("run", self.folder / "none.yaml"), "none.yaml: cannot read")
+        for text, *words in (
+                ("run: {study: {space: {a.b: [1, 2]}}}\nsteps: [gbdt]\n", "space is a text"),
+                ("steps: {gbdt: {n_trees: 5}}\n", "line 1, column 16", "steps is a list"),
+                ("steps:\n  - gbdt: {n_trees: {least: 5}}\n", "line 2, column 29",
+                 "n_trees is a value, not a mapping")):
+            spec.write_text(text)
+            self.refused(call("run", spec, self.data, "--target", "y"), *words)
 
     def test_run_tunes_and_says_where(self):
         spec = self.file("tune.yaml", "run:\n  data: data.csv\n  holdout: 0.3\n"
