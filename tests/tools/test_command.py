@@ -540,7 +540,7 @@ class Command(unittest.TestCase):
         for text, *words in (
                 ("run: {study: {space: {a.b: [1, 2]}}}\nsteps: [gbdt]\n", "space is a text"),
                 ("steps: {gbdt: {n_trees: 5}}\n", "line 1, column 16", "steps is a list"),
-                ("steps:\n  - gbdt: {n_trees: {least: 5}}\n", "line 2, column 29",
+                ("steps:\n  - gbdt: {n_trees: {least: 5}}\n", "line 2, column 22",
                  "n_trees is a value, not a mapping")):
             spec.write_text(text)
             self.refused(call("run", spec, self.data, "--target", "y"), *words)

@@ -64,19 +64,24 @@ typedef struct {
     int64_t first, last;     /* tasks of this round */
 } passing;
 
+static int64_t size_of(const region *r)
+{
+    return thirds(r->rows) * quarters(r->columns) * 12;
+}
+
+/* The cross products, of which the first may have the vectors u below them; then u. There
+ * are many of them with many classes. */
 static region region_of(const passing *a, int64_t index)
 {
     const mli_pass *p = a->pass;
     int64_t c = a->packs ? a->cross.n_dense : p->rows->q, m = p->n_products;
-    region r = {0, 0, p->rows->d, 0};
-    for (int64_t g = 0;; g++) {
-        int is_gram = g < p->n_grams;
-        r.rows = is_gram ? c + (g == 0 && a->merged ? m : 0) : m;
-        r.triangle = is_gram ? c : 0;
-        r.columns = is_gram ? c : p->rows->d;
-        if (g == index) return r;
-        r.offset += thirds(r.rows) * quarters(r.columns) * 12;
-    }
+    int64_t before = index < p->n_grams ? index : p->n_grams;
+    region first = {c + (a->merged ? m : 0), c, c, 0}, gram = {c, c, c, 0},
+           rest = {m, 0, p->rows->d, 0};
+    region r = index >= p->n_grams ? rest : index == 0 ? first : gram;
+    r.offset = (index - before) * size_of(&rest);
+    if (before > 0) r.offset += size_of(&first) + (before - 1) * size_of(&gram);
+    return r;
 }
 
 /* Adds the products of a stack and columns to the tiles. `tail` holds the last, partial
