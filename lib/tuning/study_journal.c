@@ -42,12 +42,11 @@ static void write_hooks(mli_str *s, const mli_hooks *h)
     if (h->metric) mli_str_add(s, "a metric of the host; ");
 }
 
-/* Journals of old have real ends without a point, as if they were integers. */
-static void write_space(mli_str *s, const mli_space *space, int old)
+static void write_space(mli_str *s, const mli_space *space)
 {
     for (int64_t i = 0; i < space->n; i++) {
         const mli_range *r = &space->dimensions[i].range;
-        int real = !old && space->dimensions[i].param->type == ML_PARAM_F64;
+        int real = space->dimensions[i].param->type == ML_PARAM_F64;
         void (*number)(mli_str *, double) = real ? mli_str_real : mli_str_f64;
         mli_str_printf(s, "%s%s: ", i ? "; " : "", space->dimensions[i].param->name);
         if (r->is_set) {
@@ -88,7 +87,7 @@ static void write_rows(mli_str *s, const ml_study *study)
 static void write_fact(mli_str *s, const ml_study *study, int k)
 {
     if (k == 0) mli_str_add(s, study->space.own ? "" : study->algorithm->head.name);
-    if (k == 1) write_space(s, &study->space, 0);
+    if (k == 1) write_space(s, &study->space);
     for (int64_t i = 0; k == 2 && i < study->n_goals; i++) {
         const mli_goal *g = &study->goals[i];
         mli_str_printf(s, "%s%s %s", i ? "; " : "", g->maximize ? "maximize" : "minimize",
@@ -329,16 +328,6 @@ typedef struct resuming {
     const char *path;
 } resuming;
 
-static int is_old_space(const ml_study *s, const char *text)
-{
-    mli_str old;
-    mli_str_init(&old, s->ctx);
-    write_space(&old, &s->space, 1);
-    int same = !old.failed && strcmp(old.data, text) == 0;
-    mli_str_free(&old);
-    return same;
-}
-
 static ml_status check_head(resuming *c, record *r, ml_error *err)
 {
     mli_str own;
@@ -352,8 +341,7 @@ static ml_status check_head(resuming *c, record *r, ml_error *err)
         write_fact(&own, c->s, k);
         if (own.failed) {
             st = mli_nomem(err);
-        } else if (strcmp(own.data, r->facts[k].data) != 0 &&
-                   !(k == 1 && is_old_space(c->s, r->facts[k].data))) {
+        } else if (strcmp(own.data, r->facts[k].data) != 0) {
             mli_fail(
                 err, ML_E_DATA,
                 "the journal is of another study: its %s is \"%.200s\", not \"%.200s\"",

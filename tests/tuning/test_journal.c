@@ -260,21 +260,6 @@ START_TEST(journals_that_do_not_fit)
     free(left);
     FAILS(ML_E_IO, open_study(ctx, "/no/such/folder/journal", NULL, &s));
     ck_assert_ptr_null(s);
-    /* Real ends had no point before. */
-    static const char old[] =
-        "J1 42ec28217e318e29 158 {\"study\": 1, \"algorithm\": \"\", \"space\": \"x: "
-        "[0, 1]; kind: {a, b}; k: [1, 9] if kind == a\", \"goals\": \"minimize score\", "
-        "\"fixed\": \"\", \"rows\": \"\", \"estimator\": \"\"}\n"
-        "J1 bddc6831517a973a 52 {\"ask\": 0, \"params\": {\"x\": \"0.908588\", \"kind\": "
-        "\"b\"}}\n"
-        "J1 22a67194a59858cc 89 {\"tell\": 0, \"state\": \"done\", \"values\": [0], "
-        "\"spread\": null, \"seconds\": null, \"rounds\": 0}\n";
-    write_all(path, old, sizeof old - 1);
-    OK(open_study(ctx, path, NULL, &s));
-    ck_assert_int_eq(count_state(s, "done"), 1);
-    go_on(s, 2, 0);
-    ml_study_free(s);
-    s = NULL;
     /* Whole records of nonsense are passed over. */
     write_all(path, "J1 0000000000000000 2 {}\n", 25);
     OK(open_study(ctx, path, NULL, &s));
