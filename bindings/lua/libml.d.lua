@@ -893,7 +893,8 @@ function ml.info() end
 ---@alias libml.metric "accuracy" | "balanced_accuracy" | "brier" | "calibration_error" | "concordance" | "explained_variance" | "f1" | "f1_macro" | "f1_weighted" | "gamma_deviance" | "kappa" | "ks" | "log_loss" | "mae" | "map" | "mape" | "max_error" | "mcc" | "median_absolute_error" | "mse" | "ndcg" | "pinball" | "poisson_deviance" | "pr_auc" | "precision" | "precision_macro" | "r2" | "recall" | "recall_macro" | "rmse" | "rmsle" | "roc_auc" | "smape" | "specificity" | "tweedie_deviance" | "wape"
 
 ---Judges algorithms and parameters on held-out rows, within a number of trials or a time
----limit, and fits a weighted mean of the best.
+---limit, and fits a weighted mean of the best. The time is a feature too, unless it is
+---ignored.
 ---@class libml.automl.params
 ---@field time_limit? number Seconds for everything, the last fit included; 0 is no limit. (default 0)
 ---@field trials? integer The most candidates to judge; 0 is no limit but the time. (default 25)
@@ -921,10 +922,11 @@ function ml.info() end
 ---@field positive? string Of two classes the one that counts as positive. Not set: the second in sorted order.
 ---@field unseen? "missing" | "error" What a category means in prediction that training did not have: a missing value, or an error. (default missing)
 ---@field group? string The column that says which rows belong together, such as the query of a ranking. Splits keep groups whole.
----@field time? string The column of dates, times or numbers that orders the rows. It is a feature too, unless `ignore` names it.
+---@field time? string The column of dates, times or numbers that orders the rows.
 
 ---Judges algorithms and parameters on held-out rows, within a number of trials or a time
----limit, and fits a weighted mean of the best.
+---limit, and fits a weighted mean of the best. The time is a feature too, unless it is
+---ignored.
 ---@param params? libml.automl.params
 ---@return libml.estimator?, libml.error?
 function ml.automl(params) end

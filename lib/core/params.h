@@ -28,7 +28,6 @@
 #define MLI_FLAG_GUARD   1024
 #define MLI_FLAG_CLASSES 256 /* for targets of classes only: refused for others */
 #define MLI_FLAG_FITTED  512 /* found by the fit, for reading only */
-#define MLI_FLAG_FEATURE 2048 /* a role whose column is a feature as well */
 /* STRS: names other algorithms, whose parameters the set holds as well: see mli_path. */
 #define MLI_FLAG_PARTS 128
 
@@ -72,7 +71,7 @@ typedef struct mli_attribute {              /* what a fitted model offers */
 
 /* Capabilities, in mli_descriptor.caps; names for the schema: "missing", "categories",
  * "weights", "text", "early_stopping", "partial_fit", "warm_start", "multi_target",
- * "resample". */
+ * "resample", "time". */
 #define MLI_CAN_MISSING      1u /* missing feature values are handled by the algorithm */
 #define MLI_CAN_CATEGORIES   2u /* categorical columns are handled by the algorithm */
 #define MLI_CAN_WEIGHTS      4u
@@ -82,6 +81,7 @@ typedef struct mli_attribute {              /* what a fitted model offers */
 #define MLI_CAN_WARM_START   64u
 #define MLI_CAN_MULTI_TARGET 128u
 #define MLI_CAN_RESAMPLE     256u /* a step that changes the rows of training only */
+#define MLI_CAN_TIME         512u /* the column of the time is a feature as well */
 
 /* The head shared by all descriptors. Arrays end with a NULL name. */
 typedef struct mli_descriptor {

@@ -24,8 +24,9 @@ static const char *const task_names[] = {"regression", "classification", "rankin
                                          "survival",   "transform",      "clustering",
                                          "anomaly",    "forecast",       NULL};
 static const char *const cap_names[] = {
-    "missing",     "categories", "weights",      "text",     "early_stopping",
-    "partial_fit", "warm_start", "multi_target", "resample", NULL};
+    "missing",        "categories",  "weights",    "text",
+    "early_stopping", "partial_fit", "warm_start", "multi_target",
+    "resample",       "time",        NULL};
 static const char *const flag_names[] = {"required",  "expert", "role",     "nullable",
                                          "no_effect", "rounds", "stopping", "parts",
                                          "classes",   "fitted", NULL};

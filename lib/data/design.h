@@ -24,7 +24,7 @@
  *   nothing: both are left out (and named in the model's summary as "ignored_columns"),
  *   unless `features` or `categorical` lists them.
  * - A column that has a role (target, weight, group, time) is a feature only when
- *   `features` lists it, or its role is flagged MLI_FLAG_FEATURE; the target never is.
+ *   `features` lists it, or of an algorithm with MLI_CAN_TIME the time; the target never is.
  * - Several targets at once (`targets`) are numbers; the first is the target wherever one
  *   is asked for. A row that lacks one of them is dropped.
  * - A row whose target is missing is dropped from training (and logged); a row with
@@ -230,7 +230,6 @@ const void *mli_design_in_place(const mli_design *d, int32_t dtype, int64_t *str
 /* The common role parameters: target, weight, features, ignore, categorical, positive,
  * unseen, task, group, time. For descriptors' `roles`. */
 extern const mli_param mli_roles_supervised[];     /* of several tasks; target required */
-extern const mli_param mli_roles_search[];         /* where the time is a feature */
 extern const mli_param mli_roles_several[];        /* and several targets at once */
 extern const mli_param mli_roles_boosting[];       /* also rankings, survival, offsets */
 extern const mli_param mli_roles_steps[];          /* the same, and no target is needed */

@@ -45,8 +45,8 @@ static ml_status find_one(mli_columns *c, const ml_table *t, const mli_descripto
     if (!v || !v->text || !v->text[0]) return ML_OK;
     ml_status status = check_role(d, role, err);
     if (!status) status = mli_design_find(t, v->text, role, out, err);
-    if (!status && !(mli_param_find(d, role)->flags & MLI_FLAG_FEATURE))
-        c->flags[*out] |= MLI_COLUMN_ROLE;
+    int also = (d->caps & MLI_CAN_TIME) && strcmp(role, "time") == 0;
+    if (!status && !also) c->flags[*out] |= MLI_COLUMN_ROLE;
     return status;
 }
 

@@ -126,16 +126,11 @@
             "ranking. Splits keep groups whole.",                                        \
             "0.1"                                                                        \
     }
-#define TIME_SO(flags, more)                                                             \
+#define TIME                                                                             \
     {                                                                                    \
-        "time", "time_column,timestamp_column", ML_PARAM_STR, flags, "", NULL, NULL,     \
-            NULL, "The column of dates, times or numbers that orders the rows." more,    \
-            "0.1"                                                                        \
+        "time", "time_column,timestamp_column", ML_PARAM_STR, COLUMN, "", NULL, NULL,    \
+            NULL, "The column of dates, times or numbers that orders the rows.", "0.1"   \
     }
-#define TIME TIME_SO(COLUMN, "")
-#define TIME_TOO                                                                         \
-    TIME_SO(COLUMN | MLI_FLAG_FEATURE,                                                   \
-            " It is a feature too, unless {param:ignore} names it.")
 #define END                                                                              \
     {                                                                                    \
         NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL                             \
@@ -144,10 +139,6 @@
 const mli_param mli_roles_supervised[] = {TARGET, FEATURES, IGNORE, CATEGORICAL,
                                           TEXT,   WEIGHT,   TASK,   POSITIVE,
                                           UNSEEN, GROUP,    TIME,   END};
-
-const mli_param mli_roles_search[] = {TARGET, FEATURES, IGNORE,   CATEGORICAL,
-                                      TEXT,   WEIGHT,   TASK,     POSITIVE,
-                                      UNSEEN, GROUP,    TIME_TOO, END};
 
 const mli_param mli_roles_several[] = {TARGET, TARGETS, FEATURES, IGNORE,   CATEGORICAL,
                                        TEXT,   WEIGHT,  TASK,     POSITIVE, UNSEEN,

@@ -409,15 +409,17 @@ const mli_algorithm mli_automl_algorithm = {
              .aliases = "auto",
              .title = "search for the best model",
              .doc = "Judges algorithms and parameters on held-out rows, within a number "
-                    "of trials or a time limit, and fits a weighted mean of the best.",
+                    "of trials or a time limit, and fits a weighted mean of the best. "
+                    "The time is a feature too, "
+                    "unless it is ignored.",
              .family = "compose",
              .since = "0.1",
              .sort = MLI_SORT_ALGORITHM,
              .tasks = MLI_TASK_REGRESSION | MLI_TASK_CLASSIFICATION,
              .caps = MLI_CAN_MISSING | MLI_CAN_CATEGORIES | MLI_CAN_WEIGHTS |
-                     MLI_CAN_TEXT | MLI_CAN_EARLY_STOP,
+                     MLI_CAN_TEXT | MLI_CAN_EARLY_STOP | MLI_CAN_TIME,
              .params = params,
-             .roles = mli_roles_search,
+             .roles = mli_roles_supervised,
              .kinds = kinds,
              .attributes = attributes},
     .fit = fit,

@@ -12,7 +12,8 @@ class AutoML(Estimator):
     """Search for the best model.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
-    or a time limit, and fits a weighted mean of the best.
+    or a time limit, and fits a weighted mean of the best. The time is a feature
+    too, unless it is ignored.
 
     Parameters
     ----------
@@ -107,9 +108,8 @@ class AutoML(Estimator):
         ranking. Splits keep groups whole. Also: group_column, group_id, query_id,
         qid.
     time : string
-        The column of dates, times or numbers that orders the rows. It is a
-        feature too, unless `ignore` names it. Also: time_column,
-        timestamp_column.
+        The column of dates, times or numbers that orders the rows. Also:
+        time_column, timestamp_column.
 
     Prediction kinds
     ----------------

@@ -68,7 +68,8 @@ class AutoMLClassifier(LibmlClassifier):
     """Search for the best model for classification.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
-    or a time limit, and fits a weighted mean of the best.
+    or a time limit, and fits a weighted mean of the best. The time is a feature
+    too, unless it is ignored.
 
     Parameters
     ----------
@@ -229,7 +230,8 @@ class AutoMLRegressor(LibmlRegressor):
     """Search for the best model for regression.
 
     Judges algorithms and parameters on held-out rows, within a number of trials
-    or a time limit, and fits a weighted mean of the best.
+    or a time limit, and fits a weighted mean of the best. The time is a feature
+    too, unless it is ignored.
 
     Parameters
     ----------
