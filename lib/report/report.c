@@ -69,10 +69,13 @@ ml_status ml_report_add_table(ml_report *report, const char *title, const ml_tab
     if (!report) return mli_null(error, "report");
     if (!title) return mli_null(error, "title");
     if (!table) return mli_null(error, "table");
+    ml_table *explained = NULL;
+    ml_status st = mli_report_explain(table, &explained, error);
     mli_report_section(report, title);
     mli_report_check(&report->body, table);
-    mli_html_table(&report->body, table, 200);
-    return mli_report_end_section(report, ML_OK, error);
+    mli_html_table(&report->body, explained ? explained : table, 200);
+    ml_table_free(explained);
+    return mli_report_end_section(report, st, error);
 }
 
 static ml_status write_page(const ml_report *r, mli_sink *sink, ml_error *err)

@@ -196,13 +196,14 @@ static ml_status facts(mli_str *s, const ml_model *m, ml_error *err)
 
 #define MOST_METRICS 32
 
-/* The table of scores with what each metric is. */
-static ml_status explain_scores(const ml_table *t, ml_table **out, ml_error *err)
+ml_status mli_report_explain(const ml_table *t, ml_table **out, ml_error *err)
 {
     char text[MOST_METRICS][224] = {{0}}, name[64];
     const char *meaning[MOST_METRICS];
     int64_t n = ml_table_rows(t) < MOST_METRICS ? ml_table_rows(t) : MOST_METRICS;
     const mli_metric *metric;
+    *out = NULL;
+    if (ml_table_find(t, "metric") != 0 || ml_table_find(t, "value") != 1) return ML_OK;
     for (int64_t i = 0; i < MOST_METRICS; i++) meaning[i] = text[i];
     for (int64_t i = 0; i < n; i++) {
         if (ml_table_get_str(t, i, 0, name, sizeof name) < 0 ||
@@ -227,7 +228,7 @@ static ml_status scores(mli_str *s, const ml_model *m, const ml_table *test,
     char heading[96];
     if (target >= 0) rows -= mli_column_absent(&test->columns[target]);
     ml_status st = ml_model_evaluate(m, test, NULL, &t, err);
-    if (st == ML_OK) st = explain_scores(t, &explained, err);
+    if (st == ML_OK) st = mli_report_explain(t, &explained, err);
     if (st == ML_OK) {
         snprintf(heading, sizeof heading,
                  "Scores on %lld rows, with 95 %% bootstrap intervals", (long long)rows);

@@ -144,6 +144,13 @@ class Command(unittest.TestCase):
         page = (self.folder / "checks.html").read_text()
         for title in ("Learning curve", "Score by training rows", "Calibration error"):
             self.assertIn(title, page)
+        train = ("train", self.data, "--target", "y", "--holdout", "0.3", "-s", "n_trees=9")
+        for args in (("evaluate", other, self.data), train):
+            self.assertNotIn("beyond that of chance", page)
+            call(*args, "--metrics", "kappa", "--report", self.folder / "kappa.html")
+            page = (self.folder / "kappa.html").read_text()
+            self.assertIn("beyond that of chance, at most 1 (higher is better)", page)
+            page = ""
         self.refused(call("evaluate", model, self.data, "--cv", "1"), "folds")
         for args, word in ((("--set", "folds=2"), "--set is for checks"),
                            (("--slices", "--metrics", "auc"), "--metrics says nothing"),

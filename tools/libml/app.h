@@ -115,8 +115,8 @@ int check_places(app *a); /* 0, or the exit code after the error is printed */
 int app_fail(app *a);     /* prints the error; returns the exit code */
 /* spec_place.c: "FILE: ", or "FILE, line N: ", where an error is about what SPEC says. */
 void print_spec_place(const app *a, FILE *to);
-/* The line of the text where a path leads, or what the message quotes from there on; 0: it
- * cannot be told. `sure`: the path alone will do. */
+/* The line of the text where a path leads, or what the message quotes from there on; 0:
+ * it cannot be told. `sure`: the path alone will do. */
 int spec_line(const char *text, const char *path, const char *message, int sure);
 int app_usage(app *a, const char *format, ...);
 int flag(const app *a, int id);
@@ -170,9 +170,12 @@ int64_t rows_in_time(double seconds, double per_row, int64_t least);
 ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out);
 
 /* commands_report.c. test, study, leaderboard: may be NULL */
+/* The scores that --metrics asks for, where it does: a report of a model has the usual
+ * ones. */
+ml_status report_scores(app *a, ml_report *r, const ml_table *scores);
 ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
                            const ml_model *model, const ml_study *study,
-                           const ml_table *leaderboard);
+                           const ml_table *leaderboard, const ml_table *scores);
 
 int cmd_automl(app *a);
 int cmd_train(app *a);

@@ -107,6 +107,7 @@ static ml_status write_report(app *a, const evaluation *e)
     ml_status st = ml_report_new(a->ctx, "Evaluation", &r, a->err);
     if (st == ML_OK)
         st = ml_report_add_model(r, a->operand[0], e->model, e->data, a->err);
+    if (st == ML_OK) st = report_scores(a, r, e->scores);
     for (size_t i = 0; i <= CHECKS && st == ML_OK; i++)
         if (e->found[i]) st = ml_report_add_table(r, title_of(i), e->found[i], a->err);
     if (st == ML_OK) st = ml_report_add_profile(r, "Data", e->data, NULL, a->err);

@@ -225,7 +225,7 @@ static ml_status finish(app *a, const inputs *in, const ml_model *model,
     if (st == ML_OK && !study) st = read_leaderboard(a, model, &o.results);
     if (st == ML_OK && flag(a, OPT_REPORT))
         st = write_fit_report(a, in->train, in->test, model, study,
-                              study ? NULL : o.results);
+                              study ? NULL : o.results, o.scores);
     if (st == ML_OK)
         print_outcome(a, in, model, &o);
     else if (saved)

@@ -75,9 +75,15 @@ static ml_status add_model(app *a, ml_report *r, const ml_model *model,
     return st;
 }
 
+ml_status report_scores(app *a, ml_report *r, const ml_table *scores)
+{
+    if (!scores || !flag(a, OPT_METRICS)) return ML_OK;
+    return ml_report_add_table(r, "Scores asked for", scores, a->err);
+}
+
 ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
                            const ml_model *model, const ml_study *study,
-                           const ml_table *leaderboard)
+                           const ml_table *leaderboard, const ml_table *scores)
 {
     ml_report *r = NULL;
     char title[256];
@@ -86,6 +92,7 @@ ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
              target ? target : "", ml_model_algorithm(model));
     ml_status st = ml_report_new(a->ctx, title, &r, a->err);
     if (st == ML_OK) st = add_model(a, r, model, test);
+    if (st == ML_OK) st = report_scores(a, r, scores);
     if (st == ML_OK && study) st = ml_report_add_study(r, "Tuning", study, a->err);
     if (st == ML_OK && leaderboard)
         st = ml_report_add_table(r, "Leaderboard", leaderboard, a->err);
