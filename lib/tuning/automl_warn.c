@@ -17,8 +17,10 @@
 #define MOST_CELLS  2e6 /* values of the table, without a limit: any */
 #define CELLS       1e5 /* and per second of it */
 
-static int is_feature(const mli_inputs *in, const char *name)
+/* The time is known whenever predictions are made. */
+static int may_be_unknown(const mli_inputs *in, const char *name)
 {
+    if (in->time && strcmp(in->time, name) == 0) return 0;
     for (int64_t j = 0; j < in->n_features; j++)
         if (strcmp(in->features[j].name, name) == 0) return 1;
     return 0;
@@ -29,7 +31,7 @@ static void warn_about(const mli_automl *a, const uint32_t *flags)
     const ml_table *t = a->given->table;
     for (int64_t j = 0; j < ml_table_columns(t); j++) {
         const char *name = ml_table_column_name(t, j);
-        if (!(flags[j] & MLI_PROFILE_LEAKS) || !is_feature(a->given->inputs, name))
+        if (!(flags[j] & MLI_PROFILE_LEAKS) || !may_be_unknown(a->given->inputs, name))
             continue;
         mli_log(
             a->ctx, ML_LOG_WARNING, "automl",
