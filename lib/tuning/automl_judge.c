@@ -135,10 +135,10 @@ static mli_split choose_split(const mli_automl *a)
     const mli_design *d = a->given;
     const mli_inputs *in = d->inputs;
     int classes = in->task == MLI_TASK_CLASSIFICATION;
-    int64_t folds = mli_get_i64(a->job->params, "folds");
+    int64_t folds = mli_get_i64(a->job->params, "folds"), few = d->rows < 5 ? d->rows : 5;
     mli_split s = {.fraction = 0.2,
                    .first = 0.5, /* what is fitted in the end knows all of the past */
-                   .folds = folds ? folds : 5,
+                   .folds = folds ? folds : few,
                    .shuffle = 1,
                    .seed = a->seed,
                    .stratify = classes ? column_there(d->table, in->target) : "",

@@ -435,8 +435,14 @@ ml_status mli_folds_new(const ml_table *table, const mli_split *split, mli_folds
     int32_t *fold = mli_alloc_vec(table->ctx, table->rows, sizeof *fold);
     mli_folds *f = folds_alloc(table->ctx, folds);
     st = fold && f ? deal(table, split, method, fold, err) : mli_nomem(err);
-    if (st == ML_OK)
-        st = folds_fill(f, fold, table->rows, strcmp(method, "time") == 0, err);
+    int dealt = st == ML_OK;
+    if (dealt) st = folds_fill(f, fold, table->rows, strcmp(method, "time") == 0, err);
+    if (dealt && st == ML_E_DATA && holdout && split->stratify && split->stratify[0]) {
+        mli_fail(err, st,
+                 "column \"%s\": no class has the rows for one of them to be held out",
+                 split->stratify);
+        mli_error_hint(err, st, "choose another target, or hold out a larger share");
+    }
     mli_free(table->ctx, fold);
     if (st < 0) {
         mli_folds_free(f);

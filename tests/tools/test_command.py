@@ -552,6 +552,16 @@ class Command(unittest.TestCase):
             spec.write_text(text)
             self.refused(call("run", spec, self.data, "--target", "y"), *words)
 
+    def test_very_few_rows(self):
+        for rows in range(2, 6):
+            data = self.file("few.csv", "x,y\n" + "".join(f"{i},{2.5 * i}\n"
+                                                           for i in range(rows)))
+            done = call("automl", data, "--target", "y", "--trials", "2")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        names = self.file("names.csv", "x,y\n" + "".join(f"{i},name{i}\n" for i in range(50)))
+        self.refused(call("automl", names, "--target", "y", "--holdout", "0.2"), 'column "y"',
+                     "no class has the rows", "choose another target")
+
     def test_run_tunes_and_says_where(self):
         spec = self.file("tune.yaml", "run:\n  data: data.csv\n  holdout: 0.3\n"
                                       "  metrics: [roc_auc, f1]\n  study:\n"
