@@ -15,10 +15,13 @@
 /* Scores: seconds, and seconds per row; of the limit at least and at most. */
 #define SCORES       0.06
 #define SCORES_ROW   2.5e-6
+#define SCORES_CLASS 3e-7 /* and of each row for each class: areas, with intervals */
 #define SCORES_LEAST 0.02
 #define SCORES_MOST  0.2
 #define REPORT       0.08 /* of the limit, for each of the tables of a report */
 #define PROBE        1000 /* rows that tell how fast a model is */
+#define MANY_CLASSES 100  /* scores are then of so many rows at least: */
+#define FEW_ROWS     200
 
 double clock_given(const app *a)
 {
@@ -132,7 +135,10 @@ ml_status clock_evaluate(app *a, const ml_model *model, const ml_table *test,
         double left = clock_left(a);
         if (flag(a, OPT_REPORT)) left -= REPORT * a->limit;
         /* Probabilities and classes; what is measured has a start of its own. */
-        *rows = rows_in_time(left - SCORES / 2, 2 * a->per_row + SCORES_ROW / 2, PROBE);
+        double classes = (double)ml_model_classes(model);
+        *rows = rows_in_time(left - SCORES / 2,
+                             2 * a->per_row + SCORES_ROW / 2 + SCORES_CLASS * classes,
+                             classes > MANY_CLASSES ? FEW_ROWS : PROBE);
     }
     if (st == ML_OK) st = some_rows(a, test, *rows, &some);
     if (st == ML_OK) {

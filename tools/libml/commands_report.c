@@ -13,6 +13,7 @@
 #define CELL    1.8e-7 /* seconds per value of a profile, */
 #define PAIR    7e-10  /* and per value of a pair of columns */
 #define TOO_FEW 100    /* rows of a profile; a model is shown with so many at least */
+#define CLASS   1e-6   /* per row and class of a model that is shown */
 #define TEST    1e-4   /* per row that is predicted, with intervals, for each column */
 
 static double seconds_for_table(const app *a)
@@ -65,7 +66,8 @@ static ml_status add_model(app *a, ml_report *r, const ml_model *model,
     if (!test) return ml_report_add_model(r, "Model", model, NULL, a->err);
     double columns = (double)ml_model_inputs(model);
     /* Scores, plots and checks predict; and each column is shuffled. */
-    double row = TEST + columns * TEST / 20 + (6 + 3 * columns) * a->per_row;
+    double row = TEST + columns * TEST / 20 + (6 + 3 * columns) * a->per_row +
+                 CLASS * (double)ml_model_classes(model);
     ml_status st =
         some_rows(a, test, rows_in_time(seconds_for_table(a), row, TOO_FEW), &some);
     if (st == ML_OK)
