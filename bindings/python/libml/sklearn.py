@@ -6361,6 +6361,24 @@ class ToCategory(LibmlTransformer):
     _allow_nan = True
     _poor_score = False
     _takes_target = False
+    _xfail = {
+        "check_pipeline_consistency":
+            "its columns are names of levels, not numbers",
+        "check_estimators_pickle":
+            "its columns are names of levels, not numbers",
+        "check_transformer_data_not_an_array":
+            "its columns are names of levels, not numbers",
+        "check_transformer_general":
+            "its columns are names of levels, not numbers",
+        "check_transformer_preserve_dtypes":
+            "its columns are names of levels, not numbers",
+        "check_methods_sample_order_invariance":
+            "its columns are names of levels, not numbers",
+        "check_methods_subset_invariance":
+            "its columns are names of levels, not numbers",
+        "check_fit_idempotent":
+            "its columns are names of levels, not numbers",
+    }
 
     def __init__(
         self,
