@@ -17,6 +17,7 @@
 #define NUMBERS    2 /* a number is predicted */
 #define CLASSES    3
 #define CATEGORIES 4 /* tables with categories */
+#define NAMES      5 /* more than two classes, and categories of many levels */
 
 typedef struct {
     const char *algorithm, *params; /* YAML */
@@ -31,6 +32,7 @@ static const entry portfolio[] = {
     {"logistic_regression", "{penalty: l2, alpha: 1, standardize: true}", ANY},
     {"gbdt", "{learning_rate: 0.1, max_leaves: 15}", ANY},
     {"gbdt", "{learning_rate: 0.3, max_leaves: 31}", HURRY},
+    {"gbdt", "{learning_rate: 0.1, max_leaves: 15, cat_smooth: 100}", NAMES},
     {"gbdt", "{linear_tree: true, linear_lambda: 1, learning_rate: 0.1, max_leaves: 15}",
      NUMBERS},
     {"gbdt", "{linear_tree: true, linear_lambda: 1, learning_rate: 0.3, max_leaves: 15}",
@@ -68,6 +70,7 @@ static const entry portfolio[] = {
      "min_data_in_leaf: 5, l2: 3}",
      ANY},
 };
+#define MANY    50
 #define ENTRIES ((int64_t)(sizeof portfolio / sizeof *portfolio))
 
 /* ---- what takes part ---- */
@@ -236,11 +239,11 @@ static ml_status read_text(mli_automl *a, const mli_algorithm *algorithm,
     return status;
 }
 
-static int has_categories(const mli_automl *a)
+static int has_categories(const mli_automl *a, int64_t levels)
 {
     const mli_inputs *in = a->job->train->inputs;
     for (int64_t j = 0; j < in->n_features; j++)
-        if (in->features[j].kind == MLI_CATEGORICAL && in->features[j].levels.n > 2)
+        if (in->features[j].kind == MLI_CATEGORICAL && in->features[j].levels.n > levels)
             return 1;
     return 0;
 }
@@ -251,7 +254,8 @@ static int is_wanted(const mli_automl *a, const mli_algorithm *algorithm,
     int classes = a->job->train->label != NULL;
     if (use == NUMBERS && classes) return 0;
     if (use == CLASSES && !classes) return 0;
-    if (use == CATEGORIES && (!has_categories(a) || a->n_outputs > 2)) return 0;
+    if (use == CATEGORIES && (!has_categories(a, 2) || a->n_outputs > 2)) return 0;
+    if (use == NAMES && !(has_categories(a, MANY) && a->n_outputs > 2)) return 0;
     return was_cut(a, algorithm, given) == (use == HURRY);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Numbers that name things: automl takes them for categories as well, where that is
- * better for rows held out.
+ * better for rows held out. Names of many levels.
  */
 #include "../failing.h"
 #include "testing_automl.h"
@@ -86,6 +86,36 @@ START_TEST(other_numbers_are_not)
 }
 END_TEST
 
+/* Of three classes names of many levels are split with more caution as well. */
+START_TEST(many_names_and_classes)
+{
+    ml_context *ctx = test_context(2);
+    const char *name[N], *kind[N];
+    char text[N][8];
+    double x[N];
+    uint64_t state = 9;
+    for (int i = 0; i < N; i++) {
+        snprintf(text[i], sizeof text[i], "n%d", (int)(kit_uniform(&state) * 80));
+        name[i] = text[i];
+        x[i] = 3 * kit_uniform(&state);
+        kind[i] = x[i] < 1 ? "a" : x[i] < 2 ? "b" : "c";
+    }
+    ml_table *t = add_f64(ctx, add_text(ctx, NULL, "name", N, name), "x", N, x);
+    t = add_text(ctx, t, "y", N, kind);
+    ml_model *m = fit_yaml(
+        ctx, "automl", "{target: y, trials: 3, folds: 2, algorithms: [gbdt]}", t, NULL);
+    ml_tensor *board = NULL;
+    OK(ml_model_get_tensor(m, "leaderboard", &board, ERR));
+    char *rows = strndup(ml_tensor_data(board), (size_t)ml_tensor_shape(board)[0]);
+    ck_assert_ptr_nonnull(strstr(rows, "cat_smooth=100"));
+    free(rows);
+    ml_tensor_free(board);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 static ml_status fit_with(failing_alloc *f, int64_t n)
 {
     ml_host host = failing_host(f);
@@ -123,4 +153,4 @@ START_TEST(memory_fails_while_they_are_found)
 END_TEST
 
 TEST_MAIN("tuning/automl_codes", users_are_categories, other_numbers_are_not,
-          memory_fails_while_they_are_found)
+          many_names_and_classes, memory_fails_while_they_are_found)
