@@ -121,6 +121,24 @@ static void tell_tried(mli_str *s, const search *x)
     mli_str_add(s, ".</p>\n");
 }
 
+/* Columns of numbers that are categories as well (tuning/automl_front.c). */
+static void tell_codes(mli_str *s, const search *x)
+{
+    const mli_inputs *in = x->model->inputs;
+    const ml_tensor *start = mli_model_find(x->model, "codes.start");
+    int64_t told = 0;
+    if (!start || ml_tensor_shape(start)[0] != in->n_features + 1) return;
+    mli_str_add(s, "<p class=\"soft\">Numbers that name things, which are categories as "
+                   "well: ");
+    for (int64_t j = 0; j < in->n_features; j++) {
+        if (ml_tensor_get_f64(start, j, 0) == ml_tensor_get_f64(start, j + 1, 0))
+            continue;
+        mli_str_add(s, told++ ? ", " : "");
+        mli_html_text(s, in->features[j].name);
+    }
+    mli_str_add(s, ".</p>\n");
+}
+
 /* Candidates that count in the model. */
 static int64_t count_chosen(const search *x)
 {
@@ -204,6 +222,7 @@ ml_status mli_report_automl(mli_str *s, const ml_model *m, ml_error *err)
     if (board && search_of(m, board, &x)) {
         mli_html_heading(s, "How it was found");
         tell_tried(s, &x);
+        tell_codes(s, &x);
         tell_made_of(s, &x);
         tell_kinds(s, &x);
     }

@@ -350,6 +350,33 @@ START_TEST(a_search_explains_itself)
 }
 END_TEST
 
+START_TEST(numbers_that_name_things)
+{
+    enum { N = 800 };
+    ml_context *ctx = test_context(2);
+    int64_t user[N];
+    double y[N];
+    uint64_t state = 4;
+    for (int i = 0; i < N; i++) {
+        int u = (int)(kit_uniform(&state) * 80);
+        user[i] = 100 + 37 * u % 400;
+        y[i] = (u * u + 3 * u) % 17 + kit_uniform(&state);
+    }
+    ml_table *t = add_f64(ctx, add_i64(ctx, NULL, "a<b", N, user), "y", N, y);
+    ml_model *m = fit_yaml(ctx, "automl", "{target: y, trials: 2, folds: 2}", t, NULL);
+    ml_report *r = new_report(ctx);
+    OK(ml_report_add_model(r, "Model", m, NULL, ERR));
+    page p = page_of(r);
+    check_page(&p);
+    SHOWS(p, "Numbers that name things, which are categories as well: a&lt;b.");
+    free(p.text);
+    ml_report_free(r);
+    ml_model_free(m);
+    ml_table_free(t);
+    ml_context_free(ctx);
+}
+END_TEST
+
 /* Members that differ in their seed alone are shown once, and others in full; so are
  * parts of parts. */
 /* Trials that were given up or break a constraint are not among the best, however good
@@ -691,7 +718,7 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-TEST_MAIN("report/report", a_search_explains_itself,
+TEST_MAIN("report/report", a_search_explains_itself, numbers_that_name_things,
           a_study_of_many_levels_and_a_constraint, repeated_members_are_shown_once,
           the_matrix_has_the_classes_of_the_model, long_names_and_large_numbers,
           pages_are_well_formed, small_tables_are_fine,
