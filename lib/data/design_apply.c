@@ -70,24 +70,19 @@ static int is_text(int32_t type)
     return type == ML_TYPE_TEXT || type == ML_TYPE_CATEGORY;
 }
 
-static int is_day(int32_t type)
-{
-    return type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP;
-}
-
 /* Can a column of this type give the feature's values? */
 static int fits(const mli_feature *f, int32_t type)
 {
     if (f->kind == MLI_CATEGORICAL || f->hashed) return 1;
     if (f->kind == MLI_TEXT) return is_text(type);
-    return is_text(type) || !is_day(type) || is_day(f->type);
+    return is_text(type) || !mli_type_is_time(type) || mli_type_is_time(f->type);
 }
 
 static int needs_memory(const mli_feature *f, int32_t type)
 {
     if (f->kind != MLI_NUMERIC) return f->kind == MLI_CATEGORICAL;
     if (f->hashed) return 1;
-    return is_text(type) || (is_day(type) && type != f->type);
+    return is_text(type) || (mli_type_is_time(type) && type != f->type);
 }
 
 static ml_status read_codes(const reading *r, int64_t j)
@@ -101,8 +96,9 @@ static ml_status read_codes(const reading *r, int64_t j)
     int numbers = is_text(f->type);
     int32_t other = numbers ? type : f->type;
     if (status || *bad < 0 || numbers == is_text(type)) return status;
-    if ((other != ML_DTYPE_F64 && !is_day(other)) || c->column->sparse.rows) return ML_OK;
-    return mli_code_written(r->ctx, c->column, is_day(other), f->order, numbers,
+    if ((other != ML_DTYPE_F64 && !mli_type_is_time(other)) || c->column->sparse.rows)
+        return ML_OK;
+    return mli_code_written(r->ctx, c->column, mli_type_is_time(other), f->order, numbers,
                             &f->levels, (int32_t *)c->memory->data, bad);
 }
 
@@ -128,7 +124,7 @@ static void read_feature(void *arg, int64_t j, int32_t slot)
 static const char *expected(const mli_feature *f)
 {
     if (f->kind == MLI_TEXT) return "text";
-    if (is_day(f->type)) return f->type == ML_TYPE_DATE ? "dates" : "times";
+    if (mli_type_is_time(f->type)) return f->type == ML_TYPE_DATE ? "dates" : "times";
     return "numbers";
 }
 
@@ -149,14 +145,15 @@ static ml_status bad_value(const mli_feature *f, const mli_column *c, int64_t ro
         mli_fail(err, status, "the category %s did not occur in training", shown);
     } else {
         mli_fail(err, status, "%s does not read as %s, which the model expects", shown,
-                 is_day(f->type) ? "a date" : "a number");
+                 mli_type_is_time(f->type) ? "a date" : "a number");
     }
     mli_error_at(err, status, "column \"%s\", row %" PRId64, c->name, row + 1);
     if (f->kind != MLI_CATEGORICAL)
-        return is_day(f->type) ? mli_error_hint(err, status,
-                                                "write dates as 2024-12-31, or tell the "
-                                                "CSV reader their date_order")
-                               : status;
+        return mli_type_is_time(f->type)
+                   ? mli_error_hint(err, status,
+                                    "write dates as 2024-12-31, or tell the "
+                                    "CSV reader their date_order")
+                   : status;
     return mli_error_hint(err, status,
                           "the model was trained with unseen = error; with unseen = "
                           "missing such values count as missing");

@@ -58,8 +58,7 @@ static int read_number(const char *text, size_t size, int32_t as, int order, dou
     while (size && (text[size - 1] == ' ' || text[size - 1] == '\t')) size--;
     *out = NAN;
     if (size == 0) return 1;
-    if (as == ML_TYPE_DATE || as == ML_TYPE_TIMESTAMP)
-        return read_time(text, size, as, order, out);
+    if (mli_type_is_time(as)) return read_time(text, size, as, order, out);
     if (as == ML_DTYPE_BOOL && read_bool(text, size, out)) return 1;
     return mli_parse_f64(text, text + size, out);
 }
@@ -96,7 +95,7 @@ ml_status mli_read_numbers(ml_context *ctx, const mli_column *c, int32_t as, int
     mli_buffer *buffer = mli_buffer_new(ctx, (size_t)c->rows * sizeof *data, &data);
     if (!buffer) return ML_E_MEMORY;
     *bad = -1;
-    if (c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP) {
+    if (mli_type_is_time(c->type)) {
         convert_units(c, as, data);
     } else {
         read_texts(c, as, order, data, bad);

@@ -32,11 +32,6 @@ static int is_words(const mli_column *c)
     return c->type == ML_TYPE_TEXT || c->type == ML_TYPE_CATEGORY;
 }
 
-static int is_date(const mli_column *c)
-{
-    return c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP;
-}
-
 static int is_real(const mli_column *c)
 {
     return c->type == ML_DTYPE_F32 || c->type == ML_DTYPE_F64;
@@ -44,7 +39,15 @@ static int is_real(const mli_column *c)
 
 static int alike(const mli_column *x, const mli_column *y)
 {
-    return is_words(x) == is_words(y) && is_date(x) == is_date(y);
+    return is_words(x) == is_words(y) &&
+           mli_type_is_time(x->type) == mli_type_is_time(y->type);
+}
+
+static ml_status unlike(const mli_column *x, const mli_column *y, ml_error *err)
+{
+    mli_fail(err, ML_E_TYPE, "the key \"%s\" is %s, and \"%s\" of the other table is %s",
+             x->name, mli_type_name(x->type), y->name, mli_type_name(y->type));
+    return mli_error_hint(err, ML_E_TYPE, "give both the same type");
 }
 
 ml_status mli_keys_agree(const mli_column *const *a, const mli_column *const *b,
@@ -52,22 +55,20 @@ ml_status mli_keys_agree(const mli_column *const *a, const mli_column *const *b,
 {
     for (int64_t i = 0; i < n; i++) {
         const mli_column *x = a[i], *y = b ? b[i] : a[i];
-        if (alike(x, y)) {
-        } else if (mli_column_empty(y)) {
-            y = x;
-        } else if (mli_column_empty(x)) {
-            x = y;
-        } else {
-            mli_fail(err, ML_E_TYPE,
-                     "the key \"%s\" is %s, and \"%s\" of the other table is %s", x->name,
-                     mli_type_name(x->type), y->name, mli_type_name(y->type));
-            return mli_error_hint(err, ML_E_TYPE, "give both the same type");
+        if (!alike(x, y)) {
+            if (mli_column_empty(y)) {
+                y = x;
+            } else if (mli_column_empty(x)) {
+                x = y;
+            } else {
+                return unlike(x, y, err);
+            }
         }
         int u64 = (x->type == ML_DTYPE_U64) != (y->type == ML_DTYPE_U64);
-        how[i] = is_words(x)                        ? WORDS
-                 : is_real(x) || is_real(y) || u64  ? REAL
-                 : is_date(x) && x->type != y->type ? MICROS
-                                                    : WHOLE;
+        how[i] = is_words(x)                                       ? WORDS
+                 : is_real(x) || is_real(y) || u64                 ? REAL
+                 : mli_type_is_time(x->type) && x->type != y->type ? MICROS
+                                                                   : WHOLE;
     }
     return ML_OK;
 }

@@ -230,11 +230,6 @@ static int is_numeric(int32_t type)
     return mli_type_is_number(type);
 }
 
-static int is_time(int32_t type)
-{
-    return type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP;
-}
-
 static void scan(void *arg, int64_t task, int32_t slot)
 {
     profile *p = arg;
@@ -250,7 +245,7 @@ static void scan(void *arg, int64_t task, int32_t slot)
     f->rising = f->falling = 1;
     if (is_numeric(c->type)) {
         scan_numbers(c, f, s);
-    } else if (is_time(c->type)) {
+    } else if (mli_type_is_time(c->type)) {
         scan_times(c, f, s);
     } else {
         scan_texts(c, f, s);
@@ -289,8 +284,9 @@ static int64_t twin_of(const profile *p, int64_t column)
     for (int64_t i = 0; i < column && f->present > 0; i++) {
         int32_t other = p->table->columns[i].type;
         int alike = is_numeric(type) ? is_numeric(other)
-                    : is_time(type)  ? type == other
-                                     : !is_numeric(other) && !is_time(other);
+                    : mli_type_is_time(type)
+                        ? type == other
+                        : !is_numeric(other) && !mli_type_is_time(other);
         if (alike && p->findings[i].fingerprint == f->fingerprint) return i;
     }
     return -1;
@@ -364,7 +360,7 @@ static const char *role_of(const profile *p, int64_t column)
     if (text && f->text_bytes >= LONG_TEXT * f->present && 2 * f->distinct > f->present)
         return "text";
     if (is_identifier(c, f)) return "ignore";
-    if (is_time(c->type)) return "time";
+    if (mli_type_is_time(c->type)) return "time";
     return text ? "categorical" : "feature";
 }
 
@@ -476,7 +472,7 @@ static int set_texts(result *r, int64_t j, const profile *p, mli_str *s)
         ok &= give_text(r, T_TOP, j, s, 1);
         r->f[F_TOP_COUNT][j] = (double)f->top_count;
     }
-    if (is_time(c->type) && f->present) {
+    if (mli_type_is_time(c->type) && f->present) {
         print_time(s, c->type, f->first);
         ok &= give_text(r, T_EARLIEST, j, s, 1);
         print_time(s, c->type, f->last);

@@ -249,7 +249,7 @@ static void scan_words(mli_sketch *s, const mli_column *c, mli_distinct *d)
 
 int mli_sketch_scan(mli_sketch *s, const mli_column *c, mli_distinct *d)
 {
-    int times = c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP, ok = 1;
+    int times = mli_type_is_time(c->type), ok = 1;
     s->kind = mli_type_is_number(c->type) ? MLI_SKETCH_NUMBERS
               : times                     ? MLI_SKETCH_TIMES
                                           : MLI_SKETCH_WORDS;

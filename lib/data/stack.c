@@ -28,17 +28,12 @@ static int is_words(int32_t type)
     return type == ML_TYPE_TEXT || type == ML_TYPE_CATEGORY;
 }
 
-static int is_time(int32_t type)
-{
-    return type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP;
-}
-
 /* The type that holds the values of both; -1 when there is none. */
 static int32_t common_type(int32_t a, int32_t b)
 {
     if (a == b) return a;
     if (is_words(a) && is_words(b)) return ML_TYPE_TEXT;
-    if (is_time(a) && is_time(b)) return ML_TYPE_TIMESTAMP;
+    if (mli_type_is_time(a) && mli_type_is_time(b)) return ML_TYPE_TIMESTAMP;
     if (!mli_type_is_number(a) || !mli_type_is_number(b)) return -1;
     int real = is_float(a) || is_float(b) || a == ML_DTYPE_U64 || b == ML_DTYPE_U64;
     return real ? ML_DTYPE_F64 : ML_DTYPE_I64;

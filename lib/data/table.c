@@ -16,6 +16,11 @@ int mli_type_is_number(int32_t type)
     return mli_dtype_size(type) != 0;
 }
 
+int mli_type_is_time(int32_t type)
+{
+    return type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP;
+}
+
 const char *mli_type_name(int32_t type)
 {
     switch (type) {

@@ -107,6 +107,7 @@ int64_t mli_column_absent(const mli_column *c);
 /* Has it no value at all? Then it may stand for a column of any type. */
 int mli_column_empty(const mli_column *c);
 int mli_type_is_number(int32_t type); /* dtypes, bool included */
+int mli_type_is_time(int32_t type);   /* dates, too */
 size_t mli_type_size(int32_t type);   /* bytes of an element at `data`; 0: bool, text */
 const char *mli_type_name(int32_t type); /* "f64", "text", "category", "date", ... */
 /* Rows begin..end-1 as doubles with `stride` between outputs: missing as NaN, booleans 0

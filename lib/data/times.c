@@ -9,11 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-static int is_day(const mli_column *c)
-{
-    return c->type == ML_TYPE_DATE || c->type == ML_TYPE_TIMESTAMP;
-}
-
 /* ---- reading ---- */
 
 static ml_status bad_time(const mli_column *c, ml_error *err)
@@ -25,20 +20,21 @@ static ml_status bad_time(const mli_column *c, ml_error *err)
 
 static int is_time(const mli_column *c)
 {
-    return is_day(c) || mli_type_is_number(c->type);
+    return mli_type_is_time(c->type) || mli_type_is_number(c->type);
 }
 
 ml_status mli_times_agree(const mli_column *a, const mli_column *b, int *micros,
                           const mli_column **unit, ml_error *err)
 {
-    int alike = is_time(a) && is_time(b) && is_day(a) == is_day(b);
+    int alike = is_time(a) && is_time(b) &&
+                mli_type_is_time(a->type) == mli_type_is_time(b->type);
     const mli_column *known = alike || !mli_column_empty(a) ? a : b;
     const mli_column *other = alike || !mli_column_empty(b) ? b : known;
     *micros = known->type == ML_TYPE_TIMESTAMP || other->type == ML_TYPE_TIMESTAMP;
     *unit = *micros && known->type != ML_TYPE_TIMESTAMP ? other : known;
     if (!is_time(known)) return bad_time(known, err);
     if (!is_time(other)) return bad_time(other, err);
-    if (is_day(known) == is_day(other)) return ML_OK;
+    if (mli_type_is_time(known->type) == mli_type_is_time(other->type)) return ML_OK;
     mli_fail(err, ML_E_TYPE, "the time \"%s\" is %s, and \"%s\" of the other table is %s",
              a->name, mli_type_name(a->type), b->name, mli_type_name(b->type));
     return mli_error_hint(err, ML_E_TYPE, "give both the same type");
@@ -94,7 +90,8 @@ ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
     *out = INFINITY;
     if (!text || !*text) return ML_OK;
     size_t digits = strspn(text, "0123456789.");
-    if (!is_day(c) && mli_parse_f64(text, text + strlen(text), out) && *out >= 0)
+    if (!mli_type_is_time(c->type) && mli_parse_f64(text, text + strlen(text), out) &&
+        *out >= 0)
         return ML_OK; /* an exponent is fine */
     if (!mli_parse_f64(text, text + digits, &number))
         return bad_span(text, what, "write a number, with a unit for dates: 7d, 12h",
@@ -102,7 +99,7 @@ ml_status mli_time_span(const mli_column *c, const char *text, const char *what,
     while (text[digits] == ' ') digits++;
     const char *unit = text + digits;
     double seconds = *unit ? unit_seconds(unit) : 0;
-    if (!is_day(c)) {
+    if (!mli_type_is_time(c->type)) {
         if (*unit)
             return bad_span(text, what, "the time column has numbers: leave the unit out",
                             err);

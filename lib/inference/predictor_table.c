@@ -199,8 +199,7 @@ static ml_status transform(ml_predictor *p, const ml_table *table, ml_table **ou
     for (int64_t j = 0; j < p->n_outputs && !status; j++) {
         int32_t type = p->outputs->features[j].type;
         mli_column *c = &(*out)->columns[j];
-        if ((type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP) &&
-            c->type == ML_DTYPE_F64) {
+        if (mli_type_is_time(type) && c->type == ML_DTYPE_F64) {
             status = give_times(p->ctx, type, c, err);
             if (status) {
                 ml_table_free(*out);

@@ -189,9 +189,8 @@ static int names_things(look *k, int64_t feature)
     const mli_feature *f = &k->d->inputs->features[feature];
     mli_sparse few;
     double best = INFINITY;
-    if (f->kind != MLI_NUMERIC || f->type == ML_TYPE_DATE ||
-        f->type == ML_TYPE_TIMESTAMP || mli_design_sparse(k->d, feature, &few) ||
-        !are_whole(k, feature))
+    if (f->kind != MLI_NUMERIC || mli_type_is_time(f->type) ||
+        mli_design_sparse(k->d, feature, &few) || !are_whole(k, feature))
         return 0;
     int64_t levels = find_levels(k);
     if (levels < LEVELS || levels * REPEATS > k->n ||

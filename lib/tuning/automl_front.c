@@ -30,8 +30,7 @@
 
 static int is_date(const mli_feature *f)
 {
-    return f->kind == MLI_NUMERIC &&
-           (f->type == ML_TYPE_DATE || f->type == ML_TYPE_TIMESTAMP);
+    return f->kind == MLI_NUMERIC && mli_type_is_time(f->type);
 }
 
 static int64_t first_date(const mli_inputs *in)

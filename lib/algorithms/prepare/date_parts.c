@@ -122,11 +122,6 @@ static double part_of(const moment *m, int part, double days)
 
 /* ---- which ---- */
 
-static int is_date(const mli_feature *f)
-{
-    return f->type == ML_TYPE_DATE || f->type == ML_TYPE_TIMESTAMP;
-}
-
 static int part_index(const char *name)
 {
     for (int k = 0; k < PARTS; k++)
@@ -141,11 +136,12 @@ static ml_status pick_dates(const mli_inputs *in, const ml_params *p, uint8_t *p
     const char *const *items;
     if (mli_get_strs(p, "columns", &items) == 0) {
         for (int64_t j = 0; j < in->n_features; j++)
-            picked[j] = in->features[j].kind == MLI_NUMERIC && is_date(&in->features[j]);
+            picked[j] = in->features[j].kind == MLI_NUMERIC &&
+                        mli_type_is_time(in->features[j].type);
         return ML_OK;
     }
     for (int64_t j = 0; j < in->n_features; j++) {
-        if (!picked[j] || is_date(&in->features[j])) continue;
+        if (!picked[j] || mli_type_is_time(in->features[j].type)) continue;
         mli_fail(err, ML_E_TYPE, "the column \"%s\" holds no dates or times",
                  in->features[j].name);
         return mli_error_at(err, ML_E_TYPE, "params.columns");

@@ -28,15 +28,10 @@ static int matches(const char *pattern, const char *text)
     return !*pattern;
 }
 
-static int is_date(int32_t type)
-{
-    return type == ML_TYPE_DATE || type == ML_TYPE_TIMESTAMP;
-}
-
 /* Is the feature of the kind that a word names? -1: it is no such word. */
 static int of_kind(const mli_feature *f, const char *word)
 {
-    int date = f->kind == MLI_NUMERIC && is_date(f->type);
+    int date = f->kind == MLI_NUMERIC && mli_type_is_time(f->type);
     if (mli_in_list(word, "number,numbers,numeric"))
         return f->kind == MLI_NUMERIC && !date;
     if (mli_in_list(word, "category,categories,categorical"))
@@ -115,7 +110,8 @@ ml_status mli_prepare_pick(const mli_inputs *in, const ml_params *params, uint32
     for (int64_t j = 0; n == 0 && j < in->n_features; j++) {
         const mli_feature *f = &in->features[j];
         /* Dates are numbers only when they are asked for. */
-        picked[j] = takes >> f->kind & 1 && !(f->kind == MLI_NUMERIC && is_date(f->type));
+        picked[j] = takes >> f->kind & 1 &&
+                    !(f->kind == MLI_NUMERIC && mli_type_is_time(f->type));
     }
     for (int64_t i = 0; i < n && !status; i++)
         status = pick_item(in, items[i], takes, picked, err);
