@@ -44,10 +44,9 @@ static const mli_param params[] = {
      "0.1"},
     {"repeats", "num_bag_sets", ML_PARAM_I64, 0, "0", "[0, 20]", NULL, NULL,
      "How often a member that draws at random (boosting) is fitted to all rows, as far "
-     "as "
-     "there is time and memory, with another seed each time; their mean is the member. "
-     "0: "
-     "3 times up to 50,000 rows, and once where max_members is 1. Members of a final "
+     "as there is time and memory, with another seed each time; their mean is the "
+     "member. 0: 3 times up to 50,000 rows, and once where max_members is 1. Members of "
+     "a final "
      "model are fitted once.",
      "0.1"},
     {"stacking", "use_stacking", ML_PARAM_BOOL, 0, "true", NULL, NULL, NULL,
@@ -394,8 +393,7 @@ static const mli_attribute attributes[] = {
      "model that there was no time to judge."},
     {"not_refitted", "f64", "[1]",
      "How many members there was no time or memory to fit to all rows; there is none "
-     "where "
-     "all were."},
+     "where all were."},
     {"trial_scores", "f64", "[trials]",
      "The score of each candidate; NaN: it failed, or was given up."},
     {"leaderboard", "u8", "[bytes]",
@@ -410,8 +408,7 @@ const mli_algorithm mli_automl_algorithm = {
              .title = "search for the best model",
              .doc = "Judges algorithms and parameters on held-out rows, within a number "
                     "of trials or a time limit, and fits a weighted mean of the best. "
-                    "The time is a feature too, "
-                    "unless it is ignored.",
+                    "The time is a feature too, unless it is ignored.",
              .family = "compose",
              .since = "0.1",
              .sort = MLI_SORT_ALGORITHM,

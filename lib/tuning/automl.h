@@ -15,6 +15,7 @@
 #include "algorithms/compose/calibration.h"
 #include "tuning/journal.h"
 #include "tuning/metrics.h"
+#include "tuning/split.h"
 
 /* Parameters of one algorithm, and how they did. */
 typedef struct mli_candidate {
@@ -90,6 +91,9 @@ extern const mli_param *const mli_automl_members, *const mli_automl_final;
 
 /* ---- automl_judge.c ---- */
 
+/* How rows that candidates are judged by are found: whole groups, the later ones by time,
+ * else any. */
+mli_split mli_automl_split(const mli_design *d, uint64_t seed);
 /* Divides the rows, as "folds" and "holdout" say. */
 ml_status mli_automl_folds(mli_automl *a, ml_error *err);
 void mli_automl_free(mli_automl *a);

@@ -3,22 +3,23 @@
  * automl_codes.c: which columns of whole numbers name things (users, shops, postcodes),
  * so that their order means little. For each two predictions of rows held out are
  * compared: the mean target of the same number, and that of a bin of neighbouring ones,
- * both drawn to the mean of all. Where the first is clearly better the column is made a
- * category as well (automl_front.c).
+ * both drawn to the mean of all. Columns where the first is clearly better are tried as
+ * categories beside the numbers; where a few boosted trees are better with them, all
+ * candidates see them (automl_front.c).
  *
- * The folds are those that candidates would have: of whole groups, or of later rows.
- * Cost: for each such column a sort and 25 passes over 200,000 rows at most.
+ * Rows are divided as for candidates: into whole groups, or by time.
+ * Cost: for each such column a sort and 25 passes over 200,000 rows at most; and six fits
+ * of 50 trees to 50,000 rows at most, where there is such a column.
  */
 #include "algorithms/compose/compose.h"
 #include "core/json.h"
 #include "core/radix.h"
 #include "tuning/automl.h"
-#include "tuning/split.h"
 
 #include <math.h>
 #include <string.h>
 
-#define FOLDS       5
+#define FEW         120 /* rows that tell nothing yet */
 #define ROWS        200000
 #define LEVELS      24    /* at least: fewer are told apart by few splits */
 #define IN_BIN      3     /* levels, at least in the mean */
@@ -213,11 +214,11 @@ static int names_things(look *k, int64_t feature)
 static ml_status make_room(look *k, ml_error *err)
 {
     ml_context *ctx = k->d->ctx;
-    double *all = NULL;
     int64_t groups = k->n + 128, cells = groups * k->outputs;
     if ((double)cells > CELLS + 128 * (double)k->outputs)
         cells = (int64_t)CELLS + 128 * k->outputs;
-    all = mli_alloc_vec(ctx, 4 * k->n + 2 * groups + cells + k->outputs, sizeof *all);
+    double *all =
+        mli_alloc_vec(ctx, 4 * k->n + 2 * groups + cells + k->outputs, sizeof *all);
     k->value = all;
     k->words = mli_alloc_vec(ctx, 2 * k->n, sizeof *k->words);
     k->level = mli_alloc_vec(ctx, 2 * k->n, sizeof *k->level);
@@ -253,24 +254,13 @@ static ml_status list_columns(look *k, double limit, mli_str *names, ml_error *e
     return status;
 }
 
-static const char *column_there(const ml_table *t, const char *name)
-{
-    return name && ml_table_find(t, name) >= 0 ? name : "";
-}
-
 /* *out: NULL where the rows cannot be divided: the search will say so. */
 static ml_status divide(const mli_fit *job, mli_folds **out, ml_error *err)
 {
     const mli_design *d = job->train;
-    mli_split split = {.folds = FOLDS,
-                       .shuffle = 1,
-                       .seed = (uint64_t)mli_get_i64(job->params, "seed"),
-                       .stratify = "",
-                       .group = column_there(d->table, d->inputs->group),
-                       .time = column_there(d->table, d->inputs->time)};
-    split.method = split.group[0] ? "group" : split.time[0] ? "time" : "kfold";
+    mli_split split = mli_automl_split(d, (uint64_t)mli_get_i64(job->params, "seed"));
     *out = NULL;
-    if (d->rows < FOLDS * LEVELS || d->ys) return ML_OK;
+    if (d->rows < FEW || d->ys) return ML_OK;
     ml_status status = mli_folds_new(d->table, &split, out, NULL);
     return status == ML_E_MEMORY ? mli_nomem(err) : ML_OK;
 }
@@ -430,7 +420,7 @@ ml_status mli_automl_codes(const mli_fit *job, const mli_algorithm *to_category,
 {
     mli_folds *folds;
     mli_str names;
-    if (!mli_catalog_find("gbdt") || rows_to_try(job) < FOLDS * LEVELS) return ML_OK;
+    if (!mli_catalog_find("gbdt") || rows_to_try(job) < FEW) return ML_OK;
     ml_status status = divide(job, &folds, err);
     if (status || !folds) return status;
     mli_str_init(&names, job->ctx);

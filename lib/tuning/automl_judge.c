@@ -130,28 +130,33 @@ static int is_tight(const mli_automl *a)
            !*mli_get_str(a->job->params, "journal");
 }
 
+mli_split mli_automl_split(const mli_design *d, uint64_t seed)
+{
+    mli_split s = {.first = 0.5, /* what is fitted in the end knows all of the past */
+                   .folds = d->rows < 5 ? d->rows : 5,
+                   .shuffle = 1,
+                   .seed = seed,
+                   .stratify = "",
+                   .group = column_there(d->table, d->inputs->group),
+                   .time = column_there(d->table, d->inputs->time)};
+    s.method = s.group[0] ? "group" : s.time[0] ? "time" : "kfold";
+    return s;
+}
+
 static mli_split choose_split(const mli_automl *a)
 {
     const mli_design *d = a->given;
     const mli_inputs *in = d->inputs;
     int classes = in->task == MLI_TASK_CLASSIFICATION;
-    int64_t folds = mli_get_i64(a->job->params, "folds"), few = d->rows < 5 ? d->rows : 5;
-    mli_split s = {.fraction = 0.2,
-                   .first = 0.5, /* what is fitted in the end knows all of the past */
-                   .folds = folds ? folds : few,
-                   .shuffle = 1,
-                   .seed = a->seed,
-                   .stratify = classes ? column_there(d->table, in->target) : "",
-                   .group = column_there(d->table, in->group),
-                   .time = column_there(d->table, in->time)};
+    int64_t folds = mli_get_i64(a->job->params, "folds");
+    mli_split s = mli_automl_split(d, a->seed);
+    s.fraction = 0.2;
+    s.stratify = classes ? column_there(d->table, in->target) : "";
+    if (folds) s.folds = folds;
     if (!folds && (d->rows >= MANY_ROWS || is_short(a) || is_tight(a)))
         s.method = "holdout";
-    else if (s.group[0])
-        s.method = "group";
-    else if (s.time[0])
-        s.method = "time";
-    else
-        s.method = s.stratify[0] ? "stratified" : "kfold";
+    else if (strcmp(s.method, "kfold") == 0 && s.stratify[0])
+        s.method = "stratified";
     return s;
 }
 

@@ -389,17 +389,7 @@ static ml_status search_with(failing_alloc *f, int64_t n)
  * lost. */
 START_TEST(memory_fails_side_by_side)
 {
-    int64_t refused = 0, failures = 1;
-    for (int64_t n = 1; failures; n += SANITIZED ? 397 : 97) {
-        failing_alloc f = {0};
-        ml_status status = search_with(&f, n);
-        ck_assert_int_eq(f.live, 0);
-        ck_assert_int_eq(f.faults, 0);
-        ck_assert(status == ML_OK || status == ML_E_MEMORY);
-        refused += status == ML_E_MEMORY;
-        failures = f.failures;
-    }
-    ck_assert_int_gt(refused, 10);
+    memory_fails(search_with, SANITIZED ? 397 : 97);
 }
 END_TEST
 

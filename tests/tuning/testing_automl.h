@@ -7,6 +7,7 @@
 
 #include "testing_yaml.h"
 #include "../conformance/kit.h"
+#include "../failing.h"
 #include "../testing_data.h"
 
 static inline double number(const ml_model *m, const char *name, int64_t i)
@@ -35,6 +36,24 @@ static inline void same_after_loading(ml_context *ctx, const ml_model *m,
     ml_tensor_free(y);
     ml_model_free(again);
     free(b.data);
+}
+
+/* Memory is refused from the n-th allocation of a fit on, for each step-th n: the call
+ * says so, or did without, and nothing is lost. */
+static inline void memory_fails(ml_status (*fit)(failing_alloc *f, int64_t n),
+                                int64_t step)
+{
+    int64_t refused = 0, failures = 1;
+    for (int64_t n = 1; failures; n += step) {
+        failing_alloc f = {0};
+        ml_status status = fit(&f, n);
+        ck_assert_int_eq(f.live, 0);
+        ck_assert_int_eq(f.faults, 0);
+        ck_assert(status == ML_OK || status == ML_E_MEMORY);
+        refused += status == ML_E_MEMORY;
+        failures = f.failures;
+    }
+    ck_assert_int_gt(refused, 10);
 }
 
 static inline int has_tensor(const ml_model *m, const char *name)

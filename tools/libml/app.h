@@ -169,10 +169,10 @@ int64_t rows_in_time(double seconds, double per_row, int64_t least);
 /* The table, or as many rows of it, one of each of as many equal stretches. */
 ml_status some_rows(app *a, const ml_table *t, int64_t most, ml_table **out);
 
-/* commands_report.c. test, study, leaderboard: may be NULL */
-/* The scores that --metrics asks for, where it does: a report of a model has the usual
- * ones. */
+/* commands_report.c. The scores that --metrics asks for, where it does: a report of a
+ * model has the usual ones. */
 ml_status report_scores(app *a, ml_report *r, const ml_table *scores);
+/* test, study, leaderboard, scores: may be NULL */
 ml_status write_fit_report(app *a, const ml_table *train, const ml_table *test,
                            const ml_model *model, const ml_study *study,
                            const ml_table *leaderboard, const ml_table *scores);
