@@ -32,9 +32,12 @@ clock = time.process_time if os.environ.get("BENCH_CPU") else time.perf_counter
 NUMBERS, KINDS, SINGLE = 20, 4, False
 
 
-def numbers(rows, missing=0.0):
+def numbers(rows, missing=0.0, things=0):
+    """Drawn from a gamma distribution, or whole numbers of so many things."""
     import numpy as np
     rng = np.random.default_rng(0)
+    if things:
+        return rng.integers(0, things, size=(rows, NUMBERS)).astype(float)
     x = rng.gamma(2.0, 10.0, size=(rows, NUMBERS))
     if missing:
         x[rng.random(x.shape) < missing] = np.nan
@@ -100,7 +103,7 @@ def libml_ready(name, rows, threads):
     if name == "tfidf":
         data = {"text": texts(rows)}
     else:
-        data = kinds(rows) if name in categories() else numbers(rows, missing(name))
+        data = kinds(rows) if name in categories() else numbers(rows, missing(name), things(name))
     if not isinstance(data, dict):  # columns, as a table read from a file has them
         data = {f"x{j}": np.ascontiguousarray(data[:, j]) for j in range(NUMBERS)}
     if name == "target_encoder":
@@ -116,6 +119,10 @@ def missing(name):
     if name in ("iterative_imputer", "knn_imputer"):
         return 0.1
     return 0.05 if name.startswith("imputer") else 0
+
+
+def things(name):
+    return 1000 if name == "to_category" else 0
 
 
 def sklearn_ready(name, rows, threads):
@@ -154,6 +161,7 @@ def polars_of(name, frame):
         "robust_scaler": (c - c.median()) / (c.quantile(0.75, "linear")
                                              - c.quantile(0.25, "linear")),
         "imputer": c.fill_null(c.mean()), "imputer_median": c.fill_null(c.median()),
+        "to_category": c.cast(pl.Int64).cast(pl.String).cast(pl.Categorical),
         "log_transformer": c.log1p()}[name])
 
 
@@ -164,7 +172,7 @@ def polars_ready(name, rows, threads):
     if name in categories():
         frame = pl.DataFrame({k: list(v) for k, v in kinds(rows).items()})
     else:
-        frame = pl.DataFrame(numbers(rows, missing(name))).fill_nan(None)
+        frame = pl.DataFrame(numbers(rows, missing(name), things(name))).fill_nan(None)
     return (frame, frame.head(1000), lambda f: polars_of(name, f),
             lambda out: float(np.nanmean(out.to_numpy().astype(float))))
 
