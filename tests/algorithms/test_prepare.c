@@ -498,7 +498,42 @@ START_TEST(numbers_become_categories)
 }
 END_TEST
 
+/* Whole numbers that are close together, and others: what is none of them is missing. */
+START_TEST(numbers_near_a_level)
+{
+    static const char *const columns[] = {"k\n-5\n0\n4\n", "k\n-5\n0\n4\n1e9\n"};
+    ml_context *ctx = test_context(1);
+    for (int c = 0; c < 2; c++) {
+        ml_table *t = csv_text(ctx, columns[c]), *out = NULL;
+        ml_table *later =
+            csv_text(ctx, "k\n-5\n0\n4\n1e-17\n-6\n5\n3\n0.5\n1e300\ninf\n-0.0\n");
+        ml_estimator *e = NULL;
+        ml_model *m = NULL;
+        ml_predictor *p = NULL;
+        char text[32];
+        OK(ml_estimator_new(ctx, "to_category", &e, ERR));
+        OK(ml_estimator_fit(e, t, NULL, &m, ERR));
+        OK(ml_predictor_new(m, NULL, NULL, &p, ERR));
+        OK(ml_predictor_run_table(p, later, &out, ERR));
+        for (int i = 0; i < 11; i++) {
+            static const char *const want[] = {"-5", "0", "4"};
+            int level = i < 3 ? i : i == 10 ? 1 : -1;
+            int64_t size = ml_table_get_str(out, i, 0, text, sizeof text);
+            ck_assert_msg((size < 0) == (level < 0), "column %d row %d", c, i);
+            if (level >= 0) ck_assert_str_eq(text, want[level]);
+        }
+        ml_table_free(out);
+        ml_predictor_free(p);
+        ml_model_free(m);
+        ml_estimator_free(e);
+        ml_table_free(later);
+        ml_table_free(t);
+    }
+    ml_context_free(ctx);
+}
+END_TEST
+
 TEST_MAIN("algorithms/prepare", equals_scikit_learn, makes_tables, columns_equal_rows,
           takes_dates_apart, seconds_are_exact, powers_of_small_numbers, large_powers,
           numbers_of_any_size, levels_of_equal_frequency, derives_dates_and_replaces,
-          functions_of_numbers, numbers_become_categories)
+          functions_of_numbers, numbers_become_categories, numbers_near_a_level)

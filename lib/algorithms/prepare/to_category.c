@@ -5,7 +5,8 @@
  *
  * Tensors: values f64 [all], the number of each level, in the order of the levels' texts;
  * start i64 [features + 1]: where those of each picked column begin. A column without any
- * is left as it is. Cost: a sort of each column; a search among the levels for each row.
+ * is left as it is. Cost: a sort of each column; a look into a table for each row where
+ * the numbers are whole and close together, else a search among the levels.
  */
 #include "algorithms/prepare/prepare.h"
 #include "core/radix.h"
@@ -20,6 +21,17 @@
 #define KEEP   option[0]
 #define SORTED own[0] /* double [all], of each column ascending */
 #define CODES  own[1] /* int32_t [all], the level of each of these */
+#define TABLES own[2] /* int32_t, of columns whose numbers are close together: */
+#define PLACES own[3] /* place [features] */
+#define SPREAD 8      /* places in a table for each level, at most, */
+#define SMALL  1024   /* and so many more */
+
+/* The table of a column: levels of low, low + 1, ... -1: none. */
+typedef struct {
+    double low;
+    int64_t size; /* 0: there is none */
+    const int32_t *code;
+} place;
 
 /* ---- fit ---- */
 
@@ -139,6 +151,44 @@ static ml_status sort_column(mli_prepared *t, int64_t begin, int64_t end, uint64
     return ML_OK;
 }
 
+/* How large the table of sorted numbers is; 0: it would be too large, or they are not
+ * whole. */
+static int64_t table_size(const double *sorted, int64_t n)
+{
+    double span = n ? sorted[n - 1] - sorted[0] : INFINITY;
+    if (!(span < (double)(SPREAD * n + SMALL))) return 0;
+    for (int64_t k = 0; k < n; k++)
+        if (sorted[k] != floor(sorted[k])) return 0;
+    return (int64_t)span + 1;
+}
+
+static ml_status make_tables(mli_prepared *t, ml_error *err)
+{
+    int64_t total = 0, n = t->in->n_features;
+    place *p = mli_calloc(t->plan.ctx, (size_t)n, sizeof *p);
+    t->PLACES = p;
+    if (!p) return mli_nomem(err);
+    for (int64_t j = 0; j < n; j++) {
+        const double *sorted = (const double *)t->SORTED + t->START[j];
+        total += p[j].size = table_size(sorted, t->START[j + 1] - t->START[j]);
+    }
+    int32_t *code = mli_alloc_vec(t->plan.ctx, total, sizeof *code);
+    t->TABLES = code;
+    if (!code) return mli_nomem(err);
+    for (int64_t j = 0; j < n; j++) {
+        if (!p[j].size) continue;
+        const double *sorted = (const double *)t->SORTED + t->START[j];
+        p[j].low = sorted[0];
+        p[j].code = code;
+        for (int64_t i = 0; i < p[j].size; i++) code[i] = -1;
+        for (int64_t k = 0; k < t->START[j + 1] - t->START[j]; k++)
+            code[(int64_t)(sorted[k] - sorted[0])] =
+                ((const int32_t *)t->CODES)[t->START[j] + k];
+        code += p[j].size;
+    }
+    return ML_OK;
+}
+
 static ml_status load(mli_prepared *t, ml_error *err)
 {
     int64_t total = -1;
@@ -157,7 +207,7 @@ static ml_status load(mli_prepared *t, ml_error *err)
         if (t->START[j] < t->START[j + 1])
             status = sort_column(t, t->START[j], t->START[j + 1], words, err);
     mli_free(ctx, words);
-    return status;
+    return status ? status : make_tables(t, err);
 }
 
 static int has_levels(const mli_prepared *t, int64_t j)
@@ -221,16 +271,28 @@ static double code_of(const double *sorted, const int32_t *codes, int64_t n, dou
     return sorted[low] == x ? (double)codes[low] : mli_unseen();
 }
 
+static double code_in(const place *p, double x)
+{
+    double at = x - p->low;
+    if (isnan(x)) return NAN;
+    if (!(at >= 0 && at < (double)p->size)) return mli_unseen();
+    int64_t k = (int64_t)at;
+    int is_level = p->low + (double)k == x && p->code[k] >= 0;
+    return is_level ? (double)p->code[k] : mli_unseen();
+}
+
 static void map(const mli_prepared *t, int64_t j, const double *in, int64_t stride,
                 int64_t n, double *out, int64_t out_stride)
 {
     const double *sorted = (const double *)t->SORTED + t->START[j];
     const int32_t *codes = (const int32_t *)t->CODES + t->START[j];
+    const place *p = (const place *)t->PLACES + j;
     int64_t levels = t->START[j + 1] - t->START[j], last = width(t, j) - 1;
     for (int64_t i = 0; i < n; i++) {
         double x = in[i * stride], *to = out + i * out_stride;
         to[0] = x;
-        if (levels) to[last] = code_of(sorted, codes, levels, x);
+        if (levels)
+            to[last] = p->size ? code_in(p, x) : code_of(sorted, codes, levels, x);
     }
 }
 
